@@ -1,0 +1,33 @@
+"""isoglot: train, measure and serve multilingual dense retrievers that treat every language alike."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from isoglot.data.benchmarks import load_benchmark
+    from isoglot.data.pairs import load_pairs
+    from isoglot.evaluation.evaluate import evaluate
+    from isoglot.training.bases import load_model
+    from isoglot.training.train import train
+
+__all__ = ["evaluate", "load_benchmark", "load_model", "load_pairs", "train"]
+
+_HOMES = {
+    "evaluate": "isoglot.evaluation.evaluate",
+    "load_benchmark": "isoglot.data.benchmarks",
+    "load_model": "isoglot.training.bases",
+    "load_pairs": "isoglot.data.pairs",
+    "train": "isoglot.training.train",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import the public names on first use, so that `import isoglot` stays free of torch."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'isoglot' has no attribute '{name}'")
+    from importlib import import_module
+
+    return getattr(import_module(_HOMES[name]), name)
