@@ -1,0 +1,148 @@
+"""``facts:`` — parallel question-answer pairs generated from the CLDR data that Babel ships.
+
+Every pair exists in all of ``LANGUAGES`` or in none, whatever subset is asked for. Within a language no query occurs
+twice, and no passage occurs under two values of ``passage_id``.
+"""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Final
+
+from isoglot.data.facts_templates import TEMPLATES
+from isoglot.data.facts_templates._items import SOURCES, Item
+from isoglot.data.facts_templates._names import name_of
+
+LANGUAGES: Final[tuple[str, ...]] = tuple(sorted(TEMPLATES))
+"""The languages in which every pair exists."""
+
+HELD_OUT: Final[tuple[str, ...]] = ("week-start", "decimal-separator")
+"""Relations kept out of training; their passages serve as distractors of a benchmark."""
+
+RELATIONS: Final[tuple[str, ...]] = tuple(name for name in SOURCES if name not in HELD_OUT)
+"""Relations used for training."""
+
+# These ask the other way round about the passages of another relation.
+_PASSAGES_OF: Final[dict[str, str]] = {
+    "currency-country": "currency-of",
+    "territory-of-code": "territory-code",
+    "language-of-code": "language-code",
+    "currency-of-code": "currency-code",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One question and its only right passage, in one language.
+
+    ``id`` is the same in all languages; ``passage_id`` is shared by the pairs that ask about the same passage.
+    """
+
+    id: str
+    relation: str
+    lang: str
+    query: str
+    passage: str
+    passage_id: str
+
+
+def generate_facts(
+    languages: Sequence[str] | None = None,
+    relations: Sequence[str] | None = None,
+) -> Iterator[Fact]:
+    """Facts ordered by relation, then item, then language, both in the order asked for.
+
+    Args:
+        languages: Some of ``LANGUAGES``; all of them by default. Which facts there are does not depend on it.
+        relations: Some of ``RELATIONS`` and ``HELD_OUT``; ``RELATIONS`` by default.
+
+    Raises:
+        ValueError: A language or relation is unknown; raised at once, not when the iterator is first used.
+    """
+    chosen_languages = _checked("language", languages, LANGUAGES, LANGUAGES)
+    chosen_relations = _checked("relation", relations, RELATIONS, RELATIONS + HELD_OUT)
+    return (
+        parallel[lang]
+        for relation in chosen_relations
+        for parallel in _all_facts()[relation]
+        for lang in chosen_languages
+    )
+
+
+def distractors(languages: Sequence[str] | None = None) -> Iterator[Fact]:
+    """Facts of the ``HELD_OUT`` relations, ordered and checked like those of ``generate_facts``."""
+    return generate_facts(languages, HELD_OUT)
+
+
+def _checked(
+    kind: str, asked: Sequence[str] | None, default: tuple[str, ...], known: tuple[str, ...]
+) -> tuple[str, ...]:
+    """``asked`` without repetitions, or ``default``; ValueError if a name in it is unknown."""
+    if asked is None:
+        return default
+    unknown = [name for name in asked if name not in known]
+    if unknown:
+        raise ValueError(f"unknown {kind} {unknown[0]!r}; known: {', '.join(known)}")
+    return tuple(dict.fromkeys(asked))
+
+
+@cache
+def _all_facts() -> dict[str, tuple[dict[str, Fact], ...]]:
+    """Relation to its facts, each by language.
+
+    All relations are built together because a text may occur once only, across relations too; RELATIONS come first, so
+    that a clash costs a distractor and not a training pair.
+    """
+    queries: set[tuple[str, str]] = set()
+    owners: dict[tuple[str, str], str] = {}
+    table: dict[str, tuple[dict[str, Fact], ...]] = {}
+    for relation in RELATIONS + HELD_OUT:
+        kept = []
+        for item in SOURCES[relation]():
+            parallel = _in_all_languages(relation, item)
+            if parallel is None or not _is_new(parallel, queries, owners):
+                continue
+            queries.update((lang, fact.query.casefold()) for lang, fact in parallel.items())
+            owners.update({(lang, fact.passage.casefold()): fact.passage_id for lang, fact in parallel.items()})
+            kept.append(parallel)
+        table[relation] = tuple(kept)
+    return table
+
+
+def _is_new(parallel: dict[str, Fact], queries: set[tuple[str, str]], owners: dict[tuple[str, str], str]) -> bool:
+    """Whether no language has the query already, nor the passage under another id."""
+    return all(
+        (lang, fact.query.casefold()) not in queries
+        and owners.get((lang, fact.passage.casefold()), fact.passage_id) == fact.passage_id
+        for lang, fact in parallel.items()
+    )
+
+
+def _in_all_languages(relation: str, item: Item) -> dict[str, Fact] | None:
+    """The fact in every language, or None if a name is missing in any."""
+    facts = {}
+    passage_relation = _PASSAGES_OF.get(relation, relation)
+    for lang in LANGUAGES:
+        names: dict[str, str] = {}
+        for slot, value in item.slots.items():
+            name = name_of(slot, value, lang)
+            if name is None:
+                return None
+            names[slot] = name
+        fact_id, passage_id = f"{relation}/{item.key}", f"{passage_relation}/{item.key}"
+        query = _worded(TEMPLATES[lang][relation][0], f"{lang}/query/{fact_id}", names, lang)
+        passage = _worded(TEMPLATES[lang][passage_relation][1], f"{lang}/passage/{passage_id}", names, lang)
+        facts[lang] = Fact(fact_id, relation, lang, query, passage, passage_id)
+    return facts
+
+
+def _worded(templates: tuple[str, ...], seed: str, names: dict[str, str], lang: str) -> str:
+    """One of the templates, filled; the choice depends on ``seed`` only, in every process and on every machine."""
+    # Not a CRC: it is linear, so languages would always choose in step.
+    digest = hashlib.blake2b(seed.encode(), digest_size=8).digest()
+    text = templates[int.from_bytes(digest, "big") % len(templates)].format_map(names)
+    start = 1 if text.startswith("¿") else 0
+    # Python's upper() does not know the Turkish dotted capital.
+    first = "İ" if lang == "tr" and text[start] == "i" else text[start].upper()
+    return text[:start] + first + text[start + 1 :]

@@ -1,0 +1,153 @@
+"""Parallel question-answer pairs: load, filter, and the table that plans and trainers read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from isoglot.data.index import PairIndex, build_index
+from isoglot.data.languages import language
+from isoglot.data.sources import read_source
+from isoglot.errors import InputError, LineError
+from isoglot.files import digest_strings
+from isoglot.records import IntArray, PairRow
+
+SCHEMA = pa.schema(
+    [
+        pa.field("source", pa.string(), nullable=False),
+        pa.field("id", pa.string(), nullable=False),
+        pa.field("lang", pa.string(), nullable=False),
+        pa.field("query", pa.large_string(), nullable=False),
+        pa.field("passage", pa.large_string(), nullable=False),
+        pa.field("passage_id", pa.string()),
+        pa.field("negatives", pa.list_(pa.large_string())),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class PairTable:
+    """Rows of parallel pairs as an Arrow table, with their index.
+
+    Attributes:
+        table: Arrow table with the columns of `SCHEMA`, one row per (pair, language).
+        index: pairs x languages -> row numbers.
+    """
+
+    table: pa.Table
+    index: PairIndex
+
+    def __len__(self) -> int:
+        return int(self.table.num_rows)
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        return self.index.languages
+
+    def column(self, name: str, rows: IntArray) -> list[Any]:
+        """Values of a column for row numbers of shape (n,), in their order."""
+        values: list[Any] = self.table.column(name).take(pa.array(rows, pa.int64())).to_pylist()
+        return values
+
+    @cached_property
+    def has_negatives(self) -> bool:
+        return any(len(item or ()) for item in self.table.column("negatives").to_pylist())
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 over all rows, in order."""
+        columns = [self.table.column(name).to_pylist() for name in ("source", "id", "lang", "query", "passage")]
+        extra = self.table.column("negatives").to_pylist()
+        return digest_strings(
+            text for *row, more in zip(*columns, extra) for text in (*row, str(len(more or ())), *(more or ()))
+        )
+
+    def select(self, rows: IntArray) -> PairTable:
+        """The table of some rows, by number, indexed anew."""
+        part = self.table.take(pa.array(rows, pa.int64()))
+        kept = [PairRow(**{**fields, "negatives": tuple(fields["negatives"] or ())}) for fields in part.to_pylist()]
+        return PairTable(part, build_index(kept))
+
+    def split(self, share: float, seed: int) -> tuple[PairTable, PairTable]:
+        """Two tables: about `1 - share` and `share` of the pairs. Pairs that share a passage or query stay together.
+
+        Raises:
+            InputError: share not strictly between 0 and 1, or so extreme that one side would be empty.
+        """
+        if not 0.0 < share < 1.0:
+            raise InputError(f"the share of a split must lie strictly between 0 and 1, got {share}")
+        groups = np.unique(self.index.group)
+        order = np.random.default_rng(np.random.SeedSequence((seed, 41))).permutation(groups)
+        held = np.isin(self.index.group, order[: round(share * len(groups))])
+        if held.all() or not held.any():
+            raise InputError(f"a share of {share} of {len(groups)} groups of pairs leaves one side empty")
+        rows = (self.index.rows[~held], self.index.rows[held])
+        first, second = (self.select(np.sort(part[part >= 0])) for part in rows)
+        return first, second
+
+    @classmethod
+    def from_rows(cls, rows: Sequence[PairRow]) -> PairTable:
+        """A table of `rows` in their order. Raises ValueError where two rows share (source, id, lang)."""
+        columns = {name: [getattr(row, name) for row in rows] for name in SCHEMA.names}
+        return cls(pa.table(columns, schema=SCHEMA), build_index(rows))
+
+
+def load_pairs(
+    sources: str | Path | Iterable[str | Path],
+    *,
+    languages: Sequence[str] | None = None,
+    data_dir: Path | None = None,
+) -> PairTable:
+    """Load parallel pairs.
+
+    Args:
+        sources: files (`.jsonl`, `.csv`, `.tsv`, each also `.gz`; `.parquet`) with the columns id, lang, query, passage and
+            optionally passage_id, negatives, source; or `facts:`, `lareqa:DIR`, `lareqa-paragraphs:DIR`.
+            Rows with the same (source, id) are translations of each other; `source` defaults to the file's stem.
+        languages: keep these only.
+        data_dir: where named LAReQA folders (`lareqa:xquad-r`) are looked for first.
+
+    Raises:
+        InputError: a missing file, the first malformed line (file, line, what), a duplicate row, an unknown language,
+            a language that does not occur, no rows.
+    """
+    specs = [str(sources)] if isinstance(sources, (str, Path)) else [str(source) for source in sources]
+    wanted = None if languages is None else {language(code) for code in languages}
+    rows: list[PairRow] = []
+    seen: dict[tuple[str, str, str], str] = {}
+    found: set[str] = set()
+    for spec in specs:
+        for item, path, line in read_source(spec, data_dir):
+            if isinstance(item, LineError):
+                raise item
+            if problem := find_duplicate(item, seen, path, line):
+                raise problem
+            found.add(item.lang)
+            if wanted is None or item.lang in wanted:
+                rows.append(item)
+    if wanted and wanted - found:
+        absent = ", ".join(sorted(wanted - found))
+        raise InputError(
+            f"{', '.join(specs)}: no pairs in {absent} (languages there: {', '.join(sorted(found)) or 'none'})"
+        )
+    if not rows:
+        raise InputError(f"{', '.join(specs) or 'pairs'}: no rows")
+    return PairTable.from_rows(rows)
+
+
+def find_duplicate(row: PairRow, seen: dict[tuple[str, str, str], str], path: str, line: int) -> LineError | None:
+    """A LineError when (source, id, lang) of `row` was seen before; else remembers it."""
+    key = (row.source, row.id, row.lang)
+    place = f"{path}:{line}"
+    first = seen.setdefault(key, place)
+    if first == place:
+        return None
+    return LineError(
+        path, line, f"duplicate row: id '{row.id}' in '{row.lang}' of source '{row.source}' is already at {first}"
+    )

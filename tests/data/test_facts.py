@@ -1,0 +1,266 @@
+"""The built-in generator of parallel facts."""
+
+import hashlib
+import re
+import subprocess
+import sys
+from collections import Counter, defaultdict
+
+import pytest
+
+from isoglot.data import facts
+from isoglot.data.facts import HELD_OUT, LANGUAGES, RELATIONS, Fact, distractors, generate_facts
+from isoglot.data.facts_templates import SEPARATORS, TEMPLATES, _names
+from isoglot.data.facts_templates._items import Item
+from isoglot.data.facts_templates._names import has_own_letter, name_of
+
+
+@pytest.fixture(scope="module")
+def training() -> list[Fact]:
+    return list(generate_facts())
+
+
+@pytest.fixture(scope="module")
+def held_out() -> list[Fact]:
+    return list(distractors())
+
+
+@pytest.fixture(scope="module")
+def by_key(training: list[Fact], held_out: list[Fact]) -> dict[tuple[str, str], Fact]:
+    return {(fact.id, fact.lang): fact for fact in training + held_out}
+
+
+def _digest(found: list[Fact]) -> str:
+    return hashlib.sha256("\n".join(map(repr, found)).encode()).hexdigest()
+
+
+def test_languages_are_the_eleven_sorted() -> None:
+    assert LANGUAGES == ("ar", "de", "el", "en", "es", "hi", "ru", "th", "tr", "vi", "zh")
+
+
+def test_there_are_enough_pairs(training: list[Fact], held_out: list[Fact]) -> None:
+    assert len(training) >= 3000 * len(LANGUAGES)
+    assert len(held_out) >= 200 * len(LANGUAGES)
+    assert {fact.relation for fact in training} == set(RELATIONS)
+    assert {fact.relation for fact in held_out} == set(HELD_OUT)
+
+
+def test_every_pair_exists_in_all_languages_in_order(training: list[Fact], held_out: list[Fact]) -> None:
+    for found in (training, held_out):
+        for start in range(0, len(found), len(LANGUAGES)):
+            block = found[start : start + len(LANGUAGES)]
+            assert tuple(fact.lang for fact in block) == LANGUAGES
+            assert len({(fact.id, fact.relation, fact.passage_id) for fact in block}) == 1
+
+
+def test_relations_come_in_the_order_asked_for() -> None:
+    asked = ["script-code", "currency-of"]
+    relations = [fact.relation for fact in generate_facts(["en"], asked)]
+    assert list(dict.fromkeys(relations)) == asked
+
+
+def test_a_subset_of_languages_changes_nothing_but_the_languages(training: list[Fact]) -> None:
+    subset = list(generate_facts(["tr", "en"]))
+    assert [fact.lang for fact in subset[:4]] == ["tr", "en", "tr", "en"]
+    for lang in ("tr", "en"):
+        assert [fact for fact in subset if fact.lang == lang] == [fact for fact in training if fact.lang == lang]
+
+
+def test_facts_are_the_same_in_a_fresh_process_with_other_hash_seeds(training: list[Fact]) -> None:
+    code = (
+        "import hashlib; from isoglot.data.facts import generate_facts;"
+        "print(hashlib.sha256('\\n'.join(map(repr, generate_facts())).encode()).hexdigest())"
+    )
+    paths = ":".join(path for path in sys.path if path)
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        env={"PYTHONHASHSEED": "12345", "PYTHONPATH": paths, "PYTHONIOENCODING": "utf-8"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert run.stdout.strip() == _digest(training)
+
+
+def test_no_query_occurs_twice_in_a_language(training: list[Fact], held_out: list[Fact]) -> None:
+    counts = Counter((fact.lang, fact.query.casefold()) for fact in training + held_out)
+    assert [key for key, count in counts.items() if count > 1] == []
+
+
+def test_a_passage_has_one_passage_id_and_the_reverse(training: list[Fact], held_out: list[Fact]) -> None:
+    ids, passages = defaultdict(set), defaultdict(set)
+    for fact in training + held_out:
+        ids[fact.lang, fact.passage.casefold()].add(fact.passage_id)
+        passages[fact.lang, fact.passage_id].add(fact.passage)
+    assert [key for key, found in ids.items() if len(found) > 1] == []
+    assert [key for key, found in passages.items() if len(found) > 1] == []
+
+
+def test_reverse_questions_share_the_passage(by_key: dict[tuple[str, str], Fact]) -> None:
+    for lang in LANGUAGES:
+        forward, reverse = by_key["currency-of/JP", lang], by_key["currency-country/JP", lang]
+        assert reverse.passage_id == forward.passage_id == "currency-of/JP"
+        assert reverse.passage == forward.passage
+        assert reverse.query != forward.query
+
+
+def test_only_reverse_questions_have_a_foreign_passage_id(training: list[Fact]) -> None:
+    foreign = {fact.relation for fact in training if fact.passage_id != fact.id}
+    assert foreign == {"currency-country", "territory-of-code", "language-of-code", "currency-of-code"}
+
+
+def test_held_out_relations_are_not_trained_on(training: list[Fact], held_out: list[Fact]) -> None:
+    assert len(HELD_OUT) >= 2
+    assert not set(HELD_OUT) & set(RELATIONS)
+    assert not {fact.passage for fact in held_out} & {fact.passage for fact in training}
+    assert not {fact.query for fact in held_out} & {fact.query for fact in training}
+
+
+def test_texts_are_in_the_script_of_their_language(training: list[Fact], held_out: list[Fact]) -> None:
+    for fact in training + held_out:
+        assert has_own_letter(fact.query, fact.lang), fact
+        assert has_own_letter(fact.passage, fact.lang), fact
+
+
+def test_own_letters_are_told_apart() -> None:
+    assert has_own_letter("ISO «Швейцария»", "ru")
+    assert not has_own_letter("Schweiz 12", "ru")
+    assert not has_own_letter("Швейцария", "zh")
+
+
+def test_texts_are_clean(training: list[Fact], held_out: list[Fact]) -> None:
+    for fact in training + held_out:
+        for text in (fact.query, fact.passage):
+            assert not re.search(r"[{}\u00a0\u202f\u200e\u200f]|None|  |\d{6}", text), fact
+            assert text == text.strip(), fact
+            first = text.lstrip("¿«“„")[0]
+            assert first == first.upper() or text[0] in "«“„", fact
+
+
+def test_all_templates_are_used(by_key: dict[tuple[str, str], Fact]) -> None:
+    for lang, relations in TEMPLATES.items():
+        for relation, sides in relations.items():
+            for field, templates in zip(("query", "passage"), sides, strict=True):
+                texts = [
+                    getattr(fact, field) for fact in by_key.values() if (fact.lang, fact.relation) == (lang, relation)
+                ]
+                for template in templates:
+                    pattern = re.sub(r"\\{\w+\\}", ".+", re.escape(template))
+                    share = sum(bool(re.fullmatch(pattern, text, re.IGNORECASE)) for text in texts) / len(texts)
+                    assert share > 0.1, (lang, relation, template, share)
+
+
+def test_templates_are_parallel_over_languages() -> None:
+    assert len(SEPARATORS) == len(TEMPLATES)
+    for lang, relations in TEMPLATES.items():
+        assert set(relations) == set(RELATIONS) | set(HELD_OUT), lang
+        for relation, (queries, passages) in relations.items():
+            assert len(queries) >= 2, (lang, relation)
+            assert len(set(queries)) == len(queries), (lang, relation)
+            assert len(passages) != 1, (lang, relation)
+
+
+@pytest.mark.parametrize(
+    ("lang", "slots"),
+    [
+        ("de", ("in der Schweiz", "Deutsch, Französisch und Italienisch")),
+        ("en", ("Switzerland", "German, French, and Italian")),
+    ],
+)
+def test_names_are_put_into_the_grammar_of_the_language(lang: str, slots: tuple[str, str]) -> None:
+    assert (name_of("in_territory", "CH", lang) or "").endswith(slots[0])
+    assert name_of("languages", "de fr it", lang) == slots[1]
+
+
+def test_a_missing_name_is_none() -> None:
+    assert name_of("territory", "Q1", "ru") is None
+    assert name_of("languages", "de qqq", "en") is None
+
+
+def test_a_name_in_a_foreign_script_counts_as_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(_names._CLDR_NAMES, "territory", lambda code, lang: "Switzerland")
+    assert name_of.__wrapped__("territory", "CH", "en") == "Switzerland"
+    assert name_of.__wrapped__("territory", "CH", "ru") is None
+
+
+def test_an_item_that_repeats_another_is_dropped_in_all_languages(monkeypatch: pytest.MonkeyPatch) -> None:
+    slots = {"territory": "CH", "in_territory": "CH", "currency": "CHF"}
+    sources = {relation: lambda: iter(()) for relation in RELATIONS + HELD_OUT}
+    monkeypatch.setattr(facts, "SOURCES", {**sources, "currency-of": lambda: (Item(key, slots) for key in "ABCDEF")})
+    (kept,) = facts._all_facts.__wrapped__()["currency-of"]
+    assert {fact.id for fact in kept.values()} == {"currency-of/A"}
+
+
+def test_a_passage_may_come_again_under_its_own_id_only() -> None:
+    fact = Fact("b/1", "b", "en", "Which?", "This.", "a/1")
+    assert facts._is_new({"en": fact}, set(), {("en", "this."): "a/1"})
+    assert not facts._is_new({"en": fact}, set(), {("en", "this."): "a/2"})
+    assert not facts._is_new({"en": fact}, {("en", "which?")}, {})
+
+
+@pytest.mark.parametrize(
+    ("lang", "currency"),
+    [
+        ("de", "Schweizer Franken"),
+        ("el", "Φράγκο Ελβετίας"),
+        ("en", "Swiss Franc"),
+        ("es", "franco suizo"),
+        ("hi", "स्विस फ़्रैंक"),
+        ("ru", "швейцарский франк"),
+        ("tr", "İsviçre frangı"),
+        ("zh", "瑞士法郎"),
+    ],
+)
+def test_switzerland_pays_in_francs(by_key: dict[tuple[str, str], Fact], lang: str, currency: str) -> None:
+    fact = by_key["currency-of/CH", lang]
+    assert currency in fact.passage
+    assert currency not in fact.query
+    country = name_of("territory", "CH", lang)
+    assert country
+    assert country in fact.query
+    assert country in fact.passage
+
+
+@pytest.mark.parametrize(
+    ("fact_id", "answer"),
+    [
+        ("official-language/AT", "German"),
+        ("language-code/el", "“el”"),
+        ("language-script/ru", "Cyrillic"),
+        ("script-code/Grek", "Grek"),
+        ("currency-code/TRY", "TRY"),
+        ("currency-country/TH", "Thailand"),
+        ("city-territory/Europe/Zurich", "Switzerland"),
+        ("city-zone/Asia/Tokyo", "Japan"),
+        ("endonym/fi", "suomi"),
+        ("week-start/US", "Sunday"),
+        ("decimal-separator/de", "comma"),
+    ],
+)
+def test_answers_are_right(by_key: dict[tuple[str, str], Fact], fact_id: str, answer: str) -> None:
+    assert answer in by_key[fact_id, "en"].passage
+
+
+def test_a_question_with_many_answers_is_not_asked(by_key: dict[tuple[str, str], Fact]) -> None:
+    # The first country of each shared currency: a later one would be dropped as a repeated query anyway.
+    for country in ("AD", "AI", "AS", "CH"):
+        assert (f"currency-of/{country}", "en") in by_key
+        assert (f"currency-country/{country}", "en") not in by_key
+
+
+def test_codes_without_a_country_are_skipped(training: list[Fact]) -> None:
+    keys = {fact.id.split("/")[1] for fact in training if fact.relation == "territory-code"}
+    assert not keys & {"EU", "UN", "QO", "ZZ", "XA", "XB", "001", "150"}
+
+
+@pytest.mark.parametrize("unknown", ["xx", "EN", "zh_Hans"])
+def test_an_unknown_language_is_named_at_once(unknown: str) -> None:
+    with pytest.raises(ValueError, match=rf"language '{unknown}'.*ar, de, el"):
+        generate_facts(["en", unknown])
+    with pytest.raises(ValueError, match=unknown):
+        distractors([unknown])
+
+
+def test_an_unknown_relation_is_named_at_once() -> None:
+    with pytest.raises(ValueError, match=r"relation 'capital-of'.*currency-of.*week-start"):
+        generate_facts(relations=["capital-of"])
