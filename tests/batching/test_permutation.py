@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from isoglot.batching.permutation import Permutation
+from isoglot.batching.schedule import BLOCK, Schedule
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 100, 65536, 65537, 200_003])
+def test_is_a_permutation(n: int) -> None:
+    values = Permutation(n, 3, 1)(np.arange(n))
+    assert np.array_equal(np.sort(values), np.arange(n))
+
+
+def test_depends_on_every_part_of_the_key() -> None:
+    n = 100_000
+    head = np.arange(50)
+    answers = [Permutation(n, *key)(head).tolist() for key in ((0, 1), (1, 0), (0, 2), (0, 1, 0))]
+    assert len({tuple(answer) for answer in answers}) == 4
+
+
+def test_large_domains_look_shuffled() -> None:
+    n = 1 << 20
+    values = Permutation(n, 5)(np.arange(n))
+    # correlation of position and value of a random permutation has standard deviation 1 / sqrt(n) ~ 0.001
+    assert abs(np.corrcoef(np.arange(n), values)[0, 1]) < 0.006
+    assert abs(np.corrcoef(values[:-1], values[1:])[0, 1]) < 0.006
+
+
+def test_schedule_counts_earlier_draws() -> None:
+    schedule = Schedule(np.array([0.2, 0.5, 0.3]), seed=4)
+    counts = [0, 0, 0]
+    for step in range(2 * BLOCK + 10):
+        stratum, draw = schedule.at(step)
+        assert draw == counts[stratum]
+        counts[stratum] += 1
+    fresh = Schedule(np.array([0.2, 0.5, 0.3]), seed=4)
+    assert fresh.at(2 * BLOCK + 9) == Schedule(np.array([0.2, 0.5, 0.3]), seed=4).at(2 * BLOCK + 9)
+    assert abs(counts[1] / sum(counts) - 0.5) < 0.03
+    with pytest.raises(IndexError):
+        schedule.at(-1)
