@@ -1,0 +1,156 @@
+"""The run directory: what was asked, what came out, and whether a run may be resumed.
+
+run.json        what was asked; versions, seed, data and base digests; afterwards the outcome
+log.jsonl       one line per logged step
+tensorboard/    the same for TensorBoard
+checkpoints/    to resume from; removed when the run has ended
+adapter/        LoRA only: for PEFT
+model/          a self-contained sentence-transformers model
+"""
+
+from __future__ import annotations
+
+import platform
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from isoglot.config import to_dict
+from isoglot.data.pairs import PairTable
+from isoglot.errors import InputError
+from isoglot.files import read_json, write_json
+from isoglot.training.settings import TrainSettings
+
+_PACKAGES = (
+    "isoglot",
+    "torch",
+    "transformers",
+    "sentence-transformers",
+    "peft",
+    "accelerate",
+    "tokenizers",
+    "numpy",
+    "babel",
+)
+_MAY_DIFFER = ("output", "log_steps", "save_steps", "threads")
+
+
+@dataclass(frozen=True)
+class RunDirectory:
+    """Paths of one run."""
+
+    path: Path
+
+    @property
+    def record(self) -> Path:
+        return self.path / "run.json"
+
+    @property
+    def log(self) -> Path:
+        return self.path / "log.jsonl"
+
+    @property
+    def tensorboard(self) -> Path:
+        return self.path / "tensorboard"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.path / "checkpoints"
+
+    @property
+    def adapter(self) -> Path:
+        return self.path / "adapter"
+
+    @property
+    def model(self) -> Path:
+        return self.path / "model"
+
+    @property
+    def finished(self) -> bool:
+        return self.record.is_file() and "outcome" in read_json(self.record)
+
+    def last_checkpoint(self) -> Path | None:
+        """The newest complete checkpoint, None where there is none. The trainer's state file is written last."""
+        found = [part for part in self.checkpoints.glob("checkpoint-*") if (part / "trainer_state.json").is_file()]
+        return max(found, key=lambda part: int(part.name.rpartition("-")[2]), default=None)
+
+    def open(self, settings: TrainSettings, *, resume: bool, overwrite: bool) -> None:
+        """Make the directory ready, or say why not.
+
+        Raises:
+            InputError: it holds something and neither resume nor overwrite was asked for; it is no run; the resumed run
+                was asked for with other settings.
+        """
+        if self.path.exists() and not self.path.is_dir():
+            raise InputError(f"{self.path}: is a file; give a directory")
+        used = self.path.is_dir() and any(self.path.iterdir())
+        if used and not self.record.is_file():
+            raise InputError(f"{self.path}: not empty and not a run; give another --output")
+        if used and overwrite:
+            shutil.rmtree(self.path)
+        elif used and not resume:
+            raise InputError(f"{self.path}: holds a run already; go on with --resume or start again with --overwrite")
+        elif used:
+            self._compare(settings)
+        self.path.mkdir(parents=True, exist_ok=True)
+
+    def _compare(self, settings: TrainSettings) -> None:
+        before, now = read_json(self.record)["asked"], to_dict(settings)
+        changed = [key for key in now if key not in _MAY_DIFFER and before.get(key) != now[key]]
+        if changed:
+            what = ", ".join(f"{key} was {before.get(key)!r}, is {now[key]!r}" for key in changed)
+            raise InputError(f"{self.path}: cannot resume with other settings ({what})")
+
+    def begin(self, settings: TrainSettings, facts: Mapping[str, Any]) -> None:
+        """Write run.json with what was asked, unless a resumed run has it already."""
+        if self.record.is_file():
+            before = read_json(self.record)
+            for key, value in facts.items():
+                if key in ("data", "validation") and before.get(key) != value:
+                    raise InputError(f"{self.path}: cannot resume, the {key} changed since this run began")
+            return
+        write_json(
+            self.record,
+            {
+                "asked": to_dict(settings),
+                **facts,
+                "versions": versions(),
+                "machine": {"platform": platform.platform(), "python": platform.python_version()},
+                "started": _now(),
+            },
+        )
+
+    def end(self, outcome: Mapping[str, Any]) -> None:
+        """Add the outcome to run.json and drop the checkpoints."""
+        write_json(self.record, {**read_json(self.record), "ended": _now(), "outcome": dict(outcome)})
+        shutil.rmtree(self.checkpoints, ignore_errors=True)
+
+
+def versions() -> dict[str, str]:
+    """Versions of the packages that a result depends on."""
+    found = {}
+    for name in _PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def describe_table(table: PairTable) -> dict[str, Any]:
+    """Digest and size of a pair table, for run.json."""
+    return {
+        "digest": table.digest,
+        "pairs": table.index.n_pairs,
+        "rows": len(table),
+        "languages": list(table.languages),
+        "sources": list(table.index.sources),
+    }
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")

@@ -1,0 +1,282 @@
+"""From settings to a trained model: the whole path on one page."""
+
+from __future__ import annotations
+
+import os
+import resource
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from isoglot.batching.plan import BatchPlan, PlanSettings
+from isoglot.batching.sampler import PlanDataset
+from isoglot.data.pairs import PairTable, load_pairs
+from isoglot.errors import InputError
+from isoglot.files import atomic_directory, digest_json
+from isoglot.training.rundir import RunDirectory, describe_table
+from isoglot.training.settings import TrainSettings
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+_MOST_VALIDATION_STEPS = 50
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """Where a run is and how it went.
+
+    Attributes:
+        path: the run directory.
+        complete: False where the run was interrupted; it can be resumed.
+        steps: optimizer steps done.
+        outcome: what run.json says under "outcome" (empty while incomplete).
+    """
+
+    path: Path
+    complete: bool
+    steps: int
+    outcome: dict[str, Any]
+
+    @property
+    def model(self) -> Path:
+        return self.path / "model"
+
+
+def train(
+    settings: TrainSettings,
+    *,
+    table: PairTable | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    data_dir: Path | None = None,
+    show: bool = True,
+) -> TrainResult:
+    """Train a retriever and write its run directory.
+
+    Args:
+        settings: see `TrainSettings`.
+        table: the pairs, when they are loaded already (must be what `settings.pairs` names).
+        resume: go on from the last checkpoint in `settings.output`; same settings give the same model as an unbroken run.
+        overwrite: throw away a run that is there.
+        data_dir: where named LAReQA folders are looked for first.
+        show: a progress bar on stderr.
+
+    Raises:
+        InputError: settings, pairs or model that cannot be used; nothing is written then.
+    """
+    settings.check()
+    run = RunDirectory(Path(settings.output))
+    table = table or load_pairs(settings.pairs, languages=settings.languages or None, data_dir=data_dir)
+    table, validation = _validation(settings, table, data_dir)
+    plan = BatchPlan(table.index, settings.plan())
+    steps = settings.total_steps(plan.steps_per_epoch)
+    run.open(settings, resume=resume, overwrite=overwrite)
+    if run.finished:
+        from isoglot.files import read_json
+
+        return TrainResult(run.path, True, steps, read_json(run.record)["outcome"])
+    model = _model(settings)
+    facts: dict[str, Any] = {"steps": steps, "data": describe_table(table), "base": _describe_base(model, settings)}
+    if validation:
+        facts["validation"] = describe_table(validation)
+    run.begin(settings, facts)
+    began = time.perf_counter()
+    trainer, stop, collator = _trainer(settings, run, model, plan, table, validation, steps, show)
+    with stop:
+        checkpoint = run.last_checkpoint() if resume else None
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    if stop.stopped:
+        return TrainResult(run.path, False, trainer.state.global_step, {})
+    if trainer.is_world_process_zero():
+        _save(settings, run, model)
+        run.end(_outcome(trainer, collator, model, time.perf_counter() - began, run))
+    from isoglot.files import read_json
+
+    return TrainResult(run.path, True, trainer.state.global_step, read_json(run.record)["outcome"])
+
+
+def _validation(settings: TrainSettings, table: PairTable, data_dir: Path | None) -> tuple[PairTable, PairTable | None]:
+    """(training pairs, validation pairs or None)."""
+    if settings.validation:
+        return table, load_pairs(settings.validation, data_dir=data_dir)
+    if settings.validation_share:
+        return table.split(settings.validation_share, settings.seed)
+    return table, None
+
+
+def _validation_steps(settings: TrainSettings, table: PairTable) -> PlanDataset:
+    """Fixed batches of the validation pairs: of the run's strategy, smaller or monolingual where the pairs allow no other."""
+    groups = len(set(table.index.group.tolist()))
+    parallel = bool(((table.index.rows >= 0).sum(axis=1) >= 2).any())
+    size = min(settings.batch_size, groups)
+    while True:
+        asked = PlanSettings(
+            strategy=settings.strategy if parallel else "mono",
+            mono_share=settings.mono_share,
+            batch_size=size,
+            seed=settings.seed,
+        )
+        try:
+            plan = BatchPlan(table.index, asked)
+            break
+        except InputError:
+            if size <= 4:
+                raise
+            size //= 2
+    return PlanDataset(table, plan, min(plan.steps_per_epoch, _MOST_VALIDATION_STEPS), negatives=settings.negatives)
+
+
+def _model(settings: TrainSettings) -> SentenceTransformer:
+    import torch
+    from transformers import set_seed
+
+    from isoglot.training.bases import load_model
+
+    if settings.threads:
+        torch.set_num_threads(settings.threads)
+    set_seed(settings.seed)  # the adapters' first values
+    return load_model(
+        settings.base,
+        lora=settings.lora if settings.tuning == "lora" else None,
+        query_prompt=settings.query_prompt,
+        passage_prompt=settings.passage_prompt,
+        dropout=settings.dropout,
+    )
+
+
+def _describe_base(model: SentenceTransformer, settings: TrainSettings) -> dict[str, Any]:
+    parameters = list(model.parameters())
+    return {
+        "name": settings.base,
+        "parameters": sum(part.numel() for part in parameters),
+        "trainable_parameters": sum(part.numel() for part in parameters if part.requires_grad),
+        "prompts": {"query": model.prompts["query"], "passage": model.prompts["document"]},
+        "max_length": settings.max_length or model.max_seq_length,
+    }
+
+
+def _trainer(
+    settings: TrainSettings,
+    run: RunDirectory,
+    model: SentenceTransformer,
+    plan: BatchPlan,
+    table: PairTable,
+    validation: PairTable | None,
+    steps: int,
+    show: bool,
+) -> tuple[Any, Any, Any]:
+    from transformers import EarlyStoppingCallback
+    from transformers.trainer_callback import PrinterCallback, ProgressCallback
+
+    from isoglot.training.callbacks import Progress, StopOnSignal
+    from isoglot.training.collate import Collator
+    from isoglot.training.loss import InfoNCE
+    from isoglot.training.trainer import PlanTrainer
+
+    collator = Collator(model, settings.max_length)
+    stop = StopOnSignal()
+    callbacks = [Progress(run.log, collator, settings.batch_size, show=show), stop]
+    if settings.patience:
+        callbacks.append(EarlyStoppingCallback(settings.patience))
+    os.environ["TENSORBOARD_LOGGING_DIR"] = str(run.tensorboard)
+    trainer = PlanTrainer(
+        model=model,
+        args=_arguments(settings, run, steps, validate=validation is not None),
+        train_steps=PlanDataset(table, plan, steps, negatives=settings.negatives),
+        eval_steps=_validation_steps(settings, validation) if validation else None,
+        collator=collator,
+        loss=InfoNCE(model, scale=settings.scale, symmetric=settings.symmetric, chunks=settings.chunks),
+        callbacks=callbacks,
+    )
+    # both print to stdout, which is for results
+    for noisy in (PrinterCallback, ProgressCallback):
+        trainer.remove_callback(noisy)
+    return trainer, stop, collator
+
+
+def _arguments(settings: TrainSettings, run: RunDirectory, steps: int, *, validate: bool) -> Any:
+    import torch
+    from sentence_transformers import SentenceTransformerTrainingArguments
+
+    save = settings.save_steps or max(20, steps // 10)
+    eval_steps = settings.eval_steps or max(1, steps // 10)
+    bf16 = settings.precision == "bf16" or (
+        settings.precision == "auto" and torch.cuda.is_available() and torch.cuda.is_bf16_supported()
+    )
+    return SentenceTransformerTrainingArguments(
+        output_dir=str(run.checkpoints),
+        max_steps=steps,
+        per_device_train_batch_size=settings.batch_size,
+        per_device_eval_batch_size=settings.batch_size,
+        learning_rate=settings.peak_learning_rate(),
+        lr_scheduler_type="linear",
+        warmup_steps=settings.warmup,
+        weight_decay=settings.weight_decay,
+        max_grad_norm=settings.max_gradient_norm,
+        bf16=bf16,
+        seed=settings.seed,
+        logging_strategy="steps",
+        logging_steps=settings.log_steps,
+        logging_nan_inf_filter=False,  # it would wait for the device at every step
+        save_strategy="steps",
+        save_steps=eval_steps if validate else save,  # the best checkpoint can only be one that was validated
+        save_total_limit=2,
+        eval_strategy="steps" if validate else "no",
+        eval_steps=eval_steps,
+        load_best_model_at_end=validate,
+        metric_for_best_model="eval_loss",
+        greater_is_better=False,
+        report_to=["tensorboard"],
+        disable_tqdm=True,
+        dataloader_pin_memory=torch.cuda.is_available(),
+    )
+
+
+def _save(settings: TrainSettings, run: RunDirectory, model: SentenceTransformer) -> None:
+    """Write adapter/ and the self-contained model/; both appear whole or not at all."""
+    from isoglot.training.card import write_card
+
+    final = model
+    if settings.tuning == "lora":
+        from isoglot.training.lora import merged_model, save_adapter
+
+        with atomic_directory(run.adapter) as path:
+            save_adapter(model, settings.base, path)
+        final = merged_model(settings.base, run.adapter)
+        final.prompts = dict(model.prompts)
+    with atomic_directory(run.model) as path:
+        final.save_pretrained(str(path), create_model_card=False)
+        write_card(path / "README.md", settings, dict(final.prompts))
+
+
+def _outcome(
+    trainer: Any, collator: Any, model: SentenceTransformer, seconds: float, run: RunDirectory
+) -> dict[str, Any]:
+    import json
+
+    lines = [json.loads(text) for text in run.log.read_text(encoding="utf-8").splitlines()]
+    losses = [line["loss"] for line in lines if "loss" in line]
+    validations = [line["validation_loss"] for line in lines if "validation_loss" in line]
+    unit = 1 if sys.platform == "darwin" else 1024
+    outcome = {
+        "steps": trainer.state.global_step,
+        "first_loss": losses[0] if losses else None,
+        "last_loss": losses[-1] if losses else None,
+        "mean_loss_of_last_tenth": _mean(losses[-max(1, len(losses) // 10) :]),
+        "seconds": round(seconds, 2),
+        "pairs_per_second": _mean([line["pairs_per_second"] for line in lines if "pairs_per_second" in line][1:]),
+        "tokens": collator.tokens,
+        "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit,
+        "device": str(model.device),
+        "loss_digest": digest_json(losses),
+    }
+    if validations:
+        outcome["best_validation_loss"] = min(validations)
+    return outcome
+
+
+def _mean(values: list[float]) -> float | None:
+    return round(sum(values) / len(values), 6) if values else None

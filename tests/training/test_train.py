@@ -1,0 +1,283 @@
+"""Whole runs on a tiny model: what they write, that they resume exactly, that they learn."""
+
+from __future__ import annotations
+
+import json
+import signal
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from isoglot.errors import InputError
+from isoglot.training.callbacks import NotFiniteError, Progress
+from isoglot.training.settings import LoraSettings, TrainSettings
+from isoglot.training.train import train
+from tests.training.tiny import pair_table
+
+TEXTS = ["en1 en2 en3", "de5 de6", "zh7 zh8 zh9 zh10"]
+
+
+def settings(base: Path, output: Path, **more: Any) -> TrainSettings:
+    given = {
+        "pairs": ("made",),
+        "base": str(base),
+        "output": str(output),
+        "batch_size": 8,
+        "steps": 12,
+        "learning_rate": 5e-3,
+        "scale": 20.0,
+        "lora": LoraSettings(rank=4),
+    }
+    return TrainSettings(**{**given, **more})
+
+
+def losses(run: Path) -> list[float]:
+    lines = [json.loads(text) for text in (run / "log.jsonl").read_text().splitlines()]
+    return [line["loss"] for line in lines if "loss" in line]
+
+
+def weights(run: Path) -> dict[str, np.ndarray]:
+    return load_file(run / "model" / "model.safetensors")
+
+
+@pytest.mark.parametrize("tuning", ["lora", "full"])
+def test_run_directory(base: Path, tmp_path: Path, tuning: str) -> None:
+    from sentence_transformers import SentenceTransformer
+
+    run = tmp_path / "run"
+    result = train(settings(base, run, tuning=tuning), table=pair_table(), show=False)
+    assert result.complete
+    assert result.steps == 12
+    record = json.loads((run / "run.json").read_text())
+    assert record["asked"]["tuning"] == tuning
+    assert record["data"]["pairs"] == 24
+    assert record["outcome"]["steps"] == 12
+    assert {"torch", "transformers", "sentence-transformers", "isoglot"} <= set(record["versions"])
+    lines = [json.loads(text) for text in (run / "log.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == list(range(1, 13))
+    assert all(line["pairs_per_second"] > 0 and line["tokens_per_second"] > 0 for line in lines)
+    assert list((run / "tensorboard").glob("events*"))
+    assert not (run / "checkpoints").exists()
+    assert (run / "adapter").exists() == (tuning == "lora")
+    assert not list(run.rglob("*.bin"))
+    assert not list(run.rglob("*.pt"))
+    model = SentenceTransformer(str(result.model), device="cpu")
+    assert model.prompts["query"] == "Query: "
+    assert model.prompts["document"] == "Passage: "
+    assert "encode_query" in (run / "model" / "README.md").read_text()
+
+
+def test_model_and_adapter_embed_alike_in_plain_libraries(base: Path, tmp_path: Path) -> None:
+    """Three ways to one embedding: our loader, plain sentence-transformers, PEFT over the base."""
+    from peft import PeftModel
+    from sentence_transformers import SentenceTransformer
+    from transformers import AutoModel
+
+    from isoglot.training.bases import load_model
+
+    run = tmp_path / "run"
+    train(settings(base, run), table=pair_table(), show=False)
+    ours = load_model(str(run), device="cpu").encode_query(TEXTS)
+    plain = SentenceTransformer(str(run / "model"), device="cpu").encode_query(TEXTS)
+    assert np.abs(ours - plain).max() < 1e-6
+    by_adapter = load_model(str(run / "adapter"), device="cpu").encode_query(TEXTS)
+    assert np.abs(by_adapter - plain).max() < 1e-5
+    model = SentenceTransformer(str(base), device="cpu", prompts={"query": "Query: "})
+    encoder = PeftModel.from_pretrained(AutoModel.from_pretrained(base), str(run / "adapter"))
+    before = model.encode_query(TEXTS)
+    model[0].model = encoder
+    with_peft = model.encode_query(TEXTS)
+    assert np.abs(with_peft - plain).max() < 1e-5
+    assert np.abs(before - plain).max() > 1e-2, "training changed nothing"
+
+
+def test_training_lowers_the_loss(base: Path, tmp_path: Path) -> None:
+    train(settings(base, tmp_path / "run", steps=60, tuning="full"), table=pair_table(), show=False)
+    curve = losses(tmp_path / "run")
+    assert np.mean(curve[-10:]) < 0.7 * np.mean(curve[:10])
+
+
+class Interrupt(Exception):
+    pass
+
+
+@pytest.mark.parametrize("tuning", ["lora", "full"])
+@pytest.mark.parametrize("dropout", [0.0, 0.1])
+def test_resume_equals_an_unbroken_run_bit_for_bit(
+    base: Path, tmp_path: Path, tuning: str, dropout: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = settings(base, tmp_path / "whole", tuning=tuning, dropout=dropout, save_steps=5)
+    train(asked, table=pair_table(), show=False)
+
+    broken = replace(asked, output=str(tmp_path / "broken"))
+    original = Progress.on_step_end
+
+    def crash(self: Progress, args: Any, state: Any, control: Any, **more: Any) -> None:
+        original(self, args, state, control, **more)
+        if state.global_step == 8:
+            raise Interrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Progress, "on_step_end", crash)
+        with pytest.raises(Interrupt):
+            train(broken, table=pair_table(), show=False)
+    assert not (tmp_path / "broken" / "model").exists()
+    with pytest.raises(InputError, match="--resume"):
+        train(broken, table=pair_table(), show=False)
+    train(broken, table=pair_table(), resume=True, show=False)
+    assert losses(tmp_path / "broken") == losses(tmp_path / "whole")
+    one, two = weights(tmp_path / "whole"), weights(tmp_path / "broken")
+    assert one.keys() == two.keys()
+    assert all(one[name].tobytes() == two[name].tobytes() for name in one)
+
+
+def test_signal_stops_with_a_checkpoint_and_resumes(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = settings(base, tmp_path / "run", save_steps=100)
+    original = Progress.on_step_end
+
+    def interrupt(self: Progress, args: Any, state: Any, control: Any, **more: Any) -> None:
+        original(self, args, state, control, **more)
+        if state.global_step == 4:
+            signal.raise_signal(signal.SIGINT)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Progress, "on_step_end", interrupt)
+        result = train(asked, table=pair_table(), show=False)
+    assert not result.complete
+    assert result.steps in (4, 5)
+    assert not (tmp_path / "run" / "model").exists()
+    again = train(asked, table=pair_table(), resume=True, show=False)
+    assert again.complete
+    train(replace(asked, output=str(tmp_path / "whole")), table=pair_table(), show=False)
+    assert losses(tmp_path / "run") == losses(tmp_path / "whole")
+
+
+def test_same_seed_same_losses_other_seed_others(base: Path, tmp_path: Path) -> None:
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        train(settings(base, tmp_path / name, seed=seed, steps=5), table=pair_table(), show=False)
+    assert losses(tmp_path / "a") == losses(tmp_path / "b") != losses(tmp_path / "c")
+
+
+def test_validation_stops_early_and_keeps_the_best(base: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    # a learning rate that must diverge from the first good checkpoint
+    asked = settings(
+        base,
+        run,
+        tuning="full",
+        steps=200,
+        learning_rate=0.3,
+        validation_share=0.3,
+        eval_steps=5,
+        patience=2,
+        batch_size=4,
+    )
+    result = train(asked, table=pair_table(), show=False)
+    assert result.complete
+    assert result.steps < 200
+    record = json.loads((run / "run.json").read_text())
+    assert record["data"]["pairs"] + record["validation"]["pairs"] == 24
+    lines = [json.loads(text) for text in (run / "log.jsonl").read_text().splitlines()]
+    validations = [line["validation_loss"] for line in lines if "validation_loss" in line]
+    assert len(validations) >= 3
+    assert record["outcome"]["best_validation_loss"] == min(validations) < validations[-1]
+
+
+def test_explicit_negatives_are_used_and_never_a_positive(base: Path, tmp_path: Path) -> None:
+    from isoglot.batching.plan import BatchPlan, PlanSettings
+    from isoglot.batching.sampler import PlanDataset
+
+    table = pair_table(negatives=True)
+    plan = BatchPlan(table.index, PlanSettings(batch_size=8))
+    with_negatives = PlanDataset(table, plan, 20, negatives=2)
+    assert all(item.negatives for item in map(with_negatives.__getitem__, range(20)))
+    assert not PlanDataset(table, plan, 20, negatives=0)[0].negatives
+    # a negative that is another pair's passage, in the same batch, is dropped
+    rows = [replace(row, negatives=("trap",)) for row in map(_row, table.table.to_pylist())]
+    rows = [replace(row, passage="trap") if row.id == "3" and row.lang == "en" else row for row in rows]
+    from isoglot.data.pairs import PairTable
+
+    trapped = PairTable.from_rows(rows)
+    steps = PlanDataset(trapped, BatchPlan(trapped.index, PlanSettings(batch_size=8)), 40, negatives=1)
+    for step in range(40):
+        batch = steps._plan[step]
+        holds = "3" in trapped.column("id", batch.query_rows)
+        assert steps[step].negatives == ([] if holds else ["trap"])
+    train(settings(base, tmp_path / "a", steps=3, negatives=2), table=table, show=False)
+    train(settings(base, tmp_path / "b", steps=3, negatives=0), table=table, show=False)
+    assert losses(tmp_path / "a")[0] > losses(tmp_path / "b")[0], "more candidates, larger loss"
+
+
+def _row(fields: dict[str, Any]) -> Any:
+    from isoglot.records import PairRow
+
+    return PairRow(**{**fields, "negatives": tuple(fields["negatives"] or ())})
+
+
+def test_resume_refuses_other_settings_and_other_data(base: Path, tmp_path: Path) -> None:
+    asked = settings(base, tmp_path / "run", steps=3)
+    train(asked, table=pair_table(), show=False)
+    with pytest.raises(InputError, match=r"scale was 20\.0, is 10\.0"):
+        train(replace(asked, scale=10.0), table=pair_table(), resume=True, show=False)
+    record = json.loads((tmp_path / "run" / "run.json").read_text())
+    del record["outcome"]
+    (tmp_path / "run" / "run.json").write_text(json.dumps(record))
+    with pytest.raises(InputError, match="data changed"):
+        train(asked, table=pair_table(n=16), resume=True, show=False)
+
+
+def test_a_finished_run_is_not_done_again(base: Path, tmp_path: Path) -> None:
+    asked = settings(base, tmp_path / "run", steps=3)
+    first = train(asked, table=pair_table(), show=False)
+    stamp = (first.model / "model.safetensors").stat().st_mtime_ns
+    again = train(asked, table=pair_table(), resume=True, show=False)
+    assert again.outcome == first.outcome
+    assert (first.model / "model.safetensors").stat().st_mtime_ns == stamp
+
+
+def test_other_peoples_directories_are_left_alone(base: Path, tmp_path: Path) -> None:
+    (tmp_path / "letters").mkdir()
+    (tmp_path / "letters" / "love.txt").write_text("dear")
+    for flags in ({}, {"overwrite": True}, {"resume": True}):
+        with pytest.raises(InputError, match="not a run"):
+            train(settings(base, tmp_path / "letters"), table=pair_table(), show=False, **flags)
+    assert (tmp_path / "letters" / "love.txt").read_text() == "dear"
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(base: Path, tmp_path: Path) -> None:
+    with pytest.raises(NotFiniteError, match="not finite at step"):
+        train(
+            settings(base, tmp_path / "run", tuning="full", learning_rate=1e30, steps=20, max_gradient_norm=0.0),
+            table=pair_table(),
+            show=False,
+        )
+    assert not (tmp_path / "run" / "model").exists()
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"steps": 0}, "at least 1"),
+        ({"steps": 3, "epochs": 1.0}, "not both"),
+        ({"learning_rate": -1.0}, "above 0"),
+        ({"dropout": 1.0}, r"\[0, 1\)"),
+        ({"patience": 2}, "needs a validation set"),
+        ({"batch_size": 999}, "take a smaller batch"),
+    ],
+)
+def test_bad_settings_write_nothing(base: Path, tmp_path: Path, more: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        train(settings(base, tmp_path / "run", **more), table=pair_table(), show=False)
+    assert not (tmp_path / "run").exists()
+
+
+def test_epochs_become_steps() -> None:
+    asked = TrainSettings(pairs=("x",), output="y", epochs=2.5)
+    assert asked.total_steps(steps_per_epoch=10) == 25
+    assert TrainSettings(pairs=("x",), output="y").total_steps(10) == 10

@@ -1,0 +1,59 @@
+"""A tiny BERT with random weights and a word tokenizer, in the plain transformers layout."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from isoglot.data.pairs import PairTable
+from isoglot.records import PairRow
+
+LANGUAGES = ("de", "en", "zh")
+WORDS = [f"{lang}{number}" for lang in LANGUAGES for number in range(60)]
+
+
+def tiny_base(path: Path) -> Path:
+    """Write the model to `path` and return it: 2 layers, hidden size 32, the words of `WORDS`."""
+    import torch
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+    from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+
+    vocabulary = {word: number for number, word in enumerate(["[PAD]", "[CLS]", "[SEP]", "[UNK]", "[MASK]", *WORDS])}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B [SEP]", special_tokens=[("[CLS]", 1), ("[SEP]", 2)]
+    )
+    special = {f"{name}_token": f"[{name.upper()}]" for name in ("pad", "cls", "sep", "unk", "mask")}
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=64, **special).save_pretrained(path)
+    config = BertConfig(
+        vocab_size=len(vocabulary),
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=64,
+        max_position_embeddings=64,
+        pad_token_id=0,
+    )
+    torch.manual_seed(0)
+    BertModel(config).save_pretrained(path)
+    return path
+
+
+def pair_rows(n: int = 24, negatives: bool = False, languages: tuple[str, ...] = LANGUAGES) -> list[PairRow]:
+    """n parallel pairs whose texts have 2 to 9 words of their language."""
+    rows = []
+    for number in range(n):
+        for lang in languages:
+            words = [f"{lang}{(number * 7 + step) % 60}" for step in range(2 + number % 8)]
+            more = (f"{lang}{number} {lang}{number + 1}", f"{lang}59") if negatives else ()
+            rows.append(
+                PairRow(
+                    "made", str(number), lang, " ".join(words), " ".join([*words[::-1], f"{lang}{number}"]), None, more
+                )
+            )
+    return rows
+
+
+def pair_table(n: int = 24, negatives: bool = False, languages: tuple[str, ...] = LANGUAGES) -> PairTable:
+    """The table of `pair_rows`."""
+    return PairTable.from_rows(pair_rows(n, negatives, languages))
