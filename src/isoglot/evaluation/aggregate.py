@@ -1,0 +1,55 @@
+"""From values per query and cell to the macro-averages that papers print."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from isoglot.evaluation.settings import Rows
+from isoglot.records import FloatArray
+
+Scores = dict[str, float]
+"""Measure spelling -> value."""
+
+
+def cell_means(
+    rows: Rows, values: dict[str, FloatArray], query_languages: Sequence[str], document_languages: Sequence[str]
+) -> dict[tuple[str, str], Scores]:
+    """(query language, document language or "*") -> the mean of every measure over the queries of that cell."""
+    width = len(document_languages) + 1
+    cell = rows.query_language * width + rows.document_language + 1
+    numbers, inverse, sizes = np.unique(cell, return_inverse=True, return_counts=True)
+    sums = {name: np.bincount(inverse, weights=column, minlength=len(numbers)) for name, column in values.items()}
+    names = ["*", *document_languages]
+    return {
+        (query_languages[number // width], names[number % width]): {
+            name: float(sums[name][i] / sizes[i]) for name in values
+        }
+        for i, number in enumerate(numbers.tolist())
+    }
+
+
+def macro(cells: Sequence[Scores]) -> Scores:
+    """The plain mean over cells: every language, or pair of languages, counts the same."""
+    return {name: float(np.mean([cell[name] for cell in cells])) for name in cells[0]}
+
+
+def per_language(setting: str, cells: dict[tuple[str, str], Scores]) -> dict[str, object]:
+    """One setting by language.
+
+    mono and multi: {language: scores}. cross: {"by_query": {language: mean over document languages}, "by_document":
+    {language: mean over query languages}, "matrix": {query language: {document language: scores}}}.
+    """
+    if setting != "cross":
+        return {query: dict(scores) for (query, _), scores in cells.items()}
+    matrix: dict[str, dict[str, Scores]] = {}
+    columns: dict[str, list[Scores]] = {}
+    for (query, document), scores in cells.items():
+        matrix.setdefault(query, {})[document] = scores
+        columns.setdefault(document, []).append(scores)
+    return {
+        "by_query": {lang: macro(list(row.values())) for lang, row in matrix.items()},
+        "by_document": {lang: macro(column) for lang, column in sorted(columns.items())},
+        "matrix": matrix,
+    }

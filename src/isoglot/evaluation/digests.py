@@ -1,0 +1,66 @@
+"""What was measured, by content: digests of benchmarks and models, and the versions at work."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import numpy as np
+
+from isoglot.files import digest_strings
+from isoglot.records import Benchmark
+from isoglot.retrieval.encode import Embeddings
+
+_PACKAGES = ("babel", "numpy", "sentence-transformers", "torch", "transformers")
+
+
+def benchmark_digest(benchmark: Benchmark) -> str:
+    """SHA-256 (hex) of all languages, ids, texts, judgments and groups; the name and the licence do not count."""
+
+    def parts() -> Iterator[str]:
+        for side in (benchmark.pooled_queries(), benchmark.pooled_documents()):
+            for row in side:
+                yield from row
+            yield ""
+        for array in (benchmark.indptr, benchmark.relevant, benchmark.gains):
+            yield np.ascontiguousarray(array).tobytes().hex()
+        yield from benchmark.query_groups
+
+    return digest_strings(parts())
+
+
+def model_digest(model: Any) -> str | None:
+    """SHA-256 (hex) of a model's parameters and buffers with their names, shapes and types; None where it has none.
+
+    For `Embeddings` it is that of the vectors. The same weights give the same digest on every device.
+    """
+    digest = hashlib.sha256()
+    if isinstance(model, Embeddings):
+        for array in (model.queries, model.documents):
+            digest.update(f"{array.shape} {array.dtype};".encode())
+            digest.update(np.ascontiguousarray(array).data)
+        return digest.hexdigest()
+    if not hasattr(model, "state_dict"):
+        return None
+    import torch
+
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype};".encode())
+        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python, isoglot and the packages that decide a number (Babel: it words the distractors of `faq`)."""
+    from isoglot import __version__
+
+    found = {"isoglot": __version__, "python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,94 @@
+"""Results as text for a terminal, laid out like a paper's tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from isoglot.errors import InputError
+from isoglot.evaluation.results import Result
+
+
+def format_table(result: Result) -> str:
+    """Settings by measures, rank distance, and one line per language for the first measure."""
+    summary = result.summary
+    measures = list(next(iter(summary["settings"].values())))
+    lines = [_head(summary), ""]
+    body = [[setting, *(f"{scores[m]:.3f}" for m in measures)] for setting, scores in summary["settings"].items()]
+    lines += _grid([["setting", *measures], *body])
+    if summary["bias"]:
+        bias = summary["bias"]
+        mean, median = bias["rank_distance"], bias["rank_distance_median"]
+        lines += ["", f"rank distance {mean:.1f} (median {median:.1f}; lower is better)"]
+    lines += ["", f"{measures[0]} by language", *_grid(_language_rows(summary, measures[0]))]
+    lines += [f"note: {note}" for note in summary["notes"]]
+    return "\n".join(lines)
+
+
+def format_comparison(before: Result, after: Result, names: tuple[str, str] = ("before", "after")) -> str:
+    """Two results on one benchmark side by side, with differences (after minus before).
+
+    Raises:
+        InputError: the results are of two different benchmarks (or of different languages, or with another context).
+    """
+    one, two = before.summary, after.summary
+    if one["digests"]["benchmark"] != two["digests"]["benchmark"]:
+        raise InputError(
+            f"results on '{one['benchmark']}' and '{two['benchmark']}' cannot be compared: not the same queries, "
+            "passages and judgments"
+        )
+    rows = [["setting", "measure", *names, "difference"]]
+    for setting, scores in one["settings"].items():
+        for measure, value in scores.items():
+            other = two["settings"].get(setting, {}).get(measure)
+            if other is not None:
+                rows.append([setting, measure, f"{value:.3f}", f"{other:.3f}", f"{other - value:+.3f}"])
+    for key, label in (("rank_distance", "rank distance"), ("rank_distance_median", "rank distance (median)")):
+        if one["bias"] and two["bias"]:
+            low, high = one["bias"][key], two["bias"][key]
+            rows.append(["multi", label, f"{low:.1f}", f"{high:.1f}", f"{high - low:+.1f}"])
+    return "\n".join([_head(one | {"model": f"{names[0]} and {names[1]}"}), "", *_grid(rows, text_columns=2)])
+
+
+def _head(summary: dict[str, Any]) -> str:
+    counts = summary["counts"]
+    queries, documents = sum(counts["queries"].values()), sum(counts["documents"].values())
+    context = f", context: {summary['context']}" if "context" in summary["about"] else ""
+    sizes = f"{counts['languages']} languages, {queries:,} queries, {documents:,} passages{context}"
+    return f"{summary['model']} on {summary['benchmark']} ({sizes})"
+
+
+def _language_rows(summary: dict[str, Any], measure: str) -> list[list[str]]:
+    """A header and one row per language: its queries per setting, its passages in the cross setting, its distance."""
+    by = summary["per_language"]
+    columns = []
+    if "mono" in by:
+        columns.append(("mono", {lang: scores[measure] for lang, scores in by["mono"].items()}, 3))
+    if "cross" in by:
+        columns.append(("cross, as query", {k: v[measure] for k, v in by["cross"]["by_query"].items()}, 3))
+        columns.append(("cross, as passage", {k: v[measure] for k, v in by["cross"]["by_document"].items()}, 3))
+    if "multi" in by:
+        columns.append(("multi", {lang: scores[measure] for lang, scores in by["multi"].items()}, 3))
+    if summary["bias"]:
+        values = summary["bias"]["per_language"]
+        columns.append(("rank distance", {lang: item["rank_distance"] for lang, item in values.items()}, 1))
+    languages = sorted({lang for _, values, _ in columns for lang in values})
+    rows = [["language", *(name for name, _, _ in columns)]]
+    for lang in languages:
+        cells = [f"{values[lang]:.{digits}f}" if lang in values else "-" for _, values, digits in columns]
+        rows.append([lang, *cells])
+    return rows
+
+
+def _grid(rows: Sequence[Sequence[str]], text_columns: int = 1) -> list[str]:
+    """Rows as aligned lines: the first columns to the left, numbers to the right, a rule under the header."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = []
+    for row in rows:
+        cells = [
+            cell.ljust(width) if i < text_columns else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append("  ".join(cells).rstrip())
+    lines.insert(1, "  ".join("-" * width for width in widths))
+    return lines

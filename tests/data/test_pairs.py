@@ -1,0 +1,137 @@
+"""Formats, filters, the index, splits."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from isoglot.data.check import check_pairs
+from isoglot.data.index import build_index
+from isoglot.data.languages import language
+from isoglot.data.pairs import PairTable, load_pairs
+from isoglot.errors import InputError
+from isoglot.records import PairRow
+
+ROWS: list[dict[str, Any]] = [
+    {"id": "1", "lang": "en", "query": "who, then?", "passage": 'the "cat"', "passage_id": "c", "negatives": ["a dog"]},
+    {"id": "1", "lang": "deu", "query": "wer?", "passage": "die Katze\nund so", "passage_id": "c", "negatives": []},
+    {"id": "2", "lang": "en", "query": "what?", "passage": "a mouse", "passage_id": "m", "negatives": []},
+]
+
+
+def write(path: Path, rows: list[dict[str, Any]]) -> Path:
+    name = path.name.removesuffix(".gz")
+    if name.endswith(".parquet"):
+        pq.write_table(pa.Table.from_pylist(rows), path)
+        return path
+    opener: Any = gzip.open if path.suffix == ".gz" else open
+    with opener(path, "wt", encoding="utf-8", newline="") as sink:
+        if name.endswith(".jsonl"):
+            sink.write("".join(json.dumps(row) + "\n" for row in rows))
+        else:
+            writer = csv.DictWriter(sink, list(rows[0]), delimiter="\t" if name.endswith(".tsv") else ",")
+            writer.writeheader()
+            writer.writerows({**row, "negatives": json.dumps(row["negatives"])} for row in rows)
+    return path
+
+
+@pytest.mark.parametrize("name", ["p.jsonl", "p.jsonl.gz", "p.csv", "p.tsv", "p.csv.gz", "p.parquet"])
+def test_every_format_gives_the_same_table(tmp_path: Path, name: str) -> None:
+    table = load_pairs(write(tmp_path / name, ROWS))
+    assert table.languages == ("de", "en")
+    assert table.index.sources == ("p",)
+    assert table.column("passage", np.array([1, 0])) == ["die Katze\nund so", 'the "cat"']
+    assert table.column("negatives", np.array([0, 2])) == [["a dog"], []]
+    assert table.has_negatives
+    assert table.index.rows.tolist() == [[1, 0], [-1, 2]]
+    reference = load_pairs(write(tmp_path / "p.jsonl", ROWS))
+    assert table.digest == reference.digest
+
+
+def test_a_byte_order_mark_is_no_error(tmp_path: Path) -> None:
+    path = tmp_path / "p.jsonl"
+    path.write_bytes(b"\xef\xbb\xbf" + json.dumps(ROWS[0]).encode())
+    assert len(load_pairs(path)) == 1
+
+
+def test_languages_filter_and_sources_stack(tmp_path: Path) -> None:
+    one, two = write(tmp_path / "one.jsonl", ROWS), write(tmp_path / "two.jsonl", ROWS)
+    table = load_pairs([one, two], languages=["en"])
+    assert table.languages == ("en",)
+    assert table.index.sources == ("one", "two")
+    assert table.index.n_pairs == 4, "the same id in two sources is two pairs"
+
+
+@pytest.mark.parametrize(
+    ("code", "inside"),
+    [
+        ("en", "en"),
+        ("ENG", "en"),
+        ("deu", "de"),
+        ("cmn", "zh"),
+        ("zh_hant", "zh-Hant"),
+        ("pt-br", "pt-BR"),
+        ("iw", "he"),
+    ],
+)
+def test_language_codes(code: str, inside: str) -> None:
+    assert language(code) == inside
+
+
+@pytest.mark.parametrize("code", ["", "xq", "english", "e n", "12"])
+def test_not_languages(code: str) -> None:
+    with pytest.raises(InputError, match="unknown language"):
+        language(code)
+
+
+def test_groups_join_what_may_not_share_a_batch() -> None:
+    rows = [
+        PairRow("s", "a", "en", "q a", "same text"),
+        PairRow("s", "b", "en", "q b", "same text"),
+        PairRow("s", "b", "de", "f b", "p b", "x"),
+        PairRow("s", "c", "de", "f c", "p c", "x"),
+        PairRow("s", "d", "de", "f d", "same text"),
+        PairRow("s", "e", "en", "q a", "p e"),
+        PairRow("t", "f", "de", "f f", "p f", "x"),
+    ]
+    group = dict(zip("abcdef", build_index(rows).group.tolist()))
+    assert group["a"] == group["b"] == group["c"] == group["e"]
+    assert group["d"] != group["a"], "the same letters in another language are another text"
+    assert group["f"] != group["c"], "passage ids belong to their source"
+
+
+def test_split_keeps_groups_together_and_loses_nothing() -> None:
+    rows = [
+        PairRow("s", str(number), lang, f"q{number}{lang}", f"p{number}{lang}", f"g{number // 4}")
+        for number in range(80)
+        for lang in ("de", "en")
+    ]
+    table = PairTable.from_rows(rows)
+    train, held = table.split(0.25, seed=1)
+    assert (train.index.n_pairs, held.index.n_pairs) == (60, 20)
+    ids = [set(part.table.column("passage_id").to_pylist()) for part in (train, held)]
+    assert not ids[0] & ids[1]
+    assert table.split(0.25, seed=1)[1].digest == held.digest != table.split(0.25, seed=2)[1].digest
+    for share in (0.0, 1.0, 0.001):
+        with pytest.raises(InputError):
+            table.split(share, seed=0)
+
+
+def test_check_reports_figures(tmp_path: Path) -> None:
+    report = check_pairs([str(write(tmp_path / "p.jsonl", [*ROWS, {**ROWS[2], "id": "3"}]))])
+    assert report.pairs == {"p": 3}
+    assert dict(report.rows["p"]) == {"en": 3, "de": 1}
+    assert dict(report.parallel["p"]) == {2: 1, 1: 2}
+    assert report.repeated["p"] == {"query": 1, "passage": 1}
+    assert report.largest_group["p"] == 2
+    assert report.negatives["p"] == 2 - 1
+    # "a mouse" twice, 'the "cat"' once
+    assert report.lengths["en"]["passage"][0] == pytest.approx((7 + 7 + 9) / 3, abs=0.05)
