@@ -78,8 +78,8 @@ class RunDirectory:
         found = [part for part in self.checkpoints.glob("checkpoint-*") if (part / "trainer_state.json").is_file()]
         return max(found, key=lambda part: int(part.name.rpartition("-")[2]), default=None)
 
-    def open(self, settings: TrainSettings, *, resume: bool, overwrite: bool) -> None:
-        """Make the directory ready, or say why not.
+    def check(self, settings: TrainSettings, *, resume: bool, overwrite: bool) -> None:
+        """Say why this directory cannot be used, if so; nothing is changed.
 
         Raises:
             InputError: it holds something and neither resume nor overwrite was asked for; it is no run; the resumed run
@@ -90,12 +90,15 @@ class RunDirectory:
         used = self.path.is_dir() and any(self.path.iterdir())
         if used and not self.record.is_file():
             raise InputError(f"{self.path}: not empty and not a run; give another --output")
-        if used and overwrite:
-            shutil.rmtree(self.path)
-        elif used and not resume:
+        if used and not resume and not overwrite:
             raise InputError(f"{self.path}: holds a run already; go on with --resume or start again with --overwrite")
-        elif used:
+        if used and not overwrite:
             self._compare(settings)
+
+    def open(self, *, overwrite: bool) -> None:
+        """Make the directory ready; after `check`."""
+        if overwrite and self.path.is_dir():
+            shutil.rmtree(self.path)
         self.path.mkdir(parents=True, exist_ok=True)
 
     def _compare(self, settings: TrainSettings) -> None:

@@ -14,7 +14,7 @@ from isoglot.batching.plan import BatchPlan, PlanSettings
 from isoglot.batching.sampler import PlanDataset
 from isoglot.data.pairs import PairTable, load_pairs
 from isoglot.errors import InputError
-from isoglot.files import atomic_directory, digest_json
+from isoglot.files import atomic_directory, digest_json, read_json
 from isoglot.training.rundir import RunDirectory, describe_table
 from isoglot.training.settings import TrainSettings
 
@@ -73,12 +73,11 @@ def train(
     table, validation = _validation(settings, table, data_dir)
     plan = BatchPlan(table.index, settings.plan())
     steps = settings.total_steps(plan.steps_per_epoch)
-    run.open(settings, resume=resume, overwrite=overwrite)
-    if run.finished:
-        from isoglot.files import read_json
-
+    run.check(settings, resume=resume, overwrite=overwrite)
+    if run.finished and not overwrite:
         return TrainResult(run.path, True, steps, read_json(run.record)["outcome"])
     model = _model(settings)
+    run.open(overwrite=overwrite)
     facts: dict[str, Any] = {"steps": steps, "data": describe_table(table), "base": _describe_base(model, settings)}
     if validation:
         facts["validation"] = describe_table(validation)
@@ -93,8 +92,6 @@ def train(
     if trainer.is_world_process_zero():
         _save(settings, run, model)
         run.end(_outcome(trainer, collator, model, time.perf_counter() - began, run))
-    from isoglot.files import read_json
-
     return TrainResult(run.path, True, trainer.state.global_step, read_json(run.record)["outcome"])
 
 

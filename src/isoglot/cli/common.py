@@ -1,0 +1,42 @@
+"""What several commands share."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import warnings
+from pathlib import Path
+from typing import Any
+
+PAIRS_HELP = (
+    "files (.jsonl .csv .tsv .parquet, also .gz) with id, lang, query, passage [passage_id, negatives, source]; "
+    "facts: or facts:en,de (built in); lareqa:DIR, lareqa:xquad-r, lareqa:mlqa-r (answer sentences); lareqa-paragraphs:DIR"
+)
+
+
+def add_data_dir(command: argparse.ArgumentParser) -> None:
+    """The option that names a folder of benchmark data."""
+    command.add_argument(
+        "--data-dir",
+        type=Path,
+        metavar="DIR",
+        help="folder with xquad-r/ and mlqa-r/ (default: $ISOGLOT_DATA/lareqa, then a download)",
+    )
+
+
+def quiet() -> None:
+    """Keep other libraries' banners and bars off the screen; errors still show."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+    warnings.filterwarnings("ignore", category=FutureWarning)
+    warnings.filterwarnings("ignore", category=UserWarning, module=r"(torch|peft|transformers)\b.*")
+    import transformers
+
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+
+
+def print_json(value: Any) -> None:
+    """One JSON value on stdout."""
+    import json
+
+    print(json.dumps(value, indent=2, ensure_ascii=False))

@@ -1,0 +1,41 @@
+"""`isoglot data`: look at pairs before anything is trained on them."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import Any
+
+from isoglot.cli.common import PAIRS_HELP, add_data_dir, print_json
+
+
+def add(commands: Any) -> None:
+    """Add the command to the parser."""
+    top = commands.add_parser("data", help="check parallel pairs", description="Look at parallel pairs.")
+    inner = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    check = inner.add_parser(
+        "check",
+        help="counts, parallelism, duplicates, lengths, malformed lines",
+        description="Read pairs to their end and report: counts per language and source, parallelism, duplicates, lengths, and "
+        "every malformed line with file and line. Exit code 1 if there is a malformed line.",
+    )
+    check.add_argument("pairs", nargs="+", metavar="PAIRS", help=PAIRS_HELP)
+    check.add_argument("--json", action="store_true", help="print the report as JSON")
+    add_data_dir(check)
+    check.set_defaults(run=_check)
+
+
+def _check(options: argparse.Namespace) -> int:
+    from isoglot.data.check import check_pairs, format_report
+    from isoglot.errors import InputError
+
+    report = check_pairs(options.pairs, options.data_dir)
+    if not report.rows and not report.problems:
+        raise InputError(f"{', '.join(options.pairs)}: no rows")
+    if options.json:
+        print_json(report.to_dict())
+    else:
+        print(format_report(report))
+    if report.problems:
+        print(f"isoglot: {len(report.problems)} malformed line(s), first: {report.problems[0]}", file=sys.stderr)
+    return 1 if report.problems else 0

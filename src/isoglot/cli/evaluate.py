@@ -1,0 +1,91 @@
+"""`isoglot evaluate`: mono-, cross- and multilingual retrieval and language bias of a model."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from isoglot.cli.common import add_data_dir, print_json
+
+
+def add(commands: Any) -> None:
+    """Add the command to the parser."""
+    command = commands.add_parser(
+        "evaluate",
+        help="measure a model on a benchmark",
+        description="Encode every text of a benchmark once and measure retrieval in one language (mono), from one language to "
+        "another (cross) and over the pooled corpora of all languages (multi), with exact ranks; and language bias as rank "
+        "distance: how many ranks lie between the best and the worst of the parallel answers to a question. "
+        "Figures are macro-averages over languages or language pairs.",
+        epilog="example: isoglot evaluate offline:multilingual-e5-small xquad-r --json",
+    )
+    command.add_argument("model", metavar="MODEL", help="hub id, directory, run, or offline:multilingual-e5-small")
+    command.add_argument("benchmark", metavar="BENCHMARK", help="xquad-r, mlqa-r, faq, or a folder")
+    command.add_argument("--languages", nargs="+", metavar="L", help="restrict queries and corpora (default: all)")
+    command.add_argument(
+        "--settings",
+        nargs="+",
+        default=["mono", "cross", "multi"],
+        metavar="S",
+        help="of mono, cross, multi (default: all)",
+    )
+    command.add_argument(
+        "--measures",
+        nargs="+",
+        default=["AP", "nDCG@10", "R@1", "R@10", "R@100"],
+        metavar="M",
+        help="AP, nDCG@k, R@k, RR, Success@k, P@k (default: AP nDCG@10 R@1 R@10 R@100)",
+    )
+    command.add_argument(
+        "--context",
+        choices=["sentence", "paragraph"],
+        default="sentence",
+        help="xquad-r and mlqa-r: encode a candidate alone (default) or with its paragraph (LAReQA's variant)",
+    )
+    command.add_argument("--query-prompt", metavar="TEXT", help="instead of the model's own")
+    command.add_argument("--passage-prompt", metavar="TEXT", help="instead of the model's own")
+    command.add_argument("--batch-size", type=int, default=32, metavar="N", help="texts per forward pass (default 32)")
+    command.add_argument("--output", type=Path, metavar="DIR", help="write summary.json and per_query.parquet there")
+    command.add_argument("--json", action="store_true", help="print the summary as JSON")
+    add_data_dir(command)
+    command.set_defaults(run=_run)
+
+
+def _run(options: argparse.Namespace) -> int:
+    from isoglot.data.benchmarks import load_benchmark
+    from isoglot.errors import InputError
+    from isoglot.evaluation.measures import parse_measure
+    from isoglot.evaluation.settings import parse_settings
+
+    # everything that can be wrong is found before the model is loaded
+    if options.batch_size < 1:
+        raise InputError(f"--batch-size must be at least 1, got {options.batch_size}")
+    for measure in options.measures:
+        parse_measure(measure)
+    settings = parse_settings(options.settings)
+    benchmark = load_benchmark(
+        options.benchmark, languages=options.languages, context=options.context, data_dir=options.data_dir
+    )
+
+    from isoglot.cli.common import quiet
+    from isoglot.evaluation.evaluate import evaluate
+    from isoglot.evaluation.report import format_table
+    from isoglot.training.bases import load_model
+
+    quiet()
+    model = load_model(options.model, query_prompt=options.query_prompt, passage_prompt=options.passage_prompt)
+    result = evaluate(
+        model,
+        benchmark,
+        settings=settings,
+        measures=options.measures,
+        batch_size=options.batch_size,
+        output=options.output,
+        model_name=options.model,
+    )
+    if options.json:
+        print_json(result.summary)
+    else:
+        print(format_table(result))
+    return 0

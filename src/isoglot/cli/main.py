@@ -1,0 +1,58 @@
+"""The `isoglot` command: finds the subcommand and turns errors into one line and an exit code."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from isoglot import __version__
+from isoglot.cli import data, demo, evaluate, plan, train
+from isoglot.errors import InputError, IsoglotError
+
+_ABOUT = "Train, measure and serve multilingual dense retrievers that treat every language alike."
+_EXITS = "exit codes: 0 done, 1 the answer is no (a check that failed), 2 bad input or usage, 130 interrupted"
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    top = argparse.ArgumentParser(prog="isoglot", description=_ABOUT, epilog=_EXITS)
+    top.add_argument("--version", action="version", version=f"isoglot {__version__}")
+    commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for module in (demo, evaluate, train, plan, data):
+        module.add(commands)
+    return top
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Returns:
+        0 done, 1 the answer is "no", 2 bad input, 130 interrupted.
+    """
+    try:
+        options = parser().parse_args(arguments)
+        code: int = options.run(options)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        # the reader (head, say) has seen enough; python would complain once more while closing stdout
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except InputError as error:
+        return _fail(str(error), 2)
+    except IsoglotError as error:
+        return _fail(str(error), 1)
+    except KeyboardInterrupt:
+        return _fail("interrupted", 130)
+
+
+def _fail(message: str, code: int) -> int:
+    print(f"isoglot: {' '.join(message.split())}", file=sys.stderr)
+    return code
+
+
+def entry() -> None:
+    """Console script."""
+    sys.exit(main())

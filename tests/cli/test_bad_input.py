@@ -1,0 +1,166 @@
+"""Every bad input: one clear line on stderr, exit code 2, nothing on stdout, nothing written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from isoglot.cli.main import main
+from tests.training.tiny import tiny_base
+
+GOOD = {"id": "1", "lang": "en", "query": "who", "passage": "me"}
+
+
+def write(path: Path, *rows: Any) -> str:
+    path.write_text(
+        "".join((row if isinstance(row, str) else json.dumps(row)) + "\n" for row in rows), encoding="utf-8"
+    )
+    return str(path)
+
+
+def parallel(n: int = 12, languages: tuple[str, ...] = ("de", "en")) -> list[dict[str, str]]:
+    return [
+        {"id": f"p{number}", "lang": lang, "query": f"q{number} {lang}", "passage": f"a{number} {lang}"}
+        for number in range(n)
+        for lang in languages
+    ]
+
+
+@pytest.fixture
+def refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """Run a command that must fail; gives its one line of stderr."""
+
+    def run(*words: str, code: int = 2) -> str:
+        before = sorted(tmp_path.rglob("*"))
+        assert main(list(words)) == code
+        out, err = capsys.readouterr()
+        assert out == ""
+        assert err.count("\n") == 1, err
+        assert err.startswith("isoglot: ")
+        assert "Traceback" not in err
+        assert sorted(tmp_path.rglob("*")) == before, "something was written"
+        return err
+
+    return run
+
+
+def train_words(tmp_path: Path, pairs: str, *more: str) -> list[str]:
+    return ["train", "--pairs", pairs, "--output", str(tmp_path / "run"), "--batch-size", "4", "--steps", "2", *more]
+
+
+def test_missing_file(tmp_path: Path, refused: Callable[..., str]) -> None:
+    for command in (train_words(tmp_path, str(tmp_path / "no.jsonl")), ["plan", "--pairs", str(tmp_path / "no.jsonl")]):
+        assert "no.jsonl: no such file" in refused(*command)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ('{"id": "2", "lang": "en", "query": "who"', ":2: not valid JSON"),
+        ("[1, 2]", ":2: expected a JSON object, found list"),
+        ({"id": "2", "lang": "en", "query": "who"}, ":2: field 'passage' is missing"),
+        ({**GOOD, "id": "2", "passage": "  "}, ":2: field 'passage' is empty"),
+        ({**GOOD, "id": "2", "query": ""}, ":2: field 'query' is empty"),
+        ({**GOOD, "id": "2", "query": 3}, ":2: field 'query' must be text, found int"),
+        ({**GOOD, "id": "2", "lang": "xq"}, ":2: unknown language 'xq'"),
+        ({**GOOD, "id": "2", "negatives": "text"}, ":2: field 'negatives' must be a list"),
+        (GOOD, ":2: duplicate row: id '1' in 'en' of source 'pairs' is already at"),
+    ],
+)
+def test_a_malformed_line_names_file_and_line(
+    tmp_path: Path, refused: Callable[..., str], line: Any, message: str
+) -> None:
+    path = write(tmp_path / "pairs.jsonl", GOOD, line)
+    assert path + message in refused(*train_words(tmp_path, path))
+    assert path + message in refused("plan", "--pairs", path)
+
+
+def test_bytes_that_are_not_utf8(tmp_path: Path, refused: Callable[..., str]) -> None:
+    (tmp_path / "pairs.jsonl").write_bytes(json.dumps(GOOD).encode() + b'\n{"id": "\xff"}\n')
+    assert "pairs.jsonl:2: not UTF-8" in refused("plan", "--pairs", str(tmp_path / "pairs.jsonl"))
+
+
+def test_files_of_another_kind(tmp_path: Path, refused: Callable[..., str]) -> None:
+    assert "unknown format" in refused("plan", "--pairs", write(tmp_path / "pairs.docx", "x"))
+    assert "not a Parquet file" in refused("plan", "--pairs", write(tmp_path / "pairs.parquet", "x"))
+    assert "header lacks passage" in refused("plan", "--pairs", write(tmp_path / "pairs.csv", "id,lang,query"))
+    bad = write(tmp_path / "bad.csv", "id,lang,query,passage", "1,en,who,me", "2,en,who")
+    assert f"{bad}:3: expected 4 columns" in refused("plan", "--pairs", bad)
+    assert "no rows" in refused("plan", "--pairs", write(tmp_path / "empty.jsonl"))
+    assert "is a directory" in refused("plan", "--pairs", str(tmp_path))
+    assert "unknown language 'klingon'" in refused("plan", "--pairs", "facts:klingon")
+
+
+@pytest.mark.parametrize("strategy", ["cross", "hybrid"])
+def test_one_language_cannot_cross(tmp_path: Path, refused: Callable[..., str], strategy: str) -> None:
+    path = write(tmp_path / "pairs.jsonl", *parallel(languages=("en",)))
+    assert "two or more languages" in refused(*train_words(tmp_path, path, "--strategy", strategy))
+
+
+def test_a_language_that_is_not_there(tmp_path: Path, refused: Callable[..., str]) -> None:
+    path = write(tmp_path / "pairs.jsonl", *parallel())
+    assert "no pairs in zh (languages there: de, en)" in refused(
+        *train_words(tmp_path, path, "--languages", "de", "zh")
+    )
+    assert "unknown language 'xq'" in refused(*train_words(tmp_path, path, "--languages", "xq"))
+
+
+def test_batches_larger_than_the_data(tmp_path: Path, refused: Callable[..., str]) -> None:
+    path = write(tmp_path / "pairs.jsonl", *parallel(n=3))
+    assert "take a smaller batch" in refused(*train_words(tmp_path, path))
+
+
+def test_settings(tmp_path: Path, refused: Callable[..., str]) -> None:
+    path = write(tmp_path / "pairs.jsonl", *parallel())
+    assert "did you mean 'scale'" in refused(*train_words(tmp_path, path), "scael=3")
+    assert "expected key=value" in refused(*train_words(tmp_path, path), "scale")
+    assert "scale: expected a number, got 'high'" in refused(*train_words(tmp_path, path), "scale=high")
+    assert "lora.rank: expected a whole number" in refused(*train_words(tmp_path, path), "lora.rank=2.5")
+    assert "unknown setting 'lora.rnk'" in refused(*train_words(tmp_path, path), "lora.rnk=2")
+    assert "none of mono, cross, hybrid" in refused(*train_words(tmp_path, path), "strategy=both")
+    config = write(tmp_path / "config.yaml", "scale: 3", "stepps: 4")
+    assert f"{config}: unknown setting 'stepps'" in refused(*train_words(tmp_path, path, "--config", config))
+    broken = write(tmp_path / "broken.yaml", "scale: 3", "lora: [1")
+    assert f"{broken}:" in refused(*train_words(tmp_path, path, "--config", broken))
+    assert "no such file" in refused(*train_words(tmp_path, path, "--config", str(tmp_path / "none.yaml")))
+    assert "--pairs is missing" in refused("train", "--output", str(tmp_path / "run"))
+    assert "--output is missing" in refused("train", "--pairs", path)
+
+
+def test_unknown_base(tmp_path: Path, refused: Callable[..., str]) -> None:
+    path = write(tmp_path / "pairs.jsonl", *parallel())
+    message = refused(*train_words(tmp_path, path, "--base", "no-such-model"))
+    assert "no model 'no-such-model'" in message
+
+
+def test_unknown_benchmark_measure_setting_language(tmp_path: Path, refused: Callable[..., str]) -> None:
+    base = str(tiny_base(tmp_path / "base"))
+    message = refused("evaluate", base, "xqad-r")
+    assert "xqad-r" in message
+    assert "xquad-r" in message
+    assert "folder" in message
+    assert "unknown measure 'mpa'" in refused("evaluate", base, "faq", "--measures", "mpa")
+    assert "unknown setting 'all'" in refused("evaluate", base, "faq", "--settings", "all")
+    assert "fr" in refused("evaluate", base, "faq", "--languages", "fr")
+    assert "no model" in refused("evaluate", str(tmp_path / "none"), "faq")
+
+
+def test_usage_is_exit_code_2(capsys: pytest.CaptureFixture[str]) -> None:
+    for words in ([], ["nonsense"], ["train", "--strategy", "both"], ["evaluate"]):
+        with pytest.raises(SystemExit) as caught:
+            main(words)
+        assert caught.value.code == 2
+
+
+def test_data_check_lists_every_malformed_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = write(tmp_path / "pairs.jsonl", *parallel(), "{", {**GOOD, "lang": "xq"}, parallel()[0])
+    assert main(["data", "check", path]) == 1
+    out, err = capsys.readouterr()
+    assert "3 malformed line(s)" in out
+    for number, what in ((25, "not valid JSON"), (26, "unknown language"), (27, "duplicate row")):
+        assert f"{path}:{number}: {what}" in out
+    assert err.count("\n") == 1

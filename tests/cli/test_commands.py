@@ -1,0 +1,129 @@
+"""The commands on good input, in process, on small data."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from isoglot import __version__
+from isoglot.cli.main import main
+from tests.training.tiny import pair_rows, tiny_base
+
+
+@pytest.fixture
+def pairs(tmp_path: Path) -> str:
+    path = tmp_path / "pairs.jsonl"
+    fields = ("id", "lang", "query", "passage")
+    path.write_text("".join(json.dumps({key: getattr(row, key) for key in fields}) + "\n" for row in pair_rows()))
+    return str(path)
+
+
+@pytest.fixture
+def benchmark(tmp_path: Path) -> Path:
+    """Every pair's passage is the answer in all languages."""
+    folder = tmp_path / "bench"
+    for part in ("queries", "corpus"):
+        (folder / part).mkdir(parents=True)
+    rows = pair_rows()
+    for lang in ("de", "en", "zh"):
+        here = [row for row in rows if row.lang == lang]
+        (folder / "queries" / f"{lang}.jsonl").write_text(
+            "".join(json.dumps({"_id": row.id, "text": row.query}) + "\n" for row in here)
+        )
+        (folder / "corpus" / f"{lang}.jsonl").write_text(
+            "".join(json.dumps({"_id": f"{lang}-{row.id}", "text": row.passage}) + "\n" for row in here)
+        )
+    (folder / "qrels.tsv").write_text("".join(f"{row.id}\t0\t{row.lang}-{row.id}\t1\n" for row in rows))
+    return folder
+
+
+def test_version_and_help(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["--version"])
+    assert caught.value.code == 0
+    assert __version__ in capsys.readouterr().out
+    for command in ("train", "evaluate", "plan", "data", "demo"):
+        with pytest.raises(SystemExit) as caught:
+            main([command, "--help"])
+        assert caught.value.code == 0
+
+
+def test_help_and_plan_load_no_torch(pairs: str) -> None:
+    code = (
+        "import sys; from isoglot.cli.main import main; "
+        f"main(['plan', '--pairs', {pairs!r}, '--batch-size', '4', '--steps', '5']); "
+        "sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 0
+
+
+def test_plan_shows_what_training_uses(pairs: str, capsys: pytest.CaptureFixture[str]) -> None:
+    from isoglot.batching.plan import BatchPlan, PlanSettings
+    from isoglot.data.pairs import load_pairs
+
+    words = ["plan", "--pairs", pairs, "--batch-size", "4", "--steps", "40", "--seed", "3"]
+    assert main([*words, "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    table = load_pairs(pairs)
+    batch = BatchPlan(table.index, PlanSettings(batch_size=4, seed=3))[0]
+    assert shown["batches"][0]["ids"] == table.column("id", batch.query_rows)
+    assert shown["batches"][0]["passage_languages"] == table.column("lang", batch.passage_rows)
+    counts = shown["composition"]
+    assert counts["batches"]["mono"] + counts["batches"]["cross"] == 40
+    assert sum(n for row in counts["cross_pairs"].values() for n in row.values()) == 4 * counts["batches"]["cross"]
+    assert all(lang not in row for lang, row in counts["cross_pairs"].items())
+    assert main(words) == 0
+    out = capsys.readouterr().out
+    assert "step 0:" in out
+    assert "any two" in out
+
+
+def test_train_then_evaluate(tmp_path: Path, pairs: str, benchmark: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    base = str(tiny_base(tmp_path / "base"))
+    run = str(tmp_path / "run")
+    config = tmp_path / "train.yaml"
+    config.write_text(f"pairs: {pairs}\nbase: {base}\nsteps: 99\nlora: {{rank: 4}}\nthreads: 1\n")
+    words = ["train", "--config", str(config), "--output", run, "--batch-size", "8", "--steps", "6", "lora.alpha=16"]
+    assert main([*words, "--json"]) == 0
+    outcome = json.loads(capsys.readouterr().out)
+    assert outcome["steps"] == 6
+    asked = json.loads((tmp_path / "run" / "run.json").read_text())["asked"]
+    assert (asked["lora"]["rank"], asked["lora"]["alpha"], asked["pairs"]) == (4, 16.0, [pairs])
+
+    assert main(["evaluate", run, str(benchmark), "--json", "--output", str(tmp_path / "result")]) == 0
+    summary = json.loads(capsys.readouterr().out)
+    assert summary == json.loads((tmp_path / "result" / "summary.json").read_text())
+    assert set(summary["settings"]) == {"mono", "cross", "multi"}
+    assert set(summary["settings"]["multi"]) == {"AP", "nDCG@10", "R@1", "R@10", "R@100"}
+    assert summary["model"] == run
+    assert summary["bias"]["rank_distance"] > 0
+    assert (tmp_path / "result" / "per_query.parquet").is_file()
+
+    assert main(["evaluate", run, str(benchmark), "--settings", "mono", "--measures", "RR", "nDCG@5"]) == 0
+    out = capsys.readouterr().out
+    assert "nDCG@5" in out
+    assert "multi" not in out
+
+
+def test_overwrite_and_resume(tmp_path: Path, pairs: str, capsys: pytest.CaptureFixture[str]) -> None:
+    base = str(tiny_base(tmp_path / "base"))
+    words = ["train", "--pairs", pairs, "--base", base, "--output", str(tmp_path / "run"), "--steps", "2", "threads=1"]
+    words += ["--batch-size", "4"]
+    assert main(words) == 0
+    assert main(words) == 2
+    assert "--resume" in capsys.readouterr().err
+    assert main([*words, "--resume"]) == 0
+    assert main([*words, "--overwrite"]) == 0
+
+
+def test_data_check_is_fine_with_facts(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["data", "check", "facts:de,en", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    facts = report["sources"]["facts"]
+    assert facts["pairs"] >= 3000
+    assert facts["pairs_in_k_languages"] == {"2": facts["pairs"]}
+    assert report["problems"] == []
