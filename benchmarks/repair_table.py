@@ -27,7 +27,9 @@ def training(name: str) -> str:
 
 
 def main() -> None:
-    print("| batches | mAP mono | cross | multi | nDCG@10 mono | cross | multi | rank distance | median | training, s |")
+    print(
+        "| batches | mAP mono | cross | multi | nDCG@10 mono | cross | multi | rank distance | median | training, s |"
+    )
     print("|---|---|---|---|---|---|---|---|---|---|")
     for name in ORDER:
         summary = load(name)

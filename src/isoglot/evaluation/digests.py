@@ -5,12 +5,11 @@ from __future__ import annotations
 import hashlib
 import platform
 from collections.abc import Iterator
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
 
-from isoglot.files import digest_strings
+from isoglot.files import digest_strings, package_versions
 from isoglot.records import Benchmark
 from isoglot.retrieval.encode import Embeddings
 
@@ -57,10 +56,4 @@ def versions() -> dict[str, str]:
     """Versions of Python, isoglot and the packages that decide a number (Babel: it words the distractors of `faq`)."""
     from isoglot import __version__
 
-    found = {"isoglot": __version__, "python": platform.python_version()}
-    for package in _PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
+    return {"isoglot": __version__, "python": platform.python_version(), **package_versions(_PACKAGES)}

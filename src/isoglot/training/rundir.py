@@ -15,14 +15,13 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from isoglot.config import to_dict
 from isoglot.data.pairs import PairTable
 from isoglot.errors import InputError
-from isoglot.files import read_json, write_json
+from isoglot.files import digest_strings, package_versions, read_json, write_json
 from isoglot.training.settings import TrainSettings
 
 _PACKAGES = (
@@ -121,7 +120,7 @@ class RunDirectory:
             {
                 "asked": to_dict(settings),
                 **facts,
-                "versions": versions(),
+                "versions": package_versions(_PACKAGES),
                 "machine": {"platform": platform.platform(), "python": platform.python_version()},
                 "started": _now(),
             },
@@ -133,21 +132,11 @@ class RunDirectory:
         shutil.rmtree(self.checkpoints, ignore_errors=True)
 
 
-def versions() -> dict[str, str]:
-    """Versions of the packages that a result depends on."""
-    found = {}
-    for name in _PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
-
-
 def describe_table(table: PairTable) -> dict[str, Any]:
     """Digest and size of a pair table, for run.json."""
     return {
         "digest": table.digest,
+        "groups": digest_strings(map(str, table.index.group.tolist())),
         "pairs": table.index.n_pairs,
         "rows": len(table),
         "languages": list(table.languages),
