@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import math
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from isoglot.errors import InputError
+from isoglot.retrieval.products import ImpreciseProductError, lengths, margins, pair_scores
 from isoglot.retrieval.ranks import exact_ranks
+from isoglot.retrieval.shards import ShardedRows
 from isoglot.retrieval.ties import tie_positions
 from isoglot.retrieval.topk import top_k
 
@@ -133,3 +140,144 @@ def test_the_same_id_in_two_languages_favours_none() -> None:
     # and the order does not depend on which language is read first
     swapped = tie_positions(ids, ["sw"] * 400 + ["en"] * 400)
     assert int((swapped[:400] < swapped[400:]).sum()) == 400 - wins
+
+
+def near_ties(seed: int) -> tuple[np.ndarray, ...]:
+    """Real-valued vectors, many of them equal or equal up to the last bits, over several languages."""
+    rng = np.random.default_rng(seed)
+    n, width = int(rng.integers(2, 400)), int(rng.integers(1, 70))
+    base = rng.normal(size=(max(1, n // 3), width)).astype(rng.choice(["float32", "float16"]))
+    documents = base[rng.integers(0, len(base), size=n)]
+    nudged = rng.random(n) < 0.3
+    documents[nudged] = np.nextafter(documents[nudged], documents.dtype.type(9))
+    queries = rng.normal(size=(int(rng.integers(1, 30)), width)).astype(np.float32)
+    queries[rng.random(len(queries)) < 0.2] = 0  # every document ties
+    offsets = np.array([0, *np.sort(rng.integers(0, n + 1, size=3)), n])
+    relevant = [np.sort(rng.choice(n, size=rng.integers(0, min(n, 40) + 1), replace=False)) for _ in queries]
+    indptr = np.cumsum([0, *map(len, relevant)])
+    return queries, documents, indptr, np.concatenate(relevant).astype(np.int64), rng.permutation(n), offsets
+
+
+def defined_scores(queries: np.ndarray, documents: np.ndarray) -> np.ndarray:
+    """Inner products in float64, rounded once to float32."""
+    wide = documents.astype(np.float64)
+    return np.stack([(wide * query).sum(axis=1) for query in queries.astype(np.float64)]).astype(np.float32)
+
+
+@pytest.mark.parametrize("device", [None, "cpu"])
+@pytest.mark.parametrize("seed", range(12))
+def test_ranks_and_top_k_are_those_of_the_definition(seed: int, device: str | None) -> None:
+    queries, documents, indptr, relevant, ties, offsets = near_ties(seed)
+    rng = np.random.default_rng(seed)
+    scores = defined_scores(queries, documents)
+    order = np.stack([brute_order(line, ties) for line in scores])
+    n = len(documents)
+    for _ in range(3):
+        chunks = {"query_chunk": int(rng.integers(1, 40)), "document_chunk": int(rng.integers(1, n + 5))}
+        ranks = exact_ranks(queries, documents, indptr, relevant, ties, offsets, device=device, **chunks)
+        k = int(rng.integers(1, n + 1))
+        numbers, values = top_k(queries, documents, k, ties, device=device, **chunks)
+        np.testing.assert_array_equal(numbers, order[:, :k])
+        np.testing.assert_array_equal(values, np.take_along_axis(scores, order[:, :k], axis=1))
+        for q in range(len(queries)):
+            for j in range(indptr[q], indptr[q + 1]):
+                first, end = next((a, b) for a, b in zip(offsets, offsets[1:]) if a <= relevant[j] < b)
+                own = order[q][(order[q] >= first) & (order[q] < end)]
+                assert order[q][ranks.pooled[j] - 1] == relevant[j]
+                assert own[ranks.own[j] - 1] == relevant[j]
+
+
+def test_a_collapsed_model_is_ranked_exactly_too() -> None:
+    """All scores lie within a few units of the last place, so every pair is scored one by one."""
+    rng = np.random.default_rng(8)
+    documents = (1 + rng.normal(size=(700, 32)) * 1e-7).astype(np.float32)
+    queries = (1 + rng.normal(size=(20, 32)) * 1e-7).astype(np.float32)
+    ties = rng.permutation(700)
+    relevant = np.tile(np.arange(0, 700, 20), 20)
+    indptr, offsets = np.arange(0, len(relevant) + 1, 35), np.array([0, 700])
+    order = [brute_order(line, ties) for line in defined_scores(queries, documents)]
+    for chunk in (None, 64):
+        ranks = exact_ranks(queries, documents, indptr, relevant, ties, offsets, document_chunk=chunk)
+        for j in range(len(relevant)):
+            assert order[j // 35][ranks.pooled[j] - 1] == relevant[j]
+        np.testing.assert_array_equal(
+            top_k(queries, documents, 50, ties, document_chunk=chunk)[0], np.stack(order)[:, :50]
+        )
+
+
+def test_the_score_of_a_pair_depends_on_its_vectors_only() -> None:
+    rng = np.random.default_rng(1)
+    documents = rng.normal(size=(997, 385)).astype(np.float32)
+    query = rng.normal(size=(1, 385)).astype(np.float32)
+    zeros = np.zeros(997, dtype=np.int64)
+    together = pair_scores(query, zeros, documents, np.arange(997))
+    for number in range(0, 997, 31):
+        alone = pair_scores(query, zeros[:1], documents[number : number + 1], zeros[:1])
+        assert alone[0] == together[number]
+    exact = [math.fsum(a * b for a, b in zip(query[0].tolist(), row.tolist())) for row in documents[:50]]
+    np.testing.assert_array_equal(together[:50], np.array(exact, dtype=np.float32))
+
+
+def test_products_stay_within_the_margin_and_coarser_ones_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(2)
+    queries, documents = (rng.normal(size=(n, 300)).astype(np.float32) for n in (50, 800))
+    longest = float(np.linalg.norm(documents, axis=1).max())
+    margin = margins(lengths(queries), longest, 300)[:, None]
+    assert (np.abs((queries @ documents.T).astype(np.float64) - defined_scores(queries, documents)) < margin).all()
+    arguments = (queries, documents, np.arange(51), np.arange(50), np.arange(800), np.array([0, 800]))
+    exact_ranks(*arguments)
+
+    real = np.matmul
+
+    def coarse(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> np.ndarray:
+        """Ten bits of mantissa, as in TF32."""
+        cut = [
+            (x.copy().view(np.uint32) & np.uint32(0xFFFFE000)).view(np.float32) for x in (a, np.ascontiguousarray(b))
+        ]
+        return real(*cut, out=out)
+
+    monkeypatch.setattr(np, "matmul", coarse)
+    with pytest.raises(ImpreciseProductError, match="less precise"):
+        exact_ranks(*arguments)
+    with pytest.raises(ImpreciseProductError, match="TF32"):
+        top_k(*arguments[:2], 10, arguments[4])
+
+
+def test_maps_and_shards_are_read_chunk_by_chunk(tmp_path: Path) -> None:
+    queries, documents, indptr, relevant, ties, offsets = near_ties(3)
+    np.save(tmp_path / "documents.npy", documents)
+    mapped = np.load(tmp_path / "documents.npy", mmap_mode="r")
+    sharded = ShardedRows([mapped[i : i + 9] for i in range(0, len(mapped), 9)], 9)
+    expected = exact_ranks(queries, documents, indptr, relevant, ties, offsets)
+    for held in (mapped, sharded):
+        ranks = exact_ranks(queries, held, indptr, relevant, ties, offsets, document_chunk=20)
+        np.testing.assert_array_equal(ranks.pooled, expected.pooled)
+        np.testing.assert_array_equal(ranks.own, expected.own)
+        numbers, _ = top_k(queries, held, 5, ties, within=(3, len(held)), document_chunk=7)
+        np.testing.assert_array_equal(numbers, top_k(queries, documents, 5, ties, within=(3, len(held)))[0])
+
+
+def test_a_device_that_is_not_there_is_one_line() -> None:
+    queries, documents, indptr, relevant, ties, offsets = small_case(2)
+    with pytest.raises(InputError, match="device 'cuda:99' cannot be used"):
+        exact_ranks(queries, documents, indptr, relevant, ties, offsets, device="cuda:99")
+    with pytest.raises(InputError, match="device 'gpu' cannot be used"):
+        top_k(queries, documents, 3, ties, device="gpu")
+
+
+@pytest.mark.parametrize("device", [None, "cpu"])
+def test_vectors_that_are_not_finite_or_too_long_are_refused(device: str | None) -> None:
+    queries, documents, indptr, relevant, ties, offsets = small_case(2)
+    for bad in (np.nan, np.inf, 1e30):
+        documents[30, 2] = bad
+        with pytest.raises(ValueError, match=r"NaN or infinity|too long"), np.errstate(all="ignore"):
+            exact_ranks(queries, documents, indptr, relevant, ties, offsets, device=device)
+    documents[30, 2] = 1e18
+    queries[0, 0] = 1e25
+    with pytest.raises(ValueError, match="too long"):
+        exact_ranks(queries, documents, indptr, relevant, ties, offsets, device=device)
+
+
+def test_importing_the_ranks_does_not_import_torch() -> None:
+    code = "import sys, isoglot.retrieval.ranks, isoglot.retrieval.topk, isoglot.retrieval.store; print('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"

@@ -1,103 +1,152 @@
-"""Scores of queries against documents, a chunk at a time, with documents of equal vectors in one column."""
+"""What the score of a query and a document is, and a bound for how far a fast matrix product may be from it.
+
+The score of a pair is the inner product of its two float32 vectors, summed in float64 in one fixed order and rounded
+once to float32 (`pair_scores`). It depends on the two vectors and on nothing else: equal vectors tie exactly wherever
+they stand. A matrix product is ten to a hundred times faster, but its last bits depend on the shape of the chunk, the number of
+threads and the device. So products are used to decide everything that lies further than `margins` from a threshold, and
+the few pairs within it are scored one by one. Ranks are thereby those of the definition, bit for bit.
+"""
 
 from __future__ import annotations
 
-import hashlib
-import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
-from isoglot.records import Float32Array, IntArray
+from isoglot.records import Float32Array, FloatArray, IntArray
 
 # the largest matrix of scores that is held: 512 x 65,536 float32 are 128 MiB
 QUERY_CHUNK = 512
 DOCUMENT_CHUNK = 65_536
+# the largest chunk of documents in float32 when no size is given: 128 MiB (wider vectors, fewer of them)
+_CHUNK_FLOATS = 1 << 25
+# pairs scored one by one at a time: their float64 copies stay in the processor's cache
+_PAIRS = 128
+_UNIT = 2.0**-24  # half the distance from 1 to the next float32
 
 
-@dataclass(frozen=True)
-class Members:
-    """The documents of one chunk, ascending, and the column of the chunk's score matrix that each of them reads."""
+class Rows(Protocol):
+    """Vectors of shape (n, d) in memory, in a memory map or in a store: slices and arrays of row numbers can be read."""
 
-    documents: IntArray
-    columns: IntArray
-    plain: bool  # column i is document i: no copy is needed
+    @property
+    def shape(self) -> tuple[Any, ...]: ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: Any, /) -> Any: ...
 
 
-class Chunks:
-    """Distinct vectors, cut into chunks.
+class ImpreciseProductError(RuntimeError):
+    """A device's float32 products are less precise than float32 arithmetic allows (TF32 or bfloat16 products, say)."""
 
-    Documents with the same vector read one column, so that they tie exactly: a matrix product may give two columns with
-    the same content different last bits, depending on where they stand in it.
+
+def pair_scores(queries: Float32Array, rows: IntArray, documents: Rows, numbers: IntArray) -> Float32Array:
+    """The scores of the pairs (queries[rows[i]], documents[numbers[i]]), float32, shape (n_pairs,).
+
+    Every product of two float32 is exact in float64. Rows are summed separately, by numpy's pairwise summation over
+    contiguous memory, so a score does not depend on the pairs beside it.
     """
-
-    def __init__(self, documents: Float32Array, size: int) -> None:
-        numbers: dict[bytes, int] = {}
-        first: list[int] = []
-        distinct = np.empty(len(documents), dtype=np.int64)
-        for i, row in enumerate(documents):
-            # adding zero makes -0.0 and 0.0 the same bytes
-            key = hashlib.blake2b((row + row.dtype.type(0)).tobytes(), digest_size=16).digest()
-            number = numbers.setdefault(key, len(first))
-            if number == len(first):
-                first.append(i)
-            distinct[i] = number
-        self._documents = documents
-        self._first = np.array(first, dtype=np.int64)
-        self._size = size
-        bounds = [*range(0, len(first), size), len(first)]
-        self._bounds = list(itertools.pairwise(bounds))
-        self._members = [self._make(distinct, start, end) for start, end in self._bounds]
-        self.distinct = distinct
-
-    def __len__(self) -> int:
-        return len(self._bounds)
-
-    def members(self, number: int) -> Members:
-        return self._members[number]
-
-    def vectors(self, number: int) -> Float32Array:
-        """float32, shape (distinct vectors in the chunk, d)."""
-        start, end = self._bounds[number]
-        rows = self._first[start:end]
-        whole = len(rows) == int(rows[-1]) - int(rows[0]) + 1
-        part = self._documents[int(rows[0]) : int(rows[-1]) + 1] if whole else self._documents[rows]
-        vectors = np.ascontiguousarray(part, dtype=np.float32)
-        if not np.isfinite(vectors).all():
-            raise ValueError("a document vector has NaN or infinity in it")
-        return vectors
-
-    def column_of(self, documents: IntArray) -> tuple[IntArray, IntArray]:
-        """(chunk, column in it) of documents."""
-        distinct = self.distinct[documents]
-        return distinct // self._size, distinct % self._size
-
-    @staticmethod
-    def _make(distinct: IntArray, start: int, end: int) -> Members:
-        documents = np.flatnonzero((distinct >= start) & (distinct < end))
-        columns = distinct[documents] - start
-        return Members(documents, columns, len(documents) == end - start and bool((np.diff(columns) == 1).all()))
+    scores = np.empty(len(rows), dtype=np.float32)
+    for start in range(0, len(rows), _PAIRS):
+        part = slice(start, start + _PAIRS)
+        wide = np.asarray(documents[numbers[part]], dtype=np.float32).astype(np.float64, order="C")
+        wide *= queries[rows[part]]
+        scores[part] = wide.sum(axis=1)
+    return scores
 
 
-def products(queries: Float32Array, chunks: Chunks, size: int) -> Iterator[tuple[slice, int, Float32Array]]:
-    """(queries, number of the document chunk, float32 scores): every chunk of documents is read once."""
-    buffer: Any = None
-    for number in range(len(chunks)):
-        vectors = chunks.vectors(number).T
-        for start in range(0, len(queries), size):
-            rows = slice(start, min(start + size, len(queries)))
-            part = np.ascontiguousarray(queries[rows], dtype=np.float32)
-            if buffer is None or buffer.shape != (len(part), vectors.shape[1]):
-                buffer = np.empty((len(part), vectors.shape[1]), dtype=np.float32)
-            yield rows, number, np.matmul(part, vectors, out=buffer)
+def margins(query_lengths: FloatArray, longest: float, width: int) -> FloatArray:
+    """How far a float32 product of a query and a document of a chunk may be from the pair's score, shape (n_queries,).
+
+    An inner product of d terms that is summed in any order, with or without fused operations, is within
+    d u / (1 - d u) |x|.|y| of the true one (Higham 2002, Accuracy and Stability of Numerical Algorithms, section 3.1),
+    with u = 2^-24 and |x|.|y| at most the product of the lengths; rounding the score adds u. The last term is for
+    products that underflow.
+
+    Args:
+        query_lengths: float64, shape (n_queries,).
+        longest: the greatest length of a document of the chunk.
+        width: d, the number of dimensions.
+
+    Raises:
+        ValueError: vectors so long that float32 cannot hold their products.
+    """
+    if len(query_lengths) and longest * float(query_lengths.max()) > float(np.finfo(np.float32).max) / 2:
+        raise ValueError("the vectors are too long for float32 products; normalise them")
+    relative = (width + 2) * _UNIT / (1 - (width + 2) * _UNIT)
+    return 1.01 * relative * longest * query_lengths + width * float(np.finfo(np.float32).tiny)
 
 
-def check(queries: Float32Array, documents: Float32Array, ties: IntArray) -> None:
-    if queries.ndim != 2 or documents.ndim != 2 or queries.shape[1] != documents.shape[1]:
+def at_most(values: FloatArray) -> Float32Array:
+    """float32 numbers that are not above `values`."""
+    below: Float32Array = np.nextafter(values.astype(np.float32), np.float32(-np.inf))
+    return below
+
+
+def at_least(values: FloatArray) -> Float32Array:
+    """float32 numbers that are not below `values`."""
+    above: Float32Array = np.nextafter(values.astype(np.float32), np.float32(np.inf))
+    return above
+
+
+def exact_scores(
+    queries: Float32Array,
+    rows: IntArray,
+    part: npt.NDArray[Any],
+    columns: IntArray,
+    products: Float32Array,
+    margin: Any,
+) -> Float32Array:
+    """`pair_scores` of one chunk, each distinct pair computed once if there are many, held against their products.
+
+    Args:
+        part: the documents of the chunk, any float type.
+        products, margin: what the matrix product gave for the pairs, and how far off it may be, shape (n_pairs,).
+
+    Raises:
+        ImpreciseProductError: a product is further off.
+    """
+    if len(rows) > len(part):  # near-equal scores everywhere: several thresholds of a query ask for the same pairs
+        keys, inverse = np.unique(rows * len(part) + columns, return_inverse=True)
+        scores: Float32Array = pair_scores(queries, keys // len(part), part, keys % len(part))[inverse.reshape(-1)]
+    else:
+        scores = pair_scores(queries, rows, part, columns)
+    if not (np.abs(products.astype(np.float64) - scores) <= margin).all():
+        raise ImpreciseProductError(
+            "matrix products are less precise than float32: turn off TF32 and bfloat16 products, or rank without a device"
+        )
+    return scores
+
+
+def document_chunks(documents: Rows, first: int, end: int, size: int | None) -> Iterator[tuple[int, npt.NDArray[Any]]]:
+    """(number of the first document, vectors) for chunks of at most `size` documents (as many as fit 128 MiB if None).
+
+    Vectors come as they are stored, shape (at most size, d): a view wherever the store gives one.
+    """
+    step = size or max(1, min(DOCUMENT_CHUNK, _CHUNK_FLOATS // max(1, documents.shape[1])))
+    for start in range(first, end, step):
+        yield start, np.asarray(documents[start : min(start + step, end)])
+
+
+def check(queries: Rows, documents: Rows, ties: IntArray) -> Float32Array:
+    """The queries in memory, float32, shape (n_queries, d).
+
+    Raises:
+        ValueError: shapes that do not fit together, or a query that is not finite.
+    """
+    if len(queries.shape) != 2 or len(documents.shape) != 2 or queries.shape[1] != documents.shape[1]:
         raise ValueError(f"queries {queries.shape} and documents {documents.shape} are not vectors of one width")
-    if not np.isfinite(queries).all():
-        raise ValueError("a query vector has NaN or infinity in it")
     if len(ties) != len(documents):
         raise ValueError(f"{len(ties)} tie positions for {len(documents)} documents")
+    held: Float32Array = np.ascontiguousarray(queries[:], dtype=np.float32)
+    if not np.isfinite(held).all():
+        raise ValueError("a query vector has NaN or infinity in it")
+    return held
+
+
+def lengths(queries: Float32Array) -> FloatArray:
+    """float64, shape (n_queries,)."""
+    found: FloatArray = np.sqrt(np.einsum("ij,ij->i", queries, queries, dtype=np.float64))
+    return found

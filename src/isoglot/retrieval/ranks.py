@@ -1,16 +1,28 @@
-"""The exact rank of every relevant document, in its own language's corpus and in the pooled one. Plain numpy."""
+"""The exact rank of every relevant document, in its own language's corpus and in the pooled one."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from isoglot.records import Float32Array, IntArray
-from isoglot.retrieval.products import DOCUMENT_CHUNK, QUERY_CHUNK, Chunks, Members, check, products
-
-# relevant documents of one query compared with a chunk at a time: bounds the comparison matrix
-_AT_ONCE = 64
+from isoglot.retrieval.device import Scores, engine
+from isoglot.retrieval.products import (
+    QUERY_CHUNK,
+    ImpreciseProductError,
+    Rows,
+    at_least,
+    at_most,
+    check,
+    document_chunks,
+    exact_scores,
+    lengths,
+    margins,
+    pair_scores,
+)
 
 
 @dataclass(frozen=True)
@@ -27,104 +39,107 @@ class Ranks:
 
 
 def exact_ranks(
-    queries: Float32Array,
-    documents: Float32Array,
+    queries: Rows,
+    documents: Rows,
     indptr: IntArray,
     relevant: IntArray,
     ties: IntArray,
     offsets: IntArray,
     *,
     query_chunk: int = QUERY_CHUNK,
-    document_chunk: int = DOCUMENT_CHUNK,
+    document_chunk: int | None = None,
+    device: str | None = None,
 ) -> Ranks:
     """Rank every relevant document of every query by inner product.
 
     rank = 1 + documents with a strictly greater score + documents with an equal score that come before it in `ties`.
 
+    Guaranteed: the ranks are those of this definition with the scores of `isoglot.retrieval.products.pair_scores`
+    (inner products in float64, rounded once to float32), whatever the chunk sizes, the number of threads and the device.
+    Documents with equal vectors always tie. Every chunk of documents is read and multiplied once. Held in memory, whatever
+    the number of documents: the queries, one chunk of documents in float32, one matrix of scores, and what was passed in.
+
     Args:
         queries: float32, shape (n_queries, d).
-        documents: shape (n_documents, d), by language; may be memory-mapped and float16 (chunks are cast to float32).
+        documents: shape (n_documents, d), by language; may be memory-mapped or a store's `ShardedRows`, and float16 (chunks
+            are cast to float32).
         indptr: shape (n_queries + 1,); query q is judged on `relevant[indptr[q]:indptr[q + 1]]`.
         relevant: document numbers, shape (n_judged,).
         ties: from `tie_positions`, shape (n_documents,).
         offsets: first document of every language and the total at the end, shape (n_languages + 1,).
-        query_chunk, document_chunk: the largest matrix of scores that is held (512 x 65,536 floats: 128 MiB).
+        query_chunk, document_chunk: the largest matrix of scores that is held (512 x 65,536 floats: 128 MiB; fewer
+            documents where d is above 512).
+        device: a torch device for the products, such as "cuda"; numpy on the CPU when None.
 
     Raises:
-        ValueError: shapes that do not fit together.
+        ValueError: shapes that do not fit together, vectors that are not finite.
+        InputError: a device that torch cannot use.
+        ImpreciseProductError: a device whose products are not those of float32.
     """
-    check(queries, documents, ties)
-    if int(indptr[-1]) != len(relevant) or len(indptr) != len(queries) + 1 or int(offsets[-1]) != len(documents):
+    held = check(queries, documents, ties)
+    if int(indptr[-1]) != len(relevant) or len(indptr) != len(held) + 1 or int(offsets[-1]) != len(documents):
         raise ValueError("indptr, relevant or offsets do not fit the queries and documents")
-    chunks = Chunks(documents, document_chunk)
-    judged = _Judged(indptr, relevant, offsets, chunks)
-    single = len(chunks) == 1
-    for rows, number, scores in products(queries, chunks, query_chunk):
-        judged.gather(rows, number, scores)
-        if single:
-            judged.count(rows, chunks.members(number), scores, ties)
-    if not single:  # thresholds of a later chunk are needed in an earlier one
-        for rows, number, scores in products(queries, chunks, query_chunk):
-            judged.restore(rows, number, scores)
-            judged.count(rows, chunks.members(number), scores, ties)
+    judged = _Judged(held, documents, indptr, relevant, ties, offsets)
+    products = engine(held, device)
+    for first, part in document_chunks(documents, 0, len(documents), document_chunk):
+        longest = products.load(part)
+        for start in range(0, len(held), query_chunk):
+            rows = slice(start, min(start + query_chunk, len(held)))
+            if indptr[rows.start] < indptr[rows.stop]:
+                judged.count(rows, first, part, longest, products.scores(rows))
     return Ranks(judged.own + 1, judged.pooled + 1)
 
 
 class _Judged:
     """Scores of the judged documents and how many documents are counted before each of them so far."""
 
-    def __init__(self, indptr: IntArray, relevant: IntArray, offsets: IntArray, chunks: Chunks) -> None:
+    def __init__(
+        self,
+        queries: Float32Array,
+        documents: Rows,
+        indptr: IntArray,
+        relevant: IntArray,
+        ties: IntArray,
+        offsets: IntArray,
+    ) -> None:
+        self.queries = queries
+        self.lengths = lengths(queries)
         self.indptr = indptr
         self.relevant = relevant
-        self.offsets = offsets
-        self.chunk, self.column = chunks.column_of(relevant)
-        self.language = np.searchsorted(offsets, relevant, side="right") - 1
+        self.ties = ties
+        language = np.searchsorted(offsets, relevant, side="right") - 1
+        self.first, self.end = offsets[language], offsets[language + 1]
         self.query = np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))
-        self.scores = np.zeros(len(relevant), dtype=np.float32)
+        self.scores = pair_scores(queries, self.query, documents, relevant)
         self.own = np.zeros(len(relevant), dtype=np.int64)
         self.pooled = np.zeros(len(relevant), dtype=np.int64)
 
-    def gather(self, rows: slice, number: int, scores: Float32Array) -> None:
-        """Keep the scores of the documents that stand in this chunk."""
-        start, end = int(self.indptr[rows.start]), int(self.indptr[rows.stop])
-        here = start + np.flatnonzero(self.chunk[start:end] == number)
-        self.scores[here] = scores[self.query[here] - rows.start, self.column[here]]
+    def count(self, rows: slice, first: int, part: npt.NDArray[Any], longest: float, scores: Scores) -> None:
+        """Add the documents of one chunk that come before each judged document of some queries."""
+        here = slice(int(self.indptr[rows.start]), int(self.indptr[rows.stop]))
+        query = self.query[here]
+        margin = margins(self.lengths[query], longest, self.queries.shape[1])
+        low, high = at_most(self.scores[here] - margin), at_least(self.scores[here] + margin)
+        own_first = np.clip(self.first[here] - first, 0, len(part))
+        own_end = np.clip(self.end[here] - first, 0, len(part))
+        met = 0
+        for around in scores.around(query - rows.start, low, high, own_first, own_end):
+            counted = slice(here.start + around.part.start, here.start + around.part.stop)
+            self.pooled[counted] += around.above
+            self.own[counted] += around.above_own
+            exact = exact_scores(
+                self.queries, query[around.which], part, around.columns, around.products, margin[around.which]
+            )
+            met += self._settle(here.start + around.which, first + around.columns, exact)
+        expected = np.count_nonzero((self.relevant[here] >= first) & (self.relevant[here] < first + len(part)))
+        if met != expected:  # a judged document was not within the margin of its own score
+            raise ImpreciseProductError("matrix products are less precise than float32")
 
-    def restore(self, rows: slice, number: int, scores: Float32Array) -> None:
-        """Write the kept scores back: a product that is computed again need not have the same last bits."""
-        start, end = int(self.indptr[rows.start]), int(self.indptr[rows.stop])
-        here = start + np.flatnonzero(self.chunk[start:end] == number)
-        scores[self.query[here] - rows.start, self.column[here]] = self.scores[here]
-
-    def count(self, rows: slice, members: Members, scores: Float32Array, ties: IntArray) -> None:
-        """Add the documents of this chunk that come before each judged document."""
-        bounds = np.searchsorted(members.documents, self.offsets)
-        for q, line in zip(range(rows.start, rows.stop), scores, strict=True):
-            start, end = int(self.indptr[q]), int(self.indptr[q + 1])
-            full = line if members.plain else line[members.columns]
-            for low in range(start, end, _AT_ONCE):
-                high = min(low + _AT_ONCE, end)
-                greater = full > self.scores[low:high, None]
-                not_less = full >= self.scores[low:high, None]
-                for j in range(low, high):
-                    above = greater[j - low]
-                    first, last = bounds[self.language[j]], bounds[self.language[j] + 1]
-                    before = np.count_nonzero(above)
-                    self.pooled[j] += before
-                    self.own[j] += np.count_nonzero(above[first:last])
-                    level = np.count_nonzero(not_less[j - low]) - before
-                    # one equal score is the judged document itself, if it stands in this chunk; otherwise look
-                    if level > 1 or (level == 1 and not self._is_self(j, members, full)):
-                        self._count_ties(j, members, full, ties)
-
-    def _is_self(self, j: int, members: Members, full: Float32Array) -> bool:
-        place = int(np.searchsorted(members.documents, self.relevant[j]))
-        return place < len(full) and int(members.documents[place]) == int(self.relevant[j])
-
-    def _count_ties(self, j: int, members: Members, full: Float32Array, ties: IntArray) -> None:
-        document = self.relevant[j]
-        equal = members.documents[full == self.scores[j]]
-        earlier = equal[ties[equal] < ties[document]]
-        self.pooled[j] += len(earlier)
-        first, last = self.offsets[self.language[j]], self.offsets[self.language[j] + 1]
-        self.own[j] += np.count_nonzero((earlier >= first) & (earlier < last))
+    def _settle(self, judged: IntArray, documents: IntArray, scores: Float32Array) -> int:
+        """Count the pairs that a product could not decide; returns how many of them are a judged document itself."""
+        threshold, itself = self.scores[judged], self.relevant[judged]
+        before = (scores > threshold) | ((scores == threshold) & (self.ties[documents] < self.ties[itself]))
+        own = before & (documents >= self.first[judged]) & (documents < self.end[judged])
+        np.add.at(self.pooled, judged[before], 1)
+        np.add.at(self.own, judged[own], 1)
+        return int(np.count_nonzero(documents == itself))

@@ -5,62 +5,79 @@ from __future__ import annotations
 import numpy as np
 
 from isoglot.records import Float32Array, IntArray
-from isoglot.retrieval.products import DOCUMENT_CHUNK, QUERY_CHUNK, Chunks, check, products
+from isoglot.retrieval.device import engine
+from isoglot.retrieval.products import (
+    QUERY_CHUNK,
+    Rows,
+    at_most,
+    check,
+    document_chunks,
+    exact_scores,
+    lengths,
+    margins,
+)
 
 
 def top_k(
-    queries: Float32Array,
-    documents: Float32Array,
+    queries: Rows,
+    documents: Rows,
     k: int,
     ties: IntArray,
     *,
     within: tuple[int, int] | None = None,
     query_chunk: int = QUERY_CHUNK,
-    document_chunk: int = DOCUMENT_CHUNK,
+    document_chunk: int | None = None,
+    device: str | None = None,
 ) -> tuple[IntArray, Float32Array]:
     """The k best documents of every query, best first, in exactly the order that `exact_ranks` counts in.
 
     Args:
-        queries, documents, ties: as in `exact_ranks`.
+        queries, documents, ties: as in `exact_ranks`, with the same guarantee and memory besides the k kept per query.
         k: how many; fewer where there are fewer documents.
-        within: (first, end) document numbers to search in, such as one language's; all when None.
+        within: (first, end) document numbers to search in, such as one language's; all when None. Others are not read.
+        query_chunk, document_chunk, device: as in `exact_ranks`.
 
     Returns:
-        Document numbers and scores, both of shape (n_queries, min(k, number of documents)).
+        Document numbers (int64) and scores (float32), both of shape (n_queries, min(k, number of documents)).
 
     Raises:
-        ValueError: k below 1, or shapes that do not fit together.
+        ValueError: k below 1, or shapes that do not fit together, vectors that are not finite.
+        InputError: a device that torch cannot use.
+        ImpreciseProductError: a device whose products are not those of float32.
     """
-    check(queries, documents, ties)
+    held = check(queries, documents, ties)
     first, end = within or (0, len(documents))
     width = min(k, end - first)
     if width < 1:
         raise ValueError("k and the number of documents must be at least 1")
-    best = np.full((len(queries), width), -1, dtype=np.int64)
-    values = np.full((len(queries), width), -np.inf, dtype=np.float32)
-    chunks = Chunks(documents, document_chunk)
-    for rows, number, scores in products(queries, chunks, query_chunk):
-        inside = chunks.members(number)
-        chosen = (inside.documents >= first) & (inside.documents < end)
-        numbers, columns = inside.documents[chosen], inside.columns[chosen]
-        if len(numbers):
-            for q, line in zip(range(rows.start, rows.stop), scores, strict=True):
-                best[q], values[q] = _merge(best[q], values[q], numbers, line[columns], ties)
+    best = np.full((len(held), width), -1, dtype=np.int64)
+    values = np.full((len(held), width), -np.inf, dtype=np.float32)
+    products, norms = engine(held, device), lengths(held)
+    for begin, part in document_chunks(documents, first, end, document_chunk):
+        longest = products.load(part)
+        for start in range(0, len(held), query_chunk):
+            rows = slice(start, min(start + query_chunk, len(held)))
+            margin = margins(norms[rows], longest, held.shape[1])
+            # nothing below the last score that is kept can enter; that is -inf until `width` documents were seen
+            floor = at_most(values[rows, -1] - margin)
+            for lines, columns, found in products.scores(rows).reaching(floor, width, margin):
+                exact = exact_scores(held, start + lines, part, columns, found, margin[lines])
+                _keep(best[rows], values[rows], lines, begin + columns, exact, ties)
     return best, values
 
 
-def _merge(
-    best: IntArray, values: Float32Array, numbers: IntArray, scores: Float32Array, ties: IntArray
-) -> tuple[IntArray, Float32Array]:
-    """The best of what was found before (-1 where nothing was) and of these documents, in order."""
-    width = len(best)
-    if len(numbers) > width:
-        floor = np.partition(scores, len(scores) - width)[len(scores) - width]
-        keep = scores >= floor  # with everything that ties with the last place
-        numbers, scores = numbers[keep], scores[keep]
-    found = best >= 0
-    numbers, scores = np.concatenate([best[found], numbers]), np.concatenate([values[found], scores])
-    order = np.lexsort((ties[numbers], -scores))[:width]
-    top, top_values = np.full(width, -1, dtype=np.int64), np.full(width, -np.inf, dtype=np.float32)
-    top[: len(order)], top_values[: len(order)] = numbers[order], scores[order]
-    return top, top_values
+def _keep(
+    best: IntArray, values: Float32Array, rows: IntArray, documents: IntArray, scores: Float32Array, ties: IntArray
+) -> None:
+    """Put documents (by ascending row) among those kept so far, in place; -1 stands where nothing was."""
+    width = best.shape[1]
+    bounds = [0, *(np.flatnonzero(np.diff(rows)) + 1).tolist(), len(rows)]
+    for start, end in zip(bounds[:-1], bounds[1:]):
+        if start == end:
+            continue
+        row = rows[start]
+        kept = best[row] >= 0
+        numbers = np.concatenate([best[row][kept], documents[start:end]])
+        held = np.concatenate([values[row][kept], scores[start:end]])
+        order = np.lexsort((ties[numbers], -held))[:width]
+        best[row, : len(order)], values[row, : len(order)] = numbers[order], held[order]

@@ -1,0 +1,125 @@
+"""Vectors of one sequence of texts as .npy files of equal size, read as one array without being loaded."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from isoglot.files import atomic_path, digest_file
+
+# first row, end row and the first 16 hex digits of the file's SHA-256: a shard says itself whether it is whole
+_NAME = re.compile(r"rows-(\d{12})-(\d{12})-([0-9a-f]{16})\.npy")
+
+
+class ShardedRows:
+    """Vectors of shape (n, d) in several memory maps of `size` rows each (the last may be shorter).
+
+    Slices with step 1, numbers and arrays of row numbers can be read, and `numpy.asarray` reads everything. A slice inside
+    one shard is a view of its map; any other is a copy.
+
+    Args:
+        parts: the maps, in order.
+        size: rows of every part but the last.
+    """
+
+    ndim = 2
+
+    def __init__(self, parts: Sequence[npt.NDArray[Any]], size: int) -> None:
+        self._parts = list(parts)
+        self._size = size
+        self.shape: tuple[int, int] = (sum(map(len, parts)), int(parts[0].shape[1]))
+        self.dtype: np.dtype[Any] = parts[0].dtype
+
+    @property
+    def nbytes(self) -> int:
+        return self.shape[0] * self.shape[1] * self.dtype.itemsize
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> npt.NDArray[Any]:
+        if copy is False and (len(self._parts) > 1 or dtype not in (None, self.dtype)):
+            raise ValueError("several shards cannot become one array without a copy")
+        return np.array(self[:], dtype=dtype) if copy else np.asarray(self[:], dtype=dtype)
+
+    def __getitem__(self, index: Any, /) -> Any:
+        """float array: shape (d,) for a number, (m, d) for a slice or an array of m row numbers.
+
+        Raises:
+            IndexError: a row number outside the array, or another kind of index.
+        """
+        if isinstance(index, slice):
+            start, end, step = index.indices(len(self))
+            if step != 1:
+                raise IndexError("a slice of stored vectors must have step 1")
+            return self._slice(start, max(start, end))
+        rows = np.asarray(index)
+        if rows.dtype == np.bool_ or rows.ndim > 1 or (rows.size and rows.dtype.kind not in "iu"):
+            raise IndexError("stored vectors are read by a slice, a row number or an array of row numbers")
+        flat = rows.reshape(-1).astype(np.int64)
+        if len(flat) and not (-len(self) <= int(flat.min()) and int(flat.max()) < len(self)):
+            raise IndexError(f"row number out of range for {len(self)} vectors")
+        found = self._rows(np.where(flat < 0, flat + len(self), flat))
+        return found[0] if rows.ndim == 0 else found
+
+    def _slice(self, start: int, end: int) -> npt.NDArray[Any]:
+        pieces = []
+        for number in range(start // self._size, -(-end // self._size)):
+            offset = number * self._size
+            pieces.append(self._parts[number][max(start - offset, 0) : end - offset])
+        if not pieces:
+            return np.empty((0, self.shape[1]), dtype=self.dtype)
+        return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
+
+    def _rows(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
+        found = np.empty((len(rows), self.shape[1]), dtype=self.dtype)
+        numbers = rows // self._size
+        for number in np.unique(numbers).tolist():
+            here = np.flatnonzero(numbers == number)
+            found[here] = self._parts[number][rows[here] - number * self._size]
+        return found
+
+
+def write_shard(directory: Path, start: int, vectors: npt.NDArray[Any]) -> Path:
+    """Write rows start..start+m-1, shape (m, d), atomically under a name that holds their place and digest."""
+    sink = io.BytesIO()
+    np.lib.format.write_array(sink, np.ascontiguousarray(vectors), allow_pickle=False)
+    data = sink.getvalue()
+    name = f"rows-{start:012d}-{start + len(vectors):012d}-{hashlib.sha256(data).hexdigest()[:16]}.npy"
+    path = directory / name
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(data)
+    return path
+
+
+def find_shards(directory: Path) -> dict[tuple[int, int], Path]:
+    """Shards of a directory by (first row, end row); their contents are not looked at."""
+    found = {}
+    for path in sorted(directory.glob("rows-*.npy")):
+        if match := _NAME.fullmatch(path.name):
+            found[int(match[1]), int(match[2])] = path
+    return found
+
+
+def open_shard(path: Path, dtype: str, verify: bool) -> npt.NDArray[Any] | None:
+    """A read-only map of a shard; None when it is damaged: cut short, of another type or shape, or with another digest.
+
+    Args:
+        verify: read the whole file and compare its digest; otherwise only its header and size are looked at.
+    """
+    match = _NAME.fullmatch(path.name)
+    try:
+        if match is None or (verify and not digest_file(path).startswith(match[3])):
+            return None
+        vectors: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return None
+    rows = int(match[2]) - int(match[1])
+    return vectors if vectors.ndim == 2 and len(vectors) == rows and vectors.dtype == np.dtype(dtype) else None

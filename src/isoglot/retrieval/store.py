@@ -1,0 +1,296 @@
+"""Embeddings on disk, by content: the same model, prompt and texts are encoded once, and an interrupted run goes on.
+
+A directory per sequence of texts, named by a SHA-256 over the model's digest and settings, the prompt, the kind, the type of
+the numbers and the texts. In it are shards of consecutive rows (`isoglot.retrieval.shards`) and, written last, `meta.json`.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+import shutil
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from tqdm import tqdm
+
+from isoglot.errors import InputError
+from isoglot.files import cache_dir, digest_json, read_json, write_json
+from isoglot.records import IntArray
+from isoglot.retrieval.distinct import TextDigests, text_digest
+from isoglot.retrieval.encode import Kind, encode_texts
+from isoglot.retrieval.shards import ShardedRows, find_shards, open_shard, write_shard
+
+SHARD_SIZE = 16_384
+_FORMAT = 1
+_META = "meta.json"
+_NAME = re.compile(r"[0-9a-f]{64}")
+_PROMPTS: dict[Kind, tuple[str, ...]] = {"query": ("query",), "passage": ("document", "passage", "corpus")}
+
+_CHANGED = "the texts changed while they were read for the second time"
+
+StoredType = Literal["float32", "float16"]
+
+
+def prompt_of(model: Any, kind: Kind) -> str:
+    """The prompt that `encode_query` or `encode_document` of a model puts before a text ("" for none)."""
+    prompts = getattr(model, "prompts", None) or {}
+    name = next((name for name in _PROMPTS[kind] if name in prompts), getattr(model, "default_prompt_name", None))
+    return prompts.get(name) or ""
+
+
+class EmbeddingStore:
+    """Encodes texts, or reads what an earlier call encoded.
+
+    Args:
+        root: where to keep the vectors; `embeddings` in isoglot's cache when None.
+        verify: compare every shard with its digest when it is opened (reads all of it once: seconds per 4 GB); otherwise
+            only a shard's header and size are looked at.
+    """
+
+    def __init__(self, root: Path | None = None, *, verify: bool = True) -> None:
+        self.root = root if root is not None else cache_dir() / "embeddings"
+        self.verify = verify
+
+    def encode(
+        self,
+        model: Any,
+        model_digest: str,
+        prompt: str,
+        texts: Iterable[str],
+        kind: Kind,
+        *,
+        dtype: StoredType = "float32",
+        shard_size: int = SHARD_SIZE,
+        batch_size: int | None = None,
+        progress: bool = True,
+    ) -> ShardedRows:
+        """The vectors of texts, shape (n, d), read-only.
+
+        Each distinct text is encoded once, longest first within a shard; equal texts have the very same vector in whatever
+        shards they stand. Damaged shards are encoded again. Of the texts, one shard is held in memory at a time, besides 16
+        bytes per text (about 60 more per text while equal texts are looked for). Processes that encode the same texts take
+        turns: the second waits, then reads (where the system has no `flock`, both encode, and neither harms the other).
+
+        Args:
+            model: as in `encode_texts`; it is not called when everything is there.
+            model_digest: of the weights. Sequence length, dimensions and module settings of a `SentenceTransformer` are
+                added here.
+            prompt: what the model puts before a text (`prompt_of`); it is part of the key, not passed to the model.
+            texts: read two times, so a list or another iterable that starts anew every time, not a generator.
+            kind: query or passage.
+            dtype: of the stored numbers. The unit vectors are rounded to it.
+            shard_size: texts per shard. An interrupted run goes on only with the shard size it had.
+            batch_size: texts per forward pass; not part of the key.
+            progress: a progress bar on stderr.
+
+        Raises:
+            InputError: no texts, texts that can be read once only or change in between, vectors that are not finite,
+                a store that cannot be written.
+        """
+        if shard_size < 1 or dtype not in ("float32", "float16"):
+            raise InputError(f"shard size {shard_size}, type '{dtype}': expected at least 1, and float32 or float16")
+        if isinstance(texts, Iterator):
+            raise InputError("texts can be read only once; give a list, or an iterable that starts anew every time")
+        digests = TextDigests.of(texts)
+        key = {
+            "format": _FORMAT,
+            "model": model_digest,
+            "settings": _settings(model),
+            "prompt": prompt,
+            "kind": kind,
+            "dtype": dtype,
+            "texts": digests.all(),
+        }
+        directory = self.root / digest_json(key)
+        if (found := self._open(directory, dtype)) is not None:
+            return found
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+            with _turn(directory / "lock", progress):
+                if (found := self._open(directory, dtype)) is not None:  # made while this process waited
+                    return found
+                # an entry that was complete keeps its shard size, so that only what is damaged is made again
+                size = int((_read_meta(directory) or {}).get("shard_size", shard_size))
+                work = _Encoding(model, kind, dtype, directory, digests, size)
+                work.run(texts, batch_size, progress, self.verify)
+                about = {**key, "shape": [len(digests), work.width], "shard_size": work.size}
+                write_json(directory / _META, {**about, "shards": [path.name for path in work.paths]})
+        except OSError as error:
+            raise InputError(f"{directory}: cannot keep embeddings here ({error.strerror or error})") from None
+        found = self._open(directory, dtype)
+        if found is None:
+            raise InputError(f"{directory}: shards do not read back as they were written; is the disk sound?")
+        return found
+
+    def size(self) -> int:
+        """Bytes on disk of everything in the store."""
+        return sum(path.stat().st_size for entry in self._entries() for path in entry.iterdir() if path.is_file())
+
+    def clear(self) -> int:
+        """Delete all stored embeddings; returns the bytes that they took. Nothing else under `root` is touched."""
+        size = self.size()
+        for entry in self._entries():
+            shutil.rmtree(entry)
+        return size
+
+    def _entries(self) -> list[Path]:
+        if not self.root.is_dir():
+            return []
+        return sorted(path for path in self.root.iterdir() if path.is_dir() and _NAME.fullmatch(path.name))
+
+    def _open(self, directory: Path, dtype: StoredType) -> ShardedRows | None:
+        """What is stored, if it is complete and whole."""
+        meta = _read_meta(directory)
+        if meta is None:
+            return None
+        parts = []
+        for name in meta["shards"]:
+            part = open_shard(directory / name, dtype, self.verify)
+            if part is None or part.shape[1] != meta["shape"][1]:
+                return None
+            parts.append(part)
+        rows = ShardedRows(parts, meta["shard_size"])
+        return rows if list(rows.shape) == meta["shape"] else None
+
+
+class _Encoding:
+    """One pass over the texts that makes the shards which are missing."""
+
+    def __init__(
+        self, model: Any, kind: Kind, dtype: StoredType, directory: Path, digests: TextDigests, size: int
+    ) -> None:
+        self.kind, self.dtype, self.directory, self.digests, self.size = kind, dtype, directory, digests, size
+        self.model = model
+        self.first = digests.first_rows()
+        self.parts: list[npt.NDArray[Any]] = []
+        self.paths: list[Path] = []
+
+    @property
+    def width(self) -> int:
+        return int(self.parts[0].shape[1])
+
+    def run(self, texts: Iterable[str], batch_size: int | None, progress: bool, verify: bool) -> None:
+        there = find_shards(self.directory)
+        source = iter(texts)
+        label = "encode queries" if self.kind == "query" else "encode passages"
+        with tqdm(total=len(self.digests), desc=label, disable=not progress, unit="text") as bar:
+            for start in range(0, len(self.digests), self.size):
+                rows = np.arange(start, min(start + self.size, len(self.digests)))
+                part = self._texts(source, rows)
+                path = there.pop((start, start + len(rows)), None)
+                held = None if path is None else open_shard(path, self.dtype, verify)
+                if path is None or held is None:
+                    self._forget(rows, path, there)
+                    vectors = self._encode(part, rows, _Watched(self.model, bar), batch_size)
+                    path = write_shard(self.directory, start, vectors)
+                    held = np.load(path, mmap_mode="r", allow_pickle=False)
+                self.parts.append(held)
+                self.paths.append(path)
+                bar.update(start + len(rows) - bar.n)  # texts that were there or came twice
+        if next(source, None) is not None:
+            raise InputError(_CHANGED)
+        for path in there.values():  # of an interrupted run with another shard size
+            path.unlink(missing_ok=True)
+
+    def _texts(self, source: Iterator[str], rows: IntArray) -> list[str]:
+        """The texts of a shard, which must be those of the first reading."""
+        part = list(itertools.islice(source, len(rows)))
+        if len(part) != len(rows) or any(
+            text_digest(text) != self.digests[row] for text, row in zip(part, rows.tolist())
+        ):
+            raise InputError(_CHANGED)
+        return part
+
+    def _forget(self, rows: IntArray, path: Path | None, there: dict[tuple[int, int], Path]) -> None:
+        """Delete a damaged shard, and later ones that copied vectors from it: a new vector may differ in its last bits.
+
+        They go before the shard is made again, so that an interruption in between leaves no stale copy.
+        """
+        if path is not None:
+            path.unlink(missing_ok=True)
+        for start, end in [place for place in there if place[0] > rows[-1]]:
+            copied = self.first[start : min(end, len(self.first))]
+            if ((copied >= rows[0]) & (copied <= rows[-1])).any():
+                there.pop((start, end)).unlink(missing_ok=True)
+
+    def _encode(self, part: list[str], rows: IntArray, model: Any, batch_size: int | None) -> npt.NDArray[Any]:
+        """Vectors of one shard: new texts from the model, others from the row in which they stood first."""
+        first, start = self.first[rows], int(rows[0])
+        new = np.flatnonzero(first == rows)
+        done = None
+        if len(new):
+            made = encode_texts(model, [part[i] for i in new.tolist()], self.kind, batch_size, progress=False)
+            done = made.astype(self.dtype)
+        width = self.width if done is None or self.parts else done.shape[1]
+        vectors = np.empty((len(rows), width), dtype=self.dtype)
+        if done is not None:
+            vectors[new] = done
+        earlier = np.flatnonzero(first < start)
+        if len(earlier):
+            vectors[earlier] = ShardedRows(self.parts, self.size)[first[earlier]]
+        again = np.flatnonzero((first >= start) & (first < rows))
+        vectors[again] = vectors[first[again] - start]
+        return vectors
+
+
+class _Watched:
+    """A model whose calls move a progress bar."""
+
+    def __init__(self, model: Any, bar: Any) -> None:
+        self._model, self._bar = model, bar
+
+    def encode_query(self, texts: list[str], **options: Any) -> Any:
+        return self._count(self._model.encode_query(texts, **options), texts)
+
+    def encode_document(self, texts: list[str], **options: Any) -> Any:
+        return self._count(self._model.encode_document(texts, **options), texts)
+
+    def _count(self, vectors: Any, texts: list[str]) -> Any:
+        self._bar.update(len(texts))
+        return vectors
+
+
+def _read_meta(directory: Path) -> dict[str, Any] | None:
+    """What `encode` wrote last; None where it did not come to that, or where the file is damaged."""
+    try:
+        meta = read_json(directory / _META)
+    except (InputError, OSError):
+        return None
+    return meta if isinstance(meta, dict) and {"shards", "shape", "shard_size"} <= meta.keys() else None
+
+
+def _settings(model: Any) -> Any:
+    """What decides a vector besides the weights: sequence length, dimensions, the modules and their settings."""
+    found: dict[str, Any] = {
+        name: str(getattr(model, name)) for name in ("max_seq_length", "truncate_dim") if hasattr(model, name)
+    }
+    children = model.children() if hasattr(model, "children") else ()
+    modules = [(type(one).__name__, one.get_config_dict()) for one in children if hasattr(one, "get_config_dict")]
+    return {
+        **found,
+        "modules": [[name, {key: str(value) for key, value in config.items()}] for name, config in modules],
+    }
+
+
+@contextmanager
+def _turn(path: Path, progress: bool) -> Iterator[None]:
+    """Hold a lock that the system drops with the process; without `fcntl` (Windows) there is none."""
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    with path.open("a") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if progress:
+                print("another process encodes these texts; waiting for it", file=sys.stderr)
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,102 @@
+"""The torch engine of `isoglot.retrieval.device`: products and comparisons on a GPU. Imports torch, so load it late."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from isoglot.records import Float32Array, FloatArray, IntArray
+from isoglot.retrieval.device import Around, Scores, longest_of
+from isoglot.retrieval.products import at_most
+
+# elements of a score matrix that are compared at once: bounds the masks, and the pairs where all scores are alike
+_ELEMENTS = 1 << 24
+
+
+class TorchEngine:
+    """Queries and one chunk of documents in float32 on a device; products with TF32 off.
+
+    Args:
+        queries: float32, shape (n_queries, d); all of them are copied to the device.
+        device: such as "cuda".
+    """
+
+    def __init__(self, queries: Float32Array, device: str) -> None:
+        self._device = torch.device(device)
+        self._queries = torch.from_numpy(queries).to(self._device)
+        self._part = self._queries[:0]
+
+    def load(self, part: npt.NDArray[Any]) -> float:
+        # a copy, since torch warns of read-only maps; float16 is cast on the device: half the transfer
+        self._part = torch.from_numpy(np.array(part)).to(self._device).to(torch.float32)
+        return longest_of(float((self._part * self._part).sum(dim=1).max().item()))
+
+    def scores(self, rows: slice) -> Scores:
+        with _full_precision():
+            return _TorchScores(self._queries[rows] @ self._part.T)
+
+
+class _TorchScores:
+    def __init__(self, products: Any) -> None:
+        self._products = products
+
+    def around(
+        self, rows: IntArray, low: Float32Array, high: Float32Array, first: IntArray, last: IntArray
+    ) -> Iterator[Around]:
+        n = self._products.shape[1]
+        step = max(1, _ELEMENTS // n)
+        place = torch.arange(n, device=self._products.device)
+        for start in range(0, len(rows), step):
+            part = slice(start, min(start + step, len(rows)))
+            lines = self._products[self._put(rows[part])]
+            greater = lines > self._put(high[part])[:, None]
+            near = (lines >= self._put(low[part])[:, None]) ^ greater
+            which, columns = torch.nonzero(near, as_tuple=True)
+            above = greater.sum(dim=1)
+            greater &= (place >= self._put(first[part])[:, None]) & (place < self._put(last[part])[:, None])
+            yield Around(
+                part,
+                _take(above),
+                _take(greater.sum(dim=1)),
+                start + _take(which),
+                _take(columns),
+                _take(lines[which, columns]),
+            )
+
+    def reaching(
+        self, floor: Float32Array, width: int, margin: FloatArray
+    ) -> Iterator[tuple[IntArray, IntArray, Float32Array]]:
+        n = self._products.shape[1]
+        step = max(1, _ELEMENTS // n)
+        for start in range(0, len(floor), step):
+            part = slice(start, min(start + step, len(floor)))
+            lines = self._products[part]
+            least = floor[part]
+            if n > width:
+                best = _take(torch.topk(lines, width, dim=1).values[:, -1])
+                least = np.maximum(least, at_most(best - 2 * margin[part]))
+            rows, columns = torch.nonzero(lines >= self._put(least)[:, None], as_tuple=True)
+            yield start + _take(rows), _take(columns), _take(lines[rows, columns])
+
+    def _put(self, array: npt.NDArray[Any]) -> Any:
+        return torch.from_numpy(np.ascontiguousarray(array)).to(self._products.device)
+
+
+def _take(tensor: Any) -> Any:
+    return tensor.cpu().numpy()
+
+
+@contextmanager
+def _full_precision() -> Iterator[None]:
+    """No TF32 or bfloat16 inside float32 products, whatever the program has set."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
