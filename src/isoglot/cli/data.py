@@ -1,4 +1,4 @@
-"""`isoglot data`: look at pairs before anything is trained on them."""
+"""`isoglot data`: look at pairs before anything is trained on them, and at benchmarks before anything is measured."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from isoglot.cli.common import PAIRS_HELP, add_data_dir, print_json
 
 def add(commands: Any) -> None:
     """Add the command to the parser."""
-    top = commands.add_parser("data", help="check parallel pairs", description="Look at parallel pairs.")
+    top = commands.add_parser(
+        "data", help="check parallel pairs, list benchmarks", description="Look at parallel pairs and benchmarks."
+    )
     inner = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
     check = inner.add_parser(
         "check",
@@ -23,6 +25,15 @@ def add(commands: Any) -> None:
     check.add_argument("--json", action="store_true", help="print the report as JSON")
     add_data_dir(check)
     check.set_defaults(run=_check)
+    shown = inner.add_parser(
+        "list",
+        help="benchmarks: languages, sizes, licence, where they come from",
+        description="Show the benchmarks that have a name, and own benchmark folders directly in --data-dir and "
+        "$ISOGLOT_DATA: languages, sizes, licence, settings, and what lies on this machine.",
+    )
+    shown.add_argument("--json", action="store_true", help="print the list as JSON")
+    add_data_dir(shown)
+    shown.set_defaults(run=_list)
 
 
 def _check(options: argparse.Namespace) -> int:
@@ -39,3 +50,17 @@ def _check(options: argparse.Namespace) -> int:
     if report.problems:
         print(f"isoglot: {len(report.problems)} malformed line(s), first: {report.problems[0]}", file=sys.stderr)
     return 1 if report.problems else 0
+
+
+def _list(options: argparse.Namespace) -> int:
+    from isoglot.data.catalog import as_rows, format_catalog
+    from isoglot.errors import InputError
+
+    if options.data_dir is not None and not options.data_dir.is_dir():
+        raise InputError(f"{options.data_dir}: no such folder")
+    rows = as_rows(options.data_dir)
+    if options.json:
+        print_json(rows)
+    else:
+        print(format_catalog(rows))
+    return 0

@@ -1,7 +1,7 @@
 """Benchmarks as folders that can be written by hand.
 
     queries/<lang>.jsonl   {"_id": "q1", "text": "..."}
-    corpus/<lang>.jsonl    {"_id": "d1", "title": "...", "text": "..."}      (title is optional)
+    corpus/<lang>.jsonl    {"_id": "d1", "title": "...", "text": "..."}      (title is optional; .jsonl.gz will do too)
     qrels.tsv              q1 0 d1 1   (TREC)   or   q1 d1 1   (BEIR, with or without its header)
     benchmark.json         {"name": ..., "license": ..., "source": ...}      (optional)
 
@@ -12,16 +12,15 @@ those of the query's own language (MIRACL). Grades of 0 and below are "not relev
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
+from isoglot.data.jsonl import json_object, lines
 from isoglot.data.languages import language
-from isoglot.data.qrels import Judgments, make_benchmark
+from isoglot.data.qrels import Judgments, judged_lines, make_benchmark
 from isoglot.errors import InputError, LineError
 from isoglot.files import read_json
 from isoglot.records import Benchmark, Texts
@@ -29,35 +28,46 @@ from isoglot.records import Benchmark, Texts
 Numbers = Mapping[str, list[int]]
 """Pooled numbers per id: several where a query exists in several languages."""
 
+Passage = Literal["title+text", "text"]
+"""What of a passage is encoded: its title, a space and its text, or the text alone."""
 
-def load_folder(name: str, folder: Path) -> Benchmark:
+
+def load_folder(name: str, folder: Path, passage: Passage = "title+text") -> Benchmark:
     """Read a folder in the layout above.
+
+    Args:
+        name: of the benchmark.
+        folder: where it lies.
+        passage: with titles, where there are some, or without; `text` is noted in the benchmark's `about`.
 
     Raises:
         InputError: a missing folder or file, a file name that is no language, no relevant document at all.
         LineError: a malformed line, an id that occurs twice, a judgment that names an unknown query or document.
     """
+    titles = passage == "title+text"
     queries = {lang: _read_texts(path, title=False) for lang, path in _files(folder, "queries", ".jsonl").items()}
-    corpus = {lang: _read_texts(path, title=True) for lang, path in _files(folder, "corpus", ".jsonl").items()}
+    corpus = {lang: _read_texts(path, title=titles) for lang, path in _files(folder, "corpus", ".jsonl").items()}
     single, several = folder / "qrels.tsv", folder / "qrels"
     if single.is_file() and several.is_dir():
         raise InputError(f"{folder}: has both qrels.tsv and qrels/; expected one of them")
     if single.is_file():
         _check_unique(folder, corpus)
-        judgments = [_read_qrels(single, _numbers(queries), _numbers(corpus))]
+        parts = [_read_qrels(single, _numbers(queries), _numbers(corpus))]
     elif several.is_dir():
-        judgments = [
+        parts = [
             _read_qrels(path, _numbers(queries, lang), _numbers(corpus, lang))
             for lang, path in _files(folder, "qrels", ".tsv").items()
         ]
     else:
         raise InputError(f"{folder}: no judgments; expected qrels.tsv or qrels/<lang>.tsv")
     merged = Judgments(
-        np.concatenate([part.queries for part in judgments]),
-        np.concatenate([part.documents for part in judgments]),
-        np.concatenate([part.gains for part in judgments]),
+        np.concatenate([part.queries for part, _ in parts]),
+        np.concatenate([part.documents for part, _ in parts]),
+        np.concatenate([part.gains for part, _ in parts]),
     )
-    return make_benchmark(name, queries, corpus, merged, about=_about(folder))
+    judged = np.array([document for _, documents in parts for document in documents], dtype=np.int64)
+    about = _about(folder) | ({} if titles else {"passage": passage})
+    return make_benchmark(name, queries, corpus, merged, about=about, judged=judged)
 
 
 def _files(folder: Path, part: str, suffix: str) -> dict[str, Path]:
@@ -66,9 +76,9 @@ def _files(folder: Path, part: str, suffix: str) -> dict[str, Path]:
     if not home.is_dir():
         raise InputError(f"{folder}: no folder {part}/ in it; expected {part}/<lang>{suffix}")
     found: dict[str, Path] = {}
-    for path in sorted(home.glob(f"*{suffix}")):
+    for path in sorted([*home.glob(f"*{suffix}"), *home.glob(f"*{suffix}.gz")]):
         try:
-            lang = language(path.name.removesuffix(suffix))
+            lang = language(path.name.removesuffix(".gz").removesuffix(suffix))
         except InputError as error:
             raise InputError(f"{path}: the file is named after no language ({error})") from None
         if lang in found:
@@ -81,42 +91,25 @@ def _files(folder: Path, part: str, suffix: str) -> dict[str, Path]:
     return dict(sorted(found.items()))
 
 
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    """(1-based number, text) of every line that is not blank."""
-    with path.open("rb") as source:
-        for number, raw in enumerate(source, start=1):
-            try:
-                line = raw.decode("utf-8-sig" if number == 1 else "utf-8")
-            except UnicodeDecodeError as error:
-                raise LineError(path, number, f"not UTF-8 ({error.reason} at byte {error.start})") from None
-            if line.strip():
-                yield number, line.rstrip("\r\n")
-
-
 def _read_texts(path: Path, *, title: bool) -> Texts:
-    lines: dict[str, int] = {}
+    places: dict[str, int] = {}
     texts: list[str] = []
-    for number, line in _lines(path):
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise LineError(path, number, f"not valid JSON ({error.msg} at column {error.colno})") from None
-        if not isinstance(row, dict):
-            raise LineError(path, number, 'expected an object such as {"_id": "q1", "text": "..."}')
+    for number, line in lines(path):
+        row = json_object(line, path, number, '{"_id": "q1", "text": "..."}')
         key = _field(row, "_id", path, number)
         text = _field(row, "text", path, number)
         heading = row.get("title") if title else None
         if heading is not None and not isinstance(heading, str):
             raise LineError(path, number, f"field 'title' must be text, found {type(heading).__name__}")
-        if key in lines:
-            raise LineError(path, number, f"id '{key}' is already on line {lines[key]}; ids are unique within a file")
+        if key in places:
+            raise LineError(path, number, f"id '{key}' is already on line {places[key]}; ids are unique within a file")
         if not (text.strip() or (heading or "").strip()):
             raise LineError(path, number, f"field 'text' of '{key}' is empty")
-        lines[key] = number
+        places[key] = number
         texts.append(f"{heading} {text}" if heading else text)
     if not texts:
         raise InputError(f"{path}: no line in it; leave the file out where a language has none")
-    return Texts(list(lines), texts)
+    return Texts(list(places), texts)
 
 
 def _field(row: dict[str, Any], key: str, path: Path, line: int) -> str:
@@ -156,48 +149,25 @@ def _check_unique(folder: Path, corpus: Mapping[str, Texts]) -> None:
             home[key] = lang, row
 
 
-def _read_qrels(path: Path, queries: Numbers, documents: Numbers) -> Judgments:
-    """Judged pairs of one file; a query id with several numbers is judged in each of its languages."""
+def _read_qrels(path: Path, queries: Numbers, documents: Numbers) -> tuple[Judgments, list[int]]:
+    """Judged pairs of one file and all documents it names; a query id of several numbers is judged in each language."""
     rows: list[tuple[int, int]] = []
     gains: list[float] = []
-    seen: dict[tuple[str, str], int] = {}
-    for number, line in _lines(path):
-        fields = line.split("\t") if "\t" in line else line.split()
-        fields = [field.strip() for field in fields]
-        if number == 1 and fields[0].lower() in ("query-id", "query_id", "qid"):
-            continue
-        if len(fields) not in (3, 4):
-            expected = "'query 0 document grade' or 'query document grade'"
-            raise LineError(path, number, f"{len(fields)} columns; expected {expected}")
-        query, document, grade = fields[0], fields[-2], _grade(fields[-1], path, number)
+    judged: list[int] = []
+    for number, query, document, grade in judged_lines(path):
         if query not in queries:
             raise LineError(path, number, f"query '{query}' is in no file of queries/ that these judgments are for")
         if document not in documents:
             raise LineError(
                 path, number, f"document '{document}' is in no file of corpus/ that these judgments are for"
             )
-        if (query, document) in seen:
-            first = seen[query, document]
-            raise LineError(
-                path, number, f"query '{query}' and document '{document}' are already judged on line {first}"
-            )
-        seen[query, document] = number
+        judged.append(documents[document][0])
         if grade > 0:
             pairs = [(q, documents[document][0]) for q in queries[query]]
             rows.extend(pairs)
             gains.extend([grade] * len(pairs))
     pairs_array = np.array(rows, dtype=np.int64).reshape(-1, 2)
-    return Judgments(pairs_array[:, 0], pairs_array[:, 1], np.array(gains, dtype=np.float64))
-
-
-def _grade(text: str, path: Path, line: int) -> float:
-    try:
-        grade = float(text)
-    except ValueError:
-        grade = math.nan
-    if not math.isfinite(grade):
-        raise LineError(path, line, f"grade '{text}' is not a number")
-    return grade
+    return Judgments(pairs_array[:, 0], pairs_array[:, 1], np.array(gains, dtype=np.float64)), judged
 
 
 def _about(folder: Path) -> dict[str, str]:

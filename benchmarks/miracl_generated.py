@@ -1,0 +1,206 @@
+"""Measure a model on MIRACL's topics and judgments over a generated corpus that holds every judged passage.
+
+The text is invented, so the figures say nothing about a model; the run shows that the whole path carries a corpus of
+this size, how long it takes and how much memory. Texts are the same on every machine for the same seed.
+
+    ISOGLOT_DATA=... python benchmarks/miracl_generated.py --work runs/miracl --passages 200000 --model hash
+    ISOGLOT_DATA=... python benchmarks/miracl_generated.py --work runs/miracl --model offline:multilingual-e5-small
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import hashlib
+import json
+import random
+import resource
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from isoglot.data.benchmarks import load_benchmark
+from isoglot.data.hub import data_homes
+from isoglot.data.jsonl import lines
+from isoglot.data.miracl import MIRACL, languages_here
+from isoglot.data.qrels import judged_lines
+from isoglot.errors import InputError, IsoglotError
+from isoglot.files import atomic_path, read_json, write_json
+from isoglot.records import Float32Array
+
+_SHARD = 50_000
+
+
+class HashModel:
+    """Bags of words, each word a signed position of a vector by its hash: cheap, deterministic, blind to meaning."""
+
+    def __init__(self, width: int = 256) -> None:
+        self.width = width
+
+    def encode_query(self, texts: Sequence[str], **_: Any) -> Float32Array:
+        return self._encode(texts)
+
+    def encode_document(self, texts: Sequence[str], **_: Any) -> Float32Array:
+        return self._encode(texts)
+
+    def _encode(self, texts: Sequence[str]) -> Float32Array:
+        vectors = np.zeros((len(texts), self.width), dtype=np.float32)
+        for row, text in enumerate(texts):
+            for word in text.lower().split():
+                value = _hash(word)
+                vectors[row, (value >> 1) % self.width] += 1 - 2 * (value & 1)
+        return vectors
+
+
+@lru_cache(maxsize=200_000)
+def _hash(word: str) -> int:
+    return int.from_bytes(hashlib.blake2b(word.encode(), digest_size=8).digest(), "big")
+
+
+def generate(work: Path, languages: Sequence[str], passages: int, seed: int, data_dir: Path | None = None) -> Path:
+    """Write `work/miracl/corpus/<lang>/docs-<i>.jsonl.gz` where they are not there yet; returns `work`.
+
+    A passage judged relevant holds the words of its query among others; all others hold words of any queries. Passages
+    that nobody judged share the rest of `passages` evenly over the languages.
+    """
+    judged = {lang: _judged(lang, data_dir) for lang in languages}
+    needed = sum(len(relevant) for _, relevant in judged.values())
+    if passages < needed:
+        raise InputError(f"--passages {passages}: the judged passages of {' '.join(languages)} alone are {needed:,}")
+    asked = {"languages": list(languages), "passages": passages, "seed": seed}
+    home = work / "miracl" / "corpus"
+    if (home / "generated.json").is_file() and read_json(home / "generated.json") == asked:
+        return work
+    extra = passages - needed
+    for number, lang in enumerate(languages):
+        share = extra // len(languages) + (number < extra % len(languages))
+        rows = _rows(*judged[lang], share, random.Random(f"{seed} {lang}"))
+        for path in (home / lang).glob("docs-*.jsonl.gz"):
+            path.unlink()
+        _write(home / lang, rows)
+    write_json(home / "generated.json", asked)
+    return work
+
+
+def _judged(lang: str, data_dir: Path | None) -> tuple[dict[str, str], dict[str, str | None]]:
+    """Queries by id, and every judged docid with a query that it is relevant to, or None."""
+    found = []
+    for pattern in (MIRACL.topics, MIRACL.qrels):
+        path = Path(pattern.format(name=lang))
+        homes = data_homes("miracl", data_dir)
+        place = next((p for home in homes for p in (home / path, home / path.name) if p.is_file()), None)
+        if place is None:
+            raise InputError(f"{path.name} is not in $ISOGLOT_DATA/miracl or --data-dir")
+        found.append(place)
+    queries = {key: text for key, _, text in (line.partition("\t") for _, line in lines(found[0]))}
+    judged: dict[str, str | None] = {}
+    for _, query, document, grade in judged_lines(found[1]):
+        judged[document] = query if grade > 0 else judged.get(document)
+    return queries, judged
+
+
+def _rows(
+    queries: dict[str, str], judged: dict[str, str | None], others: int, generator: random.Random
+) -> Iterator[dict[str, str]]:
+    vocabulary = sorted({word for text in queries.values() for word in text.split()})
+    ids: list[tuple[str, str | None]] = list(judged.items())
+    ids += [(f"g{i // 8}#{i % 8}", None) for i in range(others)]  # no article of Wikipedia has a letter in its number
+    generator.shuffle(ids)
+    for key, query in ids:
+        words = generator.choices(vocabulary, k=generator.randint(15, 60))
+        if query is not None:
+            words += queries[query].split()
+            generator.shuffle(words)
+        yield {"docid": key, "title": " ".join(words[:2]), "text": " ".join(words[2:])}
+
+
+def _write(folder: Path, rows: Iterator[dict[str, str]]) -> None:
+    number = 0
+    row = next(rows, None)
+    while row is not None:
+        with (
+            atomic_path(folder / f"docs-{number}.jsonl.gz") as temporary,
+            gzip.open(temporary, "wt", 1, "utf-8") as sink,
+        ):
+            for _ in range(_SHARD):
+                if row is None:
+                    break
+                sink.write(json.dumps(row, ensure_ascii=False) + "\n")
+                row = next(rows, None)
+        number += 1
+
+
+def memory() -> float:
+    """The most memory that this process has held so far, in MiB."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(peak / (1024**2 if sys.platform == "darwin" else 1024), 1)
+
+
+def measure(options: argparse.Namespace) -> dict[str, Any]:
+    """Generate, load, encode, rank; a summary with seconds and memory after each part."""
+    from isoglot.evaluation.evaluate import evaluate
+
+    languages = options.languages or languages_here(MIRACL, options.data_dir)
+    clock, laps, peaks = time.perf_counter(), {}, {"imports": memory()}
+    generate(options.work, languages, options.passages, options.seed, options.data_dir)
+    laps["generate"], peaks["generate"] = time.perf_counter() - clock, memory()
+    clock = time.perf_counter()
+    benchmark = load_benchmark(
+        "miracl",
+        languages=languages,
+        data_dir=options.work,
+        passage=options.passage,
+        corpus_sample=options.corpus_sample,
+    )
+    laps["load"], peaks["load"] = time.perf_counter() - clock, memory()
+    clock = time.perf_counter()
+    if options.model == "hash":
+        model: Any = HashModel()
+    else:
+        from isoglot.training.bases import load_model
+
+        model = load_model(options.model)
+    result = evaluate(
+        model,
+        benchmark,
+        settings=["mono"],
+        measures=["nDCG@10", "R@100"],
+        batch_size=options.batch_size,
+        output=options.output,
+        model_name=options.model,
+    )
+    laps["evaluate"], peaks["evaluate"] = time.perf_counter() - clock, memory()
+    keys = ("model", "benchmark", "settings", "per_language", "counts", "about", "seconds")
+    return {
+        **{key: result.summary[key] for key in keys},
+        "parts_seconds": {key: round(value, 1) for key, value in laps.items()},
+        "peak_memory_mib": peaks,
+    }
+
+
+def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--work", type=Path, default=Path("runs/miracl"), help="the corpus goes to WORK/miracl/corpus")
+    parser.add_argument("--data-dir", type=Path, help="folder with the topics and qrels (default: $ISOGLOT_DATA)")
+    parser.add_argument("--languages", nargs="+", help="default: all whose topics are there")
+    parser.add_argument("--passages", type=int, default=200_000, help="of all languages together, judged ones included")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--model", default="hash", help="hash, or anything that isoglot evaluate takes")
+    parser.add_argument("--passage", choices=["title+text", "text"], default="title+text")
+    parser.add_argument("--corpus-sample", type=int, metavar="N")
+    parser.add_argument("--batch-size", type=int, default=32)
+    parser.add_argument("--output", type=Path, help="folder for summary.json and per_query.parquet")
+    return parser.parse_args(words)
+
+
+if __name__ == "__main__":
+    try:
+        print(json.dumps(measure(parse()), indent=2, ensure_ascii=False))
+    except IsoglotError as error:
+        sys.exit(f"miracl_generated: {error}")
