@@ -109,6 +109,37 @@ def test_train_then_evaluate(tmp_path: Path, pairs: str, benchmark: Path, capsys
     assert "multi" not in out
 
 
+def test_evaluate_extras(tmp_path: Path, benchmark: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    import numpy as np
+
+    base = str(tiny_base(tmp_path / "base"))
+    words = ["evaluate", base, str(benchmark), "--store", str(tmp_path / "store"), "--json"]
+    assert main(words) == 0
+    first = json.loads(capsys.readouterr().out)
+    assert main([*words, "--output", str(tmp_path / "a")]) == 0
+    again = json.loads(capsys.readouterr().out)
+    assert again["settings"] == first["settings"]
+    assert again["bias"] == first["bias"]
+    assert main(["evaluate", base, str(benchmark), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["settings"] == first["settings"], "stored vectors are the model's"
+
+    random = np.random.default_rng(0)
+    for side in ("queries", "corpus"):
+        (tmp_path / "vectors" / side).mkdir(parents=True)
+        for lang in ("de", "en", "zh"):
+            np.save(tmp_path / "vectors" / side / f"{lang}.npy", random.normal(size=(24, 5)).astype(np.float32))
+    words = ["evaluate", "mine", str(benchmark), "--embeddings", str(tmp_path / "vectors")]
+    assert (
+        main([*words, "--table", "languages", "--plot", str(tmp_path / "plots"), "--output", str(tmp_path / "b")]) == 0
+    )
+    assert "mean" in capsys.readouterr().out
+    assert {path.suffix for path in (tmp_path / "plots").iterdir()} == {".svg"}
+    assert main(["compare", f"tiny={tmp_path / 'a'}", f"random={tmp_path / 'b'}", "--resamples", "199", "--json"]) == 0
+    assert capsys.readouterr().out.startswith("{")
+    assert main(["data", "list"]) == 0
+    assert "miracl" in capsys.readouterr().out
+
+
 def test_overwrite_and_resume(tmp_path: Path, pairs: str, capsys: pytest.CaptureFixture[str]) -> None:
     base = str(tiny_base(tmp_path / "base"))
     words = ["train", "--pairs", pairs, "--base", base, "--output", str(tmp_path / "run"), "--steps", "2", "threads=1"]

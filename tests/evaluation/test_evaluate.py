@@ -136,14 +136,21 @@ def test_rows_per_query(benchmark: Benchmark, model: Embeddings) -> None:
 def test_summary_schema(benchmark: Benchmark, model: Embeddings) -> None:
     summary = evaluate(model, benchmark, measures=MEASURES, model_name="mine", digest="abc").summary
     assert list(summary) == [
-        *("model", "benchmark", "context", "settings", "bias", "per_language", "counts", "notes", "tie_rule"),
-        *("prompts", "about", "digests", "versions", "seconds"),
+        *("model", "benchmark", "context", "settings", "micro", "bias", "per_language", "counts", "notes"),
+        *("tie_rule", "prompts", "about", "digests", "versions", "seconds"),
     ]
     assert (summary["model"], summary["benchmark"], summary["context"]) == ("mine", "toy", "sentence")
     assert {setting: list(scores) for setting, scores in summary["settings"].items()} == {
         setting: ["AP", "R@1", "RR"] for setting in ("mono", "cross", "multi")
     }
-    assert list(summary["bias"]) == ["rank_distance", "rank_distance_median", "per_language"]
+    bias = summary["bias"]
+    assert {"rank_distance", "rank_distance_median", "rank_distance_log2", "PEER", "topk_share"} < set(bias)
+    # macro: the mean over query languages
+    distances = {
+        lang: values["rank_distance"] for lang, values in bias["per_language"].items() if "rank_distance" in values
+    }
+    assert bias["rank_distance"] == pytest.approx(sum(distances.values()) / len(distances))
+    assert set(summary["micro"]) == set(summary["settings"])
     assert summary["counts"] == {
         "languages": 4,
         "queries": {"de": 2, "en": 2, "fr": 1},
@@ -151,7 +158,7 @@ def test_summary_schema(benchmark: Benchmark, model: Embeddings) -> None:
         "cells": {"mono": 2, "cross": 7, "multi": 3},
     }
     assert summary["digests"] == {"benchmark": benchmark_digest(benchmark), "model": "abc"}
-    assert list(summary["seconds"]) == ["encode_queries", "encode_corpus", "rank", "measure", "total"]
+    assert list(summary["seconds"]) == ["encode_queries", "encode_corpus", "rank", "measure", "bias", "total"]
     assert {"isoglot", "python", "numpy"} <= set(summary["versions"])
     assert summary["about"] == {"license": "CC0-1.0"}
     json.dumps(summary, allow_nan=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import warnings
 from pathlib import Path
@@ -20,7 +21,7 @@ def add_data_dir(command: argparse.ArgumentParser) -> None:
         "--data-dir",
         type=Path,
         metavar="DIR",
-        help="folder with xquad-r/ and mlqa-r/ (default: $ISOGLOT_DATA/lareqa, then a download)",
+        help="folder with the benchmarks' files (default: $ISOGLOT_DATA, then a download); see docs/benchmarks.md",
     )
 
 
@@ -33,6 +34,7 @@ def quiet() -> None:
 
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
 
 
 def print_json(value: Any) -> None:

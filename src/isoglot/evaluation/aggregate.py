@@ -53,3 +53,8 @@ def per_language(setting: str, cells: dict[tuple[str, str], Scores]) -> dict[str
         "by_document": {lang: macro(column) for lang, column in sorted(columns.items())},
         "matrix": matrix,
     }
+
+
+def micro(values: dict[str, FloatArray]) -> Scores:
+    """The plain mean over all (query, cell) rows of a setting: every row counts the same, so large languages count more."""
+    return {name: float(np.mean(column)) for name, column in values.items()}

@@ -1,4 +1,4 @@
-"""Language bias of a pooled ranking."""
+"""Language bias of a pooled ranking: how far apart the equally good answers of a question stand."""
 
 from __future__ import annotations
 
@@ -27,6 +27,56 @@ def rank_distance(ranked: RankedQueries, n_languages: IntArray) -> FloatArray:
     distance = (ranked.worst - ranked.best).astype(np.float64)
     distance[n_languages < 2] = np.nan
     return distance
+
+
+def rank_distance_log2(ranked: RankedQueries, n_languages: IntArray) -> FloatArray:
+    """Rank distance on a logarithmic scale, float64 of shape (n_queries,); lower is better.
+
+    log2(max r_i) - log2(min r_i): how many times the list has to be doubled from the first answer until it holds the last
+    one. At least 0 (only for a single answer), at most log2 |D|. The mean of plain distances is ruled by the few queries
+    whose last answer stands in the thousands; here ranks 1 to 11 and 100 to 1100 are equally far apart. It is ours, after
+    the logarithm that `normalised_worst_rank` takes of the worst rank.
+
+    NaN where `rank_distance` is; same arguments.
+    """
+    distance = np.log2(ranked.worst) - np.log2(ranked.best)
+    distance[n_languages < 2] = np.nan
+    return distance
+
+
+def normalised_worst_rank(ranked: RankedQueries, n_languages: IntArray, n_documents: int) -> FloatArray:
+    """Normalised worst rank per query, float64 of shape (n_queries,), 0 to 100; higher is better.
+
+    100 (log2 |D| - log2 max r_i) / (log2 |D| - log2 |R|): 100 where the |R| relevant passages are the first |R| of the
+    ranking, 0 where one of them is the last of all |D| documents (Max@R in normalised form; Hong et al. 2026, Improving
+    Semantic Proximity in Information Retrieval through Cross-Lingual Alignment, arXiv 2604.05684).
+
+    NaN where `rank_distance` is, and where every document is relevant.
+
+    Args:
+        ranked, n_languages: as in `rank_distance`.
+        n_documents: |D|, documents in the pooled corpus.
+    """
+    size = np.log2(n_documents)
+    room = size - np.log2(ranked.n_relevant)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        values: FloatArray = 100 * (size - np.log2(ranked.worst)) / room
+    values[(n_languages < 2) | (room <= 0)] = np.nan
+    return values
+
+
+def by_language(values: FloatArray, language: IntArray, names: Sequence[str]) -> dict[str, float]:
+    """The mean over the queries of every language, NaN left out; languages without a value are not there.
+
+    Args:
+        values: per query, NaN where there is none, shape (n,).
+        language: query language numbers into `names`, shape (n,).
+        names: language codes.
+    """
+    known = ~np.isnan(values)
+    counts = np.bincount(language[known], minlength=len(names))
+    sums = np.bincount(language[known], weights=values[known], minlength=len(names))
+    return {name: float(sums[i] / counts[i]) for i, name in enumerate(names) if counts[i]}
 
 
 def language_bias(distance: FloatArray, language: IntArray, names: Sequence[str]) -> dict[str, object]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import pyarrow as pa
 
 from isoglot.data.benchmarks import load_benchmark
@@ -14,14 +15,17 @@ from isoglot.data.qrels import restrict
 from isoglot.errors import InputError
 from isoglot.evaluation import aggregate
 from isoglot.evaluation.bias import language_bias, rank_distance
+from isoglot.evaluation.bias_report import TOP_K, bias_report
 from isoglot.evaluation.digests import benchmark_digest, model_digest, versions
 from isoglot.evaluation.measures import DEFAULT_MEASURES, Measure, compute, parse_measures
 from isoglot.evaluation.results import Result
 from isoglot.evaluation.settings import POOLED, Rows, make_rows, parse_settings
-from isoglot.records import SETTINGS, Benchmark, Float32Array, FloatArray, Setting
+from isoglot.records import SETTINGS, Benchmark, Float32Array, FloatArray, IntArray, Setting
 from isoglot.retrieval.encode import Embeddings, encode_benchmark
 from isoglot.retrieval.ranks import Ranks, exact_ranks
+from isoglot.retrieval.store import EmbeddingStore, prompt_of
 from isoglot.retrieval.ties import TIE_RULE, tie_positions
+from isoglot.retrieval.topk import top_k
 
 _NO_CELL = {
     "mono": "no query has a relevant document in its own language",
@@ -44,6 +48,7 @@ def evaluate(
     progress: bool = True,
     model_name: str | None = None,
     digest: str | None = None,
+    store: EmbeddingStore | None = None,
 ) -> Result:
     """Measure mono-, cross- and multilingual retrieval and language bias.
 
@@ -60,6 +65,7 @@ def evaluate(
         progress: progress bars on stderr.
         model_name: how the result calls the model.
         digest: of the model, where the caller knows it; otherwise the SHA-256 of its weights.
+        store: keeps the vectors, so that a second evaluation of the same model and texts reads them.
 
     Raises:
         InputError: an unknown setting, measure, language or benchmark, malformed files, nothing to measure.
@@ -73,14 +79,21 @@ def evaluate(
     else:
         loaded = load_benchmark(benchmark, languages=languages, context=context, data_dir=data_dir)
     clock = _Clock()
-    queries = _vectors(model, loaded, "query", batch_size, progress)
+    digest = digest or model_digest(model)
+    stored = store if digest and not isinstance(model, Embeddings) else None
+    queries = _vectors(model, loaded, "query", batch_size, progress, stored, digest)
     clock.lap("encode_queries")
-    documents = _vectors(model, loaded, "passage", batch_size, progress)
+    documents = _vectors(model, loaded, "passage", batch_size, progress, stored, digest)
     clock.lap("encode_corpus")
-    ranks = rank_benchmark(loaded, queries, documents)
+    ties = benchmark_ties(loaded)
+    ranks = rank_benchmark(loaded, queries, documents, ties)
     clock.lap("rank")
     scores, table = _measure(loaded, ranks, wanted, parsed)
     clock.lap("measure")
+    if scores["bias"]:
+        top, _ = top_k(queries, documents, min(TOP_K, loaded.n_documents), ties)
+        scores["bias"] |= bias_report(loaded, ranks, queries, documents, ties, top)
+        clock.lap("bias")
     summary = {
         "model": model_name or _name_of(model),
         "benchmark": loaded.name,
@@ -89,7 +102,7 @@ def evaluate(
         "tie_rule": TIE_RULE,
         "prompts": dict(getattr(model, "prompts", None) or {}),
         "about": dict(loaded.about),
-        "digests": {"benchmark": benchmark_digest(loaded), "model": digest or model_digest(model)},
+        "digests": {"benchmark": benchmark_digest(loaded), "model": digest},
         "versions": versions(),
         "seconds": {**clock.laps, "total": round(time.perf_counter() - started, 3)},
     }
@@ -99,10 +112,17 @@ def evaluate(
     return result
 
 
-def rank_benchmark(benchmark: Benchmark, queries: Float32Array, documents: Float32Array) -> Ranks:
-    """Exact ranks of all judged documents of a benchmark, from vectors in pooled order; see `exact_ranks`."""
+def benchmark_ties(benchmark: Benchmark) -> IntArray:
+    """Places of all documents in the order that breaks ties, in pooled order; int64, shape (n_documents,)."""
     languages, ids = zip(*((lang, key) for lang, key, _ in benchmark.pooled_documents()), strict=True)
-    ties = tie_positions(ids, languages)
+    return tie_positions(ids, languages)
+
+
+def rank_benchmark(
+    benchmark: Benchmark, queries: Float32Array, documents: Float32Array, ties: IntArray | None = None
+) -> Ranks:
+    """Exact ranks of all judged documents of a benchmark, from vectors in pooled order; see `exact_ranks`."""
+    ties = benchmark_ties(benchmark) if ties is None else ties
     return exact_ranks(queries, documents, benchmark.indptr, benchmark.relevant, ties, benchmark.document_offsets())
 
 
@@ -110,7 +130,7 @@ def _measure(
     benchmark: Benchmark, ranks: Ranks, settings: Sequence[Setting], measures: Sequence[Measure]
 ) -> tuple[dict[str, Any], pa.Table]:
     """The part of the summary that is made of ranks, and the rows per query."""
-    averages, by_language, cells, notes, tables = {}, {}, {}, [], []
+    averages, micro, by_language, cells, notes, tables = {}, {}, {}, {}, [], []
     bias: dict[str, object] = {}
     for setting in settings:
         rows = make_rows(setting, benchmark, ranks)
@@ -120,6 +140,7 @@ def _measure(
         values = {str(measure): compute(measure, rows.ranked) for measure in measures}
         means = aggregate.cell_means(rows, values, benchmark.query_languages, benchmark.corpus_languages)
         averages[setting] = aggregate.macro(list(means.values()))
+        micro[setting] = aggregate.micro(values)
         by_language[setting] = aggregate.per_language(setting, means)
         cells[setting] = len(means)
         distance = rank_distance(rows.ranked, rows.n_languages) if setting == "multi" else None
@@ -136,7 +157,14 @@ def _measure(
         "documents": {lang: len(texts) for lang, texts in benchmark.corpus.items()},
         "cells": cells,
     }
-    scores = {"settings": averages, "bias": bias, "per_language": by_language, "counts": counts, "notes": notes}
+    scores = {
+        "settings": averages,
+        "micro": micro,
+        "bias": bias,
+        "per_language": by_language,
+        "counts": counts,
+        "notes": notes,
+    }
     return scores, pa.concat_tables(tables)
 
 
@@ -165,8 +193,20 @@ def _table(benchmark: Benchmark, rows: Rows, values: dict[str, FloatArray], dist
 
 
 def _vectors(
-    model: Any, benchmark: Benchmark, kind: Literal["query", "passage"], batch_size: int | None, progress: bool
+    model: Any,
+    benchmark: Benchmark,
+    kind: Literal["query", "passage"],
+    batch_size: int | None,
+    progress: bool,
+    store: EmbeddingStore | None,
+    digest: str | None,
 ) -> Float32Array:
+    if store is not None and digest is not None:
+        pooled = benchmark.pooled_queries() if kind == "query" else benchmark.pooled_documents()
+        texts = [text for _, _, text in pooled]
+        prompt = prompt_of(model, kind)
+        kept = store.encode(model, digest, prompt, texts, kind, batch_size=batch_size, progress=progress)
+        return np.asarray(kept, dtype=np.float32)
     if not isinstance(model, Embeddings):
         return encode_benchmark(model, benchmark, kind, batch_size, progress)
     vectors = model.queries if kind == "query" else model.documents

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from isoglot.data.hub import hub_reachable
 from isoglot.errors import InputError
 from isoglot.training.offline import OFFLINE_NAME, offline_base
 from isoglot.training.settings import LoraSettings
@@ -131,8 +132,10 @@ def load_model(
 def _load(base: Base, device: str | None) -> SentenceTransformer:
     from sentence_transformers import SentenceTransformer
 
+    # without a network the hub's client tries for minutes; the cache on this machine is asked at once
+    local = base.layout == "hub" and not hub_reachable()
     try:
-        return SentenceTransformer(base.location, device=device)
+        return SentenceTransformer(base.location, device=device, local_files_only=local)
     except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         if base.layout == "hub":
@@ -204,7 +207,7 @@ def _default_prompts(base: Base) -> tuple[str, str]:
 
         try:
             # a hub model in this layout is a finished embedding model: measured as it is
-            if is_sentence_transformer_model(base.location):
+            if is_sentence_transformer_model(base.location, local_files_only=not hub_reachable()):
                 return NO_PROMPTS
         except (OSError, ValueError):
             pass

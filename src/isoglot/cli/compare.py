@@ -1,0 +1,68 @@
+"""`isoglot compare`: are the differences between results more than chance?"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from isoglot.cli.common import print_json
+
+
+def add(commands: Any) -> None:
+    """Add the command to the parser."""
+    command = commands.add_parser(
+        "compare",
+        help="test the differences between results",
+        description="Compare results on one benchmark with the first of them: differences of macro-averages with 95% intervals "
+        "(bootstrap over paragraphs, over query ids where there are none, and over training seeds where there are several), "
+        "paired sign-flip permutation tests over query ids, Holm's correction over settings and systems, Benjamini and "
+        "Hochberg's over languages or pairs of them, effect sizes, wins, and the smallest difference that could be found.",
+        epilog="example: isoglot compare mono=runs/m0,runs/m1 hybrid=runs/h0,runs/h1 --measure nDCG@10 --setting cross",
+    )
+    command.add_argument(
+        "results",
+        nargs="+",
+        metavar="RESULT",
+        help="DIR or NAME=DIR, a folder that `isoglot evaluate --output` wrote; NAME=DIR,DIR,... for several training seeds "
+        "of one system; the first one is the reference",
+    )
+    command.add_argument("--measure", default="nDCG@10", metavar="M", help="a measure in all results (default nDCG@10)")
+    command.add_argument(
+        "--setting",
+        nargs="+",
+        metavar="S",
+        help="of mono, cross, multi, rank_distance (default: all that the results have)",
+    )
+    command.add_argument(
+        "--resamples", type=int, default=9999, metavar="N", help="of bootstrap and test (default 9999)"
+    )
+    command.add_argument("--seed", type=int, default=0, metavar="N", help="of the resamples (default 0)")
+    command.add_argument("--output", type=Path, metavar="FILE", help="write the comparison there as JSON")
+    command.add_argument("--json", action="store_true", help="print the comparison as JSON")
+    command.set_defaults(run=_run)
+
+
+def _run(options: argparse.Namespace) -> int:
+    from isoglot.errors import InputError
+    from isoglot.evaluation.compare import compare
+    from isoglot.evaluation.comparison_report import format_differences
+    from isoglot.evaluation.matching import load_systems
+    from isoglot.files import write_json
+
+    if options.output and options.output.is_dir():
+        raise InputError(f"--output {options.output}: is a folder; expected the name of a JSON file")
+    comparison = compare(
+        load_systems(options.results),
+        measure=options.measure,
+        settings=options.setting,
+        resamples=options.resamples,
+        seed=options.seed,
+    )
+    if options.output:
+        write_json(options.output, comparison.to_json())
+    if options.json:
+        print_json(comparison.to_json())
+    else:
+        print(format_differences(comparison))
+    return 0

@@ -1,0 +1,166 @@
+"""Language bias from the pooled ranks of judged documents and their languages. Plain numpy, and scipy for one p-value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from isoglot.records import Benchmark, BoolArray, FloatArray, IntArray
+from isoglot.retrieval.ranks import Ranks
+
+
+@dataclass(frozen=True)
+class JudgedRanks:
+    """Where the relevant documents of all queries stand in the pooled ranking, and in which language they are.
+
+    Attributes:
+        languages: codes; the numbers below point into them, so a language has one number as query and as document.
+        query_language: per query, int64, shape (n_queries,).
+        query: per judged document, int64, shape (n_judged,), ascending.
+        rank: rank in the pooled corpus, 1 = best, int64, shape (n_judged,).
+        document_language: int64, shape (n_judged,).
+        gain: relevance grades > 0, float64, shape (n_judged,).
+    """
+
+    languages: tuple[str, ...]
+    query_language: IntArray
+    query: IntArray
+    rank: IntArray
+    document_language: IntArray
+    gain: FloatArray
+
+    @property
+    def n_queries(self) -> int:
+        return len(self.query_language)
+
+    @property
+    def same_language(self) -> BoolArray:
+        """Whether a judged document is in its query's language, shape (n_judged,)."""
+        return np.equal(self.query_language[self.query], self.document_language)
+
+
+def judged_ranks(benchmark: Benchmark, ranks: Ranks) -> JudgedRanks:
+    """The judged documents of a benchmark with their pooled ranks."""
+    languages = tuple(dict.fromkeys([*benchmark.query_languages, *benchmark.corpus_languages]))
+    code = {lang: i for i, lang in enumerate(languages)}
+    query_codes = np.array([code[lang] for lang in benchmark.query_languages], dtype=np.int64)
+    document_codes = np.array([code[lang] for lang in benchmark.corpus_languages], dtype=np.int64)
+    document = np.searchsorted(benchmark.document_offsets(), benchmark.relevant, side="right") - 1
+    return JudgedRanks(
+        languages,
+        np.repeat(query_codes, np.diff(benchmark.query_offsets())),
+        np.repeat(np.arange(benchmark.n_queries), np.diff(benchmark.indptr)),
+        ranks.pooled,
+        document_codes[document],
+        benchmark.gains,
+    )
+
+
+def target_language_recall(judged: JudgedRanks, k: int) -> FloatArray:
+    """TLR@k per query, float64 of shape (n_queries,), 0 to 1; higher is better.
+
+    Recall at k of the relevant passages that are NOT in the query's language: those of them at pooled rank k or better,
+    over all of them (Target-Languages Recall; Jang et al. 2026, SHIFT, arXiv 2606.18801). A ranking that fills its head
+    with the query's own language loses exactly these. At most k / n where a query has n > k of them.
+
+    NaN where a query has no relevant passage in another language.
+    """
+    other = ~judged.same_language
+    total = np.bincount(judged.query[other], minlength=judged.n_queries)
+    found = np.bincount(judged.query[other & (judged.rank <= k)], minlength=judged.n_queries)
+    return np.where(total > 0, found / np.maximum(total, 1), np.nan)
+
+
+def recall_matrix(judged: JudgedRanks, k: int) -> FloatArray:
+    """Recall by query language (rows) and document language (columns), shape (n_languages, n_languages), 0 to 1.
+
+    Cell (a, b): over the queries in a that have a relevant passage in b, the mean share of these passages at pooled rank k
+    or better. NaN where there is no such query.
+    """
+    size = len(judged.languages)
+    cell = judged.query * size + judged.document_language
+    numbers, inverse = np.unique(cell, return_inverse=True)
+    share = np.bincount(inverse, weights=judged.rank <= k, minlength=len(numbers)) / np.bincount(inverse)
+    place = judged.query_language[numbers // size] * size + numbers % size
+    counts = np.bincount(place, minlength=size * size)
+    sums = np.bincount(place, weights=share, minlength=size * size)
+    return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan).reshape(size, size)
+
+
+def recall_gap(matrix: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """How much better passages of a language are found by queries in it: (same, other, gap), each (n_languages,).
+
+    For document language b: same = recall for queries in b, other = mean recall over query languages a != b, gap =
+    same - other, from -1 to 1. 0 is best: it does not matter in which language one asks. Comparing equal with different
+    languages of query and passage in one mixed corpus follows Amiraz et al. 2025 (The Cross-Lingual Cost, arXiv
+    2507.07543); the difference per document language is ours.
+
+    NaN where there are no such queries. `matrix` comes from `recall_matrix`.
+    """
+    same = np.diag(matrix).copy()
+    rest = matrix.copy()
+    np.fill_diagonal(rest, np.nan)
+    counts = (~np.isnan(rest)).sum(axis=0)
+    other = np.where(counts > 0, np.nansum(rest, axis=0) / np.maximum(counts, 1), np.nan)
+    return same, other, same - other
+
+
+def peer(judged: JudgedRanks, cutoff: int | None = None, weights: Mapping[float, float] | None = None) -> FloatArray:
+    """Probability of Equal Expected Rank per query, float64 of shape (n_queries,), 0 to 1; higher is fairer.
+
+    For every relevance grade, the documents of that grade are ranked among themselves, and PEER is the p-value of the
+    Kruskal-Wallis test of the hypothesis that the languages have the same mean rank; grades are averaged with weights
+    (Yang et al. 2024, Language Fairness in Multilingual Information Retrieval, SIGIR, arXiv 2405.00978):
+
+        H = (n - 1) sum_l n_l (mean_l - mean)^2 / sum_i (r_i - mean)^2,    p = P(chi2 with L - 1 degrees > H)
+
+    for n documents in L languages, n_l of them in language l; r_i are 1 to n, as the test defines them (the authors' package
+    peer_measure puts ranks in the whole list into the same formula, which gives other values). Documents below the cutoff
+    count as not retrieved: they share the mean of the last places. Where none is above it, p = 1.
+
+    A grade can only be tested where at least two languages have at least two documents of it; others are left out and the
+    weights are spread over the rest, and a query without any is NaN. With one relevant document per language (XQuAD-R),
+    H is L - 1 for every ranking and PEER a constant: it says nothing and must not be printed.
+
+    Args:
+        judged: pooled ranks.
+        cutoff: X of PEER@X; the whole ranking when None.
+        weights: of each grade > 0; equal when None.
+    """
+    from scipy.special import chdtrc
+
+    rank = judged.rank if cutoff is None else np.minimum(judged.rank, cutoff + 1)
+    grades, level = np.unique(judged.gain, return_inverse=True)
+    test = judged.query * len(grades) + level
+    tests, test = np.unique(test, return_inverse=True)
+    group, inverse = np.unique(test * len(judged.languages) + judged.document_language, return_inverse=True)
+    owner = group // len(judged.languages)
+    place = _mid_ranks(test, rank)
+    n, sizes = np.bincount(test, minlength=len(tests)), np.bincount(inverse, minlength=len(group))
+    centred = place - ((n + 1) / 2)[test]
+    within = np.bincount(inverse, weights=centred, minlength=len(group)) ** 2 / sizes
+    between = np.bincount(owner, weights=within, minlength=len(tests))
+    total = np.bincount(test, weights=centred**2, minlength=len(tests))
+    h = (n - 1) * between / np.where(total > 0, total, 1)
+    p = np.where(total > 0, chdtrc(np.maximum(np.bincount(owner, minlength=len(tests)) - 1, 1), h), 1.0)
+    wide = np.bincount(owner[sizes >= 2], minlength=len(tests)) >= 2
+    weight = np.ones(len(grades)) if weights is None else np.array([weights.get(float(g), 0.0) for g in grades])
+    share = weight[tests % len(grades)] * wide
+    query = tests // len(grades)
+    sums = np.bincount(query, weights=share, minlength=judged.n_queries)
+    values = np.bincount(query, weights=share * p, minlength=judged.n_queries)
+    return np.where(sums > 0, values / np.where(sums > 0, sums, 1), np.nan)
+
+
+def _mid_ranks(test: IntArray, rank: IntArray) -> FloatArray:
+    """1, 2, ... by rank within every test, equal ranks sharing their mean, shape (n,)."""
+    order = np.lexsort((rank, test))
+    key = np.stack([test[order], rank[order]])
+    first = np.flatnonzero(np.concatenate([[True], (key[:, 1:] != key[:, :-1]).any(axis=0)])) if len(order) else order
+    last = np.append(first[1:], len(order))
+    start = np.concatenate([[0], np.cumsum(np.bincount(test))])[test[order][first]]
+    places = np.empty(len(order), dtype=np.float64)
+    places[order] = np.repeat((first + 1 + last) / 2 - start, last - first)
+    return places

@@ -1,0 +1,104 @@
+"""BM25 as a lexical reference: what retrieval reaches on shared words alone, without any model.
+
+Between languages there is little to find (names, numbers, loans): its cross-lingual figures are a floor. In the
+multilingual setting it ranks documents in the query's language first almost by construction, so its rank distance is a
+ceiling. BM25 after Robertson and Zaragoza (2009), in Lucene's variant, precomputed by bm25s (Lu 2024, arXiv 2407.03618).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+from scipy.sparse import csr_matrix
+
+from isoglot.errors import InputError
+from isoglot.evaluation.scored import Scorer, ranks_from_scores, scored_search
+from isoglot.evaluation.trec import Search
+from isoglot.evaluation.words import terms
+from isoglot.records import Benchmark, Float32Array, IntArray
+from isoglot.retrieval.ranks import Ranks
+
+
+class BM25:
+    """A ranker for `evaluate`: `evaluate(BM25(), "xquad-r", model_name="bm25")`.
+
+    Args:
+        k1: how soon repetitions of a term stop counting.
+        b: how much long documents are held back, 0 to 1.
+
+    Raises:
+        InputError: bm25s is not installed.
+    """
+
+    def __init__(self, k1: float = 1.5, b: float = 0.75) -> None:
+        _bm25s()
+        if k1 < 0 or not 0 <= b <= 1:
+            raise InputError(f"BM25 takes k1 >= 0 and b between 0 and 1, got k1={k1}, b={b}")
+        self.k1 = k1
+        self.b = b
+
+    def __str__(self) -> str:
+        return f"bm25 (Lucene, k1={self.k1:g}, b={self.b:g})"
+
+    def scorer(self, benchmark: Benchmark) -> Scorer:
+        """Indexes of a benchmark: one per language for mono and cross, one over all languages for multi."""
+        return _Scorer(benchmark, self.k1, self.b)
+
+    def rank(self, benchmark: Benchmark) -> Ranks:
+        """Exact ranks of all judged documents."""
+        return ranks_from_scores(benchmark, self.scorer(benchmark))
+
+    def search(self, benchmark: Benchmark) -> Search:
+        """Rankings for `isoglot.evaluation.trec.export_runs`."""
+        return scored_search(benchmark, self.scorer(benchmark))
+
+
+class _Scorer:
+    def __init__(self, benchmark: Benchmark, k1: float, b: float) -> None:
+        self._queries = [Counter(terms(text)) for _, _, text in benchmark.pooled_queries()]
+        self._documents = {lang: [terms(text) for text in part.texts] for lang, part in benchmark.corpus.items()}
+        self._settings = (k1, b)
+        self._indexed: tuple[str | None, _Index] | None = None
+
+    def scores(self, queries: IntArray, language: str | None) -> Float32Array:
+        if self._indexed is None or self._indexed[0] != language:  # one index at a time is held
+            corpora = self._documents.values() if language is None else [self._documents[language]]
+            self._indexed = (language, _Index([terms for corpus in corpora for terms in corpus], *self._settings))
+        return self._indexed[1].scores([self._queries[q] for q in queries.tolist()])
+
+
+class _Index:
+    """Term weights per document as a sparse matrix: a score is a sum over the query's terms, each as often as it occurs."""
+
+    def __init__(self, documents: list[list[str]], k1: float, b: float) -> None:
+        self._shape = len(documents)
+        self._vocabulary: dict[str, int] = {}
+        if not any(documents):
+            return
+        ids = [[self._vocabulary.setdefault(term, len(self._vocabulary)) for term in text] for text in documents]
+        index = _bm25s().BM25(k1=k1, b=b, method="lucene")
+        parts = index.build_index_from_ids(list(range(len(self._vocabulary))), ids, show_progress=False)
+        shape = (len(self._vocabulary), len(documents))
+        # bm25s keeps documents x terms by column, which is terms x documents by row
+        self._weights = csr_matrix((parts["data"], parts["indices"], parts["indptr"]), shape=shape, dtype=np.float32)
+
+    def scores(self, queries: list[Counter[str]]) -> Float32Array:
+        if not self._vocabulary:
+            return np.zeros((len(queries), self._shape), dtype=np.float32)
+        known = [[(self._vocabulary[t], n) for t, n in query.items() if t in self._vocabulary] for query in queries]
+        indptr = np.cumsum([0, *map(len, known)])
+        columns = np.array([column for line in known for column, _ in line], dtype=np.int64)
+        counts = np.array([count for line in known for _, count in line], dtype=np.float32)
+        asked = csr_matrix((counts, columns, indptr), shape=(len(queries), len(self._vocabulary)))
+        dense: Float32Array = np.asarray((asked @ self._weights).toarray(), dtype=np.float32)
+        return dense
+
+
+def _bm25s() -> Any:
+    try:
+        import bm25s
+    except ImportError:
+        raise InputError("BM25 needs bm25s, which is not installed: pip install 'isoglot[bm25]'") from None
+    return bm25s

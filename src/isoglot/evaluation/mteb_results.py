@@ -1,0 +1,156 @@
+"""Results in the schema of MTEB (Muennighoff et al. 2023, arXiv 2210.07316): what mteb 2.x writes per task and reads back.
+
+A setting is a task, a cell is a subset (`hf_subset`): `en` in mono and multi, `en-de` in cross. The mean over the subsets,
+which MTEB prints as the score of a task, is then our macro-average. mteb itself is not needed to write these files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from isoglot.data.download import LAREQA
+from isoglot.errors import InputError
+from isoglot.evaluation.measures import Measure, parse_measure
+from isoglot.evaluation.results import Result
+from isoglot.files import write_json
+from isoglot.records import Setting
+
+SPLIT = "test"
+MAIN_MEASURE = Measure("nDCG", 10)
+
+_NAMES = {"xquad-r": "XQuADR", "mlqa-r": "MLQAR"}
+_SETTINGS: dict[Setting, str] = {"mono": "Monolingual", "cross": "Crosslingual", "multi": "Multilingual"}
+_KEYS = {"AP": "map", "nDCG": "ndcg", "R": "recall", "P": "precision", "RR": "mrr", "Success": "hit_rate"}
+
+
+def task_name(benchmark: str, setting: Setting, languages: Collection[str], context: str, digest: str) -> str:
+    """What a task is called: XQuADRMonolingual, MLQARCrosslingualParagraph, XQuADRMultilingual-de-en, faqMultilingual-1a2b3c4d.
+
+    Context and, where they are not all of the benchmark's, languages belong to the name; of a benchmark that is not LAReQA's,
+    so does the beginning of its digest. mteb's cache of results goes by name: it would take the result over two languages
+    for that over eleven, whatever the revision of the data.
+
+    Args:
+        languages: of queries and corpora.
+        digest: of a benchmark that is not LAReQA's.
+    """
+    stem = _NAMES.get(benchmark) or "".join(c for c in Path(benchmark).name if c.isalnum() or c in "-_")
+    name = f"{stem}{_SETTINGS[setting]}{'' if context == 'sentence' else context.title()}"
+    source = LAREQA.get(benchmark)
+    if source is None:
+        return f"{name}-{digest[:8]}"
+    return name if set(languages) == set(source.sha256) else "-".join([name, *sorted(languages)])
+
+
+def revision(benchmark: str, digest: str) -> str:
+    """Which data: the commit of LAReQA's repository, or the digest of any other benchmark."""
+    source = LAREQA.get(benchmark)
+    return source.url.split("/")[-2] if source else digest
+
+
+def subset_name(query_language: str, document_language: str) -> str:
+    """`en` within a language and over the pooled corpora ("*"), `en-de` between two."""
+    return query_language if document_language in (query_language, "*") else f"{query_language}-{document_language}"
+
+
+def mteb_key(measure: Measure) -> str:
+    """A measure as MTEB spells it: nDCG@10 is ndcg_at_10. AP over the whole ranking, which MTEB does not have, is map."""
+    name = _KEYS[measure.name]
+    return name if measure.cutoff is None else f"{name}_at_{measure.cutoff}"
+
+
+@cache
+def mteb_language(code: str) -> str:
+    """A language as MTEB spells it: ISO 639-3 and the script, `deu-Latn`, `zho-Hans`; the likely script where none is given."""
+    from babel.core import get_global
+
+    base, *subtags = code.split("-")
+    likely = str(get_global("likely_subtags").get(base, f"{base}_Latn")).split("_")[1:]
+    script = next((part for part in [*subtags, *likely] if len(part) == 4), "Latn")
+    aliases = get_global("language_aliases")
+    codes = sorted(old for old, new in aliases.items() if new == base and len(old) == 3 and old not in _BIBLIOGRAPHIC)
+    return f"{_CODES.get(base) or next(iter(codes), base)}-{script}"
+
+
+# where CLDR knows several codes, the one that MTEB's own tasks use
+_CODES = {"ar": "arb", "fa": "fas", "sw": "swa", "zh": "zho"}
+# the ISO 639-2 codes that libraries use instead of those of ISO 639-3
+_BIBLIOGRAPHIC = "alb arm baq bur chi cze dut fre geo ger gre ice mac mao may per rum slo tib wel"
+
+
+def to_mteb_results(result: Result, main: Measure = MAIN_MEASURE) -> list[dict[str, Any]]:
+    """One JSON value per setting that mteb's `TaskResult.from_dict` and `from_disk` read.
+
+    Args:
+        result: of `evaluate`.
+        main: the measure that becomes `main_score`.
+
+    Raises:
+        InputError: the main measure was not computed.
+    """
+    return [_task_result(result.summary, setting, main) for setting in result.summary["settings"]]
+
+
+def _task_result(summary: dict[str, Any], setting: Setting, main: Measure) -> dict[str, Any]:
+    name, counts = summary["benchmark"], summary["counts"]
+    languages = {*counts["queries"], *counts["documents"]}
+    digest = summary["digests"]["benchmark"]
+    return {
+        "dataset_revision": revision(name, digest),
+        "task_name": task_name(name, setting, languages, summary["context"], digest),
+        "mteb_version": _mteb_version(),
+        "scores": {SPLIT: [_scores(*cell, main) for cell in _cells(summary, setting)]},
+        "evaluation_time": summary["seconds"]["total"],
+        "kg_co2_emissions": None,
+    }
+
+
+_DISTANCE = ("rank_distance", "rank_distance_median")
+
+
+def write_mteb_results(result: Result, directory: str | Path, main: Measure = MAIN_MEASURE) -> list[Path]:
+    """Write `<task name>.json` per setting, as in MTEB's results folders."""
+    paths = []
+    for value in to_mteb_results(result, main):
+        paths.append(Path(directory) / f"{value['task_name']}.json")
+        write_json(paths[-1], value)
+    return paths
+
+
+def _cells(summary: dict[str, Any], setting: Setting) -> list[tuple[str, list[str], dict[str, float], dict[str, Any]]]:
+    """(subset, languages, values by measure, language bias) of every cell; only the multilingual ones have a bias."""
+    by = summary["per_language"][setting]
+    if setting == "cross":
+        return [
+            (subset_name(query, document), [query, document], values, {})
+            for query, row in by["matrix"].items()
+            for document, values in row.items()
+        ]
+    bias = summary["bias"].get("per_language", {}) if setting == "multi" else {}
+    return [(subset_name(lang, "*"), [lang], values, bias.get(lang, {})) for lang, values in by.items()]
+
+
+def _scores(
+    subset: str, languages: list[str], values: dict[str, float], bias: dict[str, Any], main: Measure
+) -> dict[str, Any]:
+    if str(main) not in values:
+        raise InputError(f"{main} is MTEB's main score and was not measured: add it to the measures")
+    return {
+        **{mteb_key(parse_measure(name)): value for name, value in values.items()},
+        **{name: value for name, value in bias.items() if isinstance(value, (int, float))},
+        "main_score": values[str(main)],
+        "hf_subset": subset,
+        "languages": [mteb_language(lang) for lang in languages],
+    }
+
+
+def _mteb_version() -> str:
+    """The installed version, else the first one with this schema (without one, mteb takes a file for one before 1.11)."""
+    try:
+        return version("mteb")
+    except PackageNotFoundError:
+        return "2.0.0"

@@ -1,0 +1,109 @@
+"""Exact ranks of any ranker that scores documents itself instead of embedding them: BM25, a cross-encoder, an API.
+
+The order is that of `isoglot.retrieval.ranks`: by score, equal scores by the hash of the document id. Lexical rankers
+need that rule more than others: most documents share no word with a query and all have the score zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+
+from isoglot.data.qrels import judgments_of
+from isoglot.errors import InputError
+from isoglot.evaluation.trec import Search, bounds, pooled_ties
+from isoglot.records import Benchmark, Float32Array, IntArray
+from isoglot.retrieval.ranks import Ranks
+
+# scores held at once: 2**25 float32 are 128 MiB
+_AT_ONCE = 1 << 25
+
+
+class Scorer(Protocol):
+    """Scores of a benchmark's documents."""
+
+    def scores(self, queries: IntArray, language: str | None) -> Float32Array:
+        """Scores of some queries against the corpus of a language, or against the pooled corpora when it is None.
+
+        Args:
+            queries: pooled query numbers, shape (n,).
+            language: one of the benchmark's corpus languages, or None.
+
+        Returns:
+            float32, shape (n, documents of that corpus in pooled order), finite.
+        """
+        ...
+
+
+@runtime_checkable
+class Ranker(Protocol):
+    """What `evaluate` takes besides models and vectors."""
+
+    def rank(self, benchmark: Benchmark) -> Ranks:
+        """Exact ranks of all judged documents of a benchmark."""
+        ...
+
+
+def ranks_from_scores(benchmark: Benchmark, scorer: Scorer) -> Ranks:
+    """Rank every judged document in its own language's corpus and in the pooled one.
+
+    The two ranks come from two calls, because a score may depend on the corpus (BM25 weighs words by their frequency in
+    it). Not more than 128 MiB of scores are held at once, or those of one query.
+
+    Raises:
+        InputError: a score is not a finite number, or there are not as many as documents.
+    """
+    ties = pooled_ties(benchmark)
+    judged = judgments_of(benchmark)
+    ranks = Ranks(np.zeros(len(judged.queries), dtype=np.int64), np.zeros(len(judged.queries), dtype=np.int64))
+    for language in (None, *benchmark.corpus_languages):
+        first, end = (0, benchmark.n_documents) if language is None else bounds(benchmark, language)
+        target = ranks.pooled if language is None else ranks.own
+        here = np.flatnonzero((judged.documents >= first) & (judged.documents < end))
+        place = ties[first:end]
+        # judgments are sorted by query, so those of a query are neighbours
+        numbers, starts = np.unique(judged.queries[here], return_index=True)
+        spans = dict(zip(numbers.tolist(), zip(starts.tolist(), [*starts[1:].tolist(), len(here)])))
+        for query, line in _lines(scorer, numbers, language, end - first):
+            low, high = spans[query]
+            for j in here[low:high].tolist():
+                document = int(judged.documents[j]) - first
+                score = line[document]
+                tied = np.count_nonzero((line == score) & (place < place[document]))
+                target[j] = 1 + np.count_nonzero(line > score) + tied
+    return ranks
+
+
+def scored_search(benchmark: Benchmark, scorer: Scorer) -> Search:
+    """The rankings of a scorer for `export_runs`."""
+    ties = pooled_ties(benchmark)
+
+    def search(language: str | None, k: int) -> tuple[IntArray, Float32Array]:
+        first, end = (0, benchmark.n_documents) if language is None else bounds(benchmark, language)
+        width = min(k, end - first)
+        best = np.empty((benchmark.n_queries, width), dtype=np.int64)
+        values = np.empty((benchmark.n_queries, width), dtype=np.float32)
+        numbers = np.arange(benchmark.n_queries, dtype=np.int64)
+        for query, line in _lines(scorer, numbers, language, end - first):
+            floor = np.partition(line, len(line) - width)[len(line) - width]
+            keep = np.flatnonzero(line >= floor)  # with everything that ties with the last place
+            keep = keep[np.lexsort((ties[first + keep], -line[keep]))[:width]]
+            best[query], values[query] = first + keep, line[keep]
+        return best, values
+
+    return search
+
+
+def _lines(scorer: Scorer, queries: IntArray, language: str | None, width: int) -> Iterator[tuple[int, Float32Array]]:
+    """(query, its scores) in chunks of bounded size."""
+    step = max(1, min(512, _AT_ONCE // max(width, 1)))
+    for start in range(0, len(queries), step):
+        part = queries[start : start + step]
+        scores = scorer.scores(part, language)
+        if scores.shape != (len(part), width):
+            raise InputError(f"the ranker gave scores of shape {scores.shape}, expected {(len(part), width)}")
+        if not np.isfinite(scores).all():
+            raise InputError("the ranker gave a score that is NaN or infinite")
+        yield from zip(part.tolist(), scores, strict=True)

@@ -1,0 +1,127 @@
+"""A sentence-transformers evaluator: mono-, cross- and multilingual retrieval while a model trains."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from sentence_transformers.base.evaluation import BaseEvaluator
+
+from isoglot.data.benchmarks import load_benchmark
+from isoglot.data.lareqa import Context
+from isoglot.data.qrels import restrict
+from isoglot.errors import InputError
+from isoglot.evaluation.evaluate import evaluate
+from isoglot.evaluation.measures import parse_measures
+from isoglot.evaluation.results import Result
+from isoglot.evaluation.settings import parse_settings
+from isoglot.records import SETTINGS, Benchmark
+
+RANK_DISTANCE = "rank_distance"
+
+
+class MultilingualRetrievalEvaluator(BaseEvaluator):
+    """Measures a model on a benchmark, as `isoglot evaluate` does; every language is encoded once.
+
+        evaluator = MultilingualRetrievalEvaluator("faq")
+        SentenceTransformerTrainer(..., evaluator=evaluator)
+
+    Figures are called `<name>_<setting>_<measure>`, such as `xquad-r_multi_nDCG@10`, and `<name>_rank_distance`; the trainer
+    puts `eval_` before them. For `load_best_model_at_end` give `metric_for_best_model=f"eval_{evaluator.primary_metric}"`.
+    Settings that the benchmark cannot measure have no figures. Nothing is kept from one call to the next, so that one
+    object serves any number of models.
+
+    Args:
+        benchmark: a name or folder (see `isoglot.load_benchmark`), or a `Benchmark`; read once, here.
+        languages: only the queries and corpora of these languages.
+        settings: of mono, cross and multi.
+        measures: spellings such as nDCG@10.
+        primary: which figure chooses the best checkpoint, `<setting>_<measure>` or `rank_distance` (lower is better, and
+            `greater_is_better` says so); the last setting with the first measure when None.
+        name: what figures begin with; the benchmark's name when None.
+        batch_size: texts per forward pass.
+        write: keep `summary.json` and `per_query.parquet` of every call under the trainer's output path.
+        context, data_dir: passed to `load_benchmark`.
+
+    Raises:
+        InputError: an unknown benchmark, language, setting or measure; a primary figure that is not measured.
+    """
+
+    def __init__(
+        self,
+        benchmark: str | Path | Benchmark,
+        *,
+        languages: Sequence[str] | None = None,
+        settings: Sequence[str] = SETTINGS,
+        measures: Sequence[str] = ("nDCG@10",),
+        primary: str | None = None,
+        name: str | None = None,
+        batch_size: int = 32,
+        write: bool = False,
+        context: Context = "sentence",
+        data_dir: str | Path | None = None,
+        progress: bool = False,
+    ) -> None:
+        super().__init__()
+        wanted = parse_settings(settings)
+        figures = [f"{setting}_{measure}" for setting in wanted for measure in parse_measures(measures)]
+        figures += [RANK_DISTANCE] if "multi" in wanted else []
+        primary = primary or f"{wanted[-1]}_{parse_measures(measures)[0]}"
+        if primary not in figures:
+            raise InputError(f"primary figure '{primary}' is not measured; expected one of {', '.join(figures)}")
+        if isinstance(benchmark, Benchmark):
+            self.benchmark = restrict(benchmark, languages)
+        else:
+            self.benchmark = load_benchmark(benchmark, languages=languages, context=context, data_dir=data_dir)
+        self.name = name or Path(self.benchmark.name).name
+        self.primary_metric: str = f"{self.name}_{primary}"
+        self.greater_is_better = primary != RANK_DISTANCE
+        self._settings, self._measures = wanted, parse_measures(measures)
+        self._batch_size, self._write, self._progress = batch_size, write, progress
+
+    def __call__(
+        self, model: Any, output_path: str | None = None, epoch: float = -1, steps: int = -1
+    ) -> dict[str, float]:
+        """Measure `model` as it is now; the arguments are those that the trainer passes."""
+        folder = Path(output_path) / self._folder(epoch, steps) if output_path and self._write else None
+        result = evaluate(
+            model,
+            self.benchmark,
+            settings=self._settings,
+            measures=self._measures,
+            batch_size=self._batch_size,
+            output=folder,
+            progress=self._progress,
+            # a digest reads all weights: only what is written needs one
+            digest=None if folder else "not computed",
+        )
+        metrics = self._figures(result)
+        if self.primary_metric not in metrics:
+            raise InputError(f"{self.primary_metric} could not be measured: {'; '.join(result.summary['notes'])}")
+        if hasattr(model, "model_card_data"):
+            self.store_metrics_in_model_card_data(model, metrics, epoch, steps)
+        return metrics
+
+    def _figures(self, result: Result) -> dict[str, float]:
+        figures = {
+            f"{self.name}_{setting}_{measure}": value
+            for setting, scores in result.summary["settings"].items()
+            for measure, value in scores.items()
+        }
+        if result.summary["bias"]:
+            figures[f"{self.name}_{RANK_DISTANCE}"] = result.summary["bias"][RANK_DISTANCE]
+        return figures
+
+    def _folder(self, epoch: float, steps: int) -> str:
+        when = f"step-{steps}" if steps >= 0 else (f"epoch-{epoch:g}" if epoch >= 0 else "end")
+        return f"{self.name}_{when}"
+
+    @property
+    def description(self) -> str:
+        """The heading in a model card."""
+        return "Multilingual Retrieval"
+
+    def get_config_dict(self) -> dict[str, Any]:
+        """What a model card says about the evaluation."""
+        return {"languages": sorted({*self.benchmark.queries, *self.benchmark.corpus}), **self.benchmark.about}

@@ -1,0 +1,264 @@
+"""Runs and judgments as TREC files, one pair of files per cell, so that other tools compute our figures from them.
+
+`ir_measures multi/en.qrels.trec multi/en.run.trec nDCG@10` prints the figure of that cell (queries in English against the
+pooled corpora); the figure of a setting is the plain mean over its cells, whatever their sizes. Query keys are unique in
+a setting (`en:ID`, in the cross setting `en>de:ID`), so files of one setting can be concatenated; a tool then gives the
+mean over all queries, which equals ours only where every cell has the same number of queries (as in XQuAD-R).
+
+trec_eval forgets the order of the lines: it sorts by score (as float32) and ranks equal scores by document id, descending.
+Scores are therefore written strictly decreasing in our order: rounded to six decimals (fewer where scores are large and
+float32 does not tell them apart), and lowered by single steps wherever the rounded score would repeat.
+"""
+
+from __future__ import annotations
+
+import gzip
+import math
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+import numpy as np
+
+from isoglot.data.qrels import judgments_of
+from isoglot.errors import InputError
+from isoglot.evaluation.settings import POOLED, parse_settings
+from isoglot.files import atomic_path, write_json
+from isoglot.records import SETTINGS, Benchmark, BoolArray, Float32Array, FloatArray, IntArray, Setting
+from isoglot.retrieval.ties import TIE_RULE, tie_positions
+from isoglot.retrieval.topk import top_k
+
+CELLS_FILE = "cells.json"
+DEFAULT_DEPTH = 1000
+_DECIMALS = 6
+
+Search = Callable[[str | None, int], tuple[IntArray, Float32Array]]
+"""(document language or None for all, k) -> document numbers and scores of ALL queries, best first, (n_queries, <= k)."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell of a setting and its two files, relative to the export's directory (doc_lang "*": all languages)."""
+
+    setting: Setting
+    query_lang: str
+    doc_lang: str
+    queries: int
+    run: str
+    qrels: str
+
+
+def export_trec(
+    benchmark: Benchmark,
+    queries: Float32Array,
+    documents: Float32Array,
+    directory: str | Path,
+    *,
+    depth: int = DEFAULT_DEPTH,
+    settings: Sequence[str] = SETTINGS,
+    compress: bool = False,
+) -> list[Cell]:
+    """Write what a model retrieves, from its vectors in pooled order; see `export_runs`.
+
+    A run line takes about 60 bytes: the cross setting of XQuAD-R to depth 1000 is 8 GB, to depth 100 it is 800 MB.
+    """
+    return export_runs(
+        benchmark,
+        vector_search(benchmark, queries, documents),
+        directory,
+        depth=depth,
+        settings=settings,
+        compress=compress,
+    )
+
+
+def export_runs(
+    benchmark: Benchmark,
+    search: Search,
+    directory: str | Path,
+    *,
+    depth: int = DEFAULT_DEPTH,
+    settings: Sequence[str] = SETTINGS,
+    compress: bool = False,
+) -> list[Cell]:
+    """Write `<setting>/<cell>.run.trec` and `.qrels.trec` for every cell, and `cells.json` that lists them.
+
+    Args:
+        benchmark: its cells without any relevant document are left out, as in `evaluate`.
+        search: gives the rankings.
+        directory: where to; files that are already there are replaced.
+        depth: documents per query. Measures agree with ours to this depth: `AP` of a tool is our `AP@depth`.
+        settings: of mono, cross and multi.
+        compress: gzip the files (`.trec.gz`, which ir_measures reads).
+
+    Raises:
+        InputError: an unknown setting, a depth below 1, grades that are no whole numbers.
+    """
+    home = Path(directory)
+    cells = list(iter_runs(benchmark, search, home, depth=depth, settings=settings, compress=compress))
+    about = {"benchmark": benchmark.name, "depth": depth, "tie_rule": TIE_RULE, "cells": [asdict(c) for c in cells]}
+    write_json(home / CELLS_FILE, about)
+    return cells
+
+
+def iter_runs(
+    benchmark: Benchmark,
+    search: Search,
+    directory: Path,
+    *,
+    depth: int = DEFAULT_DEPTH,
+    settings: Sequence[str] = SETTINGS,
+    compress: bool = False,
+) -> Iterator[Cell]:
+    """Like `export_runs`, cell by cell: the two files of a cell are there when it is yielded."""
+    wanted = parse_settings(settings)
+    if depth < 1:
+        raise InputError(f"the depth of a run must be at least 1, got {depth}")
+    if benchmark.gains.size and not np.array_equal(benchmark.gains, np.rint(benchmark.gains)):
+        raise InputError(f"{benchmark.name}: TREC judgments are whole numbers, but there are fractional grades")
+    writer = _Writer(benchmark, directory, compress)
+    by_language = [setting for setting in wanted if setting != "multi"]
+    for language in benchmark.corpus_languages if by_language else []:
+        pairs = [
+            (setting, query_language)
+            for setting in by_language
+            for query_language in benchmark.query_languages
+            if (setting == "mono") == (query_language == language) and writer.has(query_language, language)
+        ]
+        if pairs:
+            found = search(language, depth)
+            for setting, query_language in pairs:
+                yield writer.write(setting, query_language, language, found)
+    if "multi" in wanted:
+        found = search(None, depth)
+        for query_language in benchmark.query_languages:
+            if writer.has(query_language, None):
+                yield writer.write("multi", query_language, None, found)
+
+
+def vector_search(benchmark: Benchmark, queries: Float32Array, documents: Float32Array) -> Search:
+    """Rankings by inner product.
+
+    All queries are searched at once and against all documents, also for one language: a matrix product of another shape
+    need not have the same last bits as the one that `exact_ranks` counts in.
+    """
+    ties = pooled_ties(benchmark)
+
+    def search(language: str | None, k: int) -> tuple[IntArray, Float32Array]:
+        return top_k(queries, documents, k, ties, within=None if language is None else bounds(benchmark, language))
+
+    return search
+
+
+def pooled_ties(benchmark: Benchmark) -> IntArray:
+    """`tie_positions` of all documents of a benchmark."""
+    languages, ids = zip(*((lang, key) for lang, key, _ in benchmark.pooled_documents()), strict=True)
+    return tie_positions(ids, languages)
+
+
+def bounds(benchmark: Benchmark, language: str) -> tuple[int, int]:
+    """First and end document number of a language."""
+    place = benchmark.corpus_languages.index(language)
+    offsets = benchmark.document_offsets()
+    return int(offsets[place]), int(offsets[place + 1])
+
+
+def document_names(benchmark: Benchmark) -> list[str]:
+    """A name per document that is unique in the benchmark: its id, or `language:id` where ids occur in several languages."""
+    rows = [(lang, key) for lang, key, _ in benchmark.pooled_documents()]
+    unique = len({key for _, key in rows}) == len(rows)
+    return [_field(key if unique else f"{lang}:{key}") for lang, key in rows]
+
+
+def strictly_decreasing(scores: Float32Array | FloatArray) -> tuple[IntArray, int]:
+    """Scores as whole multiples of 10**-decimals that fall along every row, and the decimals.
+
+    A step is larger than the distance of neighbouring float32 numbers, so a reader with float32 keeps the order.
+
+    Args:
+        scores: not increasing along a row, shape (n, k).
+    """
+    largest = float(np.abs(scores).max(initial=0.0))
+    decimals = min(_DECIMALS, math.floor(-math.log10(float(np.spacing(np.float32(max(largest, 1.0)))))))
+    steps = np.rint(scores.astype(np.float64) * 10.0**decimals).astype(np.int64)
+    place = np.arange(steps.shape[1])
+    return np.minimum.accumulate(steps + place, axis=1) - place, decimals
+
+
+class _Writer:
+    """Writes the files of one cell after another."""
+
+    def __init__(self, benchmark: Benchmark, directory: Path, compress: bool) -> None:
+        self._directory = directory
+        self._suffix = ".trec.gz" if compress else ".trec"
+        self._names = document_names(benchmark)
+        self._ids = [_field(key) for _, key, _ in benchmark.pooled_queries()]
+        self._judgments = judgments_of(benchmark)
+        self._query_language = _languages(benchmark.query_languages, benchmark.query_offsets(), self._judgments.queries)
+        self._document_language = _languages(
+            benchmark.corpus_languages, benchmark.document_offsets(), self._judgments.documents
+        )
+
+    def has(self, query_language: str, document_language: str | None) -> bool:
+        """Whether any query of the cell has a relevant document in it."""
+        return bool(self._judged(query_language, document_language).any())
+
+    def _judged(self, query_language: str, document_language: str | None) -> BoolArray:
+        chosen: BoolArray = self._query_language == query_language
+        return chosen if document_language is None else chosen & (self._document_language == document_language)
+
+    def write(
+        self, setting: Setting, query_language: str, document_language: str | None, found: tuple[IntArray, Float32Array]
+    ) -> Cell:
+        judged = self._judged(query_language, document_language)
+        numbers = np.unique(self._judgments.queries[judged])
+        between = f"{query_language}>{document_language}" if setting == "cross" else query_language
+        stem = between.replace(">", "-")
+        cell = Cell(
+            setting,
+            query_language,
+            document_language or POOLED,
+            len(numbers),
+            f"{setting}/{stem}.run{self._suffix}",
+            f"{setting}/{stem}.qrels{self._suffix}",
+        )
+        keys = {number: f"{between}:{self._ids[number]}" for number in numbers.tolist()}
+        self._write(cell.run, self._run_lines(keys, found))
+        rows = zip(*(column[judged].tolist() for column in self._columns()), strict=True)
+        self._write(cell.qrels, (f"{keys[q]} 0 {self._names[d]} {int(gain)}\n" for q, d, gain in rows))
+        return cell
+
+    def _columns(self) -> tuple[IntArray, IntArray, FloatArray]:
+        return self._judgments.queries, self._judgments.documents, self._judgments.gains
+
+    def _run_lines(self, keys: dict[int, str], found: tuple[IntArray, Float32Array]) -> Iterator[str]:
+        rows = list(keys)
+        steps, decimals = strictly_decreasing(found[1][rows])
+        unit, shown = 10.0**decimals, max(decimals, 0)
+        for q, line in zip(rows, steps.tolist(), strict=True):
+            key = keys[q]
+            ranked = zip(found[0][q].tolist(), line, strict=True)
+            yield "".join(
+                f"{key} Q0 {self._names[document]} {rank} {step / unit:.{shown}f} isoglot\n"
+                for rank, (document, step) in enumerate(ranked, start=1)
+            )
+
+    def _write(self, name: str, lines: Iterator[str]) -> None:
+        with atomic_path(self._directory / name) as temporary, temporary.open("wb") as raw:
+            if not name.endswith(".gz"):
+                raw.writelines(line.encode() for line in lines)
+                return
+            with gzip.GzipFile("", "wb", 6, raw, mtime=0) as packed:
+                packed.writelines(line.encode() for line in lines)
+
+
+def _languages(names: Sequence[str], offsets: IntArray, numbers: IntArray) -> np.ndarray[tuple[int], np.dtype[np.str_]]:
+    """The language of every numbered text."""
+    return np.array(names, dtype=np.str_)[np.searchsorted(offsets, numbers, side="right") - 1]
+
+
+def _field(text: str) -> str:
+    """A text as one field of a TREC line: blanks (and the percent sign) are percent-encoded."""
+    return re.sub(r"[\s%]", lambda match: quote(match.group()), text)
