@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from isoglot.evaluation.comparison import Comparison, Difference
+from isoglot.evaluation.report import grid
 
 
 def format_differences(comparison: Comparison) -> str:
@@ -16,9 +15,9 @@ def format_differences(comparison: Comparison) -> str:
         f"{', '.join(others)} against {comparison.reference} on {comparison.benchmark}: {comparison.measure} "
         f"({first.n_ids:,} query ids{groups})",
         "",
-        *_grid(_main_rows(comparison)),
+        *grid(_main_rows(comparison), text_columns=2),
         "",
-        *_grid(_more_rows(comparison)),
+        *grid(_more_rows(comparison), text_columns=2),
         "",
         f"95% intervals by bootstrap, p by sign flips of query ids ({comparison.resamples:,} resamples, seed "
         f"{comparison.seed}), Holm over {len(comparison.differences)} tests;",
@@ -77,14 +76,3 @@ def _digits(item: Difference) -> int:
 
 def _probability(p: float) -> str:
     return f"{p:.4f}" if p >= 1e-4 else f"{p:.1e}"
-
-
-def _grid(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Aligned lines: two columns to the left, the others to the right, a rule under the header."""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = []
-    for row in rows:
-        cells = [cell.ljust(w) if i < 2 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths))]
-        lines.append("  ".join(cells).rstrip())
-    lines.insert(1, "  ".join("-" * width for width in widths))
-    return lines
