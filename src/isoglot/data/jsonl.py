@@ -19,6 +19,7 @@ from isoglot.errors import InputError, LineError
 from isoglot.files import atomic_path, cache_dir, digest_strings
 from isoglot.records import IntArray
 
+BROKEN_GZIP = (gzip.BadGzipFile, EOFError, zlib.error)
 _FORMAT = "1"  # of the Arrow file: part of its name, so that a later format is built anew
 _BATCH_ROWS = 16_384
 _READ_ROWS = 4_096  # texts that are Python strings at a time while a mapped sequence is read through
@@ -32,7 +33,7 @@ def lines(path: Path) -> Iterator[tuple[int, str]]:
         InputError: an incomplete gzip file, or no such file.
     """
     try:
-        with _open(path) as source:
+        with open_bytes(path) as source:
             for number, raw in enumerate(source, start=1):
                 try:
                     line = raw.decode("utf-8-sig" if number == 1 else "utf-8")
@@ -40,13 +41,14 @@ def lines(path: Path) -> Iterator[tuple[int, str]]:
                     raise LineError(path, number, f"not UTF-8 ({error.reason} at byte {error.start})") from None
                 if line.strip():
                     yield number, line.rstrip("\r\n")
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+    except BROKEN_GZIP as error:
         raise InputError(f"{path}: not a complete gzip file ({error})") from None
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
 
 
-def _open(path: Path) -> BinaryIO:
+def open_bytes(path: Path) -> BinaryIO:
+    """The bytes of a file; a name that ends in `.gz` is unpacked on the way."""
     return cast(BinaryIO, gzip.open(path, "rb")) if path.name.endswith(".gz") else path.open("rb")
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import csv
-import gzip
 import io
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO, TextIO, cast
+from typing import Any, TextIO
 
+from isoglot.data.jsonl import BROKEN_GZIP, open_bytes
 from isoglot.data.languages import language
 from isoglot.errors import InputError, LineError
 from isoglot.records import PairRow
@@ -101,10 +101,10 @@ def _negatives(value: Any) -> tuple[str, ...] | None:
 
 def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
     """Physical lines with their 1-based numbers; bytes, so that one bad byte spoils one line only."""
-    with _open_bytes(path) as source:
+    with open_bytes(path) as source:
         try:
             yield from enumerate(source, start=1)
-        except (gzip.BadGzipFile, EOFError) as error:
+        except BROKEN_GZIP as error:
             raise InputError(f"{path}: not a complete gzip file ({error})") from None
 
 
@@ -154,11 +154,7 @@ def _read_csv(path: Path, name: str, delimiter: str) -> Iterator[Item]:
 
 
 def _open_text(path: Path) -> TextIO:
-    return io.TextIOWrapper(_open_bytes(path), encoding="utf-8-sig", newline="")
-
-
-def _open_bytes(path: Path) -> BinaryIO:
-    return cast(BinaryIO, gzip.open(path, "rb")) if path.suffix == ".gz" else path.open("rb")
+    return io.TextIOWrapper(open_bytes(path), encoding="utf-8-sig", newline="")
 
 
 def _read_parquet(path: Path, name: str) -> Iterator[Item]:
