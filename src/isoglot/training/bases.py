@@ -206,8 +206,9 @@ def _default_prompts(base: Base) -> tuple[str, str]:
         from sentence_transformers.util import is_sentence_transformer_model
 
         try:
-            # a hub model in this layout is a finished embedding model: measured as it is
-            if is_sentence_transformer_model(base.location, local_files_only=not hub_reachable()):
+            # a hub model in this layout is a finished embedding model: measured as it is. It was loaded before, so the
+            # cache on this machine knows
+            if is_sentence_transformer_model(base.location, local_files_only=True):
                 return NO_PROMPTS
         except (OSError, ValueError):
             pass
