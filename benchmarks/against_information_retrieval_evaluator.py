@@ -1,6 +1,7 @@
 """How long does an evaluation take beside sentence-transformers' InformationRetrievalEvaluator, called per setting?
 
     python benchmarks/against_information_retrieval_evaluator.py offline:multilingual-e5-small
+    python benchmarks/against_information_retrieval_evaluator.py offline:multilingual-e5-small --paragraphs 48
     python benchmarks/against_information_retrieval_evaluator.py offline:multilingual-e5-small --languages en de
 
 One process, one model, one machine: first the bare encoding of all texts, then `evaluate` (which encodes every text once
@@ -20,6 +21,7 @@ from typing import Any
 
 import numpy as np
 from _machine import conditions, write
+from _subset import some_paragraphs
 from sentence_transformers.sentence_transformer.evaluation import InformationRetrievalEvaluator
 
 from isoglot.data.benchmarks import load_benchmark
@@ -39,6 +41,9 @@ def main() -> int:
     parser.add_argument("model")
     parser.add_argument("--benchmark", default="xquad-r")
     parser.add_argument("--languages", nargs="+")
+    parser.add_argument(
+        "--paragraphs", type=int, metavar="N", help="only the questions of N paragraphs, in all settings"
+    )
     parser.add_argument("--data-dir")
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--output", type=Path, default=Path("results/speed/information_retrieval_evaluator.json"))
@@ -46,6 +51,8 @@ def main() -> int:
     about = conditions()
 
     benchmark = load_benchmark(options.benchmark, languages=options.languages, data_dir=options.data_dir)
+    if options.paragraphs:
+        benchmark = some_paragraphs(benchmark, options.paragraphs)
     model = load_model(options.model)
     model.encode_query(["a first call that is not measured"] * options.batch_size, batch_size=options.batch_size)
     encoding = _encode(model, benchmark, options.batch_size)

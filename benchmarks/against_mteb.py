@@ -19,6 +19,7 @@ from typing import Any
 
 import mteb
 from _machine import conditions, write
+from _subset import some_paragraphs
 from mteb.models import SentenceTransformerEncoderWrapper
 from mteb.models.cache_wrappers import CachedEmbeddingWrapper
 
@@ -26,9 +27,10 @@ from isoglot.data.benchmarks import load_benchmark
 from isoglot.evaluation.evaluate import evaluate
 from isoglot.evaluation.measures import parse_measure
 from isoglot.evaluation.mteb_results import mteb_key, to_mteb_results
-from isoglot.evaluation.mteb_tasks import get_tasks
+from isoglot.evaluation.mteb_tasks import get_tasks, make_task
 from isoglot.evaluation.results import Result
-from isoglot.records import SETTINGS
+from isoglot.evaluation.settings import parse_settings
+from isoglot.records import SETTINGS, Benchmark
 from isoglot.training.bases import load_model
 
 TOLERANCE = 1e-4
@@ -41,6 +43,9 @@ def main() -> int:
     parser.add_argument("--benchmark", default="xquad-r")
     parser.add_argument("--languages", nargs="+")
     parser.add_argument("--settings", nargs="+", default=list(SETTINGS))
+    parser.add_argument(
+        "--paragraphs", type=int, metavar="N", help="only the questions of N paragraphs, in all settings"
+    )
     parser.add_argument("--data-dir")
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--cached", action="store_true", help="give mteb its own cache of embeddings")
@@ -51,12 +56,12 @@ def main() -> int:
     model = load_model(options.model)
     model.encode_query(["a first call that is not measured"] * options.batch_size, batch_size=options.batch_size)
     benchmark = load_benchmark(options.benchmark, languages=options.languages, data_dir=options.data_dir)
+    if options.paragraphs:
+        benchmark = some_paragraphs(benchmark, options.paragraphs)
     started = time.perf_counter()
     result = evaluate(model, benchmark, settings=options.settings, measures=MEASURES, batch_size=options.batch_size)
     ours = time.perf_counter() - started
-    tasks = get_tasks(
-        [options.benchmark], settings=options.settings, languages=options.languages, data_dir=options.data_dir
-    )
+    tasks = _tasks(options, benchmark)
     for task in tasks:  # neither side is charged for reading the files
         task.load_data()
     ran, theirs = _run(model, tasks, options.batch_size, options.cached)
@@ -83,6 +88,14 @@ def main() -> int:
     print(f"largest difference of a subset per measure: {largest}")
     write(options.output, report)
     return 0 if agrees else 1
+
+
+def _tasks(options: argparse.Namespace, benchmark: Benchmark) -> list[Any]:
+    if options.paragraphs:
+        return [make_task(benchmark, setting) for setting in parse_settings(options.settings)]
+    return get_tasks(
+        [options.benchmark], settings=options.settings, languages=options.languages, data_dir=options.data_dir
+    )
 
 
 def _run(model: Any, tasks: list[Any], batch_size: int, cached: bool) -> tuple[Any, float]:
