@@ -15,10 +15,11 @@ from isoglot.evaluation.bias_ranks import JudgedRanks, peer, recall_gap, recall_
 from isoglot.evaluation.bias_report import bias_report
 from isoglot.evaluation.bias_topk import relevant_share, share_distance, topk_share
 from isoglot.evaluation.consistency import rank_consistency
-from isoglot.evaluation.evaluate import rank_benchmark
 from isoglot.evaluation.language_classifier import language_classifier_accuracy
 from isoglot.evaluation.measures import RankedQueries
+from isoglot.evaluation.ranking import rank_benchmark
 from isoglot.records import Benchmark, Texts
+from isoglot.retrieval.encode import Embeddings
 
 NAN = math.nan
 # query 0: relevant at ranks 2, 8; query 1: at rank 4 only; query 2: the first three of all; query 3: first and last of 64
@@ -215,7 +216,7 @@ def test_bias_report_of_a_model_that_sees_only_meaning_and_language() -> None:
     ranks = rank_benchmark(benchmark, vectors, vectors)
     own = vectors @ vectors.T
     top = np.argsort(-own, axis=1, kind="stable")[:, :2]
-    report = bias_report(benchmark, ranks, vectors, vectors, np.arange(24), top, cutoffs=(1, 13), k=2)
+    report = bias_report(benchmark, ranks, Embeddings(vectors, vectors), np.arange(24), top, cutoffs=(1, 13), k=2)
     json.dumps(report, allow_nan=False)
     assert list(report) == [
         *("rank_distance", "rank_distance_median", "rank_distance_log2", "normalised_worst_rank", "TLR@1", "TLR@13"),
@@ -239,7 +240,10 @@ def test_bias_report_without_two_languages() -> None:
     texts = {"de": Texts(["1", "2"], ["x", "y"])}
     benchmark = make_benchmark("mono", texts, texts, Judgments(np.array([0]), np.array([0]), np.ones(1)))
     vectors = np.eye(2, dtype=np.float32)
-    assert bias_report(benchmark, rank_benchmark(benchmark, vectors, vectors), vectors, vectors, np.arange(2)) == {}
+    assert (
+        bias_report(benchmark, rank_benchmark(benchmark, vectors, vectors), Embeddings(vectors, vectors), np.arange(2))
+        == {}
+    )
 
 
 def test_what_is_not_defined_says_why() -> None:
@@ -248,6 +252,8 @@ def test_what_is_not_defined_says_why() -> None:
     judgments = Judgments(np.arange(4), np.arange(4), np.ones(4))
     benchmark = make_benchmark("apart", texts, texts, judgments)
     vectors = np.eye(4, dtype=np.float32)
-    report = bias_report(benchmark, rank_benchmark(benchmark, vectors, vectors), vectors, vectors, np.arange(4))
+    report = bias_report(
+        benchmark, rank_benchmark(benchmark, vectors, vectors), Embeddings(vectors, vectors), np.arange(4)
+    )
     for key in ("rank_distance", "normalised_worst_rank", "TLR@10", "recall_gap", "rank_consistency", "PEER"):
         assert set(report[key]) == {"undefined"}, key

@@ -12,8 +12,8 @@ import pytest
 from isoglot.data.qrels import Judgments, make_benchmark
 from isoglot.errors import InputError
 from isoglot.evaluation import scored
-from isoglot.evaluation.evaluate import rank_benchmark
 from isoglot.evaluation.measures import compute, parse_measure
+from isoglot.evaluation.ranking import rank_benchmark
 from isoglot.evaluation.scored import Ranker, ranks_from_scores, scored_search
 from isoglot.evaluation.settings import make_rows
 from isoglot.evaluation.trec import Search, bounds, export_runs, vector_search

@@ -26,7 +26,8 @@ from isoglot.evaluation.bias_topk import relevant_share, share_distance, topk_sh
 from isoglot.evaluation.consistency import rank_consistency
 from isoglot.evaluation.language_classifier import language_classifier_accuracy
 from isoglot.evaluation.settings import make_rows
-from isoglot.records import Benchmark, Float32Array, FloatArray, IntArray
+from isoglot.records import Benchmark, FloatArray, IntArray
+from isoglot.retrieval.encode import Embeddings
 from isoglot.retrieval.ranks import Ranks
 
 CUTOFFS = (10, 20, 100)
@@ -37,6 +38,7 @@ _NO_DISTANCE = "no query has relevant documents in two languages"
 _NO_OTHER = "no query has a relevant document in another language"
 _NO_PARALLEL = "no query exists in two languages"
 _NO_CLASSES = "the texts of two languages cannot be split into translations to train and to test on"
+_NO_VECTORS = "the ranker makes no vectors"
 _NO_TEST = (
     "PEER tests whether languages have the same mean rank, and no query has two relevant documents in each of two "
     "languages; with one per language it is the same for every ranking"
@@ -46,8 +48,7 @@ _NO_TEST = (
 def bias_report(
     benchmark: Benchmark,
     ranks: Ranks,
-    queries: Float32Array,
-    documents: Float32Array,
+    vectors: Embeddings | None,
     ties: IntArray,
     top: IntArray | None = None,
     *,
@@ -59,7 +60,7 @@ def bias_report(
 
     Args:
         benchmark, ranks: what was ranked, and the ranks of its judged documents.
-        queries, documents: vectors in pooled order, shapes (n_queries, d) and (n_documents, d).
+        vectors: in pooled order; without them there is no consistency and no classifier.
         ties: from `tie_positions`, shape (n_documents,).
         top: the best documents per query in the pooled corpus from `top_k`, shape (n_queries, k or more); without it
             there is no `topk_share`.
@@ -86,9 +87,13 @@ def bias_report(
     found.report["recall_gap"] = _gap(judged, k)
     if top is not None:
         found.report["topk_share"] = _shares(judged, benchmark, top[:, :k])
-    consistency = rank_consistency(queries, documents, ties, _parallel(benchmark), seed=seed)
-    found.add("rank_consistency", consistency, _NO_PARALLEL)
-    _classifiers(found, benchmark, queries, documents, seed)
+    if vectors is None:
+        for name in ("rank_consistency", "language_classifier_accuracy", "language_classifier"):
+            found.report[name] = {"undefined": _NO_VECTORS}
+    else:
+        consistency = rank_consistency(vectors.queries, vectors.documents, ties, _parallel(benchmark), seed=seed)
+        found.add("rank_consistency", consistency, _NO_PARALLEL)
+        _classifiers(found, benchmark, vectors, seed)
     found.add("PEER", peer(judged), _NO_TEST)
     return {**found.report, "per_language": found.per_language}
 
@@ -163,20 +168,18 @@ def _shares(judged: JudgedRanks, benchmark: Benchmark, top: IntArray) -> dict[st
     }
 
 
-def _classifiers(
-    found: _Found, benchmark: Benchmark, queries: Float32Array, documents: Float32Array, seed: int
-) -> None:
+def _classifiers(found: _Found, benchmark: Benchmark, vectors: Embeddings, seed: int) -> None:
     """The language classifier on queries, and on passages that answer one."""
     asked = np.repeat(np.arange(len(benchmark.queries)), np.diff(benchmark.query_offsets()))
     groups = _topics(benchmark)
-    on_queries = language_classifier_accuracy(queries, asked, groups, len(benchmark.queries), seed=seed)
+    on_queries = language_classifier_accuracy(vectors.queries, asked, groups, len(benchmark.queries), seed=seed)
     values = {lang: float(x) for lang, x in zip(benchmark.queries, on_queries, strict=True) if not np.isnan(x)}
     found.put("language_classifier_accuracy", values, _NO_CLASSES)
     written = np.repeat(np.arange(len(benchmark.corpus)), np.diff(benchmark.document_offsets()))
     document_groups = _document_topics(benchmark, groups)
     rows = np.flatnonzero(document_groups >= 0)
     on_passages = language_classifier_accuracy(
-        documents[rows], written[rows], document_groups[rows], len(benchmark.corpus), seed=seed
+        vectors.documents[rows], written[rows], document_groups[rows], len(benchmark.corpus), seed=seed
     )
     passages = {lang: float(x) for lang, x in zip(benchmark.corpus, on_passages, strict=True) if not np.isnan(x)}
     found.report["language_classifier"] = {

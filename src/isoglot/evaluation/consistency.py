@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from isoglot.records import Float32Array, FloatArray, IntArray
+from isoglot.retrieval.products import Rows
 
 SAMPLE = 2000
 """Documents that are ranked; the error of a correlation over n sampled documents is at most about 1 / sqrt(n)."""
@@ -17,7 +18,7 @@ _AT_ONCE = 128
 
 def rank_consistency(
     queries: Float32Array,
-    documents: Float32Array,
+    documents: Rows,
     ties: IntArray,
     group: IntArray,
     *,

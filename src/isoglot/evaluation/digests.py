@@ -38,7 +38,7 @@ def model_digest(model: Any) -> str | None:
     """
     digest = hashlib.sha256()
     if isinstance(model, Embeddings):
-        for array in (model.queries, model.documents):
+        for array in (model.queries, np.asarray(model.documents[:])):
             digest.update(f"{array.shape} {array.dtype};".encode())
             digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()

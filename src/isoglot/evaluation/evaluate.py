@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import pyarrow as pa
 
 from isoglot.data.benchmarks import load_benchmark
@@ -15,17 +13,18 @@ from isoglot.data.qrels import restrict
 from isoglot.errors import InputError
 from isoglot.evaluation import aggregate
 from isoglot.evaluation.bias import language_bias, rank_distance
-from isoglot.evaluation.bias_report import TOP_K, bias_report
+from isoglot.evaluation.bias_report import bias_report
 from isoglot.evaluation.digests import benchmark_digest, model_digest, versions
 from isoglot.evaluation.measures import DEFAULT_MEASURES, Measure, compute, parse_measures
+from isoglot.evaluation.ranking import Clock, rank_with
 from isoglot.evaluation.results import Result
+from isoglot.evaluation.scored import Ranker
 from isoglot.evaluation.settings import POOLED, Rows, make_rows, parse_settings
-from isoglot.records import SETTINGS, Benchmark, Float32Array, FloatArray, IntArray, Setting
-from isoglot.retrieval.encode import Embeddings, encode_benchmark
-from isoglot.retrieval.ranks import Ranks, exact_ranks
-from isoglot.retrieval.store import EmbeddingStore, prompt_of
-from isoglot.retrieval.ties import TIE_RULE, tie_positions
-from isoglot.retrieval.topk import top_k
+from isoglot.evaluation.trec import DEFAULT_DEPTH, export_runs
+from isoglot.records import SETTINGS, Benchmark, FloatArray, Setting
+from isoglot.retrieval.ranks import Ranks
+from isoglot.retrieval.store import EmbeddingStore
+from isoglot.retrieval.ties import TIE_RULE
 
 _NO_CELL = {
     "mono": "no query has a relevant document in its own language",
@@ -49,12 +48,16 @@ def evaluate(
     model_name: str | None = None,
     digest: str | None = None,
     store: EmbeddingStore | None = None,
+    device: str | None = None,
+    export_trec: str | Path | None = None,
+    trec_depth: int = DEFAULT_DEPTH,
 ) -> Result:
     """Measure mono-, cross- and multilingual retrieval and language bias.
 
     Args:
-        model: a `SentenceTransformer` (or anything with its `encode_query` and `encode_document`), or `Embeddings`. A
-            name is not resolved here: `isoglot.load_model` does that.
+        model: a `SentenceTransformer` (or anything with its `encode_query` and `encode_document`); `Embeddings`; or a
+            ranker that scores documents itself, such as `isoglot.BM25`. A name is not resolved here:
+            `isoglot.load_model` does that.
         benchmark: a name or folder (see `isoglot.load_benchmark`), or a `Benchmark`.
         languages: only the queries and corpora of these languages.
         settings: of mono, cross and multi.
@@ -66,11 +69,14 @@ def evaluate(
         model_name: how the result calls the model.
         digest: of the model, where the caller knows it; otherwise the SHA-256 of its weights.
         store: keeps the vectors, so that a second evaluation of the same model and texts reads them.
+        device: a torch device that computes the products of the ranking, such as "cuda" (same ranks); numpy when None.
+        export_trec: a folder for run and judgments of every cell as TREC files; see `isoglot.evaluation.trec`.
+        trec_depth: documents per query in those runs.
 
     Raises:
         InputError: an unknown setting, measure, language or benchmark, malformed files, nothing to measure.
     """
-    started = time.perf_counter()
+    clock = Clock()
     wanted, parsed = parse_settings(settings), parse_measures(measures)
     if isinstance(model, (str, Path)):
         raise InputError(f"'{model}' is a name: load the model first with isoglot.load_model('{model}')")
@@ -78,52 +84,43 @@ def evaluate(
         loaded = restrict(benchmark, languages)
     else:
         loaded = load_benchmark(benchmark, languages=languages, context=context, data_dir=data_dir)
-    clock = _Clock()
+    clock.start()
     digest = digest or model_digest(model)
-    stored = store if digest and not isinstance(model, Embeddings) else None
-    queries = _vectors(model, loaded, "query", batch_size, progress, stored, digest)
-    clock.lap("encode_queries")
-    documents = _vectors(model, loaded, "passage", batch_size, progress, stored, digest)
-    clock.lap("encode_corpus")
-    ties = benchmark_ties(loaded)
-    ranks = rank_benchmark(loaded, queries, documents, ties)
-    clock.lap("rank")
-    scores, table = _measure(loaded, ranks, wanted, parsed)
+    ranking = rank_with(
+        model, loaded, clock, batch_size=batch_size, progress=progress, store=store, digest=digest, device=device
+    )
+    scores, table = _measure(loaded, ranking.ranks, wanted, parsed)
     clock.lap("measure")
     if scores["bias"]:
-        top, _ = top_k(queries, documents, min(TOP_K, loaded.n_documents), ties)
-        scores["bias"] |= bias_report(loaded, ranks, queries, documents, ties, top)
+        scores["bias"] |= bias_report(loaded, ranking.ranks, ranking.vectors, ranking.ties, ranking.top())
         clock.lap("bias")
-    summary = {
+    if export_trec is not None:
+        export_runs(loaded, ranking.search(), export_trec, depth=trec_depth, settings=wanted)
+        clock.lap("export")
+    about = {
         "model": model_name or _name_of(model),
-        "benchmark": loaded.name,
-        "context": loaded.about.get("context", "sentence"),
-        **scores,
-        "tie_rule": TIE_RULE,
         "prompts": dict(getattr(model, "prompts", None) or {}),
-        "about": dict(loaded.about),
         "digests": {"benchmark": benchmark_digest(loaded), "model": digest},
-        "versions": versions(),
-        "seconds": {**clock.laps, "total": round(time.perf_counter() - started, 3)},
     }
-    result = Result(summary, table)
+    result = Result(_summary(loaded, scores, about, clock), table)
     if output is not None:
         result.save(output)
     return result
 
 
-def benchmark_ties(benchmark: Benchmark) -> IntArray:
-    """Places of all documents in the order that breaks ties, in pooled order; int64, shape (n_documents,)."""
-    languages, ids = zip(*((lang, key) for lang, key, _ in benchmark.pooled_documents()), strict=True)
-    return tie_positions(ids, languages)
-
-
-def rank_benchmark(
-    benchmark: Benchmark, queries: Float32Array, documents: Float32Array, ties: IntArray | None = None
-) -> Ranks:
-    """Exact ranks of all judged documents of a benchmark, from vectors in pooled order; see `exact_ranks`."""
-    ties = benchmark_ties(benchmark) if ties is None else ties
-    return exact_ranks(queries, documents, benchmark.indptr, benchmark.relevant, ties, benchmark.document_offsets())
+def _summary(benchmark: Benchmark, scores: dict[str, Any], about: dict[str, Any], clock: Clock) -> dict[str, Any]:
+    return {
+        "model": about["model"],
+        "benchmark": benchmark.name,
+        "context": benchmark.about.get("context", "sentence"),
+        **scores,
+        "tie_rule": TIE_RULE,
+        "prompts": about["prompts"],
+        "about": dict(benchmark.about),
+        "digests": about["digests"],
+        "versions": versions(),
+        "seconds": {**clock.laps, "total": clock.total()},
+    }
 
 
 def _measure(
@@ -192,43 +189,8 @@ def _table(benchmark: Benchmark, rows: Rows, values: dict[str, FloatArray], dist
     return pa.table(columns)
 
 
-def _vectors(
-    model: Any,
-    benchmark: Benchmark,
-    kind: Literal["query", "passage"],
-    batch_size: int | None,
-    progress: bool,
-    store: EmbeddingStore | None,
-    digest: str | None,
-) -> Float32Array:
-    if store is not None and digest is not None:
-        pooled = benchmark.pooled_queries() if kind == "query" else benchmark.pooled_documents()
-        texts = [text for _, _, text in pooled]
-        prompt = prompt_of(model, kind)
-        kept = store.encode(model, digest, prompt, texts, kind, batch_size=batch_size, progress=progress)
-        return np.asarray(kept, dtype=np.float32)
-    if not isinstance(model, Embeddings):
-        return encode_benchmark(model, benchmark, kind, batch_size, progress)
-    vectors = model.queries if kind == "query" else model.documents
-    expected = benchmark.n_queries if kind == "query" else benchmark.n_documents
-    if len(vectors) != expected:
-        raise InputError(f"{len(vectors)} {kind} vectors for the {expected} texts of {benchmark.name}")
-    return vectors
-
-
 def _name_of(model: Any) -> str:
+    if isinstance(model, Ranker):
+        return str(model)
     card = getattr(model, "model_card_data", None)
     return str(getattr(card, "base_model", None) or type(model).__name__)
-
-
-class _Clock:
-    """Seconds between laps."""
-
-    def __init__(self) -> None:
-        self.laps: dict[str, float] = {}
-        self._last = time.perf_counter()
-
-    def lap(self, name: str) -> None:
-        now = time.perf_counter()
-        self.laps[name] = round(now - self._last, 3)
-        self._last = now

@@ -28,8 +28,9 @@ from isoglot.errors import InputError
 from isoglot.evaluation.digests import benchmark_digest
 from isoglot.evaluation.mteb_results import SPLIT, mteb_language, revision, subset_name, task_name
 from isoglot.evaluation.settings import parse_settings
-from isoglot.evaluation.trec import bounds, pooled_ties
+from isoglot.evaluation.trec import bounds
 from isoglot.records import SETTINGS, Benchmark, Setting
+from isoglot.retrieval.ties import pooled_ties
 
 try:
     import datasets

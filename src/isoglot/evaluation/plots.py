@@ -128,14 +128,11 @@ def write_plots(
     many = [results] if isinstance(results, Result) else list(results)
     if not many or not formats:
         raise InputError(f"no {'format' if many else 'result'} given; expected at least one")
-    for wanted in formats:
-        if wanted not in FORMATS:
-            raise unknown("picture format", wanted, FORMATS)
+    convert = check_formats(formats)
     labels = result_names(many, names)
     home = Path(directory)
     if home.exists() and not home.is_dir():
         raise InputError(f"{home}: is a file; pictures are written into a folder")
-    convert: Any = _png_converter() if "png" in formats else None
     pictures = _pictures(many, labels, measure)
     if not pictures:
         raise InputError("nothing to draw: the pictures need the setting 'cross' or 'multi'")
@@ -150,6 +147,18 @@ def write_plots(
                     convert.svg2png(bytestring=svg.encode("utf-8"), write_to=str(temporary), scale=_PNG_SCALE)
             written.append(path)
     return written
+
+
+def check_formats(formats: Sequence[str]) -> Any:
+    """What makes PNG pictures, if they are asked for.
+
+    Raises:
+        InputError: an unknown format, or PNG without the package that makes it.
+    """
+    for wanted in formats:
+        if wanted not in FORMATS:
+            raise unknown("picture format", wanted, FORMATS)
+    return _png_converter() if "png" in formats else None
 
 
 def _pictures(results: Sequence[Result], names: Sequence[str], measure: str) -> dict[str, str]:

@@ -13,9 +13,10 @@ import numpy as np
 
 from isoglot.data.qrels import judgments_of
 from isoglot.errors import InputError
-from isoglot.evaluation.trec import Search, bounds, pooled_ties
+from isoglot.evaluation.trec import Search, bounds
 from isoglot.records import Benchmark, Float32Array, IntArray
 from isoglot.retrieval.ranks import Ranks
+from isoglot.retrieval.ties import pooled_ties
 
 # scores held at once: 2**25 float32 are 128 MiB
 _AT_ONCE = 1 << 25
@@ -43,6 +44,10 @@ class Ranker(Protocol):
 
     def rank(self, benchmark: Benchmark) -> Ranks:
         """Exact ranks of all judged documents of a benchmark."""
+        ...
+
+    def search(self, benchmark: Benchmark) -> Search:
+        """The function that finds the best documents of all queries."""
         ...
 
 

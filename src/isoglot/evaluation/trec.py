@@ -27,7 +27,8 @@ from isoglot.errors import InputError
 from isoglot.evaluation.settings import POOLED, parse_settings
 from isoglot.files import atomic_path, write_json
 from isoglot.records import SETTINGS, Benchmark, BoolArray, Float32Array, FloatArray, IntArray, Setting
-from isoglot.retrieval.ties import TIE_RULE, tie_positions
+from isoglot.retrieval.products import Rows
+from isoglot.retrieval.ties import TIE_RULE, pooled_ties
 from isoglot.retrieval.topk import top_k
 
 CELLS_FILE = "cells.json"
@@ -52,8 +53,8 @@ class Cell:
 
 def export_trec(
     benchmark: Benchmark,
-    queries: Float32Array,
-    documents: Float32Array,
+    queries: Rows,
+    documents: Rows,
     directory: str | Path,
     *,
     depth: int = DEFAULT_DEPTH,
@@ -138,24 +139,21 @@ def iter_runs(
                 yield writer.write("multi", query_language, None, found)
 
 
-def vector_search(benchmark: Benchmark, queries: Float32Array, documents: Float32Array) -> Search:
-    """Rankings by inner product.
+def vector_search(
+    benchmark: Benchmark, queries: Rows, documents: Rows, *, device: str | None = None, ties: IntArray | None = None
+) -> Search:
+    """Rankings by inner product; `device` and `ties` as in `top_k` (ties: those of the benchmark when None).
 
     All queries are searched at once and against all documents, also for one language: a matrix product of another shape
     need not have the same last bits as the one that `exact_ranks` counts in.
     """
-    ties = pooled_ties(benchmark)
+    places = pooled_ties(benchmark) if ties is None else ties
 
     def search(language: str | None, k: int) -> tuple[IntArray, Float32Array]:
-        return top_k(queries, documents, k, ties, within=None if language is None else bounds(benchmark, language))
+        within = None if language is None else bounds(benchmark, language)
+        return top_k(queries, documents, k, places, within=within, device=device)
 
     return search
-
-
-def pooled_ties(benchmark: Benchmark) -> IntArray:
-    """`tie_positions` of all documents of a benchmark."""
-    languages, ids = zip(*((lang, key) for lang, key, _ in benchmark.pooled_documents()), strict=True)
-    return tie_positions(ids, languages)
 
 
 def bounds(benchmark: Benchmark, language: str) -> tuple[int, int]:

@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from isoglot.errors import InputError
 from isoglot.records import Benchmark, Float32Array
+from isoglot.retrieval.products import Rows
 
 Kind = Literal["query", "passage"]
 DEFAULT_BATCH_SIZE = 64
@@ -25,11 +26,11 @@ class Embeddings:
 
     Attributes:
         queries: shape (n_queries, d).
-        documents: shape (n_documents, d); may be memory-mapped and float16.
+        documents: shape (n_documents, d); may be memory-mapped or a store's, and float16.
     """
 
     queries: Float32Array
-    documents: Float32Array
+    documents: Rows
 
 
 def encode_texts(

@@ -7,11 +7,12 @@ id itself, descending: ids such as `en-12` then make ties a language bias.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
+import numpy.typing as npt
 
-from isoglot.records import IntArray
+from isoglot.records import Benchmark, IntArray
 
 TIE_RULE = "equal scores by BLAKE2b (8 bytes) of the document id, ascending, then by the id"
 
@@ -26,16 +27,29 @@ def tie_positions(ids: Sequence[str], languages: Sequence[str] | None = None) ->
     """
     keys = np.fromiter((_hash(key) for key in ids), dtype=np.uint64, count=len(ids))
     order = np.argsort(keys, kind="stable")
-    equal = np.flatnonzero(keys[order][1:] == keys[order][:-1])
-    if len(equal):
-
-        def full(i: int) -> tuple[int, str, int, int]:
-            return int(keys[i]), ids[i], _hash(f"{languages[i]}\t{ids[i]}") if languages is not None else 0, i
-
-        order = np.array(sorted(order.tolist(), key=full), dtype=np.int64)
+    for start, end in _runs(keys[order]):  # equal hashes are rare, or everywhere: ids that several languages share
+        order[start:end] = sorted(
+            order[start:end].tolist(),
+            key=lambda i: (ids[i], _hash(f"{languages[i]}\t{ids[i]}") if languages is not None else 0, i),
+        )
     positions = np.empty(len(ids), dtype=np.int64)
     positions[order] = np.arange(len(ids))
     return positions
+
+
+def pooled_ties(benchmark: Benchmark) -> IntArray:
+    """`tie_positions` of all documents of a benchmark, in pooled order; int64, shape (n_documents,)."""
+    ids = [key for texts in benchmark.corpus.values() for key in texts.ids]
+    languages = [lang for lang, texts in benchmark.corpus.items() for _ in texts.ids]
+    return tie_positions(ids, languages)
+
+
+def _runs(keys: npt.NDArray[np.uint64]) -> Iterator[tuple[int, int]]:
+    """(start, end) of every run of two or more equal numbers in an ascending array."""
+    edges = np.flatnonzero(np.diff(keys)) + 1
+    starts, ends = np.concatenate([[0], edges]), np.concatenate([edges, [len(keys)]])
+    long = np.flatnonzero(ends - starts > 1)
+    yield from zip(starts[long].tolist(), ends[long].tolist(), strict=True)
 
 
 def _hash(text: str) -> int:

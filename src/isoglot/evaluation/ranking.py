@@ -1,0 +1,144 @@
+"""From a model to ranks: vectors, from the model or a store, or a ranker's own scores."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from isoglot.errors import InputError
+from isoglot.evaluation.bias_report import TOP_K
+from isoglot.evaluation.scored import Ranker
+from isoglot.evaluation.trec import Search, vector_search
+from isoglot.records import Benchmark, Float32Array, IntArray
+from isoglot.retrieval.encode import Embeddings, Kind, encode_benchmark
+from isoglot.retrieval.products import Rows
+from isoglot.retrieval.ranks import Ranks, exact_ranks
+from isoglot.retrieval.store import EmbeddingStore, prompt_of
+from isoglot.retrieval.ties import pooled_ties
+
+
+class Clock:
+    """Seconds between laps, and since it was made."""
+
+    def __init__(self) -> None:
+        self.laps: dict[str, float] = {}
+        self._made = self._last = time.perf_counter()
+
+    def start(self) -> None:
+        """Begin a lap: what went before belongs to none."""
+        self._last = time.perf_counter()
+
+    def lap(self, name: str) -> None:
+        """End a lap and begin the next."""
+        now = time.perf_counter()
+        self.laps[name] = round(now - self._last, 3)
+        self._last = now
+
+    def total(self) -> float:
+        """Seconds since the clock was made."""
+        return round(time.perf_counter() - self._made, 3)
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """What a model makes of a benchmark.
+
+    Attributes:
+        ranks: of all judged documents.
+        ties: places of all documents in the order that breaks ties, int64, shape (n_documents,).
+        vectors: in pooled order; None for a ranker that makes none.
+        search: makes the function that finds the best documents.
+    """
+
+    ranks: Ranks
+    ties: IntArray
+    vectors: Embeddings | None
+    search: Callable[[], Search]
+
+    def top(self) -> IntArray:
+        """The `TOP_K` best documents of every query in the pooled corpora, int64, shape (n_queries, <= TOP_K)."""
+        return self.search()(None, TOP_K)[0]
+
+
+def rank_with(
+    model: Any,
+    benchmark: Benchmark,
+    clock: Clock,
+    *,
+    batch_size: int | None = None,
+    progress: bool = True,
+    store: EmbeddingStore | None = None,
+    digest: str | None = None,
+    device: str | None = None,
+) -> Ranking:
+    """Rank the judged documents of a benchmark; the arguments are those of `evaluate`.
+
+    Stored vectors of documents stay on disk: chunks of them are read while they are ranked.
+    """
+    if isinstance(model, Ranker):
+        ranks = model.rank(benchmark)
+        clock.lap("rank")
+        return Ranking(ranks, pooled_ties(benchmark), None, lambda: model.search(benchmark))
+    vectors = _given(model, benchmark) if isinstance(model, Embeddings) else None
+    kept = store if digest else None
+    queries = vectors.queries if vectors else _encode(model, benchmark, "query", batch_size, progress, kept, digest)
+    clock.lap("encode_queries")
+    documents = (
+        vectors.documents if vectors else _encode(model, benchmark, "passage", batch_size, progress, kept, digest)
+    )
+    clock.lap("encode_corpus")
+    held: Float32Array = np.asarray(queries[:], dtype=np.float32)
+    ties = pooled_ties(benchmark)
+    ranks = rank_benchmark(benchmark, held, documents, ties, device)
+    clock.lap("rank")
+    return Ranking(
+        ranks,
+        ties,
+        Embeddings(held, documents),
+        lambda: vector_search(benchmark, held, documents, device=device, ties=ties),
+    )
+
+
+def rank_benchmark(
+    benchmark: Benchmark, queries: Rows, documents: Rows, ties: IntArray | None = None, device: str | None = None
+) -> Ranks:
+    """Exact ranks of all judged documents of a benchmark, from vectors in pooled order; see `exact_ranks`."""
+    return exact_ranks(
+        queries,
+        documents,
+        benchmark.indptr,
+        benchmark.relevant,
+        pooled_ties(benchmark) if ties is None else ties,
+        benchmark.document_offsets(),
+        device=device,
+    )
+
+
+def _given(vectors: Embeddings, benchmark: Benchmark) -> Embeddings:
+    for kind, found, expected in (
+        ("query", len(vectors.queries), benchmark.n_queries),
+        ("passage", len(vectors.documents), benchmark.n_documents),
+    ):
+        if found != expected:
+            raise InputError(f"{found} {kind} vectors for the {expected} texts of {benchmark.name}")
+    return vectors
+
+
+def _encode(
+    model: Any,
+    benchmark: Benchmark,
+    kind: Kind,
+    batch_size: int | None,
+    progress: bool,
+    store: EmbeddingStore | None,
+    digest: str | None,
+) -> Rows:
+    if store is None or digest is None:
+        return encode_benchmark(model, benchmark, kind, batch_size, progress)
+    pooled = benchmark.pooled_queries() if kind == "query" else benchmark.pooled_documents()
+    texts = [text for _, _, text in pooled]
+    return store.encode(model, digest, prompt_of(model, kind), texts, kind, batch_size=batch_size, progress=progress)
