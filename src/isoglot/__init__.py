@@ -9,13 +9,28 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from isoglot.data.benchmarks import load_benchmark
     from isoglot.data.pairs import load_pairs
+    from isoglot.evaluation.bm25 import BM25
     from isoglot.evaluation.evaluate import evaluate
+    from isoglot.evaluation.external import load_embeddings
+    from isoglot.evaluation.training_evaluator import MultilingualRetrievalEvaluator
     from isoglot.training.bases import load_model
     from isoglot.training.train import train
 
-__all__ = ["evaluate", "load_benchmark", "load_model", "load_pairs", "train"]
+__all__ = [
+    "BM25",
+    "MultilingualRetrievalEvaluator",
+    "evaluate",
+    "load_benchmark",
+    "load_embeddings",
+    "load_model",
+    "load_pairs",
+    "train",
+]
 
 _HOMES = {
+    "BM25": "isoglot.evaluation.bm25",
+    "MultilingualRetrievalEvaluator": "isoglot.evaluation.training_evaluator",
+    "load_embeddings": "isoglot.evaluation.external",
     "evaluate": "isoglot.evaluation.evaluate",
     "load_benchmark": "isoglot.data.benchmarks",
     "load_model": "isoglot.training.bases",

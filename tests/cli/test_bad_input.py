@@ -146,6 +146,7 @@ def test_unknown_benchmark_measure_setting_language(tmp_path: Path, refused: Cal
     assert "unknown measure 'mpa'" in refused("evaluate", base, "faq", "--measures", "mpa")
     assert "unknown setting 'all'" in refused("evaluate", base, "faq", "--settings", "all")
     assert "fr" in refused("evaluate", base, "faq", "--languages", "fr")
+    assert "--trec-depth must be at least 1" in refused("evaluate", base, "faq", "--trec-depth", "0")
     assert "no model" in refused("evaluate", str(tmp_path / "none"), "faq")
 
 

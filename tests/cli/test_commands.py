@@ -140,6 +140,51 @@ def test_evaluate_extras(tmp_path: Path, benchmark: Path, capsys: pytest.Capture
     assert "miracl" in capsys.readouterr().out
 
 
+def test_lexical_reference_and_exports(tmp_path: Path, benchmark: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    import ir_measures
+
+    words = ["evaluate", "bm25", str(benchmark), "--measures", "AP", "--export-trec", str(tmp_path / "trec")]
+    words += ["--export-mteb", str(tmp_path / "mteb"), "--trec-depth", "20", "--json"]
+    assert main(words) == 0
+    summary = json.loads(capsys.readouterr().out)
+    assert summary["model"].startswith("bm25 (")
+    assert set(summary["settings"]["mono"]) == {"AP", "nDCG@10"}, "MTEB's main score is measured too"
+    assert summary["bias"]["rank_distance"] > 0
+    assert summary["bias"]["rank_consistency"] == {"undefined": "the ranker makes no vectors"}
+    cells = json.loads((tmp_path / "trec" / "cells.json").read_text())
+    assert (cells["depth"], len(cells["cells"])) == (20, 12)
+    home = tmp_path / "trec" / "mono"
+    found = ir_measures.calc_aggregate(
+        [ir_measures.nDCG @ 10],
+        list(ir_measures.read_trec_qrels(str(home / "en.qrels.trec"))),
+        ir_measures.read_trec_run(str(home / "en.run.trec")),
+    )
+    expected = summary["per_language"]["mono"]["en"]["nDCG@10"]
+    assert found[ir_measures.nDCG @ 10] == pytest.approx(expected, abs=1e-6)
+    files = {path.name: json.loads(path.read_text()) for path in (tmp_path / "mteb").iterdir()}
+    assert len(files) == 3
+    mono = next(value for name, value in files.items() if "Monolingual" in name)
+    assert {cell["hf_subset"]: cell["main_score"] for cell in mono["scores"]["test"]}["en"] == expected
+
+
+def test_texts_to_embed_elsewhere(tmp_path: Path, benchmark: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    import numpy as np
+
+    home = tmp_path / "texts"
+    assert main(["data", "texts", str(benchmark), str(home), "--languages", "en", "de"]) == 0
+    assert "48 queries and 48 documents in 4 files" in capsys.readouterr().out
+    for path in home.rglob("*.jsonl"):
+        rows = [json.loads(line) for line in path.read_text().splitlines()]
+        numbers = [int("".join(filter(str.isdigit, row["_id"]))) for row in rows]
+        assert all(row["text"] for row in rows)
+        # a vector per pair: every answer is found
+        np.save(path.with_suffix(".npy"), np.eye(64, dtype=np.float32)[numbers])
+    words = ["evaluate", "mine", str(benchmark), "--languages", "en", "de", "--embeddings", str(home), "--json"]
+    assert main(words) == 0
+    summary = json.loads(capsys.readouterr().out)
+    assert (summary["model"], summary["settings"]["multi"]["R@10"]) == ("mine", 1.0)
+
+
 def test_overwrite_and_resume(tmp_path: Path, pairs: str, capsys: pytest.CaptureFixture[str]) -> None:
     base = str(tiny_base(tmp_path / "base"))
     words = ["train", "--pairs", pairs, "--base", base, "--output", str(tmp_path / "run"), "--steps", "2", "threads=1"]

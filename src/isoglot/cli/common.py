@@ -15,7 +15,7 @@ PAIRS_HELP = (
 )
 
 
-def add_data_dir(command: argparse.ArgumentParser) -> None:
+def add_data_dir(command: argparse._ActionsContainer) -> None:
     """The option that names a folder of benchmark data."""
     command.add_argument(
         "--data-dir",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 from typing import Any
 
 from isoglot.cli.common import PAIRS_HELP, add_data_dir, print_json
@@ -34,6 +35,35 @@ def add(commands: Any) -> None:
     shown.add_argument("--json", action="store_true", help="print the list as JSON")
     add_data_dir(shown)
     shown.set_defaults(run=_list)
+    texts = inner.add_parser(
+        "texts",
+        help="write a benchmark's texts, to embed them elsewhere",
+        description='Write the texts of a benchmark as queries/<lang>.jsonl and corpus/<lang>.jsonl, {"_id", "text"} per line. '
+        "Embed them with any model or API, put the vectors beside them as <lang>.npy (rows in the same order) or .parquet (id, "
+        "embedding), and measure them by isoglot evaluate NAME BENCHMARK --embeddings DIR.",
+    )
+    texts.add_argument("benchmark", metavar="BENCHMARK", help="a name (isoglot data list) or a folder")
+    texts.add_argument("output", type=Path, metavar="DIR", help="where to")
+    texts.add_argument("--languages", nargs="+", metavar="L", help="of these only (default: all)")
+    texts.add_argument(
+        "--context", choices=["sentence", "paragraph"], default="sentence", help="of xquad-r and mlqa-r, as in evaluate"
+    )
+    add_data_dir(texts)
+    texts.set_defaults(run=_texts)
+
+
+def _texts(options: argparse.Namespace) -> int:
+    from isoglot.data.benchmarks import load_benchmark
+    from isoglot.evaluation.external import export_texts
+
+    benchmark = load_benchmark(
+        options.benchmark, languages=options.languages, context=options.context, data_dir=options.data_dir
+    )
+    files = export_texts(benchmark, options.output)
+    print(
+        f"wrote {benchmark.n_queries} queries and {benchmark.n_documents} documents in {len(files)} files to {options.output}"
+    )
+    return 0
 
 
 def _check(options: argparse.Namespace) -> int:
