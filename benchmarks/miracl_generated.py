@@ -4,7 +4,10 @@ The text is invented, so the figures say nothing about a model; the run shows th
 this size, how long it takes and how much memory. Texts are the same on every machine for the same seed.
 
     ISOGLOT_DATA=... python benchmarks/miracl_generated.py --work runs/miracl --passages 200000 --model hash
+    ISOGLOT_DATA=... python benchmarks/miracl_generated.py --work runs/miracl5m --passages 5000000 --store runs/store
     ISOGLOT_DATA=... python benchmarks/miracl_generated.py --work runs/miracl --model offline:multilingual-e5-small
+
+Memory is anonymous memory (RssAnon, sampled every 5 ms), which leaves out pages of files that the system can drop.
 """
 
 from __future__ import annotations
@@ -14,9 +17,7 @@ import gzip
 import hashlib
 import json
 import random
-import resource
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -32,6 +33,7 @@ from isoglot.data.qrels import judged_lines
 from isoglot.errors import InputError, IsoglotError
 from isoglot.files import atomic_path, read_json, write_json
 from isoglot.records import Float32Array
+from isoglot.retrieval.store import EmbeddingStore
 
 _SHARD = 50_000
 
@@ -39,7 +41,7 @@ _SHARD = 50_000
 class HashModel:
     """Bags of words, each word a signed position of a vector by its hash: cheap, deterministic, blind to meaning."""
 
-    def __init__(self, width: int = 256) -> None:
+    def __init__(self, width: int = 384) -> None:
         self.width = width
 
     def encode_query(self, texts: Sequence[str], **_: Any) -> Float32Array:
@@ -135,21 +137,17 @@ def _write(folder: Path, rows: Iterator[dict[str, str]]) -> None:
         number += 1
 
 
-def memory() -> float:
-    """The most memory that this process has held so far, in MiB."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return round(peak / (1024**2 if sys.platform == "darwin" else 1024), 1)
-
-
 def measure(options: argparse.Namespace) -> dict[str, Any]:
-    """Generate, load, encode, rank; a summary with seconds and memory after each part."""
+    """Generate, load, encode, rank; a summary with seconds and peak memory of each part."""
+    from _machine import conditions
+    from _memory import Memory, gigabytes
+
     from isoglot.evaluation.evaluate import evaluate
 
     languages = options.languages or languages_here(MIRACL, options.data_dir)
-    clock, laps, peaks = time.perf_counter(), {}, {"imports": memory()}
+    memory, about = Memory(), conditions()
     generate(options.work, languages, options.passages, options.seed, options.data_dir)
-    laps["generate"], peaks["generate"] = time.perf_counter() - clock, memory()
-    clock = time.perf_counter()
+    memory.lap("generate")
     benchmark = load_benchmark(
         "miracl",
         languages=languages,
@@ -157,14 +155,14 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         passage=options.passage,
         corpus_sample=options.corpus_sample,
     )
-    laps["load"], peaks["load"] = time.perf_counter() - clock, memory()
-    clock = time.perf_counter()
+    memory.lap("load")
     if options.model == "hash":
         model: Any = HashModel()
     else:
         from isoglot.training.bases import load_model
 
         model = load_model(options.model)
+    memory.lap("model")
     result = evaluate(
         model,
         benchmark,
@@ -173,13 +171,17 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         batch_size=options.batch_size,
         output=options.output,
         model_name=options.model,
+        digest=f"hash {model.width}" if options.model == "hash" else None,
+        store=EmbeddingStore(options.store) if options.store else None,
     )
-    laps["evaluate"], peaks["evaluate"] = time.perf_counter() - clock, memory()
+    memory.lap("evaluate")
     keys = ("model", "benchmark", "settings", "per_language", "counts", "about", "seconds")
     return {
         **{key: result.summary[key] for key in keys},
-        "parts_seconds": {key: round(value, 1) for key, value in laps.items()},
-        "peak_memory_mib": peaks,
+        "store": bool(options.store),
+        "memory_after_imports_gb": gigabytes(memory.base),
+        "parts": memory.laps,
+        **about,
     }
 
 
@@ -195,12 +197,18 @@ def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--passage", choices=["title+text", "text"], default="title+text")
     parser.add_argument("--corpus-sample", type=int, metavar="N")
     parser.add_argument("--batch-size", type=int, default=32)
+    parser.add_argument("--store", type=Path, help="keep the vectors there and rank them from disk")
+    parser.add_argument("--report", type=Path, help="write what is printed there as well")
     parser.add_argument("--output", type=Path, help="folder for summary.json and per_query.parquet")
     return parser.parse_args(words)
 
 
 if __name__ == "__main__":
     try:
-        print(json.dumps(measure(parse()), indent=2, ensure_ascii=False))
+        asked = parse()
+        found = measure(asked)
+        if asked.report:
+            write_json(asked.report, found)
+        print(json.dumps(found, indent=2, ensure_ascii=False))
     except IsoglotError as error:
         sys.exit(f"miracl_generated: {error}")

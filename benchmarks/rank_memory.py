@@ -19,14 +19,13 @@ import platform
 import subprocess
 import sys
 import tempfile
-import threading
-import time
 from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from _memory import Memory, gigabytes
 
 from isoglot import __version__
 from isoglot.files import write_json
@@ -61,38 +60,6 @@ class Model:
 
     def encode_document(self, texts: list[str], batch_size: int, show_progress_bar: bool) -> np.ndarray:
         return self.rng.standard_normal((len(texts), len(self.common)), dtype=np.float32) + 2 * self.common
-
-
-class Memory:
-    """The highest anonymous memory of this process since `start`, and the time."""
-
-    def __init__(self) -> None:
-        self.peak = self.base = anonymous()
-        self.laps: dict[str, dict[str, float]] = {}
-        self._last = time.perf_counter()
-        threading.Thread(target=self._watch, daemon=True).start()
-
-    def _watch(self) -> None:
-        while True:
-            self.peak = max(self.peak, anonymous())
-            time.sleep(0.005)
-
-    def lap(self, name: str) -> None:
-        now = time.perf_counter()
-        self.laps[name] = {"seconds": round(now - self._last, 2), "peak_gb": gigabytes(max(self.peak, anonymous()))}
-        self._last, self.peak = time.perf_counter(), anonymous()
-
-
-def anonymous() -> int:
-    """Bytes of anonymous memory in use."""
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("RssAnon:"):
-            return int(line.split()[1]) * 1024
-    raise SystemExit("this system does not report RssAnon; run the benchmark on Linux 4.5 or later")
-
-
-def gigabytes(size: float) -> float:
-    return round(size / 1e9, 3)
 
 
 def open_store(root: Path, options: argparse.Namespace, model: Model | None) -> ShardedRows:

@@ -67,11 +67,12 @@ class SettingTask(AbsTaskRetrieval):
             benchmark = type(self).load()
             corpora = _Corpora(benchmark)
             cells = _cells(benchmark, self.setting)
-            self.dataset = {
+            dataset: Any = {
                 subset: {SPLIT: _split(benchmark, corpora, *cell)}
                 for subset, cell in cells.items()
                 if subset in self.hf_subsets
             }
+            self.dataset = dataset
             self.data_loaded = True
 
 
