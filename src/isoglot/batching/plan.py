@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from itertools import count
 from typing import overload
 
@@ -88,13 +87,12 @@ class BatchPlan:
         shares = _mono_shares(index, settings) + _cross_shares(index, settings)
         problems = []
         for kind, source, lang, share in shares:
-            pairs = _members(index, source, lang)
-            try:
-                dealer = Stratum(pairs, index.group[pairs], settings.batch_size, settings.seed, len(self._dealers))
-            except ValueError:
-                groups = len(np.unique(index.group[pairs]))
-                problems.append(f"source '{index.sources[source]}' in {lang or 'two or more languages'}: {groups}")
+            order = index.deal_order(source, lang)
+            if order.n_groups < settings.batch_size:
+                where = f"source '{index.sources[source]}' in {lang or 'two or more languages'}"
+                problems.append(f"{where}: {order.n_groups}")
                 continue
+            dealer = Stratum(order, index.group, settings.batch_size, settings.seed, len(self._dealers))
             self._dealers.append(dealer)
             self.strata.append(
                 StratumInfo(
@@ -128,52 +126,44 @@ class BatchPlan:
         return self._batch(step)
 
     def _batch(self, step: int) -> Batch:
-        number, draw = self._schedule.at(step)
-        info = self.strata[number]
-        pairs = self._dealers[number].batch(draw)
-        # the order inside a batch is shuffled too: processes that take slices get like shares of every kind of pair
-        pairs = generator(self.settings.seed, _POSITIONS, step).permutation(pairs)
-        rows = self.index.rows[pairs]
+        info, pairs = self._drawn(step)
+        rows = self.index.rows[pairs].astype(np.int64, copy=False)
         if info.language is not None:
             query_rows = passage_rows = rows[:, self.index.languages.index(info.language)]
         else:
             query_rows, passage_rows = self._two_languages(rows, step)
         return Batch(step, info.kind, info.source, info.language, query_rows, passage_rows)
 
-    def pairs_of(self, batch: Batch) -> IntArray:
-        """Pair numbers of a batch of this plan, in the order of its rows; shape (len(batch),)."""
-        return self._pair_of_row[batch.query_rows]
+    def _drawn(self, step: int) -> tuple[StratumInfo, IntArray]:
+        """The stratum of a step and the pairs of its batch, int64, shape (batch_size,)."""
+        number, draw = self._schedule.at(step)
+        pairs = self._dealers[number].batch(draw)
+        # the order inside a batch is shuffled too: processes that take slices get like shares of every kind of pair
+        return self.strata[number], generator(self.settings.seed, _POSITIONS, step).permutation(pairs)
 
-    @cached_property
-    def _pair_of_row(self) -> IntArray:
-        pairs, _ = np.nonzero(self.index.rows >= 0)
-        rows = self.index.rows[self.index.rows >= 0]
-        owner = np.empty(int(rows.max()) + 1, dtype=np.int64)
-        owner[rows] = pairs
-        return owner
+    def pairs_of(self, batch: Batch) -> IntArray:
+        """Pair numbers of a batch of this plan or a part of it, in the order of its rows; shape (len(batch),)."""
+        _, pairs = self._drawn(batch.step)
+        rows = self.index.rows[pairs]
+        # a row belongs to one pair; the place of each query row among all rows of the step's pairs tells which
+        order = np.argsort(rows, axis=None)
+        place = order[np.searchsorted(rows.ravel(), batch.query_rows, sorter=order)]
+        found: IntArray = pairs[place // rows.shape[1]]
+        return found
 
     def _two_languages(self, rows: IntArray, step: int) -> tuple[IntArray, IntArray]:
         """For each row of (batch_size, n_languages), two different languages that the pair has, ordered, uniformly."""
         order = generator(self.settings.seed, _LANGUAGES, step).random(rows.shape)
         order[rows < 0] = 2.0
-        two = np.argpartition(order, 1, axis=1)[:, :2]
-        first = np.take_along_axis(order, two, axis=1).argmin(axis=1)
         every = np.arange(len(rows))
-        return rows[every, two[every, first]], rows[every, two[every, 1 - first]]
-
-
-def _members(index: PairIndex, source: int, lang: str | None) -> IntArray:
-    """Pairs of a source that exist in `lang`, or in two or more languages; int64, shape (n,)."""
-    if lang is None:
-        fits = (index.rows >= 0).sum(axis=1) >= 2
-    else:
-        fits = index.rows[:, index.languages.index(lang)] >= 0
-    return np.flatnonzero(fits & (index.source == source))
+        first = order.argmin(axis=1)
+        order[every, first] = 3.0
+        return rows[every, first], rows[every, order.argmin(axis=1)]
 
 
 def _source_weights(index: PairIndex, settings: PlanSettings, lang: str | None) -> FloatArray:
     """Unnormalised weight of each source for batches in `lang` (None: cross-lingual), shape (n_sources,)."""
-    sizes = np.array([len(_members(index, number, lang)) for number in range(len(index.sources))], dtype=np.float64)
+    sizes = index.counts[:, index.column(lang)].astype(np.float64)
     if settings.source_weights:
         given = np.array([settings.source_weights.get(name, 0.0) for name in index.sources], dtype=np.float64)
         return np.where(sizes > 0, given, 0.0)

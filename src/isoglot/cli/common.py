@@ -11,7 +11,8 @@ from typing import Any
 
 PAIRS_HELP = (
     "files (.jsonl .csv .tsv .parquet, also .gz) with id, lang, query, passage [passage_id, negatives, source]; "
-    "facts: or facts:en,de (built in); lareqa:DIR, lareqa:xquad-r, lareqa:mlqa-r (answer sentences); lareqa-paragraphs:DIR"
+    "facts: or facts:en,de (built in); lareqa:DIR, lareqa:xquad-r, lareqa:mlqa-r (answer sentences); lareqa-paragraphs:DIR; "
+    "a folder of isoglot data pack"
 )
 
 

@@ -26,6 +26,19 @@ def add(commands: Any) -> None:
     check.add_argument("--json", action="store_true", help="print the report as JSON")
     add_data_dir(check)
     check.set_defaults(run=_check)
+    pack = inner.add_parser(
+        "pack",
+        help="pairs as a folder that opens without being read (for millions of pairs)",
+        description="Write parallel pairs, their index and the order of their batches into a folder that `isoglot train`, "
+        "`isoglot plan` and load_pairs open by memory-mapping. The batches are those of the same pairs in memory.",
+    )
+    pack.add_argument("pairs", nargs="+", metavar="PAIRS", help=PAIRS_HELP)
+    pack.add_argument("--output", required=True, metavar="DIR", help="the folder to write")
+    pack.add_argument("--languages", nargs="+", metavar="L", help="keep these languages only (default: all)")
+    pack.add_argument("--overwrite", action="store_true", help="replace packed pairs that are at --output")
+    pack.add_argument("--json", action="store_true", help="print a summary as JSON")
+    add_data_dir(pack)
+    pack.set_defaults(run=_pack)
     shown = inner.add_parser(
         "list",
         help="benchmarks: languages, sizes, licence, where they come from",
@@ -80,6 +93,26 @@ def _check(options: argparse.Namespace) -> int:
     if report.problems:
         print(f"isoglot: {len(report.problems)} malformed line(s), first: {report.problems[0]}", file=sys.stderr)
     return 1 if report.problems else 0
+
+
+def _pack(options: argparse.Namespace) -> int:
+    from isoglot.data.packing import pack_pairs
+
+    facts = pack_pairs(
+        options.pairs,
+        options.output,
+        languages=options.languages,
+        data_dir=options.data_dir,
+        overwrite=options.overwrite,
+    )
+    if options.json:
+        print_json({"path": options.output, **{key: value for key, value in facts.items() if key != "strata"}})
+    else:
+        print(
+            f"{options.output}: {facts['pairs']:,} pairs, {facts['rows']:,} rows, {facts['groups']:,} groups that may share a "
+            f"batch, {len(facts['languages'])} languages, {len(facts['sources'])} sources"
+        )
+    return 0
 
 
 def _list(options: argparse.Namespace) -> int:

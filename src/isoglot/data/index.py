@@ -4,10 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
+from isoglot.files import digest_strings
 from isoglot.records import IntArray, PairRow
+
+_CHUNK = 1 << 20  # pairs that are looked at together, where an index may be larger than memory
+
+
+@dataclass(frozen=True)
+class DealOrder:
+    """Some pairs in the order in which batches are dealt from them: by the size of their group, then by group.
+
+    The size of a group is how many of these pairs it has. Groups of one size are a class.
+
+    Attributes:
+        pairs: int32 or int64, shape (n,): pair numbers. May be memory-mapped.
+        class_sizes: int64, shape (n_classes,): the sizes of groups that occur, ascending.
+        class_counts: int64, shape (n_classes,): groups of that size.
+    """
+
+    pairs: IntArray
+    class_sizes: IntArray
+    class_counts: IntArray
+
+    @property
+    def n_groups(self) -> int:
+        return int(self.class_counts.sum())
 
 
 @dataclass(frozen=True)
@@ -17,10 +42,12 @@ class PairIndex:
     Attributes:
         languages: the table's languages, sorted.
         sources: the table's sources, sorted.
-        rows: int64, shape (n_pairs, n_languages): row number of the pair in that language, -1 where it has none.
-        source: int64, shape (n_pairs,): number of the pair's source.
-        group: int64, shape (n_pairs,): pairs of one group share a passage or a query in some language, directly or through
-            others of the group. As in-batch negatives of each other they would be false negatives.
+        rows: int32 or int64, shape (n_pairs, n_languages): row number of the pair in that language, -1 where it has none.
+        source: integers, shape (n_pairs,): number of the pair's source.
+        group: int32 or int64, shape (n_pairs,): pairs of one group share a passage or a query in some language, directly or
+            through others of the group. As in-batch negatives of each other they would be false negatives.
+
+    The arrays may be memory-mapped: nothing here but the cached properties reads them whole.
     """
 
     languages: tuple[str, ...]
@@ -32,6 +59,63 @@ class PairIndex:
     @property
     def n_pairs(self) -> int:
         return len(self.rows)
+
+    @cached_property
+    def counts(self) -> IntArray:
+        """Pairs of each source in each language and, last, in two or more; int64, shape (n_sources, n_languages + 1)."""
+        found = np.zeros((len(self.sources), len(self.languages) + 1), dtype=np.int64)
+        for start in range(0, self.n_pairs, _CHUNK):
+            there, source = self.rows[start : start + _CHUNK] >= 0, self.source[start : start + _CHUNK]
+            for column, fits in enumerate([*there.T, there.sum(axis=1) >= 2]):
+                found[:, column] += np.bincount(source[fits], minlength=len(self.sources))
+        return found
+
+    @cached_property
+    def n_groups(self) -> int:
+        """Groups of pairs."""
+        return len(np.unique(self.group))
+
+    @cached_property
+    def group_digest(self) -> str:
+        """SHA-256 over the groups of all pairs, in order."""
+        starts = range(0, self.n_pairs, _CHUNK)
+        return digest_strings(str(label) for start in starts for label in self.group[start : start + _CHUNK].tolist())
+
+    def column(self, lang: str | None) -> int:
+        """Column of `counts` for pairs in `lang`, or for pairs in two or more languages (None)."""
+        return len(self.languages) if lang is None else self.languages.index(lang)
+
+    def members(self, source: int, lang: str | None) -> IntArray:
+        """Pairs of a source that exist in `lang`, or in two or more languages (None); int64, ascending, shape (n,)."""
+        parts = [np.zeros(0, dtype=np.int64)]
+        for start in range(0, self.n_pairs, _CHUNK):
+            rows = self.rows[start : start + _CHUNK]
+            fits = (rows >= 0).sum(axis=1) >= 2 if lang is None else rows[:, self.languages.index(lang)] >= 0
+            parts.append(np.flatnonzero(fits & (self.source[start : start + _CHUNK] == source)) + start)
+        return np.concatenate(parts)
+
+    def deal_order(self, source: int, lang: str | None) -> DealOrder:
+        """The pairs of `members` in the order that a stratum of a batch plan deals from."""
+        return deal_order(self.members(source, lang), self.group)
+
+
+def deal_order(pairs: IntArray, group: IntArray) -> DealOrder:
+    """Pair numbers `pairs` (ascending, shape (n,)) by the size of their group among them, then by group, then by number.
+
+    Args:
+        group: shape (n_pairs,): the group of every pair of the table.
+    """
+    labels = group[pairs]
+    order = np.argsort(labels, kind="stable")
+    labels = labels[order]
+    starts = np.flatnonzero(np.concatenate([[True], labels[1:] != labels[:-1]])[: len(labels)])
+    sizes = np.diff(starts, append=len(labels))
+    class_sizes, counts = np.unique(sizes, return_counts=True)
+    if len(class_sizes) > 1:
+        keys = np.repeat(sizes, sizes)
+        # 16 bits are sorted by radix, many times faster
+        order = order[np.argsort(keys.astype(np.uint16) if class_sizes[-1] < 1 << 16 else keys, kind="stable")]
+    return DealOrder(pairs[order], class_sizes.astype(np.int64), counts.astype(np.int64))
 
 
 def build_index(rows: Sequence[PairRow]) -> PairIndex:
@@ -52,15 +136,13 @@ def build_index(rows: Sequence[PairRow]) -> PairIndex:
         if table[pair, column[row.lang]] >= 0:
             raise ValueError(f"two rows for source {row.source!r}, id {row.id!r}, language {row.lang!r}")
         table[pair, column[row.lang]] = number
-    source = np.array([sources.index(name) for name, _ in numbers], dtype=np.int64)
+    place = {name: number for number, name in enumerate(sources)}
+    source = np.array([place[name] for name, _ in numbers], dtype=np.int64)
     return PairIndex(languages, sources, table, source, _groups(rows, pair_of_row, len(numbers)))
 
 
 def _groups(rows: Sequence[PairRow], pair_of_row: IntArray, n_pairs: int) -> IntArray:
     """Connected components of "shares a passage id, a passage text or a query text", shape (n_pairs,)."""
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
     first: dict[tuple[str, ...], int] = {}
     left: list[int] = []
     right: list[int] = []
@@ -73,7 +155,20 @@ def _groups(rows: Sequence[PairRow], pair_of_row: IntArray, n_pairs: int) -> Int
             if other != pair:
                 left.append(other)
                 right.append(pair)
-    graph = coo_array((np.ones(len(left), dtype=np.int8), (left, right)), shape=(n_pairs, n_pairs))
-    _, labels = connected_components(graph, directed=False)
-    groups: IntArray = labels.astype(np.int64)
+    return components(np.array(left, dtype=np.int64), np.array(right, dtype=np.int64), n_pairs)
+
+
+def components(left: IntArray, right: IntArray, n: int) -> IntArray:
+    """Connected components of n nodes under the edges left[i] - right[i]; int64, shape (n,), numbered by first node."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    graph = coo_array((np.ones(len(left), dtype=np.int8), (left, right)), shape=(n, n))
+    count, labels = connected_components(graph, directed=False)
+    # plans depend on the numbers, so they are made canonical: components in the order of their smallest nodes
+    first = np.empty(count, dtype=np.int64)
+    first[labels[::-1]] = np.arange(n - 1, -1, -1)  # the last assignment stays
+    number = np.empty(count, dtype=np.int64)
+    number[np.argsort(first)] = np.arange(count)
+    groups: IntArray = number[labels]
     return groups

@@ -110,6 +110,7 @@ def load_pairs(
         sources: files (`.jsonl`, `.csv`, `.tsv`, each also `.gz`; `.parquet`) with the columns id, lang, query, passage and
             optionally passage_id, negatives, source; or `facts:`, `lareqa:DIR`, `lareqa-paragraphs:DIR`.
             Rows with the same (source, id) are translations of each other; `source` defaults to the file's stem.
+            A folder that `isoglot data pack` wrote, alone and in all its languages, is memory-mapped and not read.
         languages: keep these only.
         data_dir: where named LAReQA folders (`lareqa:xquad-r`) are looked for first.
 
@@ -118,6 +119,11 @@ def load_pairs(
             a language that does not occur, no rows.
     """
     specs = [str(sources)] if isinstance(sources, (str, Path)) else [str(source) for source in sources]
+    if len(specs) == 1 and languages is None:
+        from isoglot.data.packed import is_packed, open_packed
+
+        if is_packed(specs[0]):
+            return open_packed(Path(specs[0]))
     wanted = None if languages is None else {language(code) for code in languages}
     rows: list[PairRow] = []
     seen: dict[tuple[str, str, str], str] = {}

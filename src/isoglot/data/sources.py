@@ -25,8 +25,9 @@ def read_source(spec: str, data_dir: Path | None = None) -> Iterator[Item]:
     """The rows of one source.
 
     Args:
-        spec: a file (`.jsonl`, `.csv`, `.tsv`, each also `.gz`; `.parquet`), `facts:` or `facts:en,de`, `lareqa:DIR` (questions
-            with their answer sentences; DIR may be `xquad-r` or `mlqa-r`) or `lareqa-paragraphs:DIR` (whole paragraphs).
+        spec: a file (`.jsonl`, `.csv`, `.tsv`, each also `.gz`; `.parquet`), a folder of packed pairs, `facts:` or
+            `facts:en,de`, `lareqa:DIR` (questions with their answer sentences; DIR may be `xquad-r` or `mlqa-r`) or
+            `lareqa-paragraphs:DIR` (whole paragraphs).
         data_dir: where named LAReQA folders are looked for first.
 
     Yields:
@@ -42,8 +43,10 @@ def read_source(spec: str, data_dir: Path | None = None) -> Iterator[Item]:
     if spec.startswith("lareqa-paragraphs:"):
         return _read_lareqa(spec.removeprefix("lareqa-paragraphs:"), data_dir, paragraphs=True)
     path = Path(spec)
+    if (path / "pairs.json").is_file():
+        return _read_packed(path)
     if not path.is_file():
-        what = "is a directory, not a file" if path.is_dir() else "no such file"
+        what = "is a directory, not a file, and holds no packed pairs" if path.is_dir() else "no such file"
         raise InputError(f"{spec}: {what} (pairs come from a file {', '.join(FORMATS)} or from {', '.join(SCHEMES)})")
     name = path.name.lower()
     plain = name.removesuffix(".gz")
@@ -127,6 +130,13 @@ def _read_jsonl(path: Path, name: str) -> Iterator[Item]:
 
 
 def _read_csv(path: Path, name: str, delimiter: str) -> Iterator[Item]:
+    try:
+        yield from _csv_rows(path, name, delimiter)
+    except BROKEN_GZIP as error:
+        raise InputError(f"{path}: not a complete gzip file ({error})") from None
+
+
+def _csv_rows(path: Path, name: str, delimiter: str) -> Iterator[Item]:
     with _open_text(path) as source:
         reader = csv.DictReader(source, delimiter=delimiter, strict=True)
         missing = {"id", "lang", "query", "passage"} - set(reader.fieldnames or ())
@@ -175,6 +185,13 @@ def _read_parquet(path: Path, name: str) -> Iterator[Item]:
         for fields in batch.to_pylist():
             number += 1
             yield parse_row(fields, name, str(path), number), str(path), number
+
+
+def _read_packed(folder: Path) -> Iterator[Item]:
+    from isoglot.data.packed import TEXTS, open_packed, read_rows
+
+    for number, row in enumerate(read_rows(open_packed(folder).table), start=1):
+        yield row, str(folder / TEXTS), number
 
 
 def _read_facts(languages: str) -> Iterator[Item]:

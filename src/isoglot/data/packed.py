@@ -1,0 +1,209 @@
+"""Packed pairs: a pair table on disk that opens without being read, for tens of millions of pairs.
+
+A folder of
+
+- `pairs.json`: format, languages, sources, sizes, digests, and where the order of each stratum lies;
+- `texts.arrow`: the rows, an Arrow IPC file with the columns of `isoglot.data.pairs.SCHEMA`;
+- `rows.npy` (n_pairs, n_languages), `source.npy` and `group.npy` (n_pairs,): the index;
+- `order.npy`: one after the other, the pairs of each source in each language and in two or more, as batches deal them.
+
+`isoglot.data.packing` writes it; everything in it is memory-mapped here.
+"""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from isoglot.data.index import DealOrder, PairIndex
+from isoglot.data.pairs import PairTable
+from isoglot.errors import InputError
+from isoglot.files import read_json
+from isoglot.records import IntArray, PairRow
+
+FORMAT = 1
+RECORD, TEXTS = "pairs.json", "texts.arrow"
+_MOST_ROWS_IN_MEMORY = 5_000_000
+
+
+@dataclass(frozen=True)
+class PackedIndex(PairIndex):
+    """A memory-mapped index; what a plan needs beside the arrays was counted and sorted when the pairs were packed.
+
+    Attributes:
+        order: int32 or int64: `DealOrder.pairs` of every stratum, one after the other.
+        facts: what `pairs.json` says.
+    """
+
+    order: IntArray
+    facts: Mapping[str, Any]
+
+    @cached_property
+    def counts(self) -> IntArray:
+        """See `PairIndex.counts`."""
+        return np.array(self.facts["counts"], dtype=np.int64)
+
+    @cached_property
+    def n_groups(self) -> int:
+        """Groups of pairs."""
+        return int(self.facts["groups"])
+
+    @cached_property
+    def group_digest(self) -> str:
+        """See `PairIndex.group_digest`."""
+        return str(self.facts["group_digest"])
+
+    def deal_order(self, source: int, lang: str | None) -> DealOrder:
+        """See `PairIndex.deal_order`; a slice of the map."""
+        found = self.facts["strata"][source][self.column(lang)]
+        size = int(self.counts[source, self.column(lang)])
+        return DealOrder(
+            self.order[found["start"] : found["start"] + size],
+            np.array(found["class_sizes"], dtype=np.int64),
+            np.array(found["class_counts"], dtype=np.int64),
+        )
+
+
+@dataclass(frozen=True)
+class PackedTable(PairTable):
+    """Pairs in a packed folder. Texts are read from the disk (or the system's page cache) as they are asked for.
+
+    Attributes:
+        path: the folder.
+        facts: what `pairs.json` says.
+    """
+
+    path: Path
+    facts: Mapping[str, Any]
+
+    def column(self, name: str, rows: IntArray) -> list[Any]:
+        """Values of a column for row numbers of shape (n,), in their order."""
+        rows = np.asarray(rows)
+        # row by row: `take` would lay the chunks of a column together in memory first
+        if name not in self._chunks:
+            self._chunks[name] = self.table.column(name).chunks
+        chunks = self._chunks[name]
+        number = np.searchsorted(self._ends, rows, side="right")
+        place = rows - np.concatenate([[0], self._ends[:-1]])[number]
+        return [chunks[chunk][row].as_py() for chunk, row in zip(number.tolist(), place.tolist())]
+
+    @cached_property
+    def _chunks(self) -> dict[str, list[Any]]:
+        """Chunks of the columns that were asked for."""
+        return {}
+
+    @cached_property
+    def _ends(self) -> IntArray:
+        """Row number after the last row of each chunk, int64, shape (n_chunks,)."""
+        return np.cumsum([len(chunk) for chunk in self.table.column("id").chunks], dtype=np.int64)
+
+    @cached_property
+    def has_negatives(self) -> bool:
+        """Does any row have negatives?"""
+        return bool(self.facts["negatives"])
+
+    @cached_property
+    def digest(self) -> str:
+        """The digest of the same rows in memory."""
+        return str(self.facts["digest"])
+
+    def select(self, rows: IntArray) -> PairTable:
+        """The table of some rows, by number, indexed anew, in memory.
+
+        Raises:
+            InputError: more rows than belong into memory.
+        """
+        if len(rows) > _MOST_ROWS_IN_MEMORY:
+            raise InputError(
+                f"{self.path}: {len(rows):,} rows of a packed table are too many to be split off in memory "
+                f"(at most {_MOST_ROWS_IN_MEMORY:,}): give validation pairs in a file of their own"
+            )
+        return PairTable.from_rows(list(read_rows(self.table, rows)))
+
+
+def is_packed(path: str | Path) -> bool:
+    """Is it a folder of packed pairs?"""
+    return (Path(path) / RECORD).is_file()
+
+
+def read_rows(table: pa.Table, rows: IntArray | None = None) -> Iterator[PairRow]:
+    """The rows of a table (or some of them, by number), a chunk at a time."""
+    start = 0
+    for batch in table.to_batches():
+        if rows is not None:
+            inside = rows[(rows >= start) & (rows < start + len(batch))] - start
+            start += len(batch)
+            batch = batch.take(pa.array(inside, pa.int64()))
+        for fields in batch.to_pylist():
+            yield PairRow(**{**fields, "negatives": tuple(fields["negatives"] or ())})
+
+
+def open_packed(path: Path) -> PackedTable:
+    """Open packed pairs: maps the files, reads no row.
+
+    Raises:
+        InputError: no packed pairs there, of another format, or a file that is missing, cut short or does not belong.
+    """
+    facts = read_facts(path)
+    try:
+        n_pairs, n_rows = int(facts["pairs"]), int(facts["rows"])
+        n_order = int(np.sum(facts["counts"]))
+        index = PackedIndex(
+            languages=tuple(facts["languages"]),
+            sources=tuple(facts["sources"]),
+            rows=_mapped(path / "rows.npy", (n_pairs, len(facts["languages"]))),
+            source=_mapped(path / "source.npy", (n_pairs,)),
+            group=_mapped(path / "group.npy", (n_pairs,)),
+            order=_mapped(path / "order.npy", (n_order,)),
+            facts=facts,
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{path / RECORD}: not a record of packed pairs ({error!r})") from None
+    table = open_texts(path)
+    if table.num_rows != n_rows:
+        raise InputError(f"{path / TEXTS}: {table.num_rows:,} rows where {RECORD} says {n_rows:,}; pack the pairs anew")
+    return PackedTable(table, index, path, facts)
+
+
+def read_facts(path: Path) -> dict[str, Any]:
+    """What `pairs.json` of a packed folder says. InputError where there is none, or of another format."""
+    if not is_packed(path):
+        raise InputError(f"{path}: no packed pairs ({RECORD} is missing); `isoglot data pack` makes them")
+    facts = read_json(path / RECORD)
+    if not isinstance(facts, dict) or facts.get("format") != FORMAT:
+        found = facts.get("format") if isinstance(facts, dict) else None
+        raise InputError(f"{path / RECORD}: packed pairs of format {found}, expected {FORMAT}; pack the pairs anew")
+    return facts
+
+
+def open_texts(path: Path) -> pa.Table:
+    """The rows of a packed folder as a memory-mapped Arrow table."""
+    try:
+        return pa.ipc.open_file(pa.memory_map(str(path / TEXTS))).read_all()
+    except (OSError, pa.ArrowInvalid) as error:
+        problem = str(error).splitlines()[0]
+        raise InputError(f"{path / TEXTS}: not a complete Arrow file ({problem}); pack the pairs anew") from None
+
+
+def _mapped(path: Path, shape: tuple[int, ...]) -> IntArray:
+    """An array on disk, mapped for access in random order."""
+    try:
+        found = np.load(path, mmap_mode="r")
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; pack the pairs anew") from None
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError(f"{path}: not a complete array ({error}); pack the pairs anew") from None
+    if found.shape != shape or found.dtype.kind != "i":
+        raise InputError(f"{path}: {found.dtype} of shape {found.shape}, expected integers of shape {shape}")
+    # batches touch pages in random order: reading ahead would fetch 32 pages for each
+    if found.size and hasattr(mmap, "MADV_RANDOM"):
+        found._mmap.madvise(mmap.MADV_RANDOM)
+    plain: IntArray = np.asarray(found)  # a memmap's own indexing is slow
+    return plain

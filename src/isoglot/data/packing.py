@@ -1,0 +1,289 @@
+"""Write packed pairs (`isoglot.data.packed`): rows go by once, what must be compared is compared by hashes on disk."""
+
+from __future__ import annotations
+
+import shutil
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from numpy.lib.format import open_memmap
+
+from isoglot.data.grouping import first_rows, group_pairs, text_hash
+from isoglot.data.index import PairIndex
+from isoglot.data.languages import language
+from isoglot.data.packed import FORMAT, RECORD, TEXTS, is_packed, open_texts
+from isoglot.data.pairs import SCHEMA
+from isoglot.data.sources import read_source
+from isoglot.errors import InputError, LineError
+from isoglot.files import StringDigest, atomic_directory, write_json
+from isoglot.records import IntArray, PairRow
+
+_BATCH_ROWS = 65_536  # rows of a record batch: opening maps one after the other, 4,300 of them for 280 million rows
+_CHUNK = 1 << 20
+_SCRATCH = "scratch"
+# what is kept per row while the pairs are packed: hashes, and where the row came from
+_HASHES = ("pair_high", "pair_low", "query", "passage", "passage_id")
+_NUMBERS = ("lang", "source", "file", "line")
+
+
+def pack_pairs(
+    sources: Iterable[str | Path],
+    output: str | Path,
+    *,
+    languages: Sequence[str] | None = None,
+    data_dir: Path | None = None,
+    overwrite: bool = False,
+) -> dict[str, Any]:
+    """Pack parallel pairs into a folder that opens without being read.
+
+    The sources are read once, row by row. Beside texts and index, 88 bytes per row are needed on the disk meanwhile, and
+    about 1 GB and 100 bytes per pair of memory. The folder appears when everything is in it; an interruption leaves
+    nothing (a process that is killed outright leaves a folder `.NAME.*` beside, which can be deleted).
+
+    Args:
+        sources: as for `isoglot.data.pairs.load_pairs`.
+        output: the folder.
+        languages: keep these only.
+        data_dir: where named LAReQA folders are looked for first.
+        overwrite: replace packed pairs that are there.
+
+    Returns:
+        What `pairs.json` says.
+
+    Raises:
+        InputError: what `load_pairs` raises; something is at `output` already; no room on the disk.
+    """
+    folder, specs = Path(output), [str(source) for source in sources]
+    if folder.exists() and not (overwrite and is_packed(folder)):
+        hint = "give --overwrite to replace it" if is_packed(folder) else "give a new folder"
+        raise InputError(f"{folder}: exists already; {hint}")
+    try:
+        with atomic_directory(folder) as temporary:
+            scratch = temporary / _SCRATCH
+            scratch.mkdir()
+            written = _write_rows(temporary, specs, languages, data_dir)
+            facts = _write_index(temporary, written)
+            shutil.rmtree(scratch)
+    except OSError as error:
+        raise InputError(f"{folder}: the pairs could not be packed ({error.strerror or error})") from None
+    return facts
+
+
+@dataclass
+class _Written:
+    """What is known of the rows once they went by. Numbers are those of the lists, in the order of first rows."""
+
+    rows: int = 0
+    negatives: bool = False
+    digest: StringDigest = field(default_factory=StringDigest)
+    languages: dict[str, int] = field(default_factory=dict)
+    sources: dict[str, int] = field(default_factory=dict)
+    files: dict[str, int] = field(default_factory=dict)
+
+
+def _write_rows(folder: Path, specs: list[str], languages: Sequence[str] | None, data_dir: Path | None) -> _Written:
+    """Write texts.arrow, and the hashes and numbers of the rows as raw arrays into the scratch folder."""
+    from tqdm import tqdm
+
+    wanted = None if languages is None else {language(code) for code in languages}
+    written = _Written()
+    with ExitStack() as stack:
+        sink = stack.enter_context(pa.OSFile(str(folder / TEXTS), "wb"))
+        writer = stack.enter_context(pa.ipc.new_file(sink, SCHEMA))
+        raw = {name: stack.enter_context(open(folder / _SCRATCH / name, "wb")) for name in (*_HASHES, *_NUMBERS)}
+        bar = stack.enter_context(tqdm(desc="read pairs", unit="row", unit_scale=True, disable=None))
+        for batch, places in _batches(specs, wanted, data_dir):
+            writer.write_batch(_record_batch(batch))
+            for name, values in _columns(batch, places, written).items():
+                raw[name].write(values)
+            bar.update(len(batch))
+    return written
+
+
+def _batches(
+    specs: list[str], wanted: set[str] | None, data_dir: Path | None
+) -> Iterator[tuple[list[PairRow], list[tuple[str, int]]]]:
+    """Rows and their (file, line), some at a time. Raises what `load_pairs` does, except for duplicates."""
+    found: set[str] = set()
+    rows: list[PairRow] = []
+    places: list[tuple[str, int]] = []
+    any_rows = False
+    for spec in specs:
+        for item, path, line in read_source(spec, data_dir):
+            if isinstance(item, LineError):
+                raise item
+            found.add(item.lang)
+            if wanted is not None and item.lang not in wanted:
+                continue
+            rows.append(item)
+            places.append((path, line))
+            if len(rows) == _BATCH_ROWS:
+                yield rows, places
+                rows, places, any_rows = [], [], True
+    if wanted and wanted - found:
+        absent = ", ".join(sorted(wanted - found))
+        there = ", ".join(sorted(found)) or "none"
+        raise InputError(f"{', '.join(specs)}: no pairs in {absent} (languages there: {there})")
+    if not rows and not any_rows:
+        raise InputError(f"{', '.join(specs) or 'pairs'}: no rows")
+    if rows:
+        yield rows, places
+
+
+def _record_batch(rows: list[PairRow]) -> pa.RecordBatch:
+    columns = [pa.array([getattr(row, part.name) for row in rows], part.type) for part in SCHEMA]
+    return pa.RecordBatch.from_arrays(columns, schema=SCHEMA)
+
+
+def _columns(rows: list[PairRow], places: list[tuple[str, int]], written: _Written) -> dict[str, bytes]:
+    """Raw int64 or uint64 values of the rows, one per name in `_HASHES` and `_NUMBERS`; counts the rows in `written`."""
+    numbers = {name: array("q") for name in _NUMBERS}
+    hashes: dict[str, list[bytes]] = {name: [] for name in _HASHES}
+    for row, (path, line) in zip(rows, places):
+        own = text_hash(row.source, row.id, 16)
+        hashes["pair_high"].append(own[:8])
+        hashes["pair_low"].append(own[8:])
+        hashes["query"].append(text_hash(row.lang, row.query))
+        hashes["passage"].append(text_hash(row.lang, row.passage))
+        hashes["passage_id"].append(bytes(8) if row.passage_id is None else text_hash(row.source, row.passage_id))
+        numbers["lang"].append(written.languages.setdefault(row.lang, len(written.languages)))
+        numbers["source"].append(written.sources.setdefault(row.source, len(written.sources)))
+        numbers["file"].append(written.files.setdefault(path, len(written.files)))
+        numbers["line"].append(line)
+        # in the order of PairTable.digest
+        for text in (row.source, row.id, row.lang, row.query, row.passage, str(len(row.negatives)), *row.negatives):
+            written.digest.add(text)
+        written.negatives = written.negatives or bool(row.negatives)
+    written.rows += len(rows)
+    return {**{name: _raw(parts) for name, parts in hashes.items()}, **{k: v.tobytes() for k, v in numbers.items()}}
+
+
+def _raw(parts: list[bytes]) -> bytes:
+    values = np.frombuffer(b"".join(parts), dtype="<u8").astype(np.uint64)
+    return values.tobytes()
+
+
+def _write_index(folder: Path, written: _Written) -> dict[str, Any]:
+    """Write the arrays and the record from what `_write_rows` left in the scratch folder."""
+    from tqdm import tqdm
+
+    def raw(name: str, dtype: type) -> Any:
+        return np.memmap(folder / _SCRATCH / name, dtype=dtype, mode="r")
+
+    with tqdm(desc="index pairs", total=6, unit="pass", disable=None, delay=3) as bar:
+        first = np.memmap(folder / _SCRATCH / "first", dtype=np.int64, mode="w+", shape=(written.rows,))
+        for rows, same in first_rows(raw("pair_high", np.uint64), raw("pair_low", np.uint64)):
+            first[rows] = same
+        pair_of_row, n_pairs = _number_pairs(first, folder / _SCRATCH / "pair")
+        bar.update()
+        index = _place_rows(folder, written, pair_of_row, first, n_pairs)
+        bar.update()
+        keys = [raw(name, np.uint64) for name in ("query", "passage", "passage_id")]
+        group = group_pairs(pair_of_row, n_pairs, keys, bar.update)
+        np.save(folder / "group.npy", group.astype(_smallest(n_pairs)))
+        index = PairIndex(index.languages, index.sources, index.rows, index.source, group)
+        rest = {"rows": written.rows, "negatives": written.negatives, "digest": written.digest.hex()}
+        facts = write_record(folder, index, rest)
+        bar.update()
+    return facts
+
+
+def _number_pairs(first: IntArray, path: Path) -> tuple[IntArray, int]:
+    """(number of each row's pair, pairs): pairs are numbered in the order of their first rows. Kept at `path`."""
+    pair = np.memmap(path, dtype=np.int64, mode="w+", shape=first.shape)
+    count = 0
+    for start in range(0, len(first), _CHUNK):
+        own = np.asarray(first[start : start + _CHUNK])
+        new = own == np.arange(start, start + len(own))
+        pair[start : start + _CHUNK][new] = np.arange(count, count + int(new.sum()))
+        count += int(new.sum())
+        pair[start : start + _CHUNK] = pair[own]  # a pair's first row is never behind
+    return pair, count
+
+
+def _place_rows(folder: Path, written: _Written, pair_of_row: IntArray, first: IntArray, n_pairs: int) -> PairIndex:
+    """Write rows.npy and source.npy; the index without groups. LineError where two rows are one pair in one language."""
+    languages, sources = sorted(written.languages), sorted(written.sources)
+    column = np.array([languages.index(name) for name in written.languages])
+    place = np.array([sources.index(name) for name in written.sources])
+    lang_of_row, source_of_row = (
+        np.memmap(folder / _SCRATCH / name, dtype=np.int64, mode="r") for name in ("lang", "source")
+    )
+    table = open_memmap(folder / "rows.npy", mode="w+", dtype=_smallest(written.rows), shape=(n_pairs, len(languages)))
+    table[:] = -1
+    source = open_memmap(folder / "source.npy", mode="w+", dtype=_smallest(len(sources)), shape=(n_pairs,))
+    for start in range(0, written.rows, _CHUNK):
+        numbers = np.arange(start, min(start + _CHUNK, written.rows))
+        pairs, langs = np.asarray(pair_of_row[numbers]), column[lang_of_row[numbers]]
+        taken = table[pairs, langs] >= 0
+        free = np.flatnonzero(~taken)[::-1]  # backwards: of two rows for one place, the first one stays
+        table[pairs[free], langs[free]] = numbers[free]
+        wrong = table[pairs, langs] != numbers
+        if wrong.any():
+            again = int(numbers[wrong.argmax()])
+            raise _duplicate(folder, written, int(table[pairs[again - start], langs[again - start]]), again)
+        new = first[numbers] == numbers
+        source[pairs[new]] = place[source_of_row[numbers[new]]]
+    return PairIndex(tuple(languages), tuple(sources), table, source, np.zeros(0, dtype=np.int64))
+
+
+def _duplicate(folder: Path, written: _Written, first: int, again: int) -> LineError:
+    """The error for two rows with the same (source, id, lang)."""
+    files, lines = (np.memmap(folder / _SCRATCH / name, dtype=np.int64, mode="r") for name in ("file", "line"))
+    names = list(written.files)
+    fields = open_texts(folder).slice(again, 1).to_pylist()[0]
+    return LineError(
+        names[files[again]],
+        int(lines[again]),
+        f"duplicate row: id '{fields['id']}' in '{fields['lang']}' of source '{fields['source']}' is already at "
+        f"{names[files[first]]}:{lines[first]}",
+    )
+
+
+def write_record(folder: Path, index: PairIndex, rest: dict[str, Any]) -> dict[str, Any]:
+    """Sort the strata into order.npy and write pairs.json.
+
+    Args:
+        index: what rows.npy, source.npy and group.npy hold.
+        rest: "rows" (number), "negatives" (are there any), "digest" (of the rows).
+    """
+    total = int(index.counts.sum())
+    order = open_memmap(folder / "order.npy", mode="w+", dtype=_smallest(index.n_pairs), shape=(total,))
+    strata, start = [], 0
+    for source in range(len(index.sources)):
+        found = []
+        for lang in (*index.languages, None):
+            part = index.deal_order(source, lang)
+            order[start : start + len(part.pairs)] = part.pairs
+            sizes, counts = part.class_sizes.tolist(), part.class_counts.tolist()
+            found.append({"start": start, "class_sizes": sizes, "class_counts": counts})
+            start += len(part.pairs)
+        strata.append(found)
+    for mapped in (order, index.rows, index.source):
+        if isinstance(mapped, np.memmap):
+            mapped.flush()
+    facts = {
+        "format": FORMAT,
+        "pairs": index.n_pairs,
+        **rest,
+        "languages": list(index.languages),
+        "sources": list(index.sources),
+        "groups": index.n_groups,
+        "group_digest": index.group_digest,
+        "counts": index.counts.tolist(),
+        "strata": strata,
+    }
+    write_json(folder / RECORD, facts)
+    return facts
+
+
+def _smallest(n: int) -> npt.DTypeLike:
+    """int32 where it holds numbers below n."""
+    return np.int32 if n <= np.iinfo(np.int32).max else np.int64
