@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+import torch
+from sentence_transformers import SentenceTransformer
 
 from isoglot.errors import InputError
-from isoglot.retrieval.encode import encode_texts
+from isoglot.retrieval import encode
+from isoglot.retrieval.encode import Kind, encode_texts
+from isoglot.retrieval.forward import batches, forward, is_plain
+from isoglot.training.bases import load_model
+from isoglot.training.settings import LoraSettings
+from tests.training.tiny import WORDS, tiny_base
 
 
 class Model:
@@ -67,3 +76,103 @@ def test_nan_names_the_text() -> None:
         encode_texts(Broken(), ["fine", "bad one", "a much longer text"], "query", progress=False)
     with pytest.raises(InputError, match="no text"):
         encode_texts(Model(), [], "query")
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> SentenceTransformer:
+    base = tiny_base(tmp_path_factory.mktemp("base") / "tiny-bert")
+    return load_model(str(base), query_prompt="de1 ", passage_prompt="en2 de3 ", device="cpu")
+
+
+def sentences(n: int = 150) -> list[str]:
+    """Texts of 1 to 80 words (the tiny model reads 64 tokens), in no order, some of them twice."""
+    rng = np.random.default_rng(0)
+    made = [" ".join(rng.choice(WORDS, size=int(size))) for size in rng.integers(1, 12, size=n)]
+    return [*made, *made[:7], " ".join(WORDS[:80]), "", "wörd"]
+
+
+@pytest.mark.parametrize("kind", ["query", "passage"])
+@pytest.mark.parametrize("size", [1, 3, 64])
+def test_the_short_way_gives_the_vectors_of_the_model_itself(
+    tiny: SentenceTransformer, kind: Kind, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = sentences()
+    theirs = tiny.encode_query(texts) if kind == "query" else tiny.encode_document(texts)
+    monkeypatch.setattr(encode, "_WINDOW", 60)
+    assert is_plain(tiny)
+    with monkeypatch.context() as inside:  # the model's own methods are not called
+        inside.setattr(SentenceTransformer, "_inference", None)
+        vectors = encode_texts(tiny, texts, kind, size, progress=False)
+    unit = theirs / np.linalg.norm(theirs, axis=1, keepdims=True)
+    np.testing.assert_allclose(vectors, unit, atol=1e-6)
+    np.testing.assert_array_equal(vectors[:7], vectors[150:157])
+    np.testing.assert_array_equal(vectors, encode_texts(tiny, texts, kind, size, progress=False))
+
+
+def test_an_adapter_a_shorter_vector_and_a_shorter_text_are_respected(tmp_path: Path) -> None:
+    from sentence_transformers.sentence_transformer.modules import Dense
+
+    base = tiny_base(tmp_path / "tiny-bert")
+    model = load_model(str(base), LoraSettings(rank=4), query_prompt="en1 ", passage_prompt="", device="cpu")
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            if "lora_B" in name:  # zero at first: the adapter would do nothing
+                weight.normal_(std=0.5, generator=torch.Generator().manual_seed(1))
+    before = encode_texts(model, sentences(), "query", progress=False)
+    model.append(Dense(32, 16))
+    model.max_seq_length, model.truncate_dim = 7, 12
+    model.train()
+    vectors = encode_texts(model, sentences(), "query", progress=False)
+    assert is_plain(model)
+    assert (before.shape[1], vectors.shape[1]) == (32, 12)
+    theirs = model.encode_query(sentences())
+    np.testing.assert_allclose(vectors, theirs / np.linalg.norm(theirs, axis=1, keepdims=True), atol=1e-6)
+
+
+def test_what_is_not_plain_goes_through_its_own_methods(
+    tiny: SentenceTransformer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Other(SentenceTransformer):
+        def encode_query(self, inputs: list[str], **options: object) -> np.ndarray:
+            return np.ones((len(inputs), 3), dtype=np.float32)
+
+    other = Other(modules=list(tiny.children()), device="cpu")
+    assert not is_plain(other)
+    assert encode_texts(other, ["a", "b"], "query", progress=False).shape == (2, 3)
+    with_more = SentenceTransformer(modules=[*tiny.children(), torch.nn.Identity()], device="cpu")
+    assert not is_plain(with_more)
+    expected = encode_texts(tiny, sentences(), "passage", progress=False)
+    tokenizer = tiny.tokenizer
+    monkeypatch.setattr(tokenizer, "padding_side", "left")
+    assert forward(tiny, ["de1 de2", "de1"], "document", 64, lambda n: None) is None
+    assert encode_texts(tiny, sentences(), "passage", progress=False).shape == expected.shape
+    monkeypatch.setattr(tokenizer, "padding_side", "right")
+    np.testing.assert_array_equal(expected, encode_texts(tiny, sentences(), "passage", progress=False))
+
+
+def test_every_batch_moves_the_bar_and_an_interruption_stops_it(tiny: SentenceTransformer) -> None:
+    texts, counts = sentences(), []
+    encode_texts(tiny, texts, "query", 4, progress=False, watch=counts.append)
+    assert sum(counts) == len(set(texts))
+    assert len(counts) > 10
+
+    def interrupt(n: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        encode_texts(tiny, texts, "query", 4, progress=False, watch=interrupt)
+
+
+def test_batches_hold_every_text_once_within_the_tokens_and_the_padding() -> None:
+    rng = np.random.default_rng(4)
+    for size in (1, 8, 64):
+        lengths = np.sort(rng.integers(3, 300, size=500))[::-1].astype(np.int64)
+        cuts = list(batches(lengths, size))
+        assert [start for start, _ in cuts] == [0, *[end for _, end in cuts[:-1]]]
+        assert cuts[-1][1] == 500
+        for start, end in cuts:
+            padded = int(lengths[start]) * (end - start)
+            assert end == start + 1 or padded <= size * 64
+            most = min(500 - start, max(1, size * 64 // int(lengths[start])))
+            assert end - start <= max(1, most // 4) or lengths[start:end].sum() >= 0.96 * padded
+    assert list(batches(np.full(10, 5), 1000)) == [(0, 10)]

@@ -227,16 +227,12 @@ def test_products_stay_within_the_margin_and_coarser_ones_are_noticed(monkeypatc
     arguments = (queries, documents, np.arange(51), np.arange(50), np.arange(800), np.array([0, 800]))
     exact_ranks(*arguments)
 
-    real = np.matmul
-
-    def coarse(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> np.ndarray:
+    def coarse(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> None:
         """Ten bits of mantissa, as in TF32."""
-        cut = [
-            (x.copy().view(np.uint32) & np.uint32(0xFFFFE000)).view(np.float32) for x in (a, np.ascontiguousarray(b))
-        ]
-        return real(*cut, out=out)
+        cut = [(x.copy().view(np.uint32) & np.uint32(0xFFFFE000)).view(np.float32) for x in (a, b)]
+        np.matmul(cut[0], cut[1].T, out=out)
 
-    monkeypatch.setattr(np, "matmul", coarse)
+    monkeypatch.setattr("isoglot.retrieval.device.multiply", coarse)
     with pytest.raises(ImpreciseProductError, match="less precise"):
         exact_ranks(*arguments)
     with pytest.raises(ImpreciseProductError, match="TF32"):
@@ -281,3 +277,38 @@ def test_vectors_that_are_not_finite_or_too_long_are_refused(device: str | None)
 def test_importing_the_ranks_does_not_import_torch() -> None:
     code = "import sys, isoglot.retrieval.ranks, isoglot.retrieval.topk, isoglot.retrieval.store; print('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
+
+
+@pytest.mark.parametrize("chunk", [None, 37, 1000])
+@pytest.mark.parametrize("k", [1, 100])
+def test_more_equal_scores_than_are_kept_and_ever_longer_documents(k: int, chunk: int | None) -> None:
+    """A query of zeros ties with all documents; the others meet longer documents, thus wider margins, later on."""
+    rng = np.random.default_rng(6)
+    documents = (rng.normal(size=(2500, 8)) * np.linspace(0.1, 50, 2500)[:, None]).astype(np.float32)
+    documents[::3] = documents[1]
+    queries = rng.normal(size=(7, 8)).astype(np.float32)
+    queries[2] = 0
+    queries[3] = documents[1]
+    queries[4] = -documents[-1]
+    ties = rng.permutation(2500)
+    scores = defined_scores(queries, documents)
+    order = np.stack([brute_order(line, ties) for line in scores])[:, :k]
+    numbers, values = top_k(queries, documents, k, ties, query_chunk=4, document_chunk=chunk)
+    np.testing.assert_array_equal(numbers, order)
+    np.testing.assert_array_equal(values, np.take_along_axis(scores, order, axis=1))
+
+
+def test_numpy_and_torch_products_lead_to_the_same_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    queries, documents, indptr, relevant, ties, offsets = near_ties(5)
+    answers = []
+    for there in (True, False):
+        monkeypatch.setattr("isoglot.retrieval.device._torch_is_there", lambda there=there: there)
+        ranks = exact_ranks(queries, documents.astype(np.float16), indptr, relevant, ties, offsets)
+        answers.append([ranks.own, ranks.pooled, *top_k(queries, documents.astype(np.float16), 20, ties)])
+    for one, other in zip(*answers):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_no_queries_have_no_answer() -> None:
+    numbers, values = top_k(np.empty((0, 4), dtype=np.float32), np.ones((9, 4), dtype=np.float32), 3, np.arange(9))
+    assert numbers.shape == values.shape == (0, 3)

@@ -6,6 +6,7 @@ near to it to tell (`isoglot.retrieval.products`). Those are scored on the CPU, 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -19,6 +20,8 @@ from isoglot.retrieval.products import at_most
 
 # thresholds of one query that are compared with its scores at once: 16 x 65,536 bytes stay in the processor's cache
 _AT_ONCE = 16
+# products that are compared with a floor at once: 1 MiB, in the processor's cache
+_ELEMENTS = 1 << 18
 # undecided pairs that are handed over together
 _PAIRS = 1 << 16
 
@@ -100,20 +103,29 @@ def longest_of(square: float) -> float:
 
 
 class _NumpyEngine:
+    """Holds its own copy of every chunk: torch warns of the read-only memory of a map."""
+
     def __init__(self, queries: Float32Array) -> None:
-        self._queries = queries
+        self._queries = np.require(queries, requirements="W")
         self._cast = np.empty((0, queries.shape[1]), dtype=np.float32)
+        self._half = np.empty((0, queries.shape[1]), dtype=np.float16)
         self._buffer = np.empty(0, dtype=np.float32)
         self._part = self._cast
 
     def load(self, part: npt.NDArray[Any]) -> float:
         # products of float16 are several times slower on a CPU than casting the chunk first
-        if part.dtype == np.float32 and part.flags.c_contiguous:
-            self._part = np.asarray(part)
+        if len(self._cast) < len(part):
+            self._cast = np.empty(part.shape, dtype=np.float32)
+        self._part = self._cast[: len(part)]
+        if part.dtype == np.float16 and _torch_is_there():
+            if len(self._half) < len(part):
+                self._half = np.empty(part.shape, dtype=np.float16)
+            half = self._half[: len(part)]
+            half[:] = part
+            from isoglot.retrieval.torch_device import cast_on_cpu  # on all cores, and twice as fast on one
+
+            cast_on_cpu(half, self._part)
         else:
-            if len(self._cast) < len(part):
-                self._cast = np.empty(part.shape, dtype=np.float32)
-            self._part = self._cast[: len(part)]
             np.copyto(self._part, part, casting="same_kind")
         return longest_of(float(np.einsum("ij,ij->i", self._part, self._part).max()))
 
@@ -122,7 +134,26 @@ class _NumpyEngine:
         if len(self._buffer) < shape[0] * shape[1]:
             self._buffer = np.empty(shape[0] * shape[1], dtype=np.float32)
         out = self._buffer[: shape[0] * shape[1]].reshape(shape)
-        return _NumpyScores(np.matmul(self._queries[rows], self._part.T, out=out))
+        multiply(self._queries[rows], self._part, out)
+        return _NumpyScores(out)
+
+
+def _torch_is_there() -> bool:
+    """Whether the program has loaded torch: importing it takes longer than many a search."""
+    return hasattr(sys.modules.get("torch"), "mm")
+
+
+def multiply(queries: Float32Array, part: Float32Array, out: Float32Array) -> None:
+    """out = queries @ part.T in float32, by torch where it is loaded (faster on x86, with MKL), else by numpy.
+
+    Both are within `margins` of the scores, so the answer is the same.
+    """
+    if _torch_is_there():
+        from isoglot.retrieval.torch_device import multiply_on_cpu
+
+        multiply_on_cpu(queries, part, out)
+    else:
+        np.matmul(queries, part.T, out=out)
 
 
 class _NumpyScores:
@@ -152,18 +183,29 @@ class _NumpyScores:
     def reaching(
         self, floor: Float32Array, width: int, margin: FloatArray
     ) -> Iterator[tuple[IntArray, IntArray, Float32Array]]:
-        pairs = _Pairs()
-        for row, line in enumerate(self._products):
-            columns = np.flatnonzero(line >= floor[row])
-            if len(columns) > 2 * width:  # too many to score: the best of the chunk alone raise the floor
-                held = line[columns]
-                place = len(held) - width
-                least = at_most(np.partition(held, place)[place] - 2 * margin[row : row + 1])
-                columns = columns[held >= least]
-            pairs.add(np.full(len(columns), row), columns, line[columns])
+        n = self._products.shape[1]
+        step, pairs = max(1, _ELEMENTS // n), _Pairs()
+        for start in range(0, len(floor), step):
+            rows = slice(start, min(start + step, len(floor)))
+            lines, least = self._products[rows], floor[rows]
+            if n > 2 * width and np.isneginf(least).any():  # nothing was seen yet: the best of the chunk are the floor
+                least = self._raised(lines, least, width, margin[rows])
+            places = np.flatnonzero(lines >= least[:, None])
+            if n > 2 * width and len(places) > 2 * width * len(lines):  # too many to keep
+                least = self._raised(lines, least, width, margin[rows])
+                places = np.flatnonzero(lines >= least[:, None])
+            which, columns = np.divmod(places, n)
+            pairs.add(start + which, columns, lines[which, columns])
             if pairs.count > _PAIRS:
                 yield pairs.take()
-        yield pairs.take()
+        if pairs.count:
+            yield pairs.take()
+
+    @staticmethod
+    def _raised(lines: Float32Array, floor: Float32Array, width: int, margin: FloatArray) -> Float32Array:
+        """The floor, or what the `width` best products of these lines alone put in its place."""
+        best = np.partition(lines, lines.shape[1] - width, axis=1)[:, -width]
+        return np.maximum(floor, at_most(best - 2 * margin))
 
 
 class _Pairs:

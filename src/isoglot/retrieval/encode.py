@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from tqdm import tqdm
@@ -17,6 +18,8 @@ Kind = Literal["query", "passage"]
 DEFAULT_BATCH_SIZE = 64
 # texts handed to the model at once, in batches: enough for its own batching, few enough for the progress bar to move
 _BATCHES_PER_CALL = 8
+# texts that are tokenised at once
+_WINDOW = 4096
 _LABELS: dict[Kind, str] = {"query": "encode queries", "passage": "encode passages"}
 
 
@@ -39,19 +42,23 @@ def encode_texts(
     kind: Kind,
     batch_size: int | None = None,
     progress: bool = True,
+    watch: Callable[[int], None] | None = None,
 ) -> Float32Array:
     """Embed texts.
 
     Each distinct text is encoded once, longest first, so that equal texts have the very same vector (and tie exactly)
-    and a batch holds texts of about one length.
+    and a batch holds texts of about one length. A plain `SentenceTransformer` is given batches of texts with equally many
+    tokens (`isoglot.retrieval.forward`), any other model lists of texts.
 
     Args:
         model: a `SentenceTransformer`, or anything with its `encode_query` and `encode_document`. Prompts are the
             model's own: the one saved as "query" for queries; "document", "passage" or "corpus" for passages.
         texts: n texts.
         kind: which of the two methods (and prompts) to use.
-        batch_size: texts per forward pass; 64 when None.
+        batch_size: texts per forward pass; 64 when None. A plain `SentenceTransformer` is given 64 times as many tokens at
+            once, thus more of the short and fewer of the long texts.
         progress: show a progress bar on stderr.
+        watch: called with the number of texts that were encoded, again and again: another progress bar.
 
     Returns:
         float32, shape (n, d), every row of length 1 (rows of zeros stay).
@@ -66,20 +73,75 @@ def encode_texts(
     if not distinct:
         raise InputError("no text to encode")
     order = sorted(range(len(distinct)), key=lambda i: (-len(distinct[i]), i))
-    encode = model.encode_query if kind == "query" else model.encode_document
+    encode = _encoder(model, kind, size)
     vectors: Float32Array | None = None
-    step = size * _BATCHES_PER_CALL
     with tqdm(total=len(distinct), desc=_LABELS[kind], disable=not progress, unit="text") as bar:
-        for start in range(0, len(order), step):
-            rows = order[start : start + step]
-            part = encode([distinct[i] for i in rows], batch_size=size, show_progress_bar=False)
-            part = _unit(np.asarray(part, dtype=np.float32), distinct, rows)
+
+        def done(n: int) -> None:
+            bar.update(n)
+            if watch is not None:
+                watch(n)
+
+        for start in range(0, len(order), encode.window):
+            rows = order[start : start + encode.window]
+            part = _unit(encode([distinct[i] for i in rows], done), distinct, rows)
             if vectors is None:
                 vectors = np.empty((len(distinct), part.shape[1]), dtype=np.float32)
             vectors[rows] = part
-            bar.update(len(rows))
     assert vectors is not None
     return vectors[inverse]
+
+
+class _Encoder(Protocol):
+    """Texts of about one length, longest first, to vectors."""
+
+    window: int
+
+    def __call__(self, texts: list[str], done: Callable[[int], None]) -> Float32Array: ...
+
+
+def _encoder(model: Any, kind: Kind, size: int) -> _Encoder:
+    """The short way for a plain SentenceTransformer, else the model's own methods."""
+    own = _Own(model, kind, size)
+    loaded = sys.modules.get("sentence_transformers")
+    if loaded is not None and isinstance(model, loaded.SentenceTransformer):
+        from isoglot.retrieval.forward import is_plain
+
+        if is_plain(model):
+            return _Short(own)
+    return own
+
+
+class _Own:
+    """The model's own methods."""
+
+    def __init__(self, model: Any, kind: Kind, size: int) -> None:
+        self.model, self.kind, self.size = model, kind, size
+        self.window = size * _BATCHES_PER_CALL
+
+    def __call__(self, texts: list[str], done: Callable[[int], None]) -> Float32Array:
+        encode = self.model.encode_query if self.kind == "query" else self.model.encode_document
+        found = []
+        for start in range(0, len(texts), self.window):
+            part = texts[start : start + self.window]
+            found.append(np.asarray(encode(part, batch_size=self.size, show_progress_bar=False), dtype=np.float32))
+            done(len(part))
+        return np.concatenate(found)
+
+
+class _Short:
+    """Forward passes over batches of our own; the model's own methods where its tokenizer does something unusual."""
+
+    def __init__(self, own: _Own) -> None:
+        self._own = own
+        self.window = _WINDOW
+
+    def __call__(self, texts: list[str], done: Callable[[int], None]) -> Float32Array:
+        from isoglot.retrieval.forward import forward
+
+        own = self._own
+        found = forward(own.model, texts, "query" if own.kind == "query" else "document", own.size, done)
+        return own(texts, done) if found is None else found
 
 
 def encode_benchmark(

@@ -20,6 +20,8 @@ from isoglot.records import Float32Array, FloatArray, IntArray
 # the largest matrix of scores that is held: 512 x 65,536 float32 are 128 MiB
 QUERY_CHUNK = 512
 DOCUMENT_CHUNK = 65_536
+# documents at a time when the k best are looked for on a CPU: their products are compared while they are in its cache
+TOP_CHUNK = 2048
 # the largest chunk of documents in float32 when no size is given: 128 MiB (wider vectors, fewer of them)
 _CHUNK_FLOATS = 1 << 25
 # pairs scored one by one at a time: their float64 copies stay in the processor's cache
@@ -94,15 +96,15 @@ def at_least(values: FloatArray) -> Float32Array:
 def exact_scores(
     queries: Float32Array,
     rows: IntArray,
-    part: npt.NDArray[Any],
+    part: Rows,
     columns: IntArray,
     products: Float32Array,
     margin: Any,
 ) -> Float32Array:
-    """`pair_scores` of one chunk, each distinct pair computed once if there are many, held against their products.
+    """`pair_scores`, each distinct pair computed once if there are many, held against their products.
 
     Args:
-        part: the documents of the chunk, any float type.
+        part: the documents that `columns` number: a chunk or all of them, any float type.
         products, margin: what the matrix product gave for the pairs, and how far off it may be, shape (n_pairs,).
 
     Raises:

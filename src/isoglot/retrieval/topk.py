@@ -5,17 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from isoglot.records import Float32Array, IntArray
+from isoglot.retrieval.candidates import Candidates
 from isoglot.retrieval.device import engine
-from isoglot.retrieval.products import (
-    QUERY_CHUNK,
-    Rows,
-    at_most,
-    check,
-    document_chunks,
-    exact_scores,
-    lengths,
-    margins,
-)
+from isoglot.retrieval.products import QUERY_CHUNK, TOP_CHUNK, Rows, check, document_chunks, lengths, margins
 
 
 def top_k(
@@ -50,34 +42,21 @@ def top_k(
     width = min(k, end - first)
     if width < 1:
         raise ValueError("k and the number of documents must be at least 1")
-    best = np.full((len(held), width), -1, dtype=np.int64)
-    values = np.full((len(held), width), -np.inf, dtype=np.float32)
-    products, norms = engine(held, device), lengths(held)
-    for begin, part in document_chunks(documents, first, end, document_chunk):
-        longest = products.load(part)
-        for start in range(0, len(held), query_chunk):
-            rows = slice(start, min(start + query_chunk, len(held)))
-            margin = margins(norms[rows], longest, held.shape[1])
-            # nothing below the last score that is kept can enter; that is -inf until `width` documents were seen
-            floor = at_most(values[rows, -1] - margin)
-            for lines, columns, found in products.scores(rows).reaching(floor, width, margin):
-                exact = exact_scores(held, start + lines, part, columns, found, margin[lines])
-                _keep(best[rows], values[rows], lines, begin + columns, exact, ties)
-    return best, values
-
-
-def _keep(
-    best: IntArray, values: Float32Array, rows: IntArray, documents: IntArray, scores: Float32Array, ties: IntArray
-) -> None:
-    """Put documents (by ascending row) among those kept so far, in place; -1 stands where nothing was."""
-    width = best.shape[1]
-    bounds = [0, *(np.flatnonzero(np.diff(rows)) + 1).tolist(), len(rows)]
-    for start, end in zip(bounds[:-1], bounds[1:]):
-        if start == end:
-            continue
-        row = rows[start]
-        kept = best[row] >= 0
-        numbers = np.concatenate([best[row][kept], documents[start:end]])
-        held = np.concatenate([values[row][kept], scores[start:end]])
-        order = np.lexsort((ties[numbers], -held))[:width]
-        best[row, : len(order)], values[row, : len(order)] = numbers[order], held[order]
+    if isinstance(documents, np.memmap):
+        documents = documents.view(np.ndarray)  # the same map, without the cost of a subclass at every slice
+    products, norms, longest = engine(held, device), lengths(held), 0.0
+    blocks = [slice(start, min(start + query_chunk, len(held))) for start in range(0, len(held), query_chunk)]
+    candidates = [Candidates(held[rows], documents, width, ties) for rows in blocks]
+    size = document_chunk or (TOP_CHUNK if device is None else None)
+    for begin, part in document_chunks(documents, first, end, size):
+        longest = max(longest, products.load(part))
+        margin = margins(norms, longest, held.shape[1])
+        for rows, among in zip(blocks, candidates):
+            scores = products.scores(rows)
+            for lines, columns, found in scores.reaching(among.floor(margin[rows]), width, margin[rows]):
+                among.add(lines, begin + columns, found, margin[rows])
+    best = [among.best(margin[rows]) for rows, among in zip(blocks, candidates)]
+    if not best:
+        return np.empty((0, width), dtype=np.int64), np.empty((0, width), dtype=np.float32)
+    numbers, values = (np.concatenate(arrays) for arrays in zip(*best))
+    return numbers, values

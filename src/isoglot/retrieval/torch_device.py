@@ -87,6 +87,17 @@ class _TorchScores:
         return torch.from_numpy(np.ascontiguousarray(array)).to(self._products.device)
 
 
+def multiply_on_cpu(queries: Float32Array, part: Float32Array, out: Float32Array) -> None:
+    """out = queries @ part.T, by torch on numpy's memory; all writable."""
+    with _full_precision():
+        torch.mm(torch.from_numpy(queries), torch.from_numpy(part).T, out=torch.from_numpy(out))
+
+
+def cast_on_cpu(half: npt.NDArray[np.float16], out: Float32Array) -> None:
+    """float16 to float32, on numpy's memory; both writable."""
+    torch.from_numpy(out).copy_(torch.from_numpy(half))
+
+
 def _take(tensor: Any) -> Any:
     return tensor.cpu().numpy()
 

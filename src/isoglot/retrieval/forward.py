@@ -1,0 +1,124 @@
+"""Texts through a plain SentenceTransformer, in batches of texts with equally many tokens. Imports torch, so load it late.
+
+`SentenceTransformer.encode` sorts by characters, tokenises batch by batch and pads every batch to its longest text. Here a
+window of texts is tokenised at once and sorted by tokens, and a batch is cut by its padded tokens and its padding, not by rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.sentence_transformer.modules import Dense, Normalize, Pooling, Transformer
+
+from isoglot.records import Float32Array, IntArray
+
+Task = Literal["query", "document"]
+# padded tokens of a batch, per row that was asked for: 64 rows of 64 tokens, 16 of 256, 256 of 16
+_TOKENS = 64
+# the share of a batch that padding may take, unless the batch would be smaller than a quarter of the rows asked for
+_PADDING = 0.04
+_TASKS: dict[Task, tuple[str, ...]] = {"query": ("query",), "document": ("document", "passage", "corpus")}
+_KEYS = {"input_ids", "attention_mask", "token_type_ids"}
+_NOTES = {"modality", "prompt_length"}
+
+
+def is_plain(model: Any) -> bool:
+    """Whether `forward` gives what `encode_query` and `encode_document` give: a known class with known modules, in one place.
+
+    Not so where a subclass or an instance has its own `encode`, texts are packed without padding (flash attention), queries are
+    filled up to a length, or several devices share the work.
+    """
+    if (
+        type(model) is not SentenceTransformer
+        or {"encode", "encode_query", "encode_document", "preprocess"} & vars(model).keys()
+    ):
+        return False
+    modules = list(model.children())
+    known = [type(module) in (Pooling, Dense, Normalize) for module in modules[1:]]
+    if not modules or type(modules[0]) is not Transformer or not known or not all(known):
+        return False
+    first: Any = modules[0]
+    return (
+        model.get_backend() == "torch"
+        and set(first.modality_config) == {"text"}
+        and not first.can_flatten_inputs
+        and first.query_expansion is None
+        and getattr(model, "_distributed_inference", None) is None
+        and getattr(first.model, "hf_device_map", None) is None
+        and model.device.type in ("cpu", "cuda", "mps")
+        and all(parameter.device == model.device for parameter in model.parameters())
+    )
+
+
+def forward(
+    model: Any, texts: Sequence[str], task: Task, batch_size: int, done: Callable[[int], None]
+) -> Float32Array | None:
+    """Sentence embeddings as the model gives them, float32, shape (n, d); None if its tokenizer does something unusual.
+
+    Args:
+        model: one for which `is_plain` holds.
+        texts: one window, of about one length.
+        task: whose prompt and length are used.
+        batch_size: the tokens of a batch are 64 times as many.
+        done: called with the number of texts of every batch that was computed.
+    """
+    name = next((name for name in _TASKS[task] if name in model.prompts), model.default_prompt_name)
+    prompt = model.prompts.get(name) if name is not None else None
+    features = dict(model.preprocess(list(texts), prompt=prompt, task=task))
+    lengths = _lengths(features, len(texts))
+    if lengths is None:
+        return None
+    order = np.argsort(-lengths, kind="stable")
+    found = []
+    model.eval()
+    with torch.inference_mode():
+        for start, end in batches(lengths[order], batch_size):
+            rows = torch.from_numpy(order[start:end])
+            width = int(lengths[order[start]])
+            batch = {key: features[key][rows, :width].to(model.device) for key in _KEYS & features.keys()}
+            out = model({**batch, **{key: features[key] for key in _NOTES & features.keys()}}, task=task)
+            found.append(out["sentence_embedding"][:, : model.truncate_dim].float())
+            done(end - start)
+        vectors = torch.cat(found).cpu().numpy()
+    back: Float32Array = np.empty_like(vectors)
+    back[order] = vectors
+    return back
+
+
+def batches(lengths: IntArray, batch_size: int) -> Iterator[tuple[int, int]]:
+    """(first, end) of batches of texts with so many tokens (descending), shape (n,).
+
+    A batch has at most `batch_size` x 64 padded tokens (or one text), and ends early rather than pad more than 4% of them, once
+    it has a quarter of its rows.
+    """
+    start, n = 0, len(lengths)
+    while start < n:
+        width = max(1, int(lengths[start]))
+        most = min(n - start, max(1, batch_size * _TOKENS // width))
+        tokens = np.cumsum(lengths[start : start + most])
+        padded = width * np.arange(1, most + 1)
+        fits = np.flatnonzero(tokens >= (1 - _PADDING) * padded)
+        rows = max(int(fits[-1]) + 1, min(most, max(1, most // 4)))
+        yield start, start + rows
+        start += rows
+
+
+def _lengths(features: dict[str, Any], n: int) -> IntArray | None:
+    """Tokens of every text, shape (n,); None unless the features are those of texts that are padded on the right.
+
+    Padding on the left can move the positions of a text's tokens: its vector then depends on the batch.
+    """
+    if not {"input_ids", "attention_mask"} <= features.keys() or features.keys() - _KEYS - _NOTES:
+        return None
+    mask = features["attention_mask"]
+    tensors = [features[key] for key in _KEYS & features.keys()]
+    if any(not isinstance(one, torch.Tensor) or one.shape != mask.shape for one in tensors) or len(mask) != n:
+        return None
+    if mask.ndim != 2 or not bool((mask[:, 1:] <= mask[:, :-1]).all()):
+        return None
+    lengths: IntArray = mask.sum(dim=1).numpy().astype(np.int64)
+    return lengths if len(lengths) and lengths.min() > 0 else None
