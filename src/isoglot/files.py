@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -101,14 +102,29 @@ def package_versions(names: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def digest_strings(strings: Iterable[str]) -> str:
-    """SHA-256 (hex) of a sequence of strings, each with its length, so that no two sequences share their bytes."""
-    digest = hashlib.sha256()
-    for string in strings:
+class StringDigest:
+    """SHA-256 of a sequence of strings, each with its length, so that no two sequences share their bytes."""
+
+    def __init__(self) -> None:
+        self._digest = hashlib.sha256()
+
+    def add(self, string: str) -> None:
+        """The next string."""
         data = string.encode("utf-8", "surrogatepass")
-        digest.update(len(data).to_bytes(8, "little"))
-        digest.update(data)
-    return digest.hexdigest()
+        self._digest.update(len(data).to_bytes(8, "little"))
+        self._digest.update(data)
+
+    def hex(self) -> str:
+        """Digest of the strings so far."""
+        return self._digest.hexdigest()
+
+
+def digest_strings(strings: Iterable[str]) -> str:
+    """SHA-256 (hex) of a sequence of strings, as `StringDigest` has it."""
+    digest = StringDigest()
+    for string in strings:
+        digest.add(string)
+    return digest.hex()
 
 
 def digest_json(value: Any) -> str:
@@ -128,3 +144,26 @@ def _slow(source: Any) -> str:
     for chunk in iter(lambda: source.read(1 << 20), b""):
         digest.update(chunk)
     return digest.hexdigest()
+
+
+@contextmanager
+def exclusive(path: Path, waiting: str = "") -> Iterator[None]:
+    """Hold a lock on a file that the system drops with the process; without `fcntl` (Windows) there is none.
+
+    Args:
+        path: the lock's file; it is made where it is missing, and stays.
+        waiting: said on stderr when another process holds the lock.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    with path.open("a") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if waiting:
+                print(waiting, file=sys.stderr)
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield

@@ -9,9 +9,7 @@ from __future__ import annotations
 import itertools
 import re
 import shutil
-import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,7 +18,7 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from isoglot.errors import InputError
-from isoglot.files import cache_dir, digest_json, read_json, write_json
+from isoglot.files import cache_dir, digest_json, exclusive, read_json, write_json
 from isoglot.records import IntArray
 from isoglot.retrieval.distinct import TextDigests, text_digest
 from isoglot.retrieval.encode import Kind, encode_texts
@@ -32,6 +30,7 @@ _META = "meta.json"
 _NAME = re.compile(r"[0-9a-f]{64}")
 _PROMPTS: dict[Kind, tuple[str, ...]] = {"query": ("query",), "passage": ("document", "passage", "corpus")}
 
+_WAITING = "another process encodes these texts; waiting for it"
 _CHANGED = "the texts changed while they were read for the second time"
 
 StoredType = Literal["float32", "float16"]
@@ -112,7 +111,7 @@ class EmbeddingStore:
             return found
         try:
             directory.mkdir(parents=True, exist_ok=True)
-            with _turn(directory / "lock", progress):
+            with exclusive(directory / "lock", _WAITING if progress else ""):
                 if (found := self._open(directory, dtype)) is not None:  # made while this process waited
                     return found
                 # an entry that was complete keeps its shard size, so that only what is damaged is made again
@@ -276,21 +275,3 @@ def _settings(model: Any) -> Any:
         **found,
         "modules": [[name, {key: str(value) for key, value in config.items()}] for name, config in modules],
     }
-
-
-@contextmanager
-def _turn(path: Path, progress: bool) -> Iterator[None]:
-    """Hold a lock that the system drops with the process; without `fcntl` (Windows) there is none."""
-    try:
-        import fcntl
-    except ImportError:
-        yield
-        return
-    with path.open("a") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if progress:
-                print("another process encodes these texts; waiting for it", file=sys.stderr)
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        yield

@@ -1,0 +1,241 @@
+"""Token ids of a pair table's texts: every text is tokenised once, and training only reads them.
+
+A column of a table has a directory in isoglot's cache, named by a SHA-256 over the tokenizer, the prompt, the token limit, the
+table's digest and the column. In it are segments of up to `SEGMENT` rows, each written whole and named by its digest, so that an
+interrupted tokenisation goes on after the last segment, and a later run adds only the rows that no earlier run used. A
+segment is one .npy file of int32 words that holds n row numbers (int64), n + 1 offsets (int64) and the token ids (int32).
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import io
+import itertools
+import re
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from tqdm import tqdm
+
+from isoglot.files import atomic_path, digest_file, digest_json, digest_strings, exclusive, package_versions, write_json
+from isoglot.records import IntArray
+
+SEGMENT = 16_384
+"""Texts per file: what an interruption loses is at most the tokenisation of these."""
+_TEXTS_PER_CALL = 2048  # the tokenizer's own records take about 100 bytes per token while a call lasts
+_KEEP_FREE = 1 << 30  # bytes of the disk that the cache leaves to others
+_MOST_PLACES = np.iinfo(np.int32).max
+_FORMAT = 1
+_NAME = re.compile(r"rows-(\d{9})-([0-9a-f]{16})\.npy")
+
+Ids = npt.NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class TextTokenizer:
+    """A fast tokenizer with its token limit.
+
+    Attributes:
+        tokenizer: of transformers, with a `backend_tokenizer`.
+        max_length: tokens per text, special tokens included; None: the tokenizer's `model_max_length`.
+    """
+
+    tokenizer: Any
+    max_length: int | None
+
+    def ids(self, texts: Sequence[str], prompt: str) -> list[list[int]]:
+        """Token ids of each text behind the prompt, truncated, not padded."""
+        found: list[list[int]] = self.tokenizer(
+            [prompt + text for text in texts],
+            truncation="longest_first",
+            max_length=self.max_length,
+            padding=False,
+            return_attention_mask=False,
+            return_token_type_ids=False,
+        )["input_ids"]
+        return found
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of all that decides the ids: the backend's full description, the limit, the library's version."""
+        backend = self.tokenizer.backend_tokenizer
+        truncation, padding = backend.truncation, backend.padding
+        # what the last call happened to use is part of the description; every call sets both anew
+        backend.no_truncation()
+        backend.no_padding()
+        description = backend.to_str()
+        if truncation:
+            backend.enable_truncation(**truncation)
+        if padding:
+            backend.enable_padding(**padding)
+        settings = {
+            "class": type(self.tokenizer).__name__,
+            "max_length": self.max_length or self.tokenizer.model_max_length,
+            "truncation_side": self.tokenizer.truncation_side,
+            "split_special_tokens": bool(getattr(self.tokenizer, "split_special_tokens", False)),
+            "version": package_versions(["tokenizers"]),
+        }
+        return digest_strings([description, digest_json(settings)])
+
+
+class TokenColumn:
+    """Token ids of the rows of one column, read from arrays or memory maps. Takes 4 bytes of memory per row.
+
+    Args:
+        size: rows that the column has; those that were not added are missing.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._where = np.full(size, -1, dtype=np.int32)  # segment number x SEGMENT + place in it
+        self._offsets: list[IntArray] = []
+        self._ids: list[Ids] = []
+
+    def add(self, rows: IntArray, offsets: IntArray, ids: Ids) -> None:
+        """Add at most `SEGMENT` rows: row `rows[i]` has `ids[offsets[i]:offsets[i + 1]]`.
+
+        Raises:
+            OSError: more segments than there are numbers for, about 131,000.
+        """
+        first = len(self._ids) * SEGMENT
+        if first + len(rows) > _MOST_PLACES:
+            raise OSError(errno.EFBIG, "too many segments")
+        self._where[rows] = np.arange(first, first + len(rows))
+        self._offsets.append(offsets)
+        self._ids.append(ids)
+
+    def missing(self, rows: IntArray) -> IntArray:
+        """Those of `rows` that were not added."""
+        return rows[self._where[rows] < 0]
+
+    def take(self, rows: IntArray) -> tuple[Ids, IntArray]:
+        """(ids of the rows one after the other, lengths of shape (n,)). KeyError: a row is missing."""
+        places = self._where[rows]
+        if len(places) and int(places.min()) < 0:
+            raise KeyError("rows that were not tokenised")
+        pieces = []
+        for place in places.tolist():
+            number, within = divmod(place, SEGMENT)
+            offsets = self._offsets[number]
+            pieces.append(self._ids[number][offsets[within] : offsets[within + 1]])
+        lengths = np.fromiter(map(len, pieces), dtype=np.int64, count=len(pieces))
+        return np.concatenate(pieces) if pieces else np.empty(0, dtype=np.int32), lengths
+
+
+def tokenize_rows(
+    column: TokenColumn, texts: pa.ChunkedArray[Any], rows: IntArray, tokenizer: TextTokenizer, prompt: str, show: bool
+) -> Iterator[tuple[IntArray, IntArray, Ids]]:
+    """Tokenise those of `rows` that `column` lacks and add them, segment by segment; yields what was added.
+
+    Args:
+        texts: all texts of the column, by row number.
+        show: a progress bar on stderr, once it takes longer than a second.
+    """
+    rows = column.missing(rows)
+    with tqdm(
+        total=len(rows), desc="tokenise", unit="text", file=sys.stderr, disable=not show, delay=1.0, dynamic_ncols=True
+    ) as bar:
+        for start in range(0, len(rows), SEGMENT):
+            part = rows[start : start + SEGMENT]
+            segment = (part, *_tokenize(texts.take(pa.array(part, pa.int64())), tokenizer, prompt, bar))
+            column.add(*segment)
+            yield segment
+
+
+def _tokenize(texts: pa.ChunkedArray[Any], tokenizer: TextTokenizer, prompt: str, bar: Any) -> tuple[IntArray, Ids]:
+    """(offsets, ids) of texts; equal ones are tokenised once."""
+    coded = texts.combine_chunks().dictionary_encode()
+    codes = np.asarray(coded.indices)
+    distinct: list[Any] = coded.dictionary.to_pylist()
+    found: list[list[int]] = []
+    for start in range(0, len(distinct), _TEXTS_PER_CALL):
+        part = distinct[start : start + _TEXTS_PER_CALL]
+        found += tokenizer.ids(part, prompt)
+        bar.update(len(part))
+    bar.update(len(codes) - len(distinct))
+    lengths = np.fromiter(map(len, found), dtype=np.int64, count=len(found))
+    flat = np.fromiter(itertools.chain.from_iterable(found), dtype=np.int32, count=int(lengths.sum()))
+    starts = np.cumsum(lengths) - lengths
+    offsets = np.zeros(len(codes) + 1, dtype=np.int64)
+    np.cumsum(lengths[codes], out=offsets[1:])
+    if len(distinct) < len(codes):  # repeat the ids of equal texts
+        flat = flat[np.repeat(starts[codes] - offsets[:-1], lengths[codes]) + np.arange(offsets[-1])]
+    return offsets, flat
+
+
+def stored_column(
+    root: Path,
+    key: dict[str, Any],
+    texts: pa.ChunkedArray[Any],
+    rows: IntArray,
+    tokenizer: TextTokenizer,
+    prompt: str,
+    show: bool,
+) -> TokenColumn:
+    """The column with at least `rows`, from the store under `root`; what is missing is tokenised and stored.
+
+    Processes that want the same column take turns. A segment that is damaged is deleted and its rows are tokenised again.
+
+    Args:
+        key: what the texts are: with the tokenizer's digest and the prompt it names the directory.
+
+    Raises:
+        OSError: the store cannot be written, or its disk has less than 1 GiB left.
+    """
+    key = {"format": _FORMAT, "tokenizer": tokenizer.digest, "prompt": prompt, **key}
+    directory = root / digest_json(key)
+    column = TokenColumn(len(texts))
+    _load(directory, column)
+    if not len(column.missing(rows)):
+        return column
+    directory.mkdir(parents=True, exist_ok=True)
+    with exclusive(directory / "lock", "another process tokenises these texts; waiting for it" if show else ""):
+        column = TokenColumn(len(texts))
+        _load(directory, column, repair=True)  # another process may have written while this one waited
+        write_json(directory / "about.json", key)
+        for segment in tokenize_rows(column, texts, rows, tokenizer, prompt, show):
+            _write(directory, *segment)
+    return column
+
+
+def _load(directory: Path, column: TokenColumn, *, repair: bool = False) -> None:
+    """Add all whole segments of a directory to the column; `repair`: delete the others."""
+    for path in sorted(directory.glob("rows-*.npy")):
+        if (segment := _read(path)) is not None:
+            column.add(*segment)
+        elif repair:
+            path.unlink(missing_ok=True)
+
+
+def _write(directory: Path, rows: IntArray, offsets: IntArray, ids: Ids) -> None:
+    words = np.concatenate([rows.astype("<i8").view("<i4"), offsets.astype("<i8").view("<i4"), ids.astype("<i4")])
+    if shutil.disk_usage(directory).free < words.nbytes + _KEEP_FREE:
+        raise OSError(errno.ENOSPC, "less than 1 GiB of the disk is free")
+    sink = io.BytesIO()
+    np.lib.format.write_array(sink, words, allow_pickle=False)
+    data = sink.getbuffer()
+    with atomic_path(directory / f"rows-{len(rows):09d}-{hashlib.sha256(data).hexdigest()[:16]}.npy") as temporary:
+        temporary.write_bytes(data)
+
+
+def _read(path: Path) -> tuple[IntArray, IntArray, Ids] | None:
+    """(rows, offsets, ids), memory-mapped; None where the file is damaged or is none of ours."""
+    match = _NAME.fullmatch(path.name)
+    try:
+        if match is None or not digest_file(path).startswith(match[2]):
+            return None
+        # a plain array over the map: numpy.memmap costs ten times as much per slice
+        words = np.load(path, mmap_mode="r", allow_pickle=False).view(np.ndarray)
+    except (OSError, ValueError, EOFError):
+        return None
+    n = int(match[1])
+    rows, offsets = words[: 2 * n].view("<i8"), words[2 * n : 4 * n + 2].view("<i8")
+    return rows, offsets, words[4 * n + 2 :]
