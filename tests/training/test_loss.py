@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
 
 from isoglot.batching.sampler import TextBatch
 from isoglot.training.bases import load_model
@@ -51,6 +52,28 @@ def test_symmetric_is_the_mean_of_both_directions() -> None:
     loss = InfoNCE(Given(), scale=10.0, symmetric=True)(columns, None)  # type: ignore[arg-type]
     both = (reference(queries, passages, None, 10.0) + reference(passages, queries, None, 10.0)) / 2
     assert float(loss) == pytest.approx(both, abs=1e-12)
+
+
+@pytest.mark.parametrize("n_negatives", [0, 4])
+@pytest.mark.parametrize("symmetric", [False, True])
+def test_loss_and_gradients_are_those_of_sentence_transformers(n_negatives: int, symmetric: bool) -> None:
+    random = np.random.default_rng(5)
+    columns = [torch.tensor(random.normal(size=(n, 8)), requires_grad=True) for n in (7, 7, n_negatives) if n]
+    theirs = MultipleNegativesRankingLoss(
+        Given(),  # type: ignore[arg-type]
+        scale=20.0,
+        directions=("query_to_doc", "doc_to_query") if symmetric else ("query_to_doc",),
+        partition_mode="per_direction" if symmetric else "joint",
+    ).compute_loss_from_embeddings(columns, None)
+    ours = InfoNCE(Given(), scale=20.0, symmetric=symmetric)([{"input": part} for part in columns])  # type: ignore[arg-type]
+    assert float(ours.detach()) == pytest.approx(float(theirs.detach()), abs=1e-12)
+    for one, two in zip(torch.autograd.grad(ours, columns), torch.autograd.grad(theirs, columns)):
+        assert float((one - two).abs().max()) < 1e-12
+
+
+def test_half_precision_embeddings_are_compared_in_float32() -> None:
+    columns = [{"input": torch.randn(6, 8, dtype=torch.bfloat16)} for _ in range(2)]
+    assert InfoNCE(Given(), scale=50.0)(columns, None).dtype == torch.float32  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("chunks", [0, 1, 3, 7, 50])

@@ -5,10 +5,13 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from isoglot.cli.common import PAIRS_HELP, add_data_dir, print_json
 from isoglot.cli.plan import add_plan_options
+
+if TYPE_CHECKING:
+    from isoglot.training.settings import TrainSettings
 
 _LORA = {
     "lora_rank": "rank",
@@ -28,7 +31,8 @@ def add(commands: Any) -> None:
         description="Train a retriever on parallel pairs with InfoNCE and in-batch negatives. Settings come from --config, then "
         "from key=value words (any setting, e.g. lora.rank=8 scale=20), then from options.",
         epilog="example: isoglot train --pairs lareqa:mlqa-r --base offline:multilingual-e5-small --steps 100 --batch-size 32 "
-        "--output runs/hybrid",
+        "--output runs/hybrid. On several devices: torchrun --nproc-per-node N -m isoglot train ...; --batch-size counts the "
+        "pairs of all processes together, and the result is that of one process.",
     )
     absent = argparse.SUPPRESS
     train.add_argument("words", nargs="*", metavar="key=value", help="any setting by name")
@@ -70,6 +74,14 @@ def add(commands: Any) -> None:
     train.add_argument(
         "--patience", type=int, metavar="N", default=absent, help="stop after N validations without a better loss"
     )
+    train.add_argument(
+        "--grad-cache",
+        type=int,
+        metavar="N",
+        default=absent,
+        help="for batches that do not fit into memory: forward at most N tokens at a time and compute every text twice; "
+        "same loss, one more forward pass per step (default 0: off)",
+    )
     train.add_argument("--save-steps", type=int, metavar="N", default=absent, help="steps between checkpoints")
     train.add_argument("--resume", action="store_true", help="go on from the last checkpoint in --output")
     train.add_argument("--overwrite", action="store_true", help="replace a run that is in --output")
@@ -79,8 +91,22 @@ def add(commands: Any) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
+    from isoglot.errors import IsoglotError
+    from isoglot.training.distributed import processes
+
+    first = processes().first
+    try:
+        return _train(options, _settings(options), first=first)
+    except IsoglotError:
+        if first:
+            raise
+        return 2  # what is wrong is wrong for all, or was told to all: the first process says it
+
+
+def _settings(options: argparse.Namespace) -> TrainSettings:
     from isoglot.config import build, read_words, read_yaml
     from isoglot.errors import InputError
+    from isoglot.training.distributed import processes
     from isoglot.training.settings import TrainSettings
 
     layers: list[tuple[str, dict[str, Any]]] = []
@@ -93,13 +119,19 @@ def _run(options: argparse.Namespace) -> int:
     if options.resume and options.overwrite:
         raise InputError("give --resume or --overwrite, not both")
     settings = build(TrainSettings, layers)
+    settings.check()
+    processes().check(settings.batch_size)
+    return settings
 
+
+def _train(options: argparse.Namespace, settings: TrainSettings, *, first: bool) -> int:
     from isoglot.cli.common import quiet
     from isoglot.training.train import train
 
-    settings.check()
     quiet()
-    result = train(settings, resume=options.resume, overwrite=options.overwrite, data_dir=options.data_dir)
+    result = train(settings, resume=options.resume, overwrite=options.overwrite, data_dir=options.data_dir, show=first)
+    if not first:
+        return 0 if result.complete else 130
     if not result.complete:
         print(
             f"isoglot: interrupted after step {result.steps}; go on with the same command and --resume", file=sys.stderr

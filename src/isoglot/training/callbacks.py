@@ -8,13 +8,17 @@ import signal
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from tqdm import tqdm
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from isoglot.errors import IsoglotError
+from isoglot.errors import InputError, IsoglotError
+from isoglot.files import read_json, write_json
 from isoglot.training.collate import Collator
+from isoglot.training.distributed import any_process, processes, sum_processes
+
+_TOKENS = "tokens.json"  # in a checkpoint: how many tokens were fed until then, by all processes
 
 
 class NotFiniteError(IsoglotError):
@@ -25,7 +29,11 @@ class Progress(TrainerCallback):
     """A bar on stderr with loss and throughput, and one JSON line per logged step in `log.jsonl`.
 
     Lines hold step, loss, learning_rate, gradient_norm, pairs_per_second, tokens_per_second, seconds; validations hold
-    step and validation_loss. A resumed run drops the lines after its checkpoint, so that each step stands there once.
+    step and validation_loss. A resumed run drops the lines after its checkpoint, so that each step stands there once, and
+    counts tokens on from there.
+
+    Nothing here reads from the device: the numbers come as floats from the trainer, which waits for the device once per logged
+    step (loss and gradient norm), so a larger `log_steps` is what saves that wait. The bar is drawn at most ten times a second.
     """
 
     def __init__(self, path: Path, collator: Collator, batch_size: int, *, show: bool) -> None:
@@ -34,12 +42,16 @@ class Progress(TrainerCallback):
         self._batch_size = batch_size
         self._show = show
         self._bar: tqdm[Any] | None = None
+        self._sink: IO[str] | None = None
         self._began = self._last_time = 0.0
         self._last_step = self._last_tokens = 0
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         if state.is_world_process_zero:
             _drop_after(self._path, state.global_step)
+            self._close()
+            # by lines: each is in the file before the next step
+            self._sink = self._path.open("a", encoding="utf-8", buffering=1)
             self._bar = tqdm(
                 total=state.max_steps,
                 initial=state.global_step,
@@ -49,8 +61,15 @@ class Progress(TrainerCallback):
                 disable=not self._show,
                 dynamic_ncols=True,
             )
+        if state.is_world_process_zero and state.global_step:
+            self._collator.tokens += _tokens_until(_checkpoint(args, state))
         self._began = self._last_time = time.perf_counter()
-        self._last_step = state.global_step
+        self._last_step, self._last_tokens = state.global_step, sum_processes(self._collator.tokens)
+
+    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        tokens = sum_processes(self._collator.tokens)
+        if state.is_world_process_zero:
+            write_json(_checkpoint(args, state) / _TOKENS, tokens)
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         if self._bar is not None:
@@ -71,31 +90,50 @@ class Progress(TrainerCallback):
             raise NotFiniteError(
                 f"the loss is not finite at step {state.global_step}: lower the learning rate or the scale"
             )
-        if state.is_world_process_zero:
-            with self._path.open("a", encoding="utf-8") as sink:
-                sink.write(json.dumps(line) + "\n")
+        if self._sink is not None:
+            self._sink.write(json.dumps(line) + "\n")
         if self._bar is not None:
             shown = {"loss": "loss", "validation_loss": "val", "pairs_per_second": "pairs/s"}
-            self._bar.set_postfix({name: f"{line[key]:.3g}" for key, name in shown.items() if key in line})
+            values = {name: f"{line[key]:.3g}" for key, name in shown.items() if key in line}
+            self._bar.set_postfix(values, refresh=False)
 
     def on_train_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        self._close()
+
+    def _close(self) -> None:
         if self._bar is not None:
             self._bar.close()
+        if self._sink is not None:
+            self._sink.close()
+        self._bar = self._sink = None
 
     def _train_line(self, logs: dict[str, Any], step: int) -> dict[str, Any]:
         now = time.perf_counter()
         seconds = max(now - self._last_time, 1e-9)
         pairs = (step - self._last_step) * self._batch_size
+        tokens = sum_processes(self._collator.tokens)
         line = {
             "loss": float(logs["loss"]),
             "learning_rate": float(logs.get("learning_rate", 0.0)),
             "gradient_norm": float(logs["grad_norm"]) if "grad_norm" in logs else None,
             "pairs_per_second": round(pairs / seconds, 3),
-            "tokens_per_second": round((self._collator.tokens - self._last_tokens) / seconds, 1),
+            "tokens_per_second": round((tokens - self._last_tokens) / seconds, 1),
             "seconds": round(now - self._began, 3),
         }
-        self._last_time, self._last_step, self._last_tokens = now, step, self._collator.tokens
+        self._last_time, self._last_step, self._last_tokens = now, step, tokens
         return line
+
+
+def _checkpoint(args: TrainingArguments, state: TrainerState) -> Path:
+    return Path(args.output_dir) / f"checkpoint-{state.global_step}"
+
+
+def _tokens_until(checkpoint: Path) -> int:
+    """Tokens of the steps before a checkpoint; 0 where it does not say."""
+    try:
+        return int(read_json(checkpoint / _TOKENS))
+    except (InputError, TypeError, ValueError):
+        return 0
 
 
 def _drop_after(path: Path, step: int) -> None:
@@ -113,7 +151,11 @@ def _drop_after(path: Path, step: int) -> None:
 
 
 class StopOnSignal(TrainerCallback):
-    """The first Ctrl-C or SIGTERM ends the run after the current step, with a checkpoint; the second one kills it."""
+    """The first Ctrl-C or SIGTERM ends the run after the current step, with a checkpoint; the second one kills it.
+
+    Of several processes all stop at the same step, also if only one was told to. There the second signal does nothing: a
+    launcher passes on what the terminal has sent to all already, and kills by itself what does not end.
+    """
 
     def __init__(self) -> None:
         self.stopped = False
@@ -132,13 +174,14 @@ class StopOnSignal(TrainerCallback):
             signal.signal(number, handler)
 
     def _note(self, number: int, frame: Any) -> None:
-        if self.stopped:
+        if self.stopped and processes().world == 1:
             raise KeyboardInterrupt
         self.stopped = True
 
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> TrainerControl:
+        self.stopped = any_process(self.stopped)
         if self.stopped:
             control.should_save = True
             control.should_training_stop = True

@@ -21,7 +21,7 @@ from typing import Any
 from isoglot.config import to_dict
 from isoglot.data.pairs import PairTable
 from isoglot.errors import InputError
-from isoglot.files import digest_strings, package_versions, read_json, write_json
+from isoglot.files import package_versions, read_json, write_json
 from isoglot.training.settings import TrainSettings
 
 _PACKAGES = (
@@ -94,21 +94,23 @@ class RunDirectory:
         if used and not overwrite:
             self._compare(settings)
 
-    def open(self, *, overwrite: bool) -> None:
-        """Make the directory ready; after `check`."""
+    def _open(self, overwrite: bool) -> None:
         if overwrite and self.path.is_dir():
             shutil.rmtree(self.path)
         self.path.mkdir(parents=True, exist_ok=True)
 
     def _compare(self, settings: TrainSettings) -> None:
         before, now = read_json(self.record)["asked"], to_dict(settings)
+        # a run of an earlier version was begun without the settings that came later: it had what is their default now
+        before = {**_defaults(), **before}
         changed = [key for key in now if key not in _MAY_DIFFER and before.get(key) != now[key]]
         if changed:
             what = ", ".join(f"{key} was {before.get(key)!r}, is {now[key]!r}" for key in changed)
             raise InputError(f"{self.path}: cannot resume with other settings ({what})")
 
-    def begin(self, settings: TrainSettings, facts: Mapping[str, Any]) -> None:
-        """Write run.json with what was asked, unless a resumed run has it already."""
+    def begin(self, settings: TrainSettings, facts: Mapping[str, Any], *, overwrite: bool = False) -> None:
+        """After `check`: make the directory ready and write run.json, unless a resumed run has it already."""
+        self._open(overwrite)
         if self.record.is_file():
             before = read_json(self.record)
             for key, value in facts.items():
@@ -132,11 +134,15 @@ class RunDirectory:
         shutil.rmtree(self.checkpoints, ignore_errors=True)
 
 
+def _defaults() -> dict[str, Any]:
+    return to_dict(TrainSettings(pairs=(), output=""))
+
+
 def describe_table(table: PairTable) -> dict[str, Any]:
     """Digest and size of a pair table, for run.json."""
     return {
         "digest": table.digest,
-        "groups": digest_strings(map(str, table.index.group.tolist())),
+        "groups": table.index.group_digest,
         "pairs": table.index.n_pairs,
         "rows": len(table),
         "languages": list(table.languages),

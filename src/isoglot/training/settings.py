@@ -42,8 +42,10 @@ class TrainSettings:
         output: run directory.
         base: base model (hub id, directory, `offline:multilingual-e5-small`).
         languages: training languages; empty: all that the pairs have.
-        strategy, mono_share, batch_size, seed, source_temperature, source_weights, language_weights: see `PlanSettings`.
+        strategy, mono_share, batch_size, seed, source_temperature, source_weights, language_weights: see `PlanSettings`;
+            batch_size counts the pairs of all processes together.
         tuning: `lora` or `full`; `lora`: its settings.
+        freeze_embeddings: full tuning leaves the word embeddings as they are (LoRA always does).
         steps: optimizer steps; or `epochs`: passes over the pairs (one epoch draws as many pairs as there are).
         learning_rate: peak; default 5e-4 for lora, 3e-5 for full (the paper's).
         warmup: steps (>= 1) or share of the steps (< 1) of linear warm-up; linear decay to 0 follows.
@@ -57,6 +59,8 @@ class TrainSettings:
         query_prompt, passage_prompt: None: the base's own.
         precision: `auto` is bf16 where the device computes in it, else fp32.
         chunks: length-sorted chunks per forward pass; 0: chosen from the lengths. The loss is the same for any.
+        grad_cache: for batches that do not fit into memory: tokens (with padding) per forward pass; each text is then embedded
+            twice, and only so many tokens' activations exist at a time. The loss is the same for any; 0: off.
         validation: sources of validation pairs, or `validation_share` of the training pairs.
         eval_steps: steps between validations; 0: ten times in the run.
         patience: stop after this many validations without a better loss; 0: never. The best checkpoint becomes the model.
@@ -78,6 +82,7 @@ class TrainSettings:
     language_weights: Mapping[str, float] = field(default_factory=dict)
     tuning: Tuning = "lora"
     lora: LoraSettings = field(default_factory=LoraSettings)
+    freeze_embeddings: bool = False
     steps: int | None = None
     epochs: float | None = None
     learning_rate: float | None = None
@@ -93,6 +98,7 @@ class TrainSettings:
     passage_prompt: str | None = None
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     chunks: int = 0
+    grad_cache: int = 0
     validation: tuple[str, ...] = ()
     validation_share: float = 0.0
     eval_steps: int = 0
@@ -147,6 +153,7 @@ class TrainSettings:
             "save_steps": self.save_steps,
             "negatives": self.negatives,
             "chunks": self.chunks,
+            "grad_cache": self.grad_cache,
             "threads": self.threads,
         }.items():
             if number < 0:
@@ -154,6 +161,8 @@ class TrainSettings:
         for name, share in {"dropout": self.dropout or 0.0, "lora.dropout": self.lora.dropout}.items():
             if not 0.0 <= share < 1.0:
                 raise InputError(f"{name} must lie in [0, 1), got {share}")
+        if self.chunks and self.grad_cache:
+            raise InputError("give chunks or grad_cache, not both: grad_cache's chunks follow from its tokens")
         if self.validation and self.validation_share:
             raise InputError("give validation or validation_share, not both")
         if self.patience and not (self.validation or self.validation_share):

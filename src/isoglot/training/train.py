@@ -10,18 +10,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from isoglot.batching.plan import BatchPlan, PlanSettings
-from isoglot.batching.sampler import PlanDataset
-from isoglot.data.pairs import PairTable, load_pairs
-from isoglot.errors import InputError
+from isoglot.batching.plan import BatchPlan
+from isoglot.data.pairs import PairTable
 from isoglot.files import atomic_directory, digest_json, read_json
+from isoglot.training.distributed import (
+    any_process,
+    in_first,
+    on_cpu,
+    processes,
+    seed_process,
+    start,
+    sum_processes,
+    together,
+)
 from isoglot.training.rundir import RunDirectory, describe_table
 from isoglot.training.settings import TrainSettings
+from isoglot.training.steps import datasets, load_data
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
-
-_MOST_VALIDATION_STEPS = 50
 
 
 @dataclass(frozen=True)
@@ -57,7 +64,8 @@ def train(
     """Train a retriever and write its run directory.
 
     Args:
-        settings: see `TrainSettings`.
+        settings: see `TrainSettings`. Under a launcher (torchrun) every process calls this with the same ones, and gets the
+            same result; the first one writes.
         table: the pairs, when they are loaded already (must be what `settings.pairs` names).
         resume: go on from the last checkpoint in `settings.output`; same settings give the same model as an unbroken run.
         overwrite: throw away a run that is there.
@@ -66,64 +74,51 @@ def train(
 
     Raises:
         InputError: settings, pairs or model that cannot be used; nothing is written then.
+        OtherProcessError: another process raised one.
     """
     settings.check()
+    me = start()
+    me.check(settings.batch_size)
+    show = show and me.first
     run = RunDirectory(Path(settings.output))
-    table = table or load_pairs(settings.pairs, languages=settings.languages or None, data_dir=data_dir)
-    table, validation = _validation(settings, table, data_dir)
-    plan = BatchPlan(table.index, settings.plan())
+    table, validation, plan = together(lambda: load_data(settings, table, data_dir))
     steps = settings.total_steps(plan.steps_per_epoch)
-    run.check(settings, resume=resume, overwrite=overwrite)
-    if run.finished and not overwrite:
-        return TrainResult(run.path, True, steps, read_json(run.record)["outcome"])
-    model = _model(settings)
-    run.open(overwrite=overwrite)
+    outcome = in_first(lambda: _finished(run, settings, resume=resume, overwrite=overwrite))
+    if outcome is not None:
+        return TrainResult(run.path, True, steps, outcome)
+    model = together(lambda: _model(settings))
     facts: dict[str, Any] = {"steps": steps, "data": describe_table(table), "base": _describe_base(model, settings)}
     if validation:
         facts["validation"] = describe_table(validation)
-    run.begin(settings, facts)
+    facts["processes"] = me.world
+    in_first(lambda: run.begin(settings, facts, overwrite=overwrite))
     began = time.perf_counter()
     trainer, stop, collator = _trainer(settings, run, model, plan, table, validation, steps, show)
     with stop:
-        checkpoint = run.last_checkpoint() if resume else None
+        checkpoint = in_first(run.last_checkpoint) if resume else None
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    if stop.stopped:
+    if any_process(stop.stopped):
         return TrainResult(run.path, False, trainer.state.global_step, {})
-    if trainer.is_world_process_zero():
-        _save(settings, run, model)
-        run.end(_outcome(trainer, collator, model, time.perf_counter() - began, run))
-    return TrainResult(run.path, True, trainer.state.global_step, read_json(run.record)["outcome"])
+    tokens = sum_processes(collator.tokens)
+    outcome = in_first(lambda: _end(settings, run, trainer, model, tokens, time.perf_counter() - began))
+    return TrainResult(run.path, True, trainer.state.global_step, outcome)
 
 
-def _validation(settings: TrainSettings, table: PairTable, data_dir: Path | None) -> tuple[PairTable, PairTable | None]:
-    """(training pairs, validation pairs or None)."""
-    if settings.validation:
-        return table, load_pairs(settings.validation, data_dir=data_dir)
-    if settings.validation_share:
-        return table.split(settings.validation_share, settings.seed)
-    return table, None
+def _finished(run: RunDirectory, settings: TrainSettings, *, resume: bool, overwrite: bool) -> dict[str, Any] | None:
+    """The outcome of a run that has ended already; None where there is something to do."""
+    run.check(settings, resume=resume, overwrite=overwrite)
+    outcome: dict[str, Any] | None = read_json(run.record)["outcome"] if run.finished and not overwrite else None
+    return outcome
 
 
-def _validation_steps(settings: TrainSettings, table: PairTable) -> PlanDataset:
-    """Fixed batches of the validation pairs: of the run's strategy, smaller or monolingual where the pairs allow no other."""
-    groups = len(set(table.index.group.tolist()))
-    parallel = bool(((table.index.rows >= 0).sum(axis=1) >= 2).any())
-    size = min(settings.batch_size, groups)
-    while True:
-        asked = PlanSettings(
-            strategy=settings.strategy if parallel else "mono",
-            mono_share=settings.mono_share,
-            batch_size=size,
-            seed=settings.seed,
-        )
-        try:
-            plan = BatchPlan(table.index, asked)
-            break
-        except InputError:
-            if size <= 4:
-                raise
-            size //= 2
-    return PlanDataset(table, plan, min(plan.steps_per_epoch, _MOST_VALIDATION_STEPS), negatives=settings.negatives)
+def _end(
+    settings: TrainSettings, run: RunDirectory, trainer: Any, model: SentenceTransformer, tokens: int, seconds: float
+) -> dict[str, Any]:
+    """Write the model and the outcome, and return it."""
+    _save(settings, run, model)
+    run.end(_outcome(trainer, tokens, model, seconds, run))
+    outcome: dict[str, Any] = read_json(run.record)["outcome"]
+    return outcome
 
 
 def _model(settings: TrainSettings) -> SentenceTransformer:
@@ -131,17 +126,22 @@ def _model(settings: TrainSettings) -> SentenceTransformer:
     from transformers import set_seed
 
     from isoglot.training.bases import load_model
+    from isoglot.training.optimizer import freeze_embeddings
 
     if settings.threads:
         torch.set_num_threads(settings.threads)
     set_seed(settings.seed)  # the adapters' first values
-    return load_model(
+    model = load_model(
         settings.base,
         lora=settings.lora if settings.tuning == "lora" else None,
         query_prompt=settings.query_prompt,
         passage_prompt=settings.passage_prompt,
         dropout=settings.dropout,
+        device="cpu" if processes().world > 1 and on_cpu() else None,
     )
+    if settings.freeze_embeddings:
+        freeze_embeddings(model)
+    return model
 
 
 def _describe_base(model: SentenceTransformer, settings: TrainSettings) -> dict[str, Any]:
@@ -170,10 +170,10 @@ def _trainer(
 
     from isoglot.training.callbacks import Progress, StopOnSignal
     from isoglot.training.collate import Collator
-    from isoglot.training.loss import InfoNCE
     from isoglot.training.trainer import PlanTrainer
 
     collator = Collator(model, settings.max_length)
+    slices = together(lambda: datasets(settings, table, validation, plan, steps, collator, show))
     stop = StopOnSignal()
     callbacks = [Progress(run.log, collator, settings.batch_size, show=show), stop]
     if settings.patience:
@@ -182,16 +182,26 @@ def _trainer(
     trainer = PlanTrainer(
         model=model,
         args=_arguments(settings, run, steps, validate=validation is not None),
-        train_steps=PlanDataset(table, plan, steps, negatives=settings.negatives),
-        eval_steps=_validation_steps(settings, validation) if validation else None,
+        train_steps=slices[0],
+        eval_steps=slices[1] if validation else None,
         collator=collator,
-        loss=InfoNCE(model, scale=settings.scale, symmetric=settings.symmetric, chunks=settings.chunks),
+        loss=_loss(settings, model),
         callbacks=callbacks,
     )
     # both print to stdout, which is for results
     for noisy in (PrinterCallback, ProgressCallback):
         trainer.remove_callback(noisy)
+    seed_process(settings.seed)
     return trainer, stop, collator
+
+
+def _loss(settings: TrainSettings, model: SentenceTransformer) -> Any:
+    from isoglot.training.gradcache import CachedInfoNCE
+    from isoglot.training.loss import InfoNCE
+
+    if settings.grad_cache:
+        return CachedInfoNCE(model, scale=settings.scale, symmetric=settings.symmetric, tokens=settings.grad_cache)
+    return InfoNCE(model, scale=settings.scale, symmetric=settings.symmetric, chunks=settings.chunks)
 
 
 def _arguments(settings: TrainSettings, run: RunDirectory, steps: int, *, validate: bool) -> Any:
@@ -206,8 +216,9 @@ def _arguments(settings: TrainSettings, run: RunDirectory, steps: int, *, valida
     return SentenceTransformerTrainingArguments(
         output_dir=str(run.checkpoints),
         max_steps=steps,
-        per_device_train_batch_size=settings.batch_size,
-        per_device_eval_batch_size=settings.batch_size,
+        per_device_train_batch_size=settings.batch_size // processes().world,
+        per_device_eval_batch_size=settings.batch_size // processes().world,
+        use_cpu=processes().world > 1 and on_cpu(),  # else accelerate would not join the processes there
         learning_rate=settings.peak_learning_rate(),
         lr_scheduler_type="linear",
         warmup_steps=settings.warmup,
@@ -229,6 +240,7 @@ def _arguments(settings: TrainSettings, run: RunDirectory, steps: int, *, valida
         report_to=["tensorboard"],
         disable_tqdm=True,
         dataloader_pin_memory=torch.cuda.is_available(),
+        dataloader_drop_last=True,  # our loaders do not read it; without it several processes would be warned
     )
 
 
@@ -250,7 +262,7 @@ def _save(settings: TrainSettings, run: RunDirectory, model: SentenceTransformer
 
 
 def _outcome(
-    trainer: Any, collator: Any, model: SentenceTransformer, seconds: float, run: RunDirectory
+    trainer: Any, tokens: int, model: SentenceTransformer, seconds: float, run: RunDirectory
 ) -> dict[str, Any]:
     import json
 
@@ -265,7 +277,7 @@ def _outcome(
         "mean_loss_of_last_tenth": _mean(losses[-max(1, len(losses) // 10) :]),
         "seconds": round(seconds, 2),
         "pairs_per_second": _mean([line["pairs_per_second"] for line in lines if "pairs_per_second" in line][1:]),
-        "tokens": collator.tokens,
+        "tokens": tokens,
         "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit,
         "device": str(model.device),
         "loss_digest": digest_json(losses),

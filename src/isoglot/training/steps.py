@@ -1,0 +1,82 @@
+"""Which pairs a run trains and validates on, and this process's slices of their batches."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from isoglot.batching.plan import BatchPlan, PlanSettings
+from isoglot.batching.sampler import PlanDataset
+from isoglot.data.pairs import PairTable, load_pairs
+from isoglot.errors import InputError
+from isoglot.training.distributed import processes
+from isoglot.training.settings import TrainSettings
+
+if TYPE_CHECKING:
+    from isoglot.training.collate import Collator
+
+_MOST_VALIDATION_STEPS = 50
+
+
+def load_data(
+    settings: TrainSettings, table: PairTable | None, data_dir: Path | None
+) -> tuple[PairTable, PairTable | None, BatchPlan]:
+    """(training pairs, validation pairs or None, the plan of the training pairs)."""
+    table = table or load_pairs(settings.pairs, languages=settings.languages or None, data_dir=data_dir)
+    table, validation = _validation(settings, table, data_dir)
+    return table, validation, BatchPlan(table.index, settings.plan())
+
+
+def _validation(settings: TrainSettings, table: PairTable, data_dir: Path | None) -> tuple[PairTable, PairTable | None]:
+    """(training pairs, validation pairs or None)."""
+    if settings.validation:
+        return table, load_pairs(settings.validation, data_dir=data_dir)
+    if settings.validation_share:
+        return table.split(settings.validation_share, settings.seed)
+    return table, None
+
+
+def datasets(
+    settings: TrainSettings,
+    table: PairTable,
+    validation: PairTable | None,
+    plan: BatchPlan,
+    steps: int,
+    collator: Collator,
+    show: bool,
+) -> list[PlanDataset]:
+    """This process's slices of the training steps, then of the validation steps where there are any; tokenised."""
+    me = processes()
+    found = [PlanDataset(table, plan, steps, negatives=settings.negatives, rank=me.rank, world=me.world)]
+    if validation is not None:
+        found.append(_validation_steps(settings, validation))
+    for dataset in found:
+        collator.prepare(dataset, show=show)
+    return found
+
+
+def _validation_steps(settings: TrainSettings, table: PairTable) -> PlanDataset:
+    """Fixed batches of the validation pairs: of the run's strategy, smaller or monolingual where the pairs allow no other."""
+    groups = table.index.n_groups
+    parallel = bool(table.index.counts[:, -1].any())
+    me = processes()
+    size = min(settings.batch_size, groups)
+    while True:
+        size -= size % me.world
+        if not size:
+            raise InputError(f"validation: {groups} pairs are too few for {me.world} processes")
+        asked = PlanSettings(
+            strategy=settings.strategy if parallel else "mono",
+            mono_share=settings.mono_share,
+            batch_size=size,
+            seed=settings.seed,
+        )
+        try:
+            plan = BatchPlan(table.index, asked)
+            break
+        except InputError:
+            if size <= 4:
+                raise
+            size //= 2
+    steps = min(plan.steps_per_epoch, _MOST_VALIDATION_STEPS)
+    return PlanDataset(table, plan, steps, negatives=settings.negatives, rank=me.rank, world=me.world)
