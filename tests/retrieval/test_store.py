@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,8 @@ from isoglot.retrieval.distinct import TextDigests
 from isoglot.retrieval.encode import encode_texts
 from isoglot.retrieval.shards import ShardedRows
 from isoglot.retrieval.store import EmbeddingStore, prompt_of
+
+_SEEDS = itertools.count()
 
 
 class Model:
@@ -30,7 +33,7 @@ class Model:
         if self.calls == self.fail_at:
             raise KeyboardInterrupt
         self.seen += texts
-        rng = np.random.default_rng(abs(hash((self.calls, id(self)))))
+        rng = np.random.default_rng(next(_SEEDS))
         return rng.normal(size=(len(texts), 8)).astype(np.float32)
 
     encode_document = encode_query

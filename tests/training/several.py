@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from isoglot.data.pairs import PairTable
+from isoglot.processes import processes
 from isoglot.training.callbacks import Progress
-from isoglot.training.distributed import processes
 from isoglot.training.settings import LoraSettings, TrainSettings
 from isoglot.training.train import train
 from tests.training.tiny import pair_rows

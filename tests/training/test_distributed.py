@@ -14,8 +14,9 @@ import pytest
 from safetensors.numpy import load_file
 
 from isoglot.errors import InputError, IsoglotError
+from isoglot.processes import Processes, in_first, processes, together
 from isoglot.training import distributed
-from isoglot.training.distributed import Processes, in_first, processes, sum_processes, together
+from isoglot.training.distributed import sum_processes
 from tests.training.several import run_case
 
 CASES: dict[str, dict[str, Any]] = {

@@ -97,15 +97,15 @@ class PlanDataset(Sequence[RowBatch]):
         A dataset that draws as many rows as the table has is taken to use them all: the plan is not gone through then.
         Otherwise that costs about 0.1 ms per step.
         """
-        every = np.arange(len(self.table), dtype=np.int64)
-        if self._steps * self._plan.settings.batch_size >= len(every):
+        if self._steps * self._plan.settings.batch_size >= len(self.table):
+            every = np.arange(len(self.table), dtype=np.int64)
             return every, every
-        used = np.zeros((2, len(every)), dtype=np.bool_)
+        used = np.zeros((2, len(self.table)), dtype=np.bool_)
         for step in range(self._steps):
             batch = self._plan[step]
             used[0, batch.query_rows] = True
             used[1, batch.passage_rows] = True
-        return every[used[0]], every[used[1]]
+        return np.flatnonzero(used[0]), np.flatnonzero(used[1])
 
     def _explicit_negatives(self, batch: Batch) -> dict[str, tuple[int, int]]:
         """Negatives of a global batch's rows and where they stand, without texts that are a passage of some pair of the batch.

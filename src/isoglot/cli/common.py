@@ -6,6 +6,7 @@ import argparse
 import logging
 import os
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,23 @@ def quiet() -> None:
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
+
+
+def in_all(work: Callable[[bool], int]) -> int:
+    """Run a command that may have been started as several processes; `work` is told whether this one is the first.
+
+    What is wrong is wrong for all, or was told to all: only the first process says it.
+    """
+    from isoglot.errors import IsoglotError
+    from isoglot.processes import processes
+
+    first = processes().first
+    try:
+        return work(first)
+    except IsoglotError:
+        if first:
+            raise
+        return 2
 
 
 def print_json(value: Any) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from isoglot.cli.common import add_data_dir, print_json
+from isoglot.cli.common import add_data_dir, in_all, print_json
 
 if TYPE_CHECKING:
     from isoglot.evaluation.results import Result
@@ -145,10 +145,16 @@ def _add_output(command: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
+    return in_all(lambda first: _evaluate(options, first=first))
+
+
+def _evaluate(options: argparse.Namespace, *, first: bool) -> int:
     from isoglot.evaluation.evaluate import evaluate
+    from isoglot.processes import start
     from isoglot.retrieval.store import EmbeddingStore
 
     settings, measures = _check(options)
+    start()
     benchmark = _benchmark(options)
     result = evaluate(
         _model(options, benchmark),
@@ -163,7 +169,8 @@ def _run(options: argparse.Namespace) -> int:
         export_trec=options.export_trec,
         trec_depth=options.trec_depth,
     )
-    _report(options, result, measures)
+    if first:
+        _report(options, result, measures)
     return 0
 
 

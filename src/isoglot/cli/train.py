@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from isoglot.cli.common import PAIRS_HELP, add_data_dir, print_json
+from isoglot.cli.common import PAIRS_HELP, add_data_dir, in_all, print_json
 from isoglot.cli.plan import add_plan_options
 
 if TYPE_CHECKING:
@@ -91,22 +91,13 @@ def add(commands: Any) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from isoglot.errors import IsoglotError
-    from isoglot.training.distributed import processes
-
-    first = processes().first
-    try:
-        return _train(options, _settings(options), first=first)
-    except IsoglotError:
-        if first:
-            raise
-        return 2  # what is wrong is wrong for all, or was told to all: the first process says it
+    return in_all(lambda first: _train(options, _settings(options), first=first))
 
 
 def _settings(options: argparse.Namespace) -> TrainSettings:
     from isoglot.config import build, read_words, read_yaml
     from isoglot.errors import InputError
-    from isoglot.training.distributed import processes
+    from isoglot.processes import processes
     from isoglot.training.settings import TrainSettings
 
     layers: list[tuple[str, dict[str, Any]]] = []

@@ -98,6 +98,28 @@ class PairTable:
         return cls(pa.table(columns, schema=SCHEMA), build_index(rows))
 
 
+def take_rows(column: pa.ChunkedArray[Any], rows: IntArray) -> pa.Array[Any]:
+    """Values of a column by row number, shape (n,), in their order.
+
+    `ChunkedArray.take` lays all chunks together in memory first; here only the chunks that are asked for are read.
+    """
+    rows = np.asarray(rows, dtype=np.int64)
+    if column.num_chunks <= 1:
+        return column.combine_chunks().take(pa.array(rows, pa.int64()))
+    ends = np.cumsum([len(chunk) for chunk in column.chunks], dtype=np.int64)
+    number = np.searchsorted(ends, rows, side="right")
+    order = np.argsort(number, kind="stable")
+    numbers, starts = np.unique(number[order], return_index=True)
+    pieces: list[Any] = []
+    for chunk, part in zip(numbers.tolist(), np.split(order, starts[1:]), strict=True):
+        first = int(ends[chunk]) - len(column.chunk(chunk))
+        pieces.append(column.chunk(chunk).take(pa.array(rows[part] - first, pa.int64())))
+    back = np.empty(len(rows), dtype=np.int64)
+    back[order] = np.arange(len(rows))
+    together: Any = pa.chunked_array(pieces, type=column.type).combine_chunks()
+    return together.take(pa.array(back, pa.int64()))  # type: ignore[no-any-return]
+
+
 def load_pairs(
     sources: str | Path | Iterable[str | Path],
     *,

@@ -21,6 +21,7 @@ from isoglot.evaluation.results import Result
 from isoglot.evaluation.scored import Ranker
 from isoglot.evaluation.settings import POOLED, Rows, make_rows, parse_settings
 from isoglot.evaluation.trec import DEFAULT_DEPTH, export_runs
+from isoglot.processes import in_first, processes
 from isoglot.records import SETTINGS, Benchmark, FloatArray, Setting
 from isoglot.retrieval.ranks import Ranks
 from isoglot.retrieval.store import EmbeddingStore
@@ -53,6 +54,8 @@ def evaluate(
     trec_depth: int = DEFAULT_DEPTH,
 ) -> Result:
     """Measure mono-, cross- and multilingual retrieval and language bias.
+
+    Under several processes (`torchrun`) each encodes a share of the texts; the first ranks and writes, all return the result.
 
     Args:
         model: a `SentenceTransformer` (or anything with its `encode_query` and `encode_document`); `Embeddings`; or a
@@ -95,7 +98,8 @@ def evaluate(
         scores["bias"] |= bias_report(loaded, ranking.ranks, ranking.vectors, ranking.ties, ranking.top())
         clock.lap("bias")
     if export_trec is not None:
-        export_runs(loaded, ranking.search(), export_trec, depth=trec_depth, settings=wanted)
+        trec = export_trec
+        in_first(lambda: export_runs(loaded, ranking.search(), trec, depth=trec_depth, settings=wanted))
         clock.lap("export")
     about = {
         "model": model_name or _name_of(model),
@@ -103,7 +107,7 @@ def evaluate(
         "digests": {"benchmark": benchmark_digest(loaded), "model": digest},
     }
     result = Result(_summary(loaded, scores, about, clock), table)
-    if output is not None:
+    if output is not None and processes().first:
         result.save(output)
     return result
 

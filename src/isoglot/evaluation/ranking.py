@@ -13,6 +13,7 @@ from isoglot.errors import InputError
 from isoglot.evaluation.bias_report import TOP_K
 from isoglot.evaluation.scored import Ranker
 from isoglot.evaluation.trec import Search, vector_search
+from isoglot.processes import in_first
 from isoglot.records import Benchmark, Float32Array, IntArray
 from isoglot.retrieval.encode import Embeddings, Kind, encode_benchmark
 from isoglot.retrieval.products import Rows
@@ -61,7 +62,7 @@ class Ranking:
 
     def top(self) -> IntArray:
         """The `TOP_K` best documents of every query in the pooled corpora, int64, shape (n_queries, <= TOP_K)."""
-        return self.search()(None, TOP_K)[0]
+        return in_first(lambda: self.search()(None, TOP_K)[0])
 
 
 def rank_with(
@@ -93,7 +94,7 @@ def rank_with(
     clock.lap("encode_corpus")
     held: Float32Array = np.asarray(queries[:], dtype=np.float32)
     ties = pooled_ties(benchmark)
-    ranks = rank_benchmark(benchmark, held, documents, ties, device)
+    ranks = in_first(lambda: rank_benchmark(benchmark, held, documents, ties, device))
     clock.lap("rank")
     return Ranking(
         ranks,

@@ -11,6 +11,7 @@ import numpy as np
 from tqdm import tqdm
 
 from isoglot.errors import InputError
+from isoglot.processes import in_each, processes
 from isoglot.records import Benchmark, Float32Array
 from isoglot.retrieval.products import Rows
 
@@ -50,6 +51,8 @@ def encode_texts(
     and a batch holds texts of about one length. A plain `SentenceTransformer` is given batches of texts with equally many
     tokens (`isoglot.retrieval.forward`), any other model lists of texts.
 
+    Under several processes (`isoglot.processes`) each encodes a share of the texts, and all get all vectors.
+
     Args:
         model: a `SentenceTransformer`, or anything with its `encode_query` and `encode_document`. Prompts are the
             model's own: the one saved as "query" for queries; "document", "passage" or "corpus" for passages.
@@ -73,23 +76,32 @@ def encode_texts(
     if not distinct:
         raise InputError("no text to encode")
     order = sorted(range(len(distinct)), key=lambda i: (-len(distinct[i]), i))
+    me = processes()
+    own = order[me.rank :: me.world]  # every process gets texts of all lengths
     encode = _encoder(model, kind, size)
-    vectors: Float32Array | None = None
-    with tqdm(total=len(distinct), desc=_LABELS[kind], disable=not progress, unit="text") as bar:
+    with tqdm(total=len(own), desc=_LABELS[kind], disable=not (progress and me.first), unit="text") as bar:
 
         def done(n: int) -> None:
             bar.update(n)
             if watch is not None:
                 watch(n)
 
-        for start in range(0, len(order), encode.window):
-            rows = order[start : start + encode.window]
-            part = _unit(encode([distinct[i] for i in rows], done), distinct, rows)
-            if vectors is None:
-                vectors = np.empty((len(distinct), part.shape[1]), dtype=np.float32)
-            vectors[rows] = part
-    assert vectors is not None
+        parts = in_each(lambda: _encode_rows(encode, distinct, own, done))
+    width = next(part.shape[1] for part in parts if part.size)
+    vectors = np.empty((len(distinct), width), dtype=np.float32)
+    for rank, part in enumerate(parts):
+        if part.size:
+            vectors[order[rank :: me.world]] = part
     return vectors[inverse]
+
+
+def _encode_rows(encode: _Encoder, texts: list[str], rows: list[int], done: Callable[[int], None]) -> Float32Array:
+    """Unit vectors of some texts, shape (n, d) in the order of `rows`; shape (0, 0) for none."""
+    parts = [np.empty((0, 0), dtype=np.float32)] if not rows else []
+    for start in range(0, len(rows), encode.window):
+        here = rows[start : start + encode.window]
+        parts.append(_unit(encode([texts[i] for i in here], done), texts, here))
+    return np.concatenate(parts)
 
 
 class _Encoder(Protocol):

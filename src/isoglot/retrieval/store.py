@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import re
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from isoglot.errors import InputError
 from isoglot.files import cache_dir, digest_json, exclusive, read_json, write_json
+from isoglot.processes import processes
 from isoglot.records import IntArray
 from isoglot.retrieval.distinct import TextDigests, text_digest
 from isoglot.retrieval.encode import Kind, encode_texts
@@ -94,6 +95,10 @@ class EmbeddingStore:
         """
         if shard_size < 1 or dtype not in ("float32", "float16"):
             raise InputError(f"shard size {shard_size}, type '{dtype}': expected at least 1, and float32 or float16")
+        if processes().world > 1:
+            raise InputError(
+                "a store of embeddings is filled by one process: encode without a store, or without a launcher"
+            )
         if isinstance(texts, Iterator):
             raise InputError("texts can be read only once; give a list, or an iterable that starts anew every time")
         digests = TextDigests.of(texts)
@@ -186,7 +191,7 @@ class _Encoding:
                 held = None if path is None else open_shard(path, self.dtype, verify)
                 if path is None or held is None:
                     self._forget(rows, path, there)
-                    vectors = self._encode(part, rows, _Watched(self.model, bar), batch_size)
+                    vectors = self._encode(part, rows, bar.update, batch_size)
                     path = write_shard(self.directory, start, vectors)
                     held = np.load(path, mmap_mode="r", allow_pickle=False)
                 self.parts.append(held)
@@ -218,13 +223,16 @@ class _Encoding:
             if ((copied >= rows[0]) & (copied <= rows[-1])).any():
                 there.pop((start, end)).unlink(missing_ok=True)
 
-    def _encode(self, part: list[str], rows: IntArray, model: Any, batch_size: int | None) -> npt.NDArray[Any]:
+    def _encode(
+        self, part: list[str], rows: IntArray, watch: Callable[[int], Any], batch_size: int | None
+    ) -> npt.NDArray[Any]:
         """Vectors of one shard: new texts from the model, others from the row in which they stood first."""
         first, start = self.first[rows], int(rows[0])
         new = np.flatnonzero(first == rows)
         done = None
         if len(new):
-            made = encode_texts(model, [part[i] for i in new.tolist()], self.kind, batch_size, progress=False)
+            texts = [part[i] for i in new.tolist()]
+            made = encode_texts(self.model, texts, self.kind, batch_size, progress=False, watch=watch)
             done = made.astype(self.dtype)
         width = self.width if done is None or self.parts else done.shape[1]
         vectors = np.empty((len(rows), width), dtype=self.dtype)
@@ -235,23 +243,6 @@ class _Encoding:
             vectors[earlier] = ShardedRows(self.parts, self.size)[first[earlier]]
         again = np.flatnonzero((first >= start) & (first < rows))
         vectors[again] = vectors[first[again] - start]
-        return vectors
-
-
-class _Watched:
-    """A model whose calls move a progress bar."""
-
-    def __init__(self, model: Any, bar: Any) -> None:
-        self._model, self._bar = model, bar
-
-    def encode_query(self, texts: list[str], **options: Any) -> Any:
-        return self._count(self._model.encode_query(texts, **options), texts)
-
-    def encode_document(self, texts: list[str], **options: Any) -> Any:
-        return self._count(self._model.encode_document(texts, **options), texts)
-
-    def _count(self, vectors: Any, texts: list[str]) -> Any:
-        self._bar.update(len(texts))
         return vectors
 
 

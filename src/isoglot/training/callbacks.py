@@ -15,8 +15,9 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from isoglot.errors import InputError, IsoglotError
 from isoglot.files import read_json, write_json
+from isoglot.processes import processes
 from isoglot.training.collate import Collator
-from isoglot.training.distributed import any_process, processes, sum_processes
+from isoglot.training.distributed import any_process, sum_processes
 
 _TOKENS = "tokens.json"  # in a checkpoint: how many tokens were fed until then, by all processes
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from isoglot.batching.sampler import PlanDataset, RowBatch
-from isoglot.data.pairs import PairTable
+from isoglot.data.pairs import PairTable, take_rows
 from isoglot.records import IntArray
-from isoglot.training.tokens import Ids, TextTokenizer, TokenColumn, stored_column, tokenize_rows
+from isoglot.training.tokens import Ids, ReadTexts, TextTokenizer, TokenColumn, stored_column, tokenize_rows
 
 IN_MEMORY = 4096
 """A column of which a run needs no more texts than these is tokenised anew each time (about a second), not stored."""
+_ROWS_AT_ONCE = 65_536
 
 
 class StepTokens:
@@ -40,42 +42,63 @@ class StepTokens:
         table = steps.table
         query_rows, passage_rows = steps.used_rows()
 
-        def column(name: str, texts: pa.ChunkedArray[Any], rows: IntArray, **more: Any) -> TokenColumn:
+        def column(name: str, texts: ReadTexts, size: int, rows: IntArray, **more: Any) -> TokenColumn:
             prompt = prompts[name]
             if len(rows) > IN_MEMORY:
                 key = {"table": table.digest, "column": name, **more}
-                return stored_column(root, key, texts, rows, tokenizer, prompt, show)
-            found = TokenColumn(len(texts))
+                return stored_column(root, key, texts, size, rows, tokenizer, prompt, show)
+            found = TokenColumn(size)
             for _ in tokenize_rows(found, texts, rows, tokenizer, prompt, show):
                 pass
             return found
 
         self._columns = {
-            "query": column("query", table.table.column("query"), query_rows),
-            "passage": column("passage", table.table.column("passage"), passage_rows),
+            name: column(name, partial(take_rows, table.table.column(name)), len(table), rows)
+            for name, rows in (("query", query_rows), ("passage", passage_rows))
         }
-        if steps.negatives:
-            texts, counts = _negatives(table, steps.negatives)
-            self._first = np.cumsum(counts) - counts  # number of each row's first negative among all
-            used = counts[passage_rows]
-            numbers = np.repeat(self._first[passage_rows], used) + _ranges(used)
-            self._columns["negative"] = column("negative", texts, numbers, most=steps.negatives)
+        if most := steps.negatives:
+            texts = _Negatives(table, most)
+            self._columns["negative"] = column(
+                "negative", texts, len(table) * most, texts.numbers(passage_rows), most=most
+            )
 
     def take(self, batch: RowBatch) -> dict[str, tuple[Ids, IntArray]]:
         """(token ids, lengths) of the columns of a step of the dataset."""
         rows = {"query": batch.query_rows, "passage": batch.passage_rows}
         if len(batch.negatives):
             row, place = batch.negative_places.T
-            rows["negative"] = self._first[row] + place
+            rows["negative"] = row * self._steps.negatives + place
         return {name: self._columns[name].take(numbers) for name, numbers in rows.items()}
 
 
-def _negatives(table: PairTable, most: int) -> tuple[pa.ChunkedArray[Any], IntArray]:
-    """(the first `most` negatives of every row, one after the other; how many each row has, int64 of shape (n_rows,))."""
-    lists = pc.list_slice(table.table.column("negatives"), 0, most)
-    counts = pc.fill_null(pc.list_value_length(lists), 0).to_numpy().astype(np.int64)
-    flat = pc.list_flatten(lists)
-    return flat if isinstance(flat, pa.ChunkedArray) else pa.chunked_array([flat]), counts
+class _Negatives:
+    """The explicit negatives of a table; negative `place` of row r has the number r * most + place.
+
+    Args:
+        most: negatives per row that are looked at.
+    """
+
+    def __init__(self, table: PairTable, most: int) -> None:
+        self._column = table.table.column("negatives")
+        self._most = most
+
+    def numbers(self, rows: IntArray) -> IntArray:
+        """Numbers of all negatives of some rows, int64."""
+        found = []
+        for start in range(0, len(rows), _ROWS_AT_ONCE):
+            part = rows[start : start + _ROWS_AT_ONCE]
+            lengths = pc.fill_null(pc.list_value_length(take_rows(self._column, part)), 0)
+            counts = np.minimum(np.asarray(lengths, dtype=np.int64), self._most)
+            found.append(np.repeat(part * self._most, counts) + _ranges(counts))
+        return np.concatenate(found) if found else np.empty(0, dtype=np.int64)
+
+    def __call__(self, numbers: IntArray) -> pa.Array[Any]:
+        """The texts of some numbers."""
+        rows, places = np.divmod(numbers, self._most)
+        lists = take_rows(self._column, rows)
+        lengths = np.asarray(pc.fill_null(pc.list_value_length(lists), 0), dtype=np.int64)
+        starts = np.cumsum(lengths) - lengths
+        return pc.list_flatten(lists).take(pa.array(starts + places, pa.int64()))
 
 
 def _ranges(counts: IntArray) -> IntArray:

@@ -9,7 +9,7 @@ from isoglot.batching.plan import BatchPlan, PlanSettings
 from isoglot.batching.sampler import PlanDataset
 from isoglot.data.pairs import PairTable, load_pairs
 from isoglot.errors import InputError
-from isoglot.training.distributed import processes
+from isoglot.processes import processes
 from isoglot.training.settings import TrainSettings
 
 if TYPE_CHECKING:

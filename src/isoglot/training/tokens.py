@@ -15,7 +15,7 @@ import itertools
 import re
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -38,6 +38,7 @@ _FORMAT = 1
 _NAME = re.compile(r"rows-(\d{9})-([0-9a-f]{16})\.npy")
 
 Ids = npt.NDArray[np.int32]
+ReadTexts = Callable[[IntArray], "pa.Array[Any]"]
 
 
 @dataclass(frozen=True)
@@ -88,14 +89,15 @@ class TextTokenizer:
 
 
 class TokenColumn:
-    """Token ids of the rows of one column, read from arrays or memory maps. Takes 4 bytes of memory per row.
+    """Token ids of the rows of one column, read from arrays or memory maps. Takes up to 4 bytes of memory per row.
 
     Args:
         size: rows that the column has; those that were not added are missing.
     """
 
     def __init__(self, size: int) -> None:
-        self._where = np.full(size, -1, dtype=np.int32)  # segment number x SEGMENT + place in it
+        # 1 + segment number x SEGMENT + place in it; 0 is missing: pages that nobody writes to take no memory
+        self._where = np.zeros(size, dtype=np.int32)
         self._offsets: list[IntArray] = []
         self._ids: list[Ids] = []
 
@@ -106,19 +108,20 @@ class TokenColumn:
             OSError: more segments than there are numbers for, about 131,000.
         """
         first = len(self._ids) * SEGMENT
-        if first + len(rows) > _MOST_PLACES:
+        if first + len(rows) >= _MOST_PLACES:
             raise OSError(errno.EFBIG, "too many segments")
-        self._where[rows] = np.arange(first, first + len(rows))
+        self._where[rows] = np.arange(first + 1, first + 1 + len(rows))
         self._offsets.append(offsets)
         self._ids.append(ids)
 
     def missing(self, rows: IntArray) -> IntArray:
         """Those of `rows` that were not added."""
-        return rows[self._where[rows] < 0]
+        absent: IntArray = rows[self._where[rows] == 0]
+        return absent
 
     def take(self, rows: IntArray) -> tuple[Ids, IntArray]:
         """(ids of the rows one after the other, lengths of shape (n,)). KeyError: a row is missing."""
-        places = self._where[rows]
+        places = self._where[rows] - 1
         if len(places) and int(places.min()) < 0:
             raise KeyError("rows that were not tokenised")
         pieces = []
@@ -131,12 +134,12 @@ class TokenColumn:
 
 
 def tokenize_rows(
-    column: TokenColumn, texts: pa.ChunkedArray[Any], rows: IntArray, tokenizer: TextTokenizer, prompt: str, show: bool
+    column: TokenColumn, texts: ReadTexts, rows: IntArray, tokenizer: TextTokenizer, prompt: str, show: bool
 ) -> Iterator[tuple[IntArray, IntArray, Ids]]:
     """Tokenise those of `rows` that `column` lacks and add them, segment by segment; yields what was added.
 
     Args:
-        texts: all texts of the column, by row number.
+        texts: reads texts by row number.
         show: a progress bar on stderr, once it takes longer than a second.
     """
     rows = column.missing(rows)
@@ -145,14 +148,14 @@ def tokenize_rows(
     ) as bar:
         for start in range(0, len(rows), SEGMENT):
             part = rows[start : start + SEGMENT]
-            segment = (part, *_tokenize(texts.take(pa.array(part, pa.int64())), tokenizer, prompt, bar))
+            segment = (part, *_tokenize(texts(part), tokenizer, prompt, bar))
             column.add(*segment)
             yield segment
 
 
-def _tokenize(texts: pa.ChunkedArray[Any], tokenizer: TextTokenizer, prompt: str, bar: Any) -> tuple[IntArray, Ids]:
+def _tokenize(texts: pa.Array[Any], tokenizer: TextTokenizer, prompt: str, bar: Any) -> tuple[IntArray, Ids]:
     """(offsets, ids) of texts; equal ones are tokenised once."""
-    coded = texts.combine_chunks().dictionary_encode()
+    coded = texts.dictionary_encode()
     codes = np.asarray(coded.indices)
     distinct: list[Any] = coded.dictionary.to_pylist()
     found: list[list[int]] = []
@@ -174,7 +177,8 @@ def _tokenize(texts: pa.ChunkedArray[Any], tokenizer: TextTokenizer, prompt: str
 def stored_column(
     root: Path,
     key: dict[str, Any],
-    texts: pa.ChunkedArray[Any],
+    texts: ReadTexts,
+    size: int,
     rows: IntArray,
     tokenizer: TextTokenizer,
     prompt: str,
@@ -185,6 +189,7 @@ def stored_column(
     Processes that want the same column take turns. A segment that is damaged is deleted and its rows are tokenised again.
 
     Args:
+        texts: reads texts by row number, 0 to `size` - 1.
         key: what the texts are: with the tokenizer's digest and the prompt it names the directory.
 
     Raises:
@@ -192,13 +197,13 @@ def stored_column(
     """
     key = {"format": _FORMAT, "tokenizer": tokenizer.digest, "prompt": prompt, **key}
     directory = root / digest_json(key)
-    column = TokenColumn(len(texts))
+    column = TokenColumn(size)
     _load(directory, column)
     if not len(column.missing(rows)):
         return column
     directory.mkdir(parents=True, exist_ok=True)
     with exclusive(directory / "lock", "another process tokenises these texts; waiting for it" if show else ""):
-        column = TokenColumn(len(texts))
+        column = TokenColumn(size)
         _load(directory, column, repair=True)  # another process may have written while this one waited
         write_json(directory / "about.json", key)
         for segment in tokenize_rows(column, texts, rows, tokenizer, prompt, show):

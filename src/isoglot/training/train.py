@@ -13,16 +13,8 @@ from typing import TYPE_CHECKING, Any
 from isoglot.batching.plan import BatchPlan
 from isoglot.data.pairs import PairTable
 from isoglot.files import atomic_directory, digest_json, read_json
-from isoglot.training.distributed import (
-    any_process,
-    in_first,
-    on_cpu,
-    processes,
-    seed_process,
-    start,
-    sum_processes,
-    together,
-)
+from isoglot.processes import in_first, on_cpu, processes, start, together
+from isoglot.training.distributed import any_process, seed_process, sum_processes
 from isoglot.training.rundir import RunDirectory, describe_table
 from isoglot.training.settings import TrainSettings
 from isoglot.training.steps import datasets, load_data

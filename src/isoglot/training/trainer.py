@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from sentence_transformers import SentenceTransformerTrainer
 from torch.optim import AdamW
 from torch.utils.data import DataLoader
 
 from isoglot.batching.sampler import PlanDataset, StepSampler
+from isoglot.processes import wait
 from isoglot.training.collate import Collator
-from isoglot.training.distributed import wait
 from isoglot.training.optimizer import RowAdamW, clip_gradients, use_sparse_gradients
 
 
@@ -28,6 +29,12 @@ class PlanTrainer(SentenceTransformerTrainer):
 
     def add_model_card_callback(self, default_args_dict: dict[str, Any]) -> None:
         """Not wanted: it inspects datasets of another kind, and isoglot writes its own card."""
+
+    def _prepare_input(self, data: Any) -> Any:
+        # the collator's tensors are pinned: the copy need not hold up the steps behind it
+        if isinstance(data, torch.Tensor) and self.args.device.type == "cuda":
+            return data.to(self.args.device, non_blocking=True)
+        return super()._prepare_input(data)
 
     def create_optimizer(self, model: Any = None) -> Any:
         # not under several processes: NCCL reduces no sparse gradients. RowAdamW takes dense ones as well
