@@ -14,8 +14,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from isoglot.errors import InputError, IsoglotError
-from isoglot.processes import Processes, in_first, processes, together
-from isoglot.training import distributed
+from isoglot.processes import Processes, in_each, in_first, processes, start, together
 from isoglot.training.distributed import sum_processes
 from tests.training.several import run_case
 
@@ -127,14 +126,15 @@ def test_without_a_launcher_there_is_one_process(monkeypatch: pytest.MonkeyPatch
     assert processes() == Processes(0, 1)
     monkeypatch.setenv("WORLD_SIZE", "4")  # some job schedulers set this alone
     assert processes() == Processes(0, 1)
-    assert distributed.start() == Processes()
+    assert start() == Processes()
     assert sum_processes(7) == 7
     assert together(lambda: "value") == in_first(lambda: "value") == "value"
+    assert in_each(lambda: "value") == ["value"]
 
     def fail() -> None:
         raise IsoglotError("no")
 
-    for way in (together, in_first):
+    for way in (together, in_first, in_each):
         with pytest.raises(IsoglotError, match="no"):
             way(fail)
 
