@@ -11,10 +11,11 @@ from typing import Any, TextIO
 
 from isoglot.data.jsonl import BROKEN_GZIP, open_bytes
 from isoglot.data.languages import language
+from isoglot.data.qa_sets import QA_SETS
 from isoglot.errors import InputError, LineError
 from isoglot.records import PairRow
 
-SCHEMES = ("facts:", "lareqa:", "lareqa-paragraphs:")
+SCHEMES = ("facts:", "lareqa:", "lareqa-paragraphs:", "mmarco:", *(f"{name}:" for name in QA_SETS))
 FORMATS = (".jsonl", ".jsonl.gz", ".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")
 
 Item = tuple[PairRow | LineError, str, int]
@@ -26,8 +27,9 @@ def read_source(spec: str, data_dir: Path | None = None) -> Iterator[Item]:
 
     Args:
         spec: a file (`.jsonl`, `.csv`, `.tsv`, each also `.gz`; `.parquet`), a folder of packed pairs, `facts:` or
-            `facts:en,de`, `lareqa:DIR` (questions with their answer sentences; DIR may be `xquad-r` or `mlqa-r`) or
-            `lareqa-paragraphs:DIR` (whole paragraphs).
+            `facts:en,de`, `lareqa:DIR` (questions with their answer sentences; DIR may be `xquad-r` or `mlqa-r`),
+            `lareqa-paragraphs:DIR` (whole paragraphs), `mmarco:hub` or `mmarco:DIR` (see `isoglot.data.mmarco`), or one of
+            `isoglot.data.qa_sets` in the same way.
         data_dir: where named LAReQA folders are looked for first.
 
     Yields:
@@ -42,6 +44,8 @@ def read_source(spec: str, data_dir: Path | None = None) -> Iterator[Item]:
         return _read_lareqa(spec.removeprefix("lareqa:"), data_dir, paragraphs=False)
     if spec.startswith("lareqa-paragraphs:"):
         return _read_lareqa(spec.removeprefix("lareqa-paragraphs:"), data_dir, paragraphs=True)
+    if spec.startswith(SCHEMES):
+        return _read_set(spec)
     path = Path(spec)
     if (path / "pairs.json").is_file():
         return _read_packed(path)
@@ -205,6 +209,15 @@ def _read_facts(languages: str) -> Iterator[Item]:
     for number, fact in enumerate(facts, start=1):
         row = PairRow("facts", fact.id, fact.lang, fact.query, fact.passage, fact.passage_id)
         yield row, f"facts:{languages}", number
+
+
+def _read_set(spec: str) -> Iterator[Item]:
+    from isoglot.data.mmarco import read_mmarco
+    from isoglot.data.place import Place
+    from isoglot.data.qa_sets import read_qa_set
+
+    place = Place.parse(spec)
+    return iter(read_mmarco(place) if place.name == "mmarco" else read_qa_set(place))
 
 
 def _read_lareqa(folder: str, data_dir: Path | None, *, paragraphs: bool) -> Iterator[Item]:
