@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from isoglot.cli import audit
 from isoglot.cli.common import PAIRS_HELP, add_data_dir, print_json
 
 
@@ -39,6 +40,7 @@ def add(commands: Any) -> None:
     pack.add_argument("--json", action="store_true", help="print a summary as JSON")
     add_data_dir(pack)
     pack.set_defaults(run=_pack)
+    audit.add(inner)
     shown = inner.add_parser(
         "list",
         help="benchmarks: languages, sizes, licence, where they come from",

@@ -1,0 +1,63 @@
+"""`isoglot data audit`: does anything of a benchmark occur among training pairs?"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from isoglot.cli.common import PAIRS_HELP, add_data_dir, print_json
+
+
+def add(commands: Any) -> None:
+    """Add the command to the parser of `isoglot data`."""
+    command = commands.add_parser(
+        "audit",
+        help="exact and near duplicates between training pairs and benchmarks",
+        description="Compare training pairs with benchmarks, before anything is trained on them: exact and near duplicates "
+        "(MinHash) of questions and passages, evaluation passages inside longer training passages, and shared ids, per "
+        "language. Exit code 1 if an evaluation question or answer passage was found: results would not be zero-shot. "
+        "Needs the extra study (datasketch).",
+        epilog="example: isoglot data audit lareqa:mlqa-r --against xquad-r faq",
+    )
+    command.add_argument("pairs", nargs="+", metavar="PAIRS", help=PAIRS_HELP)
+    command.add_argument(
+        "--against", nargs="+", required=True, metavar="BENCHMARK", help="names (isoglot data list) or folders"
+    )
+    command.add_argument("--languages", nargs="+", metavar="L", help="of the pairs only (default: all)")
+    command.add_argument(
+        "--context", choices=["sentence", "paragraph"], default="sentence", help="of xquad-r and mlqa-r, as in evaluate"
+    )
+    command.add_argument("--json", action="store_true", help="print the whole audit as JSON")
+    command.add_argument("--output", type=Path, metavar="FILE", help="write it there as JSON")
+    command.add_argument("--quiet", action="store_true", help="no progress bar")
+    add_data_dir(command)
+    command.set_defaults(run=_run)
+
+
+def _run(options: argparse.Namespace) -> int:
+    from isoglot.data.benchmarks import load_benchmark
+    from isoglot.data.pairs import load_pairs
+    from isoglot.errors import InputError
+    from isoglot.files import write_json
+    from isoglot.study.audit import run_audit
+    from isoglot.study.audit_report import format_audit
+
+    if options.output and options.output.is_dir():
+        raise InputError(f"--output {options.output}: is a folder; expected the name of a JSON file")
+    benchmarks = [
+        # LAReQA alone has paragraphs around its passages
+        load_benchmark(
+            name, context=options.context if name in ("xquad-r", "mlqa-r") else "sentence", data_dir=options.data_dir
+        )
+        for name in options.against
+    ]
+    pairs = load_pairs(options.pairs, languages=options.languages, data_dir=options.data_dir)
+    audit = run_audit([(", ".join(options.pairs), pairs, benchmarks)], progress=not options.quiet)
+    if options.output:
+        write_json(options.output, audit)
+    if options.json:
+        print_json(audit)
+    else:
+        print(format_audit(audit))
+    return 1 if audit["leaks"] else 0

@@ -1,0 +1,203 @@
+"""The zero-shot audit: does anything of an evaluation set occur among the training pairs?
+
+What stops a study (a leak), with an identical or nearly identical text that is long enough not to be a coincidence:
+an evaluation question that is a training question; an evaluation answer passage (a relevant document) that is a training
+passage or stands inside a longer one; a question whose id, of 16 characters or more, is that of a training pair: its
+translation was trained on. Reported only: texts too short to tell, distractors that no question asks for, questions that
+occur as passages and passages as questions, and questions whose text is the only thing in common.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from isoglot.data.pairs import PairTable
+from isoglot.evaluation.digests import benchmark_digest
+from isoglot.files import package_versions
+from isoglot.records import Benchmark
+from isoglot.study.audit_match import Distinct, Match, training_chunks
+from isoglot.study.audit_report import (
+    EVALUATION_SIDES,
+    MOST_DOCUMENTS,
+    TRAINING_SIDES,
+    Evaluation,
+    EvaluationSide,
+    TrainingSide,
+    sentence,
+    side_report,
+)
+from isoglot.study.audit_text import ENOUGH, THRESHOLD, size
+
+LONG_ID = 16
+"""Ids from this length on are drawn, not counted: that two sets share one is no coincidence."""
+_BATCH = 50_000
+
+RULES = {
+    "normalised": "NFKC, case folded, only letters, marks and digits kept (no white space, punctuation, symbols)",
+    "exact": "the same normalised text",
+    "near": f"Jaccard similarity of at least {THRESHOLD} between sets of runs of 4 characters (2 where most are Chinese, "
+    "Japanese or Korean); candidates by MinHash (128 permutations, 25 bands of 5), each verified exactly",
+    "contained": "the normalised evaluation passage stands inside a longer training passage",
+    "enough": f"a leak has at least {ENOUGH} letters or digits, about four words; a Chinese character counts 3, a Japanese or "
+    "Korean syllable 2. Shorter texts (yes, a year, a name) agree by chance and are reported as coincidences",
+    "leak": "question = training question; relevant passage = training passage or a part of one; the same id of "
+    f"{LONG_ID} or more characters",
+    "not found": "paraphrases, and translations into a language that the other side does not have (unless ids agree); "
+    "training passages that are parts of evaluation passages",
+}
+
+
+def run_audit(
+    datasets: Sequence[tuple[str, PairTable, Sequence[Benchmark]]], *, progress: bool = True
+) -> dict[str, Any]:
+    """Compare training pairs with the benchmarks that they are to be measured on.
+
+    Args:
+        datasets: (name of the data, its pairs, the benchmarks). Benchmarks that are the same object are prepared once.
+        progress: a progress bar on stderr.
+
+    Returns:
+        Plain JSON values, the same for the same texts: "schema", "leaks" (any), "summary" (a sentence per data and benchmark),
+        "rules", "versions", and "comparisons": per data and benchmark
+            data, benchmark, digests, training and evaluation (counts), leak (bool),
+            leaks: {"queries", "documents", "ids"}: how many evaluation texts, and how many shared ids,
+            affected: {"ids", "of", "share"}: question ids of which the question or a relevant passage leaked, in any language,
+            sides: per training side (query, passage) and evaluation side (queries, documents): compared texts, "total" and
+                "by_language" {lang: {"texts", "exact", "near", "contained", "short", "leaks", "share"}} in evaluation texts
+                ("short" are those of the exact ones that are too short to be a leak), and examples,
+            notes.
+
+    Raises:
+        InputError: the package datasketch is not installed.
+    """
+    prepared: dict[int, Evaluation] = {}
+    comparisons = []
+    for name, pairs, benchmarks in datasets:
+        for benchmark in benchmarks:
+            if id(benchmark) not in prepared:
+                prepared[id(benchmark)] = Evaluation.of(benchmark)
+        comparisons += _audit_data(name, pairs, [prepared[id(benchmark)] for benchmark in benchmarks], progress)
+    return {
+        "schema": 1,
+        "leaks": any(item["leak"] for item in comparisons),
+        "summary": [item["summary"] for item in comparisons],
+        "rules": RULES,
+        "versions": package_versions(["datasketch"]),
+        "comparisons": comparisons,
+    }
+
+
+Found = dict[tuple[TrainingSide, EvaluationSide], dict[int, Match]]
+
+
+def _audit_data(name: str, pairs: PairTable, evaluations: Sequence[Evaluation], progress: bool) -> list[dict[str, Any]]:
+    from tqdm import tqdm
+
+    found: list[Found] = [{} for _ in evaluations]
+    training: dict[TrainingSide, Distinct] = {}
+    for side in TRAINING_SIDES:
+        training[side] = Distinct.of(_training_texts(pairs, side))
+    with tqdm(total=sum(map(len, training.values())), desc=f"audit {name}", unit="text", disable=not progress) as bar:
+        for side in TRAINING_SIDES:
+            for into in found:
+                for other in EVALUATION_SIDES:
+                    into[side, other] = {}
+            for chunk in training_chunks(training[side]):
+                for evaluation, into in zip(evaluations, found):
+                    for other, target in evaluation.targets.items():
+                        target.compare(chunk, into[side, other])
+                bar.update(len(chunk.texts))
+    return [_comparison(name, pairs, training, item, into) for item, into in zip(evaluations, found)]
+
+
+def _training_texts(pairs: PairTable, side: TrainingSide) -> Iterator[tuple[int, str]]:
+    """(row, text) of one column; negatives are passages that are trained on as well."""
+    columns = ("query",) if side == "query" else ("passage", "negatives")
+    row = 0
+    for batch in pairs.table.select(columns).to_batches(max_chunksize=_BATCH):
+        values = [column.to_pylist() for column in batch.columns]
+        for number, items in enumerate(zip(*values), start=row):
+            yield number, items[0]
+            for negative in (items[1] or ()) if len(items) > 1 else ():
+                yield number, negative
+        row += batch.num_rows
+
+
+def _comparison(
+    name: str, pairs: PairTable, training: dict[TrainingSide, Distinct], evaluation: Evaluation, found: Found
+) -> dict[str, Any]:
+    benchmark = evaluation.benchmark
+    leaked: dict[EvaluationSide, set[int]] = {"queries": set(), "documents": set()}
+    sides = []
+    for (side, other), matches in found.items():
+        leaks = _leaks(side, other, matches, evaluation)
+        leaked[other] |= leaks
+        sides.append(side_report(side, other, pairs, training[side], evaluation, matches, leaks))
+    ids = _shared_ids(pairs, benchmark)
+    affected = _affected(benchmark, leaked, ids)
+    of = len({key for _, key, _ in benchmark.pooled_queries()})
+    n_leaks: dict[str, int] = {
+        "queries": len(leaked["queries"]),
+        "documents": len(leaked["documents"]),
+        "ids": len(ids),
+    }
+    values = {
+        "data": name,
+        "benchmark": benchmark.name,
+        "digests": {"data": pairs.digest, "benchmark": benchmark_digest(benchmark)},
+        "training": {
+            "rows": len(pairs),
+            "languages": list(pairs.languages),
+            "queries": len(training["query"]),
+            "passages": len(training["passage"]),
+        },
+        "evaluation": {
+            "queries": benchmark.n_queries,
+            "documents": benchmark.n_documents,
+            "relevant": len(evaluation.relevant),
+            "languages": sorted({*benchmark.queries, *benchmark.corpus}),
+        },
+        "leak": any(n_leaks.values()),
+        "leaks": n_leaks,
+        "affected": {"ids": len(affected), "of": of, "share": len(affected) / of if of else 0.0},
+        "sides": sides,
+        "notes": _notes(evaluation),
+    }
+    return {**values, "summary": sentence(values)}
+
+
+def _leaks(side: TrainingSide, other: EvaluationSide, matches: dict[int, Match], evaluation: Evaluation) -> set[int]:
+    """Pooled numbers of the evaluation texts whose match stops a study."""
+    if (side == "query") != (other == "queries"):
+        return set()
+    distinct = evaluation.targets[other].distinct
+    members = (m for number in matches if size(distinct.texts[number]) >= ENOUGH for m in distinct.members[number])
+    return {member for member in members if other == "queries" or member in evaluation.relevant}
+
+
+def _shared_ids(pairs: PairTable, benchmark: Benchmark) -> list[str]:
+    trained = {str(key) for key in pairs.table.column("id").unique().to_pylist()}
+    return sorted(key for key in {key for _, key, _ in benchmark.pooled_queries()} & trained if len(key) >= LONG_ID)
+
+
+def _affected(benchmark: Benchmark, leaked: dict[EvaluationSide, set[int]], ids: Sequence[str]) -> set[str]:
+    """Question ids whose question, relevant passage or translation was trained on."""
+    keys = [key for _, key, _ in benchmark.pooled_queries()]
+    found = {keys[number] for number in leaked["queries"]} | set(ids)
+    if leaked["documents"]:
+        hit = np.isin(benchmark.relevant, np.fromiter(leaked["documents"], dtype=np.int64))
+        queries = np.searchsorted(benchmark.indptr, np.flatnonzero(hit), side="right") - 1
+        found |= {keys[number] for number in np.unique(queries).tolist()}
+    return found
+
+
+def _notes(evaluation: Evaluation) -> list[str]:
+    if not evaluation.left_out:
+        return []
+    return [
+        f"the corpus has more than {MOST_DOCUMENTS:,} documents: {evaluation.left_out:,} that no question asks for were "
+        "not compared"
+    ]
