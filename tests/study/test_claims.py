@@ -1,0 +1,382 @@
+"""Claims on studies with planted effects: every verdict is reached where it should be, and no other."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from isoglot.errors import InputError
+from isoglot.files import read_json, write_json
+from isoglot.study.claims import CLAIMS, ClaimRow, answer, claims_table
+from isoglot.study.claims.contrasts import contrast
+from isoglot.study.claims.lora import measured, pooled
+from isoglot.study.results_view import StudyResults
+from tests.study.made_study import MadeStudy
+
+RESAMPLES = 999
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> MadeStudy:
+    return MadeStudy(tmp_path / "study")
+
+
+def judged(made: MadeStudy) -> dict[str, ClaimRow]:
+    study = StudyResults.open(made.write(), resamples=RESAMPLES)
+    return {row.name: row for row in claims_table(study)}
+
+
+def verdict(made: MadeStudy, name: str) -> ClaimRow:
+    study = StudyResults.open(made.write(), resamples=RESAMPLES)
+    claim = next(claim for claim in CLAIMS if claim.name == name)
+    found = claim.evaluate(study)
+    table = {"claim": claim.statement, "name": name, "source": claim.source, "test": claim.test}
+    return ClaimRow(**table, **vars(found))
+
+
+def test_an_empty_study_tests_nothing(made: MadeStudy) -> None:
+    rows = judged(made)
+    assert {row.verdict for row in rows.values()} == {"not tested"}
+    assert all(row.note and not row.evidence for row in rows.values())
+    assert answer(StudyResults.open(made.home)) == "Not answered by this study: no cell is finished."
+
+
+def test_every_claim_is_there_once_and_says_how_it_is_tested() -> None:
+    names = [claim.name for claim in CLAIMS]
+    assert len(names) == len(set(names)) == 20
+    assert all(claim.statement.endswith(".") and len(claim.test) > 40 and claim.source for claim in CLAIMS)
+
+
+def test_hybrid_best_in_multilingual(made: MadeStudy) -> None:
+    made.add("mono").add("cross", 0.02).add("hybrid", 0.05).audited()
+    row = verdict(made, "hybrid-multilingual")
+    assert row.verdict == "holds"
+    assert [part.verdict for part in row.parts] == ["holds", "holds"]
+    values = sorted(part.estimate or 0 for part in row.parts)
+    assert values == pytest.approx([0.03, 0.05], abs=0.005)
+    assert all(part.low is not None and 0 < part.low < part.estimate < part.high for part in row.parts)  # type: ignore[operator]
+    assert "2 seeds" in row.confidence
+    assert "Holm over 2" in row.confidence
+    assert all((made.home / place / "per_query.parquet").is_file() for place in row.evidence)
+    assert len(row.evidence) == 6
+
+
+def test_a_baseline_that_is_better_refutes_it(made: MadeStudy) -> None:
+    made.add("mono", -0.1).add("cross", {"multi": 0.05}).add("hybrid").audited()
+    rows = judged(made)
+    assert rows["hybrid-multilingual"].verdict == "fails"
+    assert rows["hybrid-every-base"].verdict == "fails"
+    assert rows["less-bias"].verdict == "holds"
+
+
+def test_no_difference_is_undecided(made: MadeStudy) -> None:
+    made.add("mono").add("cross").add("hybrid").audited()
+    rows = judged(made)
+    for name in ("hybrid-multilingual", "hybrid-every-base", "less-bias"):
+        assert rows[name].verdict == "undecided"
+
+
+def test_seeds_that_disagree_are_undecided_however_many_queries(made: MadeStudy) -> None:
+    """The mean is above both baselines on every query, the seeds are not."""
+    made.add("mono", 0.0, spread=0.06).add("cross", 0.0, spread=0.06).add("hybrid", 0.04, spread=0.06).audited()
+    row = verdict(made, "hybrid-multilingual")
+    assert row.verdict == "undecided"
+    assert all(part.p_holm is not None and part.p_holm < 0.05 for part in row.parts)
+
+
+def test_one_seed_decides_nothing_about_recipes(made: MadeStudy) -> None:
+    made.add(None, -0.1).add("mono", seeds=[0]).add("cross", seeds=[0]).add("hybrid", 0.1, seeds=[0])
+    made.add("hybrid", 0.0, seeds=[0], tuning="full").audited()
+    rows = judged(made)
+    recipes = ("hybrid-multilingual", "less-bias", "strong-zero-shot", "lora-non-inferior", "lora-superior")
+    for name in recipes:
+        assert rows[name].verdict == "undecided"
+        assert "one seed" in rows[name].note
+        assert "one seed" in rows[name].confidence
+    study = StudyResults.open(made.home, resamples=RESAMPLES)
+    assert "it decides nothing" in answer(study)
+
+
+def test_the_same_model_twice_is_one_seed(made: MadeStudy) -> None:
+    made.add("hybrid", seeds=[0]).add("hybrid", seeds=[0], tuning="full").audited()
+    for cell in list(made.cells):
+        made.cells.append({**cell, "id": cell["id"] + "-again", "seed": 1})
+    row = verdict(made, "lora-non-inferior")
+    assert row.verdict == "undecided"
+    assert "one seed" in row.confidence
+
+
+def test_missing_or_failed_cells_cannot_make_a_universal_claim_hold(made: MadeStudy) -> None:
+    made.add("mono").add("cross", 0.02).add("hybrid", 0.05).audited()
+    made.add("mono", tuning="full", status="failed", error="out of memory")
+    assert verdict(made, "hybrid-multilingual").verdict == "undecided"
+    only = MadeStudy(made.home.parent / "only").add("hybrid").audited()
+    row = verdict(only, "hybrid-multilingual")
+    assert row.verdict == "not tested"
+    assert "no finished mono cells" in row.note
+
+
+def test_better_for_each_base_takes_two_bases(made: MadeStudy) -> None:
+    made.add("mono").add("cross", 0.02).add("hybrid", 0.06).audited()
+    row = verdict(made, "hybrid-every-base")
+    assert (row.verdict, len(row.parts)) == ("undecided", 6)
+    assert "one base" in row.note
+    made.add("mono", base="labse").add("cross", 0.02, base="labse").add("hybrid", 0.06, base="labse")
+    row = verdict(made, "hybrid-every-base")
+    assert (row.verdict, len(row.parts)) == ("holds", 12)
+
+
+def test_less_bias_is_a_smaller_rank_distance(made: MadeStudy) -> None:
+    made.add("mono", 0.05).add("hybrid", 0.0).audited()
+    row = verdict(made, "less-bias")
+    assert row.verdict == "fails"
+    assert row.parts[0].estimate == pytest.approx(5, abs=0.5)
+    assert "ranks" in row.effect
+
+
+def test_strong_zero_shot_needs_an_audit_and_no_language_that_loses(made: MadeStudy) -> None:
+    made.add(None).add("hybrid", 0.05)
+    assert verdict(made, "strong-zero-shot").verdict == "not tested"
+    assert verdict(made.audited(), "strong-zero-shot").verdict == "holds"
+    loses = MadeStudy(made.home.parent / "loses").audited().add(None)
+    loses.add("hybrid", {"cross": 0.1, ("cross", "sw"): -0.05, "multi": 0.1})
+    row = verdict(loses, "strong-zero-shot")
+    assert row.verdict == "fails"
+    assert [part.where.split("queries in ")[1][:2] for part in row.parts if part.verdict == "fails"] == ["sw"]
+
+
+def test_results_that_leaked_do_not_count(made: MadeStudy) -> None:
+    made.add("mono").add("cross").add("hybrid", 0.1).add("hybrid", 0.0, tuning="full").audited(leaks=3)
+    rows = judged(made)
+    for name in ("hybrid-multilingual", "less-bias", "strong-zero-shot", "lora-superior"):
+        assert rows[name].verdict == "not tested"
+    assert (rows["disjoint"].verdict, rows["zero-shot"].verdict) == ("fails", "fails")
+    assert rows["disjoint"].evidence == ("audit.json",)
+    words = answer(StudyResults.open(made.home, resamples=RESAMPLES))
+    assert words.startswith("Not answered by this study: the audit found its benchmarks")
+
+
+def test_disjoint_is_less_than_nothing_seen(made: MadeStudy) -> None:
+    made.add("hybrid").audited(distractors=2)
+    rows = judged(made)
+    assert (rows["disjoint"].verdict, rows["zero-shot"].verdict) == ("holds", "fails")
+    made.audited()
+    assert judged(made)["zero-shot"].verdict == "holds"
+    made.audited(benchmarks=["another"])
+    assert judged(made)["disjoint"].verdict == "not tested"
+
+
+def test_counts_are_read_and_not_assumed(made: MadeStudy) -> None:
+    eleven = ("ar", "de", "el", "en", "es", "hi", "ru", "th", "tr", "vi", "zh")
+    seven = ("ar", "de", "en", "es", "hi", "vi", "zh")
+    made.add("hybrid", seeds=[0], benchmarks=["xquad-r"], languages=eleven)
+    row = verdict(made, "settings")
+    assert (row.verdict, row.note) == ("undecided", "mlqa-r was not measured")
+    made.add("hybrid", seeds=[0], benchmarks=["mlqa-r"], languages=seven)
+    rows = judged(made)
+    assert rows["settings"].verdict == rows["parallel-languages"].verdict == "holds"
+    assert rows["settings"].effect == "mlqa-r: 42 cross, 7 multi, 7 mono; xquad-r: 110 cross, 11 multi, 11 mono"
+    made.add("hybrid", seeds=[1], benchmarks=["mlqa-r"], languages=seven[:6])
+    rows = judged(made)
+    assert rows["settings"].verdict == rows["parallel-languages"].verdict == "fails"
+    assert rows["miracl"].verdict == "not tested"
+    made.add("hybrid", seeds=[2], benchmarks=["miracl"])
+    assert judged(made)["miracl"].verdict == "holds"
+
+
+def test_averages_are_recomputed(made: MadeStudy) -> None:
+    made.add("hybrid").audited()
+    rows = judged(made)
+    assert rows["macro-averages"].verdict == rows["map"].verdict == rows["mixed-batches"].verdict == "holds"
+    made.cells[0]["benchmarks"]["toy"]["settings"]["cross"]["AP"] += 1e-6
+    assert judged(made)["macro-averages"].verdict == "fails"
+    del made.cells[1]["benchmarks"]["toy"]["settings"]["multi"]["AP"]
+    assert judged(made)["map"].verdict == "fails"
+
+
+def test_a_single_language_is_no_mix(made: MadeStudy) -> None:
+    assert verdict(made.add("hybrid", trained=["en"]), "mixed-batches").verdict == "fails"
+
+
+@pytest.mark.parametrize(
+    ("shift", "noise", "wanted"), [(0.0, 0.01, "holds"), (0.05, 0.01, "fails"), (0.0, 0.2, "undecided")]
+)
+def test_shares_are_stable(made: MadeStudy, shift: float, noise: float, wanted: str) -> None:
+    for share in (0.2, 0.4, 0.5, 0.6):
+        made.add("hybrid", shift if share == 0.6 else 0.0, share=share, noise=noise)
+    row = verdict(made, "share-stable")
+    assert (row.verdict, len(row.parts)) == (wanted, 9)
+
+
+def test_shares_that_agree_on_average_only_are_undecided(made: MadeStudy) -> None:
+    for share in (0.4, 0.5, 0.6):
+        made.add("hybrid", share=share, noise=0.002, spread=0.03)
+    row = verdict(made, "share-stable")
+    assert row.verdict == "undecided"
+    assert max(abs(part.estimate or 0) for part in row.parts) < 0.01
+
+
+def test_shares_without_one_of_the_three_are_not_tested(made: MadeStudy) -> None:
+    assert verdict(made.add("hybrid", share=0.4).add("hybrid", share=0.6), "share-stable").verdict == "not tested"
+
+
+def test_ends_of_a_series_over_shares_are_the_baselines(made: MadeStudy) -> None:
+    made.add("hybrid", 0.0, share=0.0).add("hybrid", 0.0, share=1.0).add("hybrid", 0.05).audited()
+    assert verdict(made, "hybrid-multilingual").verdict == "holds"
+    assert verdict(made, "mixed-batches").verdict == "holds"
+    # cells that were asked to be mono are another recipe, and the one that counts
+    made.add("mono", 0.1)
+    assert verdict(made, "hybrid-multilingual").verdict == "fails"
+
+
+def test_unseen_languages(made: MadeStudy) -> None:
+    """Only the unseen languages count: the trained one loses."""
+    shift = {("cross", "en"): -0.2, ("multi", "en"): -0.2, "cross": 0.05, "multi": 0.05, "mono": 0.0}
+    made.add(None).add("hybrid", shift, trained=["en"]).audited()
+    row = verdict(made, "unseen-languages")
+    assert row.verdict == "holds"
+    assert [part.estimate for part in row.parts] == pytest.approx([0.05, 0.05], abs=0.005)
+    other = MadeStudy(made.home.parent / "other").add(None).audited()
+    other.add(
+        "hybrid", {("cross", "sw"): -0.05, ("multi", "sw"): -0.05, "cross": 0.2, "multi": 0.2}, trained=["en", "de"]
+    )
+    assert verdict(other, "unseen-languages").verdict in {"fails", "undecided"}
+    seen = MadeStudy(made.home.parent / "seen").add(None).add("hybrid", 0.1).audited()
+    assert verdict(seen, "unseen-languages").verdict == "not tested"
+
+
+COST = {
+    "train_seconds": 100.0,
+    "peak_memory_bytes": 4000,
+    "trainable_parameters": 1000,
+    "adapter_bytes": None,
+    "model_bytes": 4000,
+}
+LESS = {**COST, "train_seconds": 60.0, "peak_memory_bytes": 1000, "trainable_parameters": 10, "adapter_bytes": 40}
+
+
+@pytest.mark.parametrize(
+    ("shift", "noise", "inferiority", "superiority"),
+    [
+        (0.0, 0.01, "holds", "undecided"),
+        (0.03, 0.01, "holds", "holds"),
+        (-0.05, 0.01, "fails", "fails"),
+        (-0.015, 0.002, "fails", "fails"),
+        (-0.006, 0.002, "holds", "fails"),
+        (0.0, 0.3, "undecided", "undecided"),
+    ],
+)
+def test_lora_against_full(made: MadeStudy, shift: float, noise: float, inferiority: str, superiority: str) -> None:
+    made.add("hybrid", {"cross": shift}, noise=noise, cost=LESS).add("hybrid", tuning="full", noise=noise, cost=COST)
+    made.audited()
+    rows = judged(made)
+    assert (rows["lora-non-inferior"].verdict, rows["lora-superior"].verdict) == (inferiority, superiority)
+    assert rows["lora-non-inferior"].parts[0].estimate == pytest.approx(shift, abs=5 * noise / 10)
+    words = answer(StudyResults.open(made.home, resamples=RESAMPLES))
+    stated = {"holds": "not inferior", "fails": "inferior by more", "undecided": "undecided"}[inferiority]
+    assert f": {stated}" in words
+    assert "60% of the training time, 25% of the peak memory, 1% of the trained parameters and 1% of the bytes" in words
+    assert "2 seeds each" in words
+
+
+def test_costs(made: MadeStudy) -> None:
+    made.add("hybrid", cost=LESS).add("hybrid", tuning="full", cost=COST).audited()
+    rows = judged(made)
+    for name in ("lora-time", "lora-memory", "lora-parameters", "lora-bytes"):
+        assert rows[name].verdict == "holds"
+        assert rows[name].evidence == ("cost.json",)
+    assert rows["lora-time"].effect == "x0.6 [0.6, 0.6] of full fine-tuning"
+    first = next(cell["id"] for cell in made.cells if cell["tuning"]["kind"] == "lora")
+    made.costs[first]["train_seconds"] = 140.0
+    assert judged(made)["lora-time"].verdict == "undecided"
+    del made.costs[first]
+    assert judged(made)["lora-time"].verdict == "not tested"
+    slow = MadeStudy(made.home.parent / "slow").add("hybrid", cost={**LESS, "train_seconds": 200.0})
+    assert verdict(slow.add("hybrid", tuning="full", cost=COST), "lora-time").verdict == "fails"
+
+
+def test_gpu_memory_counts_where_there_is_one(made: MadeStudy) -> None:
+    made.add("hybrid", cost={**LESS, "gpu_peak_memory_bytes": 90}).add(
+        "hybrid", tuning="full", cost={**COST, "gpu_peak_memory_bytes": 100}
+    )
+    assert verdict(made, "lora-memory").parts[0].estimate == pytest.approx(0.9)
+
+
+def test_several_comparisons_are_told_apart_and_pooled(made: MadeStudy) -> None:
+    made.add("hybrid", {"cross": 0.02}, benchmarks=["one", "two"], cost=LESS)
+    made.add("hybrid", tuning="full", benchmarks=["one", "two"], cost=COST)
+    made.add("hybrid", {"cross": -0.06}, benchmarks=["one"], base="labse").add(
+        "hybrid", tuning="full", benchmarks=["one"], base="labse"
+    )
+    made.audited(benchmarks=["one", "two"])
+    row = verdict(made, "lora-non-inferior")
+    assert (row.verdict, sorted(part.verdict for part in row.parts)) == ("fails", ["fails", "holds", "holds"])
+    assert row.effect.startswith("mean of 3 comparisons -0.00")
+    study = StudyResults.open(made.home, resamples=RESAMPLES)
+    found, _ = measured(study)
+    value, (low, high) = pooled(found)
+    assert value == pytest.approx((0.02 + 0.02 - 0.06) / 3, abs=0.003)
+    assert low < value < high
+    # the mean of three is known better than the least certain of them
+    assert high - low < max(item.contrast.interval()[1] - item.contrast.interval()[0] for item in found)
+    words = answer(study)
+    assert words.count("95% interval") == 4
+    assert "the claim of non-inferiority as a whole is: fails" in words
+    assert "What it costs was not recorded (labse on data)." in words
+    assert words == answer(StudyResults.open(made.home, resamples=RESAMPLES))
+
+
+def test_other_ranks_are_shown_and_not_counted(made: MadeStudy) -> None:
+    made.add("hybrid").add("hybrid", tuning="full").audited()
+    four = {"name": "lora-4", "kind": "lora", "rank": 4, "targets": []}
+    made.add("hybrid", {"cross": -0.2}, tuning="lora-4")
+    for cell in made.cells[-2:]:
+        cell["tuning"] = four
+    row = verdict(made, "lora-non-inferior")
+    assert row.verdict == "holds"
+    assert [(part.counted, part.verdict) for part in row.parts] == [(True, "holds"), (False, "fails")]
+
+
+def test_different_budgets_are_not_compared(made: MadeStudy) -> None:
+    made.add("hybrid", steps=100).add("hybrid", tuning="full", steps=200)
+    assert verdict(made, "lora-non-inferior").verdict == "not tested"
+    assert "everything else equal" in answer(StudyResults.open(made.home, resamples=RESAMPLES))
+
+
+def test_broken_result_files_are_not_tested_and_nothing_is_raised(made: MadeStudy) -> None:
+    made.add("mono").add("cross").add("hybrid").audited()
+    home = made.write()
+    shutil.rmtree(home / made.cells[-1]["benchmarks"]["toy"]["path"])
+    row = {row.name: row for row in claims_table(StudyResults.open(home, resamples=RESAMPLES))}["hybrid-multilingual"]
+    assert row.verdict == "not tested"
+    assert "no such file" in row.note
+
+
+def test_no_study_is_one_clear_line(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no such file"):
+        StudyResults.open(tmp_path)
+    write_json(tmp_path / "results.json", {"cells": [{"id": "a"}]})
+    with pytest.raises(InputError, match="not as `isoglot study run` writes it"):
+        StudyResults.open(tmp_path)
+    write_json(tmp_path / "results.json", {"cells": 3})
+    with pytest.raises(InputError, match="no 'cells'"):
+        StudyResults.open(tmp_path)
+
+
+def test_contrasts_are_those_of_compare(made: MadeStudy) -> None:
+    from isoglot.evaluation.compare import compare
+
+    made.add("mono").add("hybrid", 0.01)
+    study = StudyResults.open(made.write(), resamples=RESAMPLES)
+    reference, system = study.recipes
+    one = contrast(study, reference, system, "toy", "cross")
+    columns = ["nDCG@10"]
+    loaded = [study.system(recipe, "toy", columns) for recipe in (reference, system)]
+    other = compare(loaded, measure="nDCG@10", settings=["cross"], resamples=RESAMPLES).differences[0]
+    assert (one.value, one.p) == pytest.approx((other.difference, other.p_group))
+    assert one.interval() == pytest.approx(other.interval)
+    summaries = [read_json(study.home / place / "summary.json") for place in one.places]
+    means = [sum(s["settings"]["cross"]["nDCG@10"] for s in summaries[part]) / 2 for part in (slice(0, 2), slice(2, 4))]
+    assert one.value == pytest.approx(means[1] - means[0])
