@@ -1,0 +1,239 @@
+"""The report of a study: what it says, that nothing of the data is markup, and that it stands whatever is missing."""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+
+from isoglot.errors import InputError
+from isoglot.evaluation.compare import compare
+from isoglot.evaluation.matching import load_systems
+from isoglot.evaluation.results import load_result
+from isoglot.files import read_json
+from isoglot.study import report_statistics
+from isoglot.study.report import write_report
+from isoglot.study.report_data import Arena, Notes, arenas
+from isoglot.study.report_statistics import Measured, contrasted, measure
+from tests.study.fabricate import FULL, LANGUAGES, LORA, grid, make_cell, write_study
+from tests.study.page import page
+
+
+@pytest.fixture(autouse=True)
+def few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(report_statistics, "RESAMPLES", 199)
+    monkeypatch.setattr("isoglot.study.results_view.RESAMPLES", 199)
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = tmp_path_factory.mktemp("study")
+    return write_study(home, grid(home))
+
+
+def measured(home: Path) -> tuple[Arena, Measured]:
+    [arena] = arenas(read_json(home / "results.json")["cells"])
+    return arena, measure(lambda place: load_result(home / place), arena, Notes())
+
+
+def test_a_whole_study_has_every_chapter_in_both_forms(study: Path) -> None:
+    written = write_report(study)
+
+    assert written[:2] == [study / "report.html", study / "report.md"]
+    assert all(path.is_file() for path in written)
+    markdown = (study / "report.md").read_text(encoding="utf-8")
+    html = page(study)
+    titles = ["Method", "Zero-shot audit", "Learning rates", "Results", "Figures", "Training losses", "Cost", "Claims"]
+    for title in [*titles, "Limitations", "Reproducing it"]:
+        assert f"\n## {title}\n" in markdown
+        assert title in html.words
+    assert markdown.split("\n\n")[1].startswith("**How does LoRA with hybrid batches change")
+    assert {"How does LoRA"} <= {word[:13] for word in html.words}
+    # base, 3 strategies x 2 tunings: heat maps with the base, bars without; 4 curves over alpha; 12 losses; time and memory
+    assert html.tags.count("svg") == 7 + 6 + 4 + 12 + 2
+    assert markdown.count("](figures/") == html.tags.count("svg") == len(written) - 2
+    assert html.tags.count("caption") == html.tags.count("table")
+
+
+def test_the_page_needs_nothing_else(study: Path) -> None:
+    write_report(study)
+    source = (study / "report.html").read_text(encoding="utf-8")
+    html = page(study)
+    assert not {"script", "link", "iframe", "img", "object", "image", "use"} & set(html.tags)
+    assert not re.search(r"url\(|@import|@font-face", source)
+    outside = [link for link in html.links if "//" in link]
+    assert set(outside) == {"https://arxiv.org/abs/2408.10536"}
+    for link in html.links:
+        assert link in outside or link.startswith("#") or (study / link).exists()
+
+
+def test_pictures_are_whole_svg_files(study: Path) -> None:
+    for path in write_report(study)[2:]:
+        root = ET.parse(path).getroot()
+        assert root.tag == "{http://www.w3.org/2000/svg}svg"
+        assert root.get("aria-label")
+        sizes = [float(x.get("font-size", "99")) for x in root.iter("{http://www.w3.org/2000/svg}text")]
+        assert min(sizes) >= 10
+
+
+def test_the_same_files_give_the_same_bytes(study: Path) -> None:
+    first = {path: path.read_bytes() for path in write_report(study)}
+    assert {path: path.read_bytes() for path in write_report(study)} == first
+
+
+def test_figures_are_those_of_compare(study: Path) -> None:
+    arena, figures = measured(study)
+    cells = "cells/mlqa-r.e5.hybrid"
+    words = [
+        f"{tuning}=" + ",".join(f"{study}/{cells}.{tuning}.s{seed}/results/xquad-r" for seed in (0, 1))
+        for tuning in ("full", "lora")
+    ]
+    reference = compare(load_systems(words), resamples=199)
+    ours = {c.setting: c for c in figures.contrasts if (c.before, c.after) == ("hybrid full", "hybrid lora")}
+    assert len(ours) == len(reference.differences) == 4
+    for item in reference.differences:
+        mine = ours[item.setting]
+        assert mine.difference == pytest.approx(item.difference, abs=1e-12)
+        assert mine.interval == pytest.approx(item.interval, abs=1e-12)
+        assert mine.p == item.p_group
+        value = figures.values["hybrid lora", (item.setting, item.measure)]
+        assert value.mean == pytest.approx(item.value, abs=1e-12)
+        assert len(value.seeds) == 2
+        assert value.interval is not None
+        assert value.interval[0] < value.mean < value.interval[1]
+    assert [system.label for system in arena.systems][:3] == ["base", "mono lora", "mono full"]
+
+
+def test_printed_figures_are_those_of_the_results(study: Path) -> None:
+    write_report(study)
+    cells = read_json(study / "results.json")["cells"]
+    own = [cell for cell in cells if cell["id"].startswith("mlqa-r.e5.cross.lora")]
+    values = [cell["benchmarks"]["xquad-r"]["settings"]["cross"]["nDCG@10"] for cell in own]
+    markdown = (study / "report.md").read_text(encoding="utf-8")
+    rows = [line.split(" | ") for line in markdown.splitlines() if line.startswith("| cross lora ")]
+    assert f"{sum(values) / 2:.3f}" in rows[0][5]
+    assert [row[6] for row in rows[1:3]] == [f"{value:.3f}" for value in values]
+
+
+def test_contrasts_change_one_thing_at_a_time(study: Path) -> None:
+    arena, _ = measured(study)
+    found = [(name, before.label, after.label) for name, before, after in contrasted(arena.systems)]
+    assert found[:3] == [("LoRA − full", f"{s} full", f"{s} lora") for s in ("mono", "cross", "hybrid")]
+    assert ("hybrid − mono", "mono lora", "hybrid lora") in found
+    assert len(found) == 3 + 4
+
+
+def test_the_papers_figures_for_another_base_are_apart(study: Path) -> None:
+    write_report(study)
+    markdown = (study / "report.md").read_text(encoding="utf-8")
+    assert "Published figures on xquad-r for other bases than ours: not comparable" in markdown
+    assert "| LaBSE hybrid | 0.817 | 0.767 | 0.682 | 221 |" in markdown
+
+
+def test_the_papers_figures_for_the_same_base_stand_beside_ours(tmp_path: Path) -> None:
+    own = {"strategy": "hybrid", "mono_share": 0.5, "tuning": FULL, "base": "labse"}
+    write_study(tmp_path, [make_cell(tmp_path, "a", **own)])
+    write_report(tmp_path)
+    markdown = (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert "Beside the paper's figures for LaBSE on xquad-r" in markdown
+    [row] = [line for line in markdown.splitlines() if line.startswith("| hybrid full | 0.") and " 0.817 " in line]
+    assert row.endswith("| 221 |")
+    assert "| LaBSE hybrid |" not in markdown
+
+
+@pytest.mark.parametrize("status", ["failed", "pending"])
+def test_a_study_without_finished_cells_has_a_report(tmp_path: Path, status: str) -> None:
+    error = "out of memory" if status == "failed" else None
+    cell = make_cell(tmp_path, "a", strategy="hybrid", tuning=LORA, status=status, error=error)
+    write_study(tmp_path, [cell], selection=[], audit={})
+    write_report(tmp_path)
+    markdown = (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert "No cell has finished: there are no results yet." in markdown
+    assert f"| `a` | {status} | {error or '–'} |" in markdown
+    assert "No cell of mlqa-r that is measured on xquad-r has finished." in markdown
+    assert "Not audited" in markdown
+    page(tmp_path)
+
+
+def test_a_study_that_has_only_begun_has_a_report(tmp_path: Path) -> None:
+    write_study(tmp_path, [])
+    (tmp_path / "results.json").unlink()
+    (tmp_path / "cost.json").unlink()
+    write_report(tmp_path)
+    markdown = (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert "Not in the study's directory: results.json, cost.json." in markdown
+    page(tmp_path)
+
+
+def test_cells_without_rows_keep_their_averages(tmp_path: Path) -> None:
+    cells = grid(tmp_path, seeds=(0,))
+    write_study(tmp_path, cells)
+    (tmp_path / cells[1]["benchmarks"]["xquad-r"]["path"] / "per_query.parquet").unlink()
+    write_report(tmp_path)
+    markdown = (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert "no intervals and no tests, for the rows per query cannot be used" in markdown
+    value = cells[1]["benchmarks"]["xquad-r"]["settings"]["cross"]["AP"]
+    assert f"{value:.3f}" in markdown
+    assert "One training seed per system" in markdown
+
+
+def test_curves_over_alpha_and_amount(tmp_path: Path) -> None:
+    cells = [
+        make_cell(tmp_path, f"h{share}{seed}", strategy="hybrid", mono_share=share, tuning=LORA, seed=seed)
+        for share in (0.0, 0.4, 0.5, 1.0)  # and mono below, which is 1.0 again
+        for seed in (0, 1)
+    ]
+    cells += [
+        make_cell(tmp_path, f"a{a}", strategy="mono", tuning=LORA, amount=a, steps=int(100 * a)) for a in (0.25, 0.5, 1)
+    ]
+    write_study(tmp_path, cells)
+    names = [path.name for path in write_report(tmp_path)]
+    assert sum(name.startswith("curve-mono-share") for name in names) == 4
+    assert sum(name.startswith("curve-amount") for name in names) == 4
+    svg = (tmp_path / "figures" / "curve-mono-share-mlqa-r-xquad-r-cross-ndcg-10.svg").read_text()
+    # four means and two seeds of each
+    assert svg.count("<circle") == 4 + 8
+    assert "hybrid α=0.4 lora" in (tmp_path / "report.md").read_text(encoding="utf-8")
+
+
+def test_old_pictures_do_not_stay(tmp_path: Path) -> None:
+    write_study(tmp_path, grid(tmp_path, seeds=(0,)))
+    write_report(tmp_path)
+    old = tmp_path / "figures" / "old.svg"
+    old.write_text("old")
+    write_report(tmp_path)
+    assert not old.exists()
+
+
+@pytest.mark.parametrize(
+    ("files", "problem"),
+    [
+        ({}, "no study.json and no results.json"),
+        ({"results.json": "[]"}, "expected a JSON object"),
+        ({"results.json": "{"}, "not valid JSON"),
+        ({"results.json": '{"schema": 9, "cells": []}'}, "schema 9"),
+    ],
+)
+def test_what_is_no_study_is_refused(tmp_path: Path, files: dict[str, str], problem: str) -> None:
+    for name, content in files.items():
+        (tmp_path / name).write_text(content)
+    with pytest.raises(InputError, match=problem):
+        write_report(tmp_path)
+    assert not (tmp_path / "report.html").exists()
+    assert not (tmp_path / "figures").exists()
+
+
+def test_a_missing_directory_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no such directory"):
+        write_report(tmp_path / "nowhere")
+
+
+def test_no_chart_breaks_on_many_languages(tmp_path: Path) -> None:
+    many = [f"{a}{b}" for a in "abcdef" for b in "xyz"] + LANGUAGES
+    write_study(
+        tmp_path, [make_cell(tmp_path, "a", strategy="mono", tuning=LORA, benchmarks={"m": many}, ids=2, per_group=1)]
+    )
+    for path in write_report(tmp_path)[2:]:
+        ET.parse(path)
