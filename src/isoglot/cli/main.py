@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from isoglot import __version__
-from isoglot.cli import compare, data, demo, evaluate, plan, train
+from isoglot.cli import compare, data, demo, evaluate, plan, study, train
 from isoglot.errors import InputError, IsoglotError
 
 _ABOUT = "Train, measure and serve multilingual dense retrievers that treat every language alike."
@@ -20,7 +20,7 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="isoglot", description=_ABOUT, epilog=_EXITS)
     top.add_argument("--version", action="version", version=f"isoglot {__version__}")
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for module in (demo, evaluate, compare, train, plan, data):
+    for module in (demo, evaluate, compare, train, plan, data, study):
         module.add(commands)
     return top
 

@@ -1,0 +1,40 @@
+"""Studies that come with isoglot, as YAML files beside this one."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+
+from isoglot.config import read_yaml
+from isoglot.errors import InputError, unknown
+
+
+def preset_names() -> list[str]:
+    """Names of all presets."""
+    return sorted(part.name.removesuffix(".yaml") for part in files(__name__).iterdir() if part.name.endswith(".yaml"))
+
+
+def preset_path(name: str) -> Path:
+    """The file of a preset. InputError where there is none of that name."""
+    if name not in preset_names():
+        raise unknown("preset", name, preset_names())
+    return Path(str(files(__name__))) / f"{name}.yaml"
+
+
+def find_spec(name: str) -> Path:
+    """A spec by the name of a preset or by path; a file that exists goes before a preset.
+
+    Raises:
+        InputError: neither.
+    """
+    path = Path(name)
+    if path.is_file():
+        return path
+    if "/" in name or name.endswith((".yaml", ".yml")):
+        raise InputError(f"{name}: no such file (presets: {', '.join(preset_names())})")
+    return preset_path(name)
+
+
+def describe(name: str) -> str:
+    """The question of a preset, in one line."""
+    return " ".join(str(read_yaml(preset_path(name)).get("question", "")).split())

@@ -1,0 +1,302 @@
+"""Whole studies on a tiny model: that they isolate failures, repeat nothing, and survive being killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+
+from isoglot.errors import InputError
+from isoglot.study import grid, home, worker
+from isoglot.study.cells import cells_of
+from isoglot.study.grid import RunOptions, StudyOutcome, run_study
+from isoglot.study.home import LeakError
+from isoglot.study.jobs import Job
+from isoglot.study.read_spec import parse_spec
+from tests.study.small import small_spec
+
+QUIET = RunOptions(threads=1, allow_leaks=True)
+
+
+class InProcess:
+    """Instead of `isoglot.study.pool.Pool`: the same work without processes, which take seconds to start."""
+
+    ran: ClassVar[list[str]] = []
+    break_in: ClassVar[dict[str, Exception | int]] = {}
+
+    def __init__(self, *_: Any) -> None:
+        pass
+
+    def run(self, jobs: Sequence[Job], ended: Callable[[Job, int], None]) -> bool:
+        for job in jobs:
+            self.ran.append(job.id)
+            job.write(1)
+            trouble = self.break_in.get(job.id)
+            if isinstance(trouble, int):
+                ended(job, trouble)
+                continue
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(worker, "_watch", lambda *_: None)
+                if trouble is not None:
+                    patch.setattr(worker, "_train", _raise(trouble))
+                ended(job, worker.main([str(job.folder), str(os.getpid())]))
+        return True
+
+
+def _raise(error: Exception) -> Callable[..., None]:
+    def fail(*_: Any) -> None:
+        raise error
+
+    return fail
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., StudyOutcome]:
+    """Runs a spec in process, without audit and report, and returns the outcome; `InProcess.ran` has the jobs."""
+    monkeypatch.setattr(grid, "Pool", InProcess)
+    monkeypatch.setattr(InProcess, "ran", [])
+    monkeypatch.setattr(InProcess, "break_in", {})
+    _stub(monkeypatch, leaks=False)
+
+    def go(out: Path = tmp_path / "out", options: RunOptions = QUIET, **more: Any) -> StudyOutcome:
+        InProcess.ran.clear()
+        return run_study(parse_spec(small_spec(tmp_path / "in", **more), "spec"), out, options)
+
+    return go
+
+
+def _stub(monkeypatch: pytest.MonkeyPatch, leaks: bool) -> None:
+    import isoglot.study.audit
+    import isoglot.study.report
+
+    found = {"leaks": leaks, "summary": ["made and bench share 3 texts"] if leaks else ["no text in common"]}
+    monkeypatch.setattr(isoglot.study.audit, "run_audit", lambda datasets, *, progress: dict(found))
+    monkeypatch.setattr(isoglot.study.report, "write_report", lambda directory: [])
+
+
+def test_a_grid_is_run_once_and_only_what_changed_again(run: Callable[..., StudyOutcome], tmp_path: Path) -> None:
+    rates = {"lora": [1e-3, 5e-3], "full": 1e-3}
+    outcome = run(learning_rates=rates)
+    assert outcome.complete
+    assert not outcome.failed
+    assert [part["chosen"] for part in outcome.results["selection"]] == [5e-3]
+    losses = [part["validation_loss"] for part in outcome.results["selection"][0]["candidates"]]
+    assert losses[1] < losses[0], "the larger rate learns more in six steps, and the smaller loss is chosen"
+    cells = {cell["id"]: cell for cell in outcome.results["cells"]}
+    assert len(cells) == 5
+    assert len(InProcess.ran) == 7
+    assert list(cells) == sorted(cells)
+    assert all(cell["status"] == "done" for cell in cells.values())
+    lora = next(cell for key, cell in cells.items() if ".hybrid-0.5.lora.s0" in key)
+    assert (lora["learning_rate"], lora["tuning"]["rank"], lora["mono_share"], lora["steps"]) == (5e-3, 4, 0.5, 6)
+    assert lora["train"]["pairs"] == 24
+    assert len(lora["train"]["losses"]) == 6
+    part = lora["benchmarks"]["bench"]
+    summary = json.loads((tmp_path / "out" / part["path"] / "summary.json").read_text())
+    assert part["settings"] == summary["settings"]
+    base = next(cell for cell in cells.values() if cell["kind"] == "base")
+    assert base["benchmarks"]["bench"]["settings"] != part["settings"]
+    assert "seconds" not in json.dumps(outcome.results)
+    _check_costs(tmp_path / "out", lora["id"])
+
+    run(learning_rates=rates)
+    assert InProcess.ran == []
+    first = (tmp_path / "out" / "results.json").read_bytes()
+
+    # one more seed: only its cells; then one more measure: nothing is trained again but what was deleted
+    run(learning_rates=rates, seeds=[0, 1])
+    assert len(InProcess.ran) == 4
+    assert all(name.endswith(".s1") for name in InProcess.ran)
+    back = run(learning_rates=rates)
+    assert InProcess.ran == []
+    assert (tmp_path / "out" / "results.json").read_bytes() == first
+    assert len(list((tmp_path / "out" / "cells").iterdir())) == 9, "removed cells stay on disk"
+    log = tmp_path / "out" / "cells" / lora["id"] / "run" / "log.jsonl"
+    before = log.stat().st_mtime_ns
+    more = run(learning_rates=rates, evaluate={"measures": ["nDCG@10", "AP"]})
+    assert len(InProcess.ran) == 5
+    assert log.stat().st_mtime_ns == before, "an adapter that is kept is measured again without training"
+    again = {cell["id"]: cell for cell in more.results["cells"]}
+    for key, cell in {one["id"]: one for one in back.results["cells"]}.items():
+        old = cell["benchmarks"]["bench"]["settings"]["cross"]["nDCG@10"]
+        assert again[key]["benchmarks"]["bench"]["settings"]["cross"]["nDCG@10"] == old
+
+
+def _check_costs(out: Path, lora: str) -> None:
+    costs = json.loads((out / "cost.json").read_text())
+    assert len(costs) == 5
+    cost = costs[lora]
+    assert cost["train_seconds"] > 0
+    assert cost["pairs_per_second"] > 0
+    assert cost["tokens_per_second"] > cost["pairs_per_second"]
+    assert cost["peak_memory_bytes"] > 50e6
+    assert 0 < cost["adapter_bytes"] < cost["model_bytes"]
+    full = next(one for key, one in costs.items() if ".full." in key)
+    assert full["trainable_parameters"] > cost["trainable_parameters"] > 0
+    assert full["adapter_bytes"] is None
+    assert not list(out.glob("cells/*/run/model"))
+    assert list(out.glob("cells/*/run/adapter"))
+    assert not list(out.glob("selection/*/run/adapter"))
+
+
+def test_a_cell_that_fails_is_recorded_and_tried_again(
+    run: Callable[..., StudyOutcome], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ids = [cell.id for cell in cells_of(parse_spec(small_spec(tmp_path / "in"), "spec"))]
+    InProcess.break_in = {ids[1]: RuntimeError("bad\nluck"), ids[2]: -9, ids[3]: InputError("no such thing")}
+    outcome = run()
+    assert outcome.complete
+    assert sorted(outcome.failed) == sorted(ids[1:4])
+    errors = {cell["id"]: cell["error"] for cell in outcome.results["cells"]}
+    assert errors[ids[1]] == "RuntimeError: bad luck"
+    assert errors[ids[2]] == "killed by signal 9 (out of memory?)"
+    assert errors[ids[3]] == "no such thing"
+    assert errors[ids[0]] is errors[ids[4]] is None
+    assert "Traceback" in (tmp_path / "out" / "cells" / ids[1] / "error.txt").read_text()
+    InProcess.break_in = {}
+    left = run(options=RunOptions(threads=1, retry=False))
+    assert InProcess.ran == []
+    assert len(left.failed) == 3
+    capsys.readouterr()
+    assert not run().failed
+    assert InProcess.ran == ids[1:4]
+    assert "3 failed before and are tried again" in capsys.readouterr().err
+
+
+def test_a_leak_stops_the_study_unless_allowed(
+    run: Callable[..., StudyOutcome], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _stub(monkeypatch, leaks=True)
+    with pytest.raises(LeakError, match=r"share 3 texts.*--allow-leaks"):
+        run(options=RunOptions(threads=1))
+    assert InProcess.ran == []
+    assert not (tmp_path / "out" / "cells").exists()
+    outcome = run(strategy=["mono"], tuning=["full"])
+    assert outcome.results["audit"] == {"leaks": True, "allowed": True, "summary": ["made and bench share 3 texts"]}
+
+
+def test_the_command_prints_answer_table_and_place(
+    run: Callable[..., StudyOutcome], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from isoglot.cli.main import main
+
+    values = small_spec(tmp_path / "in", strategy=["mono"], tuning=["full"])
+    spec = tmp_path / "mine.yaml"
+    spec.write_text(json.dumps(values))  # JSON is YAML
+    words = ["study", "run", str(spec), "--output", str(tmp_path / "out"), "--threads", "1"]
+    assert main([*words, "--set", "train.steps=2", "seeds=[5]"]) == 0
+    out = capsys.readouterr().out.splitlines()
+    assert out[0].startswith("Does it work? Highest cross nDCG@10 on bench")
+    assert any("made: mono, full" in line and line.endswith(" 1") for line in out)
+    assert out[-1] == str(tmp_path / "out" / "report.html")
+    study = json.loads((tmp_path / "out" / "study.json").read_text())
+    assert (study["spec"]["seeds"], study["spec"]["train"]["steps"]) == ([5], 2)
+    InProcess.break_in = {InProcess.ran[-1]: -9}
+    assert main([*words, "--set", "train.steps=3", "seeds=[5]", "--json"]) == 1
+    results = json.loads(capsys.readouterr().out)
+    assert [cell["status"] for cell in results["cells"]] == ["done", "failed"]
+
+
+def test_everything_wrong_is_found_before_training(run: Callable[..., StudyOutcome], tmp_path: Path) -> None:
+    for more, message in (
+        ({"benchmarks": [str(tmp_path / "nothing")]}, "no such folder"),
+        ({"base": ["no-such-model"]}, "no model 'no-such-model'"),
+        ({"train": {"steps": 6, "batch_size": 400}}, r"cell made\..*batch size 400"),
+        (
+            {"data": [{"name": "made", "pairs": [str(tmp_path / "in/pairs.jsonl")], "languages": ["fr"]}]},
+            "no pairs in fr",
+        ),
+    ):
+        with pytest.raises(InputError, match=message):
+            run(**more)
+        assert not (tmp_path / "out").exists()
+    (tmp_path / "used").mkdir()
+    (tmp_path / "used" / "diary.txt").write_text("dear diary")
+    with pytest.raises(InputError, match="not empty and not a study"):
+        run(tmp_path / "used")
+
+
+def test_two_runs_cannot_work_on_one_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(home, "_PATIENCE", 0.2)
+    with (
+        home.lock(tmp_path),
+        pytest.raises(InputError, match="another process works on this study"),
+        home.lock(tmp_path),
+    ):
+        pass
+    with home.lock(tmp_path):
+        pass
+
+
+_SCRIPT = """
+import json, sys
+from pathlib import Path
+import isoglot.study.audit, isoglot.study.report
+isoglot.study.audit.run_audit = lambda datasets, *, progress: {"leaks": False, "summary": ["no text in common"]}
+isoglot.study.report.write_report = lambda directory: []
+from isoglot.study.grid import RunOptions, run_study
+from isoglot.study.read_spec import parse_spec
+outcome = run_study(parse_spec(json.loads(Path(sys.argv[1]).read_text()), "spec"), Path(sys.argv[2]),
+                    RunOptions(threads=1, workers=2))
+sys.exit(0 if outcome.complete else 130)
+"""
+
+
+def _start(spec: Path, out: Path) -> subprocess.Popen[bytes]:
+    with (out.parent / "log").open("ab") as log:
+        return subprocess.Popen(
+            [sys.executable, "-c", _SCRIPT, str(spec), str(out)], stdout=log, stderr=log, start_new_session=True
+        )
+
+
+def _wait_for(process: subprocess.Popen[bytes], there: Callable[[], bool], limit: float = 300.0) -> None:
+    until = time.monotonic() + limit
+    while process.poll() is None and not there() and time.monotonic() < until:
+        time.sleep(0.02)
+
+
+def _something_new(out: Path, pattern: str, seen: frozenset[Path]) -> bool:
+    return bool(set(out.glob(pattern)) - seen)
+
+
+@pytest.mark.slow
+def test_killed_at_any_moment_a_study_ends_with_the_same_results(
+    run: Callable[..., StudyOutcome], tmp_path: Path
+) -> None:
+    """Real processes: one stop by SIGINT and kills of the whole group at random moments after something new is on disk."""
+    train = {"steps": 30, "batch_size": 4, "save_steps": 3}
+    run(tmp_path / "whole", train=train)
+    spec, out = tmp_path / "spec.json", tmp_path / "broken"
+    spec.write_text(json.dumps(small_spec(tmp_path / "in", train=train)))
+    chance = random.Random(7)
+    seen: set[Path] = set()
+    kills = 0
+    for number, pattern in enumerate(
+        ("cells/*/run/checkpoints/checkpoint-*", "cells/*/train.json", "cells/*/run/run.json", "cells/*/results/*/*")
+    ):
+        process = _start(spec, out)
+        _wait_for(process, partial(_something_new, out, pattern, frozenset(seen)))
+        time.sleep(chance.random() * 0.5)
+        seen |= set(out.glob(pattern))
+        if process.poll() is None:
+            kills += 1
+            if number == 0:
+                process.send_signal(signal.SIGINT)
+                assert process.wait(120) == 130
+                assert list(out.glob("cells/*/run/checkpoints/checkpoint-*")), "a stopped cell has a checkpoint"
+            else:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+    assert kills >= 3, "the study was over before it could be interrupted"
+    assert _start(spec, out).wait(600) == 0, (tmp_path / "log").read_text()
+    assert (out / "results.json").read_bytes() == (tmp_path / "whole" / "results.json").read_bytes()

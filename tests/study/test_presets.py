@@ -1,0 +1,96 @@
+"""Presets: each is a valid spec, and says what its name promises; the command lists and shows them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from isoglot.cli.main import main
+from isoglot.errors import InputError
+from isoglot.study.cells import cells_of, settings_of
+from isoglot.study.presets import find_spec, preset_names, preset_path
+from isoglot.study.read_spec import load_spec
+
+NAMES = ["alpha", "data-size", "demo", "lareqa", "lora-rank", "paper", "unseen"]
+
+
+def test_all_presets_are_there() -> None:
+    assert preset_names() == NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_preset_is_a_valid_spec(name: str) -> None:
+    spec = load_spec(preset_path(name))
+    assert spec.name == name
+    assert spec.question.endswith("?")
+    for cell in cells_of(spec):
+        if cell.kind == "trained":
+            settings = settings_of(spec, cell, None)
+            settings.check()
+            assert settings.steps
+
+
+def test_grids_are_what_the_names_promise() -> None:
+    specs = {name: load_spec(preset_path(name)) for name in NAMES}
+    assert len(cells_of(specs["demo"])) == 1 + 3 * 2
+    lareqa = cells_of(specs["lareqa"])
+    assert {(cell.data.name, cell.benchmarks) for cell in lareqa if cell.data} == {
+        ("mlqa-r", ("xquad-r",)),
+        ("xquad-r", ("mlqa-r",)),
+    }
+    assert len(lareqa) == 1 + 2 * 3 * 2 * 2
+    assert specs["alpha"].mono_share == (0.0, 0.2, 0.4, 0.5, 0.6, 0.8, 1.0)
+    assert specs["data-size"].data[0].amount == (0.125, 0.25, 0.5, 1.0)
+    assert {part.rank for part in specs["lora-rank"].tuning} == {4, 8, 16, 32, 64}
+    assert {part.targets for part in specs["lora-rank"].tuning} > {()}
+    tested = set(specs["unseen"].evaluate.languages)
+    assert all(set(part.languages) < tested for part in specs["unseen"].data)
+    paper = specs["paper"]
+    assert (paper.base, paper.train["batch_size"], paper.rates_of(paper.tuning[0])) == (
+        ("xlm-r", "labse"),
+        100,
+        (3e-5,),
+    )
+
+
+def test_a_file_goes_before_a_preset_and_misspelt_names_are_told(tmp_path: Path) -> None:
+    assert find_spec("demo") == preset_path("demo")
+    with pytest.raises(InputError, match=r"unknown preset 'dmeo' \(did you mean 'demo'\?\)"):
+        find_spec("dmeo")
+    with pytest.raises(InputError, match=r"no such file \(presets: alpha, "):
+        find_spec("specs/mine.yaml")
+
+
+def test_list_and_show(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["study", "list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == NAMES
+    assert main(["study", "show", "demo"]) == 0
+    assert capsys.readouterr().out == preset_path("demo").read_text(encoding="utf-8")
+    assert main(["study", "show", "dmeo"]) == 2
+    assert main(["study", "run", "nothing.yaml", "--output", "x"]) == 2
+    assert main(["study", "run", "demo", "--output", "x", "--devices", "gpu0"]) == 2
+    assert main(["study", "report", "/nonexistent/study"]) == 2
+    errors = capsys.readouterr().err.splitlines()
+    assert len(errors) == 4
+    assert all(line.startswith("isoglot: ") for line in errors)
+
+
+def test_the_sets_of_the_paper_load_from_files_in_the_hub_s_formats(tmp_path: Path) -> None:
+    """The `paper` spec with folders in the place of the hub: the same sources, the same code."""
+    from isoglot.data.pairs import load_pairs
+    from tests.data.test_mmarco import write_all_sets
+
+    folders = write_all_sets(tmp_path)
+    sources = []
+    for source in load_spec(preset_path("paper")).data[0].pairs:
+        name, _, rest = source.partition(":")
+        assert rest.startswith("hub")
+        options = "?languages=en,de" if name == "mmarco" else ""
+        sources.append(f"{name}:{folders[name]}{options}")
+    table = load_pairs(sources)
+    assert set(table.index.sources) == {source.partition(":")[0] for source in sources}
+    assert table.languages == ("de", "en")
+    assert json.dumps(sources)
