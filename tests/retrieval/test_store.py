@@ -257,3 +257,19 @@ def test_sharded_rows_read_like_an_array() -> None:
     for bad in (slice(0, 9, 2), [23], [-24], [True, False], 1.5):
         with pytest.raises(IndexError):
             rows[bad]
+
+
+def test_another_tokenizer_is_another_model(tmp_path: Path) -> None:
+    from tokenizers.normalizers import Lowercase
+
+    from isoglot.training.bases import load_model
+    from tests.training.tiny import tiny_base
+
+    store = EmbeddingStore(tmp_path / "store")
+    model = load_model(str(tiny_base(tmp_path / "base")), device="cpu")
+    store.encode(model, "digest", "", TEXTS, "query", progress=False)
+    store.encode(model, "digest", "", TEXTS, "query", progress=False)
+    assert len(list((tmp_path / "store").iterdir())) == 1, "how it was called last is no part of a tokenizer"
+    model.tokenizer.backend_tokenizer.normalizer = Lowercase()
+    store.encode(model, "digest", "", TEXTS, "query", progress=False)
+    assert len(list((tmp_path / "store").iterdir())) == 2

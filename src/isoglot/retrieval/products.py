@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from isoglot.errors import IsoglotError
 from isoglot.records import Float32Array, FloatArray, IntArray
 
 # the largest matrix of scores that is held: 512 x 65,536 float32 are 128 MiB
@@ -40,7 +41,7 @@ class Rows(Protocol):
     def __getitem__(self, index: Any, /) -> Any: ...
 
 
-class ImpreciseProductError(RuntimeError):
+class ImpreciseProductError(IsoglotError, RuntimeError):
     """A device's float32 products are less precise than float32 arithmetic allows (TF32 or bfloat16 products, say)."""
 
 

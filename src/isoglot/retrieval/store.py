@@ -18,12 +18,13 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from isoglot.errors import InputError
-from isoglot.files import cache_dir, digest_json, exclusive, read_json, write_json
+from isoglot.files import cache_dir, digest_json, digest_strings, exclusive, read_json, write_json
 from isoglot.processes import processes
 from isoglot.records import IntArray
 from isoglot.retrieval.distinct import TextDigests, text_digest
 from isoglot.retrieval.encode import Kind, encode_texts
 from isoglot.retrieval.shards import ShardedRows, find_shards, open_shard, write_shard
+from isoglot.tokenizer import description
 
 SHARD_SIZE = 16_384
 _FORMAT = 1
@@ -256,10 +257,13 @@ def _read_meta(directory: Path) -> dict[str, Any] | None:
 
 
 def _settings(model: Any) -> Any:
-    """What decides a vector besides the weights: sequence length, dimensions, the modules and their settings."""
+    """What decides a vector besides the weights: tokenizer, sequence length, dimensions, the modules and their settings."""
     found: dict[str, Any] = {
         name: str(getattr(model, name)) for name in ("max_seq_length", "truncate_dim") if hasattr(model, name)
     }
+    tokenizer = getattr(model, "tokenizer", None)
+    if hasattr(tokenizer, "backend_tokenizer"):
+        found["tokenizer"] = digest_strings([description(tokenizer)])
     children = model.children() if hasattr(model, "children") else ()
     modules = [(type(one).__name__, one.get_config_dict()) for one in children if hasattr(one, "get_config_dict")]
     return {

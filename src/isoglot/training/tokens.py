@@ -28,6 +28,7 @@ from tqdm import tqdm
 
 from isoglot.files import atomic_path, digest_file, digest_json, digest_strings, exclusive, package_versions, write_json
 from isoglot.records import IntArray
+from isoglot.tokenizer import description
 
 SEGMENT = 16_384
 """Texts per file: what an interruption loses is at most the tokenisation of these."""
@@ -68,16 +69,6 @@ class TextTokenizer:
     @cached_property
     def digest(self) -> str:
         """SHA-256 of all that decides the ids: the backend's full description, the limit, the library's version."""
-        backend = self.tokenizer.backend_tokenizer
-        truncation, padding = backend.truncation, backend.padding
-        # what the last call happened to use is part of the description; every call sets both anew
-        backend.no_truncation()
-        backend.no_padding()
-        description = backend.to_str()
-        if truncation:
-            backend.enable_truncation(**truncation)
-        if padding:
-            backend.enable_padding(**padding)
         settings = {
             "class": type(self.tokenizer).__name__,
             "max_length": self.max_length or self.tokenizer.model_max_length,
@@ -85,7 +76,7 @@ class TextTokenizer:
             "split_special_tokens": bool(getattr(self.tokenizer, "split_special_tokens", False)),
             "version": package_versions(["tokenizers"]),
         }
-        return digest_strings([description, digest_json(settings)])
+        return digest_strings([description(self.tokenizer), digest_json(settings)])
 
 
 class TokenColumn:
