@@ -13,7 +13,7 @@ from typing import Any
 PAIRS_HELP = (
     "files (.jsonl .csv .tsv .parquet, also .gz) with id, lang, query, passage [passage_id, negatives, source]; "
     "facts: or facts:en,de (built in); lareqa:DIR, lareqa:xquad-r, lareqa:mlqa-r (answer sentences); lareqa-paragraphs:DIR; "
-    "a folder of isoglot data pack"
+    "a folder of isoglot data pack; mmarco:hub, mmarco:DIR and other public sets (docs/study.md)"
 )
 
 
