@@ -24,6 +24,7 @@ from torch import Tensor
 
 from isoglot.processes import processes
 from isoglot.training.distributed import gather_pairs, gather_uneven
+from isoglot.training.unpadded import Unpadded
 
 MIN_ROWS = 8
 """Chunks smaller than this cost more in overhead than they save in padding."""
@@ -59,19 +60,33 @@ class InfoNCE(torch.nn.Module):
         scale: inverse temperature.
         symmetric: average with the loss of the other direction.
         chunks: chunks per column; 0: chosen from the lengths, 1: one padded batch as usual.
+        unpadded: forward all columns in one pass without padding instead.
 
     Inputs: list of feature dicts: queries (B rows), passages (B rows), optionally negatives (any number of rows).
     """
 
-    def __init__(self, model: SentenceTransformer, *, scale: float, symmetric: bool = False, chunks: int = 0) -> None:
+    def __init__(
+        self,
+        model: SentenceTransformer,
+        *,
+        scale: float,
+        symmetric: bool = False,
+        chunks: int = 0,
+        unpadded: bool = False,
+    ) -> None:
         super().__init__()
         self.model = model
         self.scale = scale
         self.symmetric = symmetric
         self.chunks = chunks
+        self._unpadded = Unpadded(model) if unpadded else None
 
     def forward(self, sentence_features: Iterable[dict[str, Any]], labels: Tensor | None = None) -> Tensor:
-        embeddings = [embed_in_chunks(self.model, features, self.chunks) for features in sentence_features]
+        given = list(sentence_features)
+        if self._unpadded is not None:
+            embeddings = self._unpadded.embed(self.model, given)
+        else:
+            embeddings = [embed_in_chunks(self.model, features, self.chunks) for features in given]
         columns = gather_columns(embeddings)
         return info_nce(columns, columns.own, scale=self.scale, symmetric=self.symmetric) / len(columns.own)
 

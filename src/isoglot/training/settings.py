@@ -59,6 +59,7 @@ class TrainSettings:
         query_prompt, passage_prompt: None: the base's own.
         precision: `auto` is bf16 where the device computes in it, else fp32.
         chunks: length-sorted chunks per forward pass; 0: chosen from the lengths. The loss is the same for any.
+        unpadded: forward all texts of a step in one pass without padding. For GPUs with flash attention; slow on a CPU.
         grad_cache: for batches that do not fit into memory: tokens (with padding) per forward pass; each text is then embedded
             twice, and only so many tokens' activations exist at a time. The loss is the same for any; 0: off.
         validation: sources of validation pairs, or `validation_share` of the training pairs.
@@ -98,6 +99,7 @@ class TrainSettings:
     passage_prompt: str | None = None
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     chunks: int = 0
+    unpadded: bool = False
     grad_cache: int = 0
     validation: tuple[str, ...] = ()
     validation_share: float = 0.0
@@ -161,6 +163,8 @@ class TrainSettings:
         for name, share in {"dropout": self.dropout or 0.0, "lora.dropout": self.lora.dropout}.items():
             if not 0.0 <= share < 1.0:
                 raise InputError(f"{name} must lie in [0, 1), got {share}")
+        if self.unpadded and (self.chunks or self.grad_cache):
+            raise InputError("give unpadded, chunks or grad_cache: unpadded forwards a step in one pass")
         if self.chunks and self.grad_cache:
             raise InputError("give chunks or grad_cache, not both: grad_cache's chunks follow from its tokens")
         if self.validation and self.validation_share:

@@ -193,7 +193,13 @@ def _loss(settings: TrainSettings, model: SentenceTransformer) -> Any:
 
     if settings.grad_cache:
         return CachedInfoNCE(model, scale=settings.scale, symmetric=settings.symmetric, tokens=settings.grad_cache)
-    return InfoNCE(model, scale=settings.scale, symmetric=settings.symmetric, chunks=settings.chunks)
+    return InfoNCE(
+        model,
+        scale=settings.scale,
+        symmetric=settings.symmetric,
+        chunks=settings.chunks,
+        unpadded=settings.unpadded,
+    )
 
 
 def _arguments(settings: TrainSettings, run: RunDirectory, steps: int, *, validate: bool) -> Any:

@@ -1,0 +1,144 @@
+"""All rows of a step in one forward pass without padding, laid end to end.
+
+Attention stays within each row: it is computed by `scaled_dot_product_attention` over nested tensors, which on CUDA uses flash
+attention in half precision, without a further package. Everything else in an encoder works on single tokens and does not
+notice. The result is that of padded passes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from isoglot.errors import InputError
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+ATTENTION = "isoglot_unpadded"
+"""The name under which transformers' encoders find the attention function."""
+
+
+def attend(
+    module: torch.nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    scaling: float | None = None,
+    dropout: float = 0.0,
+    **layout: Any,
+) -> tuple[Tensor, None]:
+    """Attention of each row to itself; the signature is that of transformers' attention functions.
+
+    Args:
+        query, key, value: float, shape (1, heads, tokens, width): rows one after the other.
+        layout: `cu_seq_lens_q`, int64 (rows + 1,), where each row begins, and the number of tokens at the end;
+            `max_length_q`, the longest row.
+
+    Returns:
+        float, shape (1, tokens, heads, width).
+    """
+    offsets, longest = layout["cu_seq_lens_q"], layout["max_length_q"]
+
+    def rows(flat: Tensor) -> Tensor:
+        by_token = flat[0].transpose(0, 1).contiguous()
+        nested: Tensor = torch.nested.nested_tensor_from_jagged(by_token, offsets, min_seqlen=1, max_seqlen=longest)
+        return nested.transpose(1, 2)
+
+    found = torch.nn.functional.scaled_dot_product_attention(
+        rows(query), rows(key), rows(value), dropout_p=dropout, scale=scaling
+    )
+    return found.transpose(1, 2).values()[None], None
+
+
+class Unpadded:
+    """Forward passes without padding.
+
+    Args:
+        model: with an encoder whose attention transformers lets one choose.
+
+    Raises:
+        InputError: another encoder.
+    """
+
+    def __init__(self, model: SentenceTransformer) -> None:
+        from transformers import AttentionInterface, AttentionMaskInterface
+
+        from isoglot.training.bases import encoder_of
+
+        self._config = encoder_of(model).config
+        if not getattr(encoder_of(model), "is_backend_compatible", lambda: False)() or model.tokenizer is None:
+            raise InputError("unpadded: the attention of this encoder cannot be chosen; train it with padding")
+        if model.tokenizer.padding_side != "right":
+            raise InputError("unpadded: this tokenizer pads on the left; train it with padding")
+        AttentionInterface.register(ATTENTION, attend)
+        AttentionMaskInterface.register(ATTENTION, lambda *_, **__: None)
+        first: Any = model[0]
+        if first.model_forward_params is not None:  # the names of which the module hands on what it is given
+            first.model_forward_params |= {"cu_seq_lens_q", "max_length_q", "position_ids"}
+        # pooling that leaves the prompt out is told one prompt's length per forward pass, and columns have different prompts
+        self._apart = any(getattr(module, "include_prompt", True) is False for module in model.modules())
+        self._first_position: int = first._infer_flatten_position_offset()
+
+    def embed(self, model: torch.nn.Module, columns: list[dict[str, Any]]) -> list[Tensor]:
+        """Embeddings of the columns of a step, each of shape (n, d) in the order of its rows.
+
+        Args:
+            model: the one given before, or that in a wrapper of several processes.
+            columns: features as the collator gives them, with `lengths`.
+        """
+        if self._apart and len(columns) > 1:
+            return [self.embed(model, [column])[0] for column in columns]
+        lengths = [column["lengths"] for column in columns]
+        flat = self._lay_out(columns, lengths)
+        with self._attention():
+            embeddings: Tensor = model(flat)["sentence_embedding"]
+        return list(embeddings.split([len(part) for part in lengths]))
+
+    def _lay_out(self, columns: list[dict[str, Any]], lengths: list[list[int]]) -> dict[str, Any]:
+        device = columns[0]["input_ids"].device
+        every = torch.tensor([length for part in lengths for length in part])
+        ends = every.cumsum(0)
+        starts = ends - every
+        position = torch.arange(int(ends[-1])) - starts.repeat_interleave(every)
+        where, first_token = [], 0
+        for column, part in zip(columns, lengths, strict=True):
+            n, width = column["input_ids"].shape
+            row_starts = first_token + torch.arange(n) * width
+            where.append(row_starts.repeat_interleave(torch.tensor(part)))
+            first_token += n * width
+        chosen = _moved(torch.cat(where) + position, device)
+        layout: dict[str, Any] = {
+            key: torch.cat([column[key].flatten() for column in columns])[chosen][None]
+            for key in ("input_ids", "token_type_ids")
+            if key in columns[0]
+        }
+        other = {key: value for key, value in columns[0].items() if not isinstance(value, Tensor) and key != "lengths"}
+        return {
+            **other,
+            **layout,
+            "position_ids": _moved(position + self._first_position, device)[None],
+            "seq_idx": _moved(torch.arange(len(every)).repeat_interleave(every), device)[None],
+            "cu_seq_lens_q": _moved(torch.cat([ends.new_zeros(1), ends]), device),
+            "max_length_q": int(every.max()),
+        }
+
+    @contextmanager
+    def _attention(self) -> Iterator[None]:
+        """Ours, during a forward pass: the model is encoded with elsewhere as it was loaded."""
+        before = self._config._attn_implementation
+        self._config._attn_implementation = ATTENTION
+        try:
+            yield
+        finally:
+            self._config._attn_implementation = before
+
+
+def _moved(tensor: Tensor, device: torch.device) -> Tensor:
+    """On the device, without waiting for it."""
+    return tensor if device.type == "cpu" else tensor.pin_memory().to(device, non_blocking=True)
