@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 from dataclasses import replace
 from pathlib import Path
@@ -187,6 +188,16 @@ def test_validation_stops_early_and_keeps_the_best(base: Path, tmp_path: Path) -
     validations = [line["validation_loss"] for line in lines if "validation_loss" in line]
     assert len(validations) >= 3
     assert record["outcome"]["best_validation_loss"] == min(validations) < validations[-1]
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler on a CPU")
+def test_a_compiled_encoder_gives_the_same_losses_and_an_ordinary_model(base: Path, tmp_path: Path) -> None:
+    for name in ("plain", "compiled"):
+        asked = settings(base, tmp_path / name, steps=3, dropout=0.0, compile=name == "compiled")
+        train(asked, table=pair_table(), show=False)
+    assert losses(tmp_path / "compiled") == pytest.approx(losses(tmp_path / "plain"), abs=1e-4)
+    plain, compiled = weights(tmp_path / "plain"), weights(tmp_path / "compiled")
+    assert plain.keys() == compiled.keys()
 
 
 def test_explicit_negatives_are_used_and_never_a_positive(base: Path, tmp_path: Path) -> None:

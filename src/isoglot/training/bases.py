@@ -173,6 +173,14 @@ def encoder_of(model: SentenceTransformer) -> Any:
     return encoder
 
 
+def compile_encoder(model: SentenceTransformer) -> None:
+    """Have torch compile the encoder's forward and backward passes, for texts of any length; its weights keep their names."""
+    import torch
+
+    encoder = encoder_of(model)
+    encoder.forward = torch.compile(encoder.forward, dynamic=True)
+
+
 def set_encoder(model: SentenceTransformer, encoder: Any) -> None:
     """Put another transformers encoder in the place of the one inside."""
     from sentence_transformers.base.modules import Transformer

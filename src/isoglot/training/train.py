@@ -117,7 +117,7 @@ def _model(settings: TrainSettings) -> SentenceTransformer:
     import torch
     from transformers import set_seed
 
-    from isoglot.training.bases import load_model
+    from isoglot.training.bases import compile_encoder, load_model
     from isoglot.training.optimizer import freeze_embeddings
 
     if settings.threads:
@@ -133,6 +133,8 @@ def _model(settings: TrainSettings) -> SentenceTransformer:
     )
     if settings.freeze_embeddings:
         freeze_embeddings(model)
+    if settings.compile:
+        compile_encoder(model)
     return model
 
 
