@@ -52,12 +52,17 @@ def open_bytes(path: Path) -> BinaryIO:
     return cast(BinaryIO, gzip.open(path, "rb")) if path.name.endswith(".gz") else path.open("rb")
 
 
-def json_object(line: str, path: Path, number: int, example: str) -> dict[str, Any]:
-    """The JSON object on a line; LineError where it is something else, with `example` as what would be right."""
+def json_value(line: str, path: Path, number: int) -> Any:
+    """The JSON value on a line; LineError where there is none."""
     try:
-        row = json.loads(line)
+        return json.loads(line)
     except json.JSONDecodeError as error:
         raise LineError(path, number, f"not valid JSON ({error.msg} at column {error.colno})") from None
+
+
+def json_object(line: str, path: Path, number: int, example: str) -> dict[str, Any]:
+    """The JSON object on a line; LineError where it is something else, with `example` as what would be right."""
+    row = json_value(line, path, number)
     if not isinstance(row, dict):
         raise LineError(path, number, f"expected an object such as {example}")
     return row

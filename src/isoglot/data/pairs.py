@@ -104,8 +104,9 @@ def take_rows(column: pa.ChunkedArray[Any], rows: IntArray) -> pa.Array[Any]:
     `ChunkedArray.take` lays all chunks together in memory first; here only the chunks that are asked for are read.
     """
     rows = np.asarray(rows, dtype=np.int64)
-    if column.num_chunks <= 1:
-        return column.combine_chunks().take(pa.array(rows, pa.int64()))
+    if column.num_chunks == 1:
+        only: Any = column.chunk(0)
+        return only.take(pa.array(rows, pa.int64()))  # type: ignore[no-any-return]
     ends = np.cumsum([len(chunk) for chunk in column.chunks], dtype=np.int64)
     number = np.searchsorted(ends, rows, side="right")
     order = np.argsort(number, kind="stable")

@@ -7,14 +7,13 @@ in a folder, there under the same paths or directly.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from isoglot.data.hub import hub_file, hub_reachable
-from isoglot.data.jsonl import lines
+from isoglot.data.jsonl import json_value, lines
 from isoglot.data.place import Place
 from isoglot.errors import InputError, LineError
 from isoglot.records import PairRow
@@ -129,8 +128,8 @@ def _tydi_texts(place: Place, wanted: set[str]) -> dict[str, str]:
     if corpus is None:
         raise InputError(f"{place.spec}: the queries name passages by id only, and no {path} is in {place.folder}")
     found = {}
-    for _, line in lines(corpus):
-        fields = json.loads(line)
+    for number, line in lines(corpus):
+        fields = _fields(line, corpus, number)
         if str(fields.get("docid")) in wanted:
             found[str(fields["docid"])] = str(fields.get("text") or "")
     return found
@@ -185,10 +184,12 @@ def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
                 yield number, fields
         return
     for number, line in lines(path):
-        try:
-            fields = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise LineError(path, number, f"not valid JSON ({error.msg} at column {error.colno})") from None
-        if not isinstance(fields, dict):
-            raise LineError(path, number, f"expected a JSON object, found {type(fields).__name__}")
-        yield number, fields
+        yield number, _fields(line, path, number)
+
+
+def _fields(line: str, path: Path, number: int) -> dict[str, Any]:
+    """The JSON object on a line."""
+    fields = json_value(line, path, number)
+    if not isinstance(fields, dict):
+        raise LineError(path, number, f"expected a JSON object, found {type(fields).__name__}")
+    return fields
