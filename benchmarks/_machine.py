@@ -27,7 +27,7 @@ def conditions(*packages: str) -> dict[str, Any]:
     return {
         "date": datetime.datetime.now(tz=datetime.timezone.utc).isoformat(timespec="seconds"),
         "machine": {
-            "processor": _processor(),
+            "processor": processor(),
             "cores": os.cpu_count(),
             "threads": torch.get_num_threads(),
             "accelerator": torch.cuda.get_device_name(0) if torch.cuda.is_available() else None,
@@ -45,7 +45,7 @@ def write(path: Path, value: dict[str, Any]) -> None:
     print(f"wrote {path}")
 
 
-def _processor() -> str:
+def processor() -> str:
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import resource
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +12,7 @@ import torch
 from transformers import TrainerCallback
 
 from isoglot.config import build, read_words
+from isoglot.processes import peak_memory
 from isoglot.training.settings import TrainSettings
 
 
@@ -114,18 +113,6 @@ class Recorder(TrainerCallback):
             )
             found["profile"] = table
         return found
-
-
-def peak_memory() -> int:
-    """The highest resident memory of this process, bytes. Of the process image where the system tells it (VmHWM): ru_maxrss may
-    be that of the process that forked it."""
-    try:
-        for line in Path("/proc/self/status").read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) * 1024
-    except OSError:
-        pass
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 def operations(model: Any, tokens: float, squared_lengths: float, tuning: str) -> float:

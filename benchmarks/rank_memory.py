@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from _machine import processor
 from _memory import Memory, gigabytes
 
 from isoglot import __version__
@@ -126,13 +127,6 @@ def check(
     query = np.repeat(np.arange(len(queries)), np.diff(indptr))
     inside = np.flatnonzero(ranks.pooled <= numbers.shape[1])
     assert (numbers[query[inside], ranks.pooled[inside] - 1] == relevant[inside]).all()
-
-
-def processor() -> str:
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            return line.split(":", 1)[1].strip()
-    return platform.processor()
 
 
 def stage(name: str, root: Path, options: argparse.Namespace) -> dict[str, Any]:

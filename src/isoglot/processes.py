@@ -1,4 +1,4 @@
-"""Several processes that do one thing: who is who, and what they agree on.
+"""This process and others: its signals and memory; several that do one thing, who is who, and what they agree on.
 
 They are started by a launcher (`torchrun --nproc-per-node N -m isoglot train ...`), which tells each its rank. All of them
 run the same code; the first one writes and speaks.
@@ -8,13 +8,19 @@ from __future__ import annotations
 
 import atexit
 import os
+import resource
+import signal
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
 from typing import Any, TypeVar
 
 from isoglot.errors import InputError, IsoglotError
 
 T = TypeVar("T")
+S = TypeVar("S", bound="OnSignal")
 _LAUNCHED = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR")
 
 
@@ -179,3 +185,41 @@ def wait() -> None:
         import torch.distributed as dist
 
         dist.barrier()
+
+
+class OnSignal:
+    """A context in which Ctrl-C and SIGTERM are noted by `_note`; it may be entered again."""
+
+    def __init__(self) -> None:
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self: S) -> S:
+        try:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._before[number] = signal.signal(number, self._note)
+        except ValueError:
+            pass  # not the main thread: whoever owns the signals keeps them
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        raise NotImplementedError
+
+
+def peak_memory() -> int:
+    """The largest resident size of this process so far, in bytes.
+
+    The system's own figure for a process (`getrusage`) keeps the size of the process that started it on Linux, so the
+    high-water mark of this program's memory is read instead where there is one.
+    """
+    try:
+        for line in Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

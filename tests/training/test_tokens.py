@@ -16,11 +16,11 @@ from isoglot.batching.sampler import PlanDataset
 from isoglot.data.pairs import PairTable
 from isoglot.training import collate, step_tokens, tokens
 from isoglot.training.bases import load_model
-from isoglot.training.callbacks import Progress
 from isoglot.training.collate import Collator
 from isoglot.training.tokens import TextTokenizer
 from isoglot.training.train import train
-from tests.training.test_train import Interrupt, losses, settings, weights
+from tests.training.crash import Interrupt, crash_after
+from tests.training.test_train import losses, settings, weights
 from tests.training.tiny import pair_rows, pair_table
 
 STEPS = 12
@@ -315,15 +315,8 @@ def test_tokens_are_counted_over_interruptions(base: Path, tmp_path: Path, monke
     asked = settings(base, tmp_path / "whole", save_steps=5)
     whole = train(asked, table=pair_table(), show=False)
     broken = replace(asked, output=str(tmp_path / "broken"))
-    original = Progress.on_step_end
-
-    def crash(self: Progress, args: Any, state: Any, control: Any, **more: Any) -> None:
-        original(self, args, state, control, **more)
-        if state.global_step == 8:
-            raise Interrupt
-
     with monkeypatch.context() as patch:
-        patch.setattr(Progress, "on_step_end", crash)
+        crash_after(8, patch)
         with pytest.raises(Interrupt):
             train(broken, table=pair_table(), show=False)
     resumed = train(broken, table=pair_table(), resume=True, show=False)

@@ -17,6 +17,7 @@ from isoglot.errors import InputError
 from isoglot.training.callbacks import NotFiniteError, Progress
 from isoglot.training.settings import LoraSettings, TrainSettings
 from isoglot.training.train import train
+from tests.training.crash import Interrupt, crash_after
 from tests.training.tiny import pair_table
 
 TEXTS = ["en1 en2 en3", "de5 de6", "zh7 zh8 zh9 zh10"]
@@ -102,10 +103,6 @@ def test_training_lowers_the_loss(base: Path, tmp_path: Path) -> None:
     assert np.mean(curve[-10:]) < 0.7 * np.mean(curve[:10])
 
 
-class Interrupt(Exception):
-    pass
-
-
 @pytest.mark.parametrize("tuning", ["lora", "full"])
 @pytest.mark.parametrize("dropout", [0.0, 0.1])
 def test_resume_equals_an_unbroken_run_bit_for_bit(
@@ -115,15 +112,8 @@ def test_resume_equals_an_unbroken_run_bit_for_bit(
     train(asked, table=pair_table(), show=False)
 
     broken = replace(asked, output=str(tmp_path / "broken"))
-    original = Progress.on_step_end
-
-    def crash(self: Progress, args: Any, state: Any, control: Any, **more: Any) -> None:
-        original(self, args, state, control, **more)
-        if state.global_step == 8:
-            raise Interrupt
-
     with monkeypatch.context() as patch:
-        patch.setattr(Progress, "on_step_end", crash)
+        crash_after(8, patch)
         with pytest.raises(Interrupt):
             train(broken, table=pair_table(), show=False)
     assert not (tmp_path / "broken" / "model").exists()

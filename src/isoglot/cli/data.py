@@ -17,6 +17,14 @@ def add(commands: Any) -> None:
         "data", help="check parallel pairs, list benchmarks", description="Look at parallel pairs and benchmarks."
     )
     inner = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _add_check(inner)
+    _add_pack(inner)
+    audit.add(inner)
+    _add_list(inner)
+    _add_texts(inner)
+
+
+def _add_check(inner: Any) -> None:
     check = inner.add_parser(
         "check",
         help="counts, parallelism, duplicates, lengths, malformed lines",
@@ -27,6 +35,9 @@ def add(commands: Any) -> None:
     check.add_argument("--json", action="store_true", help="print the report as JSON")
     add_data_dir(check)
     check.set_defaults(run=_check)
+
+
+def _add_pack(inner: Any) -> None:
     pack = inner.add_parser(
         "pack",
         help="pairs as a folder that opens without being read (for millions of pairs)",
@@ -40,7 +51,9 @@ def add(commands: Any) -> None:
     pack.add_argument("--json", action="store_true", help="print a summary as JSON")
     add_data_dir(pack)
     pack.set_defaults(run=_pack)
-    audit.add(inner)
+
+
+def _add_list(inner: Any) -> None:
     shown = inner.add_parser(
         "list",
         help="benchmarks: languages, sizes, licence, where they come from",
@@ -50,6 +63,9 @@ def add(commands: Any) -> None:
     shown.add_argument("--json", action="store_true", help="print the list as JSON")
     add_data_dir(shown)
     shown.set_defaults(run=_list)
+
+
+def _add_texts(inner: Any) -> None:
     texts = inner.add_parser(
         "texts",
         help="write a benchmark's texts, to embed them elsewhere",

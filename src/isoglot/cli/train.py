@@ -43,6 +43,17 @@ def add(commands: Any) -> None:
     )
     train.add_argument("--output", metavar="DIR", default=absent, help="run directory")
     add_plan_options(train)
+    _add_schedule(train)
+    _add_model(train)
+    train.add_argument("--resume", action="store_true", help="go on from the last checkpoint in --output")
+    train.add_argument("--overwrite", action="store_true", help="replace a run that is in --output")
+    train.add_argument("--json", action="store_true", help="print the outcome as JSON")
+    add_data_dir(train)
+    train.set_defaults(run=_run)
+
+
+def _add_schedule(train: argparse.ArgumentParser) -> None:
+    absent = argparse.SUPPRESS
     train.add_argument("--tuning", choices=["lora", "full"], default=absent, help="default lora")
     length = train.add_mutually_exclusive_group()
     length.add_argument("--steps", type=int, metavar="N", default=absent, help="optimizer steps")
@@ -57,6 +68,10 @@ def add(commands: Any) -> None:
     train.add_argument(
         "--symmetric", action="store_const", const=True, default=absent, help="also classify queries given passages"
     )
+
+
+def _add_model(train: argparse.ArgumentParser) -> None:
+    absent = argparse.SUPPRESS
     train.add_argument("--dropout", type=float, metavar="F", default=absent, help="of the encoder (default: its own)")
     train.add_argument("--max-length", type=int, metavar="N", default=absent, help="tokens per text in training")
     train.add_argument("--lora-rank", type=int, metavar="N", default=absent, help="default 16")
@@ -83,11 +98,6 @@ def add(commands: Any) -> None:
         "same loss, one more forward pass per step (default 0: off)",
     )
     train.add_argument("--save-steps", type=int, metavar="N", default=absent, help="steps between checkpoints")
-    train.add_argument("--resume", action="store_true", help="go on from the last checkpoint in --output")
-    train.add_argument("--overwrite", action="store_true", help="replace a run that is in --output")
-    train.add_argument("--json", action="store_true", help="print the outcome as JSON")
-    add_data_dir(train)
-    train.set_defaults(run=_run)
 
 
 def _run(options: argparse.Namespace) -> int:

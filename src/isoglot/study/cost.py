@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import platform
-import resource
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from isoglot.processes import peak_memory
 from isoglot.study.results import read_log
 
 
@@ -47,22 +46,6 @@ def train_cost(log: Path | None, record: Mapping[str, Any], batch_size: int = 0)
 def evaluation_cost(summaries: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """Seconds per benchmark, from the results' own clocks."""
     return {"evaluate_seconds": {name: summary["seconds"]["total"] for name, summary in summaries.items()}}
-
-
-def peak_memory() -> int:
-    """The largest resident size of this process so far, in bytes.
-
-    The system's own figure for a process (`getrusage`) keeps the size of the process that started it on Linux, so the
-    high-water mark of this program's memory is read instead where there is one.
-    """
-    try:
-        for line in Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) * 1024
-    except OSError:
-        pass
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def gpu_peak_memory() -> int | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Literal, TypeAlias
 
 
@@ -184,3 +185,10 @@ def panels(blocks: Sequence[Block], sections: Sequence[Section]) -> list[Panel]:
     for section in sections:
         found += panels(section.blocks, section.sections)
     return found
+
+
+class Numbers:
+    """Tables and figures are numbered through the document."""
+
+    def __init__(self) -> None:
+        self.tables, self.figures = count(1), count(1)

@@ -10,8 +10,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import FrameType
-from typing import Any
 
+from isoglot.processes import OnSignal
 from isoglot.study.display import Display
 from isoglot.study.jobs import Job
 
@@ -29,24 +29,12 @@ class Running:
     device: str | None
 
 
-class Stop:
+class Stop(OnSignal):
     """Ctrl-C and SIGTERM, counted: the first asks the processes to save and end, the second kills them."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.asked = 0
-        self._before: dict[int, Any] = {}
-
-    def __enter__(self) -> Stop:
-        try:
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._before[number] = signal.signal(number, self._note)
-        except ValueError:
-            pass  # not the main thread: whoever owns the signals keeps them
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         self.asked += 1

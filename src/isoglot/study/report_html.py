@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator, Sequence
 from html import escape
 from importlib.resources import files
-from itertools import count
 
 from isoglot.study.document import (
     Block,
@@ -20,6 +19,7 @@ from isoglot.study.document import (
     Inline,
     KeyFigures,
     Link,
+    Numbers,
     Paragraph,
     Section,
     Strong,
@@ -41,7 +41,7 @@ _LONG = 24
 def render_html(document: Document) -> str:
     """The document as HTML5, UTF-8; every text is escaped."""
     style = files("isoglot.study").joinpath("report.css").read_text(encoding="utf-8")
-    numbers = _Numbers()
+    numbers = Numbers()
     body = [f"<h1>{escape(document.title)}</h1>", *_blocks(document.blocks, numbers), _contents(document.sections)]
     for section, slug in zip(document.sections, _slugs(document.sections)):
         body += _section(section, slug, 2, numbers)
@@ -67,13 +67,6 @@ def render_html(document: Document) -> str:
     )
 
 
-class _Numbers:
-    """Tables and figures are numbered through the document."""
-
-    def __init__(self) -> None:
-        self.tables, self.figures = count(1), count(1)
-
-
 def _slugs(sections: Sequence[Section]) -> list[str]:
     return [f"s{i}-{re.sub(r'[^a-z0-9]+', '-', part.title.lower()).strip('-')}" for i, part in enumerate(sections, 1)]
 
@@ -83,7 +76,7 @@ def _contents(sections: Sequence[Section]) -> str:
     return f'<nav aria-label="Contents"><ul>{"".join(links)}</ul></nav>'
 
 
-def _section(section: Section, slug: str | None, level: int, numbers: _Numbers) -> Iterator[str]:
+def _section(section: Section, slug: str | None, level: int, numbers: Numbers) -> Iterator[str]:
     yield f'<section id="{slug}">' if slug else "<section>"
     yield f"<h{level}>{escape(section.title)}</h{level}>"
     yield from _blocks(section.blocks, numbers)
@@ -92,7 +85,7 @@ def _section(section: Section, slug: str | None, level: int, numbers: _Numbers) 
     yield "</section>"
 
 
-def _blocks(blocks: Sequence[Block], numbers: _Numbers) -> Iterator[str]:
+def _blocks(blocks: Sequence[Block], numbers: Numbers) -> Iterator[str]:
     for block in blocks:
         if isinstance(block, Paragraph):
             kind = "" if block.kind == "normal" else f' class="{block.kind}"'

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from itertools import count
 
 from isoglot.study.document import (
     Block,
@@ -18,6 +17,7 @@ from isoglot.study.document import (
     Inline,
     KeyFigures,
     Link,
+    Numbers,
     Paragraph,
     Section,
     Strong,
@@ -33,28 +33,21 @@ _SIGNS = re.compile(r"([\\`*_{}\[\]|~$^])")
 
 def render_markdown(document: Document) -> str:
     """The document as Markdown, UTF-8; every text is escaped."""
-    numbers = _Numbers()
+    numbers = Numbers()
     parts = [f"# {_escape(document.title)}", *_blocks(document.blocks, numbers)]
     for section in document.sections:
         parts += _section(section, 2, numbers)
     return "\n\n".join(parts) + "\n"
 
 
-class _Numbers:
-    """Tables and figures are numbered through the document."""
-
-    def __init__(self) -> None:
-        self.tables, self.figures = count(1), count(1)
-
-
-def _section(section: Section, level: int, numbers: _Numbers) -> Iterator[str]:
+def _section(section: Section, level: int, numbers: Numbers) -> Iterator[str]:
     yield f"{'#' * level} {_escape(section.title)}"
     yield from _blocks(section.blocks, numbers)
     for part in section.sections:
         yield from _section(part, min(level + 1, 6), numbers)
 
 
-def _blocks(blocks: Sequence[Block], numbers: _Numbers) -> Iterator[str]:
+def _blocks(blocks: Sequence[Block], numbers: Numbers) -> Iterator[str]:
     for block in blocks:
         if isinstance(block, Paragraph):
             text = _line(block.text)

@@ -20,7 +20,8 @@ from typing import Any
 from isoglot.config import build
 from isoglot.errors import InputError, IsoglotError
 from isoglot.files import read_json, write_json, write_text
-from isoglot.study.cost import bytes_under, evaluation_cost, peak_memory, train_cost
+from isoglot.processes import peak_memory
+from isoglot.study.cost import bytes_under, evaluation_cost, train_cost
 from isoglot.study.results import RESULT_KEYS, losses_of
 from isoglot.study.spec import EvaluateSpec
 from isoglot.training.settings import TrainSettings

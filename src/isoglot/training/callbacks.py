@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import signal
 import sys
 import time
 from pathlib import Path
@@ -15,7 +14,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from isoglot.errors import InputError, IsoglotError
 from isoglot.files import read_json, write_json
-from isoglot.processes import processes
+from isoglot.processes import OnSignal, processes
 from isoglot.training.collate import Collator
 from isoglot.training.distributed import any_process, sum_processes
 
@@ -151,7 +150,7 @@ def _drop_after(path: Path, step: int) -> None:
     path.write_text("".join(kept), encoding="utf-8")
 
 
-class StopOnSignal(TrainerCallback):
+class StopOnSignal(OnSignal, TrainerCallback):
     """The first Ctrl-C or SIGTERM ends the run after the current step, with a checkpoint; the second one kills it.
 
     Of several processes all stop at the same step, also if only one was told to. There the second signal does nothing: a
@@ -159,20 +158,8 @@ class StopOnSignal(TrainerCallback):
     """
 
     def __init__(self) -> None:
+        super().__init__()
         self.stopped = False
-        self._before: dict[int, Any] = {}
-
-    def __enter__(self) -> StopOnSignal:
-        try:
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._before[number] = signal.signal(number, self._note)
-        except ValueError:
-            pass  # not the main thread: whoever owns the signals keeps them
-        return self
-
-    def __exit__(self, *_: Any) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
 
     def _note(self, number: int, frame: Any) -> None:
         if self.stopped and processes().world == 1:

@@ -28,9 +28,9 @@ from isoglot.training.loss import (
     gather_columns,
     info_nce,
     inverse,
-    on_device,
     part_of,
 )
+from isoglot.training.unpadded import on_device
 
 MOST_SCORES = 1 << 24
 """Scores that are held at a time: 64 MiB in float32, a few times over in the backward pass."""
@@ -129,6 +129,6 @@ def cut_column(features: dict[str, Any], tokens: int) -> tuple[list[dict[str, An
         every = torch.arange(n, device=ids.device)
         return [part_of(features, every[begin : begin + step], full, n) for begin in range(0, n, step)], None
     order = sorted(range(n), key=lengths.__getitem__)
-    take = on_device(order, ids.device)
+    take = on_device(torch.tensor(order), ids.device)
     bounds = bounded_chunks([lengths[row] for row in order], tokens)
     return [part_of(features, take[a:b], lengths[order[b - 1]], n) for a, b in bounds], inverse(take)

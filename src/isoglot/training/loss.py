@@ -24,7 +24,7 @@ from torch import Tensor
 
 from isoglot.processes import processes
 from isoglot.training.distributed import gather_pairs, gather_uneven
-from isoglot.training.unpadded import Unpadded
+from isoglot.training.unpadded import Unpadded, on_device
 
 MIN_ROWS = 8
 """Chunks smaller than this cost more in overhead than they save in padding."""
@@ -138,7 +138,7 @@ def embed_in_chunks(model: torch.nn.Module, features: dict[str, Any], chunks: in
     order = sorted(range(len(lengths)), key=lengths.__getitem__)
     device = features["input_ids"].device
     bounds = chunk_bounds([lengths[row] for row in order], chunks, PASS_TOKENS.get(device.type, PASS_TOKENS["cuda"]))
-    take = on_device(order, device)
+    take = on_device(torch.tensor(order), device)
     parts = [
         model(part_of(features, take[begin:end], lengths[order[end - 1]], len(lengths)))["sentence_embedding"]
         for begin, end in bounds
@@ -159,12 +159,6 @@ def inverse(order: Tensor) -> Tensor:
     back = torch.empty_like(order)
     back[order] = torch.arange(len(order), device=order.device)
     return back
-
-
-def on_device(order: list[int], device: torch.device) -> Tensor:
-    """Row numbers as a tensor on a device, int64, shape (n,), without waiting for the device."""
-    rows = torch.tensor(order)
-    return rows if device.type == "cpu" else rows.pin_memory().to(device, non_blocking=True)
 
 
 def chunk_bounds(lengths: list[int], chunks: int = 0, overhead: int = PASS_TOKENS["cpu"]) -> list[tuple[int, int]]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from isoglot.batching.plan import BatchPlan
 from isoglot.data.pairs import PairTable
 from isoglot.files import atomic_directory, digest_json, read_json
-from isoglot.processes import in_first, on_cpu, processes, start, together
+from isoglot.processes import in_first, on_cpu, peak_memory, processes, start, together
 from isoglot.training.distributed import any_process, seed_process, sum_processes
 from isoglot.training.rundir import RunDirectory, describe_table
 from isoglot.training.settings import TrainSettings
@@ -269,7 +267,6 @@ def _outcome(
     lines = [json.loads(text) for text in run.log.read_text(encoding="utf-8").splitlines()]
     losses = [line["loss"] for line in lines if "loss" in line]
     validations = [line["validation_loss"] for line in lines if "validation_loss" in line]
-    unit = 1 if sys.platform == "darwin" else 1024
     outcome = {
         "steps": trainer.state.global_step,
         "first_loss": losses[0] if losses else None,
@@ -278,7 +275,7 @@ def _outcome(
         "seconds": round(seconds, 2),
         "pairs_per_second": _mean([line["pairs_per_second"] for line in lines if "pairs_per_second" in line][1:]),
         "tokens": tokens,
-        "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit,
+        "peak_memory_bytes": peak_memory(),
         "device": str(model.device),
         "loss_digest": digest_json(losses),
     }

@@ -112,7 +112,7 @@ class Unpadded:
             row_starts = first_token + torch.arange(n) * width
             where.append(row_starts.repeat_interleave(torch.tensor(part)))
             first_token += n * width
-        chosen = _moved(torch.cat(where) + position, device)
+        chosen = on_device(torch.cat(where) + position, device)
         layout: dict[str, Any] = {
             key: torch.cat([column[key].flatten() for column in columns])[chosen][None]
             for key in ("input_ids", "token_type_ids")
@@ -122,9 +122,9 @@ class Unpadded:
         return {
             **other,
             **layout,
-            "position_ids": _moved(position + self._first_position, device)[None],
-            "seq_idx": _moved(torch.arange(len(every)).repeat_interleave(every), device)[None],
-            "cu_seq_lens_q": _moved(torch.cat([ends.new_zeros(1), ends]), device),
+            "position_ids": on_device(position + self._first_position, device)[None],
+            "seq_idx": on_device(torch.arange(len(every)).repeat_interleave(every), device)[None],
+            "cu_seq_lens_q": on_device(torch.cat([ends.new_zeros(1), ends]), device),
             "max_length_q": int(every.max()),
         }
 
@@ -139,6 +139,6 @@ class Unpadded:
             self._config._attn_implementation = before
 
 
-def _moved(tensor: Tensor, device: torch.device) -> Tensor:
-    """On the device, without waiting for it."""
+def on_device(tensor: Tensor, device: torch.device) -> Tensor:
+    """A tensor of the CPU on a device, without waiting for it."""
     return tensor if device.type == "cpu" else tensor.pin_memory().to(device, non_blocking=True)
