@@ -143,6 +143,23 @@ def test_the_papers_figures_for_the_same_base_stand_beside_ours(tmp_path: Path) 
     assert "| LaBSE hybrid |" not in markdown
 
 
+def test_limitations_say_how_far_the_loss_still_fell(tmp_path: Path) -> None:
+    made = []
+    for key, strategy, losses in (
+        ("a", "hybrid", [9.0] * 6 + [4.0, 2.0] + [1.0, 1.5]),
+        ("b", "hybrid", [9.0] * 6 + [1.0, 1.0] + [0.5, 0.0]),
+        ("c", "mono", [9.0] * 6 + [3.0, 3.0] + [3.0, 3.0]),
+    ):
+        cell = make_cell(tmp_path, key, strategy=strategy, tuning=LORA)
+        cell["train"]["losses"] = losses
+        made.append(cell)
+    write_study(tmp_path, made)
+    write_report(tmp_path)
+    # (3 + 1) / 2 and (1.25 + 0.25) / 2
+    words = "the mean training loss went from 3.000 to 3.000 (mono, 1 cell) and 2.000 to 0.750 (hybrid, 2 cells)"
+    assert words in (tmp_path / "report.md").read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize("status", ["failed", "pending"])
 def test_a_study_without_finished_cells_has_a_report(tmp_path: Path, status: str) -> None:
     error = "out of memory" if status == "failed" else None

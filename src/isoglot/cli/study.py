@@ -37,6 +37,16 @@ def add(commands: Any) -> None:
     )
     report.add_argument("directory", metavar="DIR", type=Path)
     report.set_defaults(run=_report)
+    export = parts.add_parser(
+        "export",
+        help="copy what of a study can be published",
+        description="Copy results, records, costs and the report of a study to TARGET, without weights, checkpoints, training "
+        "pairs and excerpts of texts. A copy of TARGET can be gone on with by isoglot study run.",
+        epilog="example: isoglot study export runs/lareqa results/lareqa",
+    )
+    export.add_argument("directory", metavar="DIR", type=Path)
+    export.add_argument("target", metavar="TARGET", type=Path)
+    export.set_defaults(run=_export)
 
 
 def _add_run(parts: Any) -> None:
@@ -90,7 +100,9 @@ def _run(options: argparse.Namespace) -> int:
 
     from isoglot.cli.common import quiet
     from isoglot.study.grid import RunOptions, run_study
+    from isoglot.study.report_claims import read_claims
     from isoglot.study.results import summary_lines
+    from isoglot.study.results_view import StudyResults
 
     quiet()
     asked = RunOptions(options.data_dir, options.workers, devices, options.threads, options.allow_leaks, options.retry)
@@ -102,7 +114,8 @@ def _run(options: argparse.Namespace) -> int:
     if options.json:
         print_json(outcome.results)
     else:
-        print("\n".join(summary_lines(outcome.results, options.output)))
+        answer = read_claims(StudyResults.open(options.output)).answer
+        print("\n".join(summary_lines(outcome.results, options.output, answer)))
     return 1 if outcome.failed else 0
 
 
@@ -141,4 +154,13 @@ def _report(options: argparse.Namespace) -> int:
     read_study(options.directory)
     for path in write_report(options.directory):
         print(path)
+    return 0
+
+
+def _export(options: argparse.Namespace) -> int:
+    from isoglot.study.export import export_study
+
+    written = export_study(options.directory, options.target)
+    size = sum(path.stat().st_size for path in written)
+    print(f"{options.target}: {len(written)} files, {size / 1e6:.1f} MB")
     return 0

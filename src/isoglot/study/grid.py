@@ -114,18 +114,18 @@ class _Run:
         self.trash = home / ".trash"
         self.about: dict[str, dict[str, Any]] = {}
         self.problems: dict[Key, str] = {}
+        self.selection: list[dict[str, Any]] = []
 
     def all(self) -> StudyOutcome:
         """Choose learning rates, run the cells, write results and report."""
-        chosen, selection = self._select()
+        chosen, self.selection = self._select()
         jobs = self._jobs(chosen) if chosen is not None else []
         if chosen is not None and not self.stop.asked:
             self._run(jobs, self._cell_ended)
-        records = [self._record(cell) for cell in self.cells] if chosen is not None else []
+        results = self._write_results()
         complete = chosen is not None and not self.stop.asked
-        results = write_results(self.home, self.spec, audit=self.audit, selection=selection, cells=records)
-        write_costs(self.home, (cell.id for cell in self.cells))
-        outcome = StudyOutcome(complete, results, [one["id"] for one in records if one["status"] == "failed"])
+        failed = [cell["id"] for cell in results["cells"] if cell["status"] == "failed"]
+        outcome = StudyOutcome(complete, results, failed)
         if complete:
             from isoglot.study.report import write_report
 
@@ -214,6 +214,7 @@ class _Run:
     def _cell_ended(self, job: Job, code: int) -> None:
         self._write_record(job, "done" if code == 0 else "failed", None if code == 0 else job.error(code))
         self._clean(job)
+        self._write_results()  # so that a report can be written while others still run
 
     def _trial_ended(self, job: Job, code: int) -> None:
         error = None if code == 0 else job.error(code)
@@ -235,6 +236,13 @@ class _Run:
         parts = ["checkpoints"] if self.spec.keep_models and not trial else ["checkpoints", "model"]
         for name in [*parts, "adapter"] if trial else parts:
             shutil.rmtree(job.folder / "run" / name, ignore_errors=True)
+
+    def _write_results(self) -> dict[str, Any]:
+        """results.json and cost.json as far as the study is; no cells while learning rates are not chosen."""
+        records = [self._record(cell) for cell in self.cells if cell.id in self.about]
+        results = write_results(self.home, self.spec, audit=self.audit, selection=self.selection, cells=records)
+        write_costs(self.home, (cell.id for cell in self.cells))
+        return results
 
     def _record(self, cell: Cell) -> dict[str, Any]:
         """The record of a cell as results.json has it."""

@@ -18,6 +18,8 @@ from isoglot.study.cells import SCHEMA
 from isoglot.study.material import Material
 from isoglot.study.spec import StudySpec
 
+EXPORT = "export.json"
+"""Lies in a directory that `isoglot.study.export` made, until a study goes on there."""
 _PATIENCE = 5.0  # seconds: processes of a study that was killed need a moment to end
 
 
@@ -60,6 +62,7 @@ def write_study(home: Path, spec: StudySpec) -> None:
     """study.json; `created` stays that of the first time."""
     path = home / "study.json"
     before = read_json(path) if path.is_file() else {}
+    (home / EXPORT).unlink(missing_ok=True)
     write_json(
         path,
         {

@@ -26,7 +26,7 @@ _CROSS = COLUMNS[4]
 _DISTANCE = COLUMNS[6]
 
 
-def write_report(directory: Path) -> list[Path]:
+def write_report(directory: Path, name: str | None = None) -> list[Path]:
     """Write `report.html`, `report.md` and the pictures of the latter, `figures/*.svg`, into a study directory.
 
     Cells that failed or have not run are named; a study of which nothing has finished has a report as well. The same files
@@ -34,6 +34,7 @@ def write_report(directory: Path) -> list[Path]:
 
     Args:
         directory: of `isoglot study run --output`.
+        name: how the report calls the directory; None: by its name.
 
     Returns:
         The files written: HTML, Markdown, pictures.
@@ -42,7 +43,7 @@ def write_report(directory: Path) -> list[Path]:
         InputError: no study there, or a file of it that is damaged.
     """
     home = Path(directory)
-    document = build_report(home)
+    document = build_report(home, name)
     html, markdown = render_html(document), render_markdown(document)
     pictures = {panel.name: panel.svg for panel in panels(document.blocks, document.sections)}
     written = [home / HTML, home / MARKDOWN]
@@ -56,8 +57,8 @@ def write_report(directory: Path) -> list[Path]:
     return written
 
 
-def build_report(home: Path) -> Document:
-    """The document of a study directory. InputError as `write_report`."""
+def build_report(home: Path, folder: str | None = None) -> Document:
+    """The document of a study directory, which it calls `folder`. InputError as `write_report`."""
     files = read_study_files(home)
     notes = Notes()
     found = arenas(files.cells)
@@ -78,7 +79,7 @@ def build_report(home: Path) -> Document:
         selection_section(files),
         Section("Training losses", (loss_panels([c for c in files.cells if finished(c)]),)),
         limitations_section(files, found, notes.lines),
-        reproduce_section(files),
+        reproduce_section(files, folder or home.name),
     )
     return Document(f"Study: {name}", (lead, *_state(files), _key_figures(files, found, measured)), _ordered(sections))
 

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from isoglot.study.document import Block, Bullets, Cell, Code, CodeBlock, Column, Paragraph, Row, Section, Table, cells
-from isoglot.study.report_data import Arena, Json, StudyFiles, System, finished, systems
+from isoglot.study.report_data import STRATEGIES, Arena, Json, StudyFiles, System, finished, systems
 from isoglot.study.report_format import NOTHING, duration, listed, mean, number, plural, size, value_text
 
+_FEWEST_LOSSES = 10
 _COSTS = (
     ("train_seconds", "training"),
     ("pairs_per_second", "pairs/s"),
@@ -114,12 +115,33 @@ def _budget(files: StudyFiles, done: Sequence[Json]) -> list[str]:
     seen = sorted({(c.get("steps") or 0) * (c.get("batch_size") or 0) for c in done})
     lines = [
         f"Training drew {listed([number(n) for n in seen])} pairs per cell "
-        f"({listed(sorted({plural(c.get('steps') or 0, 'step') for c in done}))}). Whether the loss had flattened is to be seen "
-        "from the loss curves; longer training may change the order of systems."
+        f"({listed(sorted({plural(c.get('steps') or 0, 'step') for c in done}))}). {_flattening(done)}longer training may change "
+        "the order of systems."
     ]
     if not any((files.cost.get(c["id"]) or {}).get("gpu_peak_memory_bytes") for c in done):
         lines.append("No GPU was used: times and memory are those of CPUs, and ratios on a GPU may be others.")
     return lines
+
+
+def _flattening(done: Sequence[Json]) -> str:
+    """How far the training loss still fell at the end, by strategy: the last fifth of the steps against the fifth before."""
+    shown = []
+    for strategy in STRATEGIES:
+        ends: list[tuple[float, float]] = []
+        for cell in done:
+            losses = (cell.get("train") or {}).get("losses") or []
+            if cell.get("strategy") == strategy and len(losses) >= _FEWEST_LOSSES:
+                fifth = len(losses) // 5
+                ends.append((sum(losses[-2 * fifth : -fifth]) / fifth, sum(losses[-fifth:]) / fifth))
+        if ends:
+            before, after = (sum(part) / len(ends) for part in zip(*ends))
+            shown.append(f"{before:.3f} to {after:.3f} ({strategy}, {plural(len(ends), 'cell')})")
+    if not shown:
+        return "Whether the loss had flattened is to be seen from the loss curves; "
+    return (
+        f"From the fourth fifth of the steps to the last, the mean training loss went from {listed(shown)}; where it still "
+        "falls, "
+    )
 
 
 def _scope(files: StudyFiles, done: Sequence[Json]) -> list[str]:
@@ -182,9 +204,9 @@ def _unfinished(files: StudyFiles) -> list[Block]:
     return [Table(caption, columns, tuple(rows))]
 
 
-def reproduce_section(files: StudyFiles) -> Section:
-    """Commands, versions, digests, machines."""
-    folder = shlex.quote(files.home.name or "study").replace("\n", " ")
+def reproduce_section(files: StudyFiles, name: str) -> Section:
+    """Commands, versions, digests, machines; the study's directory is called `name`."""
+    folder = shlex.quote(name or "study").replace("\n", " ")
     take = "import json, sys; print(json.dumps(json.load(sys.stdin)['spec'], ensure_ascii=False))"
     commands = [
         f'python -c "{take}" < {folder}/study.json > spec.yaml',

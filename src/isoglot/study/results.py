@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -87,11 +88,12 @@ def losses_of(path: Path) -> list[float]:
     return [round(sum(losses[a:b]) / (b - a), 6) for a, b in zip(edges, edges[1:])]
 
 
-def summary_lines(results: Mapping[str, Any], home: Path) -> list[str]:
-    """The answer in a line, a small table, and where the rest is."""
+def summary_lines(results: Mapping[str, Any], home: Path, answer: str = "") -> list[str]:
+    """Question and answer, a small table, what is highest in it, and where the rest is."""
     done = [cell for cell in results["cells"] if cell["status"] == "done"]
     if not done:
         return [f"{results['question']} No cell is done.", str(home)]
+    opening = textwrap.wrap(f"{results['question']} {answer}".strip(), _WIDTH)
     setting, measure = _main_figure(done)
     rows = [["benchmark", "base", "training", *_SHOWN_SETTINGS, "rank distance", "cells"]]
     best: list[str] = []
@@ -109,13 +111,14 @@ def summary_lines(results: Mapping[str, Any], home: Path) -> list[str]:
             rows.append([benchmark, base, label, *shown, distance, str(len(part))])
         best.append(_best(groups, benchmark, base, setting, measure))
     failed = sum(cell["status"] == "failed" for cell in results["cells"])
-    lines = [f"{results['question']} {' '.join(best)}", "", f"{measure}, means over seeds", *grid(rows, text_columns=3)]
+    lines = [*opening, "", f"{measure}, means over seeds", *grid(rows, text_columns=3), "", *best]
     if failed:
         lines += ["", f"{failed} of {len(results['cells'])} cells failed; the same command tries them again"]
     return [*lines, "", str(home / "report.html")]
 
 
 _SHOWN_SETTINGS = ("mono", "cross", "multi")
+_WIDTH = 110  # columns of prose
 
 
 def _main_figure(done: Sequence[Mapping[str, Any]]) -> tuple[str, str]:

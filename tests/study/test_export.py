@@ -1,0 +1,73 @@
+"""What is exported can be published and gone on with."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from isoglot.cli.main import main
+from isoglot.study.grid import RunOptions, run_study
+from isoglot.study.read_spec import parse_spec
+from tests.study.small import small_spec, write_pairs
+
+OPTIONS = RunOptions(threads=1, workers=2, allow_leaks=True)
+
+
+def _leaking_spec(folder: Path) -> dict[str, object]:
+    """Every training pair is an evaluation pair, with a text that is long enough to be an example of the audit."""
+    return small_spec(
+        folder,
+        strategy=["hybrid"],
+        train={"steps": 2, "batch_size": 4, "save_steps": 1},
+        learning_rates={"lora": [1e-3, 5e-3], "full": 1e-3},
+    )
+
+
+@pytest.mark.slow
+def test_an_export_has_no_weights_or_texts_and_a_copy_of_it_is_gone_on_with(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    values = _leaking_spec(tmp_path / "in")
+    home, target = tmp_path / "home", tmp_path / "kept"
+    assert run_study(parse_spec(values, "spec"), home, OPTIONS).complete
+    texts = [json.loads(line)["passage"] for line in write_pairs(tmp_path / "again.jsonl").read_text().splitlines()]
+    assert any(text in (home / "audit.json").read_text(encoding="utf-8") for text in texts), "or the test shows nothing"
+    assert list(home.glob("cells/*/run/adapter/*.safetensors"))
+
+    assert main(["study", "export", str(home), str(target)]) == 0
+    assert capsys.readouterr().out.startswith(f"{target}: ")
+    files = [path for path in target.rglob("*") if path.is_file()]
+    assert {path.suffix for path in files} == {".json", ".jsonl", ".parquet", ".html", ".md", ".svg"}
+    for path in files:
+        content = path.read_bytes()
+        assert str(home).encode() not in content, path
+        assert not any(text.encode() in content for text in texts), path
+    for name in ("results.json", "cost.json", "study.json"):
+        assert (target / name).read_bytes() == (home / name).read_bytes()
+    audit = json.loads((target / "audit.json").read_text())
+    assert any(side["examples"] for part in audit["comparisons"] for side in part["sides"])
+    assert f"< {target.name}/study.json" in (target / "report.md").read_text()
+
+    moved = tmp_path / "moved"
+    shutil.copytree(target, moved)
+    again = run_study(parse_spec(values, "spec"), moved, OPTIONS)
+    assert "begins" not in capsys.readouterr().err
+    assert again.complete
+    assert (moved / "results.json").read_bytes() == (home / "results.json").read_bytes()
+    assert (moved / "cost.json").read_bytes() == (home / "cost.json").read_bytes()
+    assert not (moved / "export.json").exists(), "a study again"
+
+    # an older export is replaced whole, anything else is left alone
+    (target / "old.txt").write_text("of the last time")
+    assert main(["study", "export", str(home), str(target)]) == 0
+    assert not (target / "old.txt").exists()
+    capsys.readouterr()
+    for bad, message in ((home, "not empty and no export"), (tmp_path / "in", "not empty and no export")):
+        assert main(["study", "export", str(home), str(bad)]) == 2
+        assert message in capsys.readouterr().err
+    assert main(["study", "export", str(tmp_path / "in"), str(tmp_path / "new")]) == 2
+    assert "no study with results here" in capsys.readouterr().err
+    assert not (tmp_path / "new").exists()
