@@ -12,7 +12,7 @@ from isoglot.processes import peak_memory
 from isoglot.study.results import read_log
 
 
-def train_cost(log: Path | None, record: Mapping[str, Any], batch_size: int = 0) -> dict[str, Any]:
+def train_cost(log: Path | None, record: Mapping[str, Any], batch_size: int = 0, workers: int = 1) -> dict[str, Any]:
     """The cost of training, from a run's log and run.json; nulls without a log (a base that is measured as it is).
 
     Time is that of the training steps that led to the model: loading and steps that were lost when a run was killed do not
@@ -20,7 +20,12 @@ def train_cost(log: Path | None, record: Mapping[str, Any], batch_size: int = 0)
     """
     if log is None:
         keys = ("train_seconds", "pairs_per_second", "tokens_per_second", "gpu_peak_memory_bytes")
-        return {**dict.fromkeys(keys), "peak_memory_bytes": None, "trainable_parameters": None, "machine": machine()}
+        return {
+            **dict.fromkeys(keys),
+            "peak_memory_bytes": None,
+            "trainable_parameters": None,
+            "machine": machine(workers),
+        }
     seconds = tokens = 0.0
     steps = 0
     before = 0.0
@@ -39,7 +44,7 @@ def train_cost(log: Path | None, record: Mapping[str, Any], batch_size: int = 0)
         "gpu_peak_memory_bytes": gpu_peak_memory(),
         "peak_memory_bytes": peak_memory(),
         "trainable_parameters": record["base"]["trainable_parameters"],
-        "machine": machine(),
+        "machine": machine(workers),
     }
 
 
@@ -55,17 +60,29 @@ def gpu_peak_memory() -> int | None:
     return int(torch.cuda.max_memory_allocated()) if torch.cuda.is_available() else None
 
 
-def machine() -> dict[str, Any]:
-    """Where a cell ran."""
+def machine(workers: int = 1) -> dict[str, Any]:
+    """Where a cell ran, and how many ran there at a time."""
     import torch
 
     return {
         "platform": platform.platform(),
+        "processor": _processor(),
         "python": platform.python_version(),
         "cpus": os.cpu_count(),
         "threads": torch.get_num_threads(),
+        "cells_at_a_time": workers,
         "gpu": torch.cuda.get_device_name(0) if torch.cuda.is_available() else None,
     }
+
+
+def _processor() -> str:
+    """The processor's name as the system gives it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.processor())
 
 
 def bytes_under(path: Path) -> int | None:

@@ -96,8 +96,8 @@ class Job:
         current = {name for name, digest in self.evaluations.items() if state["evaluations"].get(name) == digest}
         return bool(set(self.evaluations) - (there & current))
 
-    def write(self, threads: int) -> None:
-        """Write `job.json` for the process."""
+    def write(self, threads: int, workers: int = 1) -> None:
+        """Write `job.json` for the process, one of `workers` at a time."""
         write_json(
             self.folder / "job.json",
             {
@@ -110,6 +110,7 @@ class Job:
                 "store": str(self.store.resolve()) if self.store else None,
                 "data_dir": str(self.data_dir) if self.data_dir else None,
                 "threads": threads,
+                "workers": workers,
             },
         )
 

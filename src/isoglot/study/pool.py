@@ -96,7 +96,7 @@ class Pool:
 
     def _start(self, job: Job, running: Sequence[Running]) -> Running:
         device = self._device(running)
-        job.write(self.threads)
+        job.write(self.threads, self.workers)
         environment = {**os.environ, **_device_environment(device)}
         environment.setdefault("TOKENIZERS_PARALLELISM", "true" if self.threads > 1 else "false")
         for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):

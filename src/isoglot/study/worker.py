@@ -67,7 +67,7 @@ def _work(folder: Path, job: dict[str, Any]) -> bool:
             _evaluate(model, spec, place, job)
         benchmarks[name] = read_json(place / "summary.json")
     cost = {
-        **(trained["cost"] if trained else train_cost(None, {}) | sizes(folder / "run")),
+        **(trained["cost"] if trained else train_cost(None, {}, workers=job["workers"]) | sizes(folder / "run")),
         **evaluation_cost(benchmarks),
     }
     if not trained:
@@ -109,7 +109,7 @@ def _train(folder: Path, job: dict[str, Any]) -> dict[str, Any] | None:
             "parameters": record["base"]["parameters"],
             "pairs": record["data"]["pairs"],
         },
-        "cost": train_cost(run / "log.jsonl", record, settings.batch_size) | sizes(run),
+        "cost": train_cost(run / "log.jsonl", record, settings.batch_size, job["workers"]) | sizes(run),
     }
     if finished:  # by an attempt that was killed right after: this process did not train
         facts["cost"]["peak_memory_bytes"] = result.outcome["peak_memory_bytes"]
