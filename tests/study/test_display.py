@@ -49,6 +49,24 @@ def test_a_live_table_is_redrawn_and_tells_the_time_left(tmp_path: Path) -> None
     assert "about 30 s left" in stream.getvalue(), "as long as the one before"
 
 
+def test_a_job_that_goes_on_does_not_tell_how_long_a_whole_one_takes(tmp_path: Path) -> None:
+    stream = io.StringIO()
+    shown = Display(3, stream=stream, live=True)
+    first, second = job(tmp_path, "first"), job(tmp_path, "second")
+    log = first.folder / "run" / "log.jsonl"
+    log.parent.mkdir(parents=True)
+    log.write_text('{"step": 6, "loss": 1.0}\n')
+    shown.begin(first)
+    log.write_text('{"step": 8, "loss": 1.0}\n')
+    shown._last = -100.0
+    shown.update([running(first, 30.0)], [])
+    assert "8/10  1.000  30 s  30 s" in stream.getvalue(), "2 of the 4 steps that were left in 30 s"
+    shown.end(first, "done", 60.0)
+    shown._last = -100.0
+    shown.update([running(second, 20.0)], [])
+    assert stream.getvalue().endswith("1 of 3 done, 0 waiting\n"), "nothing is known of a whole one"
+
+
 def test_plain_lines_where_there_is_no_terminal(tmp_path: Path) -> None:
     stream = io.StringIO()
     shown = Display(2, stream=stream)

@@ -41,6 +41,7 @@ class Display:
         self._lines = 0
         self._last = 0.0
         self._durations: dict[str, list[float]] = {}
+        self._earlier: dict[str, int] = {}  # steps that a job had before it began here
 
     def say(self, text: str) -> None:
         """A line that stays."""
@@ -50,13 +51,14 @@ class Display:
     def begin(self, job: Job) -> None:
         """A process starts."""
         self._last = time.monotonic()
+        self._earlier[job.id] = progress(job)[0]
         if not self._live:
             self.say(f"{job.id}: begins ({self.done} of {self.total} done)")
 
     def end(self, job: Job, state: str, seconds: float) -> None:
         """A process ended."""
         self.done += state == "done"
-        if state == "done":
+        if state == "done" and not self._earlier.get(job.id):  # one that went on says nothing of a whole one
             self._durations.setdefault(job.kind, []).append(seconds)
         self.say(f"{job.id}: {state} after {clock(seconds)} ({self.done} of {self.total} done)")
 
@@ -100,10 +102,10 @@ class Display:
         gone = now - part.began
         expected = self._expected(part.job)
         if expected is None:
-            step, _ = progress(part.job)
-            if not step or not part.job.steps:
+            step = progress(part.job)[0] - self._earlier.get(part.job.id, 0)
+            if step < 1 or not part.job.steps:
                 return None
-            expected = gone * part.job.steps / step
+            expected = gone * (part.job.steps - self._earlier.get(part.job.id, 0)) / step
         return max(expected - gone, 0.0)
 
     def _left(self, running: Sequence[Running], waiting: Sequence[Job], now: float) -> float | None:
