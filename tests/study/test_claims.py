@@ -297,6 +297,15 @@ def test_costs(made: MadeStudy) -> None:
     assert verdict(slow.add("hybrid", tuning="full", cost=COST), "lora-time").verdict == "fails"
 
 
+def test_the_claim_about_time_says_how_many_cells_ran_at_a_time(made: MadeStudy) -> None:
+    made.add("hybrid", cost=LESS).add("hybrid", tuning="full", cost=COST).audited()
+    assert judged(made)["lora-time"].confidence.endswith("; comparable if cells ran one at a time")
+    made.costs = {key: {**cost, "machine": {"cells_at_a_time": 1}} for key, cost in made.costs.items()}
+    assert judged(made)["lora-time"].confidence.endswith("; cells ran one at a time")
+    made.costs[next(iter(made.costs))]["machine"] = {"cells_at_a_time": 2}
+    assert judged(made)["lora-time"].confidence.endswith("; up to 2 cells ran at a time")
+
+
 def test_gpu_memory_counts_where_there_is_one(made: MadeStudy) -> None:
     made.add("hybrid", cost={**LESS, "gpu_peak_memory_bytes": 90}).add(
         "hybrid", tuning="full", cost={**COST, "gpu_peak_memory_bytes": 100}

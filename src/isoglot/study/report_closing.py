@@ -9,6 +9,7 @@ from typing import Any
 from isoglot.study.document import Block, Bullets, Cell, Code, CodeBlock, Column, Paragraph, Row, Section, Table, cells
 from isoglot.study.report_data import STRATEGIES, Arena, Json, StudyFiles, System, finished, systems
 from isoglot.study.report_format import NOTHING, duration, listed, mean, number, plural, size, value_text
+from isoglot.study.results_view import at_a_time
 
 _FEWEST_LOSSES = 10
 _COSTS = (
@@ -39,9 +40,11 @@ def cost_section(files: StudyFiles, figures: Sequence[Block]) -> Section:
         evaluation = mean([_evaluation(files.cost.get(cell["id"])) for cell in system.cells])
         rows.append(cells(Cell(system.label, plural(len(system.cells), "seed")), *values, duration(evaluation)))
     columns = (Column("system", False), *(Column(name) for _, name in known), Column("measuring"))
+    together = at_a_time(files.cost.get(cell["id"]) for system in gathered for cell in system.cells)
     note = (
-        "Training: the steps alone, without loading and measuring. Peak memory: of the training process. Cells that ran at the "
-        "same time, or on other machines, do not have comparable times; machines are listed at the end."
+        "Training: the steps alone, without loading and measuring. Peak memory: of the training process. "
+        f"{f'Here {together}. ' if together else ''}Cells that ran beside others, or on other machines, do not have the times of "
+        "cells that ran alone; machines are listed at the end."
     )
     blocks: list[Block] = [Table("Cost, means over seeds", columns, tuple(rows), note), *_ratios(files, gathered)]
     return Section("Cost", (*blocks, *figures))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -56,6 +56,15 @@ class Recipe:
     def benchmarks(self) -> list[str]:
         """Names of the benchmarks that all its cells were measured on, sorted."""
         return sorted(set.intersection(*(set(cell["benchmarks"]) for cell in self.cells)))
+
+
+def at_a_time(costs: Iterable[Mapping[str, Any] | None]) -> str:
+    """How many cells ran at the same time, in words; "" where it was not recorded for all of them."""
+    found = [((cost or {}).get("machine") or {}).get("cells_at_a_time") for cost in costs]
+    numbers = [number for number in found if isinstance(number, int)]
+    if not found or len(numbers) < len(found):
+        return ""
+    return "cells ran one at a time" if max(numbers) == 1 else f"up to {max(numbers)} cells ran at a time"
 
 
 class StudyResults:

@@ -15,7 +15,7 @@ from isoglot.evaluation.significance import Interval
 from isoglot.study.claims.contrasts import MIN_SEEDS, Contrast, confidence, contrast, evidence, seed_note, show
 from isoglot.study.claims.hybrid import SHARE, full_data, parallel_benchmarks
 from isoglot.study.claims.records import ALPHA, MARGIN, Outcome, Part, Verdict, not_tested, overall
-from isoglot.study.results_view import Recipe, StudyResults
+from isoglot.study.results_view import Recipe, StudyResults, at_a_time
 
 RANK = 16
 """The LoRA that the question is about, where a study has several: this rank, else the highest."""
@@ -240,13 +240,15 @@ def cheaper(cost: Cost, *, measured_time: bool) -> Callable[[StudyResults], Verd
             )
         values = [item.value for item in ratios]
         span = f"{len(parts)} comparisons: x{min(values):.3g} to x{max(values):.3g} of full fine-tuning"
+        together = at_a_time(study.costs.get(str(cell["id"])) for cell in study.done if cell["kind"] != "base")
+        together = together or "comparable if cells ran one at a time"
         few = measured_time and min(item.seeds for item in ratios) < MIN_SEEDS
         note = "one seed: at most undecided" if few else ""
         return Verdict(
             overall(parts, complete=not missing),
             f"{parts[0].effect} of full fine-tuning" if len(parts) == 1 else span,
             f"range over pairs of seeds ({min(item.seeds for item in ratios)} or more of each)"
-            + ("; comparable if cells ran one at a time" if measured_time else "; the same in every run"),
+            + (f"; {together}" if measured_time else "; the same in every run"),
             ("cost.json",),
             "; ".join(filter(None, [note, *missing[:1]])),
             tuple(parts),
