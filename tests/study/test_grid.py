@@ -239,6 +239,21 @@ def test_two_runs_cannot_work_on_one_directory(tmp_path: Path, monkeypatch: pyte
         pass
 
 
+def test_an_evaluation_notes_how_far_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    monkeypatch.setattr(worker, "_SAY", 0.0)
+    model = torch.nn.Identity()
+    handle = worker._note_texts(model, tmp_path, "bench", 8)
+    for rows, noted in ((3, "37%"), (4, "87%"), (1, "99%")):
+        model({"input_ids": torch.zeros(rows, 5)})
+        assert (tmp_path / "phase").read_text() == f"evaluating bench, {noted}\n"
+    handle.remove()
+    (tmp_path / "phase").unlink()
+    model({"input_ids": torch.zeros(1, 5)})
+    assert not (tmp_path / "phase").exists()
+
+
 _SCRIPT = """
 import json, sys
 from pathlib import Path

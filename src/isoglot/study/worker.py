@@ -29,6 +29,7 @@ from isoglot.training.settings import TrainSettings
 _LOOK = 0.25  # seconds between looks at the parent process and the checkpoints
 
 _LARGE = 1_000_000  # passages
+_SAY = 2.0  # seconds between notes of how far an evaluation is
 
 
 def main(arguments: list[str]) -> int:
@@ -154,6 +155,7 @@ def _evaluate(model: Any, benchmark: str, place: Path, job: dict[str, Any]) -> N
     own = place.parent.parent / "vectors"
     large = loaded.n_documents > _LARGE
     store = EmbeddingStore(Path(job["store"])) if not job["settings"] else EmbeddingStore(own) if large else None
+    watched = _note_texts(model, place.parent.parent, place.name, loaded.n_queries + loaded.n_documents)
     evaluate(
         model,
         loaded,
@@ -165,7 +167,22 @@ def _evaluate(model: Any, benchmark: str, place: Path, job: dict[str, Any]) -> N
         model_name=job["id"],
         store=store,
     )
+    watched.remove()
     shutil.rmtree(own, ignore_errors=True)
+
+
+def _note_texts(model: Any, folder: Path, name: str, total: int) -> Any:
+    """Count the texts that go through a model, and note their share of `total` in `phase`; returns the hook's handle."""
+    seen, last = 0, time.monotonic()
+
+    def count(module: Any, inputs: tuple[Any, ...]) -> None:
+        nonlocal seen, last
+        seen += len(inputs[0]["input_ids"])
+        if time.monotonic() - last >= _SAY:
+            last = time.monotonic()
+            _phase(folder, f"evaluating {name}, {min(99, 100 * seen // total)}%")
+
+    return model.register_forward_pre_hook(count)
 
 
 def sizes(run: Path) -> dict[str, int | None]:
