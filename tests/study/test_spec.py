@@ -95,6 +95,8 @@ def test_words_change_any_key(tmp_path: Path) -> None:
         ({"evaluate": {"measures": ["nDCG@ten"]}}, "nDCG@ten"),
         ({"evaluate": {"setting": ["mono"]}}, "unknown setting 'evaluate.setting'; known: .*settings"),
         ({"selection": {"validation_share": 0}}, "selection: expected steps"),
+        ({"selection": {"steps": 0}}, "selection: expected steps"),
+        ({"selection": {"validation_steps": -1}}, "and validation_steps of at least 0"),
         ({"question": None}, "question: expected text"),
     ],
 )

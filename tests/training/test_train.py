@@ -180,6 +180,17 @@ def test_validation_stops_early_and_keeps_the_best(base: Path, tmp_path: Path) -
     assert record["outcome"]["best_validation_loss"] == min(validations) < validations[-1]
 
 
+def test_validation_steps_draw_few_pairs_in_more_batches(base: Path, tmp_path: Path) -> None:
+    from isoglot.training.steps import _validation_steps
+
+    asked = settings(base, tmp_path / "run", validation_share=0.3, batch_size=4)
+    _, held = pair_table().split(0.3, asked.seed)
+    assert len(_validation_steps(asked, held)) == 2, "one pass over 7 pairs"
+    more = _validation_steps(replace(asked, validation_steps=9), held)
+    assert len(more) == 9
+    assert len({tuple(more[step].query_rows.tolist()) for step in range(9)}) == 9, "drawn anew, not repeated"
+
+
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler on a CPU")
 def test_a_compiled_encoder_gives_the_same_losses_and_an_ordinary_model(base: Path, tmp_path: Path) -> None:
     for name in ("plain", "compiled"):

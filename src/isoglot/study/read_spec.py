@@ -238,8 +238,16 @@ def _check(spec: StudySpec, where: str) -> None:
     for tuning in spec.tuning:
         if not tuning.rank > 0 or not tuning.alpha > 0:
             raise InputError(f"{where}: tuning '{tuning.name}': rank and alpha must be above 0")
-    if not 0.0 < spec.selection.validation_share < 1.0 or (spec.selection.steps or 1) < 1:
-        raise InputError(f"{where}: selection: expected steps of at least 1 and a validation_share between 0 and 1")
+    asked = spec.selection
+    if (
+        not 0.0 < asked.validation_share < 1.0
+        or (1 if asked.steps is None else asked.steps) < 1
+        or asked.validation_steps < 0
+    ):
+        raise InputError(
+            f"{where}: selection: expected steps of at least 1, a validation_share between 0 and 1, and validation_steps of at "
+            "least 0"
+        )
     parse_measures(spec.evaluate.measures)
     parse_settings(spec.evaluate.settings)
 

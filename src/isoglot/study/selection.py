@@ -60,7 +60,8 @@ def trial_settings(spec: StudySpec, data: DataSpec, base: str, tuning: TuningSpe
     cell = Cell("trial", "trained", base, (), data, asked.strategy, share, tuning, asked.seed, max(data.amount))
     settings = settings_of(spec, cell, rate)
     steps = {"steps": asked.steps, "epochs": None} if asked.steps else {}
-    more = {"validation_share": asked.validation_share, "patience": 0, **steps}
+    held_out = {"validation_share": asked.validation_share, "validation_steps": asked.validation_steps}
+    more = {**held_out, "patience": 0, **steps}
     # one validation, at the end
     return _replace(settings, {**more, "eval_steps": asked.steps or settings.steps or 0})
 

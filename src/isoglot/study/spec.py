@@ -69,6 +69,7 @@ class SelectionSpec:
         strategy, mono_share, seed: of the trial runs; one choice serves all strategies and seeds of the grid.
         steps: of the trial runs; None: as many as the cells have.
         validation_share: share of the groups of pairs that is held out.
+        validation_steps: batches of them that the loss is averaged over; 0: as `isoglot train` does by itself.
     """
 
     strategy: Strategy = "hybrid"
@@ -76,6 +77,7 @@ class SelectionSpec:
     seed: int = 0
     steps: int | None = None
     validation_share: float = 0.1
+    validation_steps: int = 50
 
 
 @dataclass(frozen=True)

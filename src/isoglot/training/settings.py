@@ -65,6 +65,8 @@ class TrainSettings:
         grad_cache: for batches that do not fit into memory: tokens (with padding) per forward pass; each text is then embedded
             twice, and only so many tokens' activations exist at a time. The loss is the same for any; 0: off.
         validation: sources of validation pairs, or `validation_share` of the training pairs.
+        validation_steps: batches of a validation; 0: one pass over the validation pairs, at most 50. More than a pass draws the
+            pairs again, in other languages and beside other negatives: of few pairs one pass is a noisy measure.
         eval_steps: steps between validations; 0: ten times in the run.
         patience: stop after this many validations without a better loss; 0: never. The best checkpoint becomes the model.
         save_steps: steps between checkpoints; 0: ten times in the run, at least 20 steps apart.
@@ -106,6 +108,7 @@ class TrainSettings:
     grad_cache: int = 0
     validation: tuple[str, ...] = ()
     validation_share: float = 0.0
+    validation_steps: int = 0
     eval_steps: int = 0
     patience: int = 0
     save_steps: int = 0
@@ -153,6 +156,7 @@ class TrainSettings:
             "warmup": self.warmup,
             "weight_decay": self.weight_decay,
             "max_gradient_norm": self.max_gradient_norm,
+            "validation_steps": self.validation_steps,
             "eval_steps": self.eval_steps,
             "patience": self.patience,
             "save_steps": self.save_steps,

@@ -78,5 +78,5 @@ def _validation_steps(settings: TrainSettings, table: PairTable) -> PlanDataset:
             if size <= 4:
                 raise
             size //= 2
-    steps = min(plan.steps_per_epoch, _MOST_VALIDATION_STEPS)
+    steps = settings.validation_steps or min(plan.steps_per_epoch, _MOST_VALIDATION_STEPS)
     return PlanDataset(table, plan, steps, negatives=settings.negatives, rank=me.rank, world=me.world)
