@@ -36,6 +36,8 @@ def test_an_export_has_no_weights_or_texts_and_a_copy_of_it_is_gone_on_with(
     texts = [json.loads(line)["passage"] for line in write_pairs(tmp_path / "again.jsonl").read_text().splitlines()]
     assert any(text in (home / "audit.json").read_text(encoding="utf-8") for text in texts), "or the test shows nothing"
     assert list(home.glob("cells/*/run/adapter/*.safetensors"))
+    for part in ("cells", "selection"):  # of an earlier spec
+        shutil.copytree(next((home / part).iterdir()), home / part / "left-the-grid")
 
     assert main(["study", "export", str(home), str(target)]) == 0
     assert capsys.readouterr().out.startswith(f"{target}: ")
@@ -45,6 +47,9 @@ def test_an_export_has_no_weights_or_texts_and_a_copy_of_it_is_gone_on_with(
         content = path.read_bytes()
         assert str(home).encode() not in content, path
         assert not any(text.encode() in content for text in texts), path
+    assert not list(target.glob("*/left-the-grid"))
+    assert len(list(target.glob("cells/*/cell.json"))) == 3
+    assert len(list(target.glob("selection/*/cell.json"))) == 2
     for name in ("results.json", "cost.json", "study.json"):
         assert (target / name).read_bytes() == (home / name).read_bytes()
     audit = json.loads((target / "audit.json").read_text())

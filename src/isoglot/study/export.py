@@ -11,6 +11,7 @@ from isoglot.study.cells import SCHEMA
 from isoglot.study.home import EXPORT
 from isoglot.study.jobs import RECORD
 from isoglot.study.report import write_report
+from isoglot.study.selection import trial_name
 
 _STUDY = ("study.json", "results.json", "cost.json")
 _CELL = (RECORD, "outcome.json", "train.json", "state.json")
@@ -44,12 +45,21 @@ def export_study(directory: Path, target: Path) -> list[Path]:
             if (directory / name).is_file():
                 shutil.copyfile(directory / name, copy / name)
         _copy_audit(directory / "audit.json", copy / "audit.json")
-        for part in ("cells", "selection"):
-            for record in sorted((directory / part).glob(f"*/{RECORD}")):
-                if read_json(record)["status"] == "done":
-                    _copy_cell(record.parent, copy / part / record.parent.name)
+        for place in _finished(directory):
+            _copy_cell(directory / place, copy / place)
         write_report(copy, target.name)
     return sorted(path for path in target.rglob("*") if path.is_file())
+
+
+def _finished(directory: Path) -> list[Path]:
+    """Folders of the finished cells and trials that results.json speaks of; others are of an earlier spec."""
+    results = read_json(directory / "results.json")
+    places = [Path("cells") / cell["id"] for cell in results["cells"] if cell["status"] == "done"]
+    for choice in results["selection"]:
+        key = choice["data"], choice["base"], choice["tuning"]
+        rates = [candidate["learning_rate"] for candidate in choice["candidates"]]
+        places += [Path("selection") / trial_name(*key, rate) for rate in rates if rate is not None]
+    return [place for place in places if (directory / place / RECORD).is_file()]
 
 
 def _copy_cell(source: Path, target: Path) -> None:

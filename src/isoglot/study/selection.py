@@ -72,11 +72,16 @@ def _replace(settings: TrainSettings, values: Mapping[str, Any]) -> TrainSetting
     return replace(settings, **values)
 
 
+def trial_name(data: str, base: str, tuning: str, rate: float) -> str:
+    """The folder of a trial."""
+    return f"{data}.{slug(base)}.{tuning}.lr{rate:g}"
+
+
 def _trial(
     spec: StudySpec, home: Path, material: Material, data: DataSpec, base: str, tuning: TuningSpec, rate: float
 ) -> Job:
     settings = trial_settings(spec, data, base, tuning, rate)
-    name = f"{data.name}.{slug(base)}.{tuning.name}.lr{rate:g}"
+    name = trial_name(data.name, base, tuning.name, rate)
     amount = max(data.amount)
     return Job(
         id=f"selection/{name}",
