@@ -1,0 +1,66 @@
+"""The table of a study for a document, from its results.json and cost.json: means over seeds.
+
+python benchmarks/study_table.py results/lareqa
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+SETTINGS = ("mono", "cross", "multi")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("study", type=Path)
+    parser.add_argument("--measure", default="nDCG@10")
+    options = parser.parse_args()
+    results = json.loads((options.study / "results.json").read_text())
+    costs = json.loads((options.study / "cost.json").read_text())
+    head = ["trained on, measured on", "batches", "tuning", *SETTINGS, "rank distance", "training, s", "seeds"]
+    print(f"{options.measure}, means over seeds\n\n| {' | '.join(head)} |\n|{'---|' * len(head)}")
+    for line in lines(results["cells"], costs, options.measure):
+        print(f"| {' | '.join(line)} |")
+
+
+def lines(
+    cells: Sequence[Mapping[str, Any]], costs: Mapping[str, Mapping[str, Any]], measure: str
+) -> list[tuple[str, ...]]:
+    """A line per recipe, bases first, data by data."""
+    done = [cell for cell in cells if cell["status"] == "done"]
+    groups: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
+    for cell in done:
+        for benchmark in cell["benchmarks"]:
+            groups.setdefault((benchmark, *_key(cell)), []).append(cell)
+    found = []
+    for (benchmark, data, batches, tuning), part in sorted(groups.items()):
+        results = [cell["benchmarks"][benchmark] for cell in part]
+        figures = [f"{_mean([one['settings'][name][measure] for one in results]):.3f}" for name in SETTINGS]
+        distance = f"{_mean([one['bias']['rank_distance'] for one in results]):.0f}"
+        seconds = [costs.get(cell["id"], {}).get("train_seconds") for cell in part]
+        time = f"{_mean(seconds):.0f}" if all(seconds) else "-"
+        seeds = str(len(part)) if data else "-"
+        where = f"{data} -> {benchmark}" if data else benchmark
+        found.append((where, batches or "none (base)", tuning or "-", *figures, distance, time, seeds))
+    return found
+
+
+def _key(cell: Mapping[str, Any]) -> tuple[str, str, str]:
+    if cell["kind"] == "base":
+        return "", "", ""
+    share = cell["mono_share"]
+    batches = cell["strategy"] if share in (None, 0.5) else f"{cell['strategy']} {share:g}"
+    amount = "" if cell["amount"] == 1.0 else f" ({cell['amount']:g} of it)"
+    return cell["data"] + amount, batches, cell["tuning"]["name"]
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
+
+
+if __name__ == "__main__":
+    main()
