@@ -103,9 +103,10 @@ class Display:
         expected = self._expected(part.job)
         if expected is None:
             step = progress(part.job)[0] - self._earlier.get(part.job.id, 0)
-            if step < 1 or not part.job.steps:
+            steps = part.job.steps - self._earlier.get(part.job.id, 0)
+            if not 1 <= step < steps:  # nor do steps tell how long the evaluation after the last one takes
                 return None
-            expected = gone * (part.job.steps - self._earlier.get(part.job.id, 0)) / step
+            expected = gone * steps / step
         return max(expected - gone, 0.0)
 
     def _left(self, running: Sequence[Running], waiting: Sequence[Job], now: float) -> float | None:

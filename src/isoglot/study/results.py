@@ -93,7 +93,7 @@ def summary_lines(results: Mapping[str, Any], home: Path, answer: str = "") -> l
     done = [cell for cell in results["cells"] if cell["status"] == "done"]
     if not done:
         return [f"{results['question']} No cell is done.", str(home)]
-    opening = textwrap.wrap(f"{results['question']} {answer}".strip(), _WIDTH)
+    opening = textwrap.wrap(f"{results['question']} {answer}".strip(), _WIDTH, break_on_hyphens=False)
     setting, measure = _main_figure(done)
     rows = [["benchmark", "base", "training", *_SHOWN_SETTINGS, "rank distance", "cells"]]
     best: list[str] = []
