@@ -14,6 +14,7 @@ import torch
 
 from isoglot.evaluation.digests import versions
 from isoglot.files import write_json
+from isoglot.processes import processor
 
 
 def conditions(*packages: str) -> dict[str, Any]:
@@ -43,16 +44,6 @@ def write(path: Path, value: dict[str, Any]) -> None:
     """Write a measurement and say where it is."""
     write_json(path, value)
     print(f"wrote {path}")
-
-
-def processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor()
-    return next(
-        (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.processor()
-    )
 
 
 def _commit() -> str | None:

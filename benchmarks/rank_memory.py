@@ -25,11 +25,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _machine import processor
 from _memory import Memory, gigabytes
 
 from isoglot import __version__
 from isoglot.files import write_json
+from isoglot.processes import processor
 from isoglot.retrieval.products import pair_scores
 from isoglot.retrieval.ranks import Ranks, exact_ranks
 from isoglot.retrieval.shards import ShardedRows

@@ -1,4 +1,4 @@
-"""This process and others: its signals and memory; several that do one thing, who is who, and what they agree on.
+"""This process and others: its signals, memory and processor; several that do one thing, who is who, and what they agree on.
 
 They are started by a launcher (`torchrun --nproc-per-node N -m isoglot train ...`), which tells each its rank. All of them
 run the same code; the first one writes and speaks.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import platform
 import resource
 import signal
 import sys
@@ -207,6 +208,16 @@ class OnSignal:
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         raise NotImplementedError
+
+
+def processor() -> str:
+    """The processor's name as the system gives it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.processor())
 
 
 def peak_memory() -> int:

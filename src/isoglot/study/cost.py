@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from isoglot.processes import peak_memory
+from isoglot.processes import peak_memory, processor
 from isoglot.study.results import read_log
 
 
@@ -66,23 +66,13 @@ def machine(workers: int = 1) -> dict[str, Any]:
 
     return {
         "platform": platform.platform(),
-        "processor": _processor(),
+        "processor": processor(),
         "python": platform.python_version(),
         "cpus": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "cells_at_a_time": workers,
         "gpu": torch.cuda.get_device_name(0) if torch.cuda.is_available() else None,
     }
-
-
-def _processor() -> str:
-    """The processor's name as the system gives it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        lines = []
-    names = (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    return next(names, platform.processor())
 
 
 def bytes_under(path: Path) -> int | None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from isoglot.errors import InputError
 from isoglot.files import atomic_directory, read_json, write_json
@@ -11,6 +13,7 @@ from isoglot.study.cells import SCHEMA
 from isoglot.study.home import EXPORT
 from isoglot.study.jobs import RECORD
 from isoglot.study.report import write_report
+from isoglot.study.results import read_study
 from isoglot.study.selection import trial_name
 
 _STUDY = ("study.json", "results.json", "cost.json")
@@ -35,8 +38,7 @@ def export_study(directory: Path, target: Path) -> list[Path]:
     Raises:
         InputError: no results there, a damaged file, or a target that cannot be used; nothing is written then.
     """
-    if not (directory / "results.json").is_file():
-        raise InputError(f"{directory}: no study with results here; expected a directory of isoglot study run --output")
+    results = read_study(directory)
     if target.exists() and not (target / EXPORT).is_file() and (not target.is_dir() or any(target.iterdir())):
         raise InputError(f"{target}: not empty and no export of a study; give another directory")
     with atomic_directory(target) as copy:
@@ -45,15 +47,14 @@ def export_study(directory: Path, target: Path) -> list[Path]:
             if (directory / name).is_file():
                 shutil.copyfile(directory / name, copy / name)
         _copy_audit(directory / "audit.json", copy / "audit.json")
-        for place in _finished(directory):
+        for place in _finished(directory, results):
             _copy_cell(directory / place, copy / place)
         write_report(copy, target.name)
     return sorted(path for path in target.rglob("*") if path.is_file())
 
 
-def _finished(directory: Path) -> list[Path]:
+def _finished(directory: Path, results: Mapping[str, Any]) -> list[Path]:
     """Folders of the finished cells and trials that results.json speaks of; others are of an earlier spec."""
-    results = read_json(directory / "results.json")
     places = [Path("cells") / cell["id"] for cell in results["cells"] if cell["status"] == "done"]
     for choice in results["selection"]:
         key = choice["data"], choice["base"], choice["tuning"]
