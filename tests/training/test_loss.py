@@ -13,7 +13,7 @@ from sentence_transformers.sentence_transformer.losses import MultipleNegativesR
 from isoglot.batching.sampler import TextBatch
 from isoglot.training.bases import load_model
 from isoglot.training.collate import Collator
-from isoglot.training.loss import InfoNCE, chunk_bounds
+from isoglot.training.loss import PASS_TOKENS, InfoNCE, chunk_bounds
 from tests.training.tiny import pair_rows
 
 
@@ -114,3 +114,10 @@ def test_chunk_bounds_tile_and_pay() -> None:
     assert cost < 0.2 * len(lengths) * lengths[-1]
     assert chunk_bounds([7] * 100) == [(0, 100)]
     assert chunk_bounds([1], 4) == [(0, 1)]
+
+
+def test_a_gpu_is_given_whole_columns_until_padding_outweighs_a_pass() -> None:
+    passages = sorted(20 + (number * 37) % 300 for number in range(100))
+    assert chunk_bounds(passages, overhead=PASS_TOKENS["cuda"]) == [(0, 100)]
+    large = sorted(20 + (number * 37) % 493 for number in range(4096))
+    assert len(chunk_bounds(large, overhead=PASS_TOKENS["cuda"])) > 1

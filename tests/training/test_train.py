@@ -103,6 +103,23 @@ def test_training_lowers_the_loss(base: Path, tmp_path: Path) -> None:
     assert np.mean(curve[-10:]) < 0.7 * np.mean(curve[:10])
 
 
+def test_no_attention_plans_while_it_trains(base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    seen = []
+    noted = Progress.on_step_end
+
+    def note(self: Progress, *given: Any, **more: Any) -> None:
+        seen.append(torch.backends.cuda.cudnn_sdp_enabled())
+        noted(self, *given, **more)
+
+    monkeypatch.setattr(Progress, "on_step_end", note)
+    assert torch.backends.cuda.cudnn_sdp_enabled()
+    train(settings(base, tmp_path / "run", steps=2), table=pair_table(), show=False)
+    assert seen == [False, False]
+    assert torch.backends.cuda.cudnn_sdp_enabled()
+
+
 @pytest.mark.parametrize("tuning", ["lora", "full"])
 @pytest.mark.parametrize("dropout", [0.0, 0.1])
 def test_resume_equals_an_unbroken_run_bit_for_bit(

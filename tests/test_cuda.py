@@ -1,0 +1,191 @@
+"""What must hold on a GPU: the same losses, gradients, steps, ranks and figures as on the CPU. Skipped without one."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from isoglot.evaluation.evaluate import evaluate
+from isoglot.retrieval.ranks import exact_ranks
+from isoglot.retrieval.topk import top_k
+from isoglot.training.bases import load_model
+from isoglot.training.gradcache import CachedInfoNCE
+from isoglot.training.loss import InfoNCE
+from isoglot.training.settings import LoraSettings, TrainSettings
+from isoglot.training.train import train
+from tests.retrieval.test_ranks import near_ties
+from tests.study.small import small_spec, write_benchmark
+from tests.training import test_optimizer as rows
+from tests.training.crash import Interrupt, crash_after
+from tests.training.test_gradcache import columns, farthest, run
+from tests.training.tiny import pair_table, tiny_base
+
+pytestmark = [
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device"),
+    pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors"),
+]
+DEVICE = "cuda"
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_base(tmp_path_factory.mktemp("base") / "tiny-bert")
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_ranks_are_those_of_the_cpu(seed: int) -> None:
+    queries, documents, indptr, relevant, ties, offsets = near_ties(seed)
+    expected = exact_ranks(queries, documents, indptr, relevant, ties, offsets)
+    found = exact_ranks(queries, documents, indptr, relevant, ties, offsets, device=DEVICE, document_chunk=50)
+    np.testing.assert_array_equal(found.pooled, expected.pooled)
+    np.testing.assert_array_equal(found.own, expected.own)
+
+
+def test_ranks_and_top_k_of_many_half_precision_vectors() -> None:
+    draw = np.random.default_rng(0)
+    documents = draw.normal(size=(40_000, 384)).astype(np.float16)
+    documents[20_000:21_000] = documents[:1_000]
+    queries = draw.normal(size=(300, 384)).astype(np.float32)
+    relevant = np.sort(draw.choice(40_000, size=(300, 3)), axis=1).ravel()
+    case = (queries, documents, np.arange(0, 901, 3), relevant, draw.permutation(40_000), np.array([0, 15_000, 40_000]))
+    expected, found = exact_ranks(*case), exact_ranks(*case, device=DEVICE)
+    np.testing.assert_array_equal(found.pooled, expected.pooled)
+    np.testing.assert_array_equal(found.own, expected.own)
+    numbers, scores = top_k(queries, documents, 100, case[4])
+    on_device = top_k(queries, documents, 100, case[4], device=DEVICE)
+    np.testing.assert_array_equal(on_device[0], numbers)
+    np.testing.assert_array_equal(on_device[1], scores)
+
+
+@pytest.mark.parametrize("lora", [None, LoraSettings(rank=4)])
+def test_every_way_to_the_loss_is_the_cpus(base: Path, lora: LoraSettings | None) -> None:
+    """One pass, chunks, without padding, cached; in float64 on the CPU, float32 and bfloat16 here."""
+    torch.manual_seed(0)
+    reference = load_model(str(base), lora, dropout=0.0, device="cpu").double()
+    state = reference.state_dict()
+    features = columns(reference)
+    given: dict[str, Any] = {"scale": 20.0, "symmetric": True}
+    value, gradients = run(InfoNCE(reference, **given), features)
+    model = load_model(str(base), lora, dropout=0.0, device=DEVICE)
+    model.load_state_dict({key: part.to(torch.float32) for key, part in state.items()})
+    here = [{key: _put(part) for key, part in column.items()} for column in features]
+    ways = {
+        "one": InfoNCE(model, chunks=1, **given),
+        "chunks": InfoNCE(model, chunks=3, **given),
+        "unpadded": InfoNCE(model, unpadded=True, **given),
+        "cached": CachedInfoNCE(model, tokens=40, **given),
+    }
+    largest = max(float(part.abs().max()) for part in gradients)
+    for name, loss in ways.items():
+        found, its = run(loss, here)
+        assert found == pytest.approx(value, rel=1e-5), name
+        assert farthest(gradients, [part.double().cpu() for part in its]) < 2e-5 * largest, name
+        with torch.autocast(DEVICE, dtype=torch.bfloat16):
+            found, its = run(loss, here)
+        assert found == pytest.approx(value, rel=2e-2), name
+        assert farthest(gradients, [part.double().cpu() for part in its]) < 0.1 * largest, name
+
+
+def _put(part: Any) -> Any:
+    return part.to(DEVICE) if isinstance(part, torch.Tensor) else part
+
+
+@pytest.mark.parametrize("fused", [False, True])
+def test_row_wise_adamw_equals_dense_adamw(fused: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    draw = rows.batch
+    monkeypatch.setattr(rows, "batch", lambda step: [ids.to(DEVICE) for ids in draw(step)])
+    with torch.device(DEVICE):
+        ours, dense = (rows.prepare(sparse, torch.float64, fused=fused) for sparse in (True, False))
+    dense[0].load_state_dict(ours[0].state_dict())
+    norms, expected = rows.run(*ours, 0, rows.STEPS), rows.run(*dense, 0, rows.STEPS)
+    assert ours[0].words.weight.device.type == DEVICE
+    assert np.allclose(norms, expected, rtol=1e-9, atol=0)
+    rows.assert_equal(ours[0], dense[0], 1e-9)
+
+
+def settings(base: Path, output: Path, **more: Any) -> TrainSettings:
+    given: dict[str, Any] = {
+        "pairs": ("made",),
+        "base": str(base),
+        "output": str(output),
+        "batch_size": 8,
+        "steps": 12,
+        "learning_rate": 5e-3,
+        "scale": 20.0,
+        "lora": LoraSettings(rank=4),
+        "dropout": 0.0,
+    }
+    return TrainSettings(**{**given, **more})
+
+
+def losses(folder: Path) -> list[float]:
+    lines = map(json.loads, (folder / "log.jsonl").read_text().splitlines())
+    return [line["loss"] for line in lines if "loss" in line]
+
+
+@pytest.mark.parametrize("tuning", ["lora", "full"])
+def test_runs_in_bfloat16_follow_the_one_in_float32(base: Path, tmp_path: Path, tuning: str) -> None:
+    def trained(name: str, **more: Any) -> list[float]:
+        result = train(settings(base, tmp_path / name, tuning=tuning, **more), table=pair_table(), show=False)
+        assert result.complete
+        assert result.outcome["device"].startswith(DEVICE)
+        return losses(tmp_path / name)
+
+    exact = trained("fp32", precision="fp32")
+    assert exact[-1] < 0.9 * exact[0]
+    assert trained("unpadded-fp32", precision="fp32", unpadded=True) == pytest.approx(exact, rel=1e-3)
+    for name, more in {"bf16": {}, "unpadded": {"unpadded": True}, "cached": {"grad_cache": 60}}.items():
+        assert trained(name, **more) == pytest.approx(exact, rel=0.1), name
+    model = load_model(str(tmp_path / "bf16"))
+    assert model.device.type == DEVICE
+    assert {part.dtype for part in model.parameters()} == {torch.float32}
+
+
+@pytest.mark.parametrize("tuning", ["lora", "full"])
+def test_a_broken_run_goes_on(base: Path, tmp_path: Path, tuning: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = settings(base, tmp_path / "whole", tuning=tuning, save_steps=4)
+    train(asked, table=pair_table(), show=False)
+    broken = replace(asked, output=str(tmp_path / "broken"))
+    with monkeypatch.context() as patch:
+        crash_after(7, patch)
+        with pytest.raises(Interrupt):
+            train(broken, table=pair_table(), show=False)
+    train(broken, table=pair_table(), resume=True, show=False)
+    assert losses(tmp_path / "broken") == pytest.approx(losses(tmp_path / "whole"), rel=1e-2)
+
+
+def test_figures_are_those_of_the_cpu(base: Path, tmp_path: Path) -> None:
+    from isoglot.data.benchmarks import load_benchmark
+
+    benchmark = load_benchmark(str(write_benchmark(tmp_path / "bench")))
+
+    def figures(device: str | None) -> dict[str, float]:
+        model = load_model(str(base), device=device or "cpu")
+        found = evaluate(model, benchmark, device=device, measures=("AP", "nDCG@10"), progress=False).summary[
+            "settings"
+        ]
+        return {f"{setting} {key}": value for setting, part in found.items() for key, value in part.items()}
+
+    assert figures(DEVICE) == pytest.approx(figures(None), abs=5e-3)
+
+
+def test_a_study_records_the_gpu(tmp_path: Path) -> None:
+    from isoglot.study.grid import RunOptions, run_study
+    from isoglot.study.read_spec import parse_spec
+
+    spec = parse_spec(small_spec(tmp_path / "spec"), "spec.yaml")
+    options = RunOptions(workers=2, devices=(f"{DEVICE}:0",), threads=1, allow_leaks=True)
+    outcome = run_study(spec, tmp_path / "study", options)
+    assert outcome.complete
+    assert not outcome.failed
+    costs = json.loads((tmp_path / "study" / "cost.json").read_text())
+    assert len(costs) == 5
+    for name, cost in costs.items():
+        assert cost["machine"]["gpu"] == torch.cuda.get_device_name(0)
+        assert name.startswith("base") or cost["gpu_peak_memory_bytes"] > 0
