@@ -33,7 +33,7 @@ PASS_TOKENS: Mapping[str, int] = {"cpu": 48, "cuda": 1 << 16}
 """Tokens that a device could compute in the time that starting one more forward and backward pass takes.
 
 Both with a 12-layer encoder of width 384 and LoRA. 48 was fitted on one CPU core (54 ms per pass, 1.1 ms per token). On an NVIDIA
-H200 in bf16 a pass takes 40 ms of its process and a token 0.7 microseconds (fastest steps of results/speed/train_chunks_cuda.json):
+H200 in bf16 a pass takes 40 ms, a token 0.7 microseconds (the fastest steps of results/speed/train_chunks_cuda.json):
 a batch is one pass per column, until its padding outweighs another 65,536 tokens.
 """
 
