@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import xml.etree.ElementTree as ET
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -157,6 +158,48 @@ def test_limitations_say_how_far_the_loss_still_fell(tmp_path: Path) -> None:
     write_report(tmp_path)
     # (3 + 1) / 2 and (1.25 + 0.25) / 2
     words = "the mean training loss went from 3.000 to 3.000 (mono, 1 cell) and 2.000 to 0.750 (hybrid, 2 cells)"
+    assert words in (tmp_path / "report.md").read_text(encoding="utf-8")
+
+
+def test_limitations_name_choices_at_the_end_of_their_candidates(tmp_path: Path) -> None:
+    def choice(tuning: str, data: str, rates: list[float], chosen: float) -> dict[str, Any]:
+        tried = [{"learning_rate": rate, "validation_loss": 1.0} for rate in rates]
+        return {
+            "data": data,
+            "base": "b",
+            "tuning": tuning,
+            "strategy": "hybrid",
+            "candidates": tried,
+            "chosen": chosen,
+        }
+
+    selection = [
+        choice("lora", "one", [1e-4, 1e-3], 1e-4),
+        choice("full", "one", [1e-5, 1e-4], 1e-4),
+        choice("lora", "two", [1e-4, 1e-3], 1e-4),
+        choice("full", "two", [1e-5, 3e-5, 1e-4], 3e-5),
+        choice("full", "three", [2e-5], 2e-5),
+    ]
+    write_study(tmp_path, [make_cell(tmp_path, "a", strategy="hybrid", tuning=LORA)], selection=selection)
+    write_report(tmp_path)
+    markdown = (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert (
+        "chosen for lora on one and lora on two is the smallest candidate (0.0001): a smaller one was not" in markdown
+    )
+    assert "chosen for full on one is the largest candidate (0.0001): a larger one was not tried" in markdown
+    assert markdown.count("was not tried and may do better") == 2
+
+
+def test_limitations_say_how_often_pairs_were_seen(tmp_path: Path) -> None:
+    made = []
+    for key, pairs in (("a", 100), ("b", 400)):
+        cell = make_cell(tmp_path, key, strategy="hybrid", tuning=LORA)
+        cell["train"]["pairs"] = pairs
+        cell |= {"steps": 50, "batch_size": 20}
+        made.append(cell)
+    write_study(tmp_path, made)
+    write_report(tmp_path)
+    words = "1,000 pairs per cell (50 steps): each of its pairs 2.5 to 10.0 times on average."
     assert words in (tmp_path / "report.md").read_text(encoding="utf-8")
 
 

@@ -89,7 +89,14 @@ def limitations_section(files: StudyFiles, found: Sequence[Arena], notes: Sequen
     """What the figures cannot say, from the facts of this study."""
     trained = [cell for cell in files.cells if cell.get("kind") != "base"]
     done = [cell for cell in trained if finished(cell)]
-    lines = [*_seeds(done), *_budget(files, done), *_scope(files, done), *_missing_arenas(files, found), *notes]
+    lines = [
+        *_seeds(done),
+        *_budget(files, done),
+        *_ends(files),
+        *_scope(files, done),
+        *_missing_arenas(files, found),
+        *notes,
+    ]
     blocks: list[Block] = [Bullets(tuple(lines))] if lines else []
     blocks += _unfinished(files)
     if not blocks:
@@ -118,12 +125,37 @@ def _budget(files: StudyFiles, done: Sequence[Json]) -> list[str]:
     seen = sorted({(c.get("steps") or 0) * (c.get("batch_size") or 0) for c in done})
     lines = [
         f"Training drew {listed([number(n) for n in seen])} pairs per cell "
-        f"({listed(sorted({plural(c.get('steps') or 0, 'step') for c in done}))}). {_flattening(done)}longer training may change "
-        "the order of systems."
+        f"({listed(sorted({plural(c.get('steps') or 0, 'step') for c in done}))}){_passes(done)}. {_flattening(done)}longer "
+        "training may change the order of systems."
     ]
     if not any((files.cost.get(c["id"]) or {}).get("gpu_peak_memory_bytes") for c in done):
         lines.append("No GPU was used: times and memory are those of CPUs, and ratios on a GPU may be others.")
     return lines
+
+
+def _passes(done: Sequence[Json]) -> str:
+    """How often a cell saw each of its pairs, in some language."""
+    known = [(c, (c.get("train") or {}).get("pairs")) for c in done]
+    passes = [(c.get("steps") or 0) * (c.get("batch_size") or 0) / pairs for c, pairs in known if pairs]
+    if not passes:
+        return ""
+    few, many = f"{min(passes):.1f}", f"{max(passes):.1f}"
+    return f": each of its pairs {few if few == many else f'{few} to {many}'} times on average"
+
+
+def _ends(files: StudyFiles) -> list[str]:
+    """Choices of a learning rate beyond which nothing was tried."""
+    found: dict[tuple[str, float], list[str]] = {}
+    for part in files.results.get("selection") or []:
+        rates = [candidate["learning_rate"] for candidate in part.get("candidates") or []]
+        for end, rate in (("smallest", min(rates, default=None)), ("largest", max(rates, default=None))):
+            if len(rates) > 1 and rate == part.get("chosen"):
+                found.setdefault((end, rate), []).append(f"{part['tuning']} on {part['data']}")
+    return [
+        f"The learning rate chosen for {listed(who)} is the {end} candidate ({rate:g}): "
+        f"a {end[:-3]}er one was not tried and may do better."
+        for (end, rate), who in found.items()
+    ]
 
 
 def _flattening(done: Sequence[Json]) -> str:
