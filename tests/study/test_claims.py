@@ -222,6 +222,31 @@ def test_shares_without_one_of_the_three_are_not_tested(made: MadeStudy) -> None
     assert verdict(made.add("hybrid", share=0.4).add("hybrid", share=0.6), "share-stable").verdict == "not tested"
 
 
+def test_a_study_of_shares_is_answered_along_them(made: MadeStudy) -> None:
+    made.add(None)
+    for share, shift in ((0.4, 0.1), (0.5, 0.0), (0.6, 0.05)):
+        made.add("hybrid", shift, share=share, seeds=(0,))
+    study = StudyResults.open(made.write(), resamples=RESAMPLES)
+    words = answer(study)
+    means = [cell["benchmarks"]["toy"]["settings"]["cross"]["nDCG@10"] for cell in study.results["cells"]]
+    by_share = ", ".join(f"{share}: {value:.4f}" for share, value in zip((0.4, 0.5, 0.6), means[1:]))
+    assert words.startswith("Cross nDCG@10 on toy by share of monolingual batches (lora, hybrid, ")
+    assert f": {by_share} (base {means[0]:.4f}). That shares of .4 to .6 do equally well: undecided." in words
+    assert words.endswith("One training seed decides nothing about recipes.")
+
+
+def test_a_study_of_amounts_is_answered_along_them_strategy_by_strategy(made: MadeStudy) -> None:
+    for strategy in ("mono", "hybrid"):
+        for amount in (0.25, 1.0):
+            made.add(strategy, amount / 10, amount=amount)
+    made.add("cross", amount=1.0)
+    words = answer(StudyResults.open(made.write(), resamples=RESAMPLES))
+    assert words.count("Cross nDCG@10 on toy by share of the training pairs (lora, ") == 2
+    assert "(lora, mono, " in words
+    assert "(lora, hybrid, " in words
+    assert words.count(" 0.25: 0.") == words.count(", 1: 0.") == 2
+
+
 def test_ends_of_a_series_over_shares_are_the_baselines(made: MadeStudy) -> None:
     made.add("hybrid", 0.0, share=0.0).add("hybrid", 0.0, share=1.0).add("hybrid", 0.05).audited()
     assert verdict(made, "hybrid-multilingual").verdict == "holds"

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from statistics import fmean
+from typing import Any
 
-from isoglot.study.claims import lora
+from isoglot.study.claims import lora, side
 from isoglot.study.claims.contrasts import MIN_SEEDS
 from isoglot.study.claims.lora import Duel, Measured
 from isoglot.study.claims.records import MARGIN, Outcome
-from isoglot.study.results_view import StudyResults
+from isoglot.study.results_view import Recipe, StudyResults
 
 _VERDICTS: dict[Outcome, str] = {
     "holds": "not inferior at a margin of {margin}",
@@ -19,9 +22,15 @@ _VERDICTS: dict[Outcome, str] = {
 
 
 def answer(study: StudyResults) -> str:
-    """How LoRA with hybrid batches changes zero-shot cross-lingual nDCG@10 against full fine-tuning, and at what cost."""
+    """How LoRA with hybrid batches changes zero-shot cross-lingual nDCG@10 against full fine-tuning, and at what cost.
+
+    A study without such a pair whose cells form a series, over shares of monolingual batches or amounts of data, is answered by
+    cross-lingual nDCG@10 along it.
+    """
     found, problems = lora.measured(study)
     main = [item for item in found if item.duel.primary]
+    if not main and (series := _series(study)):
+        return " ".join(series)
     if not main:
         return f"Not answered by this study: {_why(study, problems)}."
     verdict = lora.non_inferior(study)
@@ -48,6 +57,76 @@ def answer(study: StudyResults) -> str:
     if study.open_cells():
         sentences.append(f"{study.open_cells()} of {len(study.cells)} cells are not finished.")
     return " ".join(sentences)
+
+
+def _series(study: StudyResults) -> list[str]:
+    """Sentences on shares and amounts, as far as cells differ in them and in nothing else."""
+    shares = _along(
+        study,
+        "share of monolingual batches",
+        lambda recipe: recipe.share,
+        lambda recipe: (str(recipe.arm), recipe.tuning),
+        [recipe for recipe in study.recipes if recipe.cells[0]["strategy"] == "hybrid"],
+    )
+    amounts = _along(
+        study,
+        "share of the training pairs",
+        lambda recipe: recipe.arm.amount if recipe.arm else None,
+        lambda recipe: (
+            recipe.arm and str(replace(recipe.arm, amount=1.0)),
+            recipe.tuning,
+            recipe.strategy,
+            recipe.share,
+        ),
+        study.recipes,
+    )
+    if not shares and not amounts:
+        return []
+    stable = side.shares_are_stable(study)
+    if shares and stable.verdict != "not tested":
+        shares.append(f"That shares of .4 to .6 do equally well: {stable.verdict}.")
+    ends = []
+    if min(len(recipe.cells) for recipe in study.recipes) < MIN_SEEDS:
+        ends.append("One training seed decides nothing about recipes.")
+    if study.open_cells():
+        ends.append(f"{study.open_cells()} of {len(study.cells)} cells are not finished.")
+    return [*shares, *amounts, *ends]
+
+
+def _along(
+    study: StudyResults,
+    what: str,
+    place: Callable[[Recipe], float | None],
+    rest: Callable[[Recipe], Any],
+    recipes: Sequence[Recipe],
+) -> list[str]:
+    """A sentence per benchmark and group of recipes that differ in `place` alone, of two or more places."""
+    groups: dict[Any, list[Recipe]] = {}
+    for recipe in recipes:
+        if recipe.arm is not None and place(recipe) is not None:
+            groups.setdefault(rest(recipe), []).append(recipe)
+    found = []
+    for group in groups.values():
+        first = group[0]
+        if len({place(recipe) for recipe in group}) < 2:
+            continue
+        for name in first.benchmarks():
+            values = {place(recipe): _cross(recipe, name) for recipe in group if name in recipe.benchmarks()}
+            shown = [f"{at:g}: {value:.4f}" for at, value in sorted(values.items()) if value is not None]
+            base = study.bases.get(first.base)
+            start = _cross(base, name) if base and name in base.benchmarks() else None
+            found.append(
+                f"Cross nDCG@10 on {name} by {what} ({first.tuning}, {first.strategy if what.endswith('pairs') else 'hybrid'}, "
+                f"{first.base} on {first.arm.data}): "  # type: ignore[union-attr]
+                f"{', '.join(shown)}{f' (base {start:.4f})' if start is not None else ''}."
+            )
+    return found
+
+
+def _cross(recipe: Recipe, benchmark: str) -> float | None:
+    """Mean over seeds; None where it was not measured."""
+    found = [cell["benchmarks"][benchmark]["settings"].get("cross", {}).get("nDCG@10") for cell in recipe.cells]
+    return fmean(found) if found and None not in found else None
 
 
 def _why(study: StudyResults, problems: Sequence[str]) -> str:
