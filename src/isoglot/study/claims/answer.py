@@ -108,6 +108,7 @@ def _along(
     found = []
     for group in groups.values():
         first = group[0]
+        cell = first.cells[0]
         if len({place(recipe) for recipe in group}) < 2:
             continue
         for name in first.benchmarks():
@@ -116,8 +117,7 @@ def _along(
             base = study.bases.get(first.base)
             start = _cross(base, name) if base and name in base.benchmarks() else None
             found.append(
-                f"Cross nDCG@10 on {name} by {what} ({first.tuning}, {first.strategy if what.endswith('pairs') else 'hybrid'}, "
-                f"{first.base} on {first.arm.data}): "  # type: ignore[union-attr]
+                f"Cross nDCG@10 on {name} by {what} ({first.tuning}, {cell['strategy']}, {first.base} on {cell['data']}): "
                 f"{', '.join(shown)}{f' (base {start:.4f})' if start is not None else ''}."
             )
     return found
