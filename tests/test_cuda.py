@@ -17,13 +17,14 @@ from isoglot.retrieval.topk import top_k
 from isoglot.training.bases import load_model
 from isoglot.training.gradcache import CachedInfoNCE
 from isoglot.training.loss import InfoNCE
-from isoglot.training.settings import LoraSettings, TrainSettings
+from isoglot.training.settings import LoraSettings
 from isoglot.training.train import train
 from tests.retrieval.test_ranks import near_ties
 from tests.study.small import small_spec, write_benchmark
 from tests.training import test_optimizer as rows
 from tests.training.crash import Interrupt, crash_after
 from tests.training.test_gradcache import columns, farthest, run
+from tests.training.test_train import losses, settings
 from tests.training.tiny import pair_table, tiny_base
 
 pytestmark = [
@@ -109,30 +110,12 @@ def test_row_wise_adamw_equals_dense_adamw(fused: bool, monkeypatch: pytest.Monk
     rows.assert_equal(ours[0], dense[0], 1e-9)
 
 
-def settings(base: Path, output: Path, **more: Any) -> TrainSettings:
-    given: dict[str, Any] = {
-        "pairs": ("made",),
-        "base": str(base),
-        "output": str(output),
-        "batch_size": 8,
-        "steps": 12,
-        "learning_rate": 5e-3,
-        "scale": 20.0,
-        "lora": LoraSettings(rank=4),
-        "dropout": 0.0,
-    }
-    return TrainSettings(**{**given, **more})
-
-
-def losses(folder: Path) -> list[float]:
-    lines = map(json.loads, (folder / "log.jsonl").read_text().splitlines())
-    return [line["loss"] for line in lines if "loss" in line]
-
-
 @pytest.mark.parametrize("tuning", ["lora", "full"])
 def test_runs_in_bfloat16_follow_the_one_in_float32(base: Path, tmp_path: Path, tuning: str) -> None:
     def trained(name: str, **more: Any) -> list[float]:
-        result = train(settings(base, tmp_path / name, tuning=tuning, **more), table=pair_table(), show=False)
+        result = train(
+            settings(base, tmp_path / name, tuning=tuning, dropout=0.0, **more), table=pair_table(), show=False
+        )
         assert result.complete
         assert result.outcome["device"].startswith(DEVICE)
         return losses(tmp_path / name)
@@ -149,7 +132,7 @@ def test_runs_in_bfloat16_follow_the_one_in_float32(base: Path, tmp_path: Path, 
 
 @pytest.mark.parametrize("tuning", ["lora", "full"])
 def test_a_broken_run_goes_on(base: Path, tmp_path: Path, tuning: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = settings(base, tmp_path / "whole", tuning=tuning, save_steps=4)
+    asked = settings(base, tmp_path / "whole", tuning=tuning, dropout=0.0, save_steps=4)
     train(asked, table=pair_table(), show=False)
     broken = replace(asked, output=str(tmp_path / "broken"))
     with monkeypatch.context() as patch:

@@ -54,9 +54,11 @@ def answer(study: StudyResults) -> str:
         )
     if study.audit is None:
         sentences.append("Training data and benchmarks were not audited: zero-shot is asserted.")
-    if study.open_cells():
-        sentences.append(f"{study.open_cells()} of {len(study.cells)} cells are not finished.")
-    return " ".join(sentences)
+    return " ".join([*sentences, *_unfinished(study)])
+
+
+def _unfinished(study: StudyResults) -> list[str]:
+    return [f"{study.open_cells()} of {len(study.cells)} cells are not finished."] if study.open_cells() else []
 
 
 def _series(study: StudyResults) -> list[str]:
@@ -88,9 +90,7 @@ def _series(study: StudyResults) -> list[str]:
     ends = []
     if min(len(recipe.cells) for recipe in study.recipes) < MIN_SEEDS:
         ends.append("One training seed decides nothing about recipes.")
-    if study.open_cells():
-        ends.append(f"{study.open_cells()} of {len(study.cells)} cells are not finished.")
-    return [*shares, *amounts, *ends]
+    return [*shares, *amounts, *ends, *_unfinished(study)]
 
 
 def _along(
