@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from transformers import TrainerCallback
 
-from isoglot.config import build, read_words
 from isoglot.processes import peak_memory
+from isoglot.settings import build, read_words
 from isoglot.training.settings import TrainSettings
 
 
@@ -170,7 +170,7 @@ def their_trainer(settings: TrainSettings, recorder: Recorder, folder: Path) -> 
 
     from isoglot.batching.plan import BatchPlan
     from isoglot.batching.sampler import PlanDataset
-    from isoglot.data.pairs import load_pairs
+    from isoglot.data.pairs.table import load_pairs
     from isoglot.training.train import _model
 
     def in_order(dataset: Any, batch_size: int, drop_last: bool, **_: Any) -> Iterator[list[int]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from isoglot.data.qrels import Judgments, judgments_of, make_benchmark
+from isoglot.data.benchmarks.qrels import Judgments, judgments_of, make_benchmark
 from isoglot.records import Benchmark, BoolArray, Texts
 
 

@@ -24,14 +24,14 @@ from _machine import conditions, write
 from _subset import some_paragraphs
 from sentence_transformers.sentence_transformer.evaluation import InformationRetrievalEvaluator
 
-from isoglot.data.benchmarks import load_benchmark
-from isoglot.data.qrels import judgments_of
+from isoglot.data.benchmarks.load import load_benchmark
+from isoglot.data.benchmarks.qrels import judgments_of
 from isoglot.evaluation.evaluate import evaluate
 from isoglot.evaluation.results import Result
 from isoglot.evaluation.trec import bounds
+from isoglot.models.load import load_model
 from isoglot.records import Benchmark
 from isoglot.retrieval.encode import encode_benchmark
-from isoglot.training.bases import load_model
 
 Setting = tuple[str, str, str]
 

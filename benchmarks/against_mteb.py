@@ -23,15 +23,15 @@ from _subset import some_paragraphs
 from mteb.models import SentenceTransformerEncoderWrapper
 from mteb.models.cache_wrappers import CachedEmbeddingWrapper
 
-from isoglot.data.benchmarks import load_benchmark
+from isoglot.data.benchmarks.load import load_benchmark
+from isoglot.evaluation.cells import parse_settings
 from isoglot.evaluation.evaluate import evaluate
 from isoglot.evaluation.measures import parse_measure
 from isoglot.evaluation.mteb_results import mteb_key, to_mteb_results
 from isoglot.evaluation.mteb_tasks import get_tasks, make_task
 from isoglot.evaluation.results import Result
-from isoglot.evaluation.settings import parse_settings
+from isoglot.models.load import load_model
 from isoglot.records import SETTINGS, Benchmark
-from isoglot.training.bases import load_model
 
 TOLERANCE = 1e-4
 MEASURES = ("nDCG@10", "AP@1000", "R@10", "R@100", "RR@10")

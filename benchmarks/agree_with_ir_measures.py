@@ -19,12 +19,12 @@ from typing import Any
 import ir_measures
 from _machine import conditions, write
 
-from isoglot.data.benchmarks import load_benchmark
+from isoglot.data.benchmarks.load import load_benchmark
 from isoglot.evaluation.evaluate import evaluate
 from isoglot.evaluation.trec import DEFAULT_DEPTH, Cell, iter_runs, vector_search
+from isoglot.models.load import load_model
 from isoglot.records import SETTINGS
 from isoglot.retrieval.encode import Embeddings, encode_benchmark
-from isoglot.training.bases import load_model
 
 TOLERANCE = 1e-6
 Values = dict[tuple[str, str, str, str], dict[str, float]]

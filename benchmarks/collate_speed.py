@@ -21,8 +21,8 @@ from _machine import conditions, write
 
 from isoglot.batching.plan import BatchPlan, PlanSettings
 from isoglot.batching.sampler import PlanDataset
-from isoglot.data.pairs import load_pairs
-from isoglot.training.bases import load_model
+from isoglot.data.pairs.table import load_pairs
+from isoglot.models.load import load_model
 from isoglot.training.callbacks import Progress
 from isoglot.training.collate import Collator
 

@@ -31,9 +31,9 @@ import numpy as np
 import torch
 from _machine import conditions, write
 
-from isoglot.data.benchmarks import Context, load_benchmark
+from isoglot.data.benchmarks.load import Context, load_benchmark
+from isoglot.models.load import load_model
 from isoglot.retrieval.encode import Kind, encode_texts
-from isoglot.training.bases import load_model
 
 SETS: dict[str, tuple[Context, Kind]] = {
     "queries": ("sentence", "query"),

@@ -36,7 +36,7 @@ def column(rows: int, shortest: int, longest: int, seed: int) -> dict[str, Any]:
 
 def step(rows: int, tokens: int) -> dict[str, Any]:
     """One step in this process; tokens = 0: without caching."""
-    from isoglot.training.bases import load_model
+    from isoglot.models.load import load_model
     from isoglot.training.gradcache import CachedInfoNCE
     from isoglot.training.loss import InfoNCE
     from isoglot.training.settings import LoraSettings

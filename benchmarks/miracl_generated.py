@@ -25,11 +25,11 @@ from typing import Any
 
 import numpy as np
 
-from isoglot.data.benchmarks import load_benchmark
+from isoglot.data.benchmarks.load import load_benchmark
+from isoglot.data.benchmarks.miracl import MIRACL, languages_here
+from isoglot.data.benchmarks.qrels import judged_lines
 from isoglot.data.hub import data_homes
 from isoglot.data.jsonl import lines
-from isoglot.data.miracl import MIRACL, languages_here
-from isoglot.data.qrels import judged_lines
 from isoglot.errors import InputError, IsoglotError
 from isoglot.files import atomic_path, read_json, write_json
 from isoglot.records import Float32Array
@@ -159,7 +159,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     if options.model == "hash":
         model: Any = HashModel()
     else:
-        from isoglot.training.bases import load_model
+        from isoglot.models.load import load_model
 
         model = load_model(options.model)
     memory.lap("model")

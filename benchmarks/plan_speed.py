@@ -38,8 +38,8 @@ def generate(folder: Path, pairs: int, languages: int, missing: float, shared: f
     """
     from numpy.lib.format import open_memmap
 
-    from isoglot.data.index import PairIndex
-    from isoglot.data.packing import _smallest, write_record
+    from isoglot.data.pairs.index import PairIndex
+    from isoglot.data.pairs.packing import _smallest, write_record
 
     random = np.random.default_rng(seed)
     sizes = np.ones(pairs, dtype=np.int64)
@@ -80,8 +80,8 @@ def _texts(path: Path, rows: int) -> int:
     """An Arrow file with the record batches of so many rows, one row in each; returns their number."""
     import pyarrow as pa
 
-    from isoglot.data.packing import _BATCH_ROWS
-    from isoglot.data.pairs import SCHEMA
+    from isoglot.data.pairs.packing import _BATCH_ROWS
+    from isoglot.data.pairs.table import SCHEMA
 
     batches = -(-rows // _BATCH_ROWS)
     with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, SCHEMA) as writer:
@@ -103,7 +103,7 @@ def memory() -> dict[str, int]:
 def measure(folder: Path, batch_size: int, steps: int, furthest: int) -> dict[str, Any]:
     """Open the table and a plan over it and time steps; to be called in a fresh process."""
     from isoglot.batching.plan import BatchPlan, PlanSettings
-    from isoglot.data.pairs import load_pairs
+    from isoglot.data.pairs.table import load_pairs
 
     before = memory()
     began = time.perf_counter()

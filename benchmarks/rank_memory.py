@@ -30,8 +30,8 @@ from _memory import Memory, gigabytes
 from isoglot import __version__
 from isoglot.files import write_json
 from isoglot.processes import processor
-from isoglot.retrieval.products import pair_scores
 from isoglot.retrieval.ranks import Ranks, exact_ranks
+from isoglot.retrieval.scoring import pair_scores
 from isoglot.retrieval.shards import ShardedRows
 from isoglot.retrieval.store import EmbeddingStore
 from isoglot.retrieval.ties import tie_positions

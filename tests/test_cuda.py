@@ -12,9 +12,9 @@ import pytest
 import torch
 
 from isoglot.evaluation.evaluate import evaluate
+from isoglot.models.load import load_model
 from isoglot.retrieval.ranks import exact_ranks
 from isoglot.retrieval.topk import top_k
-from isoglot.training.bases import load_model
 from isoglot.training.gradcache import CachedInfoNCE
 from isoglot.training.loss import InfoNCE
 from isoglot.training.settings import LoraSettings
@@ -144,7 +144,7 @@ def test_a_broken_run_goes_on(base: Path, tmp_path: Path, tuning: str, monkeypat
 
 
 def test_figures_are_those_of_the_cpu(base: Path, tmp_path: Path) -> None:
-    from isoglot.data.benchmarks import load_benchmark
+    from isoglot.data.benchmarks.load import load_benchmark
 
     benchmark = load_benchmark(str(write_benchmark(tmp_path / "bench")))
 

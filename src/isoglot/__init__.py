@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from isoglot.data.benchmarks import load_benchmark
-    from isoglot.data.pairs import load_pairs
-    from isoglot.evaluation.bm25 import BM25
+    from isoglot.data.benchmarks.load import load_benchmark
+    from isoglot.data.pairs.table import load_pairs
     from isoglot.evaluation.evaluate import evaluate
     from isoglot.evaluation.external import load_embeddings
     from isoglot.evaluation.training_evaluator import MultilingualRetrievalEvaluator
-    from isoglot.training.bases import load_model
+    from isoglot.models.load import load_model
+    from isoglot.retrieval.bm25 import BM25
     from isoglot.training.train import train
 
 __all__ = [
@@ -28,13 +28,13 @@ __all__ = [
 ]
 
 _HOMES = {
-    "BM25": "isoglot.evaluation.bm25",
+    "BM25": "isoglot.retrieval.bm25",
     "MultilingualRetrievalEvaluator": "isoglot.evaluation.training_evaluator",
     "load_embeddings": "isoglot.evaluation.external",
     "evaluate": "isoglot.evaluation.evaluate",
-    "load_benchmark": "isoglot.data.benchmarks",
-    "load_model": "isoglot.training.bases",
-    "load_pairs": "isoglot.data.pairs",
+    "load_benchmark": "isoglot.data.benchmarks.load",
+    "load_model": "isoglot.models.load",
+    "load_pairs": "isoglot.data.pairs.table",
     "train": "isoglot.training.train",
 }
 

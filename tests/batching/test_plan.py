@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from isoglot.batching.plan import BatchPlan, PlanSettings
-from isoglot.data.index import build_index
+from isoglot.data.pairs.index import build_index
 from isoglot.errors import InputError
 from isoglot.records import Batch, PairRow
 

@@ -9,7 +9,7 @@ import pytest
 
 from isoglot.batching.permutation import Permutation, _Cache, _mix, _sequence
 from isoglot.batching.plan import BatchPlan, PlanSettings
-from isoglot.data.index import DealOrder, PairIndex, deal_order
+from isoglot.data.pairs.index import DealOrder, PairIndex, deal_order
 
 
 def make_index(n: int, languages: tuple[str, ...], n_sources: int, seed: int, grouped: bool) -> PairIndex:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from isoglot.data.benchmarks import load_benchmark
+from isoglot.data.benchmarks.load import load_benchmark
 from isoglot.errors import InputError, LineError
 from isoglot.records import Benchmark
 

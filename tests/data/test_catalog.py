@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from isoglot.cli.main import main
-from isoglot.data.benchmarks import BENCHMARKS, load_benchmark
-from isoglot.data.catalog import catalog
+from isoglot.data.benchmarks.catalog import catalog
+from isoglot.data.benchmarks.load import BENCHMARKS, load_benchmark
 from isoglot.records import Float32Array
 from tests.realdata import lareqa_dir
 
@@ -97,7 +97,7 @@ def test_the_worked_example(
     shell = "\n".join(line for line in block.splitlines() if not line.startswith("isoglot "))
     subprocess.run(["bash", "-euc", shell], cwd=tmp_path, check=True)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("isoglot.training.bases.load_model", lambda *_, **__: Letters())
+    monkeypatch.setattr("isoglot.models.load.load_model", lambda *_, **__: Letters())
     assert len(commands) == 2
     for words in commands:
         assert main(words) == 0

@@ -7,9 +7,9 @@ from collections import Counter
 
 import pytest
 
-from isoglot.data.benchmarks import load_benchmark
+from isoglot.data.benchmarks.faq import read_faq
+from isoglot.data.benchmarks.load import load_benchmark
 from isoglot.data.facts import LANGUAGES, generate_facts
-from isoglot.data.faq import read_faq
 
 SCRIPTS = {"ar": "ARABIC", "el": "GREEK", "hi": "DEVANAGARI", "ru": "CYRILLIC", "th": "THAI", "zh": "CJK"}
 ROWS = list(read_faq())

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from isoglot.data import hub
-from isoglot.data.benchmarks import load_benchmark
+from isoglot.data.benchmarks.load import load_benchmark
 from isoglot.data.hub import FLORES, belebele_languages, hub_file, hub_revision, load_belebele
 from isoglot.errors import InputError
-from isoglot.evaluation.settings import make_rows
+from isoglot.evaluation.cells import make_rows
 from isoglot.retrieval.ranks import Ranks
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from isoglot.data import download
-from isoglot.data.benchmarks import load_benchmark
+from isoglot.data.benchmarks.load import load_benchmark
 from isoglot.data.lareqa import find_lareqa, read_lareqa, read_lareqa_file
 from isoglot.errors import InputError
 from tests.realdata import lareqa_dir

@@ -12,10 +12,10 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from isoglot.data.benchmarks import load_benchmark
+from isoglot.data.benchmarks.load import load_benchmark
+from isoglot.data.benchmarks.miracl import LAYOUTS, MIRACL, languages_here
+from isoglot.data.benchmarks.qrels import JudgedBenchmark, judged_documents
 from isoglot.data.jsonl import Mapped, View, map_corpus
-from isoglot.data.miracl import LAYOUTS, MIRACL, languages_here
-from isoglot.data.qrels import JudgedBenchmark, judged_documents
 from isoglot.errors import InputError
 from isoglot.evaluation.evaluate import evaluate
 from isoglot.files import cache_dir

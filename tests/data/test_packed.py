@@ -14,12 +14,12 @@ import pytest
 
 from isoglot.batching.plan import BatchPlan, PlanSettings
 from isoglot.cli.main import main
-from isoglot.data import packing
-from isoglot.data.check import check_pairs
-from isoglot.data.grouping import first_rows, group_pairs
-from isoglot.data.packed import PackedTable, open_packed
-from isoglot.data.packing import pack_pairs
-from isoglot.data.pairs import SCHEMA, PairTable, load_pairs
+from isoglot.data.pairs import packing
+from isoglot.data.pairs.check import check_pairs
+from isoglot.data.pairs.grouping import first_rows, group_pairs
+from isoglot.data.pairs.packed import PackedTable, open_packed
+from isoglot.data.pairs.packing import pack_pairs
+from isoglot.data.pairs.table import SCHEMA, PairTable, load_pairs
 from isoglot.errors import InputError
 from isoglot.records import PairRow
 
@@ -53,7 +53,7 @@ def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Many record batches and chunks, as a large table has."""
     monkeypatch.setattr(packing, "_BATCH_ROWS", 64)
     monkeypatch.setattr(packing, "_CHUNK", 50)
-    monkeypatch.setattr("isoglot.data.index._CHUNK", 37)
+    monkeypatch.setattr("isoglot.data.pairs.index._CHUNK", 37)
 
 
 @pytest.fixture
@@ -119,7 +119,7 @@ def test_splits_are_those_of_the_table_in_memory(both: tuple[PairTable, PackedTa
 def test_a_split_of_too_many_rows_is_refused(
     both: tuple[PairTable, PackedTable], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("isoglot.data.packed._MOST_ROWS_IN_MEMORY", 10)
+    monkeypatch.setattr("isoglot.data.pairs.packed._MOST_ROWS_IN_MEMORY", 10)
     with pytest.raises(InputError, match="validation pairs in a file of their own"):
         both[1].split(0.3, seed=1)
 
@@ -132,9 +132,9 @@ def test_opening_reads_no_index_of_another_kind(
     def fail(*_: Any) -> None:
         raise AssertionError("computed what was stored")
 
-    monkeypatch.setattr("isoglot.data.index.PairIndex.members", fail)
-    monkeypatch.setattr("isoglot.data.index.deal_order", fail)
-    monkeypatch.setattr("isoglot.data.pairs.build_index", fail)
+    monkeypatch.setattr("isoglot.data.pairs.index.PairIndex.members", fail)
+    monkeypatch.setattr("isoglot.data.pairs.index.deal_order", fail)
+    monkeypatch.setattr("isoglot.data.pairs.table.build_index", fail)
     table = load_pairs(both[1].path)
     assert len(BatchPlan(table.index, PlanSettings(batch_size=6))[4]) == 6
     mapped = [table.index.rows, table.index.group, table.index.order]  # type: ignore[attr-defined]

@@ -13,10 +13,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from isoglot.data.check import check_pairs
-from isoglot.data.index import build_index
 from isoglot.data.languages import language
-from isoglot.data.pairs import PairTable, load_pairs
+from isoglot.data.pairs.check import check_pairs
+from isoglot.data.pairs.index import build_index
+from isoglot.data.pairs.table import PairTable, load_pairs
 from isoglot.errors import InputError
 from isoglot.records import PairRow
 

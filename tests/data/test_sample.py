@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from isoglot.data.qrels import JudgedBenchmark, Judgments, judged_documents, make_benchmark, restrict
-from isoglot.data.sample import sample_corpus
+from isoglot.data.benchmarks.qrels import JudgedBenchmark, Judgments, judged_documents, make_benchmark, restrict
+from isoglot.data.benchmarks.sample import sample_corpus
 from isoglot.errors import InputError
 from isoglot.evaluation.evaluate import evaluate
 from isoglot.records import Benchmark, Texts

@@ -8,7 +8,7 @@ import math
 import numpy as np
 import pytest
 
-from isoglot.data.qrels import Judgments, make_benchmark
+from isoglot.data.benchmarks.qrels import Judgments, make_benchmark
 from isoglot.evaluation.aggregate import micro
 from isoglot.evaluation.bias import by_language, normalised_worst_rank, rank_distance_log2
 from isoglot.evaluation.bias_ranks import JudgedRanks, peer, recall_gap, recall_matrix, target_language_recall

@@ -9,16 +9,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from isoglot.data.qrels import Judgments, make_benchmark
+from isoglot.data.benchmarks.qrels import Judgments, make_benchmark
 from isoglot.errors import InputError
 from isoglot.evaluation import scored
+from isoglot.evaluation.cells import make_rows
 from isoglot.evaluation.measures import compute, parse_measure
 from isoglot.evaluation.ranking import rank_benchmark
 from isoglot.evaluation.scored import Ranker, ranks_from_scores, scored_search
-from isoglot.evaluation.settings import make_rows
 from isoglot.evaluation.trec import Search, bounds, export_runs, vector_search
-from isoglot.evaluation.words import terms
 from isoglot.records import Benchmark, Float32Array, IntArray, Texts
+from isoglot.retrieval.terms import terms
 from tests.evaluation.exports import coarse, toy
 from tests.evaluation.test_trec import figures
 
@@ -101,7 +101,7 @@ def words() -> Benchmark:
 
 def test_bm25_is_the_formula(words: Benchmark) -> None:
     pytest.importorskip("bm25s", reason="bm25s is not installed (extra bm25)")
-    from isoglot.evaluation.bm25 import BM25
+    from isoglot.retrieval.bm25 import BM25
 
     scores = BM25(k1=1.2, b=0.7).scorer(words).scores(np.arange(3), "en")
     corpus = [terms(text) for text in CORPUS["en"].texts]
@@ -121,7 +121,7 @@ def test_bm25_is_the_formula(words: Benchmark) -> None:
 
 def test_bm25_ranks(words: Benchmark, tmp_path: Path) -> None:
     pytest.importorskip("bm25s", reason="bm25s is not installed (extra bm25)")
-    from isoglot.evaluation.bm25 import BM25
+    from isoglot.retrieval.bm25 import BM25
 
     ranker = BM25()
     assert isinstance(ranker, Ranker)
@@ -149,7 +149,7 @@ def test_bm25_ranks(words: Benchmark, tmp_path: Path) -> None:
 
 def test_bm25_without_any_term() -> None:
     pytest.importorskip("bm25s", reason="bm25s is not installed (extra bm25)")
-    from isoglot.evaluation.bm25 import BM25
+    from isoglot.retrieval.bm25 import BM25
 
     silent = {"en": Texts(["a", "b"], ["…", "!"])}
     pairs = Judgments(np.array([0]), np.array([1]), np.ones(1))
@@ -159,7 +159,7 @@ def test_bm25_without_any_term() -> None:
 
 
 def test_without_bm25s(monkeypatch: pytest.MonkeyPatch) -> None:
-    from isoglot.evaluation.bm25 import BM25
+    from isoglot.retrieval.bm25 import BM25
 
     monkeypatch.setitem(sys.modules, "bm25s", None)
     with pytest.raises(InputError, match=r"pip install 'isoglot\[bm25\]'"):

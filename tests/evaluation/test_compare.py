@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from isoglot.data.qrels import Judgments, make_benchmark
+from isoglot.data.benchmarks.qrels import Judgments, make_benchmark
 from isoglot.errors import InputError
 from isoglot.evaluation.compare import compare
 from isoglot.evaluation.comparison import Comparison, Difference

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from isoglot.data.benchmarks import load_benchmark
-from isoglot.data.qrels import Judgments, make_benchmark
+from isoglot.data.benchmarks.load import load_benchmark
+from isoglot.data.benchmarks.qrels import Judgments, make_benchmark
 from isoglot.errors import InputError
 from isoglot.evaluation.digests import benchmark_digest, model_digest
 from isoglot.evaluation.evaluate import evaluate

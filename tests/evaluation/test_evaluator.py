@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from isoglot.data.qrels import Judgments, make_benchmark
+from isoglot.data.benchmarks.qrels import Judgments, make_benchmark
 from isoglot.errors import InputError
 from isoglot.evaluation.evaluate import evaluate
 from isoglot.evaluation.results import load_result

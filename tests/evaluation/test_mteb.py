@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from isoglot.data.benchmarks import load_benchmark
-from isoglot.data.qrels import Judgments, make_benchmark
+from isoglot.data.benchmarks.load import load_benchmark
+from isoglot.data.benchmarks.qrels import Judgments, make_benchmark
 from isoglot.errors import InputError
 from isoglot.evaluation.evaluate import evaluate
 from isoglot.evaluation.measures import parse_measure

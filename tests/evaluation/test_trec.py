@@ -9,8 +9,8 @@ import ir_measures
 import numpy as np
 import pytest
 
-from isoglot.data.benchmarks import load_benchmark
-from isoglot.data.qrels import Judgments, make_benchmark
+from isoglot.data.benchmarks.load import load_benchmark
+from isoglot.data.benchmarks.qrels import Judgments, make_benchmark
 from isoglot.errors import InputError
 from isoglot.evaluation.evaluate import evaluate
 from isoglot.evaluation.trec import Cell, document_names, export_trec, strictly_decreasing

@@ -10,10 +10,10 @@ import torch
 from sentence_transformers import SentenceTransformer
 
 from isoglot.errors import InputError
+from isoglot.models.load import load_model
 from isoglot.retrieval import encode
 from isoglot.retrieval.encode import Kind, encode_texts
-from isoglot.retrieval.forward import batches, forward, is_plain
-from isoglot.training.bases import load_model
+from isoglot.retrieval.length_batches import batches, forward, is_plain
 from isoglot.training.settings import LoraSettings
 from tests.training.tiny import WORDS, tiny_base
 

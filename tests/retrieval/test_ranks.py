@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from isoglot.errors import InputError
-from isoglot.retrieval.products import ImpreciseProductError, lengths, margins, pair_scores
 from isoglot.retrieval.ranks import exact_ranks
+from isoglot.retrieval.scoring import ImpreciseProductError, lengths, margins, pair_scores
 from isoglot.retrieval.shards import ShardedRows
 from isoglot.retrieval.ties import tie_positions
 from isoglot.retrieval.topk import top_k
@@ -232,7 +232,7 @@ def test_products_stay_within_the_margin_and_coarser_ones_are_noticed(monkeypatc
         cut = [(x.copy().view(np.uint32) & np.uint32(0xFFFFE000)).view(np.float32) for x in (a, b)]
         np.matmul(cut[0], cut[1].T, out=out)
 
-    monkeypatch.setattr("isoglot.retrieval.device.multiply", coarse)
+    monkeypatch.setattr("isoglot.retrieval.engines.multiply", coarse)
     with pytest.raises(ImpreciseProductError, match="less precise"):
         exact_ranks(*arguments)
     with pytest.raises(ImpreciseProductError, match="TF32"):
@@ -302,7 +302,7 @@ def test_numpy_and_torch_products_lead_to_the_same_answer(monkeypatch: pytest.Mo
     queries, documents, indptr, relevant, ties, offsets = near_ties(5)
     answers = []
     for there in (True, False):
-        monkeypatch.setattr("isoglot.retrieval.device._torch_is_there", lambda there=there: there)
+        monkeypatch.setattr("isoglot.retrieval.engines._torch_is_there", lambda there=there: there)
         ranks = exact_ranks(queries, documents.astype(np.float16), indptr, relevant, ties, offsets)
         answers.append([ranks.own, ranks.pooled, *top_k(queries, documents.astype(np.float16), 20, ties)])
     for one, other in zip(*answers):

@@ -262,7 +262,7 @@ def test_sharded_rows_read_like_an_array() -> None:
 def test_another_tokenizer_is_another_model(tmp_path: Path) -> None:
     from tokenizers.normalizers import Lowercase
 
-    from isoglot.training.bases import load_model
+    from isoglot.models.load import load_model
     from tests.training.tiny import tiny_base
 
     store = EmbeddingStore(tmp_path / "store")

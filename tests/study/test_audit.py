@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 
 from isoglot.cli.main import main
-from isoglot.data.benchmarks import load_benchmark
-from isoglot.data.pairs import PairTable, load_pairs
-from isoglot.data.qrels import Judgments, make_benchmark
+from isoglot.data.audit.match import Distinct, Match, Target, training_chunks
+from isoglot.data.audit.run import run_audit
+from isoglot.data.audit.texts import ENOUGH, NearIndex, jaccard, normalise, shingles, size, sketch
+from isoglot.data.benchmarks.load import load_benchmark
+from isoglot.data.benchmarks.qrels import Judgments, make_benchmark
+from isoglot.data.pairs.table import PairTable, load_pairs
 from isoglot.errors import InputError
 from isoglot.records import Benchmark, PairRow, Texts
-from isoglot.study.audit import run_audit
-from isoglot.study.audit_match import Distinct, Match, Target, training_chunks
-from isoglot.study.audit_text import ENOUGH, NearIndex, jaccard, normalise, shingles, size, sketch
 from tests.realdata import lareqa_dir
 
 QUESTIONS = {
@@ -226,7 +226,7 @@ def test_several_data_and_benchmarks_in_order_and_alike_every_time() -> None:
 
 
 def test_large_corpora_are_compared_by_their_answers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("isoglot.study.audit_report.MOST_DOCUMENTS", 5)
+    monkeypatch.setattr("isoglot.data.audit.report.MOST_DOCUMENTS", 5)
     found = audit(table(("en", FILL, DISTRACTORS["en"]), ("th", FILL, ANSWERS["th"][0])))
     assert found["leaks"]["documents"] == 1
     assert side(found, "passage", "documents")["total"]["texts"] == 9
@@ -250,7 +250,7 @@ def test_chunks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
         return found
 
     whole = compared()
-    monkeypatch.setattr("isoglot.study.audit_match.chunks", lambda texts: ([text] for text in texts))
+    monkeypatch.setattr("isoglot.data.audit.match.chunks", lambda texts: ([text] for text in texts))
     assert compared() == whole
     assert len(whole) == 20
 

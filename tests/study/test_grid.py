@@ -17,12 +17,12 @@ from typing import Any, ClassVar
 import pytest
 
 from isoglot.errors import InputError
-from isoglot.study import grid, home, worker
-from isoglot.study.cells import cells_of
+from isoglot.study import directory, grid, worker
+from isoglot.study.directory import LeakError
 from isoglot.study.grid import RunOptions, StudyOutcome, run_study
-from isoglot.study.home import LeakError
 from isoglot.study.jobs import Job
 from isoglot.study.read_spec import parse_spec
+from isoglot.study.runs import cells_of
 from tests.study.small import small_spec
 
 QUIET = RunOptions(threads=1, allow_leaks=True)
@@ -76,11 +76,11 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., StudyO
 
 
 def _stub(monkeypatch: pytest.MonkeyPatch, leaks: bool) -> None:
-    import isoglot.study.audit
+    import isoglot.data.audit.run
     import isoglot.study.report
 
     found = {"leaks": leaks, "summary": ["made and bench share 3 texts"] if leaks else ["no text in common"]}
-    monkeypatch.setattr(isoglot.study.audit, "run_audit", lambda datasets, *, progress: dict(found))
+    monkeypatch.setattr(isoglot.data.audit.run, "run_audit", lambda datasets, *, progress: dict(found))
     monkeypatch.setattr(isoglot.study.report, "write_report", lambda directory: [])
 
 
@@ -230,12 +230,12 @@ def test_everything_wrong_is_found_before_training(run: Callable[..., StudyOutco
 def test_two_runs_cannot_work_on_one_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(home, "_PATIENCE", 0.2)
     with (
-        home.lock(tmp_path),
+        directory.lock(tmp_path),
         pytest.raises(InputError, match="another process works on this study"),
-        home.lock(tmp_path),
+        directory.lock(tmp_path),
     ):
         pass
-    with home.lock(tmp_path):
+    with directory.lock(tmp_path):
         pass
 
 
@@ -257,8 +257,8 @@ def test_an_evaluation_notes_how_far_it_is(tmp_path: Path, monkeypatch: pytest.M
 _SCRIPT = """
 import json, sys
 from pathlib import Path
-import isoglot.study.audit, isoglot.study.report
-isoglot.study.audit.run_audit = lambda datasets, *, progress: {"leaks": False, "summary": ["no text in common"]}
+import isoglot.data.audit.run, isoglot.study.report
+isoglot.data.audit.run.run_audit = lambda datasets, *, progress: {"leaks": False, "summary": ["no text in common"]}
 isoglot.study.report.write_report = lambda directory: []
 from isoglot.study.grid import RunOptions, run_study
 from isoglot.study.read_spec import parse_spec

@@ -10,9 +10,9 @@ import pytest
 import yaml
 
 from isoglot.errors import InputError
-from isoglot.study.cells import cells_of, settings_of, train_digest
-from isoglot.study.material import take_share
+from isoglot.study.inputs import take_share
 from isoglot.study.read_spec import load_spec, parse_spec
+from isoglot.study.runs import cells_of, settings_of, train_digest
 from tests.training.tiny import pair_table
 
 

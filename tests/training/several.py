@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from isoglot.data.pairs import PairTable
+from isoglot.data.pairs.table import PairTable
 from isoglot.processes import processes
 from isoglot.training.callbacks import Progress
 from isoglot.training.settings import LoraSettings, TrainSettings

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from isoglot.errors import InputError
-from isoglot.training.bases import (
+from isoglot.models.load import (
     E5_PROMPTS,
     NO_PROMPTS,
     PAPER_PROMPTS,
@@ -111,7 +111,7 @@ def test_dropout_can_be_switched_off(base: Path) -> None:
 def test_an_adapter_directory_loads_merged(base: Path, tmp_path: Path) -> None:
     import torch
 
-    from isoglot.training.lora import save_adapter
+    from isoglot.models.lora import save_adapter
 
     model = load_model(str(base), lora=LoraSettings(rank=4), device="cpu")
     with torch.no_grad():

@@ -54,7 +54,7 @@ def _losses(strategy: str, tuning: str, base: Path, output: Path) -> list[float]
 
 def _rows(strategy: str, tuning: str, base: Path, output: Path) -> str:
     """SHA-256 of the rows of the first 200 batches, queries before passages."""
-    from isoglot.training.steps import load_data
+    from isoglot.training.data import load_data
 
     *_, plan = load_data(_settings(strategy, tuning, base, output), pair_table(negatives=True), None)
     digest = hashlib.sha256()

@@ -13,8 +13,8 @@ from sentence_transformers import SentenceTransformer
 
 from isoglot.batching.sampler import TextBatch
 from isoglot.errors import InputError
+from isoglot.models.load import load_model
 from isoglot.training import gradcache
-from isoglot.training.bases import load_model
 from isoglot.training.collate import Collator
 from isoglot.training.gradcache import CachedInfoNCE, cut_column
 from isoglot.training.loss import InfoNCE, bounded_chunks, gather_columns, info_nce

@@ -11,7 +11,7 @@ import torch
 from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
 
 from isoglot.batching.sampler import TextBatch
-from isoglot.training.bases import load_model
+from isoglot.models.load import load_model
 from isoglot.training.collate import Collator
 from isoglot.training.loss import PASS_TOKENS, InfoNCE, chunk_bounds
 from tests.training.tiny import pair_rows

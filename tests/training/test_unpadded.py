@@ -10,7 +10,7 @@ import torch
 
 from isoglot.batching.sampler import TextBatch
 from isoglot.errors import InputError
-from isoglot.training.bases import load_model
+from isoglot.models.load import load_model
 from isoglot.training.collate import Collator
 from isoglot.training.loss import InfoNCE
 from isoglot.training.settings import LoraSettings, TrainSettings
@@ -61,7 +61,7 @@ def test_loss_and_gradients_are_those_of_padded_passes(
 
 
 def test_a_run_has_the_same_losses(base: Path, tmp_path: Path) -> None:
-    from isoglot.data.pairs import PairTable
+    from isoglot.data.pairs.table import PairTable
 
     table = PairTable.from_rows(pair_rows(24))
 

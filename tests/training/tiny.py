@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from isoglot.data.pairs import PairTable
+from isoglot.data.pairs.table import PairTable
 from isoglot.records import PairRow
 
 LANGUAGES = ("de", "en", "zh")

@@ -6,7 +6,7 @@ from collections import Counter
 from typing import Any
 
 from isoglot.batching.plan import BatchPlan
-from isoglot.data.pairs import PairTable
+from isoglot.data.pairs.table import PairTable
 from isoglot.records import Batch
 
 

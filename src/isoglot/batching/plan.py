@@ -19,7 +19,7 @@ import numpy as np
 from isoglot.batching.permutation import generator
 from isoglot.batching.schedule import Schedule
 from isoglot.batching.stratum import Stratum
-from isoglot.data.index import PairIndex
+from isoglot.data.pairs.index import PairIndex
 from isoglot.errors import InputError, unknown
 from isoglot.records import Batch, BatchKind, FloatArray, IntArray, Strategy
 

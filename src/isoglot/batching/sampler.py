@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from isoglot.batching.plan import BatchPlan
-from isoglot.data.pairs import PairTable
+from isoglot.data.pairs.table import PairTable
 from isoglot.records import Batch, IntArray
 
 

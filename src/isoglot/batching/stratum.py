@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from isoglot.batching.permutation import Permutation
-from isoglot.data.index import DealOrder
+from isoglot.data.pairs.index import DealOrder
 from isoglot.records import IntArray
 
 _BATCH_ORDER, _GROUP_ORDER, _FILLER = 1, 2, 3

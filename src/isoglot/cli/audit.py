@@ -36,12 +36,12 @@ def add(commands: Any) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from isoglot.data.benchmarks import load_benchmark
-    from isoglot.data.pairs import load_pairs
+    from isoglot.data.audit.report import format_audit
+    from isoglot.data.audit.run import run_audit
+    from isoglot.data.benchmarks.load import load_benchmark
+    from isoglot.data.pairs.table import load_pairs
     from isoglot.errors import InputError
     from isoglot.files import write_json
-    from isoglot.study.audit import run_audit
-    from isoglot.study.audit_report import format_audit
 
     if options.output and options.output.is_dir():
         raise InputError(f"--output {options.output}: is a folder; expected the name of a JSON file")

@@ -84,7 +84,7 @@ def _add_texts(inner: Any) -> None:
 
 
 def _texts(options: argparse.Namespace) -> int:
-    from isoglot.data.benchmarks import load_benchmark
+    from isoglot.data.benchmarks.load import load_benchmark
     from isoglot.evaluation.external import export_texts
 
     benchmark = load_benchmark(
@@ -98,7 +98,7 @@ def _texts(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from isoglot.data.check import check_pairs, format_report
+    from isoglot.data.pairs.check import check_pairs, format_report
     from isoglot.errors import InputError
 
     report = check_pairs(options.pairs, options.data_dir)
@@ -114,7 +114,7 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _pack(options: argparse.Namespace) -> int:
-    from isoglot.data.packing import pack_pairs
+    from isoglot.data.pairs.packing import pack_pairs
 
     facts = pack_pairs(
         options.pairs,
@@ -134,7 +134,7 @@ def _pack(options: argparse.Namespace) -> int:
 
 
 def _list(options: argparse.Namespace) -> int:
-    from isoglot.data.catalog import as_rows, format_catalog
+    from isoglot.data.benchmarks.catalog import as_rows, format_catalog
     from isoglot.errors import InputError
 
     if options.data_dir is not None and not options.data_dir.is_dir():

@@ -38,10 +38,10 @@ def add(commands: Any) -> None:
 
 def _run(options: argparse.Namespace) -> int:
     from isoglot.cli.common import print_json, quiet
-    from isoglot.data.benchmarks import load_benchmark
+    from isoglot.data.benchmarks.load import load_benchmark
     from isoglot.evaluation.evaluate import evaluate
     from isoglot.evaluation.report import format_comparison
-    from isoglot.training.bases import load_model
+    from isoglot.models.load import load_model
     from isoglot.training.train import train
 
     began = time.perf_counter()

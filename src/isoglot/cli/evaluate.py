@@ -177,9 +177,9 @@ def _evaluate(options: argparse.Namespace, *, first: bool) -> int:
 def _check(options: argparse.Namespace) -> tuple[Sequence[str], list[str]]:
     """(settings, measures); everything that can be wrong is found before a model is loaded."""
     from isoglot.errors import InputError
+    from isoglot.evaluation.cells import parse_settings
     from isoglot.evaluation.measures import parse_measure
     from isoglot.evaluation.plots import check_formats
-    from isoglot.evaluation.settings import parse_settings
 
     for name in ("batch_size", "trec_depth"):
         if (value := getattr(options, name)) < 1:
@@ -193,7 +193,7 @@ def _check(options: argparse.Namespace) -> tuple[Sequence[str], list[str]]:
 
 
 def _benchmark(options: argparse.Namespace) -> Benchmark:
-    from isoglot.data.benchmarks import load_benchmark
+    from isoglot.data.benchmarks.load import load_benchmark
 
     return load_benchmark(
         options.benchmark,
@@ -213,11 +213,11 @@ def _model(options: argparse.Namespace, benchmark: Benchmark) -> Any:
 
         return load_embeddings(options.embeddings, benchmark)
     if options.model == BM25:
-        from isoglot.evaluation.bm25 import BM25 as Lexical
+        from isoglot.retrieval.bm25 import BM25 as Lexical
 
         return Lexical()
     from isoglot.cli.common import quiet
-    from isoglot.training.bases import load_model
+    from isoglot.models.load import load_model
 
     quiet()
     return load_model(

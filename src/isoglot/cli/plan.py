@@ -54,7 +54,7 @@ def _run(options: argparse.Namespace) -> int:
     from isoglot.batching.describe import composition, format_batch, format_composition, format_strata
     from isoglot.batching.plan import BatchPlan, PlanSettings
     from isoglot.config import build
-    from isoglot.data.pairs import load_pairs
+    from isoglot.data.pairs.table import load_pairs
     from isoglot.errors import InputError
 
     if options.steps < 1 or options.show < 0:

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from isoglot.data.benchmarks.qrels import Judgments, make_benchmark, wanted_languages
 from isoglot.data.jsonl import json_object, lines
 from isoglot.data.languages import language
-from isoglot.data.qrels import Judgments, make_benchmark, wanted_languages
 from isoglot.errors import InputError, LineError
 from isoglot.records import Benchmark, Texts
 

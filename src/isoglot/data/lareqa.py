@@ -14,9 +14,9 @@ from typing import Any, Literal
 
 import numpy as np
 
+from isoglot.data.benchmarks.qrels import Judgments, make_benchmark
 from isoglot.data.download import LAREQA, download_lareqa
 from isoglot.data.languages import language
-from isoglot.data.qrels import Judgments, make_benchmark
 from isoglot.errors import InputError, unknown
 from isoglot.files import read_json
 from isoglot.records import Benchmark, Texts

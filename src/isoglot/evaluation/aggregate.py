@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from isoglot.evaluation.settings import Rows
+from isoglot.evaluation.cells import Rows
 from isoglot.records import FloatArray
 
 Scores = dict[str, float]

@@ -23,9 +23,9 @@ from isoglot.evaluation.bias_ranks import (
     target_language_recall,
 )
 from isoglot.evaluation.bias_topk import relevant_share, share_distance, topk_share
+from isoglot.evaluation.cells import make_rows
 from isoglot.evaluation.consistency import rank_consistency
 from isoglot.evaluation.language_classifier import language_classifier_accuracy
-from isoglot.evaluation.settings import make_rows
 from isoglot.records import Benchmark, FloatArray, IntArray
 from isoglot.retrieval.encode import Embeddings
 from isoglot.retrieval.ranks import Ranks

@@ -8,18 +8,18 @@ from typing import Any, Literal
 
 import pyarrow as pa
 
-from isoglot.data.benchmarks import load_benchmark
-from isoglot.data.qrels import restrict
+from isoglot.data.benchmarks.load import load_benchmark
+from isoglot.data.benchmarks.qrels import restrict
 from isoglot.errors import InputError
 from isoglot.evaluation import aggregate
 from isoglot.evaluation.bias import language_bias, rank_distance
 from isoglot.evaluation.bias_report import bias_report
+from isoglot.evaluation.cells import POOLED, Rows, make_rows, parse_settings
 from isoglot.evaluation.digests import benchmark_digest, model_digest, versions
 from isoglot.evaluation.measures import DEFAULT_MEASURES, Measure, compute, parse_measures
 from isoglot.evaluation.ranking import Clock, rank_with
 from isoglot.evaluation.results import Result
 from isoglot.evaluation.scored import Ranker
-from isoglot.evaluation.settings import POOLED, Rows, make_rows, parse_settings
 from isoglot.evaluation.trec import DEFAULT_DEPTH, export_runs
 from isoglot.processes import in_first, processes
 from isoglot.records import SETTINGS, Benchmark, FloatArray, Setting

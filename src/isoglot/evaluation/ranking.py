@@ -16,8 +16,8 @@ from isoglot.evaluation.trec import Search, vector_search
 from isoglot.processes import in_first
 from isoglot.records import Benchmark, Float32Array, IntArray
 from isoglot.retrieval.encode import Embeddings, Kind, encode_benchmark
-from isoglot.retrieval.products import Rows
 from isoglot.retrieval.ranks import Ranks, exact_ranks
+from isoglot.retrieval.scoring import Rows
 from isoglot.retrieval.store import EmbeddingStore, prompt_of
 from isoglot.retrieval.ties import pooled_ties
 

@@ -11,7 +11,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from isoglot.data.qrels import judgments_of
+from isoglot.data.benchmarks.qrels import judgments_of
 from isoglot.errors import InputError
 from isoglot.evaluation.trec import Search, bounds
 from isoglot.records import Benchmark, Float32Array, IntArray

@@ -8,14 +8,14 @@ from typing import Any
 
 from sentence_transformers.base.evaluation import BaseEvaluator
 
-from isoglot.data.benchmarks import load_benchmark
+from isoglot.data.benchmarks.load import load_benchmark
+from isoglot.data.benchmarks.qrels import restrict
 from isoglot.data.lareqa import Context
-from isoglot.data.qrels import restrict
 from isoglot.errors import InputError
+from isoglot.evaluation.cells import parse_settings
 from isoglot.evaluation.evaluate import evaluate
 from isoglot.evaluation.measures import parse_measures
 from isoglot.evaluation.results import Result
-from isoglot.evaluation.settings import parse_settings
 from isoglot.records import SETTINGS, Benchmark
 
 RANK_DISTANCE = "rank_distance"

@@ -22,12 +22,12 @@ from urllib.parse import quote
 
 import numpy as np
 
-from isoglot.data.qrels import judgments_of
+from isoglot.data.benchmarks.qrels import judgments_of
 from isoglot.errors import InputError
-from isoglot.evaluation.settings import POOLED, parse_settings
+from isoglot.evaluation.cells import POOLED, parse_settings
 from isoglot.files import atomic_path, write_json
 from isoglot.records import SETTINGS, Benchmark, BoolArray, Float32Array, FloatArray, IntArray, Setting
-from isoglot.retrieval.products import Rows
+from isoglot.retrieval.scoring import Rows
 from isoglot.retrieval.ties import TIE_RULE, pooled_ties
 from isoglot.retrieval.topk import top_k
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from isoglot.records import Float32Array, FloatArray, IntArray
-from isoglot.retrieval.products import Rows, at_most, exact_scores
+from isoglot.retrieval.scoring import Rows, at_most, exact_scores
 
 # places for candidates beyond the k best: few enough to hold, many enough for few rounds of sorting out
 _SPARE = 256

@@ -13,7 +13,7 @@ from tqdm import tqdm
 from isoglot.errors import InputError
 from isoglot.processes import in_each, processes
 from isoglot.records import Benchmark, Float32Array
-from isoglot.retrieval.products import Rows
+from isoglot.retrieval.scoring import Rows
 
 Kind = Literal["query", "passage"]
 DEFAULT_BATCH_SIZE = 64
@@ -49,7 +49,7 @@ def encode_texts(
 
     Each distinct text is encoded once, longest first, so that equal texts have the very same vector (and tie exactly)
     and a batch holds texts of about one length. A plain `SentenceTransformer` is given batches of texts with equally many
-    tokens (`isoglot.retrieval.forward`), any other model lists of texts.
+    tokens (`isoglot.retrieval.length_batches`), any other model lists of texts.
 
     Under several processes (`isoglot.processes`) each encodes a share of the texts, and all get all vectors.
 
@@ -117,7 +117,7 @@ def _encoder(model: Any, kind: Kind, size: int) -> _Encoder:
     own = _Own(model, kind, size)
     loaded = sys.modules.get("sentence_transformers")
     if loaded is not None and isinstance(model, loaded.SentenceTransformer):
-        from isoglot.retrieval.forward import is_plain
+        from isoglot.retrieval.length_batches import is_plain
 
         if is_plain(model):
             return _Short(own)
@@ -149,7 +149,7 @@ class _Short:
         self.window = _WINDOW
 
     def __call__(self, texts: list[str], done: Callable[[int], None]) -> Float32Array:
-        from isoglot.retrieval.forward import forward
+        from isoglot.retrieval.length_batches import forward
 
         own = self._own
         found = forward(own.model, texts, "query" if own.kind == "query" else "document", own.size, done)

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from isoglot.records import Float32Array, IntArray
-from isoglot.retrieval.device import Scores, engine
-from isoglot.retrieval.products import (
+from isoglot.retrieval.engines import Scores, engine
+from isoglot.retrieval.scoring import (
     QUERY_CHUNK,
     ImpreciseProductError,
     Rows,
@@ -54,7 +54,7 @@ def exact_ranks(
 
     rank = 1 + documents with a strictly greater score + documents with an equal score that come before it in `ties`.
 
-    Guaranteed: the ranks are those of this definition with the scores of `isoglot.retrieval.products.pair_scores`
+    Guaranteed: the ranks are those of this definition with the scores of `isoglot.retrieval.scoring.pair_scores`
     (inner products in float64, rounded once to float32), whatever the chunk sizes, the number of threads and the device.
     Documents with equal vectors always tie. Every chunk of documents is read and multiplied once. Held in memory, whatever
     the number of documents: the queries, one chunk of documents in float32, one matrix of scores, and what was passed in.

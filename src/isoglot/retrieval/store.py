@@ -19,12 +19,12 @@ from tqdm import tqdm
 
 from isoglot.errors import InputError
 from isoglot.files import cache_dir, digest_json, digest_strings, exclusive, read_json, write_json
+from isoglot.models.tokenizer import description
 from isoglot.processes import processes
 from isoglot.records import IntArray
 from isoglot.retrieval.distinct import TextDigests, text_digest
 from isoglot.retrieval.encode import Kind, encode_texts
 from isoglot.retrieval.shards import ShardedRows, find_shards, open_shard, write_shard
-from isoglot.tokenizer import description
 
 SHARD_SIZE = 16_384
 _FORMAT = 1

@@ -6,8 +6,8 @@ import numpy as np
 
 from isoglot.records import Float32Array, IntArray
 from isoglot.retrieval.candidates import Candidates
-from isoglot.retrieval.device import engine
-from isoglot.retrieval.products import QUERY_CHUNK, TOP_CHUNK, Rows, check, document_chunks, lengths, margins
+from isoglot.retrieval.engines import engine
+from isoglot.retrieval.scoring import QUERY_CHUNK, TOP_CHUNK, Rows, check, document_chunks, lengths, margins
 
 
 def top_k(

@@ -9,11 +9,11 @@ from typing import Any
 
 from isoglot.errors import InputError
 from isoglot.files import atomic_directory, read_json, write_json
-from isoglot.study.cells import SCHEMA
-from isoglot.study.home import EXPORT
+from isoglot.study.directory import EXPORT
 from isoglot.study.jobs import RECORD
 from isoglot.study.report import write_report
 from isoglot.study.results import read_study
+from isoglot.study.runs import SCHEMA
 from isoglot.study.selection import trial_name
 
 _STUDY = ("study.json", "results.json", "cost.json")

@@ -10,7 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from isoglot.files import read_json, write_json
-from isoglot.study.cells import (
+from isoglot.study.directory import audit_of, check_home, lock, say, write_study
+from isoglot.study.display import Display
+from isoglot.study.inputs import Material, check_cells, load_material, write_tables
+from isoglot.study.jobs import RECORD, Job
+from isoglot.study.pool import Pool, Stop
+from isoglot.study.results import cell_record, write_costs, write_results
+from isoglot.study.runs import (
     Cell,
     cells_of,
     describe_cell,
@@ -18,12 +24,6 @@ from isoglot.study.cells import (
     settings_of,
     train_digest,
 )
-from isoglot.study.display import Display
-from isoglot.study.home import audit_of, check_home, lock, say, write_study
-from isoglot.study.jobs import RECORD, Job
-from isoglot.study.material import Material, check_cells, load_material, write_tables
-from isoglot.study.pool import Pool, Stop
-from isoglot.study.results import cell_record, write_costs, write_results
 from isoglot.study.selection import Key, choose, plan_trials, trial_record
 from isoglot.study.spec import StudySpec, benchmark_name
 

@@ -12,7 +12,7 @@ from typing import Any
 from isoglot.config import to_dict
 from isoglot.errors import InputError
 from isoglot.files import read_json, write_json
-from isoglot.study.cells import cell_digest
+from isoglot.study.runs import cell_digest
 from isoglot.study.spec import EvaluateSpec
 from isoglot.training.settings import TrainSettings
 

@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 from isoglot.batching.plan import STRATEGIES
 from isoglot.config import build, read_words, read_yaml
 from isoglot.errors import InputError, unknown
+from isoglot.evaluation.cells import parse_settings
 from isoglot.evaluation.measures import parse_measures
-from isoglot.evaluation.settings import parse_settings
 from isoglot.records import Strategy
 from isoglot.study.spec import KINDS, DataSpec, EvaluateSpec, SelectionSpec, StudySpec, TuningSpec, benchmark_name
 from isoglot.training.settings import TrainSettings, Tuning
@@ -73,7 +73,7 @@ def parse_spec(values: Mapping[str, Any], where: str) -> StudySpec:
 
 @dataclass(frozen=True)
 class _Plain:
-    """The keys of a spec that `isoglot.config.build` can read by itself."""
+    """The keys of a spec that `isoglot.settings.build` can read by itself."""
 
     name: str
     question: str

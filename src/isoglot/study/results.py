@@ -11,7 +11,7 @@ from typing import Any
 from isoglot.errors import InputError
 from isoglot.evaluation.report import grid
 from isoglot.files import read_json, write_json
-from isoglot.study.cells import SCHEMA
+from isoglot.study.runs import SCHEMA
 from isoglot.study.spec import StudySpec
 
 RESULT_KEYS = ("settings", "bias", "per_language", "counts", "digests")

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from isoglot.files import read_json
-from isoglot.study.cells import Cell, settings_of, slug, train_digest
+from isoglot.study.inputs import Material
 from isoglot.study.jobs import RECORD, Job
-from isoglot.study.material import Material
+from isoglot.study.runs import Cell, settings_of, slug, train_digest
 from isoglot.study.spec import DataSpec, StudySpec, TuningSpec
 from isoglot.training.settings import TrainSettings
 

@@ -49,7 +49,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _work(folder: Path, job: dict[str, Any]) -> bool:
-    from isoglot.training.bases import load_model
+    from isoglot.models.load import load_model
 
     _quiet()
     _set_threads(job["threads"])
@@ -80,7 +80,7 @@ def _work(folder: Path, job: dict[str, Any]) -> bool:
 
 def _train(folder: Path, job: dict[str, Any]) -> dict[str, Any] | None:
     """What came out of training, from an earlier attempt if there was one; None: stopped by a signal."""
-    from isoglot.study.material import read_table
+    from isoglot.study.inputs import read_table
     from isoglot.training.train import train
 
     done = folder / "train.json"
@@ -147,7 +147,7 @@ def _model_of(folder: Path, job: dict[str, Any]) -> str:
 def _evaluate(model: Any, benchmark: str, place: Path, job: dict[str, Any]) -> None:
     from isoglot.evaluation.evaluate import evaluate
     from isoglot.retrieval.store import EmbeddingStore
-    from isoglot.study.material import load_for
+    from isoglot.study.inputs import load_for
 
     asked = build(EvaluateSpec, [("job", job["evaluate"])])
     loaded = load_for(benchmark, asked, Path(job["data_dir"]) if job["data_dir"] else None)

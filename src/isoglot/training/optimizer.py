@@ -185,7 +185,7 @@ def clip_gradients(parameters: Iterable[Tensor], largest: float) -> Tensor:
 
 def word_embeddings(model: SentenceTransformer) -> torch.nn.Embedding | None:
     """The encoder's word embeddings, where it has them as a plain embedding module."""
-    from isoglot.training.bases import encoder_of
+    from isoglot.models.load import encoder_of
 
     found = encoder_of(model).get_input_embeddings()
     return found if isinstance(found, torch.nn.Embedding) else None

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from isoglot.config import to_dict
-from isoglot.data.pairs import PairTable
+from isoglot.data.pairs.table import PairTable
 from isoglot.errors import InputError
 from isoglot.files import package_versions, read_json, write_json
 from isoglot.training.settings import TrainSettings

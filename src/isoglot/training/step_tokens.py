@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from isoglot.batching.sampler import PlanDataset, RowBatch
-from isoglot.data.pairs import PairTable, take_rows
+from isoglot.data.pairs.table import PairTable, take_rows
 from isoglot.records import IntArray
 from isoglot.training.tokens import Ids, ReadTexts, TextTokenizer, TokenColumn, stored_column, tokenize_rows
 

@@ -27,8 +27,8 @@ import pyarrow as pa
 from tqdm import tqdm
 
 from isoglot.files import atomic_path, digest_file, digest_json, digest_strings, exclusive, package_versions, write_json
+from isoglot.models.tokenizer import description
 from isoglot.records import IntArray
-from isoglot.tokenizer import description
 
 SEGMENT = 16_384
 """Texts per file: what an interruption loses is at most the tokenisation of these."""

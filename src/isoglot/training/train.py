@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from isoglot.batching.plan import BatchPlan
-from isoglot.data.pairs import PairTable
+from isoglot.data.pairs.table import PairTable
 from isoglot.files import atomic_directory, digest_json, read_json
 from isoglot.processes import in_first, on_cpu, peak_memory, processes, start, together
+from isoglot.training.data import datasets, load_data
 from isoglot.training.distributed import any_process, seed_process, sum_processes
 from isoglot.training.rundir import RunDirectory, describe_table
 from isoglot.training.settings import TrainSettings
-from isoglot.training.steps import datasets, load_data
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -115,7 +115,7 @@ def _model(settings: TrainSettings) -> SentenceTransformer:
     import torch
     from transformers import set_seed
 
-    from isoglot.training.bases import compile_encoder, load_model
+    from isoglot.models.load import compile_encoder, load_model
     from isoglot.training.optimizer import freeze_embeddings
 
     if settings.threads:
@@ -244,11 +244,11 @@ def _arguments(settings: TrainSettings, run: RunDirectory, steps: int, *, valida
 
 def _save(settings: TrainSettings, run: RunDirectory, model: SentenceTransformer) -> None:
     """Write adapter/ and the self-contained model/; both appear whole or not at all."""
-    from isoglot.training.card import write_card
+    from isoglot.models.card import write_card
 
     final = model
     if settings.tuning == "lora":
-        from isoglot.training.lora import merged_model, save_adapter
+        from isoglot.models.lora import merged_model, save_adapter
 
         with atomic_directory(run.adapter) as path:
             save_adapter(model, settings.base, path)

@@ -69,7 +69,7 @@ class Unpadded:
     def __init__(self, model: SentenceTransformer) -> None:
         from transformers import AttentionInterface, AttentionMaskInterface
 
-        from isoglot.training.bases import encoder_of
+        from isoglot.models.load import encoder_of
 
         self._config = encoder_of(model).config
         if not getattr(encoder_of(model), "is_backend_compatible", lambda: False)() or model.tokenizer is None:

@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from isoglot.data.audit.match import KINDS
 from isoglot.errors import InputError
-from isoglot.study.audit_match import KINDS
 from isoglot.study.claims.records import Outcome, Part, Verdict, not_tested, overall
 from isoglot.study.results_view import StudyResults
 

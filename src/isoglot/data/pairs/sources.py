@@ -11,7 +11,7 @@ from typing import Any, TextIO
 
 from isoglot.data.jsonl import BROKEN_GZIP, open_bytes
 from isoglot.data.languages import language
-from isoglot.data.qa_sets import QA_SETS
+from isoglot.data.pairs.qa_sets import QA_SETS
 from isoglot.errors import InputError, LineError
 from isoglot.records import PairRow
 
@@ -28,8 +28,8 @@ def read_source(spec: str, data_dir: Path | None = None) -> Iterator[Item]:
     Args:
         spec: a file (`.jsonl`, `.csv`, `.tsv`, each also `.gz`; `.parquet`), a folder of packed pairs, `facts:` or
             `facts:en,de`, `lareqa:DIR` (questions with their answer sentences; DIR may be `xquad-r` or `mlqa-r`),
-            `lareqa-paragraphs:DIR` (whole paragraphs), `mmarco:hub` or `mmarco:DIR` (see `isoglot.data.mmarco`), or one of
-            `isoglot.data.qa_sets` in the same way.
+            `lareqa-paragraphs:DIR` (whole paragraphs), `mmarco:hub` or `mmarco:DIR` (see `isoglot.data.pairs.mmarco`), or one of
+            `isoglot.data.pairs.qa_sets` in the same way.
         data_dir: where named LAReQA folders are looked for first.
 
     Yields:
@@ -192,7 +192,7 @@ def _read_parquet(path: Path, name: str) -> Iterator[Item]:
 
 
 def _read_packed(folder: Path) -> Iterator[Item]:
-    from isoglot.data.packed import TEXTS, open_packed, read_rows
+    from isoglot.data.pairs.packed import TEXTS, open_packed, read_rows
 
     for number, row in enumerate(read_rows(open_packed(folder).table), start=1):
         yield row, str(folder / TEXTS), number
@@ -212,9 +212,9 @@ def _read_facts(languages: str) -> Iterator[Item]:
 
 
 def _read_set(spec: str) -> Iterator[Item]:
-    from isoglot.data.mmarco import read_mmarco
-    from isoglot.data.place import Place
-    from isoglot.data.qa_sets import read_qa_set
+    from isoglot.data.pairs.address import Place
+    from isoglot.data.pairs.mmarco import read_mmarco
+    from isoglot.data.pairs.qa_sets import read_qa_set
 
     place = Place.parse(spec)
     return iter(read_mmarco(place) if place.name == "mmarco" else read_qa_set(place))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from isoglot.data.hub import hub_reachable
 from isoglot.errors import InputError
-from isoglot.training.offline import OFFLINE_NAME, offline_base
+from isoglot.models.offline import OFFLINE_NAME, offline_base
 from isoglot.training.settings import LoraSettings
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def load_model(
     if dropout is not None:
         _set_dropout(model, dropout)
     if lora is not None:
-        from isoglot.training.lora import add_lora
+        from isoglot.models.lora import add_lora
 
         add_lora(model, lora)
     return model

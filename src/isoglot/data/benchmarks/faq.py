@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from isoglot.data.qrels import Judgments, make_benchmark
+from isoglot.data.benchmarks.qrels import Judgments, make_benchmark
 from isoglot.records import Benchmark, Texts
 
 _PER_RELATION = 120
@@ -22,7 +22,7 @@ _PER_RELATION = 120
 
 def read_faq() -> Iterator[dict[str, Any]]:
     """Rows of the package's `faq/*.jsonl`: {"id", "topic", "<lang>": {"question", "answer"}, ...}, by file name."""
-    folder = files("isoglot.data") / "faq"
+    folder = files("isoglot.data.benchmarks") / "faq_texts"
     for part in sorted(folder.iterdir(), key=lambda item: item.name):
         if part.name.endswith(".jsonl"):
             for line in part.read_text(encoding="utf-8").splitlines():

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from isoglot.data.benchmarks.qrels import judged_documents, keep_documents
 from isoglot.data.jsonl import View
-from isoglot.data.qrels import judged_documents, keep_documents
 from isoglot.errors import InputError
 from isoglot.records import Benchmark, Texts
 

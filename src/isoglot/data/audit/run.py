@@ -14,12 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from isoglot.data.pairs import PairTable
-from isoglot.evaluation.digests import benchmark_digest
-from isoglot.files import package_versions
-from isoglot.records import Benchmark
-from isoglot.study.audit_match import Distinct, Match, training_chunks
-from isoglot.study.audit_report import (
+from isoglot.data.audit.match import Distinct, Match, training_chunks
+from isoglot.data.audit.report import (
     EVALUATION_SIDES,
     MOST_DOCUMENTS,
     TRAINING_SIDES,
@@ -29,7 +25,11 @@ from isoglot.study.audit_report import (
     sentence,
     side_report,
 )
-from isoglot.study.audit_text import ENOUGH, THRESHOLD, size
+from isoglot.data.audit.texts import ENOUGH, THRESHOLD, size
+from isoglot.data.pairs.table import PairTable
+from isoglot.evaluation.digests import benchmark_digest
+from isoglot.files import package_versions
+from isoglot.records import Benchmark
 
 LONG_ID = 16
 """Ids from this length on are drawn, not counted: that two sets share one is no coincidence."""

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 
 from isoglot.batching.plan import BatchPlan
-from isoglot.data.benchmarks import load_benchmark
-from isoglot.data.pairs import PairTable, load_pairs
+from isoglot.data.benchmarks.load import load_benchmark
+from isoglot.data.pairs.table import PairTable, load_pairs
 from isoglot.errors import InputError
 from isoglot.evaluation.digests import benchmark_digest
 from isoglot.files import atomic_path, digest_json
 from isoglot.records import Benchmark
-from isoglot.study.cells import Cell, base_digest, settings_of
+from isoglot.study.runs import Cell, base_digest, settings_of
 from isoglot.study.spec import DataSpec, EvaluateSpec, StudySpec, benchmark_name
 
 Say = Callable[[str], None]
@@ -52,7 +52,7 @@ def load_material(spec: StudySpec, data_dir: Path | None, say: Say) -> Material:
     Raises:
         InputError: a base, source, benchmark or language that is not there, malformed files.
     """
-    from isoglot.training.bases import resolve_base
+    from isoglot.models.load import resolve_base
 
     found = Material()
     for base in spec.base:
@@ -137,7 +137,7 @@ def read_table(path: Path) -> PairTable:
     """A table that `write_tables` wrote: the same rows in the same order."""
     import pyarrow.parquet as pq
 
-    from isoglot.data.index import build_index
+    from isoglot.data.pairs.index import build_index
     from isoglot.records import PairRow
 
     table = pq.ParquetFile(path).read()

@@ -14,7 +14,7 @@ from typing import Any
 
 from isoglot.data.hub import hub_file, hub_reachable
 from isoglot.data.jsonl import json_value, lines
-from isoglot.data.place import Place
+from isoglot.data.pairs.address import Place
 from isoglot.errors import InputError, LineError
 from isoglot.records import PairRow
 

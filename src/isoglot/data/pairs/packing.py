@@ -1,4 +1,4 @@
-"""Write packed pairs (`isoglot.data.packed`): rows go by once, what must be compared is compared by hashes on disk."""
+"""Write packed pairs (`isoglot.data.pairs.packed`): rows go by once, what must be compared is compared by hashes on disk."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ import numpy.typing as npt
 import pyarrow as pa
 from numpy.lib.format import open_memmap
 
-from isoglot.data.grouping import first_rows, group_pairs, text_hash
-from isoglot.data.index import PairIndex
 from isoglot.data.languages import language
-from isoglot.data.packed import FORMAT, RECORD, TEXTS, is_packed, open_texts
-from isoglot.data.pairs import SCHEMA
-from isoglot.data.sources import read_source
+from isoglot.data.pairs.grouping import first_rows, group_pairs, text_hash
+from isoglot.data.pairs.index import PairIndex
+from isoglot.data.pairs.packed import FORMAT, RECORD, TEXTS, is_packed, open_texts
+from isoglot.data.pairs.sources import read_source
+from isoglot.data.pairs.table import SCHEMA
 from isoglot.errors import InputError, LineError
 from isoglot.files import StringDigest, atomic_directory, write_json
 from isoglot.records import IntArray, PairRow
@@ -48,7 +48,7 @@ def pack_pairs(
     nothing (a process that is killed outright leaves a folder `.NAME.*` beside, which can be deleted).
 
     Args:
-        sources: as for `isoglot.data.pairs.load_pairs`.
+        sources: as for `isoglot.data.pairs.table.load_pairs`.
         output: the folder.
         languages: keep these only.
         data_dir: where named LAReQA folders are looked for first.

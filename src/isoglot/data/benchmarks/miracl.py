@@ -14,10 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
-from isoglot.data.folder import Passage
+from isoglot.data.benchmarks.folder import Passage
+from isoglot.data.benchmarks.qrels import Judgments, judged_lines, make_benchmark, wanted_languages
 from isoglot.data.hub import data_homes, hub_file, hub_revision
 from isoglot.data.jsonl import MappedCorpus, lines, map_corpus
-from isoglot.data.qrels import Judgments, judged_lines, make_benchmark, wanted_languages
 from isoglot.errors import InputError, LineError
 from isoglot.records import Benchmark, IntArray, Texts
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from isoglot.batching.plan import BatchPlan, PlanSettings
 from isoglot.batching.sampler import PlanDataset
-from isoglot.data.pairs import PairTable, load_pairs
+from isoglot.data.pairs.table import PairTable, load_pairs
 from isoglot.errors import InputError
 from isoglot.processes import processes
 from isoglot.training.settings import TrainSettings

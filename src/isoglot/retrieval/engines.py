@@ -1,7 +1,7 @@
 """Matrix products of queries and a chunk of documents, on the CPU with numpy or on a torch device.
 
 An engine only finds out what a product can decide: how many scores are surely above a threshold, and which pairs lie too
-near to it to tell (`isoglot.retrieval.products`). Those are scored on the CPU, so every engine leads to the same ranks.
+near to it to tell (`isoglot.retrieval.scoring`). Those are scored on the CPU, so every engine leads to the same ranks.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from isoglot.errors import InputError
 from isoglot.records import Float32Array, FloatArray, IntArray
-from isoglot.retrieval.products import at_most
+from isoglot.retrieval.scoring import at_most
 
 # thresholds of one query that are compared with its scores at once: 16 x 65,536 bytes stay in the processor's cache
 _AT_ONCE = 16
@@ -83,7 +83,7 @@ def engine(queries: Float32Array, device: str | None) -> Engine:
     """
     if device is None:
         return _NumpyEngine(queries)
-    from isoglot.retrieval.torch_device import TorchEngine
+    from isoglot.retrieval.torch_engine import TorchEngine
 
     try:
         return TorchEngine(queries, device)
@@ -122,7 +122,7 @@ class _NumpyEngine:
                 self._half = np.empty(part.shape, dtype=np.float16)
             half = self._half[: len(part)]
             half[:] = part
-            from isoglot.retrieval.torch_device import cast_on_cpu  # on all cores, and twice as fast on one
+            from isoglot.retrieval.torch_engine import cast_on_cpu  # on all cores, and twice as fast on one
 
             cast_on_cpu(half, self._part)
         else:
@@ -149,7 +149,7 @@ def multiply(queries: Float32Array, part: Float32Array, out: Float32Array) -> No
     Both are within `margins` of the scores, so the answer is the same.
     """
     if _torch_is_there():
-        from isoglot.retrieval.torch_device import multiply_on_cpu
+        from isoglot.retrieval.torch_engine import multiply_on_cpu
 
         multiply_on_cpu(queries, part, out)
     else:

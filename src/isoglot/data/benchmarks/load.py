@@ -1,4 +1,4 @@
-"""Benchmarks by name (see `isoglot.data.catalog`) or as a folder."""
+"""Benchmarks by name (see `isoglot.data.benchmarks.catalog`) or as a folder."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from isoglot.data.benchmarks.faq import load_faq
+from isoglot.data.benchmarks.folder import Passage, load_folder
+from isoglot.data.benchmarks.miracl import LAYOUTS, PASSAGES, load_miracl
+from isoglot.data.benchmarks.qrels import restrict
+from isoglot.data.benchmarks.sample import sample_corpus
 from isoglot.data.download import LAREQA
-from isoglot.data.faq import load_faq
-from isoglot.data.folder import Passage, load_folder
 from isoglot.data.hub import load_belebele
 from isoglot.data.lareqa import Context, load_lareqa
-from isoglot.data.miracl import LAYOUTS, PASSAGES, load_miracl
-from isoglot.data.qrels import restrict
-from isoglot.data.sample import sample_corpus
 from isoglot.errors import InputError, unknown
 from isoglot.records import Benchmark
 
@@ -35,7 +35,7 @@ def load_benchmark(
 
     Args:
         name: `xquad-r`, `mlqa-r`, `faq`, `miracl`, `mr-tydi`, `belebele`, or a folder: isoglot's layout (see
-            `isoglot.data.folder`) or `<lang>.json` files in LAReQA's.
+            `isoglot.data.benchmarks.folder`) or `<lang>.json` files in LAReQA's.
         languages: only the queries and the corpora of these languages.
         context: LAReQA only. `sentence` encodes a candidate alone, `paragraph` together with its paragraph.
         data_dir: where the files of a named benchmark lie (else `$ISOGLOT_DATA`, else they are downloaded).

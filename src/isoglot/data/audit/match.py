@@ -8,8 +8,8 @@ from typing import Literal
 
 import numpy as np
 
+from isoglot.data.audit.texts import ENOUGH, NearIndex, Signatures, UIntArray, chunks, normalise, rolling, size, sketch
 from isoglot.records import IntArray
-from isoglot.study.audit_text import ENOUGH, NearIndex, Signatures, UIntArray, chunks, normalise, rolling, size, sketch
 
 Kind = Literal["exact", "near", "contained"]
 KINDS: tuple[Kind, ...] = ("exact", "near", "contained")

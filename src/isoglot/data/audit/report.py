@@ -7,10 +7,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from isoglot.data.pairs import PairTable
+from isoglot.data.audit.match import KINDS, Distinct, Match, Target
+from isoglot.data.audit.texts import ENOUGH, size
+from isoglot.data.pairs.table import PairTable
 from isoglot.records import Benchmark
-from isoglot.study.audit_match import KINDS, Distinct, Match, Target
-from isoglot.study.audit_text import ENOUGH, size
 
 EXAMPLES = 10
 EXAMPLE_LENGTH = 120

@@ -14,8 +14,8 @@ from typing import Any
 from isoglot.errors import InputError, IsoglotError
 from isoglot.evaluation.digests import versions
 from isoglot.files import digest_json, package_versions, read_json, write_json
-from isoglot.study.cells import SCHEMA
-from isoglot.study.material import Material
+from isoglot.study.inputs import Material
+from isoglot.study.runs import SCHEMA
 from isoglot.study.spec import StudySpec
 
 EXPORT = "export.json"
@@ -102,7 +102,7 @@ def audit_of(spec: StudySpec, home: Path, material: Material, allow_leaks: bool)
     path = home / "audit.json"
     found: dict[str, Any] = read_json(path) if path.is_file() else {}
     if found.get("inputs") != inputs:
-        from isoglot.study.audit import run_audit
+        from isoglot.data.audit.run import run_audit
 
         say("audit: comparing training pairs with the benchmarks")
         found = {"inputs": inputs, **run_audit(datasets, progress=sys.stderr.isatty())}

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from isoglot.data.index import components
+from isoglot.data.pairs.index import components
 from isoglot.records import IntArray
 
 Hashes = npt.NDArray[np.uint64]

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from isoglot.data.index import PairIndex, build_index
 from isoglot.data.languages import language
-from isoglot.data.sources import read_source
+from isoglot.data.pairs.index import PairIndex, build_index
+from isoglot.data.pairs.sources import read_source
 from isoglot.errors import InputError, LineError
 from isoglot.files import digest_strings
 from isoglot.records import IntArray, PairRow
@@ -143,7 +143,7 @@ def load_pairs(
     """
     specs = [str(sources)] if isinstance(sources, (str, Path)) else [str(source) for source in sources]
     if len(specs) == 1 and languages is None:
-        from isoglot.data.packed import is_packed, open_packed
+        from isoglot.data.pairs.packed import is_packed, open_packed
 
         if is_packed(specs[0]):
             return open_packed(Path(specs[0]))

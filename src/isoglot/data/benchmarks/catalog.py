@@ -8,10 +8,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from isoglot.data.benchmarks.miracl import LAYOUTS, Layout, languages_here
 from isoglot.data.download import LAREQA
 from isoglot.data.hub import BELEBELE_LICENSE, BELEBELE_REPO, belebele_here, belebele_languages
 from isoglot.data.lareqa import find_lareqa
-from isoglot.data.miracl import LAYOUTS, Layout, languages_here
 from isoglot.errors import InputError
 from isoglot.files import cache_dir
 from isoglot.records import SETTINGS, Setting

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from isoglot.data.index import build_index
-from isoglot.data.pairs import find_duplicate
-from isoglot.data.sources import read_source
+from isoglot.data.pairs.index import build_index
+from isoglot.data.pairs.sources import read_source
+from isoglot.data.pairs.table import find_duplicate
 from isoglot.errors import LineError
 from isoglot.records import PairRow
 

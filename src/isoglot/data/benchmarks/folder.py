@@ -18,9 +18,9 @@ from typing import Any, Literal
 
 import numpy as np
 
+from isoglot.data.benchmarks.qrels import Judgments, judged_lines, make_benchmark
 from isoglot.data.jsonl import json_object, lines
 from isoglot.data.languages import language
-from isoglot.data.qrels import Judgments, judged_lines, make_benchmark
 from isoglot.errors import InputError, LineError
 from isoglot.files import read_json
 from isoglot.records import Benchmark, Texts

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from isoglot.data.hub import hub_file
 from isoglot.data.jsonl import lines
-from isoglot.data.place import Place
+from isoglot.data.pairs.address import Place
 from isoglot.errors import InputError, LineError, unknown
 from isoglot.records import PairRow
 

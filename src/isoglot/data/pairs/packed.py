@@ -3,11 +3,11 @@
 A folder of
 
 - `pairs.json`: format, languages, sources, sizes, digests, and where the order of each stratum lies;
-- `texts.arrow`: the rows, an Arrow IPC file with the columns of `isoglot.data.pairs.SCHEMA`;
+- `texts.arrow`: the rows, an Arrow IPC file with the columns of `isoglot.data.pairs.table.SCHEMA`;
 - `rows.npy` (n_pairs, n_languages), `source.npy` and `group.npy` (n_pairs,): the index;
 - `order.npy`: one after the other, the pairs of each source in each language and in two or more, as batches deal them.
 
-`isoglot.data.packing` writes it; everything in it is memory-mapped here.
+`isoglot.data.pairs.packing` writes it; everything in it is memory-mapped here.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from isoglot.data.index import DealOrder, PairIndex
-from isoglot.data.pairs import PairTable
+from isoglot.data.pairs.index import DealOrder, PairIndex
+from isoglot.data.pairs.table import PairTable
 from isoglot.errors import InputError
 from isoglot.files import read_json
 from isoglot.records import IntArray, PairRow

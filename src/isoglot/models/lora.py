@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from isoglot.errors import InputError
 from isoglot.files import write_json
-from isoglot.training.bases import ADAPTER_NOTE, encoder_of, load_model, resolve_base, set_encoder
+from isoglot.models.load import ADAPTER_NOTE, encoder_of, load_model, resolve_base, set_encoder
 from isoglot.training.settings import LoraSettings
 
 if TYPE_CHECKING:

@@ -1,0 +1,254 @@
+"""Settings as pydantic models: each default and each limit stands once; every error is one line with its place.
+
+Values come in layers (a YAML file, `key=value` words, options), later ones winning; `build` merges and checks them.
+"""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Iterable, Mapping
+from contextvars import ContextVar
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    SerializeAsAny,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from isoglot.errors import InputError, unknown
+from isoglot.registry import Registry
+
+T = TypeVar("T", bound="Settings")
+_is_inner: ContextVar[bool] = ContextVar("_is_inner", default=False)
+Layers = Iterable[tuple[str, Mapping[str, Any]]]
+
+
+class Settings(BaseModel):
+    """A frozen group of settings. Unknown keys, wrong types and values out of range are errors.
+
+    A single value stands for a list of one; numbers may be written as text (`1e-4`); true and false are no numbers.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _lists_and_booleans(cls, value: Any, info: ValidationInfo) -> Any:
+        hint = cls.model_fields[str(info.field_name)].annotation
+        options = (hint, *typing.get_args(hint))
+        if isinstance(value, bool) and bool not in options and Any not in options:
+            raise PydanticCustomError("boolean", "true or false is not accepted here")
+        if bool in options and not isinstance(value, bool) and not (value is None and type(None) in options):
+            raise PydanticCustomError("bool_type", "expected true or false")
+        if typing.get_origin(hint) is tuple and isinstance(value, (str, int, float, Mapping)):
+            return (value,)
+        return value
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _one_line(cls, value: Any, handler: ModelWrapValidatorHandler[Any]) -> Any:
+        """The outermost model says what is wrong as an InputError; inner ones leave it to that one, which knows the place."""
+        if _is_inner.get():
+            return handler(value)
+        token = _is_inner.set(True)
+        try:
+            return handler(value)
+        except ValidationError as error:
+            raise InputError(message(cls, error)) from None
+        finally:
+            _is_inner.reset(token)
+
+    def replace(self: T, **changes: Any) -> T:
+        """The same settings with some changed, checked as a whole."""
+        return type(self)(**{**to_dict(self), **changes})
+
+
+class Member(Settings):
+    """A member of a registry that is its own settings model; its name stands in this class alone.
+
+    Attributes:
+        name: as users write it.
+        is_default: taken where nothing is asked for.
+    """
+
+    name: ClassVar[str]
+    is_default: ClassVar[bool] = False
+
+    @property
+    def label(self) -> str:
+        """How tables call this member with these settings; by default its name."""
+        return self.name
+
+    @model_serializer(mode="wrap")
+    def _with_name(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {"name": self.name, **handler(self)}
+
+
+def member_of(registry: Registry[Any]) -> Any:
+    """The type of a field that holds a member: given as its name, or as a mapping of `name` and its settings."""
+
+    def read(value: Any) -> Any:
+        if value is None:
+            value = registry.default()
+        if isinstance(value, str):
+            value = {"name": value}
+        if isinstance(value, Mapping):
+            name = str(value.get("name", registry.default()))
+            if name not in registry:
+                raise PydanticCustomError(
+                    "member", "{text}", {"text": str(unknown(registry.kind, name, registry.names()))}
+                )
+            return registry[name](**{key: item for key, item in value.items() if key != "name"})
+        return value
+
+    return typing.Annotated[SerializeAsAny[Member], BeforeValidator(read)]
+
+
+def default_of(registry: Registry[Any]) -> Any:
+    """The default of a field of `member_of(registry)`: the member that marks itself `is_default`, with its defaults."""
+    return Field(default_factory=lambda: registry[registry.default()]())
+
+
+def build(cls: type[T], layers: Layers) -> T:
+    """Make settings from layers of values, later ones winning.
+
+    Args:
+        cls: nested models take nested mappings or dotted keys (`lora.rank`); `-` and `_` are the same in keys.
+        layers: (where the values come from, values) pairs; `where` opens the error messages.
+
+    Raises:
+        InputError: an unknown key, a value of the wrong type or out of range, a missing required key.
+    """
+    merged: dict[str, Any] = {}
+    origin: dict[str, str] = {}
+    for where, values in layers:
+        for key, value in values.items():
+            keys = str(key).replace("-", "_").split(".")
+            _merge(merged, keys, value)
+            origin[keys[0]] = where
+    token = _is_inner.set(True)
+    try:
+        return cls.model_validate(merged)
+    except ValidationError as error:
+        key = str(error.errors()[0]["loc"][0]) if error.errors()[0]["loc"] else ""
+        where = origin.get(key, "")
+        raise InputError(f"{where}: {message(cls, error)}" if where else message(cls, error)) from None
+    finally:
+        _is_inner.reset(token)
+
+
+def _merge(into: dict[str, Any], keys: list[str], value: Any) -> None:
+    key, *rest = keys
+    if rest:
+        below = into.get(key)
+        below = dict(below) if isinstance(below, Mapping) else {}
+        _merge(below, rest, value)
+        into[key] = below
+    elif isinstance(value, Mapping) and isinstance(into.get(key), Mapping):
+        into[key] = {**into[key], **value}
+    else:
+        into[key] = dict(value) if isinstance(value, Mapping) else value
+
+
+_EXPECTED = {
+    "int": "a whole number",
+    "float": "a number",
+    "finite": "a number",
+    "bool": "true or false",
+    "string": "text",
+    "tuple": "a list",
+    "dict": "a mapping",
+    "model": "a mapping",
+    "boolean": "a value other than true or false",
+}
+_LIMITS = {
+    "greater_than": "must be above {gt:g}",
+    "greater_than_equal": "must be at least {ge:g}",
+    "less_than": "must be below {lt:g}",
+    "less_than_equal": "must be at most {le:g}",
+}
+
+
+def message(cls: type[BaseModel], error: ValidationError) -> str:
+    """The first problem of a validation in one line: setting, what is wrong, what would be right."""
+    problem = error.errors(include_url=False)[0]
+    kind, value = str(problem["type"]), problem.get("input")
+    key = ".".join(str(part) for part in problem["loc"] if not str(part).startswith(("function-", "tuple[")))
+    context = dict(problem.get("ctx") or {})
+    if kind == "extra_forbidden":
+        return str(unknown("setting", key, _keys(cls, problem["loc"][:-1])))
+    if kind == "missing":
+        return f"setting '{key}' is missing"
+    if kind == "member":
+        return f"{key}: {context['text']}"
+    if kind == "value_error":
+        return f"{key}: {context['error']}" if key else str(context["error"])
+    if kind == "literal_error":
+        return f"{key}: {value!r} is not one of {context['expected'].replace(chr(39), '').replace(' or ', ', ')}"
+    if kind == "greater_than_equal" and not context["ge"]:
+        return f"{key} must not be negative, got {value}"
+    if kind in _LIMITS:
+        return f"{key} {_LIMITS[kind].format(**context)}, got {value}"
+    expected = _EXPECTED.get(kind.split("_")[0], problem["msg"])
+    return f"{key}: expected {expected}, got {value!r}"
+
+
+def _keys(cls: type[BaseModel], path: Iterable[Any]) -> list[str]:
+    """The settings of the model that `path` leads to."""
+    for part in path:
+        inner = cls.model_fields[part].annotation if part in cls.model_fields else None
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            cls = inner
+    return list(cls.model_fields)
+
+
+def to_dict(settings: BaseModel) -> dict[str, Any]:
+    """The settings as plain JSON values (tuples become lists)."""
+    return settings.model_dump(mode="json")
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """A YAML file that holds one mapping. InputError names file and line."""
+    import yaml
+
+    try:
+        value = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f"{path}:{mark.line + 1}" if mark else str(path)
+        raise InputError(f"{place}: not valid YAML ({getattr(error, 'problem', None) or 'syntax error'})") from None
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise InputError(f"{path}: expected a mapping of settings, found {type(value).__name__}")
+    return {str(key): item for key, item in value.items()}
+
+
+def read_words(words: Iterable[str]) -> dict[str, Any]:
+    """`key=value` words from the command line; values are read as YAML (`[a, b]`, `1e-4`, `true`, text)."""
+    import yaml
+
+    values = {}
+    for word in words:
+        key, sign, text = word.partition("=")
+        if not sign or not key:
+            raise InputError(f"'{word}': expected key=value")
+        try:
+            values[key] = yaml.safe_load(text)
+        except yaml.YAMLError:
+            values[key] = text
+    return values
