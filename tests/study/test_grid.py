@@ -228,7 +228,7 @@ def test_everything_wrong_is_found_before_training(run: Callable[..., StudyOutco
 
 
 def test_two_runs_cannot_work_on_one_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(home, "_PATIENCE", 0.2)
+    monkeypatch.setattr(directory, "_PATIENCE", 0.2)
     with (
         directory.lock(tmp_path),
         pytest.raises(InputError, match="another process works on this study"),
