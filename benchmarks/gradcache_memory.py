@@ -44,7 +44,7 @@ def step(rows: int, tokens: int) -> dict[str, Any]:
     torch.manual_seed(0)
     model = load_model(BASE, LoraSettings(), dropout=0.0).train()
     device = model.device
-    loss = CachedInfoNCE(model, scale=50.0, tokens=tokens) if tokens else InfoNCE(model, scale=50.0)
+    loss = info_nce(model, scale=50.0, tokens=tokens) if tokens else info_nce(model, scale=50.0)
 
     def run(given: int) -> tuple[float, float]:
         features = [column(given, 4, 12, 1), column(given, 8, 40, 2)]

@@ -72,15 +72,15 @@ def test_every_way_to_the_loss_is_the_cpus(base: Path, lora: LoraSettings | None
     state = reference.state_dict()
     features = columns(reference)
     given: dict[str, Any] = {"scale": 20.0, "symmetric": True}
-    value, gradients = run(InfoNCE(reference, **given), features)
+    value, gradients = run(info_nce(reference, **given), features)
     model = load_model(str(base), lora, dropout=0.0, device=DEVICE)
     model.load_state_dict({key: part.to(torch.float32) for key, part in state.items()})
     here = [{key: _put(part) for key, part in column.items()} for column in features]
     ways = {
-        "one": InfoNCE(model, chunks=1, **given),
-        "chunks": InfoNCE(model, chunks=3, **given),
-        "unpadded": InfoNCE(model, unpadded=True, **given),
-        "cached": CachedInfoNCE(model, tokens=40, **given),
+        "one": info_nce(model, chunks=1, **given),
+        "chunks": info_nce(model, chunks=3, **given),
+        "unpadded": info_nce(model, unpadded=True, **given),
+        "cached": info_nce(model, tokens=40, **given),
     }
     largest = max(float(part.abs().max()) for part in gradients)
     for name, loss in ways.items():

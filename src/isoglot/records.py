@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -14,8 +14,6 @@ FloatArray = npt.NDArray[np.float64]
 Float32Array = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
 
-Strategy = Literal["mono", "cross", "hybrid"]
-BatchKind = Literal["mono", "cross"]
 Setting = Literal["mono", "cross", "multi"]
 SETTINGS: tuple[Setting, ...] = ("mono", "cross", "multi")
 
@@ -37,35 +35,81 @@ class PairRow:
 
 
 @dataclass(frozen=True)
-class Batch:
-    """One training step of a plan.
+class Side:
+    """The queries or the passages of a batch, pair by pair.
 
-    `query_rows` and `passage_rows` are row numbers of the pair table, both of shape (batch_size,): position i of both is one
-    pair. In a mono batch `language` is the language of every row; in a cross batch it is None and the two rows of a position
-    are in two different languages.
+    Attributes:
+        rows: int64, shape (n,): rows of the pair table.
+        pairs: int64, shape (n,): numbers of the pairs that the rows belong to.
+        places: int64, shape (n,), ascending: places of those pairs among the pairs of the whole batch.
+        languages: int64, shape (n,): numbers of the rows' languages in the table's languages.
+    """
+
+    rows: IntArray
+    pairs: IntArray
+    places: IntArray
+    languages: IntArray
+
+    def between(self, first: int, end: int) -> Side:
+        """The rows of the pairs whose places lie in [first, end)."""
+        kept = slice(*np.searchsorted(self.places, (first, end)).tolist())
+        return Side(self.rows[kept], self.pairs[kept], self.places[kept], self.languages[kept])
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One training step of a plan: texts that know their pair, their side and their language.
+
+    A pair may have several queries and several passages, in different languages. A passage of a query's own pair answers it;
+    those of all other pairs do not.
+
+    Attributes:
+        step: of the plan.
+        kind: the strategy, or part of one, that made it.
+        source: of all its pairs.
+        language: of all its texts where the batch was drawn from the pairs of one language; None otherwise.
+        n_pairs: pairs in the batch.
+        queries, passages: the texts.
     """
 
     step: int
-    kind: BatchKind
+    kind: str
     source: str
     language: str | None
-    query_rows: IntArray
-    passage_rows: IntArray
+    n_pairs: int
+    queries: Side
+    passages: Side
 
     def __len__(self) -> int:
-        return len(self.query_rows)
+        return self.n_pairs
+
+    @property
+    def query_rows(self) -> IntArray:
+        return self.queries.rows
+
+    @property
+    def passage_rows(self) -> IntArray:
+        return self.passages.rows
+
+    @property
+    def is_aligned(self) -> bool:
+        """Whether every pair has one query and one passage, so that position i of both sides is one pair."""
+        return len(self.queries.rows) == self.n_pairs == len(self.passages.rows)
 
     def part(self, rank: int, world: int) -> Batch:
         """The slice of this global batch that process `rank` of `world` trains on; the slices tile the batch.
 
+        Places stay those of the global batch.
+
         Raises:
-            ValueError: the batch size is not a multiple of `world`.
+            ValueError: the number of pairs is not a multiple of `world`.
         """
         if len(self) % world:
-            raise ValueError(f"batch of {len(self)} rows cannot be split evenly over {world} processes")
+            raise ValueError(f"batch of {len(self)} pairs cannot be split evenly over {world} processes")
         share = len(self) // world
-        rows = slice(rank * share, (rank + 1) * share)
-        return Batch(self.step, self.kind, self.source, self.language, self.query_rows[rows], self.passage_rows[rows])
+        first = rank * share
+        queries, passages = (side.between(first, first + share) for side in (self.queries, self.passages))
+        return replace(self, n_pairs=share, queries=queries, passages=passages)
 
 
 @dataclass(frozen=True)

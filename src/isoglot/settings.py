@@ -6,7 +6,7 @@ Values come in layers (a YAML file, `key=value` words, options), later ones winn
 from __future__ import annotations
 
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
@@ -25,12 +25,15 @@ from pydantic import (
     model_serializer,
     model_validator,
 )
+from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 
 from isoglot.errors import InputError, unknown
 from isoglot.registry import Registry
 
 T = TypeVar("T", bound="Settings")
+Weights = dict[str, typing.Annotated[float, Field(ge=0)]]
+"""Weights by name, finite and not negative."""
 _is_inner: ContextVar[bool] = ContextVar("_is_inner", default=False)
 Layers = Iterable[tuple[str, Mapping[str, Any]]]
 
@@ -40,6 +43,9 @@ class Settings(BaseModel):
 
     A single value stands for a list of one; numbers may be written as text (`1e-4`); true and false are no numbers.
     """
+
+    inner: ClassVar[tuple[str, ...]] = ()
+    """Fields whose own settings may stand beside them; messages name those without the field."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True, allow_inf_nan=False)
 
@@ -52,7 +58,7 @@ class Settings(BaseModel):
             raise PydanticCustomError("boolean", "true or false is not accepted here")
         if bool in options and not isinstance(value, bool) and not (value is None and type(None) in options):
             raise PydanticCustomError("bool_type", "expected true or false")
-        if typing.get_origin(hint) is tuple and isinstance(value, (str, int, float, Mapping)):
+        if typing.get_origin(hint) is tuple and isinstance(value, (str, int, float)):
             return (value,)
         return value
 
@@ -70,9 +76,25 @@ class Settings(BaseModel):
         finally:
             _is_inner.reset(token)
 
+    @classmethod
+    def options(cls) -> dict[str, FieldInfo]:
+        """Every key that users may write, dotted where it belongs to a group, with its description and default."""
+        return dict(cls.model_fields)
+
+    @classmethod
+    def spelled(cls, keys: Sequence[str]) -> str:
+        """How users write the setting at this place of the model."""
+        while len(keys) > 1 and keys[0] in cls.inner:
+            keys = keys[1:]
+        return ".".join(keys)
+
     def replace(self: T, **changes: Any) -> T:
         """The same settings with some changed, checked as a whole."""
-        return type(self)(**{**to_dict(self), **changes})
+        return type(self)(**{**self.to_flat(), **changes})
+
+    def to_flat(self) -> dict[str, Any]:
+        """Plain JSON values as they stand in files: the class makes the same settings of them."""
+        return to_dict(self)
 
 
 class Member(Settings):
@@ -119,6 +141,30 @@ def member_of(registry: Registry[Any]) -> Any:
 def default_of(registry: Registry[Any]) -> Any:
     """The default of a field of `member_of(registry)`: the member that marks itself `is_default`, with its defaults."""
     return Field(default_factory=lambda: registry[registry.default()]())
+
+
+def member_options(registry: Registry[Any]) -> dict[str, FieldInfo]:
+    """The settings of all members of a registry, by name."""
+    return {key: field for member in registry for key, field in member.model_fields.items()}
+
+
+def lift(values: Any, field: str, registry: Registry[Any]) -> Any:
+    """Move settings of members that stand beside `field` into it: `strategy: hybrid, mono_share: .3`.
+
+    Those of members that are not chosen are dropped: one file of settings may serve several choices.
+    """
+    known = member_options(registry)
+    if not isinstance(values, Mapping) or not known.keys() & values.keys():
+        return values
+    rest = {key: value for key, value in values.items() if key not in known}
+    member = rest.get(field)
+    if isinstance(member, Member):
+        member = to_dict(member)
+    elif not isinstance(member, Mapping):
+        member = {"name": member or registry.default()}
+    name = member.get("name", registry.default())
+    own = registry[name].model_fields if name in registry else {}
+    return {**rest, field: {**member, **{key: value for key, value in values.items() if key in own}}}
 
 
 def build(cls: type[T], layers: Layers) -> T:
@@ -185,10 +231,11 @@ def message(cls: type[BaseModel], error: ValidationError) -> str:
     """The first problem of a validation in one line: setting, what is wrong, what would be right."""
     problem = error.errors(include_url=False)[0]
     kind, value = str(problem["type"]), problem.get("input")
-    key = ".".join(str(part) for part in problem["loc"] if not str(part).startswith(("function-", "tuple[")))
+    keys = [str(key) for key in problem["loc"] if not str(key).startswith(("function-", "tuple["))]
+    key = cls.spelled(keys) if issubclass(cls, Settings) else ".".join(keys)
     context = dict(problem.get("ctx") or {})
     if kind == "extra_forbidden":
-        return str(unknown("setting", key, _keys(cls, problem["loc"][:-1])))
+        return str(unknown("setting", key, _known(cls, key)))
     if kind == "missing":
         return f"setting '{key}' is missing"
     if kind == "member":
@@ -205,13 +252,11 @@ def message(cls: type[BaseModel], error: ValidationError) -> str:
     return f"{key}: expected {expected}, got {value!r}"
 
 
-def _keys(cls: type[BaseModel], path: Iterable[Any]) -> list[str]:
-    """The settings of the model that `path` leads to."""
-    for part in path:
-        inner = cls.model_fields[part].annotation if part in cls.model_fields else None
-        if isinstance(inner, type) and issubclass(inner, BaseModel):
-            cls = inner
-    return list(cls.model_fields)
+def _known(cls: type[BaseModel], key: str) -> list[str]:
+    """The settings that `key` may have been meant to be: those of its group, in full."""
+    options = list(cls.options()) if issubclass(cls, Settings) else list(cls.model_fields)
+    group = key.rpartition(".")[0]
+    return [option for option in options if option.rpartition(".")[0] == group] or options
 
 
 def to_dict(settings: BaseModel) -> dict[str, Any]:

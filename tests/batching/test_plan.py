@@ -194,13 +194,13 @@ def test_language_weights() -> None:
     ("settings", "message"),
     [
         ({"strategy": "hybird"}, "did you mean 'hybrid'"),
-        ({"mono_share": 1.5}, "between 0 and 1"),
+        ({"mono_share": 1.5}, "at most 1"),
         ({"batch_size": 1}, "at least 2"),
         ({"seed": -1}, "negative"),
         ({"source_temperature": 0}, "above 0"),
         ({"source_weights": {"nope": 1}}, "unknown source"),
         ({"language_weights": {"xx": 1}}, "unknown language"),
-        ({"language_weights": {"en": -1}}, "0 or more"),
+        ({"language_weights": {"en": -1}}, "language_weights.en must not be negative"),
         ({"batch_size": 31}, "30"),
     ],
 )

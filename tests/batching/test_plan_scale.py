@@ -89,9 +89,9 @@ def test_pairs_of_a_batch_and_of_its_parts() -> None:
     owner = {int(row): pair for pair, rows in enumerate(index.rows) for row in rows if row >= 0}
     for step in range(30):
         batch = plan[step]
-        assert plan.pairs_of(batch).tolist() == [owner[row] for row in batch.query_rows.tolist()]
+        assert batch.queries.pairs.tolist() == [owner[row] for row in batch.query_rows.tolist()]
         part = batch.part(1, 4)
-        assert plan.pairs_of(part).tolist() == [owner[row] for row in part.passage_rows.tolist()]
+        assert part.passages.pairs.tolist() == [owner[row] for row in part.passage_rows.tolist()]
 
 
 @pytest.mark.parametrize("n", [1, 2, 65_536, 65_537, (1 << 20) + 1, 40_000_000, 1 << 32, (1 << 32) + 1, 10**12])

@@ -106,7 +106,7 @@ def test_the_same_batches(both: tuple[PairTable, PackedTable], strategy: Any) ->
             first, second = getattr(one[step], field), getattr(two[step], field)
             assert first.dtype == second.dtype == np.int64
             assert first.tobytes() == second.tobytes()
-        assert np.array_equal(one.pairs_of(one[step]), two.pairs_of(two[step]))
+        assert np.array_equal(one[step].queries.pairs, two[step].queries.pairs)
 
 
 def test_splits_are_those_of_the_table_in_memory(both: tuple[PairTable, PackedTable]) -> None:

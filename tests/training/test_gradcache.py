@@ -63,13 +63,13 @@ def test_same_loss_and_gradients(
     model = load_model(str(base), LoraSettings(rank=4) if lora else None, dropout=0.0, device="cpu").double()
     features = columns(model, negatives)
     given = {"scale": 20.0, "symmetric": symmetric}
-    value, gradients = run(InfoNCE(model, **given), features)
+    value, gradients = run(info_nce(model, **given), features)
     for tokens in (1, TOKENS, 10_000):
-        cached, cached_gradients = run(CachedInfoNCE(model, tokens=tokens, **given), features)
+        cached, cached_gradients = run(info_nce(model, tokens=tokens, **given), features)
         assert cached == pytest.approx(value, abs=1e-12)
         assert farthest(gradients, cached_gradients) < 1e-12
     # what the trainer's backward pass is scaled by (accumulation, a gradient scaler) reaches the chunks
-    _, tripled = run(CachedInfoNCE(model, tokens=TOKENS, **given), features, factor=3.0)
+    _, tripled = run(info_nce(model, tokens=TOKENS, **given), features, factor=3.0)
     assert farthest([3 * part for part in gradients], tripled) < 1e-12
 
 
@@ -79,8 +79,8 @@ def test_rows_without_lengths_are_cut_in_their_order(base: Path) -> None:
     parts, back = cut_column(features[0], TOKENS)
     assert back is None
     assert len(parts) > 2
-    value, gradients = run(InfoNCE(model, scale=20.0), features)
-    cached, cached_gradients = run(CachedInfoNCE(model, scale=20.0, tokens=TOKENS), features)
+    value, gradients = run(info_nce(model, scale=20.0), features)
+    cached, cached_gradients = run(info_nce(model, scale=20.0, tokens=TOKENS), features)
     assert cached == pytest.approx(value, abs=1e-12)
     assert farthest(gradients, cached_gradients) < 1e-12
 
@@ -101,7 +101,7 @@ def replayed(model: SentenceTransformer, features: list[dict[str, Any]]) -> Foun
 def test_both_passes_draw_the_same_masks(base: Path) -> None:
     model = load_model(str(base), dropout=0.3, device="cpu").double().train()
     features = columns(model)
-    loss = CachedInfoNCE(model, scale=20.0, symmetric=True, tokens=TOKENS)
+    loss = info_nce(model, scale=20.0, symmetric=True, tokens=TOKENS)
     torch.manual_seed(5)
     value, gradients = replayed(model, features)
     after = torch.get_rng_state()
@@ -118,8 +118,8 @@ def test_evaluation_has_no_backward_pass(base: Path) -> None:
     model = load_model(str(base), dropout=0.3, device="cpu").eval()
     features = columns(model)
     with torch.no_grad():
-        cached = CachedInfoNCE(model, scale=20.0, tokens=TOKENS)(features, None)
-        assert float(cached) == pytest.approx(float(InfoNCE(model, scale=20.0)(features, None)), abs=1e-5)
+        cached = info_nce(model, scale=20.0, tokens=TOKENS)(features, None)
+        assert float(cached) == pytest.approx(float(info_nce(model, scale=20.0)(features, None)), abs=1e-5)
     assert not cached.requires_grad
 
 
@@ -130,8 +130,8 @@ def test_autocast_to_bfloat16(base: Path) -> None:
     plain = copy.deepcopy(model)
     for each in (model, plain):
         each.forward = torch.autocast("cpu", dtype=torch.bfloat16)(each.forward)  # type: ignore[method-assign]
-    value, gradients = run(InfoNCE(plain, scale=20.0), features)
-    cached, cached_gradients = run(CachedInfoNCE(model, scale=20.0, tokens=TOKENS), features)
+    value, gradients = run(info_nce(plain, scale=20.0), features)
+    cached, cached_gradients = run(info_nce(model, scale=20.0, tokens=TOKENS), features)
     assert cached == pytest.approx(value, rel=0.02)
     norms = [torch.cat([part.flatten() for part in found]) for found in (gradients, cached_gradients)]
     assert float(torch.nn.functional.cosine_similarity(*norms, dim=0)) > 0.99
@@ -161,15 +161,15 @@ def test_only_one_chunk_is_alive_at_a_time(base: Path) -> None:
             run(loss, given)
         return most
 
-    whole = peak(InfoNCE(model, scale=20.0), features)
-    small = peak(CachedInfoNCE(model, scale=20.0, tokens=TOKENS), features)
+    whole = peak(info_nce(model, scale=20.0), features)
+    small = peak(info_nce(model, scale=20.0, tokens=TOKENS), features)
     twice = [{**column, "lengths": column["lengths"] * 2} for column in features]
     twice = [
         {key: torch.cat([value, value]) if isinstance(value, torch.Tensor) else value for key, value in column.items()}
         for column in twice
     ]
     assert small < whole / 2
-    assert peak(CachedInfoNCE(model, scale=20.0, tokens=TOKENS), twice) < 1.4 * small
+    assert peak(info_nce(model, scale=20.0, tokens=TOKENS), twice) < 1.4 * small
 
 
 def test_resume_equals_an_unbroken_run_bit_for_bit(base: Path, tmp_path: Path) -> None:

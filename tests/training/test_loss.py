@@ -40,7 +40,7 @@ def test_matches_a_float64_reference(n_negatives: int, scale: float) -> None:
     random = np.random.default_rng(3)
     queries, passages, extra = (random.normal(size=(n, 8)) for n in (6, 6, n_negatives))
     columns = [{"input": torch.tensor(values)} for values in (queries, passages, extra) if len(values)]
-    loss = InfoNCE(Given(), scale=scale)(columns, None)  # type: ignore[arg-type]
+    loss = info_nce(Given(), scale=scale)(columns, None)  # type: ignore[arg-type]
     assert loss.dtype == torch.float64
     assert float(loss) == pytest.approx(reference(queries, passages, extra if n_negatives else None, scale), abs=1e-12)
 
@@ -49,7 +49,7 @@ def test_symmetric_is_the_mean_of_both_directions() -> None:
     random = np.random.default_rng(4)
     queries, passages = random.normal(size=(5, 8)), random.normal(size=(5, 8))
     columns = [{"input": torch.tensor(values)} for values in (queries, passages)]
-    loss = InfoNCE(Given(), scale=10.0, symmetric=True)(columns, None)  # type: ignore[arg-type]
+    loss = info_nce(Given(), scale=10.0, symmetric=True)(columns, None)  # type: ignore[arg-type]
     both = (reference(queries, passages, None, 10.0) + reference(passages, queries, None, 10.0)) / 2
     assert float(loss) == pytest.approx(both, abs=1e-12)
 
@@ -65,7 +65,7 @@ def test_loss_and_gradients_are_those_of_sentence_transformers(n_negatives: int,
         directions=("query_to_doc", "doc_to_query") if symmetric else ("query_to_doc",),
         partition_mode="per_direction" if symmetric else "joint",
     ).compute_loss_from_embeddings(columns, None)
-    ours = InfoNCE(Given(), scale=20.0, symmetric=symmetric)([{"input": part} for part in columns])  # type: ignore[arg-type]
+    ours = info_nce(Given(), scale=20.0, symmetric=symmetric)([{"input": part} for part in columns])  # type: ignore[arg-type]
     assert float(ours.detach()) == pytest.approx(float(theirs.detach()), abs=1e-12)
     for one, two in zip(torch.autograd.grad(ours, columns), torch.autograd.grad(theirs, columns)):
         assert float((one - two).abs().max()) < 1e-12
@@ -73,7 +73,7 @@ def test_loss_and_gradients_are_those_of_sentence_transformers(n_negatives: int,
 
 def test_half_precision_embeddings_are_compared_in_float32() -> None:
     columns = [{"input": torch.randn(6, 8, dtype=torch.bfloat16)} for _ in range(2)]
-    assert InfoNCE(Given(), scale=50.0)(columns, None).dtype == torch.float32  # type: ignore[arg-type]
+    assert info_nce(Given(), scale=50.0)(columns, None).dtype == torch.float32  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("chunks", [0, 1, 3, 7, 50])
@@ -93,7 +93,7 @@ def test_chunks_change_neither_loss_nor_gradients(base: Path, chunks: int) -> No
             if strip:
                 del column["lengths"]
         model.zero_grad()
-        loss = InfoNCE(model, scale=20.0, chunks=number)(columns, None)
+        loss = info_nce(model, scale=20.0, chunks=number)(columns, None)
         loss.backward()
         return float(loss), [p.grad.clone() for p in model.parameters() if p.grad is not None]
 

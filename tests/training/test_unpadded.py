@@ -45,7 +45,7 @@ def test_loss_and_gradients_are_those_of_padded_passes(
             for name in ("query_", "passage_", "negative_")
         ]
         model.zero_grad()
-        loss = InfoNCE(model, scale=20.0, unpadded=unpadded)(columns, None)
+        loss = info_nce(model, scale=20.0, unpadded=unpadded)(columns, None)
         loss.backward()
         return float(loss.detach()), [p.grad.clone() for p in model.parameters() if p.grad is not None]
 

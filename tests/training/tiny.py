@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from isoglot.data.pairs.table import PairTable
 from isoglot.records import PairRow
@@ -57,3 +58,13 @@ def pair_rows(n: int = 24, negatives: bool = False, languages: tuple[str, ...] =
 def pair_table(n: int = 24, negatives: bool = False, languages: tuple[str, ...] = LANGUAGES) -> PairTable:
     """The table of `pair_rows`."""
     return PairTable.from_rows(pair_rows(n, negatives, languages))
+
+
+def info_nce(model: Any, *, scale: float, symmetric: bool = False, tokens: int = 0, **more: Any) -> Any:
+    """The loss of in-batch negatives, with gradient caching where `tokens` are given."""
+    from isoglot.training.gradcache import CachedBatchLoss
+    from isoglot.training.loss import BatchLoss
+    from isoglot.training.losses.infonce import InfoNCE
+
+    terms = [InfoNCE(scale=scale, symmetric=symmetric)]
+    return CachedBatchLoss(model, terms, tokens=tokens, **more) if tokens else BatchLoss(model, terms, **more)

@@ -14,10 +14,10 @@ def composition(plan: BatchPlan, table: PairTable, steps: int) -> dict[str, Any]
     """Counts over the first `steps` batches.
 
     Returns:
-        {"steps", "batches": {"mono": n, "cross": n}, "mono_languages": {lang: batches}, "sources": {source: batches},
+        {"steps", "batches": {kind: n}, "mono_languages": {lang: batches}, "sources": {source: batches},
         "cross_pairs": {query language: {passage language: pairs}}, "pairs_seen": n, "pairs": n}
     """
-    kinds: Counter[str] = Counter()
+    kinds: Counter[str] = Counter({info.kind: 0 for info in plan.strata})
     languages: Counter[str] = Counter()
     sources: Counter[str] = Counter()
     cross: dict[str, Counter[str]] = {lang: Counter() for lang in table.languages}
@@ -29,11 +29,11 @@ def composition(plan: BatchPlan, table: PairTable, steps: int) -> dict[str, Any]
         if batch.language is not None:
             languages[batch.language] += 1
         else:
-            for query, passage in zip(table.column("lang", batch.query_rows), table.column("lang", batch.passage_rows)):
-                cross[query][passage] += 1
+            for query, passage in _language_pairs(batch):
+                cross[table.languages[query]][table.languages[passage]] += 1
     return {
         "steps": steps,
-        "batches": {"mono": kinds["mono"], "cross": kinds["cross"]},
+        "batches": dict(kinds),
         "mono_languages": dict(sorted(languages.items())),
         "sources": dict(sorted(sources.items())),
         "cross_pairs": {lang: dict(sorted(row.items())) for lang, row in cross.items() if row},
@@ -42,15 +42,25 @@ def composition(plan: BatchPlan, table: PairTable, steps: int) -> dict[str, Any]
     }
 
 
+def _language_pairs(batch: Batch) -> list[tuple[int, int]]:
+    """(query language, passage language) of every query with every passage of its pair."""
+    passages: dict[int, list[int]] = {}
+    for place, language in zip(batch.passages.places.tolist(), batch.passages.languages.tolist()):
+        passages.setdefault(place, []).append(language)
+    queries = zip(batch.queries.places.tolist(), batch.queries.languages.tolist())
+    return [(language, other) for place, language in queries for other in passages[place]]
+
+
 def format_strata(plan: BatchPlan) -> str:
     """One line per stratum: what it is drawn from and how often."""
     width = max(6, *(len(info.source) for info in plan.strata))
+    wide = max(6, *(len(info.kind) for info in plan.strata))
     lines = [
-        f"{'kind':<6} {'source':<{width}} {'language':<10} {'share':>7} {'pairs':>9} {'groups':>9} {'batches/epoch':>14}"
+        f"{'kind':<{wide}} {'source':<{width}} {'language':<10} {'share':>7} {'pairs':>9} {'groups':>9} {'batches/epoch':>14}"
     ]
     lines += [
-        f"{info.kind:<6} {info.source:<{width}} {info.language or 'any two':<10} {info.share:>7.4f} {info.pairs:>9} "
-        f"{info.groups:>9} {info.batches_per_epoch:>14}"
+        f"{info.kind:<{wide}} {info.source:<{width}} {info.language or 'two or more':<11} {info.share:>6.4f} "
+        f"{info.pairs:>9} {info.groups:>9} {info.batches_per_epoch:>14}"
         for info in plan.strata
     ]
     return "\n".join(lines)
@@ -58,16 +68,15 @@ def format_strata(plan: BatchPlan) -> str:
 
 def format_composition(counts: dict[str, Any]) -> str:
     """The table that `isoglot plan` prints under the strata."""
-    mono, cross = counts["batches"]["mono"], counts["batches"]["cross"]
-    lines = [
-        f"first {counts['steps']} steps: {mono} monolingual and {cross} cross-lingual batches, "
-        f"{counts['pairs_seen']} of {counts['pairs']} pairs seen"
-    ]
+    kinds = " and ".join(f"{number} {kind}" for kind, number in counts["batches"].items())
+    lines = [f"first {counts['steps']} steps: {kinds} batches, {counts['pairs_seen']} of {counts['pairs']} pairs seen"]
     if counts["mono_languages"]:
-        lines.append("monolingual batches: " + "  ".join(f"{lang} {n}" for lang, n in counts["mono_languages"].items()))
+        lines.append(
+            "batches of one language: " + "  ".join(f"{lang} {n}" for lang, n in counts["mono_languages"].items())
+        )
     if counts["cross_pairs"]:
         columns = sorted({lang for row in counts["cross_pairs"].values() for lang in row})
-        lines.append("cross-lingual pairs (rows: query language, columns: passage language)")
+        lines.append("pairs of the other batches (rows: query language, columns: passage language)")
         lines.append(" " * 8 + "".join(f"{lang:>8}" for lang in columns))
         for lang, row in sorted(counts["cross_pairs"].items()):
             lines.append(f"{lang:<8}" + "".join(f"{row.get(other, 0) or '.':>8}" for other in columns))
@@ -75,23 +84,22 @@ def format_composition(counts: dict[str, Any]) -> str:
 
 
 def format_batch(batch: Batch, table: PairTable, *, most: int = 5, width: int = 48) -> str:
-    """A batch with the first `most` of its pairs, texts cut to `width` characters."""
+    """A batch with the texts of its first `most` pairs, cut to `width` characters."""
     lines = [
         f"step {batch.step}: {batch.kind} {batch.language or ''}".rstrip()
         + f", source {batch.source}, {len(batch)} pairs"
     ]
-    queries, passages = batch.query_rows[:most], batch.passage_rows[:most]
-    columns = [
-        table.column("id", queries),
-        table.column("lang", queries),
-        table.column("query", queries),
-        table.column("lang", passages),
-        table.column("passage", passages),
-    ]
-    for key, query_lang, query, passage_lang, passage in zip(*columns):
-        lines.append(
-            f"  {_cut(key, 16):<16} {query_lang}: {_cut(query, width)}  ->  {passage_lang}: {_cut(passage, width)}"
-        )
+    for place in range(min(most, len(batch))):
+        queries, passages = (side.between(place, place + 1) for side in (batch.queries, batch.passages))
+        (key, *_) = table.column("id", queries.rows)
+        texts = [
+            "  ".join(
+                f"{lang}: {_cut(text, width)}"
+                for lang, text in zip(table.column("lang", side.rows), table.column(column, side.rows))
+            )
+            for column, side in (("query", queries), ("passage", passages))
+        ]
+        lines.append(f"  {_cut(key, 16):<16} {texts[0]}  ->  {texts[1]}")
     if len(batch) > most:
         lines.append(f"  ... and {len(batch) - most} more")
     return "\n".join(lines)

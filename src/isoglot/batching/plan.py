@@ -1,61 +1,76 @@
-"""The batch plan: a pure function from a step to the rows that are trained on.
-
-Strategies (Elmahdy, Lin and Ahmad 2024, arXiv 2408.10536, section 3; the baselines from Roy et al. 2020, arXiv 2004.05484):
-
-- `mono` ("X-X-mono"): one language for the whole batch, query and passage both in it;
-- `cross` ("X-Y"): in every pair, query and passage are in two different languages;
-- `hybrid`: each batch is mono with probability `mono_share` (alpha), cross otherwise.
-"""
+"""The batch plan: a pure function from a step to the texts that are trained on."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
 from itertools import count
-from typing import overload
+from typing import Any, ClassVar, overload
 
 import numpy as np
+from pydantic import Field, model_validator
+from pydantic.fields import FieldInfo
 
 from isoglot.batching.permutation import generator
 from isoglot.batching.schedule import Schedule
+from isoglot.batching.strategies import STRATEGIES, Choice, Strategy
 from isoglot.batching.stratum import Stratum
 from isoglot.data.pairs.index import PairIndex
 from isoglot.errors import InputError, unknown
-from isoglot.records import Batch, BatchKind, FloatArray, IntArray, Strategy
+from isoglot.records import Batch, FloatArray, IntArray, Side
+from isoglot.settings import Settings, Weights, default_of, lift, member_of, member_options, to_dict
 
-STRATEGIES: tuple[Strategy, ...] = ("mono", "cross", "hybrid")
 _LANGUAGES, _POSITIONS = 21, 22
 
 
-@dataclass(frozen=True)
-class PlanSettings:
-    """What a plan depends on beside the pairs.
+class PlanSettings(Settings):
+    """What a plan depends on beside the pairs. Settings of the strategy (`mono_share`) may stand among them."""
 
-    Attributes:
-        strategy: mono, cross or hybrid.
-        mono_share: alpha of hybrid: probability that a batch is monolingual.
-        batch_size: pairs per batch, over all processes.
-        seed: same seed, same batches, on every machine.
-        source_temperature: a source with n pairs is drawn with weight n ** (1 / temperature); 1 is by size, inf is uniform.
-        source_weights: weights of sources by name instead; sources that are not named are not used.
-        language_weights: weights of the languages of monolingual batches (default: uniform); languages that are not named are
-            not used in monolingual batches.
-    """
+    inner: ClassVar[tuple[str, ...]] = ("strategy",)
 
-    strategy: Strategy = "hybrid"
-    mono_share: float = 0.5
-    batch_size: int = 100
-    seed: int = 0
-    source_temperature: float = 1.0
-    source_weights: Mapping[str, float] = field(default_factory=dict)
-    language_weights: Mapping[str, float] = field(default_factory=dict)
+    strategy: member_of(STRATEGIES) = default_of(STRATEGIES)  # type: ignore[valid-type]
+    batch_size: int = Field(100, ge=2, description="pairs per batch, over all processes")
+    seed: int = Field(0, ge=0, description="same seed, same batches, on every machine")
+    source_temperature: float = Field(
+        1.0,
+        gt=0,
+        allow_inf_nan=True,
+        description="a source of n pairs is drawn with weight n^(1/T): 1 is by size, inf is uniform",
+    )
+    source_weights: Weights = Field(
+        {}, description="weights of sources by name instead; sources that are not named are not used"
+    )
+    language_weights: Weights = Field(
+        {},
+        description="weights of the languages of monolingual batches (default: uniform); languages that are not named are not "
+        "used in them",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _lift(cls, values: Any) -> Any:
+        return lift(values, "strategy", STRATEGIES)
+
+    def to_flat(self) -> dict[str, Any]:
+        return self.flatten(to_dict(self))
+
+    @staticmethod
+    def flatten(values: dict[str, Any]) -> dict[str, Any]:
+        """Plain values of these settings with the strategy's own among them: `strategy: hybrid, mono_share: .5`."""
+        strategy = dict(values["strategy"])
+        return {**values, "strategy": strategy.pop("name"), **strategy}
+
+    @classmethod
+    def options(cls) -> dict[str, FieldInfo]:
+        return {**super().options(), **member_options(STRATEGIES)}
 
 
 @dataclass(frozen=True)
 class StratumInfo:
-    """One kind of batch: its source, language (None: cross-lingual), probability per step and size."""
+    """What one kind of batch is drawn from: source, language (None: pairs in two or more), probability per step and size."""
 
-    kind: BatchKind
+    kind: str
     source: str
     language: str | None
     share: float
@@ -79,26 +94,24 @@ class BatchPlan:
     """
 
     def __init__(self, index: PairIndex, settings: PlanSettings) -> None:
-        _check(index, settings)
+        _check_names(index, settings)
         self.index = index
         self.settings = settings
         self.strata: list[StratumInfo] = []
+        self._kinds: list[Strategy] = []
         self._dealers: list[Stratum] = []
-        shares = _mono_shares(index, settings) + _cross_shares(index, settings)
         problems = []
-        for kind, source, lang, share in shares:
+        for kind, source, lang, share in _shares(index, settings):
             order = index.deal_order(source, lang)
             if order.n_groups < settings.batch_size:
                 where = f"source '{index.sources[source]}' in {lang or 'two or more languages'}"
                 problems.append(f"{where}: {order.n_groups}")
                 continue
             dealer = Stratum(order, index.group, settings.batch_size, settings.seed, len(self._dealers))
+            self._kinds.append(kind)
             self._dealers.append(dealer)
-            self.strata.append(
-                StratumInfo(
-                    kind, index.sources[source], lang, share, dealer.n_pairs, dealer.n_groups, dealer.batches_per_epoch
-                )
-            )
+            sizes = dealer.n_pairs, dealer.n_groups, dealer.batches_per_epoch
+            self.strata.append(StratumInfo(kind.name, index.sources[source], lang, share, *sizes))
         if problems:
             raise InputError(
                 f"batch size {settings.batch_size} is more than the pairs with different passages and queries of "
@@ -126,43 +139,24 @@ class BatchPlan:
         return self._batch(step)
 
     def _batch(self, step: int) -> Batch:
-        info, pairs = self._drawn(step)
-        rows = self.index.rows[pairs].astype(np.int64, copy=False)
-        if info.language is not None:
-            query_rows = passage_rows = rows[:, self.index.languages.index(info.language)]
-        else:
-            query_rows, passage_rows = self._two_languages(rows, step)
-        return Batch(step, info.kind, info.source, info.language, query_rows, passage_rows)
-
-    def _drawn(self, step: int) -> tuple[StratumInfo, IntArray]:
-        """The stratum of a step and the pairs of its batch, int64, shape (batch_size,)."""
         number, draw = self._schedule.at(step)
-        pairs = self._dealers[number].batch(draw)
+        info, seed = self.strata[number], self.settings.seed
         # the order inside a batch is shuffled too: processes that take slices get like shares of every kind of pair
-        return self.strata[number], generator(self.settings.seed, _POSITIONS, step).permutation(pairs)
+        pairs = generator(seed, _POSITIONS, step).permutation(self._dealers[number].batch(draw))
+        rows = self.index.rows[pairs].astype(np.int64, copy=False)
+        language = None if info.language is None else self.index.languages.index(info.language)
+        choices = self._kinds[number].choose(rows >= 0, language, partial(generator, seed, _LANGUAGES, step))
+        queries, passages = (_side(rows, pairs, choice) for choice in choices)
+        return Batch(step, info.kind, info.source, info.language, len(pairs), queries, passages)
 
-    def pairs_of(self, batch: Batch) -> IntArray:
-        """Pair numbers of a batch of this plan or a part of it, in the order of its rows; shape (len(batch),)."""
-        _, pairs = self._drawn(batch.step)
-        rows = self.index.rows[pairs]
-        # a row belongs to one pair; the place of each query row among all rows of the step's pairs tells which
-        order = np.argsort(rows, axis=None)
-        place = order[np.searchsorted(rows.ravel(), batch.query_rows, sorter=order)]
-        found: IntArray = pairs[place // rows.shape[1]]
-        return found
 
-    def _two_languages(self, rows: IntArray, step: int) -> tuple[IntArray, IntArray]:
-        """For each row of (batch_size, n_languages), two different languages that the pair has, ordered, uniformly."""
-        order = generator(self.settings.seed, _LANGUAGES, step).random(rows.shape)
-        order[rows < 0] = 2.0
-        every = np.arange(len(rows))
-        first = order.argmin(axis=1)
-        order[every, first] = 3.0
-        return rows[every, first], rows[every, order.argmin(axis=1)]
+def _side(rows: IntArray, pairs: IntArray, choice: Choice) -> Side:
+    places, languages = choice
+    return Side(rows[places, languages], pairs[places], places, languages)
 
 
 def _source_weights(index: PairIndex, settings: PlanSettings, lang: str | None) -> FloatArray:
-    """Unnormalised weight of each source for batches in `lang` (None: cross-lingual), shape (n_sources,)."""
+    """Unnormalised weight of each source for batches in `lang` (None: of two or more languages), shape (n_sources,)."""
     sizes = index.counts[:, index.column(lang)].astype(np.float64)
     if settings.source_weights:
         given = np.array([settings.source_weights.get(name, 0.0) for name in index.sources], dtype=np.float64)
@@ -170,62 +164,51 @@ def _source_weights(index: PairIndex, settings: PlanSettings, lang: str | None) 
     return np.where(sizes > 0, sizes ** (1.0 / settings.source_temperature), 0.0)
 
 
-Share = tuple[BatchKind, int, "str | None", float]
+Share = tuple[Strategy, int, "str | None", float]
 
 
-def _mono_shares(index: PairIndex, settings: PlanSettings) -> list[Share]:
-    part = {"mono": 1.0, "cross": 0.0, "hybrid": settings.mono_share}[settings.strategy]
+def _shares(index: PairIndex, settings: PlanSettings) -> Iterator[Share]:
+    """(kind of batch, source, language, probability per step) of all strata."""
+    for kind, probability in settings.strategy.parts():
+        if probability <= 0:
+            continue
+        languages = _languages(index, settings) if kind.by_language else {None: 1.0}
+        for lang, weight in languages.items():
+            sources = _source_weights(index, settings, lang)
+            if sources.sum() <= 0:
+                raise InputError(
+                    f"strategy '{settings.strategy.name}' needs pairs that exist in two or more languages; found none "
+                    f"(languages: {', '.join(index.languages)}): give parallel pairs with the same id in each language, or "
+                    f"use a strategy of one language per batch ({', '.join(_monolingual())})"
+                )
+            for number, value in enumerate(sources):
+                if value > 0:
+                    share = probability * weight / sum(languages.values()) * float(value / sources.sum())
+                    yield kind, number, lang, share
+
+
+def _monolingual() -> list[str]:
+    return [strategy.name for strategy in STRATEGIES if strategy.by_language]
+
+
+def _languages(index: PairIndex, settings: PlanSettings) -> dict[str | None, float]:
+    """Weights of the languages of monolingual batches."""
     chosen = settings.language_weights or dict.fromkeys(index.languages, 1.0)
-    languages = {lang: chosen[lang] for lang in index.languages if chosen.get(lang, 0.0) > 0}
-    languages = {lang: weight for lang, weight in languages.items() if _source_weights(index, settings, lang).sum() > 0}
-    if part > 0 and not languages:
+    weights: dict[str | None, float] = {
+        lang: chosen[lang]
+        for lang in index.languages
+        if chosen.get(lang, 0.0) > 0 and _source_weights(index, settings, lang).sum() > 0
+    }
+    if not weights:
         raise InputError("no language has pairs for monolingual batches under these source and language weights")
-    shares: list[Share] = []
-    for lang, weight in languages.items() if part > 0 else ():
-        sources = _source_weights(index, settings, lang)
-        shares += [
-            ("mono", number, lang, part * weight / sum(languages.values()) * float(value / sources.sum()))
-            for number, value in enumerate(sources)
-            if value > 0
-        ]
-    return shares
+    return weights
 
 
-def _cross_shares(index: PairIndex, settings: PlanSettings) -> list[Share]:
-    part = {"mono": 0.0, "cross": 1.0, "hybrid": 1.0 - settings.mono_share}[settings.strategy]
-    if part <= 0:
-        return []
-    sources = _source_weights(index, settings, None)
-    if sources.sum() <= 0:
-        only = ", ".join(index.languages)
-        raise InputError(
-            f"strategy '{settings.strategy}' needs pairs that exist in two or more languages; found none (languages: {only}): "
-            "give parallel pairs with the same id in each language, or use strategy 'mono'"
-        )
-    return [
-        ("cross", number, None, part * float(value / sources.sum()))
-        for number, value in enumerate(sources)
-        if value > 0
-    ]
-
-
-def _check(index: PairIndex, settings: PlanSettings) -> None:
-    if settings.strategy not in STRATEGIES:
-        raise unknown("strategy", settings.strategy, STRATEGIES)
-    if not 0.0 <= settings.mono_share <= 1.0:
-        raise InputError(f"mono_share must lie between 0 and 1, got {settings.mono_share}")
-    if settings.batch_size < 2:
-        raise InputError(f"batch_size must be at least 2 (in-batch negatives), got {settings.batch_size}")
-    if settings.seed < 0:
-        raise InputError(f"seed must not be negative, got {settings.seed}")
-    if not settings.source_temperature > 0:
-        raise InputError(f"source_temperature must be above 0, got {settings.source_temperature}")
+def _check_names(index: PairIndex, settings: PlanSettings) -> None:
     for kind, weights, known in (
         ("source", settings.source_weights, index.sources),
         ("language", settings.language_weights, index.languages),
     ):
-        for name, weight in weights.items():
+        for name in weights:
             if name not in known:
                 raise unknown(f"{kind} in {kind}_weights", name, known)
-            if not 0 <= weight < float("inf"):
-                raise InputError(f"{kind}_weights: weight of '{name}' must be 0 or more, got {weight}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -18,12 +19,17 @@ from isoglot.records import Batch, IntArray
 
 @dataclass(frozen=True)
 class TextBatch:
-    """Texts of one step: `queries[i]` and `passages[i]` are one pair; `negatives` belong to all queries."""
+    """Texts of one step; `negatives` belong to all queries.
+
+    `query_pairs` and `passage_pairs` tell which texts belong together; None: position i of both sides is one pair.
+    """
 
     step: int
     queries: list[str]
     passages: list[str]
     negatives: list[str]
+    query_pairs: IntArray | None = None
+    passage_pairs: IntArray | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,26 +37,36 @@ class RowBatch:
     """Rows of one step; it reads like a `TextBatch`, but texts are looked up only when they are asked for.
 
     Attributes:
-        source: the dataset that it is a step of.
-        query_rows, passage_rows: int64, shape (n,): rows of the table; position i of both is one pair.
+        dataset: that it is a step of.
+        batch: this process's slice of the global batch.
         negatives: texts, each once; they belong to all queries.
         negative_places: int64, shape (len(negatives), 2): (row, place in that row's list) where each negative stands.
     """
 
-    step: int
-    source: PlanDataset
-    query_rows: IntArray
-    passage_rows: IntArray
+    dataset: PlanDataset
+    batch: Batch
     negatives: list[str]
     negative_places: IntArray
 
     @property
+    def step(self) -> int:
+        return self.batch.step
+
+    @property
     def queries(self) -> list[str]:
-        return self.source.table.column("query", self.query_rows)
+        return self.dataset.table.column("query", self.batch.query_rows)
 
     @property
     def passages(self) -> list[str]:
-        return self.source.table.column("passage", self.passage_rows)
+        return self.dataset.table.column("passage", self.batch.passage_rows)
+
+    @property
+    def query_pairs(self) -> IntArray | None:
+        return None if self.batch.is_aligned else self.batch.queries.places
+
+    @property
+    def passage_pairs(self) -> IntArray | None:
+        return None if self.batch.is_aligned else self.batch.passages.places
 
 
 class PlanDataset(Sequence[RowBatch]):
@@ -62,6 +78,9 @@ class PlanDataset(Sequence[RowBatch]):
         steps: length.
         negatives: at most this many explicit negatives per row.
         rank, world: which slice of every global batch this process takes.
+
+    Attributes:
+        tokens: the token ids of its texts, once a collator has prepared them.
     """
 
     column_names = ("query", "passage")
@@ -70,9 +89,10 @@ class PlanDataset(Sequence[RowBatch]):
         self, table: PairTable, plan: BatchPlan, steps: int, *, negatives: int = 0, rank: int = 0, world: int = 1
     ) -> None:
         self.table = table
+        self.negatives = negatives if negatives and table.has_negatives else 0
+        self.tokens: Any = None
         self._plan = plan
         self._steps = steps
-        self.negatives = negatives if negatives and table.has_negatives else 0
         self._rank = rank
         self._world = world
 
@@ -83,13 +103,12 @@ class PlanDataset(Sequence[RowBatch]):
         if not 0 <= step < self._steps:  # a plan has no end: this is what ends a loop over the dataset
             raise IndexError(step)
         batch = self._plan[step]
-        part = batch.part(self._rank, self._world)
         # the processes share out the negatives of the whole batch, so that none of them counts twice
-        found = list(self._explicit_negatives(batch).items())
-        begin, end = (len(found) * number // self._world for number in (self._rank, self._rank + 1))
-        places = np.array([place for _, place in found[begin:end]], dtype=np.int64).reshape(-1, 2)
-        texts = [text for text, _ in found[begin:end]]
-        return RowBatch(step, self, part.query_rows, part.passage_rows, texts, places)
+        negatives = list(self._explicit_negatives(batch).items())
+        begin, end = (len(negatives) * number // self._world for number in (self._rank, self._rank + 1))
+        places = np.array([place for _, place in negatives[begin:end]], dtype=np.int64).reshape(-1, 2)
+        texts = [text for text, _ in negatives[begin:end]]
+        return RowBatch(self, batch.part(self._rank, self._world), texts, places)
 
     def used_rows(self) -> tuple[IntArray, IntArray]:
         """(rows whose query is used, rows whose passage is used) in any step of any process, ascending, each once.
@@ -114,17 +133,15 @@ class PlanDataset(Sequence[RowBatch]):
         """
         if not self.negatives:
             return {}
-        index = self._plan.index
-        pairs = self._plan.pairs_of(batch)
-        rows = index.rows[pairs]
+        rows = self._plan.index.rows[batch.queries.pairs]
         positives = set(self.table.column("passage", rows[rows >= 0]))
-        found: dict[str, tuple[int, int]] = {}
+        negatives: dict[str, tuple[int, int]] = {}
         lists = self.table.column("negatives", batch.passage_rows)
         for row, texts in zip(batch.passage_rows.tolist(), lists):
             for place, text in enumerate(list(texts or ())[: self.negatives]):
                 if text not in positives:
-                    found.setdefault(text, (row, place))
-        return found
+                    negatives.setdefault(text, (row, place))
+        return negatives
 
 
 class StepSampler:

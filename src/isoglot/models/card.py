@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from isoglot.files import write_text
-from isoglot.training.settings import TrainSettings
 
 _TEXT = """\
 ---
@@ -35,18 +35,34 @@ The licence is that of the base model and of the training data.
 """
 
 
-def write_card(path: Path, settings: TrainSettings, prompts: dict[str, str] | None = None) -> None:
-    """Write the model card."""
-    share = f" (mono_share {settings.mono_share:g})" if settings.strategy == "hybrid" else ""
-    prompts = prompts or {}
+def write_card(
+    path: Path,
+    *,
+    base: str,
+    tuning: str,
+    strategy: str,
+    batch_size: int,
+    pairs: Sequence[str],
+    prompts: Mapping[str, str],
+) -> None:
+    """Write the model card.
+
+    Args:
+        path: of the file.
+        base: name of the base model.
+        tuning, strategy: in words.
+        batch_size: pairs per batch.
+        pairs: sources of the training pairs.
+        prompts: of "query" and "document".
+    """
     write_text(
         path,
         _TEXT.format(
-            base=settings.base,
-            tuning="LoRA" if settings.tuning == "lora" else "full fine-tuning",
-            strategy=settings.strategy + share,
-            batch_size=settings.batch_size,
-            pairs=", ".join(settings.pairs),
+            base=base,
+            tuning=tuning,
+            strategy=strategy,
+            batch_size=batch_size,
+            pairs=", ".join(pairs),
             query=prompts.get("query", ""),
             passage=prompts.get("document", ""),
         ),

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Literal
 from isoglot.data.hub import hub_reachable
 from isoglot.errors import InputError
 from isoglot.models.offline import OFFLINE_NAME, offline_base
-from isoglot.training.settings import LoraSettings
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -97,7 +96,6 @@ def _resolve_directory(name: str, path: Path) -> Base:
 
 def load_model(
     name_or_path: str,
-    lora: LoraSettings | None = None,
     *,
     query_prompt: str | None = None,
     passage_prompt: str | None = None,
@@ -109,7 +107,6 @@ def load_model(
     Args:
         name_or_path: hub id, short name, directory (transformers or sentence-transformers layout, an adapter, a run) or
             `offline:multilingual-e5-small`. An adapter is merged into its base.
-        lora: add trainable low-rank adapters and freeze everything else.
         query_prompt, passage_prompt: instead of the base's own.
         dropout: instead of the encoder's own.
         device: `cpu`, `cuda`, ...; None: the best there is.
@@ -122,10 +119,6 @@ def load_model(
     _set_prompts(model, base, query_prompt, passage_prompt)
     if dropout is not None:
         _set_dropout(model, dropout)
-    if lora is not None:
-        from isoglot.models.lora import add_lora
-
-        add_lora(model, lora)
     return model
 
 

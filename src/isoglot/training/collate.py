@@ -25,7 +25,8 @@ class Collator:
     """Gives the columns of a step as `model.preprocess` would, without tokenising what was tokenised before (`prepare`).
 
     Gives `query_*`, `passage_*` and, where there are explicit negatives, `negative_*`: no name is a prefix of another, because
-    the trainer groups features by prefix. `*_lengths` are the rows' token counts as a plain list.
+    the trainer groups features by prefix. `*_lengths` are the rows' token counts as a plain list;
+    `query_pairs` and `passage_pairs` (int64, shape (n,)) come where a pair has several texts on a side.
 
     Args:
         model: gives tokenizer and prompts ("query", "document").
@@ -45,7 +46,6 @@ class Collator:
         self._options = {} if max_length is None else {"max_length": max_length}
         self._tokenizer = TextTokenizer(model.tokenizer, max_length)
         self._root = root
-        self._prepared: dict[int, StepTokens] = {}  # by the dataset's id()
         self._templates: dict[str, Template] = {}
         self._pin = torch.cuda.is_available()
         # cutting columns off a left-padded batch would cut text off
@@ -70,7 +70,7 @@ class Collator:
             self._templates[column] = template
         root = self._root if self._root is not None else cache_dir() / "tokens"
         try:
-            self._prepared[id(steps)] = StepTokens(steps, self._tokenizer, self._prompts, root, show)
+            steps.tokens = StepTokens(steps, self._tokenizer, self._prompts, root, show)
         except OSError as error:
             reason = error.strerror or error
             print(f"{root}: cannot keep token ids here ({reason}); every step tokenises instead", file=sys.stderr)
@@ -80,13 +80,16 @@ class Collator:
     def __call__(self, items: Sequence[RowBatch | TextBatch]) -> dict[str, Any]:
         """Features of the one step in `items`."""
         (item,) = items
-        tokens = self._prepared.get(id(item.source)) if isinstance(item, RowBatch) else None
+        tokens = item.dataset.tokens if isinstance(item, RowBatch) else None
         batch: dict[str, Any] = {}
         for name, (features, lengths) in (self._read(tokens, item) if tokens else self._tokenize(item)).items():
             self.tokens += sum(lengths)
             batch |= {f"{name}_{key}": value for key, value in features.items()}
             if self._sortable:
                 batch[f"{name}_lengths"] = lengths
+        if item.query_pairs is not None and item.passage_pairs is not None:
+            batch["query_pairs"] = torch.from_numpy(item.query_pairs)
+            batch["passage_pairs"] = torch.from_numpy(item.passage_pairs)
         return batch
 
     def _read(self, tokens: StepTokens, item: Any) -> dict[str, tuple[dict[str, Any], list[int]]]:
@@ -98,9 +101,9 @@ class Collator:
 
     def _tokenize(self, item: RowBatch | TextBatch) -> dict[str, tuple[dict[str, Any], list[int]]]:
         """(features, lengths) per column, from texts."""
-        found = {}
+        columns = {}
         for name, texts in (("query", item.queries), ("passage", item.passages), ("negative", item.negatives)):
             if texts:
                 features = self._model.preprocess(texts, prompt=self._prompts[name] or None, **self._options)
-                found[name] = dict(features), features["attention_mask"].sum(dim=1).tolist()
-        return found
+                columns[name] = dict(features), features["attention_mask"].sum(dim=1).tolist()
+        return columns

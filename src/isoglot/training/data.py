@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from isoglot.batching.plan import BatchPlan, PlanSettings
 from isoglot.batching.sampler import PlanDataset
+from isoglot.batching.strategies import STRATEGIES
 from isoglot.data.pairs.table import PairTable, load_pairs
 from isoglot.errors import InputError
 from isoglot.processes import processes
@@ -24,7 +25,7 @@ def load_data(
     """(training pairs, validation pairs or None, the plan of the training pairs)."""
     table = table or load_pairs(settings.pairs, languages=settings.languages or None, data_dir=data_dir)
     table, validation = _validation(settings, table, data_dir)
-    return table, validation, BatchPlan(table.index, settings.plan())
+    return table, validation, BatchPlan(table.index, settings.plan)
 
 
 def _validation(settings: TrainSettings, table: PairTable, data_dir: Path | None) -> tuple[PairTable, PairTable | None]:
@@ -32,7 +33,7 @@ def _validation(settings: TrainSettings, table: PairTable, data_dir: Path | None
     if settings.validation:
         return table, load_pairs(settings.validation, data_dir=data_dir)
     if settings.validation_share:
-        return table.split(settings.validation_share, settings.seed)
+        return table.split(settings.validation_share, settings.plan.seed)
     return table, None
 
 
@@ -47,12 +48,12 @@ def datasets(
 ) -> list[PlanDataset]:
     """This process's slices of the training steps, then of the validation steps where there are any; tokenised."""
     me = processes()
-    found = [PlanDataset(table, plan, steps, negatives=settings.negatives, rank=me.rank, world=me.world)]
+    slices = [PlanDataset(table, plan, steps, negatives=settings.negatives, rank=me.rank, world=me.world)]
     if validation is not None:
-        found.append(_validation_steps(settings, validation))
-    for dataset in found:
+        slices.append(_validation_steps(settings, validation))
+    for dataset in slices:
         collator.prepare(dataset, show=show)
-    return found
+    return slices
 
 
 def _validation_steps(settings: TrainSettings, table: PairTable) -> PlanDataset:
@@ -60,19 +61,15 @@ def _validation_steps(settings: TrainSettings, table: PairTable) -> PlanDataset:
     groups = table.index.n_groups
     parallel = bool(table.index.counts[:, -1].any())
     me = processes()
-    size = min(settings.batch_size, groups)
+    # pairs that no language shares with another are validated in one language per batch
+    strategy = settings.plan.strategy if parallel else next(kind() for kind in STRATEGIES if kind.by_language)
+    size = min(settings.plan.batch_size, groups)
     while True:
         size -= size % me.world
         if not size:
             raise InputError(f"validation: {groups} pairs are too few for {me.world} processes")
-        asked = PlanSettings(
-            strategy=settings.strategy if parallel else "mono",
-            mono_share=settings.mono_share,
-            batch_size=size,
-            seed=settings.seed,
-        )
         try:
-            plan = BatchPlan(table.index, asked)
+            plan = BatchPlan(table.index, PlanSettings(strategy=strategy, batch_size=size, seed=settings.plan.seed))
             break
         except InputError:
             if size <= 4:

@@ -75,16 +75,49 @@ def gather_uneven(rows: Tensor) -> Tensor:
     if me.world == 1:
         return rows
     import torch
-    import torch.distributed as dist
     from sentence_transformers.util import all_gather_with_grad
 
-    counts = torch.zeros(me.world, dtype=torch.int64, device=rows.device)
-    counts[me.rank] = len(rows)
-    dist.all_reduce(counts)
-    sizes = counts.tolist()
+    sizes = _counts(len(rows)).tolist()
     if not (most := max(sizes)):
         return rows
     # every process takes part in the gather's backward pass, also one without rows of its own
     padding = rows.new_zeros((most - len(rows), rows.shape[1]), requires_grad=torch.is_grad_enabled())
     every = all_gather_with_grad(torch.cat([rows, padding])).unflatten(0, (me.world, most))
-    return torch.cat([part[:size] for part, size in zip(every, sizes)])
+    return torch.cat([column[:size] for column, size in zip(every, sizes)])
+
+
+def own_rows(n: int) -> range:
+    """Where this process's n rows stand among the rows of all processes (`gather_uneven`)."""
+    me = processes()
+    if me.world == 1:
+        return range(n)
+    counts = _counts(n).tolist()
+    begin = sum(counts[: me.rank])
+    return range(begin, begin + n)
+
+
+def gather_numbers(numbers: Tensor) -> Tensor:
+    """int64 numbers of all processes in the order of ranks, as many as each has; shape (n,)."""
+    me = processes()
+    if me.world == 1:
+        return numbers
+    import torch
+    import torch.distributed as dist
+
+    sizes = _counts(len(numbers)).tolist()
+    padded = torch.nn.functional.pad(numbers, (0, max(sizes) - len(numbers)))
+    columns = [torch.empty_like(padded) for _ in sizes]
+    dist.all_gather(columns, padded)
+    return torch.cat([column[:size] for column, size in zip(columns, sizes)])
+
+
+def _counts(n: int) -> Tensor:
+    """How many rows each process has, int64, shape (world,)."""
+    import torch
+    import torch.distributed as dist
+
+    me = processes()
+    counts = torch.zeros(me.world, dtype=torch.int64, device=_device())
+    counts[me.rank] = n
+    dist.all_reduce(counts)
+    return counts

@@ -1,4 +1,4 @@
-"""InfoNCE for batches that do not fit into memory: gradient caching (Gao et al. 2021, arXiv 2101.06983).
+"""Losses of batches that do not fit into memory: gradient caching (Gao et al. 2021, arXiv 2101.06983).
 
 1. Every column is embedded chunk by chunk without a graph; the state of the random generators is kept per chunk.
 2. The loss over all embeddings gives its gradient with respect to them; no encoder is involved.
@@ -12,7 +12,7 @@ Only one chunk's activations exist at a time, for one more forward pass per step
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
 from typing import Any
 
@@ -22,45 +22,49 @@ from sentence_transformers.base.losses.gradcache import CachedLossMixin, RandCon
 from torch import Tensor
 
 from isoglot.training.loss import (
-    Columns,
-    InfoNCE,
+    BatchLoss,
+    Pairs,
     bounded_chunks,
-    gather_columns,
-    info_nce,
+    gather_batch,
     inverse,
-    part_of,
+    queries_per_process,
+    rows_of,
+    take_pairs,
 )
+from isoglot.training.losses import EmbeddedBatch, LossTerm
 from isoglot.training.unpadded import on_device
 
 MOST_SCORES = 1 << 24
 """Scores that are held at a time: 64 MiB in float32, a few times over in the backward pass."""
 
 
-class CachedInfoNCE(CachedLossMixin, InfoNCE):
-    """`InfoNCE` with gradient caching: the same loss and gradients in bounded memory.
+class CachedBatchLoss(CachedLossMixin, BatchLoss):
+    """`BatchLoss` with gradient caching: the same loss and gradients in bounded memory.
 
     Args:
-        model, scale, symmetric: as for `InfoNCE`.
+        model, terms: as for `BatchLoss`.
         tokens: per forward pass at most, with padding (one row may be longer).
 
-    Inputs: as for `InfoNCE`. The returned loss has its gradients up to the embeddings already; its `backward` runs step 3.
+    Inputs: as for `BatchLoss`. The returned loss has its gradients up to the embeddings already; its `backward` runs step 3.
     """
 
     mini_batch_size = sys.maxsize  # a column of the mixin is one of our chunks here, and is not cut further
 
-    def __init__(self, model: SentenceTransformer, *, scale: float, symmetric: bool = False, tokens: int) -> None:
-        super().__init__(model, scale=scale, symmetric=symmetric)
+    def __init__(self, model: SentenceTransformer, terms: Sequence[LossTerm], *, tokens: int) -> None:
+        super().__init__(model, terms)
         self.tokens = tokens
         self._layout: list[tuple[int, Tensor | None]] = []
+        self._pairs: Pairs = None
 
     def forward(self, sentence_features: Iterable[dict[str, Any]], labels: Tensor | None = None) -> Tensor:
-        parts: list[dict[str, Any]] = []
+        chunks: list[dict[str, Any]] = []
         self._layout = []
-        for features in sentence_features:
+        columns, self._pairs = take_pairs(sentence_features)
+        for features in columns:
             cut, back = cut_column(features, self.tokens)
-            parts += cut
+            chunks += cut
             self._layout.append((len(cut), back))
-        loss: Tensor = self.forward_cached(parts, labels)
+        loss: Tensor = self.forward_cached(chunks, labels)
         return loss
 
     def embed_minibatch(
@@ -88,27 +92,34 @@ class CachedInfoNCE(CachedLossMixin, InfoNCE):
         for count, back in self._layout:
             column = torch.cat([next(chunks)[0] for _ in range(count)])
             embeddings.append(column if back is None else column[back])
-        columns = gather_columns(embeddings)
+        batch = gather_batch(embeddings, self._pairs)
         if not with_backward:
-            return self._sum(columns, backward=False)
+            return self._mean(batch, backward=False)
         # the blocks share what lies below (order, all-gather): cut the graph there and go through that once
-        given = columns[:3]
-        leaves = [part.detach().requires_grad_() for part in given]
-        loss = self._sum(Columns(leaves[0], leaves[1], leaves[2], columns.own), backward=True)
+        given = batch[:3]
+        leaves = [column.detach().requires_grad_() for column in given]
+        loss = self._mean(batch._replace(queries=leaves[0], passages=leaves[1], negatives=leaves[2]), backward=True)
         torch.autograd.backward(list(given), [_gradient(leaf) for leaf in leaves])
         return loss
 
-    def _sum(self, columns: Columns, *, backward: bool) -> Tensor:
-        """The mean over this process's pairs, block by block."""
-        size = max(1, MOST_SCORES // (len(columns.passages) + len(columns.negatives)))
-        total = columns.queries.new_zeros(())
-        for begin in range(columns.own.start, columns.own.stop, size):
-            rows = range(begin, min(begin + size, columns.own.stop))
-            part = info_nce(columns, rows, scale=self.scale, symmetric=self.symmetric) / len(columns.own)
+    def _mean(self, batch: EmbeddedBatch, *, backward: bool) -> Tensor:
+        """The loss over this process's rows, block by block."""
+        size = max(1, MOST_SCORES // max(1, len(batch.passages) + len(batch.negatives)))
+        n_blocks = max(1, -(-len(batch.own_queries) // size))
+        total = batch.queries.new_zeros(())
+        for block in range(n_blocks):
+            queries, passages = (_block(rows, block, n_blocks) for rows in (batch.own_queries, batch.own_passages))
+            loss = self.sum(batch, queries, passages) / queries_per_process(batch)
             if backward:
-                part.backward()
-            total = total + part.detach()
+                loss.backward()
+            total = total + loss.detach()
         return total
+
+
+def _block(rows: range, number: int, n_blocks: int) -> range:
+    """The `number`-th of `n_blocks` like parts of some rows."""
+    begin, end = (rows.start + len(rows) * edge // n_blocks for edge in (number, number + 1))
+    return range(begin, end)
 
 
 def _gradient(leaf: Tensor) -> Tensor:
@@ -127,8 +138,8 @@ def cut_column(features: dict[str, Any], tokens: int) -> tuple[list[dict[str, An
     if lengths is None:
         step = max(1, tokens // full)
         every = torch.arange(n, device=ids.device)
-        return [part_of(features, every[begin : begin + step], full, n) for begin in range(0, n, step)], None
+        return [rows_of(features, every[begin : begin + step], full, n) for begin in range(0, n, step)], None
     order = sorted(range(n), key=lengths.__getitem__)
     take = on_device(torch.tensor(order), ids.device)
     bounds = bounded_chunks([lengths[row] for row in order], tokens)
-    return [part_of(features, take[a:b], lengths[order[b - 1]], n) for a, b in bounds], inverse(take)
+    return [rows_of(features, take[a:b], lengths[order[b - 1]], n) for a, b in bounds], inverse(take)

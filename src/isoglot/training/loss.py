@@ -1,29 +1,23 @@
-"""InfoNCE over a batch whose columns are forwarded in length-sorted chunks.
+"""The loss of a step: its texts are forwarded in length-sorted chunks, and terms are asked of their embeddings.
 
-In-batch negatives (van den Oord, Li and Vinyals 2018, arXiv 1807.03748): for queries q_i, passages p_j (the batch's passages,
-then its explicit negatives) and scale s,
-
-    L = -1/B sum_i log( exp(s cos(q_i, p_i)) / sum_j exp(s cos(q_i, p_j)) )
-
-and, if symmetric, the mean of this and the same with queries and passages exchanged (no negatives there).
-
-Under several processes B counts the rows of all of them: each process embeds its slice of the batch, gets the others'
-embeddings by an all-gather that passes gradients back, and computes the terms of its own rows. The mean of the processes'
-losses is L, and the mean of their gradients (what DistributedDataParallel makes) is the gradient of L.
+Under several processes each embeds its slice of the batch, gets the others' embeddings by an all-gather that passes gradients
+back, and computes the terms of its own rows. The mean of the processes' losses is the loss of the whole batch, and the mean of
+their gradients (what DistributedDataParallel makes) is its gradient.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import torch
 from sentence_transformers import SentenceTransformer
 from torch import Tensor
 
 from isoglot.processes import processes
-from isoglot.training.distributed import gather_pairs, gather_uneven
+from isoglot.training.distributed import gather_numbers, gather_pairs, gather_uneven, own_rows
+from isoglot.training.losses import EmbeddedBatch, LossTerm
 from isoglot.training.unpadded import Unpadded, on_device
 
 MIN_ROWS = 8
@@ -38,87 +32,78 @@ a batch is one pass per column, until its padding outweighs another 65,536 token
 """
 
 
-class Columns(NamedTuple):
-    """Normalised embeddings of one step, of all processes.
-
-    Attributes:
-        queries, passages: float, shape (B, d); position i of both is one pair.
-        negatives: float, shape (n, d); n may be 0.
-        own: which of the B pairs are this process's.
-    """
-
-    queries: Tensor
-    passages: Tensor
-    negatives: Tensor
-    own: range
-
-
-class InfoNCE(torch.nn.Module):
-    """In-batch negatives with chunked forward passes.
+class BatchLoss(torch.nn.Module):
+    """A weighted sum of loss terms with chunked forward passes.
 
     Args:
         model: maps features to `sentence_embedding`, float, shape (n, d).
-        scale: inverse temperature.
-        symmetric: average with the loss of the other direction.
+        terms: of the loss.
         chunks: chunks per column; 0: chosen from the lengths, 1: one padded batch as usual.
         unpadded: forward all columns in one pass without padding instead.
 
-    Inputs: list of feature dicts: queries (B rows), passages (B rows), optionally negatives (any number of rows).
+    Inputs: list of feature dicts: queries, passages, optionally negatives (any number of rows). `pairs` (int64, shape (n,)) in
+    both of the first two says which pairs the rows belong to; without it position i of both is one pair.
     """
 
     def __init__(
-        self,
-        model: SentenceTransformer,
-        *,
-        scale: float,
-        symmetric: bool = False,
-        chunks: int = 0,
-        unpadded: bool = False,
+        self, model: SentenceTransformer, terms: Sequence[LossTerm], *, chunks: int = 0, unpadded: bool = False
     ) -> None:
         super().__init__()
         self.model = model
-        self.scale = scale
-        self.symmetric = symmetric
+        self.terms = tuple(terms)
         self.chunks = chunks
         self._unpadded = Unpadded(model) if unpadded else None
 
     def forward(self, sentence_features: Iterable[dict[str, Any]], labels: Tensor | None = None) -> Tensor:
-        given = list(sentence_features)
+        columns, pairs = take_pairs(sentence_features)
         if self._unpadded is not None:
-            embeddings = self._unpadded.embed(self.model, given)
+            embeddings = self._unpadded.embed(self.model, columns)
         else:
-            embeddings = [embed_in_chunks(self.model, features, self.chunks) for features in given]
-        columns = gather_columns(embeddings)
-        return info_nce(columns, columns.own, scale=self.scale, symmetric=self.symmetric) / len(columns.own)
+            embeddings = [embed_in_chunks(self.model, features, self.chunks) for features in columns]
+        batch = gather_batch(embeddings, pairs)
+        return self.sum(batch, batch.own_queries, batch.own_passages) / queries_per_process(batch)
+
+    def sum(self, batch: EmbeddedBatch, queries: range, passages: range) -> Tensor:
+        """The weighted sum of all terms over some rows, a scalar."""
+        sums = [term.sum(batch, queries, passages) * term.weight for term in self.terms]
+        return torch.stack(sums).sum() if len(sums) > 1 else sums[0]
 
 
-def gather_columns(embeddings: list[Tensor]) -> Columns:
+Pairs = tuple[Tensor, Tensor] | None
+
+
+def take_pairs(sentence_features: Iterable[dict[str, Any]]) -> tuple[list[dict[str, Any]], Pairs]:
+    """(features without `pairs`, the pairs of queries and of passages or None)."""
+    columns = [dict(features) for features in sentence_features]
+    pairs = [features.pop("pairs", None) for features in columns]
+    return columns, None if pairs[0] is None else (pairs[0], pairs[1])
+
+
+def queries_per_process(batch: EmbeddedBatch) -> float:
+    """What a process divides its sum by, so that the mean over the processes is the mean over all queries."""
+    return len(batch.queries) / processes().world
+
+
+def gather_batch(embeddings: list[Tensor], pairs: Pairs = None) -> EmbeddedBatch:
     """Normalise this process's embeddings (queries, passages, perhaps negatives) and add those of the other processes.
 
     Embeddings of half precision are continued in float32: at scale 50 a bfloat16 score is off by up to 0.2.
     """
     queries, passages, *more = (
-        torch.nn.functional.normalize(part.to(torch.promote_types(part.dtype, torch.float32)), dim=1)
-        for part in embeddings
+        torch.nn.functional.normalize(column.to(torch.promote_types(column.dtype, torch.float32)), dim=1)
+        for column in embeddings
     )
-    negatives = torch.cat(more) if more else passages[:0]
-    begin = processes().rank * len(queries)
-    own = range(begin, begin + len(queries))
-    return Columns(*gather_pairs(queries, passages), gather_uneven(negatives), own)
-
-
-def info_nce(columns: Columns, rows: range, *, scale: float, symmetric: bool) -> Tensor:
-    """Sum over the pairs `rows` of the terms of the module's formula, a scalar."""
-    begin, end = rows.start, rows.stop
-    own = torch.arange(begin, end, device=columns.queries.device)
-    candidates = torch.cat([columns.passages, columns.negatives])
-    scores = columns.queries[begin:end] @ candidates.T * scale
-    normaliser = torch.logsumexp(scores, dim=1)
-    if symmetric:
-        back = columns.passages[begin:end] @ columns.queries.T * scale
-        normaliser = (normaliser + torch.logsumexp(back, dim=1)) / 2
-    total: Tensor = (normaliser - scores.gather(1, own[:, None])[:, 0]).sum()
-    return total
+    negatives = gather_uneven(torch.cat(more) if more else passages[:0])
+    if pairs is None:
+        begin = processes().rank * len(queries)
+        own = range(begin, begin + len(queries))
+        return EmbeddedBatch(*gather_pairs(queries, passages), negatives, None, None, own, own)
+    sides = [
+        (gather_uneven(side), gather_numbers(numbers), own_rows(len(side)))
+        for side, numbers in zip((queries, passages), pairs)
+    ]
+    (queries, query_pairs, own_queries), (passages, passage_pairs, own_passages) = sides
+    return EmbeddedBatch(queries, passages, negatives, query_pairs, passage_pairs, own_queries, own_passages)
 
 
 def embed_in_chunks(model: torch.nn.Module, features: dict[str, Any], chunks: int = 0) -> Tensor:
@@ -140,14 +125,14 @@ def embed_in_chunks(model: torch.nn.Module, features: dict[str, Any], chunks: in
     device = features["input_ids"].device
     bounds = chunk_bounds([lengths[row] for row in order], chunks, PASS_TOKENS.get(device.type, PASS_TOKENS["cuda"]))
     take = on_device(torch.tensor(order), device)
-    parts = [
-        model(part_of(features, take[begin:end], lengths[order[end - 1]], len(lengths)))["sentence_embedding"]
+    embeddings = [
+        model(rows_of(features, take[begin:end], lengths[order[end - 1]], len(lengths)))["sentence_embedding"]
         for begin, end in bounds
     ]
-    return torch.cat(parts)[inverse(take)]
+    return torch.cat(embeddings)[inverse(take)]
 
 
-def part_of(features: dict[str, Any], rows: Tensor, width: int, n: int) -> dict[str, Any]:
+def rows_of(features: dict[str, Any], rows: Tensor, width: int, n: int) -> dict[str, Any]:
     """Some rows of every per-token tensor, cut to `width` columns; other entries as they are."""
     return {
         key: value[rows, :width] if isinstance(value, Tensor) and value.ndim == 2 and len(value) == n else value

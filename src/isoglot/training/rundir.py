@@ -18,7 +18,6 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from isoglot.config import to_dict
 from isoglot.data.pairs.table import PairTable
 from isoglot.errors import InputError
 from isoglot.files import package_versions, read_json, write_json
@@ -74,8 +73,8 @@ class RunDirectory:
 
     def last_checkpoint(self) -> Path | None:
         """The newest complete checkpoint, None where there is none. The trainer's state file is written last."""
-        found = [part for part in self.checkpoints.glob("checkpoint-*") if (part / "trainer_state.json").is_file()]
-        return max(found, key=lambda part: int(part.name.rpartition("-")[2]), default=None)
+        whole = [path for path in self.checkpoints.glob("checkpoint-*") if (path / "trainer_state.json").is_file()]
+        return max(whole, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
 
     def check(self, settings: TrainSettings, *, resume: bool, overwrite: bool) -> None:
         """Say why this directory cannot be used, if so; nothing is changed.
@@ -100,12 +99,11 @@ class RunDirectory:
         self.path.mkdir(parents=True, exist_ok=True)
 
     def _compare(self, settings: TrainSettings) -> None:
-        before, now = read_json(self.record)["asked"], to_dict(settings)
         # a run of an earlier version was begun without the settings that came later: it had what is their default now
-        before = {**_defaults(), **before}
-        changed = [key for key in now if key not in _MAY_DIFFER and before.get(key) != now[key]]
-        if changed:
-            what = ", ".join(f"{key} was {before.get(key)!r}, is {now[key]!r}" for key in changed)
+        before, now = TrainSettings(**read_json(self.record)["asked"]).to_flat(), settings.to_flat()
+        keys = [key for key in {**before, **now} if key not in _MAY_DIFFER and before.get(key) != now.get(key)]
+        if keys:
+            what = ", ".join(f"{key} was {before.get(key)!r}, is {now.get(key)!r}" for key in keys)
             raise InputError(f"{self.path}: cannot resume with other settings ({what})")
 
     def begin(self, settings: TrainSettings, facts: Mapping[str, Any], *, overwrite: bool = False) -> None:
@@ -120,7 +118,7 @@ class RunDirectory:
         write_json(
             self.record,
             {
-                "asked": to_dict(settings),
+                "asked": settings.to_flat(),
                 **facts,
                 "versions": package_versions(_PACKAGES),
                 "machine": {"platform": platform.platform(), "python": platform.python_version()},
@@ -132,10 +130,6 @@ class RunDirectory:
         """Add the outcome to run.json and drop the checkpoints."""
         write_json(self.record, {**read_json(self.record), "ended": _now(), "outcome": dict(outcome)})
         shutil.rmtree(self.checkpoints, ignore_errors=True)
-
-
-def _defaults() -> dict[str, Any]:
-    return to_dict(TrainSettings(pairs=(), output=""))
 
 
 def describe_table(table: PairTable) -> dict[str, Any]:

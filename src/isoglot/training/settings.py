@@ -3,182 +3,200 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BeforeValidator, Field, SerializeAsAny, model_validator
+from pydantic.fields import FieldInfo
 
 from isoglot.batching.plan import PlanSettings
 from isoglot.errors import InputError
-from isoglot.records import Strategy
+from isoglot.models.tunings import TUNINGS
+from isoglot.settings import Member, Settings, default_of, member_of, member_options, to_dict
+from isoglot.training.losses import LOSSES, LossTerm, default_terms, read_terms
 
-Tuning = Literal["lora", "full"]
-DEFAULT_LEARNING_RATES: Mapping[Tuning, float] = {"lora": 5e-4, "full": 3e-5}
+_NOT_DECIDING = ("output", "pairs", "threads", "log_steps", "save_steps")
+"""Settings that change no weight: pairs are known by their content instead."""
 
-
-@dataclass(frozen=True)
-class LoraSettings:
-    """Low-rank adapters (Hu et al. 2021, arXiv 2106.09685).
-
-    Attributes:
-        rank: r.
-        alpha: the update is scaled by alpha / r.
-        dropout: on the adapter's input.
-        targets: names of the linear modules that get an adapter; empty: chosen by the encoder's type.
-        layers: numbers of the encoder layers that get one (from 0); empty: all.
-    """
-
-    rank: int = 16
-    alpha: float = 32.0
-    dropout: float = 0.0
-    targets: tuple[str, ...] = ()
-    layers: tuple[int, ...] = ()
+_ALWAYS = {"mono_share": 0.5, "lora": {"rank": 16, "alpha": 32.0, "dropout": 0.0, "targets": [], "layers": []}}
+"""Stood in every digest of settings before strategies and tunings had settings of their own."""
 
 
-@dataclass(frozen=True)
-class TrainSettings:
+class TrainSettings(Settings):
     """What `isoglot train` is asked for; the same names are keys of `--config` files and `key=value` words.
 
-    Attributes:
-        pairs: sources of parallel pairs (files, `facts:`, `lareqa:DIR`).
-        output: run directory.
-        base: base model (hub id, directory, `offline:multilingual-e5-small`).
-        languages: training languages; empty: all that the pairs have.
-        strategy, mono_share, batch_size, seed, source_temperature, source_weights, language_weights: see `PlanSettings`;
-            batch_size counts the pairs of all processes together.
-        tuning: `lora` or `full`; `lora`: its settings.
-        freeze_embeddings: full tuning leaves the word embeddings as they are (LoRA always does).
-        steps: optimizer steps; or `epochs`: passes over the pairs (one epoch draws as many pairs as there are).
-        learning_rate: peak; default 5e-4 for lora, 3e-5 for full (the paper's).
-        warmup: steps (>= 1) or share of the steps (< 1) of linear warm-up; linear decay to 0 follows.
-        weight_decay: of AdamW.
-        max_gradient_norm: gradients are clipped to it; 0: never.
-        scale: inverse temperature of InfoNCE.
-        symmetric: also classify queries given passages, and average both losses.
-        negatives: explicit negatives per row that are used, where the rows have them.
-        dropout: of the encoder; None: as the base's own config says.
-        max_length: tokens per text in training; None: the base's limit.
-        query_prompt, passage_prompt: None: the base's own.
-        precision: `auto` is bf16 where the device computes in it, else fp32.
-        chunks: length-sorted chunks per forward pass; 0: chosen from the lengths. The loss is the same for any.
-        unpadded: forward all texts of a step in one pass without padding. For GPUs with flash attention; slow on a CPU.
-        compile: compile the encoder by torch.compile before the first step: minutes once, then faster steps; for long runs.
-            Not for trainable word embeddings, whose gradients are sparse.
-        grad_cache: for batches that do not fit into memory: tokens (with padding) per forward pass; each text is then embedded
-            twice, and only so many tokens' activations exist at a time. The loss is the same for any; 0: off.
-        validation: sources of validation pairs, or `validation_share` of the training pairs.
-        validation_steps: batches of a validation; 0: one pass over the validation pairs, at most 50. More than a pass draws the
-            pairs again, in other languages and beside other negatives: of few pairs one pass is a noisy measure.
-        eval_steps: steps between validations; 0: ten times in the run.
-        patience: stop after this many validations without a better loss; 0: never. The best checkpoint becomes the model.
-        save_steps: steps between checkpoints; 0: ten times in the run, at least 20 steps apart.
-        log_steps: steps between lines of the log.
-        threads: CPU threads; 0: torch's choice.
+    In files, words and `run.json` the settings of the plan, its strategy and the loss term stand among the others
+    (`batch_size`, `mono_share`, `scale`), those of the tuning under its name (`lora.rank`).
     """
 
-    pairs: tuple[str, ...]
-    output: str
-    base: str = "offline:multilingual-e5-small"
-    languages: tuple[str, ...] = ()
-    strategy: Strategy = "hybrid"
-    mono_share: float = 0.5
-    batch_size: int = 100
-    seed: int = 0
-    source_temperature: float = 1.0
-    source_weights: Mapping[str, float] = field(default_factory=dict)
-    language_weights: Mapping[str, float] = field(default_factory=dict)
-    tuning: Tuning = "lora"
-    lora: LoraSettings = field(default_factory=LoraSettings)
-    freeze_embeddings: bool = False
-    steps: int | None = None
-    epochs: float | None = None
-    learning_rate: float | None = None
-    warmup: float = 0.1
-    weight_decay: float = 1e-2
-    max_gradient_norm: float = 1.0
-    scale: float = 50.0
-    symmetric: bool = False
-    negatives: int = 1
-    dropout: float | None = None
-    max_length: int | None = None
-    query_prompt: str | None = None
-    passage_prompt: str | None = None
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
-    chunks: int = 0
-    unpadded: bool = False
-    compile: bool = False
-    grad_cache: int = 0
-    validation: tuple[str, ...] = ()
-    validation_share: float = 0.0
-    validation_steps: int = 0
-    eval_steps: int = 0
-    patience: int = 0
-    save_steps: int = 0
-    log_steps: int = 1
-    threads: int = 0
+    inner: ClassVar[tuple[str, ...]] = ("plan", "strategy")
 
-    def plan(self) -> PlanSettings:
-        """The part that a batch plan depends on."""
-        return PlanSettings(
-            self.strategy,
-            self.mono_share,
-            self.batch_size,
-            self.seed,
-            self.source_temperature,
-            self.source_weights,
-            self.language_weights,
-        )
+    pairs: tuple[str, ...] = Field(min_length=1, description="sources of parallel pairs")
+    output: str = Field(description="run directory")
+    base: str = Field("offline:multilingual-e5-small", description="base model: hub id, directory, or an offline: name")
+    languages: tuple[str, ...] = Field((), description="training languages (default: all that the pairs have)")
+    plan: PlanSettings = Field(default_factory=PlanSettings)
+    tuning: member_of(TUNINGS) = default_of(TUNINGS)  # type: ignore[valid-type]
+    loss: Annotated[tuple[SerializeAsAny[LossTerm], ...], BeforeValidator(read_terms)] = Field(
+        default_factory=default_terms, min_length=1, description="terms with their weights or settings"
+    )
+    freeze_embeddings: bool = Field(False, description="leave the word embeddings as they are")
+    steps: int | None = Field(None, ge=1, description="optimizer steps")
+    epochs: float | None = Field(
+        None,
+        gt=0,
+        description="passes over the pairs, instead of steps: one draws as many pairs as there are (default 1)",
+    )
+    learning_rate: float | None = Field(None, gt=0, description="peak (default: the tuning's)")
+    warmup: float = Field(
+        0.1, ge=0, description="steps, or share of the steps below 1, of linear warm-up; linear decay follows"
+    )
+    weight_decay: float = Field(1e-2, ge=0, description="of AdamW")
+    max_gradient_norm: float = Field(1.0, ge=0, description="gradients are clipped to it; 0: never")
+    negatives: int = Field(1, ge=0, description="explicit negatives per row that are used, where the rows have them")
+    dropout: float | None = Field(None, ge=0, lt=1, description="of the encoder (default: its own)")
+    max_length: int | None = Field(None, description="tokens per text in training (default: the base's limit)")
+    query_prompt: str | None = Field(None, description="instead of the base's own")
+    passage_prompt: str | None = Field(None, description="instead of the base's own")
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        "auto", description="auto is bf16 where the device computes in it, else fp32"
+    )
+    chunks: int = Field(
+        0, ge=0, description="length-sorted chunks per forward pass, with the same loss; 0: chosen from the lengths"
+    )
+    unpadded: bool = Field(
+        False, description="forward a step in one pass without padding: for GPUs with flash attention, slow on a CPU"
+    )
+    compile: bool = Field(
+        False, description="compile the encoder before the first step: minutes once, then faster steps; for long runs"
+    )
+    grad_cache: int = Field(
+        0,
+        ge=0,
+        description="for batches that do not fit into memory: forward at most so many tokens at a time and compute every text "
+        "twice, with the same loss; 0: off",
+    )
+    validation: tuple[str, ...] = Field((), description="sources of validation pairs")
+    validation_share: float = Field(0.0, ge=0, lt=1, description="hold out this share of the pairs instead")
+    validation_steps: int = Field(
+        0,
+        ge=0,
+        description="batches of a validation; 0: one pass over its pairs, at most 50. More than a pass draws the pairs again, in "
+        "other languages and beside other negatives: of few pairs one pass is a noisy measure",
+    )
+    eval_steps: int = Field(0, ge=0, description="steps between validations; 0: ten times in the run")
+    patience: int = Field(
+        0,
+        ge=0,
+        description="stop after so many validations without a better loss; the best checkpoint becomes the model; 0: never",
+    )
+    save_steps: int = Field(
+        0, ge=0, description="steps between checkpoints; 0: ten times in the run, at least 20 steps apart"
+    )
+    log_steps: int = Field(1, ge=1, description="steps between lines of the log")
+    threads: int = Field(0, ge=0, description="CPU threads; 0: torch's choice")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_flat(cls, values: Any) -> Any:
+        """Settings of the plan, the tuning and the loss may stand among the others."""
+        if not isinstance(values, Mapping):
+            return values
+        values = dict(values)
+        if beside := {key: values.pop(key) for key in PlanSettings.options() if key in values}:
+            plan = values.get("plan") or {}
+            values["plan"] = {**(plan.to_flat() if isinstance(plan, PlanSettings) else plan), **beside}
+        own = {name: values.pop(name) for name in TUNINGS.names() if name in values}
+        tuning = values.get("tuning", TUNINGS.default())
+        if isinstance(tuning, str) and isinstance(own.get(tuning), (Mapping, Member)):
+            given = own[tuning]
+            values["tuning"] = {"name": tuning, **(to_dict(given) if isinstance(given, Member) else given)}
+        return _lift_loss(values)
+
+    @model_validator(mode="after")
+    def _check(self) -> TrainSettings:
+        """What no run can have at once."""
+        trains_embeddings = self.tuning.trains_embeddings and not self.freeze_embeddings
+        problems = {
+            "give steps or epochs, not both": self.steps is not None and self.epochs is not None,
+            "give unpadded, chunks or grad_cache: unpadded forwards a step in one pass": self.unpadded
+            and bool(self.chunks or self.grad_cache),
+            "give unpadded or compile, not both": self.unpadded and self.compile,
+            "compile needs frozen word embeddings (freeze_embeddings=true, or a tuning that leaves them): torch compiles no "
+            "sparse gradients": self.compile and trains_embeddings,
+            "give chunks or grad_cache, not both: grad_cache's chunks follow from its tokens": bool(
+                self.chunks and self.grad_cache
+            ),
+            "give validation or validation_share, not both": bool(self.validation and self.validation_share),
+            "patience needs a validation set: give validation or validation_share": bool(self.patience)
+            and not (self.validation or self.validation_share),
+        }
+        for problem, is_there in problems.items():
+            if is_there:
+                raise ValueError(problem)
+        return self
+
+    @classmethod
+    def options(cls) -> dict[str, FieldInfo]:
+        hidden = ("plan", "loss")
+        own = {key: field for key, field in super().options().items() if key not in hidden}
+        terms = {key: field for key, field in member_options(LOSSES).items() if key != "weight"}
+        tunings = {f"{t.name}.{key}": field for t in TUNINGS for key, field in t.model_fields.items()}
+        return {**own, **PlanSettings.options(), **terms, **tunings, "loss": cls.model_fields["loss"]}
+
+    @classmethod
+    def spelled(cls, keys: Any) -> str:
+        if len(keys) > 1 and keys[0] == "tuning":
+            owners = [tuning.name for tuning in TUNINGS if keys[1] in tuning.model_fields]
+            return ".".join([*(owners or [TUNINGS.default()])[:1], *keys[1:]])
+        return super().spelled(keys)
+
+    def to_flat(self) -> dict[str, Any]:
+        """Plain JSON values as they stand in files: `TrainSettings(**flat)` makes the same settings of them."""
+        values = to_dict(self)
+        tuning = values.pop("tuning")
+        name = tuning.pop("name")
+        terms = {term.pop("name"): term for term in values.pop("loss")}
+        plan = values.pop("plan")
+        flat = {**values, **PlanSettings.flatten(plan), "tuning": name, **({name: tuning} if tuning else {})}
+        default = default_terms()[0]
+        if list(terms) == [default.name] and terms[default.name]["weight"] == default.weight:
+            return {**flat, **{key: value for key, value in terms[default.name].items() if key != "weight"}}
+        return {**flat, "loss": terms}
+
+    def deciding(self) -> dict[str, Any]:
+        """What decides the weights besides pairs and base, flat, with the learning rate that is taken."""
+        values = {key: value for key, value in self.to_flat().items() if key not in _NOT_DECIDING}
+        return {**_ALWAYS, **values, "learning_rate": self.peak_learning_rate()}
 
     def peak_learning_rate(self) -> float:
         """The learning rate that was asked for, or the tuning's default."""
-        return DEFAULT_LEARNING_RATES[self.tuning] if self.learning_rate is None else self.learning_rate
+        default: float = type(self.tuning).learning_rate
+        return default if self.learning_rate is None else self.learning_rate
 
     def total_steps(self, steps_per_epoch: int) -> int:
-        """Optimizer steps of the run. InputError unless exactly one of `steps` and `epochs` is given (default: 1 epoch)."""
-        if self.steps is not None and self.epochs is not None:
-            raise InputError("give steps or epochs, not both")
+        """Optimizer steps of the run: `steps`, or `epochs` (default: 1) of so many steps."""
         steps = self.steps if self.steps is not None else round((self.epochs or 1.0) * steps_per_epoch)
         if steps < 1:
             raise InputError(f"steps must be at least 1, got {steps}")
         return steps
 
-    def check(self) -> None:
-        """InputError for values that no run can have."""
-        limits = {
-            "learning_rate": (self.peak_learning_rate(), 0.0, float("inf")),
-            "scale": (self.scale, 0.0, float("inf")),
-            "lora.rank": (self.lora.rank, 0, 1 << 16),
-            "lora.alpha": (self.lora.alpha, 0.0, float("inf")),
-            "log_steps": (self.log_steps, 0, 1 << 31),
-        }
-        for name, (value, low, high) in limits.items():
-            if not low < value < high:
-                raise InputError(f"{name} must be above {low}, got {value}")
-        for name, number in {
-            "warmup": self.warmup,
-            "weight_decay": self.weight_decay,
-            "max_gradient_norm": self.max_gradient_norm,
-            "validation_steps": self.validation_steps,
-            "eval_steps": self.eval_steps,
-            "patience": self.patience,
-            "save_steps": self.save_steps,
-            "negatives": self.negatives,
-            "chunks": self.chunks,
-            "grad_cache": self.grad_cache,
-            "threads": self.threads,
-        }.items():
-            if number < 0:
-                raise InputError(f"{name} must not be negative, got {number}")
-        for name, share in {"dropout": self.dropout or 0.0, "lora.dropout": self.lora.dropout}.items():
-            if not 0.0 <= share < 1.0:
-                raise InputError(f"{name} must lie in [0, 1), got {share}")
-        if self.unpadded and (self.chunks or self.grad_cache):
-            raise InputError("give unpadded, chunks or grad_cache: unpadded forwards a step in one pass")
-        if self.unpadded and self.compile:
-            raise InputError("give unpadded or compile, not both")
-        if self.compile and self.tuning == "full" and not self.freeze_embeddings:
-            raise InputError("compile needs tuning=lora or freeze_embeddings=true: torch compiles no sparse gradients")
-        if self.chunks and self.grad_cache:
-            raise InputError("give chunks or grad_cache, not both: grad_cache's chunks follow from its tokens")
-        if self.validation and self.validation_share:
-            raise InputError("give validation or validation_share, not both")
-        if self.patience and not (self.validation or self.validation_share):
-            raise InputError("patience needs a validation set: give validation or validation_share")
+
+def _lift_loss(values: dict[str, Any]) -> dict[str, Any]:
+    """Move settings of loss terms that stand among the others (`scale`) into every term that has them."""
+    known = {key for key in member_options(LOSSES) if key != "weight"}
+    beside = {key: values.pop(key) for key in known if key in values}
+    if not beside:
+        return values
+    given = values.get("loss") or {term.name: to_dict(term) for term in default_terms()}
+    if not isinstance(given, Mapping):
+        given = {term.name: to_dict(term) for term in given}
+    terms = {}
+    for name, asked in given.items():
+        settings = (
+            {key: value for key, value in asked.items() if key != "name"}
+            if isinstance(asked, Mapping)
+            else {"weight": asked}
+        )
+        fields = LOSSES[name].model_fields if name in LOSSES else {}
+        terms[name] = {**settings, **{key: value for key, value in beside.items() if key in fields}}
+    return {**values, "loss": terms}

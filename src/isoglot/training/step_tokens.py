@@ -38,7 +38,7 @@ class StepTokens:
     def __init__(
         self, steps: PlanDataset, tokenizer: TextTokenizer, prompts: Mapping[str, str], root: Path, show: bool
     ) -> None:
-        self._steps = steps  # keeps its id() taken
+        self._negatives_per_row = steps.negatives
         table = steps.table
         query_rows, passage_rows = steps.used_rows()
 
@@ -64,10 +64,10 @@ class StepTokens:
 
     def take(self, batch: RowBatch) -> dict[str, tuple[Ids, IntArray]]:
         """(token ids, lengths) of the columns of a step of the dataset."""
-        rows = {"query": batch.query_rows, "passage": batch.passage_rows}
+        rows = {"query": batch.batch.query_rows, "passage": batch.batch.passage_rows}
         if len(batch.negatives):
             row, place = batch.negative_places.T
-            rows["negative"] = row * self._steps.negatives + place
+            rows["negative"] = row * self._negatives_per_row + place
         return {name: self._columns[name].take(numbers) for name, numbers in rows.items()}
 
 

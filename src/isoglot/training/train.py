@@ -66,9 +66,8 @@ def train(
         InputError: settings, pairs or model that cannot be used; nothing is written then.
         OtherProcessError: another process raised one.
     """
-    settings.check()
     me = start()
-    me.check(settings.batch_size)
+    me.check(settings.plan.batch_size)
     show = show and me.first
     run = RunDirectory(Path(settings.output))
     table, validation, plan = together(lambda: load_data(settings, table, data_dir))
@@ -120,15 +119,15 @@ def _model(settings: TrainSettings) -> SentenceTransformer:
 
     if settings.threads:
         torch.set_num_threads(settings.threads)
-    set_seed(settings.seed)  # the adapters' first values
+    set_seed(settings.plan.seed)  # the adapters' first values
     model = load_model(
         settings.base,
-        lora=settings.lora if settings.tuning == "lora" else None,
         query_prompt=settings.query_prompt,
         passage_prompt=settings.passage_prompt,
         dropout=settings.dropout,
         device="cpu" if processes().world > 1 and on_cpu() else None,
     )
+    settings.tuning.prepare(model)
     if settings.freeze_embeddings:
         freeze_embeddings(model)
     if settings.compile:
@@ -140,8 +139,8 @@ def _describe_base(model: SentenceTransformer, settings: TrainSettings) -> dict[
     parameters = list(model.parameters())
     return {
         "name": settings.base,
-        "parameters": sum(part.numel() for part in parameters),
-        "trainable_parameters": sum(part.numel() for part in parameters if part.requires_grad),
+        "parameters": sum(weights.numel() for weights in parameters),
+        "trainable_parameters": sum(weights.numel() for weights in parameters if weights.requires_grad),
         "prompts": {"query": model.prompts["query"], "passage": model.prompts["document"]},
         "max_length": settings.max_length or model.max_seq_length,
     }
@@ -167,7 +166,7 @@ def _trainer(
     collator = Collator(model, settings.max_length)
     slices = together(lambda: datasets(settings, table, validation, plan, steps, collator, show))
     stop = StopOnSignal()
-    callbacks = [Progress(run.log, collator, settings.batch_size, show=show), stop]
+    callbacks = [Progress(run.log, collator, settings.plan.batch_size, show=show), stop]
     if settings.patience:
         callbacks.append(EarlyStoppingCallback(settings.patience))
     os.environ["TENSORBOARD_LOGGING_DIR"] = str(run.tensorboard)
@@ -183,23 +182,17 @@ def _trainer(
     # both print to stdout, which is for results
     for noisy in (PrinterCallback, ProgressCallback):
         trainer.remove_callback(noisy)
-    seed_process(settings.seed)
+    seed_process(settings.plan.seed)
     return trainer, stop, collator
 
 
 def _loss(settings: TrainSettings, model: SentenceTransformer) -> Any:
-    from isoglot.training.gradcache import CachedInfoNCE
-    from isoglot.training.loss import InfoNCE
+    from isoglot.training.gradcache import CachedBatchLoss
+    from isoglot.training.loss import BatchLoss
 
     if settings.grad_cache:
-        return CachedInfoNCE(model, scale=settings.scale, symmetric=settings.symmetric, tokens=settings.grad_cache)
-    return InfoNCE(
-        model,
-        scale=settings.scale,
-        symmetric=settings.symmetric,
-        chunks=settings.chunks,
-        unpadded=settings.unpadded,
-    )
+        return CachedBatchLoss(model, settings.loss, tokens=settings.grad_cache)
+    return BatchLoss(model, settings.loss, chunks=settings.chunks, unpadded=settings.unpadded)
 
 
 def _arguments(settings: TrainSettings, run: RunDirectory, steps: int, *, validate: bool) -> Any:
@@ -214,8 +207,8 @@ def _arguments(settings: TrainSettings, run: RunDirectory, steps: int, *, valida
     return SentenceTransformerTrainingArguments(
         output_dir=str(run.checkpoints),
         max_steps=steps,
-        per_device_train_batch_size=settings.batch_size // processes().world,
-        per_device_eval_batch_size=settings.batch_size // processes().world,
+        per_device_train_batch_size=settings.plan.batch_size // processes().world,
+        per_device_eval_batch_size=settings.plan.batch_size // processes().world,
         use_cpu=processes().world > 1 and on_cpu(),  # else accelerate would not join the processes there
         learning_rate=settings.peak_learning_rate(),
         lr_scheduler_type="linear",
@@ -223,7 +216,7 @@ def _arguments(settings: TrainSettings, run: RunDirectory, steps: int, *, valida
         weight_decay=settings.weight_decay,
         max_grad_norm=settings.max_gradient_norm,
         bf16=bf16,
-        seed=settings.seed,
+        seed=settings.plan.seed,
         logging_strategy="steps",
         logging_steps=settings.log_steps,
         logging_nan_inf_filter=False,  # it would wait for the device at every step
@@ -243,20 +236,22 @@ def _arguments(settings: TrainSettings, run: RunDirectory, steps: int, *, valida
 
 
 def _save(settings: TrainSettings, run: RunDirectory, model: SentenceTransformer) -> None:
-    """Write adapter/ and the self-contained model/; both appear whole or not at all."""
+    """Write adapter/ (where the tuning has one) and the self-contained model/; both appear whole or not at all."""
     from isoglot.models.card import write_card
+    from isoglot.models.load import load_model
 
-    final = model
-    if settings.tuning == "lora":
-        from isoglot.models.lora import merged_model, save_adapter
-
-        with atomic_directory(run.adapter) as path:
-            save_adapter(model, settings.base, path)
-        final = merged_model(settings.base, run.adapter)
-        final.prompts = dict(model.prompts)
+    final = settings.tuning.finish(model, settings.base, lambda: load_model(settings.base), run.adapter)
     with atomic_directory(run.model) as path:
         final.save_pretrained(str(path), create_model_card=False)
-        write_card(path / "README.md", settings, dict(final.prompts))
+        write_card(
+            path / "README.md",
+            base=settings.base,
+            tuning=settings.tuning.title,
+            strategy=settings.plan.strategy.label,
+            batch_size=settings.plan.batch_size,
+            pairs=settings.pairs,
+            prompts=final.prompts,
+        )
 
 
 def _outcome(

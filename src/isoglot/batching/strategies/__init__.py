@@ -1,0 +1,51 @@
+"""Batch strategies: which kinds of batch there are, how often each comes, and in which languages its texts are.
+
+(Elmahdy, Lin and Ahmad 2024, arXiv 2408.10536, section 3; the baselines from Roy et al. 2020, arXiv 2004.05484.)
+
+A new strategy is one file here (or in a plugin, see `isoglot.registry`): a registered subclass of `Strategy`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import ClassVar
+
+import numpy as np
+
+from isoglot.records import BoolArray, IntArray
+from isoglot.registry import Registry
+from isoglot.settings import Member
+
+Random = Callable[[], np.random.Generator]
+Choice = tuple[IntArray, IntArray]
+"""The texts of one side of a batch: (places of their pairs in the batch, ascending; columns of their languages), both (n,)."""
+
+
+class Strategy(Member):
+    """One kind of batch (`choose`), or a mixture of several (`parts`).
+
+    Attributes:
+        by_language: a batch is drawn from the pairs of one language; else from the pairs that have two languages or more.
+    """
+
+    by_language: ClassVar[bool] = False
+
+    def parts(self) -> Sequence[tuple[Strategy, float]]:
+        """The kinds of batch, each with its probability per step; their sum is 1."""
+        return [(self, 1.0)]
+
+    def choose(self, available: BoolArray, language: int | None, random: Random) -> tuple[Choice, Choice]:
+        """The languages of a batch's queries and of its passages: at least one of each for every pair.
+
+        Args:
+            available: shape (batch_size, n_languages): whether the pair exists in the language.
+            language: column of the batch's language where the strategy is `by_language`; None otherwise.
+            random: makes the private generator of this step.
+
+        Returns:
+            (queries, passages). Several passages of one pair are positives of each of its queries, and no negatives.
+        """
+        raise NotImplementedError
+
+
+STRATEGIES: Registry[type[Strategy]] = Registry("strategy", "isoglot.batching.strategies")

@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import Field
+
+from isoglot.errors import InputError
+from isoglot.files import atomic_directory, write_json
+from isoglot.models.load import ADAPTER_NOTE, encoder_of, resolve_base, set_encoder
+from isoglot.models.tunings import TUNINGS, Tuning
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+_BERT = ("query", "key", "value", "dense")
+TARGETS: dict[str, tuple[str, ...]] = {
+    "bert": _BERT,
+    "xlm-roberta": _BERT,
+    "roberta": _BERT,
+    "camembert": _BERT,
+    "distilbert": ("q_lin", "k_lin", "v_lin", "out_lin", "lin1", "lin2"),
+    "mpnet": ("q", "k", "v", "o", "dense"),
+    "modernbert": ("Wqkv", "Wo", "Wi"),
+}
+"""All linear maps of attention and feed-forward layers, by `model_type`; other encoders: every linear module."""
+
+_NEVER = r".*pooler.*"
+"""The pooler is not used under mean pooling: an adapter there would never get a gradient."""
+
+
+@TUNINGS.register
+class Lora(Tuning):
+    """low-rank adapters are trained, everything else is frozen (Hu et al. 2021, arXiv 2106.09685)"""
+
+    name: ClassVar[str] = "lora"
+    title: ClassVar[str] = "LoRA"
+    is_default: ClassVar[bool] = True
+    learning_rate: ClassVar[float] = 5e-4
+    trains_embeddings: ClassVar[bool] = False
+
+    rank: int = Field(16, gt=0, description="r")
+    alpha: float = Field(32.0, gt=0, description="the update is scaled by alpha / r")
+    dropout: float = Field(0.0, ge=0, lt=1, description="on the adapter's input")
+    targets: tuple[str, ...] = Field(
+        (), description="linear modules that get an adapter (default: chosen by the encoder's type)"
+    )
+    layers: tuple[int, ...] = Field((), description="numbers of the encoder layers that get one, from 0 (default: all)")
+
+    def prepare(self, model: SentenceTransformer) -> None:
+        """Freeze the encoder and add trainable adapters to it, in place.
+
+        Raises:
+            InputError: targets or layers that the encoder does not have.
+        """
+        from peft import LoraConfig
+
+        encoder = encoder_of(model)
+        targets = self.targets or TARGETS.get(encoder.config.model_type, ())
+        config = LoraConfig(
+            r=self.rank,
+            lora_alpha=self.alpha,  # type: ignore[arg-type]  # PEFT only divides it by r
+            lora_dropout=self.dropout,
+            target_modules=list(targets) if targets else "all-linear",
+            exclude_modules=_NEVER if targets else None,
+            layers_to_transform=_check_layers(self.layers, encoder) or None,
+            bias="none",
+            task_type="FEATURE_EXTRACTION",
+        )
+        try:
+            model.add_adapter(config)
+        except ValueError as error:
+            linear = sorted({name.rsplit(".", 1)[-1] for name, module in encoder.named_modules() if _is_linear(module)})
+            raise InputError(
+                f"lora.targets {', '.join(targets)}: {str(error).splitlines()[0]} (linear modules there: {', '.join(linear)})"
+            ) from None
+
+    def finish(
+        self, model: SentenceTransformer, base: str, load: Callable[[], SentenceTransformer], adapter: Path
+    ) -> SentenceTransformer:
+        """Write the adapter, and merge it into a base that is loaded anew."""
+        from peft import PeftModel
+
+        with atomic_directory(adapter) as path:
+            save_adapter(model, base, path)
+        merged = load()
+        set_encoder(merged, PeftModel.from_pretrained(encoder_of(merged), str(adapter)).merge_and_unload())
+        merged.prompts = dict(model.prompts)
+        return merged
+
+
+def _check_layers(layers: tuple[int, ...], encoder: Any) -> list[int]:
+    count = getattr(encoder.config, "num_hidden_layers", None)
+    outside = [layer for layer in layers if count is None or not 0 <= layer < count]
+    if outside:
+        raise InputError(f"lora.layers {outside}: this encoder has layers 0 to {(count or 1) - 1}")
+    return list(layers)
+
+
+def _is_linear(module: Any) -> bool:
+    import torch
+
+    return isinstance(module, torch.nn.Linear)
+
+
+def save_adapter(model: SentenceTransformer, base_name: str, path: Path) -> None:
+    """Write the adapter so that PEFT and `load_model` can read it.
+
+    `adapter_config.json` names the base by hub id where there is one (else by directory); `isoglot.json` beside it keeps the
+    name that the user gave, and the prompts.
+    """
+    encoder = encoder_of(model)
+    base = resolve_base(base_name)
+    for config in encoder.peft_config.values():
+        config.base_model_name_or_path = base.location
+    encoder.save_pretrained(path)
+    write_json(path / ADAPTER_NOTE, {"base": base.stable_name, "prompts": dict(model.prompts)})
