@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from isoglot.data.pairs.table import PairTable
+from isoglot.models.tunings.lora import Lora
 from isoglot.processes import processes
 from isoglot.training.callbacks import Progress
-from isoglot.training.settings import LoraSettings, TrainSettings
+from isoglot.training.settings import TrainSettings
 from isoglot.training.train import train
 from tests.training.tiny import pair_rows
 
@@ -28,7 +29,7 @@ class Crash(Exception):
 
 def settings_of(base: str, output: Path, given: dict[str, Any]) -> TrainSettings:
     common = {"pairs": ("made",), "batch_size": 8, "steps": 6, "learning_rate": 5e-3, "scale": 20.0, "dropout": 0.0}
-    return TrainSettings(base=base, output=str(output), lora=LoraSettings(rank=4), **{**common, **given})
+    return TrainSettings(base=base, output=str(output), lora=Lora(rank=4), **{**common, **given})
 
 
 def run_case(base: str, output: Path, case: dict[str, Any]) -> list[Any]:
