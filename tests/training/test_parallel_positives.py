@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,27 +12,16 @@ import torch
 
 from isoglot.batching.plan import BatchPlan, PlanSettings
 from isoglot.batching.sampler import PlanDataset
-from isoglot.batching.strategies import Choice, Random, Strategy
+from isoglot.batching.strategies import Strategy
 from isoglot.models.load import load_model
-from isoglot.records import BoolArray
 from isoglot.training.collate import Collator
 from isoglot.training.loss import take_pairs
 from isoglot.training.losses import EmbeddedBatch
 from isoglot.training.losses.infonce import InfoNCE
+from tests.training.everything import Everything
 from tests.training.tiny import info_nce, pair_table
 
 SCALE = 7.0
-
-
-class Everything(Strategy):
-    """all languages of a pair, on both sides but never more than two queries"""
-
-    name: ClassVar[str] = "everything"
-
-    def choose(self, available: BoolArray, language: int | None, random: Random) -> tuple[Choice, Choice]:
-        places, languages = np.nonzero(available)
-        rank = (np.cumsum(available, axis=1) - 1)[places, languages]
-        return (places[rank < 2], languages[rank < 2]), (places, languages)
 
 
 def plan_of(strategy: Strategy, **more: Any) -> tuple[Any, BatchPlan]:
