@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from isoglot import __version__
-from isoglot.cli import compare, data, evaluate, plan, study, train
+from isoglot.cli import compare, data, evaluate, list, plan, study, train
 from isoglot.cli.common import LazyParser
 from isoglot.errors import InputError, IsoglotError
 
@@ -21,7 +21,7 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="isoglot", description=_ABOUT, epilog=_EXITS)
     top.add_argument("--version", action="version", version=f"isoglot {__version__}")
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=LazyParser)
-    for module in (evaluate, compare, train, plan, data, study):
+    for module in (evaluate, compare, train, plan, data, study, list):
         module.add(commands)
     return top
 
