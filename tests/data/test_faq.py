@@ -9,7 +9,8 @@ import pytest
 
 from isoglot.data.benchmarks.faq import read_faq
 from isoglot.data.benchmarks.load import load_benchmark
-from isoglot.data.facts import LANGUAGES, generate_facts
+from isoglot.data.facts.generate import generate_facts
+from isoglot.data.facts.wordings import LANGUAGES
 
 SCRIPTS = {"ar": "ARABIC", "el": "GREEK", "hi": "DEVANAGARI", "ru": "CYRILLIC", "th": "THAI", "zh": "CJK"}
 ROWS = list(read_faq())

@@ -56,7 +56,7 @@ def load_faq() -> Benchmark:
 
 def _distractors(languages: list[str]) -> dict[str, dict[str, str]]:
     """Per language, passage id -> passage of the first `_PER_RELATION` generated statements of each held-out relation."""
-    from isoglot.data.facts import distractors
+    from isoglot.data.facts.generate import distractors
 
     found: dict[str, dict[str, str]] = {lang: {} for lang in languages}
     counts: Counter[tuple[str, str]] = Counter()

@@ -199,7 +199,7 @@ def _read_packed(folder: Path) -> Iterator[Item]:
 
 
 def _read_facts(languages: str) -> Iterator[Item]:
-    from isoglot.data.facts import generate_facts
+    from isoglot.data.facts.generate import generate_facts
 
     wanted = [language(code) for code in languages.split(",") if code.strip()] or None
     try:

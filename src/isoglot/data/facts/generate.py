@@ -1,8 +1,10 @@
-"""``facts:`` — parallel question-answer pairs generated from the CLDR data that Babel ships.
+"""`facts:` — parallel question-answer pairs generated from the CLDR data that Babel ships.
 
-Every pair exists in all of ``LANGUAGES`` or in none, whatever subset is asked for. Within a language no query occurs
-twice, and no passage occurs under two values of ``passage_id``.
+Every pair exists in all of `LANGUAGES` or in none, whatever subset is asked for. Within a language no query occurs
+twice, and no passage occurs under two values of `passage_id`.
 """
+
+from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
@@ -10,12 +12,9 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
-from isoglot.data.facts_templates import TEMPLATES
-from isoglot.data.facts_templates._items import SOURCES, Item
-from isoglot.data.facts_templates._names import name_of
-
-LANGUAGES: Final[tuple[str, ...]] = tuple(sorted(TEMPLATES))
-"""The languages in which every pair exists."""
+from isoglot.data.facts.items import SOURCES, Item
+from isoglot.data.facts.names import name_of
+from isoglot.data.facts.wordings import LANGUAGES, wording
 
 HELD_OUT: Final[tuple[str, ...]] = ("week-start", "decimal-separator")
 """Relations kept out of training; their passages serve as distractors of a benchmark."""
@@ -36,7 +35,7 @@ _PASSAGES_OF: Final[dict[str, str]] = {
 class Fact:
     """One question and its only right passage, in one language.
 
-    ``id`` is the same in all languages; ``passage_id`` is shared by the pairs that ask about the same passage.
+    `id` is the same in all languages; `passage_id` is shared by the pairs that ask about the same passage.
     """
 
     id: str
@@ -54,8 +53,8 @@ def generate_facts(
     """Facts ordered by relation, then item, then language, both in the order asked for.
 
     Args:
-        languages: Some of ``LANGUAGES``; all of them by default. Which facts there are does not depend on it.
-        relations: Some of ``RELATIONS`` and ``HELD_OUT``; ``RELATIONS`` by default.
+        languages: Some of `LANGUAGES`; all of them by default. Which facts there are does not depend on it.
+        relations: Some of `RELATIONS` and `HELD_OUT`; `RELATIONS` by default.
 
     Raises:
         ValueError: A language or relation is unknown; raised at once, not when the iterator is first used.
@@ -71,14 +70,14 @@ def generate_facts(
 
 
 def distractors(languages: Sequence[str] | None = None) -> Iterator[Fact]:
-    """Facts of the ``HELD_OUT`` relations, ordered and checked like those of ``generate_facts``."""
+    """Facts of the `HELD_OUT` relations, ordered and checked like those of `generate_facts`."""
     return generate_facts(languages, HELD_OUT)
 
 
 def _checked(
     kind: str, asked: Sequence[str] | None, default: tuple[str, ...], known: tuple[str, ...]
 ) -> tuple[str, ...]:
-    """``asked`` without repetitions, or ``default``; ValueError if a name in it is unknown."""
+    """`asked` without repetitions, or `default`; ValueError if a name in it is unknown."""
     if asked is None:
         return default
     unknown = [name for name in asked if name not in known]
@@ -131,18 +130,19 @@ def _in_all_languages(relation: str, item: Item) -> dict[str, Fact] | None:
                 return None
             names[slot] = name
         fact_id, passage_id = f"{relation}/{item.key}", f"{passage_relation}/{item.key}"
-        query = _worded(TEMPLATES[lang][relation][0], f"{lang}/query/{fact_id}", names, lang)
-        passage = _worded(TEMPLATES[lang][passage_relation][1], f"{lang}/passage/{passage_id}", names, lang)
+        query = _worded(wording(lang).templates[relation]["queries"], f"{lang}/query/{fact_id}", names, lang)
+        passage = _worded(
+            wording(lang).templates[passage_relation]["passages"], f"{lang}/passage/{passage_id}", names, lang
+        )
         facts[lang] = Fact(fact_id, relation, lang, query, passage, passage_id)
     return facts
 
 
-def _worded(templates: tuple[str, ...], seed: str, names: dict[str, str], lang: str) -> str:
-    """One of the templates, filled; the choice depends on ``seed`` only, in every process and on every machine."""
+def _worded(templates: Sequence[str], seed: str, names: dict[str, str], lang: str) -> str:
+    """One of the templates, filled; the choice depends on `seed` only, in every process and on every machine."""
     # Not a CRC: it is linear, so languages would always choose in step.
     digest = hashlib.blake2b(seed.encode(), digest_size=8).digest()
     text = templates[int.from_bytes(digest, "big") % len(templates)].format_map(names)
     start = 1 if text.startswith("¿") else 0
-    # Python's upper() does not know the Turkish dotted capital.
-    first = "İ" if lang == "tr" and text[start] == "i" else text[start].upper()
+    first = wording(lang).capitals.get(text[start], text[start].upper())
     return text[:start] + first + text[start + 1 :]
