@@ -10,6 +10,7 @@ from importlib.metadata import version
 
 import pytest
 
+from isoglot.data.benchmarks.digest import benchmark_digest
 from isoglot.data.benchmarks.load import load_benchmark
 from isoglot.data.facts import generate as facts
 from isoglot.data.facts import names
@@ -17,7 +18,6 @@ from isoglot.data.facts.generate import HELD_OUT, RELATIONS, Fact, distractors, 
 from isoglot.data.facts.items import Item
 from isoglot.data.facts.names import has_own_letter, name_of
 from isoglot.data.facts.wordings import LANGUAGES, wording
-from isoglot.evaluation.digests import benchmark_digest
 from isoglot.files import digest_strings
 
 BABEL = "2.19.0"

@@ -7,8 +7,8 @@ from collections import Counter
 
 import pytest
 
-from isoglot.data.benchmarks.faq import read_faq
 from isoglot.data.benchmarks.load import load_benchmark
+from isoglot.data.benchmarks.members.faq import read_faq
 from isoglot.data.facts.generate import generate_facts
 from isoglot.data.facts.wordings import LANGUAGES
 

@@ -152,7 +152,7 @@ def test_packed_pairs_are_a_source_like_a_file(tmp_path: Path) -> None:
     pack_pairs([tmp_path / "packed"], tmp_path / "english", languages=["en"])
     assert load_pairs(tmp_path / "english").digest == english.digest
     counted = check_pairs([str(tmp_path / "packed")])
-    assert counted.rows == check_pairs([str(one)]).rows
+    assert counted.sources == check_pairs([str(one)]).sources
     assert not counted.problems
 
 

@@ -127,11 +127,13 @@ def test_split_keeps_groups_together_and_loses_nothing() -> None:
 
 def test_check_reports_figures(tmp_path: Path) -> None:
     report = check_pairs([str(write(tmp_path / "p.jsonl", [*ROWS, {**ROWS[2], "id": "3"}]))])
-    assert report.pairs == {"p": 3}
-    assert dict(report.rows["p"]) == {"en": 3, "de": 1}
-    assert dict(report.parallel["p"]) == {2: 1, 1: 2}
-    assert report.repeated["p"] == {"query": 1, "passage": 1}
-    assert report.largest_group["p"] == 2
-    assert report.negatives["p"] == 2 - 1
+    assert list(report.sources) == ["p"]
+    source = report.sources["p"]
+    assert source.pairs == 3
+    assert source.rows == {"en": 3, "de": 1}
+    assert source.pairs_in_k_languages == {2: 1, 1: 2}
+    assert source.repeated_texts == {"query": 1, "passage": 1}
+    assert source.largest_group == 2
+    assert source.rows_with_negatives == 2 - 1
     # "a mouse" twice, 'the "cat"' once
     assert report.lengths["en"]["passage"][0] == pytest.approx((7 + 7 + 9) / 3, abs=0.05)

@@ -102,7 +102,7 @@ def _check(options: argparse.Namespace) -> int:
     from isoglot.errors import InputError
 
     report = check_pairs(options.pairs, options.data_dir)
-    if not report.rows and not report.problems:
+    if not report.sources and not report.problems:
         raise InputError(f"{', '.join(options.pairs)}: no rows")
     if options.json:
         print_json(report.to_dict())

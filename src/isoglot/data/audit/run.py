@@ -26,8 +26,8 @@ from isoglot.data.audit.report import (
     side_report,
 )
 from isoglot.data.audit.texts import ENOUGH, THRESHOLD, size
+from isoglot.data.benchmarks.digest import benchmark_digest
 from isoglot.data.pairs.table import PairTable
-from isoglot.evaluation.digests import benchmark_digest
 from isoglot.files import package_versions
 from isoglot.records import Benchmark
 

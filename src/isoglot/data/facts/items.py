@@ -15,7 +15,8 @@ from babel.core import get_global
 from babel.localedata import locale_identifiers
 
 from isoglot.data.facts.names import name_of
-from isoglot.data.facts.wordings import LANGUAGES, read_data
+from isoglot.data.facts.wordings import LANGUAGES
+from isoglot.data.readers import yaml_data
 
 _SMALLEST_SHARE: Final = 0.1  # of a territory's people, in percent
 _Data = Mapping[str, Any]
@@ -32,7 +33,7 @@ class Item:
 @cache
 def _left_out(what: str) -> frozenset[str]:
     """A list of codes in `items.yaml`."""
-    return frozenset(read_data(Path(__file__).with_name("items.yaml"))[what].split())
+    return frozenset(yaml_data(Path(__file__).with_name("items.yaml"))[what].split())
 
 
 @cache

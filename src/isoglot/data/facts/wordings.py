@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
+
+from isoglot.data.readers import yaml_data
 
 _FOLDER = Path(__file__).parent / "wordings"
 
@@ -41,14 +43,4 @@ class Wording:
 @cache
 def wording(lang: str) -> Wording:
     """The wording of one of `LANGUAGES`."""
-    return Wording(**read_data(_FOLDER / f"{lang}.yaml"))
-
-
-@cache
-def read_data(path: Path) -> dict[str, Any]:
-    """A YAML file of the package, by libyaml where PyYAML was built with it: ten times as fast."""
-    import yaml
-
-    with path.open(encoding="utf-8") as source:
-        values: dict[str, Any] = yaml.load(source, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    return values
+    return Wording(**yaml_data(_FOLDER / f"{lang}.yaml"))

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from isoglot.data.pairs.index import components
+from isoglot.data.groups import components
 from isoglot.records import IntArray
 
 Hashes = npt.NDArray[np.uint64]
@@ -53,15 +53,15 @@ def _buckets(hashes: Hashes, bucket: int) -> Iterator[IntArray]:
     """Row numbers with a key, ascending, in parts by the hashes' top bits; int64, shape (k,), k > 0."""
     bits = max(0, -(-len(hashes) // bucket) - 1).bit_length()
     for number in range(1 << bits):
-        parts = []
+        rows = []
         for start in range(0, len(hashes), _CHUNK):
             chunk = hashes[start : start + _CHUNK]
             fits = chunk != 0
             if bits:
                 fits &= (chunk >> np.uint64(64 - bits)) == number
-            parts.append(np.flatnonzero(fits) + start)
-        if sum(map(len, parts)):
-            yield np.concatenate(parts)
+            rows.append(np.flatnonzero(fits) + start)
+        if sum(map(len, rows)):
+            yield np.concatenate(rows)
 
 
 def group_pairs(
@@ -78,14 +78,14 @@ def group_pairs(
     """
     edges = np.zeros(0, dtype=np.int64)
     for hashes in keys:
-        found = [edges]
+        edge_sets = [edges]
         for rows, first in first_rows(hashes, bucket=bucket):
             apart = rows != first
             left, right = pair_of_row[first[apart]].astype(np.int64), pair_of_row[rows[apart]].astype(np.int64)
             apart = left != right
             # translations of one passage share it in every language: one edge is enough
-            found.append(np.unique(left[apart] * n_pairs + right[apart]))
-        edges = np.unique(np.concatenate(found))
+            edge_sets.append(np.unique(left[apart] * n_pairs + right[apart]))
+        edges = np.unique(np.concatenate(edge_sets))
         done()
     left, right = np.divmod(edges, n_pairs)
     return components(left, right, n_pairs)

@@ -1,0 +1,70 @@
+"""Reading sources one after the other, row by row."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+
+from isoglot.data.languages import language
+from isoglot.data.pairs.source import read_source
+from isoglot.errors import InputError, LineError
+from isoglot.records import PairRow
+
+
+class Duplicates:
+    """Remembers where every (source, id, lang) was first seen."""
+
+    def __init__(self) -> None:
+        self._first: dict[tuple[str, str, str], str] = {}
+
+    def find(self, row: PairRow, path: str, line: int) -> LineError | None:
+        """A LineError where another row with the same (source, id, lang) was seen before."""
+        here = f"{path}:{line}"
+        first = self._first.setdefault((row.source, row.id, row.lang), here)
+        return None if first == here else duplicate_row(row.source, row.id, row.lang, first, path, line)
+
+
+def duplicate_row(source: str, key: str, lang: str, first: str, path: str, line: int) -> LineError:
+    """The error for a second row with one (source, id, lang)."""
+    return LineError(path, line, f"duplicate row: id '{key}' in '{lang}' of source '{source}' is already at {first}")
+
+
+def read_pairs(
+    specs: Sequence[str],
+    languages: Collection[str] | None,
+    data_dir: Path | None,
+    duplicates: Duplicates | None = None,
+) -> Iterator[tuple[PairRow, str, int]]:
+    """The rows of all sources with their files and lines.
+
+    Args:
+        specs: see `isoglot.data.pairs.source.read_source`.
+        languages: only the rows in these; None: all.
+        duplicates: where it is given, duplicate rows are errors.
+
+    Raises:
+        InputError: the first malformed line or duplicate row, a language that does not occur, no rows.
+    """
+    wanted = None if languages is None else {language(code) for code in languages}
+    present: set[str] = set()
+    is_empty = True
+    for spec in specs:
+        for row, path, line in read_source(spec, data_dir):
+            if isinstance(row, LineError):
+                raise row
+            if duplicates and (problem := duplicates.find(row, path, line)):
+                raise problem
+            present.add(row.lang)
+            if wanted is None or row.lang in wanted:
+                is_empty = False
+                yield row, path, line
+    check_present(", ".join(specs), wanted or (), present)
+    if is_empty:
+        raise InputError(f"{', '.join(specs) or 'pairs'}: no rows")
+
+
+def check_present(what: str, wanted: Collection[str], present: Collection[str]) -> None:
+    """InputError where `what` has no pairs in some of the wanted languages."""
+    if absent := sorted(set(wanted) - set(present)):
+        there = ", ".join(sorted(present)) or "none"
+        raise InputError(f"{what}: no pairs in {', '.join(absent)} (languages there: {there})")
