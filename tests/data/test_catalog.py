@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,9 @@ import pytest
 from isoglot.cli.main import main
 from isoglot.data.benchmarks.catalog import catalog
 from isoglot.data.benchmarks.load import load_benchmark
-from isoglot.data.benchmarks.registry import BENCHMARKS
-from isoglot.records import Float32Array
+from isoglot.data.benchmarks.registry import BENCHMARKS, NamedBenchmark, Request
+from isoglot.errors import InputError
+from isoglot.records import Benchmark, Float32Array
 from tests.realdata import lareqa_dir
 
 DOCS = Path(__file__).parents[2] / "docs" / "benchmarks.md"
@@ -44,6 +46,36 @@ def test_sizes_of_the_built_in_benchmark() -> None:
     benchmark = load_benchmark("faq")
     assert (entry.queries, entry.passages) == (benchmark.n_queries, benchmark.n_documents)
     assert list(entry.languages) == benchmark.query_languages
+
+
+def test_another_benchmark_is_one_registration(capsys: pytest.CaptureFixture[str]) -> None:
+    def load(request: Request) -> Benchmark:
+        return replace(load_benchmark("faq", languages=request.languages), name="tiny")
+
+    entry = NamedBenchmark(
+        name="tiny",
+        languages=("de", "en"),
+        queries=144,
+        passages=624,
+        license="CC0-1.0",
+        source="here",
+        help="questions of a test",
+        load=load,
+        available=lambda _: "built in",
+    )
+    BENCHMARKS.register(entry)
+    try:
+        assert load_benchmark("tiny", languages=["de"]).query_languages == ["de"]
+        with pytest.raises(InputError, match="tiny has no paragraphs around its passages"):
+            load_benchmark("tiny", context="paragraph")
+        with pytest.raises(InputError, match=r"unknown benchmark 'tniy' \(did you mean 'tiny'"):
+            load_benchmark("tniy")
+        assert main(["data", "list"]) == 0
+        lines = capsys.readouterr().out.splitlines()
+        assert lines[8].split()[:4] == ["tiny", "2", "144", "624"], "after those of isoglot"
+        assert lines[-1] == "tiny: questions of a test; de en"
+    finally:
+        BENCHMARKS.remove("tiny")
 
 
 @pytest.mark.realdata

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from isoglot.cli.common import PAIRS_HELP, add_data_dir, print_json
+from isoglot.cli.common import add_data_dir, pairs_help, print_json
 
 
 def add(commands: Any) -> None:
@@ -16,7 +16,7 @@ def add(commands: Any) -> None:
         description="Print what each kind of batch is drawn from, the composition of the first steps, and the first batches. "
         "No model is loaded. Training with the same pairs and settings uses exactly these batches.",
     )
-    plan.add_argument("--pairs", nargs="+", required=True, metavar="P", help=PAIRS_HELP)
+    plan.add_argument("--pairs", nargs="+", required=True, metavar="P", help=pairs_help())
     add_plan_options(plan)
     plan.add_argument("--steps", type=int, default=200, metavar="N", help="steps to count over (default 200)")
     plan.add_argument("--show", type=int, default=3, metavar="N", help="batches to print (default 3)")

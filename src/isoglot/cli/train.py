@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from isoglot.cli.common import PAIRS_HELP, add_data_dir, in_all, print_json
+from isoglot.cli.common import add_data_dir, in_all, pairs_help, print_json
 from isoglot.cli.plan import add_plan_options
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def add(commands: Any) -> None:
     absent = argparse.SUPPRESS
     train.add_argument("words", nargs="*", metavar="key=value", help="any setting by name")
     train.add_argument("--config", type=Path, metavar="FILE", help="YAML file of settings")
-    train.add_argument("--pairs", nargs="+", metavar="P", default=absent, help=PAIRS_HELP)
+    train.add_argument("--pairs", nargs="+", metavar="P", default=absent, help=pairs_help())
     train.add_argument(
         "--base", metavar="NAME", default=absent, help="hub id, directory, or offline:multilingual-e5-small (default)"
     )

@@ -48,17 +48,15 @@ def format_catalog(rows: Sequence[dict[str, Any]]) -> str:
     """The table that `isoglot data list` prints."""
     from tabulate import tabulate
 
-    table = {
-        "benchmark": [row["name"] for row in rows],
-        "languages": [len(row["languages"]) for row in rows],
-        "queries": [f"{row['queries']:,}" if "queries" in row else "-" for row in rows],
-        "passages": [f"{row['passages']:,}" if "passages" in row else "-" for row in rows],
-        "settings": [" ".join(row.get("settings", ["-"])) for row in rows],
-        "licence": [row.get("license", "-") for row in rows],
-        "available": [row["available"] for row in rows],
-    }
+    table = [["benchmark", "languages", "queries", "passages", "settings", "licence", "available"]]
+    for row in rows:
+        sizes = [f"{row[key]:,}" if key in row else "-" for key in ("queries", "passages")]
+        settings = " ".join(row.get("settings", ["-"]))
+        licence = row.get("license", "-")
+        table.append([row["name"], str(len(row["languages"])), *sizes, settings, licence, row["available"]])
+    table.insert(1, ["-" * max(map(len, column)) for column in zip(*table)])
     align = ("left", "right", "right", "right", "left", "left", "left")
-    shown = tabulate(table, headers="keys", colalign=align, disable_numparse=True)
+    shown = tabulate(table, tablefmt="plain", colalign=align, disable_numparse=True)
     notes = [f"{row['name']}: {row['what']}; {_short(row['languages'])}" for row in rows]
     return "\n".join([*(line.rstrip() for line in shown.splitlines()), "", *notes])
 

@@ -19,9 +19,11 @@ class Duplicates:
 
     def find(self, row: PairRow, path: str, line: int) -> LineError | None:
         """A LineError where another row with the same (source, id, lang) was seen before."""
-        here = f"{path}:{line}"
-        first = self._first.setdefault((row.source, row.id, row.lang), here)
-        return None if first == here else duplicate_row(row.source, row.id, row.lang, first, path, line)
+        key = (row.source, row.id, row.lang)
+        if first := self._first.get(key):
+            return duplicate_row(*key, first, path, line)
+        self._first[key] = f"{path}:{line}"
+        return None
 
 
 def duplicate_row(source: str, key: str, lang: str, first: str, path: str, line: int) -> LineError:

@@ -41,7 +41,7 @@ class Lareqa(Scheme):
 
 
 class LareqaParagraphs(Lareqa):
-    """The same with the whole paragraph as passage."""
+    """LAReQA's JSON files: a question and the whole paragraph that it was asked about."""
 
     name = "lareqa-paragraphs"
     form = "lareqa-paragraphs:DIR"
