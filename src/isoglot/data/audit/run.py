@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from isoglot.data.audit.match import Distinct, Match, training_chunks
+from isoglot.data.audit.near import THRESHOLD
 from isoglot.data.audit.report import (
     EVALUATION_SIDES,
     MOST_DOCUMENTS,
@@ -25,7 +26,7 @@ from isoglot.data.audit.report import (
     sentence,
     side_report,
 )
-from isoglot.data.audit.texts import ENOUGH, THRESHOLD, size
+from isoglot.data.audit.texts import ENOUGH, size
 from isoglot.data.benchmarks.digest import benchmark_digest
 from isoglot.data.pairs.table import PairTable
 from isoglot.files import package_versions

@@ -12,8 +12,9 @@ import pytest
 
 from isoglot.cli.main import main
 from isoglot.data.audit.match import Distinct, Match, Target, training_chunks
+from isoglot.data.audit.near import NearIndex, sketch
 from isoglot.data.audit.run import run_audit
-from isoglot.data.audit.texts import ENOUGH, NearIndex, jaccard, normalise, shingles, size, sketch
+from isoglot.data.audit.texts import ENOUGH, jaccard, normalise, shingles, size
 from isoglot.data.benchmarks.load import load_benchmark
 from isoglot.data.benchmarks.qrels import Judgments, make_benchmark
 from isoglot.data.pairs.table import PairTable, load_pairs
@@ -100,8 +101,8 @@ def test_near_duplicates_are_those_of_brute_force() -> None:
         for place in random.choice(60, random.integers(1, 4), replace=False):
             changed[place] = "z"
         texts.append("".join(changed))
-    hashes, signatures = sketch(texts)
-    found = NearIndex.build(texts).look_up(hashes, signatures)
+    hashes, minhashes = sketch(texts)
+    found = NearIndex(texts).look_up(hashes, minhashes)
     wanted = [
         (i, j, jaccard(hashes[i], hashes[j]))
         for i in range(len(texts))
