@@ -15,7 +15,6 @@ from isoglot.data.benchmarks.load import load_benchmark
 from isoglot.data.facts import generate as facts
 from isoglot.data.facts import names
 from isoglot.data.facts.generate import HELD_OUT, RELATIONS, Fact, distractors, generate_facts
-from isoglot.data.facts.items import Item
 from isoglot.data.facts.names import has_own_letter, name_of
 from isoglot.data.facts.wordings import LANGUAGES, wording
 from isoglot.files import digest_strings
@@ -209,9 +208,9 @@ def test_a_name_in_a_foreign_script_counts_as_missing(monkeypatch: pytest.Monkey
 
 
 def test_an_item_that_repeats_another_is_dropped_in_all_languages(monkeypatch: pytest.MonkeyPatch) -> None:
-    slots = {"territory": "CH", "in_territory": "CH", "currency": "CHF"}
+    slots = {"territory": "CH", "currency": "CHF"}
     sources = {relation: lambda: iter(()) for relation in RELATIONS + HELD_OUT}
-    monkeypatch.setattr(facts, "SOURCES", {**sources, "currency-of": lambda: (Item(key, slots) for key in "ABCDEF")})
+    monkeypatch.setattr(facts, "SOURCES", {**sources, "currency-of": lambda: ((key, slots) for key in "ABCDEF")})
     (kept,) = facts._all_facts.__wrapped__()["currency-of"]
     assert {fact.id for fact in kept.values()} == {"currency-of/A"}
 

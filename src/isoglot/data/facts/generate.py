@@ -1,4 +1,4 @@
-"""`facts:` — parallel question-answer pairs generated from the CLDR data that Babel ships.
+"""`facts:` parallel question-answer pairs generated from the CLDR data that Babel ships.
 
 Every pair exists in all of `LANGUAGES` or in none, whatever subset is asked for. Within a language no query occurs
 twice, and no passage occurs under two values of `passage_id`.
@@ -7,23 +7,22 @@ twice, and no passage occurs under two values of `passage_id`.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Final
 
-from isoglot.data.facts.items import SOURCES, Item
+from isoglot.data.facts.items import SOURCES
 from isoglot.data.facts.names import name_of
 from isoglot.data.facts.wordings import LANGUAGES, wording
 
-HELD_OUT: Final[tuple[str, ...]] = ("week-start", "decimal-separator")
+HELD_OUT = ("week-start", "decimal-separator")
 """Relations kept out of training; their passages serve as distractors of a benchmark."""
 
-RELATIONS: Final[tuple[str, ...]] = tuple(name for name in SOURCES if name not in HELD_OUT)
+RELATIONS = tuple(name for name in SOURCES if name not in HELD_OUT)
 """Relations used for training."""
 
-# These ask the other way round about the passages of another relation.
-_PASSAGES_OF: Final[dict[str, str]] = {
+# these ask the other way round about the passages of another relation
+_PASSAGES_OF = {
     "currency-country": "currency-of",
     "territory-of-code": "territory-code",
     "language-of-code": "language-code",
@@ -53,14 +52,14 @@ def generate_facts(
     """Facts ordered by relation, then item, then language, both in the order asked for.
 
     Args:
-        languages: Some of `LANGUAGES`; all of them by default. Which facts there are does not depend on it.
-        relations: Some of `RELATIONS` and `HELD_OUT`; `RELATIONS` by default.
+        languages: some of `LANGUAGES`; all of them by default. Which facts there are does not depend on it.
+        relations: some of `RELATIONS` and `HELD_OUT`; `RELATIONS` by default.
 
     Raises:
-        ValueError: A language or relation is unknown; raised at once, not when the iterator is first used.
+        ValueError: a language or relation is unknown; raised at once, not when the iterator is first used.
     """
-    chosen_languages = _checked("language", languages, LANGUAGES, LANGUAGES)
-    chosen_relations = _checked("relation", relations, RELATIONS, RELATIONS + HELD_OUT)
+    chosen_languages = _checked("language", LANGUAGES if languages is None else languages, LANGUAGES)
+    chosen_relations = _checked("relation", RELATIONS if relations is None else relations, RELATIONS + HELD_OUT)
     return (
         parallel[lang]
         for relation in chosen_relations
@@ -74,20 +73,15 @@ def distractors(languages: Sequence[str] | None = None) -> Iterator[Fact]:
     return generate_facts(languages, HELD_OUT)
 
 
-def _checked(
-    kind: str, asked: Sequence[str] | None, default: tuple[str, ...], known: tuple[str, ...]
-) -> tuple[str, ...]:
-    """`asked` without repetitions, or `default`; ValueError if a name in it is unknown."""
-    if asked is None:
-        return default
-    unknown = [name for name in asked if name not in known]
-    if unknown:
+def _checked(kind: str, names: Sequence[str], known: tuple[str, ...]) -> list[str]:
+    """`names` without repetitions; ValueError if one is unknown."""
+    if unknown := [name for name in names if name not in known]:
         raise ValueError(f"unknown {kind} {unknown[0]!r}; known: {', '.join(known)}")
-    return tuple(dict.fromkeys(asked))
+    return list(dict.fromkeys(names))
 
 
 @cache
-def _all_facts() -> dict[str, tuple[dict[str, Fact], ...]]:
+def _all_facts() -> dict[str, list[dict[str, Fact]]]:
     """Relation to its facts, each by language.
 
     All relations are built together because a text may occur once only, across relations too; RELATIONS come first, so
@@ -95,18 +89,16 @@ def _all_facts() -> dict[str, tuple[dict[str, Fact], ...]]:
     """
     queries: set[tuple[str, str]] = set()
     owners: dict[tuple[str, str], str] = {}
-    table: dict[str, tuple[dict[str, Fact], ...]] = {}
+    facts: dict[str, list[dict[str, Fact]]] = {}
     for relation in RELATIONS + HELD_OUT:
-        kept = []
-        for item in SOURCES[relation]():
-            parallel = _in_all_languages(relation, item)
-            if parallel is None or not _is_new(parallel, queries, owners):
-                continue
-            queries.update((lang, fact.query.casefold()) for lang, fact in parallel.items())
-            owners.update({(lang, fact.passage.casefold()): fact.passage_id for lang, fact in parallel.items()})
-            kept.append(parallel)
-        table[relation] = tuple(kept)
-    return table
+        facts[relation] = []
+        for key, slots in SOURCES[relation]():
+            parallel = _in_all_languages(relation, key, slots)
+            if parallel and _is_new(parallel, queries, owners):
+                queries.update((lang, fact.query.casefold()) for lang, fact in parallel.items())
+                owners.update({(lang, fact.passage.casefold()): fact.passage_id for lang, fact in parallel.items()})
+                facts[relation].append(parallel)
+    return facts
 
 
 def _is_new(parallel: dict[str, Fact], queries: set[tuple[str, str]], owners: dict[tuple[str, str], str]) -> bool:
@@ -118,29 +110,27 @@ def _is_new(parallel: dict[str, Fact], queries: set[tuple[str, str]], owners: di
     )
 
 
-def _in_all_languages(relation: str, item: Item) -> dict[str, Fact] | None:
+def _in_all_languages(relation: str, key: str, slots: Mapping[str, str]) -> dict[str, Fact] | None:
     """The fact in every language, or None if a name is missing in any."""
     facts = {}
     passage_relation = _PASSAGES_OF.get(relation, relation)
+    fact_id, passage_id = f"{relation}/{key}", f"{passage_relation}/{key}"
     for lang in LANGUAGES:
-        names: dict[str, str] = {}
-        for slot, value in item.slots.items():
-            name = name_of(slot, value, lang)
-            if name is None:
-                return None
-            names[slot] = name
-        fact_id, passage_id = f"{relation}/{item.key}", f"{passage_relation}/{item.key}"
-        query = _worded(wording(lang).templates[relation]["queries"], f"{lang}/query/{fact_id}", names, lang)
-        passage = _worded(
-            wording(lang).templates[passage_relation]["passages"], f"{lang}/passage/{passage_id}", names, lang
-        )
+        names = {slot: name_of(slot, value, lang) for slot, value in slots.items()}
+        if "territory" in slots:
+            names["in_territory"] = name_of("in_territory", slots["territory"], lang)
+        if None in names.values():
+            return None
+        templates = wording(lang).templates
+        query = _worded(templates[relation]["queries"], f"{lang}/query/{fact_id}", names, lang)
+        passage = _worded(templates[passage_relation]["passages"], f"{lang}/passage/{passage_id}", names, lang)
         facts[lang] = Fact(fact_id, relation, lang, query, passage, passage_id)
     return facts
 
 
-def _worded(templates: Sequence[str], seed: str, names: dict[str, str], lang: str) -> str:
+def _worded(templates: Sequence[str], seed: str, names: Mapping[str, str | None], lang: str) -> str:
     """One of the templates, filled; the choice depends on `seed` only, in every process and on every machine."""
-    # Not a CRC: it is linear, so languages would always choose in step.
+    # not a CRC: it is linear, so languages would always choose in step
     digest = hashlib.blake2b(seed.encode(), digest_size=8).digest()
     text = templates[int.from_bytes(digest, "big") % len(templates)].format_map(names)
     start = 1 if text.startswith("¿") else 0

@@ -1,14 +1,14 @@
-"""Which facts there are, before they are put into words: generators over the CLDR data inside Babel."""
+"""Which facts there are, before they are put into words: taken from the CLDR data inside Babel, see also `items.yaml`."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from types import SimpleNamespace
+from typing import Any
 
 from babel import Locale
 from babel.core import get_global
@@ -18,210 +18,194 @@ from isoglot.data.facts.names import name_of
 from isoglot.data.facts.wordings import LANGUAGES
 from isoglot.data.readers import yaml_data
 
-_SMALLEST_SHARE: Final = 0.1  # of a territory's people, in percent
-_Data = Mapping[str, Any]
+Item = tuple[str, dict[str, str]]
+"""The key of a fact, and template slots with their codes or values, see `name_of`."""
+Generator = Callable[[], Iterable[Item]]
+
+SOURCES: dict[str, Generator] = {}
+"""Relation to the function that gives its items, always in the same order."""
+
+_SMALLEST_SHARE = 0.1  # of a territory's people, in percent
+_LISTS = SimpleNamespace(
+    **{name: frozenset(codes.split()) for name, codes in yaml_data(Path(__file__).with_name("items.yaml")).items()}
+)
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
-    """A fact before it is put into words: `slots` maps template slots to codes or values of `name_of`."""
+def _relation(*names: str) -> Callable[[Generator], Generator]:
+    """Register a function as the source of some relations."""
 
-    key: str
-    slots: Mapping[str, str]
+    def register(function: Generator) -> Generator:
+        SOURCES.update(dict.fromkeys(names, function))
+        return function
+
+    return register
 
 
 @cache
-def _left_out(what: str) -> frozenset[str]:
-    """A list of codes in `items.yaml`."""
-    return frozenset(yaml_data(Path(__file__).with_name("items.yaml"))[what].split())
-
-
-@cache
-def _territories() -> tuple[str, ...]:
+def _territories() -> list[str]:
     """The ISO 3166 codes that CLDR has names for."""
     names: Mapping[str, str] = Locale("en").territories
-    return tuple(sorted(c for c in names if re.fullmatch("[A-Z]{2}", c) and c not in _left_out("not_iso_3166")))
+    return sorted(code for code in names if re.fullmatch("[A-Z]{2}", code) and code not in _LISTS.not_iso_3166)
 
 
 @cache
-def _languages() -> tuple[str, ...]:
+def _inhabited() -> list[str]:
+    return [territory for territory in _territories() if territory not in _LISTS.uninhabited]
+
+
+@cache
+def _languages() -> list[str]:
     """The ISO 639 codes that CLDR has names for, without deprecated ones and special codes."""
-    aliases: _Data = get_global("language_aliases")
+    left_out = {*get_global("language_aliases"), *_LISTS.odd_languages}
     names: Mapping[str, str] = Locale("en").languages
-    return tuple(
-        sorted(
-            c
-            for c in names
-            if re.fullmatch("[a-z]{2,3}", c) and c not in aliases and c not in _left_out("odd_languages")
-        )
-    )
+    return sorted(code for code in names if re.fullmatch("[a-z]{2,3}", code) and code not in left_out)
 
 
 @cache
-def _tenders() -> dict[str, tuple[str, ...]]:
+def _with_locale() -> list[str]:
+    """The languages that CLDR has a locale of."""
+    return [language for language in _languages() if language in locale_identifiers()]
+
+
+@cache
+def _tenders() -> dict[str, list[str]]:
     """Inhabited territory to the currencies that are legal tender there now."""
-    data: _Data = get_global("territory_currencies")
-    return {
-        territory: _current_tenders(data[territory])
-        for territory in _territories()
-        if territory in data and territory not in _left_out("uninhabited")
-    }
+    data = get_global("territory_currencies")
+    return {territory: _current_tenders(data[territory]) for territory in _inhabited() if territory in data}
 
 
-def _current_tenders(entries: Any) -> tuple[str, ...]:
+def _current_tenders(entries: Any) -> list[str]:
     """The legal tenders among CLDR's (currency, begin, end, is tender) entries of a territory."""
-    return tuple(currency for currency, _, end, is_tender in entries if is_tender and end is None)
+    return [currency for currency, _, end, is_tender in entries if is_tender and end is None]
 
 
-def _territory_slots(territory: str) -> dict[str, str]:
-    return {"territory": territory, "in_territory": territory}
-
-
-def _currency_of() -> Iterator[Item]:
+@_relation("currency-of")
+def _currency_of() -> Iterable[Item]:
     for territory, currencies in _tenders().items():
-        if len(currencies) == 1 and territory not in _left_out("unsettled_currency"):
-            yield Item(territory, {**_territory_slots(territory), "currency": currencies[0]})
+        if len(currencies) == 1 and territory not in _LISTS.unsettled_currency:
+            yield territory, {"territory": territory, "currency": currencies[0]}
 
 
-def _currency_country() -> Iterator[Item]:
+@_relation("currency-country")
+def _currency_country() -> Iterable[Item]:
     # territories outside ISO 3166 count too: they make the answer ambiguous for a reader just as well
-    data: _Data = get_global("territory_currencies")
+    data = get_global("territory_currencies")
     users = Counter(currency for entries in data.values() for currency in set(_current_tenders(entries)))
-    for item in _currency_of():
-        if users[item.slots["currency"]] == 1:
-            yield item
+    return ((key, slots) for key, slots in _currency_of() if users[slots["currency"]] == 1)
 
 
-def _official(several: bool) -> Iterator[Item]:
-    data: _Data = get_global("territory_languages")
-    for territory in _territories():
-        spoken = data.get(territory, {})
+@cache
+def _official() -> dict[str, list[str]]:
+    """Official languages by territory."""
+    official = {}
+    for territory in _inhabited():
+        spoken = get_global("territory_languages").get(territory, {})
         status = {code: info["official_status"] for code, info in spoken.items()}
-        official = [code for code in status if status[code] == "official"]
-        # Where a language is official in practice only, lists of official languages disagree.
-        if "de_facto_official" in status.values() or territory in _left_out("uninhabited") | _left_out(
-            "doubtful_official"
-        ):
-            continue
-        if several and len(official) > 1:
-            yield Item(territory, {**_territory_slots(territory), "languages": " ".join(official)})
-        elif not several and len(official) == 1:
-            yield Item(territory, {**_territory_slots(territory), "language": official[0]})
+        # where a language is official in practice only, lists of official languages disagree
+        if "de_facto_official" not in status.values() and territory not in _LISTS.doubtful_official:
+            official[territory] = [code for code in status if status[code] == "official"]
+    return official
 
 
-def _speaker_share() -> Iterator[Item]:
-    data: _Data = get_global("territory_languages")
-    for territory in _territories():
-        if territory in _left_out("uninhabited"):
-            continue
-        for language, info in data.get(territory, {}).items():
+@_relation("official-language")
+def _official_language() -> Iterable[Item]:
+    return ((key, {"territory": key, "language": codes[0]}) for key, codes in _official().items() if len(codes) == 1)
+
+
+@_relation("official-languages")
+def _official_languages() -> Iterable[Item]:
+    for territory, codes in _official().items():
+        if len(codes) > 1:
+            yield territory, {"territory": territory, "languages": " ".join(codes)}
+
+
+@_relation("speaker-share")
+def _speaker_share() -> Iterable[Item]:
+    for territory in _inhabited():
+        for language, info in get_global("territory_languages").get(territory, {}).items():
             share = info["population_percent"]
             if language in _languages() and _SMALLEST_SHARE <= share <= 100:
-                slots = {**_territory_slots(territory), "language": language, "percent": str(share)}
-                yield Item(f"{territory}-{language}", slots)
+                yield f"{territory}-{language}", {"territory": territory, "language": language, "percent": str(share)}
 
 
-def _territory_code() -> Iterator[Item]:
-    for territory in _territories():
-        yield Item(territory, {**_territory_slots(territory), "code": territory})
+@_relation("territory-code", "territory-of-code")
+def _territory_code() -> Iterable[Item]:
+    return ((code, {"territory": code, "code": code}) for code in _territories())
 
 
-def _language_code() -> Iterator[Item]:
+@_relation("language-code", "language-of-code")
+def _language_code() -> Iterable[Item]:
+    return ((code, {"language": code, "code": code}) for code in _languages())
+
+
+@_relation("language-script")
+def _language_script() -> Iterable[Item]:
     for language in _languages():
-        yield Item(language, {"language": language, "code": language})
+        subtags = get_global("likely_subtags").get(language, "").split("_")
+        if len(subtags) == 3 and subtags[1] not in _LISTS.odd_scripts:
+            yield language, {"language": language, "script": subtags[1]}
 
 
-def _language_script() -> Iterator[Item]:
-    likely: Mapping[str, str] = get_global("likely_subtags")
-    for language in _languages():
-        parts = likely.get(language, "").split("_")
-        if len(parts) == 3 and parts[1] not in _left_out("odd_scripts"):
-            yield Item(language, {"language": language, "script": parts[1]})
+@_relation("script-code")
+def _script_code() -> Iterable[Item]:
+    scripts: list[str] = sorted(set(Locale("en").scripts) - _LISTS.odd_scripts)
+    return ((code, {"script": code, "code": code}) for code in scripts)
 
 
-def _script_code() -> Iterator[Item]:
-    for script in sorted(Locale("en").scripts):
-        if script not in _left_out("odd_scripts"):
-            yield Item(script, {"script": script, "code": script})
+@_relation("currency-code", "currency-of-code")
+def _currency_code() -> Iterable[Item]:
+    currencies = sorted({currency for tenders in _tenders().values() for currency in tenders})
+    return ((code, {"currency": code, "code": code}) for code in currencies)
 
 
-def _currency_code() -> Iterator[Item]:
-    for currency in sorted({c for currencies in _tenders().values() for c in currencies}):
-        yield Item(currency, {"currency": currency, "code": currency})
-
-
-def _towns() -> Iterator[tuple[str, str]]:
-    """Time zone named after a town, and the town's territory."""
-    zones: Mapping[str, str] = get_global("zone_territories")
-    for zone in sorted(zones):
-        territory = zones[zone]
-        named_after_town = zone.split("/")[0] in _left_out("town_regions") or zone in _left_out("island_towns")
-        if not named_after_town or zone in _left_out("disputed") or territory not in _territories():
+@cache
+def _towns() -> dict[str, str]:
+    """Time zones named after a town, and the town's territory."""
+    towns = {}
+    for zone, territory in sorted(get_global("zone_territories").items()):
+        named_after_town = zone.split("/")[0] in _LISTS.town_regions or zone in _LISTS.island_towns
+        if not named_after_town or zone in _LISTS.disputed or territory not in _territories():
             continue
-        # A zone named after its whole territory (Jamaica, Singapore) is no town, or makes the question circular.
+        # a zone named after its whole territory (Jamaica, Singapore) is no town, or makes the question circular
         names = ((name_of("city", zone, lang), name_of("territory", territory, lang)) for lang in LANGUAGES)
         if not any(city and country and (city in country or country in city) for city, country in names):
-            yield zone, territory
+            towns[zone] = territory
+    return towns
 
 
-def _city_territory() -> Iterator[Item]:
-    for zone, territory in _towns():
-        yield Item(zone, {**_territory_slots(territory), "city": zone})
+@_relation("city-territory")
+def _city_territory() -> Iterable[Item]:
+    return ((zone, {"territory": territory, "city": zone}) for zone, territory in _towns().items())
 
 
-def _city_zone() -> Iterator[Item]:
-    current: Mapping[str, str] = get_global("meta_zones")
-    for zone, _ in _towns():
-        for kind in ("generic", "standard"):
-            form = f"{current.get(zone)}:{kind}"
-            if all(name_of("zone", form, lang) for lang in LANGUAGES):
-                yield Item(zone, {"city": zone, "zone": form})
-                break
+@_relation("city-zone")
+def _city_zone() -> Iterable[Item]:
+    for zone in _towns():
+        forms = (f"{get_global('meta_zones').get(zone)}:{kind}" for kind in ("generic", "standard"))
+        if form := next((form for form in forms if all(name_of("zone", form, lang) for lang in LANGUAGES)), None):
+            yield zone, {"city": zone, "zone": form}
 
 
-def _endonym() -> Iterator[Item]:
-    for language in _languages():
-        if language in locale_identifiers() and language not in LANGUAGES:
-            own = Locale.parse(language).languages.get(language)
-            if own and own != language:
-                yield Item(language, {"language": language, "endonym": own})
+@_relation("endonym")
+def _endonym() -> Iterable[Item]:
+    for language in _with_locale():
+        own = Locale.parse(language).languages.get(language)
+        if own and own != language and language not in LANGUAGES:
+            yield language, {"language": language, "endonym": own}
 
 
-def _week_start() -> Iterator[Item]:
+@_relation("week-start")
+def _week_start() -> Iterable[Item]:
     locales = {name.split("_")[-1]: name for name in locale_identifiers() if re.search("_[A-Z]{2}$", name)}
-    for territory in _territories():
-        if territory in locales and territory not in _left_out("uninhabited"):
-            day = Locale.parse(locales[territory]).first_week_day
-            yield Item(territory, {**_territory_slots(territory), "day": str(day)})
+    for territory in _inhabited():
+        if territory in locales:
+            yield territory, {"territory": territory, "day": str(Locale.parse(locales[territory]).first_week_day)}
 
 
-def _decimal_separator() -> Iterator[Item]:
-    for language in _languages():
-        if language in locale_identifiers():
-            locale = Locale.parse(language)
-            sign = locale.number_symbols.get("latn", {}).get("decimal")
-            if locale.default_numbering_system == "latn" and sign in {",", "."}:
-                yield Item(language, {"language": language, "separator": sign})
-
-
-SOURCES: Final[dict[str, Callable[[], Iterator[Item]]]] = {
-    "currency-of": _currency_of,
-    "currency-country": _currency_country,
-    "official-language": lambda: _official(several=False),
-    "official-languages": lambda: _official(several=True),
-    "speaker-share": _speaker_share,
-    "territory-code": _territory_code,
-    "territory-of-code": _territory_code,
-    "language-code": _language_code,
-    "language-of-code": _language_code,
-    "language-script": _language_script,
-    "script-code": _script_code,
-    "currency-code": _currency_code,
-    "currency-of-code": _currency_code,
-    "city-territory": _city_territory,
-    "city-zone": _city_zone,
-    "endonym": _endonym,
-    "week-start": _week_start,
-    "decimal-separator": _decimal_separator,
-}
-"""Relation to the generator of its items, always in the same order."""
+@_relation("decimal-separator")
+def _decimal_separator() -> Iterable[Item]:
+    for language in _with_locale():
+        locale = Locale.parse(language)
+        sign = locale.number_symbols.get("latn", {}).get("decimal")
+        if locale.default_numbering_system == "latn" and sign in {",", "."}:
+            yield language, {"language": language, "separator": sign}
