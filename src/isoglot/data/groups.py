@@ -1,10 +1,18 @@
-"""Things that are connected, directly or through others."""
+"""Equal keys among hundreds of millions of rows, by their hashes, in bounded memory; and what is connected through them."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
+import numpy.typing as npt
 
 from isoglot.records import IntArray
+
+Hashes = npt.NDArray[np.uint64]
+
+BUCKET = 1 << 24  # rows that are sorted together: about 0.5 GB
+_CHUNK = 1 << 22
 
 
 def components(left: IntArray, right: IntArray, n: int) -> IntArray:
@@ -21,3 +29,44 @@ def components(left: IntArray, right: IntArray, n: int) -> IntArray:
     number[np.argsort(first)] = np.arange(count)
     groups: IntArray = number[labels]
     return groups
+
+
+def first_rows(high: Hashes, low: Hashes | None = None, bucket: int = BUCKET) -> Iterator[tuple[IntArray, IntArray]]:
+    """For every row, the first row with the same hash.
+
+    Args:
+        high: shape (n,), may be memory-mapped; 0 means that the row has no key. A row of its own is left out then.
+        low: 64 further bits of the hashes.
+        bucket: rows that are sorted at a time.
+
+    Yields:
+        (rows, first rows with the same hash), both int64, shape (k,). All yields together have every row with a key once.
+    """
+    for rows in _buckets(high, bucket):
+        keys = high[rows]
+        order = np.argsort(keys, kind="stable")
+        ranked = keys[order]
+        changes = ranked[1:] != ranked[:-1]
+        if low is not None:
+            more = low[rows]
+            if np.any(~changes & (more[order][1:] != more[order][:-1])):
+                order = np.lexsort((more, keys))
+                changes = (keys[order][1:] != keys[order][:-1]) | (more[order][1:] != more[order][:-1])
+        starts = np.flatnonzero(np.concatenate([[True], changes]))
+        ordered = rows[order]
+        yield ordered, np.repeat(ordered[starts], np.diff(starts, append=len(ordered)))
+
+
+def _buckets(hashes: Hashes, bucket: int) -> Iterator[IntArray]:
+    """Row numbers with a key, ascending, in parts by the hashes' top bits; int64, shape (k,), k > 0."""
+    bits = max(0, -(-len(hashes) // bucket) - 1).bit_length()
+    for number in range(1 << bits):
+        rows = []
+        for start in range(0, len(hashes), _CHUNK):
+            chunk = hashes[start : start + _CHUNK]
+            fits = chunk != 0
+            if bits:
+                fits &= (chunk >> np.uint64(64 - bits)) == number
+            rows.append(np.flatnonzero(fits) + start)
+        if sum(map(len, rows)):
+            yield np.concatenate(rows)

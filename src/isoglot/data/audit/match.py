@@ -86,23 +86,23 @@ class Target:
         self.parts_of = [number for number in parts_of if size(distinct.texts[number]) >= ENOUGH]
         self._anchors = _Anchors.of([distinct.texts[number] for number in self.parts_of])
 
-    def compare(self, chunk: Chunk, found: dict[int, Match]) -> None:
-        """Add the matches of a chunk of training texts to `found`: evaluation text number -> its best match."""
+    def compare(self, chunk: Chunk, matches: dict[int, Match]) -> None:
+        """Add those of a chunk of training texts to `matches`: evaluation text number -> its best match."""
         for number, text in zip(chunk.numbers, chunk.texts):
             same = self.distinct.number.get(text)
             if same is not None:
-                found[same] = Match("exact", number)
+                matches[same] = Match("exact", number)
         for asked, indexed, similarity in self.near.look_up(chunk.shingles, chunk.minhashes):
-            _keep(found, self.long[indexed], Match("near", chunk.long[asked], similarity))
+            _keep(matches, self.long[indexed], Match("near", chunk.long[asked], similarity))
         for indexed, asked in self._anchors.look_up(chunk.texts):
-            _keep(found, self.parts_of[indexed], Match("contained", chunk.numbers[asked]))
+            _keep(matches, self.parts_of[indexed], Match("contained", chunk.numbers[asked]))
 
 
-def _keep(found: dict[int, Match], number: int, match: Match) -> None:
+def _keep(matches: dict[int, Match], number: int, match: Match) -> None:
     """The better kind, then the higher similarity, then the earlier training text stays."""
-    old = found.get(number)
+    old = matches.get(number)
     if old is None or (KINDS.index(match.kind), -match.similarity) < (KINDS.index(old.kind), -old.similarity):
-        found[number] = match
+        matches[number] = match
 
 
 @dataclass(frozen=True)

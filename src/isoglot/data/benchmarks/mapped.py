@@ -12,6 +12,7 @@ from typing import Any, overload
 
 import numpy as np
 
+from isoglot.data.groups import first_rows
 from isoglot.data.readers import json_rows, valid
 from isoglot.errors import InputError, LineError
 from isoglot.files import atomic_path, cache_dir, digest_strings
@@ -176,18 +177,15 @@ def _check_unique(target: Path, hashes: array[int], label: str) -> None:
     """Equal hashes are suspects; their ids are looked at."""
     import pyarrow as pa
 
-    values = np.frombuffer(hashes, dtype=np.int64)
-    order = np.argsort(values, kind="stable")
-    ranked = values[order]
-    twice = np.flatnonzero(ranked[1:] == ranked[:-1])
-    if not len(twice):
-        return
+    keys = np.frombuffer(hashes, dtype=np.uint64) | np.uint64(1)
+    repeats = [np.concatenate([rows[rows != first], first[rows != first]]) for rows, first in first_rows(keys)]
+    suspects = np.unique(np.concatenate(repeats)).tolist()
     with pa.memory_map(str(target)) as source:
         ids = Mapped(pa.ipc.open_file(source).read_all().column("id"))
         first_row: dict[str, int] = {}
-        for row in sorted({*order[twice].tolist(), *order[twice + 1].tolist()}):
-            if (first := first_row.setdefault(ids[row], row)) != row:
+        for row in suspects:
+            if (earlier := first_row.setdefault(ids[row], row)) != row:
                 raise InputError(
-                    f"{label}: passage '{ids[row]}' occurs twice (passages {first + 1:,} and {row + 1:,}); "
+                    f"{label}: passage '{ids[row]}' occurs twice (passages {earlier + 1:,} and {row + 1:,}); "
                     "ids are unique within a language, so is a shard there both packed and unpacked?"
                 )

@@ -94,9 +94,9 @@ def judge_by_key(query_keys: Iterable[str], answers: Iterable[tuple[str, int]]) 
 def merge_judgments(judgments: Sequence[Judgments]) -> Judgments:
     """One after the other."""
     return Judgments(
-        np.concatenate([one.queries for one in judgments]),
-        np.concatenate([one.documents for one in judgments]),
-        np.concatenate([one.gains for one in judgments]),
+        queries=np.concatenate([judged.queries for judged in judgments]),
+        documents=np.concatenate([judged.documents for judged in judgments]),
+        gains=np.concatenate([judged.gains for judged in judgments]),
     )
 
 

@@ -1,67 +1,20 @@
-"""Equal keys among hundreds of millions of rows, by their hashes, in bounded memory."""
+"""Groups of pairs among hundreds of millions of rows, by hashes of their texts, in bounded memory."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
-import numpy.typing as npt
 
-from isoglot.data.groups import components
+from isoglot.data.groups import BUCKET, Hashes, components, first_rows
 from isoglot.records import IntArray
-
-Hashes = npt.NDArray[np.uint64]
-
-BUCKET = 1 << 24  # rows that are sorted together: about 0.5 GB
-_CHUNK = 1 << 22
 
 
 def text_hash(first: str, second: str, size: int = 8) -> bytes:
     """`size` bytes that stand for a pair of strings (BLAKE2b); ("a", "bc") and ("ab", "c") differ."""
     data = f"{len(first)}:{first}{second}".encode("utf-8", "surrogatepass")
     return hashlib.blake2b(data, digest_size=size).digest()
-
-
-def first_rows(high: Hashes, low: Hashes | None = None, bucket: int = BUCKET) -> Iterator[tuple[IntArray, IntArray]]:
-    """For every row, the first row with the same hash.
-
-    Args:
-        high: shape (n,), may be memory-mapped; 0 means that the row has no key. A row of its own is left out then.
-        low: 64 further bits of the hashes.
-        bucket: rows that are sorted at a time.
-
-    Yields:
-        (rows, first rows with the same hash), both int64, shape (k,). All yields together have every row with a key once.
-    """
-    for rows in _buckets(high, bucket):
-        keys = high[rows]
-        order = np.argsort(keys, kind="stable")
-        ranked = keys[order]
-        changes = ranked[1:] != ranked[:-1]
-        if low is not None:
-            more = low[rows]
-            if np.any(~changes & (more[order][1:] != more[order][:-1])):
-                order = np.lexsort((more, keys))
-                changes = (keys[order][1:] != keys[order][:-1]) | (more[order][1:] != more[order][:-1])
-        starts = np.flatnonzero(np.concatenate([[True], changes]))
-        ordered = rows[order]
-        yield ordered, np.repeat(ordered[starts], np.diff(starts, append=len(ordered)))
-
-
-def _buckets(hashes: Hashes, bucket: int) -> Iterator[IntArray]:
-    """Row numbers with a key, ascending, in parts by the hashes' top bits; int64, shape (k,), k > 0."""
-    bits = max(0, -(-len(hashes) // bucket) - 1).bit_length()
-    for number in range(1 << bits):
-        rows = []
-        for start in range(0, len(hashes), _CHUNK):
-            chunk = hashes[start : start + _CHUNK]
-            fits = chunk != 0
-            if bits:
-                fits &= (chunk >> np.uint64(64 - bits)) == number
-            rows.append(np.flatnonzero(fits) + start)
-        if sum(map(len, rows)):
-            yield np.concatenate(rows)
 
 
 def group_pairs(

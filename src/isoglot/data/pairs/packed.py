@@ -85,14 +85,12 @@ class PackedTable(PairTable):
 
     def column(self, name: str, rows: IntArray) -> list[Any]:
         """Values of a column for row numbers of shape (n,), in their order."""
-        rows = np.asarray(rows)
         # row by row: `take` would lay the chunks of a column together in memory first
         if name not in self._chunks:
             self._chunks[name] = self.table.column(name).chunks
         chunks = self._chunks[name]
-        number = np.searchsorted(self._ends, rows, side="right")
-        row_in_chunk = rows - np.concatenate([[0], self._ends[:-1]])[number]
-        return [chunks[chunk][row].as_py() for chunk, row in zip(number.tolist(), row_in_chunk.tolist())]
+        number = np.searchsorted(self._starts, rows, side="right") - 1
+        return [chunks[n][row].as_py() for n, row in zip(number.tolist(), (rows - self._starts[number]).tolist())]
 
     @cached_property
     def _chunks(self) -> dict[str, list[Any]]:
@@ -100,9 +98,9 @@ class PackedTable(PairTable):
         return {}
 
     @cached_property
-    def _ends(self) -> IntArray:
-        """Row number after the last row of each chunk, int64, shape (n_chunks,)."""
-        return np.cumsum([len(chunk) for chunk in self.table.column("id").chunks], dtype=np.int64)
+    def _starts(self) -> IntArray:
+        """First row number of each chunk, int64, shape (n_chunks,)."""
+        return np.cumsum([0, *(len(chunk) for chunk in self.table.column("id").chunks)], dtype=np.int64)[:-1]
 
     @cached_property
     def has_negatives(self) -> bool:

@@ -16,7 +16,8 @@ import numpy.typing as npt
 import pyarrow as pa
 from numpy.lib.format import open_memmap
 
-from isoglot.data.pairs.grouping import first_rows, group_pairs, text_hash
+from isoglot.data.groups import first_rows
+from isoglot.data.pairs.grouping import group_pairs, text_hash
 from isoglot.data.pairs.index import PairIndex
 from isoglot.data.pairs.loading import duplicate_row, read_pairs
 from isoglot.data.pairs.packed import FORMAT, RECORD, TEXTS, is_packed, open_texts
