@@ -18,6 +18,7 @@ from isoglot.cli.main import main
 from isoglot.data.benchmarks.catalog import catalog
 from isoglot.data.benchmarks.load import load_benchmark
 from isoglot.data.benchmarks.registry import BENCHMARKS, NamedBenchmark, Request
+from isoglot.data.pairs.source import SOURCES
 from isoglot.errors import InputError
 from isoglot.records import Benchmark, Float32Array
 from tests.realdata import lareqa_dir
@@ -155,3 +156,10 @@ def test_folder_options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     plain = load_benchmark("mine", passage="text")
     assert list(plain.corpus["sw"].texts) == ["b"]
     assert plain.about["passage"] == "text"
+
+
+def test_the_table_of_sources_in_the_docs() -> None:
+    text = DOCS.with_name("pairs.md").read_text(encoding="utf-8")
+    rows = [line for line in text.splitlines() if line.startswith("| `")]
+    for name in SOURCES.names():
+        assert any(f"`{name}`" in row.split("|")[1] for row in rows), name

@@ -101,9 +101,8 @@ def _write_rows(folder: Path, specs: list[str], languages: Sequence[str] | None,
         bar = stack.enter_context(tqdm(desc="read pairs", unit="row", unit_scale=True, disable=None))
         rows = read_pairs(specs, languages, data_dir)
         while batch := list(islice(rows, _BATCH_ROWS)):
-            columns = [
-                pa.array([getattr(row, name) for row, _, _ in batch], SCHEMA.field(name).type) for name in SCHEMA.names
-            ]
+            only_rows = [row for row, _, _ in batch]
+            columns = [pa.array([getattr(row, column.name) for row in only_rows], column.type) for column in SCHEMA]
             writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=SCHEMA))
             for name, values in _columns(batch, written).items():
                 raw[name].write(values)
