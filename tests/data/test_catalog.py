@@ -15,9 +15,8 @@ import numpy as np
 import pytest
 
 from isoglot.cli.main import main
-from isoglot.data.benchmarks.catalog import catalog
+from isoglot.data.benchmarks.catalog import BENCHMARKS, NamedBenchmark, Request, catalog
 from isoglot.data.benchmarks.load import load_benchmark
-from isoglot.data.benchmarks.registry import BENCHMARKS, NamedBenchmark, Request
 from isoglot.data.pairs.source import SOURCES
 from isoglot.errors import InputError
 from isoglot.records import Benchmark, Float32Array

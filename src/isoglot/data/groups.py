@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -70,3 +70,30 @@ def _buckets(hashes: Hashes, bucket: int) -> Iterator[IntArray]:
             rows.append(np.flatnonzero(fits) + start)
         if sum(map(len, rows)):
             yield np.concatenate(rows)
+
+
+def group_pairs(
+    pair_of_row: IntArray, n_pairs: int, keys: Sequence[Hashes], done: Callable[[], object], bucket: int = BUCKET
+) -> IntArray:
+    """Connected components of "some rows of the two pairs have the same hash", int64, shape (n_pairs,).
+
+    Two keys that differ but have one hash (of 64 bits) only join groups that could stay apart.
+
+    Args:
+        pair_of_row: shape (n_rows,), may be memory-mapped.
+        keys: hashes of shape (n_rows,) each; hashes of one array are compared with each other only.
+        done: called after each of the keys.
+    """
+    edges = np.zeros(0, dtype=np.int64)
+    for hashes in keys:
+        edge_sets = [edges]
+        for rows, first in first_rows(hashes, bucket=bucket):
+            apart = rows != first
+            left, right = pair_of_row[first[apart]].astype(np.int64), pair_of_row[rows[apart]].astype(np.int64)
+            apart = left != right
+            # translations of one passage share it in every language: one edge is enough
+            edge_sets.append(np.unique(left[apart] * n_pairs + right[apart]))
+        edges = np.unique(np.concatenate(edge_sets))
+        done()
+    left, right = np.divmod(edges, n_pairs)
+    return components(left, right, n_pairs)

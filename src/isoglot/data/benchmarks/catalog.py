@@ -1,13 +1,63 @@
-"""The list of benchmarks that can be named: those of the registry, and own folders."""
+"""The benchmarks that can be named: what each says of itself, the registry of them, and the list with own folders."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from isoglot.data.benchmarks.registry import BENCHMARKS, NamedBenchmark
 from isoglot.data.hub import data_roots
+from isoglot.data.lareqa import Context
+from isoglot.records import SETTINGS, Benchmark, Setting
+from isoglot.registry import Registry
+
+Passage = Literal["title+text", "text"]
+"""What of a passage is encoded: its title, a space and its text, or the text alone."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """How a benchmark is asked for; the fields are arguments of `isoglot.data.benchmarks.load.load_benchmark`."""
+
+    languages: Sequence[str] | None = None
+    context: Context = "sentence"
+    data_dir: str | Path | None = None
+    passage: Passage = "title+text"
+    allow_missing: bool = False
+
+
+@dataclass(frozen=True)
+class NamedBenchmark:
+    """A benchmark as `isoglot data list` shows it, and how it is read.
+
+    Attributes:
+        languages: codes, alphabetical.
+        queries, passages: numbers over all languages.
+        source: where it comes from.
+        help: one line on what is a query and what a passage.
+        load: reads it.
+        available: says where it would come from, given `data_dir`: `built in`, `here: ...`, `download` (pinned files) or `hub`.
+        settings: which of mono, cross and multi mean something on it.
+        has_paragraphs: there are paragraphs around its passages, so that it has a context.
+        order: its place in the list; those of one order come by name.
+    """
+
+    name: str
+    languages: tuple[str, ...]
+    queries: int
+    passages: int
+    license: str
+    source: str
+    help: str
+    load: Callable[[Request], Benchmark]
+    available: Callable[[str | Path | None], str]
+    settings: tuple[Setting, ...] = SETTINGS
+    has_paragraphs: bool = False
+    order: int = 9
+
+
+BENCHMARKS: Registry[NamedBenchmark] = Registry("benchmark", "isoglot.data.benchmarks.members")
 
 
 def catalog() -> list[NamedBenchmark]:

@@ -18,8 +18,8 @@ from typing import Any
 
 import numpy as np
 
+from isoglot.data.benchmarks.catalog import Passage
 from isoglot.data.benchmarks.qrels import Judgments, judged_lines, make_benchmark, merge_judgments
-from isoglot.data.benchmarks.registry import Passage
 from isoglot.data.languages import language
 from isoglot.data.readers import json_rows, valid
 from isoglot.errors import InputError, LineError

@@ -8,8 +8,8 @@ from typing import get_args
 
 import numpy as np
 
+from isoglot.data.benchmarks.catalog import NamedBenchmark
 from isoglot.data.benchmarks.qrels import judge_by_key, make_benchmark, restrict
-from isoglot.data.benchmarks.registry import NamedBenchmark
 from isoglot.data.groups import components
 from isoglot.data.lareqa import (
     LAREQA,

@@ -1,4 +1,4 @@
-"""Benchmarks by name (see `isoglot.data.benchmarks.registry`) or as a folder."""
+"""Benchmarks by name (see `isoglot.data.benchmarks.catalog`) or as a folder."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
 
+from isoglot.data.benchmarks.catalog import BENCHMARKS, Passage, Request
 from isoglot.data.benchmarks.folder import load_folder
 from isoglot.data.benchmarks.lareqa import load_lareqa
 from isoglot.data.benchmarks.qrels import restrict
-from isoglot.data.benchmarks.registry import BENCHMARKS, Passage, Request
 from isoglot.data.benchmarks.sample import sample_corpus
 from isoglot.data.hub import data_roots
 from isoglot.data.lareqa import Context

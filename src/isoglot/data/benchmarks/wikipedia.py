@@ -14,9 +14,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from isoglot.data.benchmarks.catalog import NamedBenchmark, Request
 from isoglot.data.benchmarks.mapped import MappedCorpus, map_corpus
 from isoglot.data.benchmarks.qrels import Judgments, judged_lines, make_benchmark, merge_judgments, wanted_languages
-from isoglot.data.benchmarks.registry import NamedBenchmark, Request
 from isoglot.data.hub import about_revisions, data_folders, hub_file, hub_revision
 from isoglot.data.readers import lines, yaml_data
 from isoglot.errors import InputError, LineError
@@ -114,7 +114,7 @@ def load_wikipedia(layout: Layout, request: Request) -> Benchmark:
     """
     finder = _Finder(layout, request.data_dir)
     chosen = _chosen(finder, request.languages)
-    asked = {lang: (finder.topics(lang), finder.qrels(lang)) for lang in chosen}
+    asked = {lang: (finder.file(layout.topics, lang), finder.file(layout.qrels, lang)) for lang in chosen}
     shards = {lang: finder.corpus(lang) for lang in chosen}  # every file is there before the long reading begins
     queries, corpus = {}, {}
     judgments: list[Judgments] = []
@@ -166,12 +166,6 @@ class _Finder:
     def here(self) -> list[str]:
         return [lang for lang in self.layout.languages if self._local(self.layout.topics, lang)]
 
-    def topics(self, lang: str) -> Path:
-        return self._file(self.layout.topics, lang)
-
-    def qrels(self, lang: str) -> Path:
-        return self._file(self.layout.qrels, lang)
-
     def corpus(self, lang: str) -> list[Path]:
         """The shards of a language in the order of their numbers."""
         files = self.layout.languages[lang]
@@ -186,7 +180,8 @@ class _Finder:
         way_out = f"put its passages into {self.layout.name}/corpus/{lang}/*.jsonl(.gz) of a folder and {_NAME_IT}"
         return [self._hub(self.layout.corpus_repo, path, way_out) for path in names_on_hub]
 
-    def _file(self, pattern: str, lang: str) -> Path:
+    def file(self, pattern: str, lang: str) -> Path:
+        """The topics or the judgments of a language."""
         path = pattern.format(name=self.layout.languages[lang].name)
         by_hand = f"{self.layout.name}/{Path(path).name if '{name}' in Path(pattern).name else path}"
         return self._local(pattern, lang) or self._hub(self.layout.repo, path, f"put it into {by_hand} and {_NAME_IT}")

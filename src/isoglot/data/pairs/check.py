@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from isoglot.data.pairs.index import build_index
-from isoglot.data.pairs.loading import Duplicates
+from isoglot.data.pairs.loading import find_duplicate
 from isoglot.data.pairs.source import read_source
 from isoglot.errors import LineError
 from isoglot.records import PairRow
@@ -65,10 +65,10 @@ def check_pairs(sources: Sequence[str], data_dir: Path | None = None) -> PairRep
     report = PairReport()
     by_source: dict[str, list[PairRow]] = defaultdict(list)
     by_language: dict[str, list[PairRow]] = defaultdict(list)
-    duplicates = Duplicates()
+    seen: dict[tuple[str, str, str], str] = {}
     for spec in sources:
         for row, path, line in read_source(spec, data_dir):
-            problem = row if isinstance(row, LineError) else duplicates.find(row, path, line)
+            problem = row if isinstance(row, LineError) else find_duplicate(row, seen, path, line)
             if problem:
                 report.problems.append(problem)
             elif isinstance(row, PairRow):

@@ -11,19 +11,13 @@ from isoglot.errors import InputError, LineError
 from isoglot.records import PairRow
 
 
-class Duplicates:
-    """Remembers where every (source, id, lang) was first seen."""
-
-    def __init__(self) -> None:
-        self._first: dict[tuple[str, str, str], str] = {}
-
-    def find(self, row: PairRow, path: str, line: int) -> LineError | None:
-        """A LineError where another row with the same (source, id, lang) was seen before."""
-        key = (row.source, row.id, row.lang)
-        if first := self._first.get(key):
-            return duplicate_row(*key, first, path, line)
-        self._first[key] = f"{path}:{line}"
-        return None
+def find_duplicate(row: PairRow, seen: dict[tuple[str, str, str], str], path: str, line: int) -> LineError | None:
+    """A LineError where (source, id, lang) of `row` was seen before; else remembers it."""
+    key = (row.source, row.id, row.lang)
+    if first := seen.get(key):
+        return duplicate_row(*key, first, path, line)
+    seen[key] = f"{path}:{line}"
+    return None
 
 
 def duplicate_row(source: str, key: str, lang: str, first: str, path: str, line: int) -> LineError:
@@ -32,29 +26,27 @@ def duplicate_row(source: str, key: str, lang: str, first: str, path: str, line:
 
 
 def read_pairs(
-    specs: Sequence[str],
-    languages: Collection[str] | None,
-    data_dir: Path | None,
-    duplicates: Duplicates | None = None,
+    specs: Sequence[str], languages: Collection[str] | None, data_dir: Path | None, *, unique: bool
 ) -> Iterator[tuple[PairRow, str, int]]:
     """The rows of all sources with their files and lines.
 
     Args:
         specs: see `isoglot.data.pairs.source.read_source`.
         languages: only the rows in these; None: all.
-        duplicates: where it is given, duplicate rows are errors.
+        unique: two rows with one (source, id, lang) are an error.
 
     Raises:
         InputError: the first malformed line or duplicate row, a language that does not occur, no rows.
     """
     wanted = None if languages is None else {language(code) for code in languages}
     present: set[str] = set()
+    seen: dict[tuple[str, str, str], str] = {}
     is_empty = True
     for spec in specs:
         for row, path, line in read_source(spec, data_dir):
             if isinstance(row, LineError):
                 raise row
-            if duplicates and (problem := duplicates.find(row, path, line)):
+            if unique and (problem := find_duplicate(row, seen, path, line)):
                 raise problem
             present.add(row.lang)
             if wanted is None or row.lang in wanted:

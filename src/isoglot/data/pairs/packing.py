@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from array import array
 from collections.abc import Iterable, Sequence
@@ -16,8 +17,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from numpy.lib.format import open_memmap
 
-from isoglot.data.groups import first_rows
-from isoglot.data.pairs.grouping import group_pairs, text_hash
+from isoglot.data.groups import first_rows, group_pairs
 from isoglot.data.pairs.index import PairIndex
 from isoglot.data.pairs.loading import duplicate_row, read_pairs
 from isoglot.data.pairs.packed import FORMAT, RECORD, TEXTS, is_packed, open_texts
@@ -99,7 +99,7 @@ def _write_rows(folder: Path, specs: list[str], languages: Sequence[str] | None,
         writer = stack.enter_context(pa.ipc.new_file(sink, SCHEMA))
         raw = {name: stack.enter_context(open(folder / _SCRATCH / name, "wb")) for name in (*_HASHES, *_NUMBERS)}
         bar = stack.enter_context(tqdm(desc="read pairs", unit="row", unit_scale=True, disable=None))
-        rows = read_pairs(specs, languages, data_dir)
+        rows = read_pairs(specs, languages, data_dir, unique=False)
         while batch := list(islice(rows, _BATCH_ROWS)):
             only_rows = [row for row, _, _ in batch]
             columns = [pa.array([getattr(row, column.name) for row in only_rows], column.type) for column in SCHEMA]
@@ -110,17 +110,23 @@ def _write_rows(folder: Path, specs: list[str], languages: Sequence[str] | None,
     return written
 
 
+def _text_hash(first: str, second: str, size: int = 8) -> bytes:
+    """`size` bytes that stand for a pair of strings (BLAKE2b); ("a", "bc") and ("ab", "c") differ."""
+    data = f"{len(first)}:{first}{second}".encode("utf-8", "surrogatepass")
+    return hashlib.blake2b(data, digest_size=size).digest()
+
+
 def _columns(batch: list[tuple[PairRow, str, int]], written: _Written) -> dict[str, bytes]:
     """Raw int64 or uint64 values of (row, file, line), one per name in `_HASHES` and `_NUMBERS`; counts them in `written`."""
     numbers = {name: array("q") for name in _NUMBERS}
     hashes: dict[str, list[bytes]] = {name: [] for name in _HASHES}
     for row, path, line in batch:
-        pair = text_hash(row.source, row.id, 16)
+        pair = _text_hash(row.source, row.id, 16)
         hashes["pair_high"].append(pair[:8])
         hashes["pair_low"].append(pair[8:])
-        hashes["query"].append(text_hash(row.lang, row.query))
-        hashes["passage"].append(text_hash(row.lang, row.passage))
-        hashes["passage_id"].append(bytes(8) if row.passage_id is None else text_hash(row.source, row.passage_id))
+        hashes["query"].append(_text_hash(row.lang, row.query))
+        hashes["passage"].append(_text_hash(row.lang, row.passage))
+        hashes["passage_id"].append(bytes(8) if row.passage_id is None else _text_hash(row.source, row.passage_id))
         numbers["lang"].append(written.languages.setdefault(row.lang, len(written.languages)))
         numbers["source"].append(written.sources.setdefault(row.source, len(written.sources)))
         numbers["file"].append(written.files.setdefault(path, len(written.files)))

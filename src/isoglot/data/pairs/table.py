@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from isoglot.data.pairs.index import PairIndex, build_index
-from isoglot.data.pairs.loading import Duplicates, read_pairs
+from isoglot.data.pairs.loading import read_pairs
 from isoglot.errors import InputError
 from isoglot.files import digest_strings
 from isoglot.records import BoolArray, IntArray, PairRow
@@ -164,4 +164,4 @@ def load_pairs(
 
         if is_packed(specs[0]):
             return open_packed(Path(specs[0]))
-    return PairTable.from_rows([row for row, _, _ in read_pairs(specs, languages, data_dir, Duplicates())])
+    return PairTable.from_rows([row for row, _, _ in read_pairs(specs, languages, data_dir, unique=True)])

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
 
+from isoglot.data.benchmarks.catalog import BENCHMARKS, NamedBenchmark, Request
 from isoglot.data.benchmarks.qrels import judge_by_key, make_benchmark, wanted_languages
-from isoglot.data.benchmarks.registry import BENCHMARKS, NamedBenchmark, Request
 from isoglot.data.hub import about_revisions, data_folders, hub_file, hub_revision
 from isoglot.data.languages import language
 from isoglot.data.readers import json_rows, parquet_rows, valid, yaml_data
@@ -25,12 +24,6 @@ REPO = "facebook/belebele"
 URL = f"https://huggingface.co/datasets/{REPO}"
 _FIELDS = ("link", "question_number", "flores_passage", "question")
 _EXAMPLE = '{"link": "...", "question_number": 1, "flores_passage": "...", "question": "..."}'
-
-
-class _Question(NamedTuple):
-    link: str
-    id: str
-    text: str
 
 
 @cache
@@ -80,18 +73,18 @@ def load_belebele(request: Request) -> Benchmark:
         path = here.get(lang) or hub_file(REPO, f"data/{file}", way_out)
         revisions |= hub_revision(REPO, path)
         questions, passages = _read(path)
-        queries[lang] = Texts([question.id for question in questions], [question.text for question in questions])
+        queries[lang] = Texts(list(questions), [text for _, text in questions.values()])
         corpus[lang] = Texts([f"{lang}:{link}" for link in passages], list(passages.values()))
-        query_links += [question.link for question in questions]
+        query_links += [link for link, _ in questions.values()]
         passage_links += passages
     judgments = judge_by_key(query_links, ((link, number) for number, link in enumerate(passage_links)))
     about = {"license": LICENSE, "source": URL} | about_revisions(revisions)
     return make_benchmark(NAME, queries, corpus, judgments, query_links, about)
 
 
-def _read(path: Path) -> tuple[list[_Question], dict[str, str]]:
-    """The questions of one language's file, and the passage of every link."""
-    questions: dict[str, _Question] = {}
+def _read(path: Path) -> tuple[dict[str, tuple[str, str]], dict[str, str]]:
+    """Of one language's file, link and text of every question by id, and the passage of every link."""
+    questions: dict[str, tuple[str, str]] = {}
     passages: dict[str, str] = {}
     rows = json_rows(path, _EXAMPLE) if path.suffix == ".jsonl" else parquet_rows(path)
     for number, row in valid(rows):
@@ -102,10 +95,10 @@ def _read(path: Path) -> tuple[list[_Question], dict[str, str]]:
         if key in questions:
             raise LineError(path, number, f"question {row['question_number']} of {link} occurs twice")
         passages.setdefault(link, str(row["flores_passage"]))
-        questions[key] = _Question(link, key, str(row["question"]))
+        questions[key] = link, str(row["question"])
     if not questions:
         raise InputError(f"{path}: no question in it")
-    return list(questions.values()), passages
+    return questions, passages
 
 
 def _available(data_dir: str | Path | None) -> str:

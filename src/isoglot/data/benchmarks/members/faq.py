@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from isoglot.data.benchmarks.catalog import BENCHMARKS, NamedBenchmark
 from isoglot.data.benchmarks.qrels import judge_by_key, make_benchmark, restrict
-from isoglot.data.benchmarks.registry import BENCHMARKS, NamedBenchmark
 from isoglot.data.facts.wordings import LANGUAGES
 from isoglot.data.readers import lines
 from isoglot.records import Benchmark, Texts
