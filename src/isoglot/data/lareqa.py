@@ -183,7 +183,14 @@ def _paragraph(value: Any, article: int, number: int, title: str, path: Path, wh
         for q, question in enumerate(_get(value, "qas", list, path, where))
     )
     context = _get(value, "context", str, path, where)
-    return LareqaParagraph(article, number, title, context, tuple(sentences), questions)
+    return LareqaParagraph(
+        article=article,
+        paragraph=number,
+        title=title,
+        context=context,
+        sentences=tuple(sentences),
+        questions=questions,
+    )
 
 
 def _question(

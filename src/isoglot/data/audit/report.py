@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -57,7 +57,8 @@ class Evaluation:
             "queries": EvaluationTexts.of(dict(enumerate(benchmark.pooled_queries()))),
             "documents": EvaluationTexts.of(documents, relevant),
         }
-        return cls(benchmark, texts, relevant, benchmark.n_documents - len(documents))
+        left_out = benchmark.n_documents - len(documents)
+        return cls(benchmark=benchmark, texts=texts, relevant=relevant, left_out=left_out)
 
 
 @dataclass(frozen=True)
@@ -73,8 +74,8 @@ class SideReport:
     other: EvaluationSide
     training: Distinct
     evaluation: EvaluationTexts
-    matches: dict[int, Match]
-    leaks: set[int]
+    matches: dict[int, Match] = field(default_factory=dict)
+    leaks: set[int] = field(default_factory=set)
 
     def to_dict(self, pairs: PairTable) -> dict[str, Any]:
         """JSON values: counts per language and in total, and examples."""

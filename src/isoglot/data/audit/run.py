@@ -102,7 +102,10 @@ def _audit_data(name: str, pairs: PairTable, evaluations: Sequence[Evaluation], 
     with tqdm(total=sum(map(len, training.values())), desc=f"audit {name}", unit="text", disable=not progress) as bar:
         for side, distinct in training.items():
             of_side = [
-                [SideReport(side, other, distinct, texts, {}, set()) for other, texts in evaluation.texts.items()]
+                [
+                    SideReport(side=side, other=other, training=distinct, evaluation=texts)
+                    for other, texts in evaluation.texts.items()
+                ]
                 for evaluation in evaluations
             ]
             for chunk in training_chunks(distinct):

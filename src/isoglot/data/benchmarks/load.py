@@ -46,7 +46,9 @@ def load_benchmark(
     """
     if passage not in get_args(Passage):
         raise unknown("passage", passage, get_args(Passage))
-    request = Request(languages, context, data_dir, passage, allow_missing)
+    request = Request(
+        languages=languages, context=context, data_dir=data_dir, passage=passage, allow_missing=allow_missing
+    )
     benchmark = _load(str(name), request)
     return benchmark if corpus_sample is None else sample_corpus(benchmark, corpus_sample, sample_seed)
 

@@ -124,7 +124,9 @@ def _in_all_languages(relation: str, key: str, slots: Mapping[str, str]) -> dict
         templates = wording(lang).templates
         query = _worded(templates[relation]["queries"], f"{lang}/query/{fact_id}", names, lang)
         passage = _worded(templates[passage_relation]["passages"], f"{lang}/passage/{passage_id}", names, lang)
-        facts[lang] = Fact(fact_id, relation, lang, query, passage, passage_id)
+        facts[lang] = Fact(
+            id=fact_id, relation=relation, lang=lang, query=query, passage=passage, passage_id=passage_id
+        )
     return facts
 
 

@@ -14,8 +14,13 @@ class Lareqa(Scheme):
     """LAReQA's JSON files (SQuAD's layout with sentences): a question and its answer sentence."""
 
     name = "lareqa"
-    form = "lareqa:DIR or lareqa:NAME (xquad-r, mlqa-r)"
     paragraphs = False
+
+    @property
+    def form(self) -> str:
+        from isoglot.data.lareqa import LAREQA
+
+        return f"{self.name}:DIR or {self.name}:NAME ({', '.join(LAREQA)})"
 
     def read(self, spec: str, data_dir: Path | None) -> Iterator[Item]:
         from isoglot.data.lareqa import find_lareqa, read_lareqa_file
@@ -44,7 +49,6 @@ class LareqaParagraphs(Lareqa):
     """LAReQA's JSON files: a question and the whole paragraph that it was asked about."""
 
     name = "lareqa-paragraphs"
-    form = "lareqa-paragraphs:DIR"
     paragraphs = True
 
 
