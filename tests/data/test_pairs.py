@@ -184,6 +184,10 @@ def test_another_source_is_one_class(tmp_path: Path, capsys: pytest.CaptureFixtu
         assert re.search(r"^numbers +3 +3$", capsys.readouterr().out, re.MULTILINE)
         assert main(["data", "sources"]) == 0
         assert "So many numbers" in capsys.readouterr().out
+        for command in ("train", "plan", "data check", "data pack", "data audit"):
+            with pytest.raises(SystemExit):
+                main([*command.split(), "--help"])
+            assert "numbers:N" in capsys.readouterr().out, command
         with pytest.raises(InputError, match=r"none\.jsonl: no such file .*numbers:N"):
             load_pairs(tmp_path / "none.jsonl")
     finally:

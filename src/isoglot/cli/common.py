@@ -7,17 +7,30 @@ import logging
 import os
 import warnings
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 
-@cache
+class _Later(str):
+    """Help that is made when argparse shows it (it fills every help text by `%`): registries are not read for nothing."""
+
+    make: Callable[[], str]
+
+    def __mod__(self, _: Any) -> str:
+        return self.make()
+
+
 def pairs_help() -> str:
     """What a source of pairs may be."""
-    from isoglot.data.pairs.source import SOURCES
 
-    return f"{'; '.join(source.form for source in SOURCES)} (isoglot data sources says more)"
+    def make() -> str:
+        from isoglot.data.pairs.source import SOURCES
+
+        return f"{'; '.join(source.form for source in SOURCES)} (isoglot data sources says more)"
+
+    text = _Later("sources of pairs")
+    text.make = make
+    return text
 
 
 def add_data_dir(command: argparse._ActionsContainer) -> None:
