@@ -5,15 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import yaml
 
 from isoglot.errors import InputError
-from isoglot.study.inputs import take_share
 from isoglot.study.read_spec import load_spec, parse_spec
 from isoglot.study.runs import cells_of, settings_of, train_digest
-from tests.training.tiny import pair_table
 
 
 def plain(**more: Any) -> dict[str, Any]:
@@ -143,20 +140,3 @@ def test_settings_of_a_cell() -> None:
     assert digest != train_digest(settings_of(spec, cells["d.org-some-model.mono.full.s0"], 4e-5), "pairs", "base")
     assert digest != train_digest(full, "others", "base")
     assert digest != train_digest(full, "pairs", "other")
-
-
-def test_a_smaller_share_is_part_of_a_larger_one() -> None:
-    table = pair_table(40)
-    held: list[set[str]] = []
-    for amount in (0.1, 0.25, 0.5, 1.0):
-        part = take_share(table, amount, 0)
-        ids = set(part.table.column("id").to_pylist())
-        assert len(part) == 3 * len(ids), "a pair is taken in all its languages"
-        groups = table.index.group
-        inside = np.array([str(number) in ids for number in range(40)])
-        assert all(inside[groups == group].all() or not inside[groups == group].any() for group in set(groups.tolist()))
-        held.append(ids)
-    assert held[0] < held[1] < held[2] < held[3]
-    assert abs(len(held[2]) - 20) <= 4
-    other = set(take_share(table, 0.25, 1).table.column("id").to_pylist())
-    assert other != held[1]

@@ -6,20 +6,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import numpy as np
-
 from isoglot.batching.plan import BatchPlan
+from isoglot.data.benchmarks.digest import benchmark_digest
 from isoglot.data.benchmarks.load import load_benchmark
 from isoglot.data.pairs.table import PairTable, load_pairs
+from isoglot.data.transform.members.share import Share
 from isoglot.errors import InputError
-from isoglot.evaluation.digests import benchmark_digest
 from isoglot.files import atomic_path, digest_json
 from isoglot.records import Benchmark
 from isoglot.study.runs import Cell, base_digest, settings_of
 from isoglot.study.spec import DataSpec, EvaluateSpec, StudySpec, benchmark_name
 
 Say = Callable[[str], None]
-_ORDER = 43
 
 
 @dataclass
@@ -68,7 +66,7 @@ def load_material(spec: StudySpec, data_dir: Path | None, say: Say) -> Material:
     for data in spec.data:
         table = load_pairs(data.pairs, languages=data.languages or None, data_dir=data_dir)
         for amount in data.amount:
-            part = take_share(table, amount, data.amount_seed)
+            part = Share(amount=amount, amount_seed=data.amount_seed).apply(table)
             found.tables[data.name, amount] = part
             share = "" if amount == 1.0 else f" ({amount:g} of them)"
             say(f"{data.name}{share}: {part.index.n_pairs:,} pairs, {len(part.languages)} languages")
@@ -86,20 +84,6 @@ def load_for(name: str, evaluate: EvaluateSpec, data_dir: Path | None) -> Benchm
         sample_seed=evaluate.sample_seed,
     )
     return replace(benchmark, name=benchmark_name(name))
-
-
-def take_share(table: PairTable, amount: float, seed: int) -> PairTable:
-    """A share of the groups of pairs, in an order of the seed: a smaller share is a subset of a larger one.
-
-    A group (pairs that share a passage or a query) is taken whole. At least one group is taken.
-    """
-    if amount >= 1.0:
-        return table
-    groups = np.unique(table.index.group)
-    order = np.random.default_rng(np.random.SeedSequence((seed, _ORDER))).permutation(groups)
-    kept = np.isin(table.index.group, order[: max(1, round(amount * len(groups)))])
-    rows = table.index.rows[kept]
-    return table.select(np.sort(rows[rows >= 0]))
 
 
 def check_cells(spec: StudySpec, cells: list[Cell], material: Material) -> None:
@@ -137,9 +121,4 @@ def read_table(path: Path) -> PairTable:
     """A table that `write_tables` wrote: the same rows in the same order."""
     import pyarrow.parquet as pq
 
-    from isoglot.data.pairs.index import build_index
-    from isoglot.records import PairRow
-
-    table = pq.ParquetFile(path).read()
-    rows = [PairRow(**{**fields, "negatives": tuple(fields["negatives"] or ())}) for fields in table.to_pylist()]
-    return PairTable(table, build_index(rows))
+    return PairTable.from_arrow(pq.ParquetFile(path).read())
