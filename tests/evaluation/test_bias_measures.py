@@ -17,9 +17,9 @@ from isoglot.evaluation.bias_topk import relevant_share, share_distance, topk_sh
 from isoglot.evaluation.consistency import rank_consistency
 from isoglot.evaluation.language_classifier import language_classifier_accuracy
 from isoglot.evaluation.measures import RankedQueries
-from isoglot.evaluation.ranking import rank_benchmark
 from isoglot.records import Benchmark, Texts
 from isoglot.retrieval.encode import Embeddings
+from isoglot.retrieval.rankings import rank_benchmark
 
 NAN = math.nan
 # query 0: relevant at ranks 2, 8; query 1: at rank 4 only; query 2: the first three of all; query 3: first and last of 64

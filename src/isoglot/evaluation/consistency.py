@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from isoglot.records import Float32Array, FloatArray, IntArray
-from isoglot.retrieval.scoring import Rows
+from isoglot.retrieval.scoring import Vectors
 
 SAMPLE = 2000
 """Documents that are ranked; the error of a correlation over n sampled documents is at most about 1 / sqrt(n)."""
@@ -18,7 +18,7 @@ _AT_ONCE = 128
 
 def rank_consistency(
     queries: Float32Array,
-    documents: Rows,
+    documents: Vectors,
     ties: IntArray,
     group: IntArray,
     *,

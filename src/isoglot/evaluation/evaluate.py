@@ -19,10 +19,10 @@ from isoglot.evaluation.digests import benchmark_digest, model_digest, versions
 from isoglot.evaluation.measures import DEFAULT_MEASURES, Measure, compute, parse_measures
 from isoglot.evaluation.ranking import Clock, rank_with
 from isoglot.evaluation.results import Result
-from isoglot.evaluation.scored import Ranker
 from isoglot.evaluation.trec import DEFAULT_DEPTH, export_runs
 from isoglot.processes import in_first, processes
 from isoglot.records import SETTINGS, Benchmark, FloatArray, Setting
+from isoglot.retrieval.rankings import Ranker
 from isoglot.retrieval.ranks import Ranks
 from isoglot.retrieval.store import EmbeddingStore
 from isoglot.retrieval.ties import TIE_RULE

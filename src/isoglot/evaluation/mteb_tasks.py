@@ -25,11 +25,11 @@ from isoglot.data.download import LAREQA
 from isoglot.data.languages import language
 from isoglot.data.lareqa import Context
 from isoglot.errors import InputError
-from isoglot.evaluation.cells import parse_settings
+from isoglot.evaluation.cells import POOLED, parse_settings
 from isoglot.evaluation.digests import benchmark_digest
 from isoglot.evaluation.mteb_results import SPLIT, mteb_language, revision, subset_name, task_name
-from isoglot.evaluation.trec import bounds
 from isoglot.records import SETTINGS, Benchmark, Setting
+from isoglot.retrieval.rankings import bounds
 from isoglot.retrieval.ties import pooled_ties
 
 try:
@@ -206,7 +206,7 @@ class _Corpora:
 
     def get(self, lang: str) -> Any:
         if lang not in self._made:
-            first, end = (0, len(self.ids)) if lang == "*" else bounds(self._benchmark, lang)
+            first, end = bounds(self._benchmark, None if lang == POOLED else lang)
             columns = {"id": self.ids[first:end], "title": [""] * (end - first), "text": self._texts[first:end]}
             self._made[lang] = datasets.Dataset.from_dict(columns)
         return self._made[lang]
@@ -215,8 +215,7 @@ class _Corpora:
 def _split(benchmark: Benchmark, corpora: _Corpora, query_language: str, document_language: str) -> dict[str, Any]:
     place = benchmark.query_languages.index(query_language)
     start, stop = benchmark.query_offsets()[place : place + 2].tolist()
-    pooled = document_language == "*"
-    first, end = (0, benchmark.n_documents) if pooled else bounds(benchmark, document_language)
+    first, end = bounds(benchmark, None if document_language == POOLED else document_language)
     texts = benchmark.queries[query_language]
     relevant: dict[str, dict[str, int]] = {}
     for q in range(start, stop):

@@ -11,13 +11,12 @@ import numpy as np
 
 from isoglot.errors import InputError
 from isoglot.evaluation.bias_report import TOP_K
-from isoglot.evaluation.scored import Ranker
-from isoglot.evaluation.trec import Search, vector_search
 from isoglot.processes import in_first
 from isoglot.records import Benchmark, Float32Array, IntArray
 from isoglot.retrieval.encode import Embeddings, Kind, encode_benchmark
-from isoglot.retrieval.ranks import Ranks, exact_ranks
-from isoglot.retrieval.scoring import Rows
+from isoglot.retrieval.rankings import Ranker, Search, rank_benchmark, vector_search
+from isoglot.retrieval.ranks import Ranks
+from isoglot.retrieval.scoring import Vectors
 from isoglot.retrieval.store import EmbeddingStore, prompt_of
 from isoglot.retrieval.ties import pooled_ties
 
@@ -104,21 +103,6 @@ def rank_with(
     )
 
 
-def rank_benchmark(
-    benchmark: Benchmark, queries: Rows, documents: Rows, ties: IntArray | None = None, device: str | None = None
-) -> Ranks:
-    """Exact ranks of all judged documents of a benchmark, from vectors in pooled order; see `exact_ranks`."""
-    return exact_ranks(
-        queries,
-        documents,
-        benchmark.indptr,
-        benchmark.relevant,
-        pooled_ties(benchmark) if ties is None else ties,
-        benchmark.document_offsets(),
-        device=device,
-    )
-
-
 def _given(vectors: Embeddings, benchmark: Benchmark) -> Embeddings:
     for kind, found, expected in (
         ("query", len(vectors.queries), benchmark.n_queries),
@@ -137,7 +121,7 @@ def _encode(
     progress: bool,
     store: EmbeddingStore | None,
     digest: str | None,
-) -> Rows:
+) -> Vectors:
     if store is None or digest is None:
         return encode_benchmark(model, benchmark, kind, batch_size, progress)
     pooled = benchmark.pooled_queries() if kind == "query" else benchmark.pooled_documents()

@@ -15,7 +15,7 @@ from __future__ import annotations
 import gzip
 import math
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -27,20 +27,16 @@ from isoglot.errors import InputError
 from isoglot.evaluation.cells import POOLED, parse_settings
 from isoglot.files import atomic_path, write_json
 from isoglot.records import SETTINGS, Benchmark, BoolArray, Float32Array, FloatArray, IntArray, Setting
-from isoglot.retrieval.scoring import Rows
-from isoglot.retrieval.ties import TIE_RULE, pooled_ties
-from isoglot.retrieval.topk import top_k
+from isoglot.retrieval.rankings import Search
+from isoglot.retrieval.ties import TIE_RULE
 
 CELLS_FILE = "cells.json"
 DEFAULT_DEPTH = 1000
 _DECIMALS = 6
 
-Search = Callable[[str | None, int], tuple[IntArray, Float32Array]]
-"""(document language or None for all, k) -> document numbers and scores of ALL queries, best first, (n_queries, <= k)."""
-
 
 @dataclass(frozen=True)
-class Cell:
+class LanguagePair:
     """One cell of a setting and its two files, relative to the export's directory (doc_lang "*": all languages)."""
 
     setting: Setting
@@ -51,30 +47,6 @@ class Cell:
     qrels: str
 
 
-def export_trec(
-    benchmark: Benchmark,
-    queries: Rows,
-    documents: Rows,
-    directory: str | Path,
-    *,
-    depth: int = DEFAULT_DEPTH,
-    settings: Sequence[str] = SETTINGS,
-    compress: bool = False,
-) -> list[Cell]:
-    """Write what a model retrieves, from its vectors in pooled order; see `export_runs`.
-
-    A run line takes about 60 bytes: the cross setting of XQuAD-R to depth 1000 is 8 GB, to depth 100 it is 800 MB.
-    """
-    return export_runs(
-        benchmark,
-        vector_search(benchmark, queries, documents),
-        directory,
-        depth=depth,
-        settings=settings,
-        compress=compress,
-    )
-
-
 def export_runs(
     benchmark: Benchmark,
     search: Search,
@@ -83,14 +55,15 @@ def export_runs(
     depth: int = DEFAULT_DEPTH,
     settings: Sequence[str] = SETTINGS,
     compress: bool = False,
-) -> list[Cell]:
+) -> list[LanguagePair]:
     """Write `<setting>/<cell>.run.trec` and `.qrels.trec` for every cell, and `cells.json` that lists them.
 
     Args:
         benchmark: its cells without any relevant document are left out, as in `evaluate`.
         search: gives the rankings.
         directory: where to; files that are already there are replaced.
-        depth: documents per query. Measures agree with ours to this depth: `AP` of a tool is our `AP@depth`.
+        depth: documents per query. Measures agree with ours to this depth: `AP` of a tool is our `AP@depth`. A line takes
+            about 60 bytes: the cross setting of XQuAD-R to depth 1000 is 8 GB, to depth 100 it is 800 MB.
         settings: of mono, cross and multi.
         compress: gzip the files (`.trec.gz`, which ir_measures reads).
 
@@ -112,7 +85,7 @@ def iter_runs(
     depth: int = DEFAULT_DEPTH,
     settings: Sequence[str] = SETTINGS,
     compress: bool = False,
-) -> Iterator[Cell]:
+) -> Iterator[LanguagePair]:
     """Like `export_runs`, cell by cell: the two files of a cell are there when it is yielded."""
     wanted = parse_settings(settings)
     if depth < 1:
@@ -137,30 +110,6 @@ def iter_runs(
         for query_language in benchmark.query_languages:
             if writer.has(query_language, None):
                 yield writer.write("multi", query_language, None, found)
-
-
-def vector_search(
-    benchmark: Benchmark, queries: Rows, documents: Rows, *, device: str | None = None, ties: IntArray | None = None
-) -> Search:
-    """Rankings by inner product; `device` and `ties` as in `top_k` (ties: those of the benchmark when None).
-
-    All queries are searched at once and against all documents, also for one language: a matrix product of another shape
-    need not have the same last bits as the one that `exact_ranks` counts in.
-    """
-    places = pooled_ties(benchmark) if ties is None else ties
-
-    def search(language: str | None, k: int) -> tuple[IntArray, Float32Array]:
-        within = None if language is None else bounds(benchmark, language)
-        return top_k(queries, documents, k, places, within=within, device=device)
-
-    return search
-
-
-def bounds(benchmark: Benchmark, language: str) -> tuple[int, int]:
-    """First and end document number of a language."""
-    place = benchmark.corpus_languages.index(language)
-    offsets = benchmark.document_offsets()
-    return int(offsets[place]), int(offsets[place + 1])
 
 
 def document_names(benchmark: Benchmark) -> list[str]:
@@ -209,12 +158,12 @@ class _Writer:
 
     def write(
         self, setting: Setting, query_language: str, document_language: str | None, found: tuple[IntArray, Float32Array]
-    ) -> Cell:
+    ) -> LanguagePair:
         judged = self._judged(query_language, document_language)
         numbers = np.unique(self._judgments.queries[judged])
         between = f"{query_language}>{document_language}" if setting == "cross" else query_language
         stem = between.replace(">", "-")
-        cell = Cell(
+        cell = LanguagePair(
             setting,
             query_language,
             document_language or POOLED,

@@ -14,9 +14,8 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from isoglot.errors import InputError
-from isoglot.evaluation.scored import Scorer, ranks_from_scores, scored_search
-from isoglot.evaluation.trec import Search
 from isoglot.records import Benchmark, Float32Array, IntArray
+from isoglot.retrieval.rankings import Scorer, Search, ranks_from_scores, scored_search
 from isoglot.retrieval.ranks import Ranks
 from isoglot.retrieval.terms import terms
 

@@ -13,7 +13,7 @@ from tqdm import tqdm
 from isoglot.errors import InputError
 from isoglot.processes import in_each, processes
 from isoglot.records import Benchmark, Float32Array
-from isoglot.retrieval.scoring import Rows
+from isoglot.retrieval.scoring import Vectors
 
 Kind = Literal["query", "passage"]
 DEFAULT_BATCH_SIZE = 64
@@ -34,7 +34,7 @@ class Embeddings:
     """
 
     queries: Float32Array
-    documents: Rows
+    documents: Vectors
 
 
 def encode_texts(
@@ -165,7 +165,7 @@ def encode_benchmark(
 
 
 def _unit(part: Float32Array, distinct: list[str], rows: list[int]) -> Float32Array:
-    """Rows divided by their length, which is taken in float64."""
+    """Vectors divided by their length, which is taken in float64."""
     finite = np.isfinite(part).all(axis=1)
     if not finite.all():
         text = distinct[rows[int(np.argmin(finite))]]

@@ -13,7 +13,7 @@ from isoglot.retrieval.engines import Scores, engine
 from isoglot.retrieval.scoring import (
     QUERY_CHUNK,
     ImpreciseProductError,
-    Rows,
+    Vectors,
     at_least,
     at_most,
     check,
@@ -39,8 +39,8 @@ class Ranks:
 
 
 def exact_ranks(
-    queries: Rows,
-    documents: Rows,
+    queries: Vectors,
+    documents: Vectors,
     indptr: IntArray,
     relevant: IntArray,
     ties: IntArray,
@@ -96,7 +96,7 @@ class _Judged:
     def __init__(
         self,
         queries: Float32Array,
-        documents: Rows,
+        documents: Vectors,
         indptr: IntArray,
         relevant: IntArray,
         ties: IntArray,

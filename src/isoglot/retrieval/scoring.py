@@ -30,7 +30,7 @@ _PAIRS = 128
 _UNIT = 2.0**-24  # half the distance from 1 to the next float32
 
 
-class Rows(Protocol):
+class Vectors(Protocol):
     """Vectors of shape (n, d) in memory, in a memory map or in a store: slices and arrays of row numbers can be read."""
 
     @property
@@ -45,10 +45,10 @@ class ImpreciseProductError(IsoglotError, RuntimeError):
     """A device's float32 products are less precise than float32 arithmetic allows (TF32 or bfloat16 products, say)."""
 
 
-def pair_scores(queries: Float32Array, rows: IntArray, documents: Rows, numbers: IntArray) -> Float32Array:
+def pair_scores(queries: Float32Array, rows: IntArray, documents: Vectors, numbers: IntArray) -> Float32Array:
     """The scores of the pairs (queries[rows[i]], documents[numbers[i]]), float32, shape (n_pairs,).
 
-    Every product of two float32 is exact in float64. Rows are summed separately, by numpy's pairwise summation over
+    Every product of two float32 is exact in float64. Vectors are summed separately, by numpy's pairwise summation over
     contiguous memory, so a score does not depend on the pairs beside it.
     """
     scores = np.empty(len(rows), dtype=np.float32)
@@ -97,7 +97,7 @@ def at_least(values: FloatArray) -> Float32Array:
 def exact_scores(
     queries: Float32Array,
     rows: IntArray,
-    part: Rows,
+    part: Vectors,
     columns: IntArray,
     products: Float32Array,
     margin: Any,
@@ -123,7 +123,9 @@ def exact_scores(
     return scores
 
 
-def document_chunks(documents: Rows, first: int, end: int, size: int | None) -> Iterator[tuple[int, npt.NDArray[Any]]]:
+def document_chunks(
+    documents: Vectors, first: int, end: int, size: int | None
+) -> Iterator[tuple[int, npt.NDArray[Any]]]:
     """(number of the first document, vectors) for chunks of at most `size` documents (as many as fit 128 MiB if None).
 
     Vectors come as they are stored, shape (at most size, d): a view wherever the store gives one.
@@ -133,7 +135,7 @@ def document_chunks(documents: Rows, first: int, end: int, size: int | None) -> 
         yield start, np.asarray(documents[start : min(start + step, end)])
 
 
-def check(queries: Rows, documents: Rows, ties: IntArray) -> Float32Array:
+def check(queries: Vectors, documents: Vectors, ties: IntArray) -> Float32Array:
     """The queries in memory, float32, shape (n_queries, d).
 
     Raises:

@@ -7,12 +7,12 @@ import numpy as np
 from isoglot.records import Float32Array, IntArray
 from isoglot.retrieval.candidates import Candidates
 from isoglot.retrieval.engines import engine
-from isoglot.retrieval.scoring import QUERY_CHUNK, TOP_CHUNK, Rows, check, document_chunks, lengths, margins
+from isoglot.retrieval.scoring import QUERY_CHUNK, TOP_CHUNK, Vectors, check, document_chunks, lengths, margins
 
 
 def top_k(
-    queries: Rows,
-    documents: Rows,
+    queries: Vectors,
+    documents: Vectors,
     k: int,
     ties: IntArray,
     *,

@@ -11,13 +11,20 @@ import pytest
 
 from isoglot.data.benchmarks.qrels import Judgments, make_benchmark
 from isoglot.errors import InputError
-from isoglot.evaluation import scored
 from isoglot.evaluation.cells import make_rows
 from isoglot.evaluation.measures import compute, parse_measure
-from isoglot.evaluation.ranking import rank_benchmark
-from isoglot.evaluation.scored import Ranker, ranks_from_scores, scored_search
-from isoglot.evaluation.trec import Search, bounds, export_runs, vector_search
+from isoglot.evaluation.trec import export_runs
 from isoglot.records import Benchmark, Float32Array, IntArray, Texts
+from isoglot.retrieval import rankings
+from isoglot.retrieval.rankings import (
+    Ranker,
+    Search,
+    bounds,
+    rank_benchmark,
+    ranks_from_scores,
+    scored_search,
+    vector_search,
+)
 from isoglot.retrieval.terms import terms
 from tests.evaluation.exports import coarse, toy
 from tests.evaluation.test_trec import figures
@@ -57,7 +64,7 @@ class Products:
 
 @pytest.mark.parametrize("at_once", [1, 200, 1 << 25])
 def test_ranks_from_scores_are_exact_ranks(monkeypatch: pytest.MonkeyPatch, at_once: int) -> None:
-    monkeypatch.setattr(scored, "_AT_ONCE", at_once)
+    monkeypatch.setattr(rankings, "_AT_ONCE", at_once)
     benchmark = toy()
     model = coarse(benchmark)
     ours = ranks_from_scores(benchmark, Products(benchmark))
