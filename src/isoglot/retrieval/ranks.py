@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from isoglot.records import Float32Array, IntArray
-from isoglot.retrieval.engines import Scores, engine
+from isoglot.retrieval.engines import engine
+from isoglot.retrieval.products import Scores
 from isoglot.retrieval.scoring import (
     QUERY_CHUNK,
     ImpreciseProductError,

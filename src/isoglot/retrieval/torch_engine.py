@@ -1,4 +1,4 @@
-"""The torch engine of `isoglot.retrieval.engines`: products and comparisons on a GPU. Imports torch, so load it late."""
+"""The torch engine of `isoglot.retrieval.products`: products and comparisons on a GPU. Imports torch, so load it late."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 
 from isoglot.records import Float32Array, FloatArray, IntArray
-from isoglot.retrieval.engines import Around, Scores, longest_of
+from isoglot.retrieval.products import Around, Scores, longest_of
 from isoglot.retrieval.scoring import at_most
 
 # elements of a score matrix that are compared at once: bounds the masks, and the pairs where all scores are alike
