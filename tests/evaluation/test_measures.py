@@ -9,7 +9,7 @@ import pytest
 
 from isoglot.errors import InputError
 from isoglot.evaluation.bias import language_bias, rank_distance
-from isoglot.evaluation.measures import Measure, RankedQueries, compute, parse_measure, parse_measures
+from isoglot.evaluation.measures import MEASURES, RankedQueries, default_measures, parse_measure, parse_measures
 
 
 def ranked(*queries: list[tuple[int, float]]) -> RankedQueries:
@@ -55,7 +55,7 @@ THREE = ranked([(1, 1.0), (3, 1.0), (12, 1.0)], [(4, 1.0)], [(1, 1.0), (2, 3.0)]
     ],
 )
 def test_by_hand(spelling: str, expected: list[float]) -> None:
-    np.testing.assert_allclose(compute(parse_measure(spelling), THREE), expected, rtol=1e-12)
+    np.testing.assert_allclose(parse_measure(spelling)(THREE), expected, rtol=1e-12)
 
 
 def test_against_ir_measures() -> None:
@@ -74,7 +74,7 @@ def test_against_ir_measures() -> None:
             run.append(ir_measures.ScoredDoc(str(q), f"d{rank}", float(-rank)))
             if rank in grade_at:
                 qrels.append(ir_measures.Qrel(str(q), f"d{rank}", int(grade_at[rank])))
-    ours = {s: compute(parse_measure(s), ranked(*queries)) for s in spellings}
+    ours = {s: parse_measure(s)(ranked(*queries)) for s in spellings}
     provider = ir_measures.providers.registry["pytrec_eval"]
     measures = [ir_measures.parse_measure(s) for s in spellings]
     compared = 0
@@ -109,9 +109,13 @@ def test_bad_spelling(spelling: str, message: str) -> None:
 
 
 def test_measures_come_once_and_in_order() -> None:
-    assert parse_measures(["R@1", "mAP", "AP"]) == (Measure("R", 1), Measure("AP"))
+    assert parse_measures(["R@1", "mAP", "AP"]) == (MEASURES["R"](1), MEASURES["AP"]())
     with pytest.raises(InputError, match="no measure given"):
         parse_measures([])
+
+
+def test_what_is_measured_without_being_asked_for() -> None:
+    assert default_measures() == ("AP", "nDCG@10", "R@1", "R@10", "R@100")
 
 
 def test_rank_distance_by_hand() -> None:

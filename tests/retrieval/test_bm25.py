@@ -12,7 +12,7 @@ import pytest
 from isoglot.data.benchmarks.qrels import Judgments, make_benchmark
 from isoglot.errors import InputError
 from isoglot.evaluation.cells import make_rows
-from isoglot.evaluation.measures import compute, parse_measure
+from isoglot.evaluation.measures import parse_measure
 from isoglot.evaluation.trec import export_runs
 from isoglot.records import Benchmark, Float32Array, IntArray, Texts
 from isoglot.retrieval import rankings
@@ -134,7 +134,7 @@ def test_bm25_ranks(words: Benchmark, tmp_path: Path) -> None:
     assert isinstance(ranker, Ranker)
     ranks = ranker.rank(words)
     mono = make_rows("mono", words, ranks)
-    assert compute(parse_measure("AP"), mono.ranked).tolist()[:2] == [1.0, 1.0]
+    assert parse_measure("AP")(mono.ranked).tolist()[:2] == [1.0, 1.0]
     # r shares no term with anything: all scores are zero and the hash decides; equal texts are told apart by it too
     pooled = ranks.pooled[4:].tolist()
     assert len(set(pooled)) == 2
@@ -143,7 +143,7 @@ def test_bm25_ranks(words: Benchmark, tmp_path: Path) -> None:
     for cell in cells:
         theirs = figures(tmp_path, cell, 1000)
         rows = make_rows(cell.setting, words, ranks)
-        values = compute(parse_measure("AP"), rows.ranked)
+        values = parse_measure("AP")(rows.ranked)
         mine = {}
         ids = [key for _, key, _ in words.pooled_queries()]
         names = ["*", *words.corpus_languages]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from isoglot.evaluation.cells import Rows
+from isoglot.evaluation.cells import QueryRows
 from isoglot.records import FloatArray
 
 Scores = dict[str, float]
@@ -14,7 +14,7 @@ Scores = dict[str, float]
 
 
 def cell_means(
-    rows: Rows, values: dict[str, FloatArray], query_languages: Sequence[str], document_languages: Sequence[str]
+    rows: QueryRows, values: dict[str, FloatArray], query_languages: Sequence[str], document_languages: Sequence[str]
 ) -> dict[tuple[str, str], Scores]:
     """(query language, document language or "*") -> the mean of every measure over the queries of that cell."""
     width = len(document_languages) + 1

@@ -22,7 +22,7 @@ POOLED = "*"
 
 
 @dataclass(frozen=True)
-class Rows:
+class QueryRows:
     """One row per query and cell of a setting, by query and then by document language.
 
     Attributes:
@@ -59,7 +59,7 @@ def parse_settings(names: Sequence[str]) -> tuple[Setting, ...]:
     return tuple(setting for setting in SETTINGS if setting in names)
 
 
-def make_rows(setting: Setting, benchmark: Benchmark, ranks: Ranks) -> Rows:
+def make_rows(setting: Setting, benchmark: Benchmark, ranks: Ranks) -> QueryRows:
     """The rows of one setting from the ranks of all judged documents; there may be none."""
     counts = np.diff(benchmark.indptr)
     query = np.repeat(np.arange(len(counts)), counts)
@@ -84,7 +84,7 @@ def make_rows(setting: Setting, benchmark: Benchmark, ranks: Ranks) -> Rows:
     key = np.stack([query[order], document_language[order]])
     starts = np.flatnonzero(np.concatenate([[True], (key[:, 1:] != key[:, :-1]).any(axis=0)])) if len(order) else order
     indptr = np.append(starts, len(order)).astype(np.int64)
-    return Rows(
+    return QueryRows(
         setting,
         query[order][starts],
         query_language[order][starts],

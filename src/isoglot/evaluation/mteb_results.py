@@ -20,11 +20,10 @@ from isoglot.files import write_json
 from isoglot.records import Setting
 
 SPLIT = "test"
-MAIN_MEASURE = Measure("nDCG", 10)
+MAIN_MEASURE = "nDCG@10"
 
 _NAMES = {"xquad-r": "XQuADR", "mlqa-r": "MLQAR"}
 _SETTINGS: dict[Setting, str] = {"mono": "Monolingual", "cross": "Crosslingual", "multi": "Multilingual"}
-_KEYS = {"AP": "map", "nDCG": "ndcg", "R": "recall", "P": "precision", "RR": "mrr", "Success": "hit_rate"}
 
 
 def task_name(benchmark: str, setting: Setting, languages: Collection[str], context: str, digest: str) -> str:
@@ -59,8 +58,7 @@ def subset_name(query_language: str, document_language: str) -> str:
 
 def mteb_key(measure: Measure) -> str:
     """A measure as MTEB spells it: nDCG@10 is ndcg_at_10. AP over the whole ranking, which MTEB does not have, is map."""
-    name = _KEYS[measure.name]
-    return name if measure.cutoff is None else f"{name}_at_{measure.cutoff}"
+    return measure.mteb_name if measure.cutoff is None else f"{measure.mteb_name}_at_{measure.cutoff}"
 
 
 @cache
@@ -82,7 +80,7 @@ _CODES = {"ar": "arb", "fa": "fas", "sw": "swa", "zh": "zho"}
 _BIBLIOGRAPHIC = "alb arm baq bur chi cze dut fre geo ger gre ice mac mao may per rum slo tib wel"
 
 
-def to_mteb_results(result: Result, main: Measure = MAIN_MEASURE) -> list[dict[str, Any]]:
+def to_mteb_results(result: Result, main: str | Measure = MAIN_MEASURE) -> list[dict[str, Any]]:
     """One JSON value per setting that mteb's `TaskResult.from_dict` and `from_disk` read.
 
     Args:
@@ -92,10 +90,10 @@ def to_mteb_results(result: Result, main: Measure = MAIN_MEASURE) -> list[dict[s
     Raises:
         InputError: the main measure was not computed.
     """
-    return [_task_result(result.summary, setting, main) for setting in result.summary["settings"]]
+    return [_task_result(result.summary, setting, str(main)) for setting in result.summary["settings"]]
 
 
-def _task_result(summary: dict[str, Any], setting: Setting, main: Measure) -> dict[str, Any]:
+def _task_result(summary: dict[str, Any], setting: Setting, main: str) -> dict[str, Any]:
     name, counts = summary["benchmark"], summary["counts"]
     languages = {*counts["queries"], *counts["documents"]}
     digest = summary["digests"]["benchmark"]
@@ -112,7 +110,7 @@ def _task_result(summary: dict[str, Any], setting: Setting, main: Measure) -> di
 _DISTANCE = ("rank_distance", "rank_distance_median")
 
 
-def write_mteb_results(result: Result, directory: str | Path, main: Measure = MAIN_MEASURE) -> list[Path]:
+def write_mteb_results(result: Result, directory: str | Path, main: str | Measure = MAIN_MEASURE) -> list[Path]:
     """Write `<task name>.json` per setting, as in MTEB's results folders."""
     paths = []
     for value in to_mteb_results(result, main):
@@ -135,14 +133,14 @@ def _cells(summary: dict[str, Any], setting: Setting) -> list[tuple[str, list[st
 
 
 def _scores(
-    subset: str, languages: list[str], values: dict[str, float], bias: dict[str, Any], main: Measure
+    subset: str, languages: list[str], values: dict[str, float], bias: dict[str, Any], main: str
 ) -> dict[str, Any]:
-    if str(main) not in values:
+    if main not in values:
         raise InputError(f"{main} is MTEB's main score and was not measured: add it to the measures")
     return {
         **{mteb_key(parse_measure(name)): value for name, value in values.items()},
         **{name: value for name, value in bias.items() if isinstance(value, (int, float))},
-        "main_score": values[str(main)],
+        "main_score": values[main],
         "hf_subset": subset,
         "languages": [mteb_language(lang) for lang in languages],
     }

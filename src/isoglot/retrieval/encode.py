@@ -160,8 +160,13 @@ def encode_benchmark(
     model: Any, benchmark: Benchmark, kind: Kind, batch_size: int | None = None, progress: bool = True
 ) -> Float32Array:
     """All queries or all passages of a benchmark in pooled order, shape (n, d); see `encode_texts`."""
-    pooled = benchmark.pooled_queries() if kind == "query" else benchmark.pooled_documents()
-    return encode_texts(model, [text for _, _, text in pooled], kind, batch_size, progress)
+    return encode_texts(model, pooled_texts(benchmark, kind), kind, batch_size, progress)
+
+
+def pooled_texts(benchmark: Benchmark, kind: Kind) -> list[str]:
+    """The texts of all queries or all passages in pooled order."""
+    side = benchmark.queries if kind == "query" else benchmark.corpus
+    return [text for texts in side.values() for text in texts.texts]
 
 
 def _unit(part: Float32Array, distinct: list[str], rows: list[int]) -> Float32Array:
