@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from isoglot.evaluation.comparison import Comparison, Difference
-from isoglot.evaluation.report import grid
+from isoglot.tables import text_table
 
 
 def format_differences(comparison: Comparison) -> str:
@@ -15,9 +15,9 @@ def format_differences(comparison: Comparison) -> str:
         f"{', '.join(others)} against {comparison.reference} on {comparison.benchmark}: {comparison.measure} "
         f"({first.n_ids:,} query ids{groups})",
         "",
-        *grid(_main_rows(comparison), text_columns=2),
+        *text_table(_main_rows(comparison), text_columns=2),
         "",
-        *grid(_more_rows(comparison), text_columns=2),
+        *text_table(_more_rows(comparison), text_columns=2),
         "",
         f"95% intervals by bootstrap, p by sign flips of query ids ({comparison.resamples:,} resamples, seed "
         f"{comparison.seed}), Holm over {len(comparison.differences)} tests;",

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from isoglot.errors import InputError
 from isoglot.evaluation.results import Result
+from isoglot.tables import text_table
 
 
 def format_table(result: Result) -> str:
@@ -15,14 +15,14 @@ def format_table(result: Result) -> str:
     measures = list(next(iter(summary["settings"].values())))
     lines = [_head(summary), ""]
     body = [[setting, *(f"{scores[m]:.3f}" for m in measures)] for setting, scores in summary["settings"].items()]
-    lines += grid([["setting", *measures], *body])
+    lines += text_table([["setting", *measures], *body])
     bias = summary["bias"]
     mean, median = _number(bias, "rank_distance"), _number(bias, "rank_distance_median")
     if mean is not None and median is not None:
         lines += ["", f"rank distance {mean:.1f} (median {median:.1f}; lower is better)"]
     if others := _bias_rows(bias):
-        lines += ["", *grid([["language bias", "value", "better"], *others])]
-    lines += ["", f"{measures[0]} by language", *grid(_language_rows(summary, measures[0]))]
+        lines += ["", *text_table([["language bias", "value", "better"], *others])]
+    lines += ["", f"{measures[0]} by language", *text_table(_language_rows(summary, measures[0]))]
     lines += [f"note: {note}" for note in summary["notes"]]
     return "\n".join(lines)
 
@@ -49,7 +49,7 @@ def format_comparison(before: Result, after: Result, names: tuple[str, str] = ("
         low, high = _number(one["bias"], key), _number(two["bias"], key)
         if low is not None and high is not None:
             rows.append(["multi", label, f"{low:.1f}", f"{high:.1f}", f"{high - low:+.1f}"])
-    return "\n".join([_head(one | {"model": f"{names[0]} and {names[1]}"}), "", *grid(rows, text_columns=2)])
+    return "\n".join([_head(one | {"model": f"{names[0]} and {names[1]}"}), "", *text_table(rows, text_columns=2)])
 
 
 def _head(summary: dict[str, Any]) -> str:
@@ -112,17 +112,3 @@ _BIAS_LABELS = {
     "rank_consistency": ("rank consistency (Spearman)", 3, "higher"),
     "language_classifier_accuracy": ("language classifier accuracy", 3, "lower"),
 }
-
-
-def grid(rows: Sequence[Sequence[str]], text_columns: int = 1) -> list[str]:
-    """Rows as aligned lines: the first columns to the left, numbers to the right, a rule under the header."""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = []
-    for row in rows:
-        cells = [
-            cell.ljust(width) if i < text_columns else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        lines.append("  ".join(cells).rstrip())
-    lines.insert(1, "  ".join("-" * width for width in widths))
-    return lines
