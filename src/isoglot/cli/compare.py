@@ -11,7 +11,7 @@ from isoglot.cli.common import print_json
 
 def add(commands: Any) -> None:
     """Add the command to the parser."""
-    commands.add_parser(
+    command = commands.add_parser(
         "compare",
         help="test the differences between results",
         description="Compare results on one benchmark with the first of them: differences of macro-averages with 95% intervals "
@@ -19,11 +19,7 @@ def add(commands: Any) -> None:
         "paired sign-flip permutation tests over query ids, Holm's correction over settings and systems, Benjamini and "
         "Hochberg's over languages or pairs of them, effect sizes, wins, and the smallest difference that could be found.",
         epilog="example: isoglot compare before=runs/b0,runs/b1 after=runs/a0,runs/a1 --measure nDCG@10 --setting cross",
-        fill=_fill,
     )
-
-
-def _fill(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "results",
         nargs="+",
