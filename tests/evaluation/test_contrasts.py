@@ -63,13 +63,13 @@ def test_average_has_the_interval_of_its_own_seeds() -> None:
 
 
 def test_some_cells_only() -> None:
-    rows = PairedRows(systems(), "cross", "nDCG@10", keep=lambda query, document: query == "de", resamples=199)
+    rows = PairedRows(systems(), "cross", "nDCG@10", resamples=199).only(lambda query, document: query == "de")
     assert rows.matched.names == [("de", "en"), ("de", "sw")]
     whole = compare(systems(), settings=["cross"], resamples=199).differences[0]
     cells = [cell.difference for cell in whole.cells if cell.query_lang == "de"]
     assert rows.contrast("a", "b").difference == pytest.approx(np.mean(cells), abs=1e-15)
     with pytest.raises(InputError, match="no language pair is left to compare"):
-        PairedRows(systems(), "cross", "nDCG@10", keep=lambda query, document: False)
+        rows.only(lambda query, document: False)
 
 
 def test_bounds_and_margins() -> None:

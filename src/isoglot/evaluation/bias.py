@@ -6,8 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from isoglot.evaluation.aggregate import mean_by
 from isoglot.evaluation.measures import RankedQueries
 from isoglot.records import FloatArray, IntArray
+
+DISTANCES = ("rank_distance", "rank_distance_median")
 
 
 def rank_distance(ranked: RankedQueries, n_languages: IntArray) -> FloatArray:
@@ -74,9 +77,8 @@ def by_language(values: FloatArray, language: IntArray, names: Sequence[str]) ->
         names: language codes.
     """
     known = ~np.isnan(values)
-    counts = np.bincount(language[known], minlength=len(names))
-    sums = np.bincount(language[known], weights=values[known], minlength=len(names))
-    return {name: float(sums[i] / counts[i]) for i, name in enumerate(names) if counts[i]}
+    means = mean_by(language[known], values[known], len(names))
+    return {name: mean for name, mean in zip(names, means.tolist()) if mean == mean}
 
 
 def language_bias(distance: FloatArray, language: IntArray, names: Sequence[str]) -> dict[str, object]:
@@ -96,14 +98,8 @@ def language_bias(distance: FloatArray, language: IntArray, names: Sequence[str]
     for number, name in enumerate(names):
         values = distance[(language == number) & ~np.isnan(distance)]
         if len(values):
-            per_language[name] = {
-                "rank_distance": float(values.mean()),
-                "rank_distance_median": float(np.median(values)),
-            }
+            per_language[name] = dict(zip(DISTANCES, (float(values.mean()), float(np.median(values)))))
     if not per_language:
         return {}
-    means = {key: float(np.mean([item[key] for item in per_language.values()])) for key in _KEYS}
+    means = {key: float(np.mean([item[key] for item in per_language.values()])) for key in DISTANCES}
     return {**means, "per_language": per_language}
-
-
-_KEYS = ("rank_distance", "rank_distance_median")

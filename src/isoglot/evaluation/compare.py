@@ -15,7 +15,7 @@ from isoglot.errors import InputError, unknown
 from isoglot.evaluation import significance
 from isoglot.evaluation.comparison import FALSE_DISCOVERY_RATE, CellDifference, Comparison, Difference
 from isoglot.evaluation.contrasts import Contrast, PairedRows
-from isoglot.evaluation.matching import RANK_DISTANCE, System, measures_of, require_comparable, settings_of
+from isoglot.evaluation.matching import RANK_DISTANCE, System, all_results, measures_of, require_comparable
 from isoglot.evaluation.measures import parse_measure
 from isoglot.evaluation.multiple import benjamini_hochberg, holm
 from isoglot.evaluation.significance import ALPHA
@@ -69,7 +69,13 @@ def compare(
         context=summary["context"],
         measure=column,
         reference=systems[0].name,
-        systems={system.name: _origin(system) for system in systems},
+        systems={
+            system.name: {
+                "results": list(system.folders),
+                "models": [str(result.summary.get("model")) for result in system.results],
+            }
+            for system in systems
+        },
         differences=tuple(replace(item, p_holm=float(p)) for item, p in zip(differences, adjusted)),
         resamples=resamples,
         seed=seed,
@@ -77,41 +83,36 @@ def compare(
     )
 
 
-def _origin(system: System) -> dict[str, list[str]]:
-    return {
-        "results": list(system.places),
-        "models": [str(result.summary.get("model")) for result in system.results],
-    }
-
-
 def _column(systems: Sequence[System], measure: str) -> str:
     """The name of the measure's column in every result."""
-    tables = [(place, result.per_query) for system in systems for place, result in zip(system.places, system.results)]
-    wanted = measure if all(measure in measures_of(table) for _, table in tables) else str(parse_measure(measure))
-    for place, table in tables:
-        if wanted not in measures_of(table):
-            known = ", ".join(name for name in measures_of(table) if name != RANK_DISTANCE)
-            raise InputError(f"{place}: has no measure '{wanted}'; it has: {known}")
-    if wanted == RANK_DISTANCE:
+    if measure == RANK_DISTANCE:
         raise InputError(f"'{RANK_DISTANCE}' is compared as a setting: --setting {RANK_DISTANCE}")
+    columns = [(folder, measures_of(result.per_query)) for folder, result in all_results(systems)]
+    wanted = measure if all(measure in names for _, names in columns) else str(parse_measure(measure))
+    for folder, names in columns:
+        if wanted not in names:
+            raise InputError(f"{folder}: has no measure '{wanted}'; it has: {', '.join(names)}")
     return wanted
 
 
 def _settings(systems: Sequence[System], names: Sequence[str] | None) -> tuple[list[str], list[str]]:
     """The settings to compare in their usual order, and notes about those that not all results have."""
-    have = [settings_of(system) for system in systems]
     if names is None:
-        common = [setting for setting in COMPARED_SETTINGS if all(setting in own for own in have)]
+        common = set.intersection(*(system.settings for system in systems))
         if not common:
             raise InputError("the results have no setting in common")
-        dropped = [s for s in COMPARED_SETTINGS if s not in common and any(s in own for own in have)]
-        return common, [f"{setting} was left out: not all results have it" for setting in dropped]
+        dropped = set.union(*(system.settings for system in systems)) - common
+        notes = [
+            f"{setting} was left out: not all results have it" for setting in COMPARED_SETTINGS if setting in dropped
+        ]
+        return [setting for setting in COMPARED_SETTINGS if setting in common], notes
     for name in names:
         if name not in COMPARED_SETTINGS:
             raise unknown("setting", name, COMPARED_SETTINGS)
-        for system, own in zip(systems, have):
-            if name not in own:
-                raise InputError(f"{system.places[0]}: has no setting '{name}'; it has: {', '.join(sorted(own))}")
+        for system in systems:
+            if name not in system.settings:
+                has = ", ".join(sorted(system.settings))
+                raise InputError(f"{system.folders[0]}: has no setting '{name}'; it has: {has}")
     return [setting for setting in COMPARED_SETTINGS if setting in names], []
 
 
@@ -172,11 +173,11 @@ def _notes(systems: Sequence[System], differences: Sequence[Difference]) -> list
         notes.append("p values are those of the mean over the training seeds at hand; intervals include other seeds")
     if few := [system.name for system in systems if 1 < len(system.results) < _FEW_SEEDS]:
         notes.append(f"few training seeds of {', '.join(few)}: intervals are too narrow where seeds differ a lot")
-    for system in systems:
-        digests = [result.summary["digests"].get("model") for result in system.results]
-        known = [digest for digest in digests if digest]
-        if len(set(known)) < len(known):
-            notes.append(f"{system.name}: two of its results are of the very same model, not of two training seeds")
+    notes += [
+        f"{system.name}: two of its results are of the very same model, not of two training seeds"
+        for system in systems
+        if system.n_models < len(system.results)
+    ]
     first = differences[0]
     if all(item.n_groups == item.n_ids for item in differences):
         notes.append("no paragraphs in this benchmark: intervals resample query ids")

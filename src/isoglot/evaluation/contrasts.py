@@ -13,6 +13,7 @@ Whatever systems are compared beside each other, the same seed gives the same re
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -26,9 +27,6 @@ from isoglot.evaluation.significance import ALPHA, Interval
 from isoglot.records import FloatArray
 
 RESAMPLES, SEED = 9999, 0
-
-Keep = Callable[[str, str], bool]
-"""Whether a cell (query language, document language or "*") counts."""
 
 
 @dataclass(frozen=True)
@@ -128,12 +126,10 @@ class PairedRows:
         systems: one or more, each with one result per training seed; names must differ.
         setting: mono, cross, multi, or "rank_distance" (then `measure` does not matter).
         measure: a column of the per-query rows.
-        keep: only these cells; all when None.
         resamples, seed: of bootstrap and permutation.
 
     Raises:
-        InputError: results that cannot be compared (see `require_comparable` and `match`), no cell is kept, or all
-            queries are of one group.
+        InputError: results that cannot be compared (see `require_comparable` and `match`), or all queries are of one group.
     """
 
     def __init__(
@@ -142,19 +138,32 @@ class PairedRows:
         setting: str,
         measure: str,
         *,
-        keep: Keep | None = None,
         resamples: int = RESAMPLES,
         seed: int = SEED,
     ) -> None:
         self.setting, self.measure = setting, RANK_DISTANCE if setting == RANK_DISTANCE else measure
         self.resamples, self.seed = resamples, seed
         require_comparable(systems)
-        matched = match(systems, setting, self.measure)
-        self.matched = matched if keep is None else matched.only(keep)
+        self.matched = match(systems, setting, self.measure)
         self._systems = {system.name: number for number, system in enumerate(systems)}
         self._models = [system.n_models for system in systems]
+        self._require_groups()
+
+    def only(self, keep: Callable[[str, str], bool]) -> PairedRows:
+        """Some cells alone; `keep` is asked with query language and document language (or "*").
+
+        Raises:
+            InputError: no cell is kept, or all queries are of one group.
+        """
+        rows = copy(self)
+        rows.matched = self.matched.only(keep)
+        rows.__dict__.pop("_resampled", None)
+        rows._require_groups()
+        return rows
+
+    def _require_groups(self) -> None:
         if self.matched.cells.n_groups < 2:
-            raise InputError(f"setting '{setting}': all queries are of one group; an interval needs at least two")
+            raise InputError(f"setting '{self.setting}': all queries are of one group; an interval needs at least two")
 
     @property
     def names(self) -> list[str]:
