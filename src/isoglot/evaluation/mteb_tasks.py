@@ -20,12 +20,11 @@ from typing import Any
 import numpy as np
 
 from isoglot.data.benchmarks.load import load_benchmark
-from isoglot.data.benchmarks.qrels import judgments_of
 from isoglot.data.download import LAREQA
 from isoglot.data.languages import language
 from isoglot.data.lareqa import Context
 from isoglot.errors import InputError
-from isoglot.evaluation.cells import POOLED, parse_settings
+from isoglot.evaluation.cells import POOLED, language_pairs, parse_settings
 from isoglot.evaluation.digests import benchmark_digest
 from isoglot.evaluation.mteb_results import SPLIT, mteb_language, revision, subset_name, task_name
 from isoglot.records import SETTINGS, Benchmark, Setting
@@ -66,11 +65,9 @@ class SettingTask(AbsTaskRetrieval):
         if not self.data_loaded:
             benchmark = type(self).load()
             corpora = _Corpora(benchmark)
-            cells = _cells(benchmark, self.setting)
+            pairs = {subset_name(*pair): pair for pair in language_pairs(benchmark, self.setting)}
             dataset: Any = {
-                subset: {SPLIT: _split(benchmark, corpora, *cell)}
-                for subset, cell in cells.items()
-                if subset in self.hf_subsets
+                name: {SPLIT: _split(benchmark, corpora, *pairs[name])} for name in self.hf_subsets if name in pairs
             }
             self.dataset = dataset
             self.data_loaded = True
@@ -97,7 +94,9 @@ def get_tasks(
     for name in benchmarks:
         if name not in LAREQA:
             loaded = load_benchmark(name, languages=languages, context=context, data_dir=data_dir)
-            tasks += [make_task(loaded, setting) for setting in parse_settings(settings) if _cells(loaded, setting)]
+            tasks += [
+                make_task(loaded, setting) for setting in parse_settings(settings) if language_pairs(loaded, setting)
+            ]
             continue
         have = sorted(LAREQA[name].sha256)
         if wanted is not None and (missing := [lang for lang in wanted if lang not in have]):
@@ -124,7 +123,7 @@ def make_task(benchmark: Benchmark, setting: Setting) -> AbsTaskRetrieval:
         raise InputError(f"{benchmark.name}: MTEB's judgments are whole numbers, but there are fractional grades")
     codes = sorted({*benchmark.queries, *benchmark.corpus})
     context = benchmark.about.get("context", "sentence")
-    pairs = list(_cells(benchmark, setting).values())
+    pairs = sorted(language_pairs(benchmark, setting))
     if not pairs:
         raise InputError(f"{benchmark.name}: no query has a relevant document in setting '{setting}'")
     digest = benchmark_digest(benchmark)
@@ -137,19 +136,6 @@ def _pairs(setting: Setting, languages: Sequence[str]) -> list[tuple[str, str]]:
     if setting == "cross":
         return [(one, other) for one in languages for other in languages if one != other]
     return [(lang, "*" if setting == "multi" else lang) for lang in languages]
-
-
-def _cells(benchmark: Benchmark, setting: Setting) -> dict[str, tuple[str, str]]:
-    """Subset -> (query language, document language or "*") of the cells that have a query."""
-    judged = judgments_of(benchmark)
-    asked = np.searchsorted(benchmark.query_offsets(), judged.queries, side="right") - 1
-    found = np.searchsorted(benchmark.document_offsets(), judged.documents, side="right") - 1
-    have = set(zip(asked.tolist(), found.tolist()))
-    names = {(benchmark.query_languages[q], benchmark.corpus_languages[d]) for q, d in have}
-    if setting == "multi":
-        return {lang: (lang, "*") for lang in benchmark.query_languages if any(q == lang for q, _ in names)}
-    chosen = sorted(pair for pair in names if (pair[0] == pair[1]) == (setting == "mono"))
-    return {subset_name(*pair): pair for pair in chosen}
 
 
 def _task(
@@ -213,21 +199,18 @@ class _Corpora:
 
 
 def _split(benchmark: Benchmark, corpora: _Corpora, query_language: str, document_language: str) -> dict[str, Any]:
-    place = benchmark.query_languages.index(query_language)
-    start, stop = benchmark.query_offsets()[place : place + 2].tolist()
+    start = int(benchmark.query_offsets()[benchmark.query_languages.index(query_language)])
     first, end = bounds(benchmark, None if document_language == POOLED else document_language)
     texts = benchmark.queries[query_language]
     relevant: dict[str, dict[str, int]] = {}
-    for q in range(start, stop):
-        span = slice(int(benchmark.indptr[q]), int(benchmark.indptr[q + 1]))
-        judged = zip(benchmark.relevant[span].tolist(), benchmark.gains[span].tolist())
-        answers = {corpora.ids[d]: int(gain) for d, gain in judged if first <= d < end}
-        if answers:
-            relevant[texts.ids[q - start]] = answers
-    kept = [(key, text) for key, text in zip(texts.ids, texts.texts) if key in relevant]
-    queries = datasets.Dataset.from_dict({"id": [key for key, _ in kept], "text": [text for _, text in kept]})
+    for query, key in enumerate(texts.ids, start):
+        judged = slice(int(benchmark.indptr[query]), int(benchmark.indptr[query + 1]))
+        graded = zip(benchmark.relevant[judged].tolist(), benchmark.gains[judged].tolist())
+        if answers := {corpora.ids[document]: int(gain) for document, gain in graded if first <= document < end}:
+            relevant[key] = answers
+    asked = {key: text for key, text in zip(texts.ids, texts.texts) if key in relevant}
     return {
-        "queries": queries,
+        "queries": datasets.Dataset.from_dict({"id": list(asked), "text": list(asked.values())}),
         "corpus": corpora.get(document_language),
         "relevant_docs": relevant,
         "top_ranked": None,

@@ -16,6 +16,7 @@ import gzip
 import math
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -24,9 +25,9 @@ import numpy as np
 
 from isoglot.data.benchmarks.qrels import judgments_of
 from isoglot.errors import InputError
-from isoglot.evaluation.cells import POOLED, parse_settings
+from isoglot.evaluation.cells import POOLED, judged_languages, language_pairs, parse_settings
 from isoglot.files import atomic_path, write_json
-from isoglot.records import SETTINGS, Benchmark, BoolArray, Float32Array, FloatArray, IntArray, Setting
+from isoglot.records import SETTINGS, Benchmark, Float32Array, FloatArray, IntArray, Setting
 from isoglot.retrieval.rankings import Search
 from isoglot.retrieval.ties import TIE_RULE
 
@@ -92,24 +93,14 @@ def iter_runs(
         raise InputError(f"the depth of a run must be at least 1, got {depth}")
     if benchmark.gains.size and not np.array_equal(benchmark.gains, np.rint(benchmark.gains)):
         raise InputError(f"{benchmark.name}: TREC judgments are whole numbers, but there are fractional grades")
-    writer = _Writer(benchmark, directory, compress)
-    by_language = [setting for setting in wanted if setting != "multi"]
-    for language in benchmark.corpus_languages if by_language else []:
-        pairs = [
-            (setting, query_language)
-            for setting in by_language
-            for query_language in benchmark.query_languages
-            if (setting == "mono") == (query_language == language) and writer.has(query_language, language)
-        ]
-        if pairs:
-            found = search(language, depth)
-            for setting, query_language in pairs:
-                yield writer.write(setting, query_language, language, found)
-    if "multi" in wanted:
-        found = search(None, depth)
-        for query_language in benchmark.query_languages:
-            if writer.has(query_language, None):
-                yield writer.write("multi", query_language, None, found)
+    writer = _Writer(benchmark, directory, ".trec.gz" if compress else ".trec")
+    cells = [(setting, *pair) for setting in wanted for pair in language_pairs(benchmark, setting)]
+    for language in (*benchmark.corpus_languages, POOLED):
+        here = [(setting, asked) for setting, asked, searched in cells if searched == language]
+        if here:
+            best = search(None if language == POOLED else language, depth)
+            for setting, asked in here:
+                yield writer.write(setting, asked, language, best)
 
 
 def document_names(benchmark: Benchmark) -> list[str]:
@@ -135,75 +126,54 @@ def strictly_decreasing(scores: Float32Array | FloatArray) -> tuple[IntArray, in
 
 
 class _Writer:
-    """Writes the files of one cell after another."""
+    """Writes the files of one cell after another, their names ending in `suffix`."""
 
-    def __init__(self, benchmark: Benchmark, directory: Path, compress: bool) -> None:
-        self._directory = directory
-        self._suffix = ".trec.gz" if compress else ".trec"
+    def __init__(self, benchmark: Benchmark, directory: Path, suffix: str) -> None:
+        self._directory, self._suffix = directory, suffix
         self._names = document_names(benchmark)
         self._ids = [_field(key) for _, key, _ in benchmark.pooled_queries()]
         self._judgments = judgments_of(benchmark)
-        self._query_language = _languages(benchmark.query_languages, benchmark.query_offsets(), self._judgments.queries)
-        self._document_language = _languages(
-            benchmark.corpus_languages, benchmark.document_offsets(), self._judgments.documents
-        )
-
-    def has(self, query_language: str, document_language: str | None) -> bool:
-        """Whether any query of the cell has a relevant document in it."""
-        return bool(self._judged(query_language, document_language).any())
-
-    def _judged(self, query_language: str, document_language: str | None) -> BoolArray:
-        chosen: BoolArray = self._query_language == query_language
-        return chosen if document_language is None else chosen & (self._document_language == document_language)
+        asked, answered = judged_languages(benchmark)
+        self._asked = np.array(benchmark.query_languages, dtype=np.str_)[asked]
+        self._answered = np.array(benchmark.corpus_languages, dtype=np.str_)[answered]
 
     def write(
-        self, setting: Setting, query_language: str, document_language: str | None, found: tuple[IntArray, Float32Array]
+        self, setting: Setting, query_language: str, document_language: str, best: tuple[IntArray, Float32Array]
     ) -> LanguagePair:
-        judged = self._judged(query_language, document_language)
-        numbers = np.unique(self._judgments.queries[judged])
+        """Both files of a cell.
+
+        Args:
+            best: document numbers and scores of all queries, best first.
+        """
+        judged = self._asked == query_language
+        if document_language != POOLED:
+            judged &= self._answered == document_language
+        columns = (self._judgments.queries, self._judgments.documents, self._judgments.gains)
+        queries, documents, gains = (column[judged].tolist() for column in columns)
         between = f"{query_language}>{document_language}" if setting == "cross" else query_language
-        stem = between.replace(">", "-")
-        cell = LanguagePair(
-            setting,
-            query_language,
-            document_language or POOLED,
-            len(numbers),
-            f"{setting}/{stem}.run{self._suffix}",
-            f"{setting}/{stem}.qrels{self._suffix}",
-        )
-        keys = {number: f"{between}:{self._ids[number]}" for number in numbers.tolist()}
-        self._write(cell.run, self._run_lines(keys, found))
-        rows = zip(*(column[judged].tolist() for column in self._columns()), strict=True)
-        self._write(cell.qrels, (f"{keys[q]} 0 {self._names[d]} {int(gain)}\n" for q, d, gain in rows))
-        return cell
+        keys = {number: f"{between}:{self._ids[number]}" for number in sorted(set(queries))}
+        stem = f"{setting}/{between.replace('>', '-')}"
+        run, qrels = (f"{stem}.{kind}{self._suffix}" for kind in ("run", "qrels"))
+        self._write(run, self._run_lines(keys, best))
+        rows = zip(queries, documents, gains)
+        self._write(qrels, (f"{keys[q]} 0 {self._names[d]} {int(gain)}\n" for q, d, gain in rows))
+        return LanguagePair(setting, query_language, document_language, len(keys), run, qrels)
 
-    def _columns(self) -> tuple[IntArray, IntArray, FloatArray]:
-        return self._judgments.queries, self._judgments.documents, self._judgments.gains
-
-    def _run_lines(self, keys: dict[int, str], found: tuple[IntArray, Float32Array]) -> Iterator[str]:
+    def _run_lines(self, keys: dict[int, str], best: tuple[IntArray, Float32Array]) -> Iterator[str]:
         rows = list(keys)
-        steps, decimals = strictly_decreasing(found[1][rows])
+        steps, decimals = strictly_decreasing(best[1][rows])
         unit, shown = 10.0**decimals, max(decimals, 0)
         for q, line in zip(rows, steps.tolist(), strict=True):
-            key = keys[q]
-            ranked = zip(found[0][q].tolist(), line, strict=True)
+            ranked = zip(best[0][q].tolist(), line, strict=True)
             yield "".join(
-                f"{key} Q0 {self._names[document]} {rank} {step / unit:.{shown}f} isoglot\n"
+                f"{keys[q]} Q0 {self._names[document]} {rank} {step / unit:.{shown}f} isoglot\n"
                 for rank, (document, step) in enumerate(ranked, start=1)
             )
 
     def _write(self, name: str, lines: Iterator[str]) -> None:
-        with atomic_path(self._directory / name) as temporary, temporary.open("wb") as raw:
-            if not name.endswith(".gz"):
-                raw.writelines(line.encode() for line in lines)
-                return
-            with gzip.GzipFile("", "wb", 6, raw, mtime=0) as packed:
-                packed.writelines(line.encode() for line in lines)
-
-
-def _languages(names: Sequence[str], offsets: IntArray, numbers: IntArray) -> np.ndarray[tuple[int], np.dtype[np.str_]]:
-    """The language of every numbered text."""
-    return np.array(names, dtype=np.str_)[np.searchsorted(offsets, numbers, side="right") - 1]
+        with atomic_path(self._directory / name) as temporary, temporary.open("wb") as raw, ExitStack() as stack:
+            sink = stack.enter_context(gzip.GzipFile("", "wb", 6, raw, mtime=0)) if name.endswith(".gz") else raw
+            sink.writelines(line.encode() for line in lines)
 
 
 def _field(text: str) -> str:
