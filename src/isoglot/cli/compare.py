@@ -46,8 +46,8 @@ def add(commands: Any) -> None:
 def _run(options: argparse.Namespace) -> int:
     from isoglot.errors import InputError
     from isoglot.evaluation.compare import compare
-    from isoglot.evaluation.comparison_report import format_differences
     from isoglot.evaluation.matching import load_systems
+    from isoglot.evaluation.report import format_differences
     from isoglot.files import write_json
 
     if options.output and options.output.is_dir():
