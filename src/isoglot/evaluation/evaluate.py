@@ -6,15 +6,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
-from isoglot.data.benchmarks.qrels import restrict
 from isoglot.errors import InputError
 from isoglot.evaluation import aggregate
-from isoglot.evaluation.bias import language_bias, rank_distance
+from isoglot.evaluation.bias import rank_distance
 from isoglot.evaluation.bias_report import bias_report
 from isoglot.evaluation.cells import POOLED, QueryRows, make_rows, parse_settings
 from isoglot.evaluation.digests import benchmark_digest, model_digest, versions
+from isoglot.evaluation.matching import RANK_DISTANCE
 from isoglot.evaluation.measures import Measure, parse_measures
 from isoglot.evaluation.ranking import Clock, rank_with
 from isoglot.evaluation.results import Result
@@ -26,6 +27,7 @@ from isoglot.retrieval.rankings import Ranker
 from isoglot.retrieval.ranks import Ranks
 from isoglot.retrieval.store import EmbeddingStore
 from isoglot.retrieval.ties import TIE_RULE
+from isoglot.settings import to_dict
 
 _NO_CELL = {
     "mono": "no query has a relevant document in its own language",
@@ -77,14 +79,10 @@ def evaluate(
         InputError: an unknown setting, measure, language or benchmark, malformed files, nothing to measure.
     """
     clock = Clock()
-    given = {key: value for key, value in changes.items() if value is not None}
-    asked = (asked or EvaluateSettings()).replace(**given)
+    asked = EvaluateSettings.of(**{**(to_dict(asked) if asked else {}), **changes})
     if isinstance(model, (str, Path)):
         raise InputError(f"'{model}' is a name: load the model first with isoglot.load_model('{model}')")
-    if isinstance(benchmark, Benchmark):
-        loaded = restrict(benchmark, asked.languages or None)
-    else:
-        loaded = asked.load(benchmark, data_dir)
+    loaded = asked.load(benchmark, data_dir)
     clock.start()
     digest = digest or model_digest(model)
     ranking = rank_with(
@@ -93,8 +91,8 @@ def evaluate(
     settings = parse_settings(asked.settings)
     scores, table = _measure(loaded, ranking.ranks, settings, parse_measures(asked.measures))
     clock.lap("measure")
-    if scores["bias"]:
-        scores["bias"] |= bias_report(loaded, ranking.ranks, ranking.vectors, ranking.ties, ranking.top())
+    if table.column(RANK_DISTANCE).null_count < len(table):
+        scores["bias"] = bias_report(loaded, ranking.ranks, ranking.vectors, ranking.ties, ranking.top())
         clock.lap("bias")
     if export_trec is not None:
         folder = export_trec
@@ -123,7 +121,6 @@ def _measure(
 ) -> tuple[dict[str, Any], pa.Table]:
     """The part of the summary that is made of ranks, and the rows per query."""
     averages, micro, by_language, cells, notes, tables = {}, {}, {}, {}, [], []
-    bias: dict[str, object] = {}
     for setting in settings:
         rows = make_rows(setting, benchmark, ranks)
         if not len(rows):
@@ -136,10 +133,8 @@ def _measure(
         by_language[setting] = aggregate.per_language(setting, means)
         cells[setting] = len(means)
         distance = rank_distance(rows.ranked, rows.n_languages) if setting == "multi" else None
-        if distance is not None:
-            bias = language_bias(distance, rows.query_language, benchmark.query_languages)
-            if not bias:
-                notes.append("rank distance was left out: no query has relevant documents in two languages")
+        if distance is not None and np.isnan(distance).all():
+            notes.append("rank distance was left out: no query has relevant documents in two languages")
         tables.append(_table(benchmark, rows, values, distance))
     if not tables:
         raise InputError(f"{benchmark.name}: nothing to measure: {'; '.join(notes)}")
@@ -152,7 +147,7 @@ def _measure(
     scores = {
         "settings": averages,
         "micro": micro,
-        "bias": bias,
+        "bias": {},
         "per_language": by_language,
         "counts": counts,
         "notes": notes,
@@ -179,7 +174,7 @@ def _table(
         **{name: pa.array(column, pa.float64()) for name, column in values.items()},
         "best_rank": pa.array(rows.ranked.best, pa.int64()),
         "worst_rank": pa.array(rows.ranked.worst, pa.int64()),
-        "rank_distance": pa.nulls(len(rows), pa.float64())
+        RANK_DISTANCE: pa.nulls(len(rows), pa.float64())
         if distance is None
         else pa.array(distance, pa.float64(), from_pandas=True),
     }

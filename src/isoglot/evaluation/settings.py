@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer
 
+from isoglot.data.benchmarks.qrels import restrict
 from isoglot.errors import InputError
 from isoglot.evaluation.cells import parse_settings
 from isoglot.evaluation.measures import default_measures, parse_measures
@@ -60,10 +61,17 @@ class EvaluateSettings(Settings):
     def _short(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         return {key: value for key, value in handler(self).items() if key not in _UNNAMED or value != _UNNAMED[key]}
 
-    def load(self, benchmark: str | Path, data_dir: str | Path | None = None) -> Benchmark:
-        """The benchmark as it is to be measured; see `load_benchmark`."""
+    @classmethod
+    def of(cls, **given: Any) -> EvaluateSettings:
+        """Settings of keyword arguments, where None stands for the default."""
+        return cls(**{key: value for key, value in given.items() if value is not None})
+
+    def load(self, benchmark: str | Path | Benchmark, data_dir: str | Path | None = None) -> Benchmark:
+        """The benchmark as it is to be measured, see `load_benchmark`; one that is loaded keeps all but other languages."""
         from isoglot.data.benchmarks.load import load_benchmark
 
+        if isinstance(benchmark, Benchmark):
+            return restrict(benchmark, self.languages or None)
         return load_benchmark(
             benchmark,
             languages=self.languages or None,

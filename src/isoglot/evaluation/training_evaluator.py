@@ -8,7 +8,6 @@ from typing import Any
 
 from sentence_transformers.base.evaluation import BaseEvaluator
 
-from isoglot.data.benchmarks.qrels import restrict
 from isoglot.errors import InputError
 from isoglot.evaluation.cells import parse_settings
 from isoglot.evaluation.evaluate import evaluate
@@ -59,8 +58,7 @@ class MultilingualRetrievalEvaluator(BaseEvaluator):
         **asked: Any,
     ) -> None:
         super().__init__()
-        given = {"measures": measures, "batch_size": batch_size, **asked}
-        self._asked = EvaluateSettings(**{key: value for key, value in given.items() if value is not None})
+        self._asked = EvaluateSettings.of(measures=measures, batch_size=batch_size, **asked)
         settings = parse_settings(self._asked.settings)
         spelled = list(map(str, parse_measures(self._asked.measures)))
         figures = [f"{setting}_{measure}" for setting in settings for measure in spelled]
@@ -68,10 +66,7 @@ class MultilingualRetrievalEvaluator(BaseEvaluator):
         primary = primary or f"{settings[-1]}_{spelled[0]}"
         if primary not in figures:
             raise InputError(f"primary figure '{primary}' is not measured; expected one of {', '.join(figures)}")
-        if isinstance(benchmark, Benchmark):
-            self.benchmark = restrict(benchmark, self._asked.languages or None)
-        else:
-            self.benchmark = self._asked.load(benchmark, data_dir)
+        self.benchmark = self._asked.load(benchmark, data_dir)
         self.name = name or Path(self.benchmark.name).name
         self.primary_metric: str = f"{self.name}_{primary}"
         self.greater_is_better = primary != RANK_DISTANCE
