@@ -77,12 +77,16 @@ def test_bounds_and_margins() -> None:
     contrast = rows.contrast("a", "c")
     low, high = contrast.interval()
     assert 0 < low < high < 0.1
-    assert contrast.verdict(not_below=0) == contrast.verdict(not_below=-0.01) == "above"
-    assert contrast.verdict(not_below=0.1) == "below"
-    assert contrast.verdict(not_below=(low + high) / 2) == "open"
+    assert contrast.non_inferior(0.001)
+    back = rows.contrast("c", "a")
+    bound = -back.interval(0.9)[0]
+    assert back.non_inferior(bound * 1.01)
+    assert not back.non_inferior(bound * 0.99)
     assert contrast.equivalent(0.1)
     assert not contrast.equivalent(low)
-    assert rows.contrast("c", "a").verdict(not_below=0) == "below"
+    nearer = PairedRows(systems(), "rank_distance", "", resamples=199).contrast("a", "c")
+    assert nearer.interval()[1] < 0  # lower is better
+    assert nearer.non_inferior(0.1)
 
 
 def test_pooled_keeps_what_contrasts_have_in_common() -> None:

@@ -4,7 +4,7 @@
     rows.average("hybrid").interval()                             # a system's macro-average, 95%
     contrast = rows.contrast("mono", "hybrid")                    # hybrid minus mono
     contrast.difference, contrast.interval(0.90), contrast.p_group
-    contrast.verdict(not_below=-0.01)                             # non-inferiority
+    contrast.non_inferior(0.01), contrast.equivalent(0.01)
     holm([item.p_group for item in family])                       # isoglot.evaluation.multiple
 
 Whatever systems are compared beside each other, the same seed gives the same resamples, so the same figures.
@@ -16,7 +16,6 @@ from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
 
 import numpy as np
 
@@ -104,14 +103,9 @@ class Contrast:
         grouped = significance.contributions(self.rows.cells, self.after - self.before, by_group=True)[:, :1]
         return float(significance.sign_flip(grouped, len(self.distribution), self.seed)[0])
 
-    def verdict(self, *, not_below: float, level: float = 1 - ALPHA) -> Literal["above", "below", "open"]:
-        """Which side of a bound the whole interval lies on.
-
-        `above` for a negative bound is non-inferiority (of a measure where higher is better); for 0 and together with a
-        significant p it is superiority.
-        """
-        low, high = self.interval(level)
-        return "above" if low > not_below else "below" if high < not_below else "open"
+    def non_inferior(self, margin: float) -> bool:
+        """Whether the system is at most `margin` worse, at one-sided 95%; see `significance.non_inferior`."""
+        return significance.non_inferior(self.interval(1 - 2 * ALPHA), margin, higher_is_better=self.higher_is_better)
 
     def equivalent(self, margin: float, level: float = 1 - ALPHA) -> bool:
         """Whether the whole interval lies within +-margin (two one-sided tests at (1 - level) / 2; Schuirmann 1987)."""
