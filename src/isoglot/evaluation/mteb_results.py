@@ -90,24 +90,20 @@ def to_mteb_results(result: Result, main: str | Measure = MAIN_MEASURE) -> list[
     Raises:
         InputError: the main measure was not computed.
     """
-    return [_task_result(result.summary, setting, str(main)) for setting in result.summary["settings"]]
-
-
-def _task_result(summary: dict[str, Any], setting: Setting, main: str) -> dict[str, Any]:
-    name, counts = summary["benchmark"], summary["counts"]
-    languages = {*counts["queries"], *counts["documents"]}
-    digest = summary["digests"]["benchmark"]
-    return {
-        "dataset_revision": revision(name, digest),
-        "task_name": task_name(name, setting, languages, summary["context"], digest),
-        "mteb_version": _mteb_version(),
-        "scores": {SPLIT: [_scores(*cell, main) for cell in _cells(summary, setting)]},
-        "evaluation_time": summary["seconds"]["total"],
-        "kg_co2_emissions": None,
-    }
-
-
-_DISTANCE = ("rank_distance", "rank_distance_median")
+    summary = result.summary
+    benchmark, digest = summary["benchmark"], summary["digests"]["benchmark"]
+    languages = {*summary["counts"]["queries"], *summary["counts"]["documents"]}
+    return [
+        {
+            "dataset_revision": revision(benchmark, digest),
+            "task_name": task_name(benchmark, setting, languages, summary["context"], digest),
+            "mteb_version": _mteb_version(),
+            "scores": {SPLIT: _cells(summary, setting, str(main))},
+            "evaluation_time": summary["seconds"]["total"],
+            "kg_co2_emissions": None,
+        }
+        for setting in summary["settings"]
+    ]
 
 
 def write_mteb_results(result: Result, directory: str | Path, main: str | Measure = MAIN_MEASURE) -> list[Path]:
@@ -119,31 +115,28 @@ def write_mteb_results(result: Result, directory: str | Path, main: str | Measur
     return paths
 
 
-def _cells(summary: dict[str, Any], setting: Setting) -> list[tuple[str, list[str], dict[str, float], dict[str, Any]]]:
-    """(subset, languages, values by measure, language bias) of every cell; only the multilingual ones have a bias."""
+def _cells(summary: dict[str, Any], setting: Setting, main: str) -> list[dict[str, Any]]:
+    """The scores of every cell; the multilingual ones have their language bias beside them."""
     by = summary["per_language"][setting]
     if setting == "cross":
-        return [
-            (subset_name(query, document), [query, document], values, {})
-            for query, row in by["matrix"].items()
-            for document, values in row.items()
-        ]
+        pairs = {(query, document): scores for query, row in by["matrix"].items() for document, scores in row.items()}
+    else:
+        pairs = {(lang, lang): scores for lang, scores in by.items()}
     bias = summary["bias"].get("per_language", {}) if setting == "multi" else {}
-    return [(subset_name(lang, "*"), [lang], values, bias.get(lang, {})) for lang, values in by.items()]
-
-
-def _scores(
-    subset: str, languages: list[str], values: dict[str, float], bias: dict[str, Any], main: str
-) -> dict[str, Any]:
-    if main not in values:
-        raise InputError(f"{main} is MTEB's main score and was not measured: add it to the measures")
-    return {
-        **{mteb_key(parse_measure(name)): value for name, value in values.items()},
-        **{name: value for name, value in bias.items() if isinstance(value, (int, float))},
-        "main_score": values[main],
-        "hf_subset": subset,
-        "languages": [mteb_language(lang) for lang in languages],
-    }
+    cells = []
+    for (query, document), scores in pairs.items():
+        if main not in scores:
+            raise InputError(f"{main} is MTEB's main score and was not measured: add it to the measures")
+        cells.append(
+            {
+                **{mteb_key(parse_measure(name)): value for name, value in scores.items()},
+                **{name: value for name, value in bias.get(query, {}).items() if isinstance(value, (int, float))},
+                "main_score": scores[main],
+                "hf_subset": subset_name(query, document),
+                "languages": [mteb_language(lang) for lang in dict.fromkeys((query, document))],
+            }
+        )
+    return cells
 
 
 def _mteb_version() -> str:

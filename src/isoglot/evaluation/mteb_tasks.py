@@ -13,7 +13,8 @@ again in every subset and strips blanks at both ends of a document.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -90,25 +91,20 @@ def get_tasks(
         InputError: an unknown benchmark or setting.
     """
     tasks = []
+    chosen = parse_settings(settings)
     wanted = None if languages is None else sorted({language(code) for code in languages})
     for name in benchmarks:
+        load = partial(load_benchmark, name, languages=wanted, context=context, data_dir=data_dir)
         if name not in LAREQA:
-            loaded = load_benchmark(name, languages=languages, context=context, data_dir=data_dir)
-            tasks += [
-                make_task(loaded, setting) for setting in parse_settings(settings) if language_pairs(loaded, setting)
-            ]
+            loaded = load()
+            tasks += [make_task(loaded, setting) for setting in chosen if language_pairs(loaded, setting)]
             continue
         have = sorted(LAREQA[name].sha256)
-        if wanted is not None and (missing := [lang for lang in wanted if lang not in have]):
+        if missing := sorted({*(wanted or [])} - {*have}):
             raise InputError(f"{name} has no language '{missing[0]}'; it has: {', '.join(have)}")
-
-        def load(name: str = name) -> Benchmark:
-            return load_benchmark(name, languages=wanted, context=context, data_dir=data_dir)
-
-        chosen = wanted or have
-        for setting in parse_settings(settings):
-            if pairs := _pairs(setting, chosen):
-                title = task_name(name, setting, chosen, context, "")
+        for setting in chosen:
+            if pairs := _pairs(setting, wanted or have):
+                title = task_name(name, setting, wanted or have, context, "")
                 tasks.append(_task(name, title, setting, load, pairs, revision(name, "")))
     return tasks
 
@@ -168,9 +164,9 @@ def _task(
         task_subtypes=["Question Answering Retrieval"],
         bibtex_citation=_LAREQA_CITATION if lareqa else "",
     )
-    members: Mapping[str, Any] = {"metadata": metadata, "setting": setting, "load": staticmethod(load)}
-    made: AbsTaskRetrieval = type(title, (SettingTask,), dict(members))()
-    return made
+    members: dict[str, Any] = {"metadata": metadata, "setting": setting, "load": staticmethod(load)}
+    task: AbsTaskRetrieval = type(title, (SettingTask,), members)()
+    return task
 
 
 class _Corpora:
