@@ -126,6 +126,7 @@ def peer(judged: JudgedRanks, cutoff: int | None = None, weights: Mapping[float,
         weights: of each grade > 0; equal when None.
     """
     from scipy.special import chdtrc
+    from scipy.stats import rankdata
 
     rank = judged.rank if cutoff is None else np.minimum(judged.rank, cutoff + 1)
     grades, level = np.unique(judged.gain, return_inverse=True)
@@ -133,8 +134,9 @@ def peer(judged: JudgedRanks, cutoff: int | None = None, weights: Mapping[float,
     tests, test = np.unique(test, return_inverse=True)
     group, inverse = np.unique(test * len(judged.languages) + judged.document_language, return_inverse=True)
     owner = group // len(judged.languages)
-    place = _mid_ranks(test, rank)
     n, sizes = np.bincount(test, minlength=len(tests)), np.bincount(inverse, minlength=len(group))
+    # 1, 2, ... by rank within every test, equal ranks sharing their mean
+    place = rankdata(test * (int(rank.max(initial=0)) + 1) + rank) - (np.cumsum(n) - n)[test]
     centred = place - ((n + 1) / 2)[test]
     within = np.bincount(inverse, weights=centred, minlength=len(group)) ** 2 / sizes
     between = np.bincount(owner, weights=within, minlength=len(tests))
@@ -148,18 +150,6 @@ def peer(judged: JudgedRanks, cutoff: int | None = None, weights: Mapping[float,
     sums = np.bincount(query, weights=share, minlength=judged.n_queries)
     values = np.bincount(query, weights=share * p, minlength=judged.n_queries)
     return np.where(sums > 0, values / np.where(sums > 0, sums, 1), np.nan)
-
-
-def _mid_ranks(test: IntArray, rank: IntArray) -> FloatArray:
-    """1, 2, ... by rank within every test, equal ranks sharing their mean, shape (n,)."""
-    order = np.lexsort((rank, test))
-    key = np.stack([test[order], rank[order]])
-    first = np.flatnonzero(np.concatenate([[True], (key[:, 1:] != key[:, :-1]).any(axis=0)])) if len(order) else order
-    last = np.append(first[1:], len(order))
-    start = np.concatenate([[0], np.cumsum(np.bincount(test))])[test[order][first]]
-    places = np.empty(len(order), dtype=np.float64)
-    places[order] = np.repeat((first + 1 + last) / 2 - start, last - first)
-    return places
 
 
 def topk_share(top: IntArray, document_language: IntArray, query_language: IntArray, n_languages: int) -> FloatArray:

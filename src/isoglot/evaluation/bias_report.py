@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 
 from isoglot.evaluation.bias import (
-    DISTANCES,
     by_language,
-    language_bias,
+    median_by_language,
     normalised_worst_rank,
     rank_distance,
     rank_distance_log2,
@@ -125,14 +124,14 @@ class _Report:
 def _distances(report: _Report, benchmark: Benchmark, ranks: Ranks) -> None:
     """The measures of a query's best and worst rank."""
     rows, names = make_rows("multi", benchmark, ranks), benchmark.query_languages
-    bias: dict[str, Any] = language_bias(rank_distance(rows.ranked, rows.n_languages), rows.query_language, names)
-    for key in DISTANCES:
-        values = {lang: distances[key] for lang, distances in bias.get("per_language", {}).items()}
-        report.put(key, values, _NO_DISTANCE)
-    logarithm = rank_distance_log2(rows.ranked, rows.n_languages)
-    worst = normalised_worst_rank(rows.ranked, rows.n_languages, benchmark.n_documents)
-    for key, column in (("rank_distance_log2", logarithm), ("normalised_worst_rank", worst)):
-        report.put(key, by_language(column, rows.query_language, names), _NO_DISTANCE)
+    ranked, language = rows.ranked, rows.query_language
+    distance = rank_distance(ranked, rows.n_languages)
+    logarithm = rank_distance_log2(ranked, rows.n_languages)
+    worst = normalised_worst_rank(ranked, rows.n_languages, benchmark.n_documents)
+    report.put("rank_distance", by_language(distance, language, names), _NO_DISTANCE)
+    report.put("rank_distance_median", median_by_language(distance, language, names), _NO_DISTANCE)
+    report.put("rank_distance_log2", by_language(logarithm, language, names), _NO_DISTANCE)
+    report.put("normalised_worst_rank", by_language(worst, language, names), _NO_DISTANCE)
 
 
 def _gap(judged: JudgedRanks, k: int) -> dict[str, Any]:
