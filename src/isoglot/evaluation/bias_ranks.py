@@ -136,8 +136,8 @@ def peer(judged: JudgedRanks, cutoff: int | None = None, weights: Mapping[float,
     owner = group // len(judged.languages)
     n, sizes = np.bincount(test, minlength=len(tests)), np.bincount(inverse, minlength=len(group))
     # 1, 2, ... by rank within every test, equal ranks sharing their mean
-    place = rankdata(test * (int(rank.max(initial=0)) + 1) + rank) - (np.cumsum(n) - n)[test]
-    centred = place - ((n + 1) / 2)[test]
+    order = rankdata(test * (int(rank.max(initial=0)) + 1) + rank) - (np.cumsum(n) - n)[test]
+    centred = order - ((n + 1) / 2)[test]
     within = np.bincount(inverse, weights=centred, minlength=len(group)) ** 2 / sizes
     between = np.bincount(owner, weights=within, minlength=len(tests))
     total = np.bincount(test, weights=centred**2, minlength=len(tests))

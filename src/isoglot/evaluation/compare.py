@@ -118,7 +118,7 @@ def _settings(systems: Sequence[System], names: Sequence[str] | None) -> tuple[l
 
 def _difference(contrast: Contrast) -> Difference:
     """A contrast with all its figures; p_holm is still p."""
-    parts, cells = contrast.by_id, contrast.rows.cells
+    cells = contrast.rows.cells
     by_cell, reference, value = _by_cell(contrast)
     gains = np.array([cell.difference for cell in by_cell]) * (1 if contrast.higher_is_better else -1)
     significant = np.array([cell.p_adjusted for cell in by_cell]) <= FALSE_DISCOVERY_RATE
@@ -141,7 +141,7 @@ def _difference(contrast: Contrast) -> Difference:
         p=float(contrast.p_id[0]),
         p_holm=float(contrast.p_id[0]),
         p_group=contrast.p_group,
-        effect_size=significance.effect_size(parts[:, 0]),
+        effect_size=significance.effect_size(contrast.by_id[:, 0]),
         wins=int(better.sum()),
         ties=int((~better & ~worse).sum()),
         losses=int(worse.sum()),

@@ -54,10 +54,10 @@ def rank_consistency(
         return values
     for rows in _blocks(group):
         scores = np.asarray(queries[rows], dtype=np.float32) @ vectors
-        places = np.empty(scores.shape, dtype=np.float64)
+        centred = np.empty(scores.shape, dtype=np.float64)
         order = np.argsort(-scores, axis=1, kind="stable")
-        np.put_along_axis(places, order, np.broadcast_to(np.arange(n) - (n - 1) / 2, scores.shape), axis=1)
-        rho = places @ places.T / (n * (n**2 - 1) / 12)
+        np.put_along_axis(centred, order, np.broadcast_to(np.arange(n) - (n - 1) / 2, scores.shape), axis=1)
+        rho = centred @ centred.T / (n * (n**2 - 1) / 12)
         parallel = group[rows][:, None] == group[rows]
         np.fill_diagonal(parallel, False)
         values[rows] = (rho * parallel).sum(axis=1) / parallel.sum(axis=1)

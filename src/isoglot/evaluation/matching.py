@@ -215,14 +215,14 @@ def measures_of(table: pa.Table) -> list[str]:
     return [field.name for field in table.schema if pa.types.is_floating(field.type) and field.name != RANK_DISTANCE]
 
 
-def _mismatch(setting: str, one: pa.Table, two: pa.Table) -> str:
+def _mismatch(setting: str, first: pa.Table, second: pa.Table) -> str:
     """What is wrong with rows that are not the same."""
-    if len(one) != len(two):
-        return f"rows do not match: {len(one):,} against {len(two):,} in setting '{setting}'"
+    if len(first) != len(second):
+        return f"rows do not match: {len(first):,} against {len(second):,} in setting '{setting}'"
     for name in (*_KEYS, "group"):
-        differs = np.flatnonzero(pc.not_equal(one.column(name), two.column(name)).to_numpy())
+        differs = np.flatnonzero(pc.not_equal(first.column(name), second.column(name)).to_numpy())
         if len(differs):
-            here, there = (table.column(name)[int(differs[0])].as_py() for table in (one, two))
+            here, there = (table.column(name)[int(differs[0])].as_py() for table in (first, second))
             return f"rows do not match: {name} '{here}' against '{there}' in setting '{setting}'"
     return f"rows do not match in setting '{setting}': columns of different types"
 

@@ -68,7 +68,7 @@ def mteb_language(code: str) -> str:
 
     base, *subtags = code.split("-")
     likely = str(get_global("likely_subtags").get(base, f"{base}_Latn")).split("_")[1:]
-    script = next((part for part in [*subtags, *likely] if len(part) == 4), "Latn")
+    script = next((tag for tag in [*subtags, *likely] if len(tag) == 4), "Latn")
     aliases = get_global("language_aliases")
     codes = sorted(old for old, new in aliases.items() if new == base and len(old) == 3 and old not in _BIBLIOGRAPHIC)
     return f"{_CODES.get(base) or next(iter(codes), base)}-{script}"

@@ -130,7 +130,7 @@ def make_task(benchmark: Benchmark, setting: Setting) -> AbsTaskRetrieval:
 def _pairs(setting: Setting, languages: Sequence[str]) -> list[tuple[str, str]]:
     """(query language, document language) of every cell, as far as the languages alone say."""
     if setting == "cross":
-        return [(one, other) for one in languages for other in languages if one != other]
+        return [(query, document) for query in languages for document in languages if query != document]
     return [(lang, "*" if setting == "multi" else lang) for lang in languages]
 
 
@@ -177,11 +177,11 @@ class _Corpora:
     """
 
     def __init__(self, benchmark: Benchmark) -> None:
-        places = pooled_ties(benchmark)
+        order = pooled_ties(benchmark).tolist()
         rows = list(benchmark.pooled_documents())
         digits = len(str(len(rows)))
         last = len(rows) - 1
-        self.ids = [f"{last - place:0{digits}d}|{lang}|{key}" for place, (lang, key, _) in zip(places.tolist(), rows)]
+        self.ids = [f"{last - before:0{digits}d}|{lang}|{key}" for before, (lang, key, _) in zip(order, rows)]
         self._texts = [text for _, _, text in rows]
         self._made: dict[str, Any] = {}
         self._benchmark = benchmark

@@ -200,14 +200,14 @@ def _by_language(summaries: Sequence[Summary], names: Sequence[str]) -> list[Blo
     _check_one_benchmark(summaries)
     columns = _paper_columns(summaries)
     rows, title = (*_languages(columns), MEAN), str(summaries[0]["benchmark"])
-    parts = {title: columns}
+    titled = {title: columns}
     if len(summaries) > 1:
-        parts = {
+        titled = {
             f"{title}: mAP": columns[:3],
             f"{title}: R@1 and R@10": columns[3:6],
             f"{title}: rank distance (lower is better)": columns[6:],
         }
-    return [Block(head, "language", rows, tuple(part), tuple(names)) for head, part in parts.items()]
+    return [Block(head, "language", rows, tuple(shown), tuple(names)) for head, shown in titled.items()]
 
 
 def _miracl(summaries: Sequence[Summary], names: Sequence[str]) -> list[Block]:

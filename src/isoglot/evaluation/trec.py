@@ -71,10 +71,10 @@ def export_runs(
     Raises:
         InputError: an unknown setting, a depth below 1, grades that are no whole numbers.
     """
-    home = Path(directory)
-    cells = list(iter_runs(benchmark, search, home, depth=depth, settings=settings, compress=compress))
+    folder = Path(directory)
+    cells = list(iter_runs(benchmark, search, folder, depth=depth, settings=settings, compress=compress))
     about = {"benchmark": benchmark.name, "depth": depth, "tie_rule": TIE_RULE, "cells": [asdict(c) for c in cells]}
-    write_json(home / CELLS_FILE, about)
+    write_json(folder / CELLS_FILE, about)
     return cells
 
 
@@ -121,8 +121,8 @@ def strictly_decreasing(scores: Float32Array | FloatArray) -> tuple[IntArray, in
     largest = float(np.abs(scores).max(initial=0.0))
     decimals = min(_DECIMALS, math.floor(-math.log10(float(np.spacing(np.float32(max(largest, 1.0)))))))
     steps = np.rint(scores.astype(np.float64) * 10.0**decimals).astype(np.int64)
-    place = np.arange(steps.shape[1])
-    return np.minimum.accumulate(steps + place, axis=1) - place, decimals
+    column = np.arange(steps.shape[1])
+    return np.minimum.accumulate(steps + column, axis=1) - column, decimals
 
 
 class _Writer:

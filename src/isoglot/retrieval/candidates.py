@@ -99,8 +99,8 @@ class Candidates:
     def _sort_out(self, rows: IntArray, margin: FloatArray) -> None:
         """Drop what is surely not among the k best of some queries."""
         values, numbers = self._values[rows], self._numbers[rows]
-        place = self._places - self._width
-        last = np.partition(values, place, axis=1)[:, place]
+        first = self._places - self._width
+        last = np.partition(values, first, axis=1)[:, first]
         keep = values >= at_most(last - 2 * margin[rows])[:, None]
         keep &= np.arange(self._places) < self._held[rows, None]
         counts = np.count_nonzero(keep, axis=1)

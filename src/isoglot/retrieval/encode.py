@@ -84,12 +84,12 @@ def encode_texts(
             if watch is not None:
                 watch(n)
 
-        parts = in_each(lambda: _encode(model, own, kind, batch_size or DEFAULT_BATCH_SIZE, done))
-    width = next(part.shape[1] for part in parts if part.size)
+        shares = in_each(lambda: _encode(model, own, kind, batch_size or DEFAULT_BATCH_SIZE, done))
+    width = next(share.shape[1] for share in shares if share.size)
     vectors = np.empty((len(distinct), width), dtype=np.float32)
-    for rank, part in enumerate(parts):
-        if part.size:
-            vectors[order[rank :: me.world]] = part
+    for rank, share in enumerate(shares):
+        if share.size:
+            vectors[order[rank :: me.world]] = share
     return vectors[inverse]
 
 
@@ -99,17 +99,17 @@ def _encode(model: Any, texts: list[str], kind: Kind, size: int, done: Callable[
         return np.empty((0, 0), dtype=np.float32)
     plain = _is_plain(model)
     window = _WINDOW if plain else size * _BATCHES_PER_CALL
-    parts = []
+    chunks = []
     for start in range(0, len(texts), window):
-        part, vectors = texts[start : start + window], None
+        chunk, vectors = texts[start : start + window], None
         if plain:
             from isoglot.retrieval.length_batches import forward
 
-            vectors = forward(model, part, "query" if kind == "query" else "document", size, done)
+            vectors = forward(model, chunk, "query" if kind == "query" else "document", size, done)
         if vectors is None:  # not plain, or its tokenizer does something unusual
-            vectors = _by_own_methods(model, part, kind, size, done)
-        parts.append(_unit(vectors, part))
-    return np.concatenate(parts)
+            vectors = _by_own_methods(model, chunk, kind, size, done)
+        chunks.append(_unit(vectors, chunk))
+    return np.concatenate(chunks)
 
 
 def _is_plain(model: Any) -> bool:
@@ -124,12 +124,12 @@ def _is_plain(model: Any) -> bool:
 
 def _by_own_methods(model: Any, texts: list[str], kind: Kind, size: int, done: Callable[[int], None]) -> Float32Array:
     encode = model.encode_query if kind == "query" else model.encode_document
-    parts = []
+    chunks = []
     for start in range(0, len(texts), size * _BATCHES_PER_CALL):
-        part = texts[start : start + size * _BATCHES_PER_CALL]
-        parts.append(np.asarray(encode(part, batch_size=size, show_progress_bar=False), dtype=np.float32))
-        done(len(part))
-    return np.concatenate(parts)
+        chunk = texts[start : start + size * _BATCHES_PER_CALL]
+        chunks.append(np.asarray(encode(chunk, batch_size=size, show_progress_bar=False), dtype=np.float32))
+        done(len(chunk))
+    return np.concatenate(chunks)
 
 
 def encode_benchmark(

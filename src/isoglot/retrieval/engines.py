@@ -46,31 +46,31 @@ class _NumpyEngine:
         self._cast = np.empty((0, queries.shape[1]), dtype=np.float32)
         self._half = np.empty((0, queries.shape[1]), dtype=np.float16)
         self._buffer = np.empty(0, dtype=np.float32)
-        self._part = self._cast
+        self._chunk = self._cast
 
-    def load(self, part: npt.NDArray[Any]) -> float:
+    def load(self, chunk: npt.NDArray[Any]) -> float:
         # products of float16 are several times slower on a CPU than casting the chunk first
-        if len(self._cast) < len(part):
-            self._cast = np.empty(part.shape, dtype=np.float32)
-        self._part = self._cast[: len(part)]
-        if part.dtype == np.float16 and _torch_is_there():
-            if len(self._half) < len(part):
-                self._half = np.empty(part.shape, dtype=np.float16)
-            half = self._half[: len(part)]
-            half[:] = part
+        if len(self._cast) < len(chunk):
+            self._cast = np.empty(chunk.shape, dtype=np.float32)
+        self._chunk = self._cast[: len(chunk)]
+        if chunk.dtype == np.float16 and _torch_is_there():
+            if len(self._half) < len(chunk):
+                self._half = np.empty(chunk.shape, dtype=np.float16)
+            half = self._half[: len(chunk)]
+            half[:] = chunk
             from isoglot.retrieval.torch_engine import cast_on_cpu  # on all cores, and twice as fast on one
 
-            cast_on_cpu(half, self._part)
+            cast_on_cpu(half, self._chunk)
         else:
-            np.copyto(self._part, part, casting="same_kind")
-        return longest_of(float(np.einsum("ij,ij->i", self._part, self._part).max()))
+            np.copyto(self._chunk, chunk, casting="same_kind")
+        return longest_of(float(np.einsum("ij,ij->i", self._chunk, self._chunk).max()))
 
     def scores(self, rows: slice) -> Scores:
-        shape = (rows.stop - rows.start, len(self._part))
+        shape = (rows.stop - rows.start, len(self._chunk))
         if len(self._buffer) < shape[0] * shape[1]:
             self._buffer = np.empty(shape[0] * shape[1], dtype=np.float32)
         out = self._buffer[: shape[0] * shape[1]].reshape(shape)
-        multiply(self._queries[rows], self._part, out)
+        multiply(self._queries[rows], self._chunk, out)
         return _NumpyScores(out)
 
 
@@ -79,17 +79,17 @@ def _torch_is_there() -> bool:
     return hasattr(sys.modules.get("torch"), "mm")
 
 
-def multiply(queries: Float32Array, part: Float32Array, out: Float32Array) -> None:
-    """out = queries @ part.T in float32, by torch where it is loaded (faster on x86, with MKL), else by numpy.
+def multiply(queries: Float32Array, chunk: Float32Array, out: Float32Array) -> None:
+    """out = queries @ chunk.T in float32, by torch where it is loaded (faster on x86, with MKL), else by numpy.
 
     Both are within `margins` of the scores, so the answer is the same.
     """
     if _torch_is_there():
         from isoglot.retrieval.torch_engine import multiply_on_cpu
 
-        multiply_on_cpu(queries, part, out)
+        multiply_on_cpu(queries, chunk, out)
     else:
-        np.matmul(queries, part.T, out=out)
+        np.matmul(queries, chunk.T, out=out)
 
 
 class _NumpyScores:
@@ -109,9 +109,9 @@ class _NumpyScores:
             near ^= greater
             which, columns = np.divmod(np.flatnonzero(near), n)
             pairs.add(start + which, columns, line[columns])
-            for i, found in enumerate(greater, start):
-                above[i] = np.count_nonzero(found)
-                own[i] = np.count_nonzero(found[first[i] : last[i]])
+            for i, passed in enumerate(greater, start):
+                above[i] = np.count_nonzero(passed)
+                own[i] = np.count_nonzero(passed[first[i] : last[i]])
             if pairs.count > _PAIRS or end == len(rows):
                 yield Around(slice(begin, end), above[begin:end], own[begin:end], *pairs.take())
                 begin = end
@@ -126,11 +126,11 @@ class _NumpyScores:
             lines, least = self._products[rows], floor[rows]
             if n > 2 * width and np.isneginf(least).any():  # nothing was seen yet: the best of the chunk are the floor
                 least = self._raised(lines, least, width, margin[rows])
-            places = np.flatnonzero(lines >= least[:, None])
-            if n > 2 * width and len(places) > 2 * width * len(lines):  # too many to keep
+            reached = np.flatnonzero(lines >= least[:, None])
+            if n > 2 * width and len(reached) > 2 * width * len(lines):  # too many to keep
                 least = self._raised(lines, least, width, margin[rows])
-                places = np.flatnonzero(lines >= least[:, None])
-            which, columns = np.divmod(places, n)
+                reached = np.flatnonzero(lines >= least[:, None])
+            which, columns = np.divmod(reached, n)
             pairs.add(start + which, columns, lines[which, columns])
             if pairs.count > _PAIRS:
                 yield pairs.take()

@@ -18,7 +18,7 @@ from isoglot.records import Float32Array, FloatArray, IntArray
 
 @dataclass(frozen=True)
 class Around:
-    """What a product says about thresholds `part` (a slice of those asked for, m of them).
+    """What a product says about thresholds `span` (a slice of those asked for, m of them).
 
     Attributes:
         above, above_own: documents surely above, int64, shape (m,), in the whole chunk and within the columns given.
@@ -26,7 +26,7 @@ class Around:
             chunk and float32 product, all of shape (n_pairs,).
     """
 
-    part: slice
+    span: slice
     above: IntArray
     above_own: IntArray
     which: IntArray
@@ -54,7 +54,7 @@ class Scores(Protocol):
 class Engine(Protocol):
     """Holds the queries, then one chunk of documents at a time."""
 
-    def load(self, part: npt.NDArray[Any]) -> float:
+    def load(self, chunk: npt.NDArray[Any]) -> float:
         """Take a chunk of documents, shape (n, d); returns the greatest length of a vector in it.
 
         Raises:

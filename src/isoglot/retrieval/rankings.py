@@ -116,7 +116,7 @@ def ranks_from_scores(benchmark: Benchmark, scorer: Scorer) -> Ranks:
         first, end = bounds(benchmark, language)
         target = ranks.pooled if language is None else ranks.own
         here = np.flatnonzero((judged.documents >= first) & (judged.documents < end))
-        place = ties[first:end]
+        order = ties[first:end]
         # judgments are sorted by query, so those of a query are neighbours
         numbers, starts = np.unique(judged.queries[here], return_index=True)
         spans = dict(zip(numbers.tolist(), zip(starts.tolist(), [*starts[1:].tolist(), len(here)])))
@@ -125,7 +125,7 @@ def ranks_from_scores(benchmark: Benchmark, scorer: Scorer) -> Ranks:
             for j in here[low:high].tolist():
                 document = int(judged.documents[j]) - first
                 score = line[document]
-                tied = np.count_nonzero((line == score) & (place < place[document]))
+                tied = np.count_nonzero((line == score) & (order < order[document]))
                 target[j] = 1 + np.count_nonzero(line > score) + tied
     return ranks
 
@@ -154,10 +154,10 @@ def _lines(scorer: Scorer, queries: IntArray, language: str | None, width: int) 
     """(query, its scores) in chunks of bounded size."""
     step = max(1, min(512, _AT_ONCE // max(width, 1)))
     for start in range(0, len(queries), step):
-        part = queries[start : start + step]
-        scores = scorer.scores(part, language)
-        if scores.shape != (len(part), width):
-            raise InputError(f"the ranker gave scores of shape {scores.shape}, expected {(len(part), width)}")
+        chunk = queries[start : start + step]
+        scores = scorer.scores(chunk, language)
+        if scores.shape != (len(chunk), width):
+            raise InputError(f"the ranker gave scores of shape {scores.shape}, expected {(len(chunk), width)}")
         if not np.isfinite(scores).all():
             raise InputError("the ranker gave a score that is NaN or infinite")
-        yield from zip(part.tolist(), scores, strict=True)
+        yield from zip(chunk.tolist(), scores, strict=True)

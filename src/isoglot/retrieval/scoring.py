@@ -53,10 +53,10 @@ def pair_scores(queries: Float32Array, rows: IntArray, documents: Vectors, numbe
     """
     scores = np.empty(len(rows), dtype=np.float32)
     for start in range(0, len(rows), _PAIRS):
-        part = slice(start, start + _PAIRS)
-        wide = np.asarray(documents[numbers[part]], dtype=np.float32).astype(np.float64, order="C")
-        wide *= queries[rows[part]]
-        scores[part] = wide.sum(axis=1)
+        span = slice(start, start + _PAIRS)
+        wide = np.asarray(documents[numbers[span]], dtype=np.float32).astype(np.float64, order="C")
+        wide *= queries[rows[span]]
+        scores[span] = wide.sum(axis=1)
     return scores
 
 
@@ -97,7 +97,7 @@ def at_least(values: FloatArray) -> Float32Array:
 def exact_scores(
     queries: Float32Array,
     rows: IntArray,
-    part: Vectors,
+    chunk: Vectors,
     columns: IntArray,
     products: Float32Array,
     margin: Any,
@@ -105,17 +105,17 @@ def exact_scores(
     """`pair_scores`, each distinct pair computed once if there are many, held against their products.
 
     Args:
-        part: the documents that `columns` number: a chunk or all of them, any float type.
+        chunk: the documents that `columns` number: a chunk or all of them, any float type.
         products, margin: what the matrix product gave for the pairs, and how far off it may be, shape (n_pairs,).
 
     Raises:
         ImpreciseProductError: a product is further off.
     """
-    if len(rows) > len(part):  # near-equal scores everywhere: several thresholds of a query ask for the same pairs
-        keys, inverse = np.unique(rows * len(part) + columns, return_inverse=True)
-        scores: Float32Array = pair_scores(queries, keys // len(part), part, keys % len(part))[inverse.reshape(-1)]
+    if len(rows) > len(chunk):  # near-equal scores everywhere: several thresholds of a query ask for the same pairs
+        keys, inverse = np.unique(rows * len(chunk) + columns, return_inverse=True)
+        scores: Float32Array = pair_scores(queries, keys // len(chunk), chunk, keys % len(chunk))[inverse.reshape(-1)]
     else:
-        scores = pair_scores(queries, rows, part, columns)
+        scores = pair_scores(queries, rows, chunk, columns)
     if not (np.abs(products.astype(np.float64) - scores) <= margin).all():
         raise ImpreciseProductError(
             "matrix products are less precise than float32: turn off TF32 and bfloat16 products, or rank without a device"
@@ -153,5 +153,5 @@ def check(queries: Vectors, documents: Vectors, ties: IntArray) -> Float32Array:
 
 def lengths(queries: Float32Array) -> FloatArray:
     """float64, shape (n_queries,)."""
-    found: FloatArray = np.sqrt(np.einsum("ij,ij->i", queries, queries, dtype=np.float64))
-    return found
+    norms: FloatArray = np.sqrt(np.einsum("ij,ij->i", queries, queries, dtype=np.float64))
+    return norms

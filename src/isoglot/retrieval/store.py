@@ -205,7 +205,7 @@ class _Encoding:
         """
         if path is not None:
             path.unlink(missing_ok=True)
-        for start, end in [place for place in there if place[0] > rows[-1]]:
+        for start, end in [span for span in there if span[0] > rows[-1]]:
             copied = self.first[start : min(end, len(self.first))]
             if ((copied >= rows[0]) & (copied <= rows[-1])).any():
                 there.pop((start, end)).unlink(missing_ok=True)
