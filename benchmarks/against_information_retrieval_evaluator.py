@@ -28,10 +28,10 @@ from isoglot.data.benchmarks.load import load_benchmark
 from isoglot.data.benchmarks.qrels import judgments_of
 from isoglot.evaluation.evaluate import evaluate
 from isoglot.evaluation.results import Result
-from isoglot.evaluation.trec import bounds
 from isoglot.models.load import load_model
 from isoglot.records import Benchmark
 from isoglot.retrieval.encode import encode_benchmark
+from isoglot.retrieval.rankings import bounds
 
 Setting = tuple[str, str, str]
 

@@ -21,10 +21,11 @@ from _machine import conditions, write
 
 from isoglot.data.benchmarks.load import load_benchmark
 from isoglot.evaluation.evaluate import evaluate
-from isoglot.evaluation.trec import DEFAULT_DEPTH, Cell, iter_runs, vector_search
+from isoglot.evaluation.trec import DEFAULT_DEPTH, LanguagePair, iter_runs
 from isoglot.models.load import load_model
 from isoglot.records import SETTINGS
 from isoglot.retrieval.encode import Embeddings, encode_benchmark
+from isoglot.retrieval.rankings import vector_search
 
 TOLERANCE = 1e-6
 Values = dict[tuple[str, str, str, str], dict[str, float]]
@@ -97,7 +98,7 @@ def _measures(depth: int) -> dict[str, str]:
     return found | {name: name for name, k in (("nDCG@10", 10), ("R@1", 1), ("R@10", 10), ("R@100", 100)) if k <= depth}
 
 
-def _compare(cell: Cell, home: Path, rows: Values, measures: dict[str, str], largest: dict[str, float]) -> int:
+def _compare(cell: LanguagePair, home: Path, rows: Values, measures: dict[str, str], largest: dict[str, float]) -> int:
     """Compare one cell, take its rows out of `rows` and delete its files; returns how many values there were."""
     parsed: dict[Any, str] = {ir_measures.parse_measure(name): ours for name, ours in measures.items()}
     run, qrels = home / cell.run, home / cell.qrels

@@ -11,15 +11,23 @@ import pytest
 from isoglot.data.benchmarks.qrels import Judgments, make_benchmark
 from isoglot.evaluation.aggregate import micro
 from isoglot.evaluation.bias import by_language, normalised_worst_rank, rank_distance_log2
-from isoglot.evaluation.bias_ranks import JudgedRanks, peer, recall_gap, recall_matrix, target_language_recall
+from isoglot.evaluation.bias_ranks import (
+    JudgedRanks,
+    peer,
+    recall_gap,
+    recall_matrix,
+    relevant_share,
+    share_distance,
+    target_language_recall,
+    topk_share,
+)
 from isoglot.evaluation.bias_report import bias_report
-from isoglot.evaluation.bias_topk import relevant_share, share_distance, topk_share
 from isoglot.evaluation.consistency import rank_consistency
 from isoglot.evaluation.language_classifier import language_classifier_accuracy
 from isoglot.evaluation.measures import RankedQueries
-from isoglot.evaluation.ranking import rank_benchmark
 from isoglot.records import Benchmark, Texts
 from isoglot.retrieval.encode import Embeddings
+from isoglot.retrieval.rankings import rank_benchmark
 
 NAN = math.nan
 # query 0: relevant at ranks 2, 8; query 1: at rank 4 only; query 2: the first three of all; query 3: first and last of 64

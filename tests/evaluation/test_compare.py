@@ -18,10 +18,10 @@ from isoglot.data.benchmarks.qrels import Judgments, make_benchmark
 from isoglot.errors import InputError
 from isoglot.evaluation.compare import compare
 from isoglot.evaluation.comparison import Comparison, Difference
-from isoglot.evaluation.comparison_report import format_differences
 from isoglot.evaluation.evaluate import evaluate
 from isoglot.evaluation.matching import System, load_systems
 from isoglot.evaluation.multiple import benjamini_hochberg, holm
+from isoglot.evaluation.report import format_differences
 from isoglot.evaluation.results import Result
 from isoglot.evaluation.significance import resolvable
 from isoglot.files import write_json

@@ -7,9 +7,13 @@ import math
 import numpy as np
 import pytest
 
+from isoglot.data.benchmarks.qrels import Judgments, make_benchmark
 from isoglot.errors import InputError
-from isoglot.evaluation.bias import language_bias, rank_distance
-from isoglot.evaluation.measures import Measure, RankedQueries, compute, parse_measure, parse_measures
+from isoglot.evaluation.bias import by_language, median_by_language, rank_distance
+from isoglot.evaluation.bias_report import bias_report
+from isoglot.evaluation.measures import MEASURES, RankedQueries, default_measures, parse_measure, parse_measures
+from isoglot.records import Texts
+from isoglot.retrieval.ranks import Ranks
 
 
 def ranked(*queries: list[tuple[int, float]]) -> RankedQueries:
@@ -55,7 +59,7 @@ THREE = ranked([(1, 1.0), (3, 1.0), (12, 1.0)], [(4, 1.0)], [(1, 1.0), (2, 3.0)]
     ],
 )
 def test_by_hand(spelling: str, expected: list[float]) -> None:
-    np.testing.assert_allclose(compute(parse_measure(spelling), THREE), expected, rtol=1e-12)
+    np.testing.assert_allclose(parse_measure(spelling)(THREE), expected, rtol=1e-12)
 
 
 def test_against_ir_measures() -> None:
@@ -74,7 +78,7 @@ def test_against_ir_measures() -> None:
             run.append(ir_measures.ScoredDoc(str(q), f"d{rank}", float(-rank)))
             if rank in grade_at:
                 qrels.append(ir_measures.Qrel(str(q), f"d{rank}", int(grade_at[rank])))
-    ours = {s: compute(parse_measure(s), ranked(*queries)) for s in spellings}
+    ours = {s: parse_measure(s)(ranked(*queries)) for s in spellings}
     provider = ir_measures.providers.registry["pytrec_eval"]
     measures = [ir_measures.parse_measure(s) for s in spellings]
     compared = 0
@@ -109,9 +113,13 @@ def test_bad_spelling(spelling: str, message: str) -> None:
 
 
 def test_measures_come_once_and_in_order() -> None:
-    assert parse_measures(["R@1", "mAP", "AP"]) == (Measure("R", 1), Measure("AP"))
+    assert parse_measures(["R@1", "mAP", "AP"]) == (MEASURES["R"](1), MEASURES["AP"]())
     with pytest.raises(InputError, match="no measure given"):
         parse_measures([])
+
+
+def test_what_is_measured_without_being_asked_for() -> None:
+    assert default_measures() == ("AP", "nDCG@10", "R@1", "R@10", "R@100")
 
 
 def test_rank_distance_by_hand() -> None:
@@ -122,15 +130,16 @@ def test_rank_distance_by_hand() -> None:
 
 
 def test_bias_is_averaged_by_language_first() -> None:
-    # a: mean 20, median 10 (of 0, 10, 50); b: 100 (its NaN is left out); macro: (20 + 100) / 2 and (10 + 100) / 2
+    # a: mean 20, median 10 (of 0, 10, 50); b: 100 (its NaN is left out); c has nothing
     distance = np.array([0.0, 10.0, 50.0, 100.0, np.nan, np.nan])
-    bias = language_bias(distance, np.array([0, 0, 0, 1, 1, 2]), ["a", "b", "c"])
-    assert bias == {
-        "rank_distance": 60.0,
-        "rank_distance_median": 55.0,
-        "per_language": {
-            "a": {"rank_distance": 20.0, "rank_distance_median": 10.0},
-            "b": {"rank_distance": 100.0, "rank_distance_median": 100.0},
-        },
-    }
-    assert language_bias(np.array([np.nan]), np.array([0]), ["a"]) == {}
+    language, names = np.array([0, 0, 0, 1, 1, 2]), ["a", "b", "c"]
+    assert by_language(distance, language, names) == {"a": 20.0, "b": 100.0}
+    assert median_by_language(distance, language, names) == {"a": 10.0, "b": 100.0}
+    # macro: (20 + 100) / 2 and (10 + 100) / 2
+    texts = {lang: Texts(["q1", "q2", "q3"], ["x", "y", "z"]) for lang in ("a", "b")}
+    answers = Judgments(np.repeat(np.arange(6), 2), np.array([0, 3, 1, 4, 2, 5] * 2), np.ones(12))
+    benchmark = make_benchmark("two", texts, texts, answers)
+    pooled = np.array([1, 1, 1, 11, 1, 51, 1, 101, 1, 101, 1, 101])
+    report = bias_report(benchmark, Ranks(np.ones(12, dtype=np.int64), pooled), None, np.arange(6))
+    assert (report["rank_distance"], report["rank_distance_median"]) == (60.0, 55.0)
+    assert report["per_language"]["a"]["rank_distance_median"] == 10.0

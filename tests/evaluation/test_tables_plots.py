@@ -14,7 +14,7 @@ import pytest
 
 from isoglot.errors import InputError
 from isoglot.evaluation.plots import heat_map_svg, language_matrix, rank_distance_svg, write_plots
-from isoglot.evaluation.report import format_comparison, format_table
+from isoglot.evaluation.report import format_table
 from isoglot.evaluation.results import Result
 from isoglot.evaluation.svg import fit, ink_on, luminance, nice_ticks, shade
 from isoglot.evaluation.tables import paper_table
@@ -141,7 +141,6 @@ def test_report_prints_what_is_defined() -> None:
     assert not any("PEER" in line for line in lines)
     undefined = result(bias={"rank_distance": {"undefined": "why"}, "per_language": {"de": {"TLR@10": 1.0}}})
     assert "rank distance" not in format_table(undefined)
-    assert "rank distance" not in format_comparison(undefined, undefined)
 
 
 def parse(svg: str) -> list[str]:

@@ -13,14 +13,15 @@ from isoglot.data.benchmarks.load import load_benchmark
 from isoglot.data.benchmarks.qrels import Judgments, make_benchmark
 from isoglot.errors import InputError
 from isoglot.evaluation.evaluate import evaluate
-from isoglot.evaluation.trec import Cell, document_names, export_trec, strictly_decreasing
+from isoglot.evaluation.trec import LanguagePair, document_names, export_runs, strictly_decreasing
 from isoglot.records import Benchmark, Texts
 from isoglot.retrieval.encode import Embeddings
+from isoglot.retrieval.rankings import vector_search
 from tests.evaluation.exports import coarse, toy
 from tests.realdata import lareqa_dir
 
 
-def figures(home: Path, cell: Cell, depth: int) -> dict[tuple[str, str], float]:
+def figures(home: Path, cell: LanguagePair, depth: int) -> dict[tuple[str, str], float]:
     """(query id, our spelling) -> value, as ir_measures computes it from the files of a cell."""
     measures = {"AP": f"AP@{depth}", "RR": f"RR@{depth}", "nDCG@10": "nDCG@10", "R@1": "R@1", "R@10": "R@10"}
     parsed = {ir_measures.parse_measure(name): ours for name, ours in measures.items()}
@@ -34,7 +35,9 @@ def assert_agrees(benchmark: Benchmark, model: Embeddings, home: Path, depth: in
     """Compare every value per query; returns how many there were."""
     ours = [f"AP@{depth}", f"RR@{depth}", "nDCG@10", "R@1", "R@10"]
     rows = evaluate(model, benchmark, measures=ours).per_query.to_pylist()
-    cells = export_trec(benchmark, model.queries, model.documents, home, depth=depth, compress=compress)
+    cells = export_runs(
+        benchmark, vector_search(benchmark, model.queries, model.documents), home, depth=depth, compress=compress
+    )
     compared = 0
     for cell in cells:
         theirs = figures(home, cell, depth)
@@ -69,7 +72,13 @@ def test_ir_measures_gives_our_figures(tmp_path: Path, depth: int) -> None:
 def test_layout(tmp_path: Path) -> None:
     benchmark = toy()
     model = coarse(benchmark)
-    cells = export_trec(benchmark, model.queries, model.documents, tmp_path, depth=3, settings=["multi", "cross"])
+    cells = export_runs(
+        benchmark,
+        vector_search(benchmark, model.queries, model.documents),
+        tmp_path,
+        depth=3,
+        settings=["multi", "cross"],
+    )
     assert {cell.setting for cell in cells} == {"cross", "multi"}
     about = json.loads((tmp_path / "cells.json").read_text())
     assert (about["benchmark"], about["depth"], len(about["cells"])) == ("toy", 3, 6 + 3)
@@ -109,12 +118,12 @@ def test_what_cannot_be_exported(tmp_path: Path) -> None:
     benchmark = toy()
     model = coarse(benchmark)
     with pytest.raises(InputError, match="depth of a run must be at least 1"):
-        export_trec(benchmark, model.queries, model.documents, tmp_path, depth=0)
+        export_runs(benchmark, vector_search(benchmark, model.queries, model.documents), tmp_path, depth=0)
     with pytest.raises(InputError, match="unknown setting"):
-        export_trec(benchmark, model.queries, model.documents, tmp_path, settings=["all"])
+        export_runs(benchmark, vector_search(benchmark, model.queries, model.documents), tmp_path, settings=["all"])
     benchmark.gains[0] = 0.5
     with pytest.raises(InputError, match="fractional grades"):
-        export_trec(benchmark, model.queries, model.documents, tmp_path)
+        export_runs(benchmark, vector_search(benchmark, model.queries, model.documents), tmp_path)
 
 
 @pytest.mark.realdata

@@ -18,7 +18,7 @@ def add(commands: Any) -> None:
         "(bootstrap over paragraphs, over query ids where there are none, and over training seeds where there are several), "
         "paired sign-flip permutation tests over query ids, Holm's correction over settings and systems, Benjamini and "
         "Hochberg's over languages or pairs of them, effect sizes, wins, and the smallest difference that could be found.",
-        epilog="example: isoglot compare mono=runs/m0,runs/m1 hybrid=runs/h0,runs/h1 --measure nDCG@10 --setting cross",
+        epilog="example: isoglot compare before=runs/b0,runs/b1 after=runs/a0,runs/a1 --measure nDCG@10 --setting cross",
     )
     command.add_argument(
         "results",
@@ -46,8 +46,8 @@ def add(commands: Any) -> None:
 def _run(options: argparse.Namespace) -> int:
     from isoglot.errors import InputError
     from isoglot.evaluation.compare import compare
-    from isoglot.evaluation.comparison_report import format_differences
     from isoglot.evaluation.matching import load_systems
+    from isoglot.evaluation.report import format_differences
     from isoglot.files import write_json
 
     if options.output and options.output.is_dir():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,20 +10,15 @@ from isoglot.cli.common import add_data_dir, in_all, print_json
 
 if TYPE_CHECKING:
     from isoglot.evaluation.results import Result
+    from isoglot.evaluation.settings import EvaluateSettings
     from isoglot.records import Benchmark
 
 BM25 = "bm25"
-_MTEB_MAIN = "nDCG@10"
-_TABLE_MEASURES = {
-    "languages": ("AP", "R@1", "R@10"),
-    "summary": ("AP", "R@1", "R@10"),
-    "miracl": ("nDCG@10", "R@100"),
-}
 
 
 def add(commands: Any) -> None:
     """Add the command to the parser."""
-    command = commands.add_parser(
+    commands.add_parser(
         "evaluate",
         help="measure a model on a benchmark",
         description="Encode every text of a benchmark once and measure retrieval in one language (mono), from one language to "
@@ -32,71 +26,30 @@ def add(commands: Any) -> None:
         "distance: how many ranks lie between the best and the worst of the parallel answers to a question. "
         "Figures are macro-averages over languages or language pairs.",
         epilog="example: isoglot evaluate offline:multilingual-e5-small xquad-r --json",
+        fill=_fill,
     )
+
+
+def _fill(command: argparse.ArgumentParser) -> None:
+    from isoglot.cli.options import add_settings
+    from isoglot.evaluation.measures import usual_spellings
+    from isoglot.evaluation.settings import EvaluateSettings
+
     command.add_argument(
-        "model",
-        metavar="MODEL",
-        help="hub id, directory, run, offline:multilingual-e5-small, or bm25 (a lexical reference)",
+        "model", metavar="MODEL", help=f"hub id, directory, run, offline:NAME, or {BM25} (a lexical reference)"
     )
-    command.add_argument(
-        "benchmark",
-        metavar="BENCHMARK",
-        help="xquad-r, mlqa-r, faq, miracl, mr-tydi, belebele, or a folder (isoglot data list shows them)",
-    )
-    _add_measuring(command)
-    _add_benchmark(command)
-    _add_model(command)
-    _add_output(command)
+    command.add_argument("benchmark", metavar="BENCHMARK", help="a name that isoglot data list shows, or a folder")
+    group = command.add_argument_group("what is measured", f"measures: {usual_spellings()}")
+    add_settings(group, EvaluateSettings)
+    add_data_dir(group)
+    _add_model(command.add_argument_group("the model"))
+    _add_output(command.add_argument_group("output"))
     command.set_defaults(run=_run)
 
 
-def _add_measuring(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--languages", nargs="+", metavar="L", help="restrict queries and corpora (default: all)")
-    command.add_argument(
-        "--settings",
-        nargs="+",
-        default=["mono", "cross", "multi"],
-        metavar="S",
-        help="of mono, cross, multi (default: all)",
-    )
-    command.add_argument(
-        "--measures",
-        nargs="+",
-        default=["AP", "nDCG@10", "R@1", "R@10", "R@100"],
-        metavar="M",
-        help="AP, nDCG@k, R@k, RR, Success@k, P@k (default: AP nDCG@10 R@1 R@10 R@100)",
-    )
-
-
-def _add_benchmark(command: argparse.ArgumentParser) -> None:
-    group = command.add_argument_group("the benchmark")
-    group.add_argument(
-        "--context",
-        choices=["sentence", "paragraph"],
-        default="sentence",
-        help="xquad-r and mlqa-r: encode a candidate alone (default) or with its paragraph (LAReQA's variant)",
-    )
-    group.add_argument(
-        "--passage",
-        choices=["title+text", "text"],
-        default="title+text",
-        help="what is encoded of passages with titles (default title+text)",
-    )
-    group.add_argument(
-        "--corpus-sample", type=int, metavar="N", help="only judged passages and N others per language (not comparable)"
-    )
-    group.add_argument("--sample-seed", type=int, default=0, metavar="N", help="of that sample (default 0)")
-    group.add_argument(
-        "--allow-missing", action="store_true", help="miracl, mr-tydi: leave out judged passages that the corpus lacks"
-    )
-    add_data_dir(group)
-
-
-def _add_model(command: argparse.ArgumentParser) -> None:
-    group = command.add_argument_group("the model")
+def _add_model(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--query-prompt", metavar="TEXT", help="instead of the model's own")
     group.add_argument("--passage-prompt", metavar="TEXT", help="instead of the model's own")
-    group.add_argument("--batch-size", type=int, default=64, metavar="N", help="texts per forward pass (default 64)")
     group.add_argument(
         "--device",
         metavar="D",
@@ -117,14 +70,11 @@ def _add_model(command: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_output(command: argparse.ArgumentParser) -> None:
-    group = command.add_argument_group("output")
+def _add_output(group: argparse._ArgumentGroup) -> None:
+    from isoglot.evaluation.tables import TABLES
+
     group.add_argument("--output", type=Path, metavar="DIR", help="write summary.json and per_query.parquet there")
-    group.add_argument(
-        "--table",
-        choices=["languages", "summary", "miracl"],
-        help="print a table as in the papers instead of the overview",
-    )
+    group.add_argument("--table", choices=list(TABLES), help="print a table as in the papers instead of the overview")
     group.add_argument("--plot", type=Path, metavar="DIR", help="write a heat map and bars of rank distance there")
     group.add_argument(
         "--plot-format", nargs="+", choices=["svg", "png"], default=["svg"], help="svg, png (default: svg)"
@@ -153,15 +103,13 @@ def _evaluate(options: argparse.Namespace, *, first: bool) -> int:
     from isoglot.processes import start
     from isoglot.retrieval.store import EmbeddingStore
 
-    settings, measures = _check(options)
+    asked = _asked(options)
     start()
-    benchmark = _benchmark(options)
+    benchmark = asked.load(options.benchmark, options.data_dir)
     result = evaluate(
         _model(options, benchmark),
         benchmark,
-        settings=settings,
-        measures=measures,
-        batch_size=options.batch_size,
+        asked,
         output=options.output,
         model_name=None if options.model == BM25 and not options.embeddings else options.model,
         store=EmbeddingStore(options.store) if options.store else None,
@@ -170,41 +118,29 @@ def _evaluate(options: argparse.Namespace, *, first: bool) -> int:
         trec_depth=options.trec_depth,
     )
     if first:
-        _report(options, result, measures)
+        _report(options, result, asked.measures[0])
     return 0
 
 
-def _check(options: argparse.Namespace) -> tuple[Sequence[str], list[str]]:
-    """(settings, measures); everything that can be wrong is found before a model is loaded."""
+def _asked(options: argparse.Namespace) -> EvaluateSettings:
+    """What to measure, with what tables and exports need; all that can be wrong is found before a model is loaded."""
+    from isoglot.cli.options import given_settings
     from isoglot.errors import InputError
-    from isoglot.evaluation.cells import parse_settings
-    from isoglot.evaluation.measures import parse_measure
+    from isoglot.evaluation.measures import parse_measures
+    from isoglot.evaluation.mteb_results import MAIN_MEASURE
     from isoglot.evaluation.plots import check_formats
+    from isoglot.evaluation.settings import EvaluateSettings
+    from isoglot.evaluation.tables import TABLES
+    from isoglot.settings import build
 
-    for name in ("batch_size", "trec_depth"):
-        if (value := getattr(options, name)) < 1:
-            raise InputError(f"--{name.replace('_', '-')} must be at least 1, got {value}")
+    if options.trec_depth < 1:
+        raise InputError(f"--trec-depth must be at least 1, got {options.trec_depth}")
     if options.plot:
         check_formats(options.plot_format)
-    needed = [*options.measures, *_TABLE_MEASURES.get(options.table, ())]
-    if options.export_mteb:
-        needed.append(_MTEB_MAIN)
-    return parse_settings(options.settings), list(dict.fromkeys(str(parse_measure(measure)) for measure in needed))
-
-
-def _benchmark(options: argparse.Namespace) -> Benchmark:
-    from isoglot.data.benchmarks.load import load_benchmark
-
-    return load_benchmark(
-        options.benchmark,
-        languages=options.languages,
-        context=options.context,
-        data_dir=options.data_dir,
-        passage=options.passage,
-        corpus_sample=options.corpus_sample,
-        sample_seed=options.sample_seed,
-        allow_missing=options.allow_missing,
-    )
+    asked = build(EvaluateSettings, [("option", given_settings(options, EvaluateSettings))])
+    needed = [*asked.measures, *(TABLES[options.table].measures if options.table else ())]
+    needed += [MAIN_MEASURE] if options.export_mteb else []
+    return asked.replace(measures=tuple(map(str, parse_measures(needed))))
 
 
 def _model(options: argparse.Namespace, benchmark: Benchmark) -> Any:
@@ -228,7 +164,7 @@ def _model(options: argparse.Namespace, benchmark: Benchmark) -> Any:
     )
 
 
-def _report(options: argparse.Namespace, result: Result, measures: Sequence[str]) -> None:
+def _report(options: argparse.Namespace, result: Result, measure: str) -> None:
     """Write what was asked for beside the result, and print."""
     from isoglot.evaluation.mteb_results import write_mteb_results
     from isoglot.evaluation.plots import write_plots
@@ -238,7 +174,7 @@ def _report(options: argparse.Namespace, result: Result, measures: Sequence[str]
     if options.export_mteb:
         write_mteb_results(result, options.export_mteb)
     if options.plot:
-        write_plots(result, options.plot, options.plot_format, measure=measures[0])
+        write_plots(result, options.plot, options.plot_format, measure=measure)
     if options.json:
         print_json(result.summary)
     elif options.table:

@@ -6,26 +6,30 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from isoglot.evaluation.cells import Rows
-from isoglot.records import FloatArray
+from isoglot.evaluation.cells import QueryRows
+from isoglot.records import BoolArray, FloatArray, IntArray
 
 Scores = dict[str, float]
 """Measure spelling -> value."""
 
 
+def mean_by(label: IntArray, values: FloatArray | BoolArray, count: int) -> FloatArray:
+    """The mean of values of shape (n,) for every label from 0 to count - 1, shape (count,); NaN where there is none."""
+    sizes = np.bincount(label, minlength=count)
+    means: FloatArray = np.bincount(label, weights=values, minlength=count) / np.where(sizes > 0, sizes, np.nan)
+    return means
+
+
 def cell_means(
-    rows: Rows, values: dict[str, FloatArray], query_languages: Sequence[str], document_languages: Sequence[str]
+    rows: QueryRows, values: dict[str, FloatArray], query_languages: Sequence[str], document_languages: Sequence[str]
 ) -> dict[tuple[str, str], Scores]:
     """(query language, document language or "*") -> the mean of every measure over the queries of that cell."""
     width = len(document_languages) + 1
-    cell = rows.query_language * width + rows.document_language + 1
-    numbers, inverse, sizes = np.unique(cell, return_inverse=True, return_counts=True)
-    sums = {name: np.bincount(inverse, weights=column, minlength=len(numbers)) for name, column in values.items()}
+    numbers, cell = np.unique(rows.query_language * width + rows.document_language + 1, return_inverse=True)
+    means = {name: mean_by(cell, column, len(numbers)).tolist() for name, column in values.items()}
     names = ["*", *document_languages]
     return {
-        (query_languages[number // width], names[number % width]): {
-            name: float(sums[name][i] / sizes[i]) for name in values
-        }
+        (query_languages[number // width], names[number % width]): {name: means[name][i] for name in values}
         for i, number in enumerate(numbers.tolist())
     }
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from isoglot.evaluation.aggregate import mean_by
 from isoglot.evaluation.measures import RankedQueries
 from isoglot.records import FloatArray, IntArray
 
@@ -74,36 +75,11 @@ def by_language(values: FloatArray, language: IntArray, names: Sequence[str]) ->
         names: language codes.
     """
     known = ~np.isnan(values)
-    counts = np.bincount(language[known], minlength=len(names))
-    sums = np.bincount(language[known], weights=values[known], minlength=len(names))
-    return {name: float(sums[i] / counts[i]) for i, name in enumerate(names) if counts[i]}
+    means = mean_by(language[known], values[known], len(names))
+    return {name: mean for name, mean in zip(names, means.tolist()) if mean == mean}
 
 
-def language_bias(distance: FloatArray, language: IntArray, names: Sequence[str]) -> dict[str, object]:
-    """Rank distance averaged over the queries of a language, then over languages.
-
-    Args:
-        distance: per query, NaN where there is none, shape (n,).
-        language: query language numbers into `names`, shape (n,).
-        names: language codes.
-
-    Returns:
-        {"rank_distance", "rank_distance_median", "per_language": {lang: {"rank_distance", "rank_distance_median"}}};
-        the median is that of a language's queries, then averaged over languages like the mean. Empty where no query has
-        a distance.
-    """
-    per_language = {}
-    for number, name in enumerate(names):
-        values = distance[(language == number) & ~np.isnan(distance)]
-        if len(values):
-            per_language[name] = {
-                "rank_distance": float(values.mean()),
-                "rank_distance_median": float(np.median(values)),
-            }
-    if not per_language:
-        return {}
-    means = {key: float(np.mean([item[key] for item in per_language.values()])) for key in _KEYS}
-    return {**means, "per_language": per_language}
-
-
-_KEYS = ("rank_distance", "rank_distance_median")
+def median_by_language(values: FloatArray, language: IntArray, names: Sequence[str]) -> dict[str, float]:
+    """As `by_language`, the median over the queries of every language."""
+    own = [values[(language == number) & ~np.isnan(values)] for number in range(len(names))]
+    return {name: float(np.median(known)) for name, known in zip(names, own) if len(known)}

@@ -1,4 +1,4 @@
-"""Language bias from the pooled ranks of judged documents and their languages. Plain numpy, and scipy for one p-value."""
+"""Language bias from the pooled ranks of judged documents and from the head of the ranking. Plain numpy, scipy for one p."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from isoglot.evaluation.aggregate import mean_by
 from isoglot.records import Benchmark, BoolArray, FloatArray, IntArray
 from isoglot.retrieval.ranks import Ranks
 
@@ -68,9 +69,7 @@ def target_language_recall(judged: JudgedRanks, k: int) -> FloatArray:
     NaN where a query has no relevant passage in another language.
     """
     other = ~judged.same_language
-    total = np.bincount(judged.query[other], minlength=judged.n_queries)
-    found = np.bincount(judged.query[other & (judged.rank <= k)], minlength=judged.n_queries)
-    return np.where(total > 0, found / np.maximum(total, 1), np.nan)
+    return mean_by(judged.query[other], judged.rank[other] <= k, judged.n_queries)
 
 
 def recall_matrix(judged: JudgedRanks, k: int) -> FloatArray:
@@ -80,13 +79,10 @@ def recall_matrix(judged: JudgedRanks, k: int) -> FloatArray:
     or better. NaN where there is no such query.
     """
     size = len(judged.languages)
-    cell = judged.query * size + judged.document_language
-    numbers, inverse = np.unique(cell, return_inverse=True)
-    share = np.bincount(inverse, weights=judged.rank <= k, minlength=len(numbers)) / np.bincount(inverse)
-    place = judged.query_language[numbers // size] * size + numbers % size
-    counts = np.bincount(place, minlength=size * size)
-    sums = np.bincount(place, weights=share, minlength=size * size)
-    return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan).reshape(size, size)
+    numbers, cell = np.unique(judged.query * size + judged.document_language, return_inverse=True)
+    share = mean_by(cell, judged.rank <= k, len(numbers))
+    pair = judged.query_language[numbers // size] * size + numbers % size
+    return mean_by(pair, share, size * size).reshape(size, size)
 
 
 def recall_gap(matrix: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -130,6 +126,7 @@ def peer(judged: JudgedRanks, cutoff: int | None = None, weights: Mapping[float,
         weights: of each grade > 0; equal when None.
     """
     from scipy.special import chdtrc
+    from scipy.stats import rankdata
 
     rank = judged.rank if cutoff is None else np.minimum(judged.rank, cutoff + 1)
     grades, level = np.unique(judged.gain, return_inverse=True)
@@ -137,9 +134,10 @@ def peer(judged: JudgedRanks, cutoff: int | None = None, weights: Mapping[float,
     tests, test = np.unique(test, return_inverse=True)
     group, inverse = np.unique(test * len(judged.languages) + judged.document_language, return_inverse=True)
     owner = group // len(judged.languages)
-    place = _mid_ranks(test, rank)
     n, sizes = np.bincount(test, minlength=len(tests)), np.bincount(inverse, minlength=len(group))
-    centred = place - ((n + 1) / 2)[test]
+    # 1, 2, ... by rank within every test, equal ranks sharing their mean
+    order = rankdata(test * (int(rank.max(initial=0)) + 1) + rank) - (np.cumsum(n) - n)[test]
+    centred = order - ((n + 1) / 2)[test]
     within = np.bincount(inverse, weights=centred, minlength=len(group)) ** 2 / sizes
     between = np.bincount(owner, weights=within, minlength=len(tests))
     total = np.bincount(test, weights=centred**2, minlength=len(tests))
@@ -154,13 +152,45 @@ def peer(judged: JudgedRanks, cutoff: int | None = None, weights: Mapping[float,
     return np.where(sums > 0, values / np.where(sums > 0, sums, 1), np.nan)
 
 
-def _mid_ranks(test: IntArray, rank: IntArray) -> FloatArray:
-    """1, 2, ... by rank within every test, equal ranks sharing their mean, shape (n,)."""
-    order = np.lexsort((rank, test))
-    key = np.stack([test[order], rank[order]])
-    first = np.flatnonzero(np.concatenate([[True], (key[:, 1:] != key[:, :-1]).any(axis=0)])) if len(order) else order
-    last = np.append(first[1:], len(order))
-    start = np.concatenate([[0], np.cumsum(np.bincount(test))])[test[order][first]]
-    places = np.empty(len(order), dtype=np.float64)
-    places[order] = np.repeat((first + 1 + last) / 2 - start, last - first)
-    return places
+def topk_share(top: IntArray, document_language: IntArray, query_language: IntArray, n_languages: int) -> FloatArray:
+    """Share of each language in the top k, shape (n_languages, n_languages): query language by document language, 0 to 1.
+
+    Cell (a, b): over the queries in a, the mean share of documents in b among the k retrieved. Rows sum to 1; a row of a
+    language nobody asks in is NaN. The language distribution of retrieved documents is compared with that of the
+    relevant and of the whole corpus (`relevant_share`, and the corpus itself): a row that has more of its own language than
+    these is language bias in the sense of Roy et al. 2020 (LAReQA, arXiv 2004.05484): a preference for one language among
+    equally good answers.
+
+    Args:
+        top: document numbers of the k best documents, int64, shape (n_queries, k).
+        document_language: language number per document, shape (n_documents,).
+        query_language: language number per query, shape (n_queries,).
+        n_languages: how many languages the numbers run over.
+    """
+    cell = query_language[:, None] * n_languages + document_language[top]
+    counts = np.bincount(cell.ravel(), minlength=n_languages**2).reshape(n_languages, n_languages)
+    total = counts.sum(axis=1, keepdims=True)
+    return np.where(total > 0, counts / np.maximum(total, 1), np.nan)
+
+
+def relevant_share(judged: JudgedRanks) -> FloatArray:
+    """Share of each language in the relevant documents, shape (n_languages, n_languages), as `topk_share` counts.
+
+    Cell (a, b): over the queries in a, the mean share of documents in b among the query's relevant ones.
+    """
+    size = len(judged.languages)
+    n_relevant = np.bincount(judged.query, minlength=judged.n_queries)
+    cell = judged.query_language[judged.query] * size + judged.document_language
+    sums = np.bincount(cell, weights=1 / n_relevant[judged.query], minlength=size * size).reshape(size, size)
+    asked = np.bincount(judged.query_language[n_relevant > 0], minlength=size)[:, None]
+    return np.where(asked > 0, sums / np.maximum(asked, 1), np.nan)
+
+
+def share_distance(share: FloatArray, fair: FloatArray) -> FloatArray:
+    """Total variation distance of two shares per query language, shape (n_languages,), 0 to 1; lower is better.
+
+    1/2 sum_b |share_b - fair_b|: the part of the top k that would have to change its language to be shared out like
+    `fair`. NaN where a row is.
+    """
+    distance: FloatArray = np.abs(share - fair).sum(axis=1) / 2
+    return distance

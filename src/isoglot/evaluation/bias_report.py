@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from isoglot.evaluation.bias import (
     by_language,
-    language_bias,
+    median_by_language,
     normalised_worst_rank,
     rank_distance,
     rank_distance_log2,
@@ -20,9 +20,11 @@ from isoglot.evaluation.bias_ranks import (
     peer,
     recall_gap,
     recall_matrix,
+    relevant_share,
+    share_distance,
     target_language_recall,
+    topk_share,
 )
-from isoglot.evaluation.bias_topk import relevant_share, share_distance, topk_share
 from isoglot.evaluation.cells import make_rows
 from isoglot.evaluation.consistency import rank_consistency
 from isoglot.evaluation.language_classifier import language_classifier_accuracy
@@ -80,29 +82,31 @@ def bias_report(
     if len(benchmark.corpus) < 2:
         return {}
     judged = judged_ranks(benchmark, ranks)
-    found = _Found(judged)
-    _distances(found, benchmark, ranks)
+    report = _Report(judged)
+    _distances(report, benchmark, ranks)
     for cutoff in cutoffs:
-        found.add(f"TLR@{cutoff}", target_language_recall(judged, cutoff), _NO_OTHER)
-    found.report["recall_gap"] = _gap(judged, k)
+        report.add(f"TLR@{cutoff}", target_language_recall(judged, cutoff), _NO_OTHER)
+    report.figures["recall_gap"] = _gap(judged, k)
     if top is not None:
-        found.report["topk_share"] = _shares(judged, benchmark, top[:, :k])
+        report.figures["topk_share"] = _shares(judged, benchmark, top[:, :k])
     if vectors is None:
         for name in ("rank_consistency", "language_classifier_accuracy", "language_classifier"):
-            found.report[name] = {"undefined": _NO_VECTORS}
+            report.figures[name] = {"undefined": _NO_VECTORS}
     else:
-        consistency = rank_consistency(vectors.queries, vectors.documents, ties, _parallel(benchmark), seed=seed)
-        found.add("rank_consistency", consistency, _NO_PARALLEL)
-        _classifiers(found, benchmark, vectors, seed)
-    found.add("PEER", peer(judged), _NO_TEST)
-    return {**found.report, "per_language": found.per_language}
+        parallel = _numbered(key for _, key, _ in benchmark.pooled_queries())
+        consistency = rank_consistency(vectors.queries, vectors.documents, ties, parallel, seed=seed)
+        report.add("rank_consistency", consistency, _NO_PARALLEL)
+        topics = _numbered(benchmark.query_groups) if benchmark.query_groups else parallel
+        _classifiers(report, benchmark, vectors, topics, seed)
+    report.add("PEER", peer(judged), _NO_TEST)
+    return {**report.figures, "per_language": report.per_language}
 
 
-class _Found:
+class _Report:
     """What has been measured so far: figures, and the same by query language."""
 
     def __init__(self, judged: JudgedRanks) -> None:
-        self.report: dict[str, Any] = {}
+        self.figures: dict[str, Any] = {}
         self.per_language: dict[str, dict[str, float]] = {}
         self._judged = judged
 
@@ -114,50 +118,41 @@ class _Found:
         """Values per query language, and their mean."""
         for lang, value in values.items():
             self.per_language.setdefault(lang, {})[name] = value
-        self.report[name] = float(np.mean(list(values.values()))) if values else {"undefined": why_not}
+        self.figures[name] = float(np.mean(list(values.values()))) if values else {"undefined": why_not}
 
 
-def _distances(found: _Found, benchmark: Benchmark, ranks: Ranks) -> None:
+def _distances(report: _Report, benchmark: Benchmark, ranks: Ranks) -> None:
     """The measures of a query's best and worst rank."""
-    rows = make_rows("multi", benchmark, ranks)
-    names = benchmark.query_languages
-    bias: dict[str, Any] = language_bias(rank_distance(rows.ranked, rows.n_languages), rows.query_language, names)
-    for key in ("rank_distance", "rank_distance_median"):
-        values = {lang: item[key] for lang, item in bias.get("per_language", {}).items()}
-        found.put(key, values, _NO_DISTANCE)
-    others = {
-        "rank_distance_log2": rank_distance_log2(rows.ranked, rows.n_languages),
-        "normalised_worst_rank": normalised_worst_rank(rows.ranked, rows.n_languages, benchmark.n_documents),
-    }
-    for key, column in others.items():
-        found.put(key, by_language(column, rows.query_language, names), _NO_DISTANCE)
+    rows, names = make_rows("multi", benchmark, ranks), benchmark.query_languages
+    ranked, language = rows.ranked, rows.query_language
+    distance = rank_distance(ranked, rows.n_languages)
+    logarithm = rank_distance_log2(ranked, rows.n_languages)
+    worst = normalised_worst_rank(ranked, rows.n_languages, benchmark.n_documents)
+    report.put("rank_distance", by_language(distance, language, names), _NO_DISTANCE)
+    report.put("rank_distance_median", median_by_language(distance, language, names), _NO_DISTANCE)
+    report.put("rank_distance_log2", by_language(logarithm, language, names), _NO_DISTANCE)
+    report.put("normalised_worst_rank", by_language(worst, language, names), _NO_DISTANCE)
 
 
 def _gap(judged: JudgedRanks, k: int) -> dict[str, Any]:
     matrix = recall_matrix(judged, k)
-    columns = recall_gap(matrix)
     by_document = {
-        name: {"same": float(same), "other": float(other), "gap": float(gap)}
-        for name, same, other, gap in zip(judged.languages, *columns, strict=True)
-        if not np.isnan(gap)
+        lang: {"same": same, "other": other, "gap": gap}
+        for lang, same, other, gap in zip(judged.languages, *(column.tolist() for column in recall_gap(matrix)))
+        if gap == gap
     }
     if not by_document:
         return {"undefined": "no document language is asked both in itself and in another language"}
-    mean = float(np.mean([item["gap"] for item in by_document.values()]))
+    mean = float(np.mean([recalls["gap"] for recalls in by_document.values()]))
     return {"k": k, "mean": mean, "by_document_language": by_document, "matrix": _named(matrix, judged.languages)}
 
 
 def _shares(judged: JudgedRanks, benchmark: Benchmark, top: IntArray) -> dict[str, Any]:
-    code = {lang: i for i, lang in enumerate(judged.languages)}
     sizes = {lang: len(texts) for lang, texts in benchmark.corpus.items()}
-    language = np.repeat([code[lang] for lang in sizes], list(sizes.values())).astype(np.int64)
-    share = topk_share(top, language, judged.query_language, len(judged.languages))
-    relevant = relevant_share(judged)
-    distance = {
-        lang: float(value)
-        for lang, value in zip(judged.languages, share_distance(share, relevant), strict=True)
-        if not np.isnan(value)
-    }
+    codes = [judged.languages.index(lang) for lang in sizes]
+    language = np.repeat(np.array(codes, dtype=np.int64), list(sizes.values()))
+    share, relevant = topk_share(top, language, judged.query_language, len(judged.languages)), relevant_share(judged)
+    distance = _known(judged.languages, share_distance(share, relevant))
     return {
         "k": top.shape[1],
         "distance": float(np.mean(list(distance.values()))),
@@ -168,48 +163,38 @@ def _shares(judged: JudgedRanks, benchmark: Benchmark, top: IntArray) -> dict[st
     }
 
 
-def _classifiers(found: _Found, benchmark: Benchmark, vectors: Embeddings, seed: int) -> None:
+def _classifiers(report: _Report, benchmark: Benchmark, vectors: Embeddings, topics: IntArray, seed: int) -> None:
     """The language classifier on queries, and on passages that answer one."""
-    asked = np.repeat(np.arange(len(benchmark.queries)), np.diff(benchmark.query_offsets()))
-    groups = _topics(benchmark)
-    on_queries = language_classifier_accuracy(vectors.queries, asked, groups, len(benchmark.queries), seed=seed)
-    values = {lang: float(x) for lang, x in zip(benchmark.queries, on_queries, strict=True) if not np.isnan(x)}
-    found.put("language_classifier_accuracy", values, _NO_CLASSES)
-    written = np.repeat(np.arange(len(benchmark.corpus)), np.diff(benchmark.document_offsets()))
-    document_groups = _document_topics(benchmark, groups)
-    rows = np.flatnonzero(document_groups >= 0)
-    on_passages = language_classifier_accuracy(
-        vectors.documents[rows], written[rows], document_groups[rows], len(benchmark.corpus), seed=seed
-    )
-    passages = {lang: float(x) for lang, x in zip(benchmark.corpus, on_passages, strict=True) if not np.isnan(x)}
-    found.report["language_classifier"] = {
-        name: {
-            "accuracy": float(np.mean(list(side.values()))),
-            "chance": 1 / len(side),
-            "per_language": side,
-        }
+    answers = _answer_topics(benchmark, topics)
+    sides: dict[str, dict[str, float]] = {}
+    for name, texts, offsets, rows, groups, embedded in (
+        ("queries", benchmark.queries, benchmark.query_offsets(), np.arange(len(topics)), topics, vectors.queries),
+        ("passages", benchmark.corpus, benchmark.document_offsets(), *answers, vectors.documents),
+    ):
+        language = np.repeat(np.arange(len(texts)), np.diff(offsets))[rows]
+        accuracy = language_classifier_accuracy(embedded[rows], language, groups, len(texts), seed=seed)
+        sides[name] = _known(list(texts), accuracy)
+    report.put("language_classifier_accuracy", sides["queries"], _NO_CLASSES)
+    report.figures["language_classifier"] = {
+        name: {"accuracy": float(np.mean(list(side.values()))), "chance": 1 / len(side), "per_language": side}
         if side
         else {"undefined": _NO_CLASSES}
-        for name, side in (("queries", values), ("passages", passages))
+        for name, side in sides.items()
     }
 
 
-def _parallel(benchmark: Benchmark) -> IntArray:
-    """A number per parallel question: queries with one id in several languages share it, shape (n_queries,)."""
+def _numbered(keys: Iterable[str]) -> IntArray:
+    """A number per text, the same for equal ones; int64."""
     numbers: dict[str, int] = {}
-    return np.array([numbers.setdefault(key, len(numbers)) for _, key, _ in benchmark.pooled_queries()], dtype=np.int64)
+    return np.array([numbers.setdefault(key, len(numbers)) for key in keys], dtype=np.int64)
 
 
-def _topics(benchmark: Benchmark) -> IntArray:
-    """A number per query that translations, and questions over one paragraph, share, shape (n_queries,)."""
-    if not benchmark.query_groups:
-        return _parallel(benchmark)
-    numbers: dict[str, int] = {}
-    return np.array([numbers.setdefault(name, len(numbers)) for name in benchmark.query_groups], dtype=np.int64)
+def _answer_topics(benchmark: Benchmark, topics: IntArray) -> tuple[IntArray, IntArray]:
+    """Numbers of the documents that answer a query, ascending, and for each a number shared by all that topics connect.
 
-
-def _document_topics(benchmark: Benchmark, topics: IntArray) -> IntArray:
-    """A number per document that answers, shared by all that a chain of topics connects; -1 for others, (n_documents,)."""
+    Args:
+        topics: a number per query that its translations, and questions over one paragraph, share, shape (n_queries,).
+    """
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
@@ -218,19 +203,24 @@ def _document_topics(benchmark: Benchmark, topics: IntArray) -> IntArray:
     size = n_topics + benchmark.n_documents
     edges = coo_array((np.ones(len(topic)), (topic, n_topics + benchmark.relevant)), shape=(size, size))
     numbers = connected_components(edges, directed=False)[1][n_topics:].astype(np.int64)
-    answers = np.zeros(benchmark.n_documents, dtype=bool)
-    answers[benchmark.relevant] = True
-    return np.where(answers, numbers, -1)
+    answers = np.unique(benchmark.relevant)
+    return answers, numbers[answers]
+
+
+def _known(languages: Sequence[str], values: FloatArray) -> dict[str, float]:
+    """{language: value} of what is not NaN."""
+    return {lang: value for lang, value in zip(languages, values.tolist(), strict=True) if value == value}
 
 
 def _named(
-    matrix: FloatArray, languages: Sequence[str], columns: Sequence[str] | dict[str, int] | None = None
+    matrix: FloatArray, languages: Sequence[str], columns: Collection[str] | None = None
 ) -> dict[str, dict[str, float]]:
     """{query language: {document language: x}} of what is not NaN, to 6 places; `columns` are kept, all where None."""
-    kept = set(languages if columns is None else columns)
     rows = {
         query: {
-            doc: round(float(x), 6) for doc, x in zip(languages, row, strict=True) if doc in kept and not np.isnan(x)
+            lang: round(value, 6)
+            for lang, value in _known(languages, row).items()
+            if columns is None or lang in columns
         }
         for query, row in zip(languages, matrix, strict=True)
     }

@@ -22,7 +22,7 @@ POOLED = "*"
 
 
 @dataclass(frozen=True)
-class Rows:
+class QueryRows:
     """One row per query and cell of a setting, by query and then by document language.
 
     Attributes:
@@ -59,36 +59,47 @@ def parse_settings(names: Sequence[str]) -> tuple[Setting, ...]:
     return tuple(setting for setting in SETTINGS if setting in names)
 
 
-def make_rows(setting: Setting, benchmark: Benchmark, ranks: Ranks) -> Rows:
+def judged_languages(benchmark: Benchmark) -> tuple[IntArray, IntArray]:
+    """Query and document language of every judged document: numbers into the benchmark's languages, int64, (n_judged,)."""
+    query = np.repeat(np.arange(benchmark.n_queries), np.diff(benchmark.indptr))
+    query_language = np.searchsorted(benchmark.query_offsets(), query, side="right") - 1
+    document_language = np.searchsorted(benchmark.document_offsets(), benchmark.relevant, side="right") - 1
+    return query_language, document_language
+
+
+def language_pairs(benchmark: Benchmark, setting: Setting) -> list[tuple[str, str]]:
+    """(query language, document language or "*") of the cells that have a query, in the order of the languages."""
+    numbers = np.unique(np.stack(judged_languages(benchmark)), axis=1).T.tolist()
+    pairs = [(benchmark.query_languages[query], benchmark.corpus_languages[document]) for query, document in numbers]
+    if setting == "multi":
+        return list(dict.fromkeys((query, POOLED) for query, _ in pairs))
+    return [pair for pair in pairs if (pair[0] == pair[1]) == (setting == "mono")]
+
+
+def make_rows(setting: Setting, benchmark: Benchmark, ranks: Ranks) -> QueryRows:
     """The rows of one setting from the ranks of all judged documents; there may be none."""
     counts = np.diff(benchmark.indptr)
     query = np.repeat(np.arange(len(counts)), counts)
-    query_language = np.searchsorted(benchmark.query_offsets(), query, side="right") - 1
-    document_language = np.searchsorted(benchmark.document_offsets(), benchmark.relevant, side="right") - 1
-    answered = np.unique(np.stack([query, document_language]), axis=1)[0]
-    n_languages = np.bincount(answered, minlength=len(counts))
+    query_language, document_language = judged_languages(benchmark)
     if setting == "multi":
-        rank = ranks.pooled
+        answered = np.unique(np.stack([query, document_language]), axis=1)[0]
+        n_languages = np.bincount(answered, minlength=len(counts))
+        order, rank = np.arange(len(query)), ranks.pooled
         document_language = np.full(len(query), -1, dtype=np.int64)
-        chosen = np.ones(len(query), dtype=bool)
     else:
-        rank = ranks.own
+        codes = {lang: number for number, lang in enumerate(benchmark.corpus_languages)}
+        own_language = np.array([codes.get(lang, -2) for lang in benchmark.query_languages])[query_language]
         n_languages = np.ones(len(counts), dtype=np.int64)
-        codes = {lang: i for i, lang in enumerate(benchmark.corpus_languages)}
-        same = (
-            np.array([codes.get(lang, -2) for lang in benchmark.query_languages])[query_language] == document_language
-        )
-        chosen = same if setting == "mono" else ~same
-    order = np.flatnonzero(chosen)
+        order, rank = np.flatnonzero((own_language == document_language) == (setting == "mono")), ranks.own
     order = order[np.lexsort((rank[order], document_language[order], query[order]))]
     key = np.stack([query[order], document_language[order]])
-    starts = np.flatnonzero(np.concatenate([[True], (key[:, 1:] != key[:, :-1]).any(axis=0)])) if len(order) else order
-    indptr = np.append(starts, len(order)).astype(np.int64)
-    return Rows(
+    starts = np.flatnonzero(np.diff(key, axis=1, prepend=-2).any(axis=0))
+    first = order[starts]
+    return QueryRows(
         setting,
-        query[order][starts],
-        query_language[order][starts],
-        document_language[order][starts],
-        n_languages[query[order][starts]],
-        RankedQueries(indptr, rank[order], benchmark.gains[order]),
+        query[first],
+        query_language[first],
+        document_language[first],
+        n_languages[query[first]],
+        RankedQueries(np.append(starts, len(order)).astype(np.int64), rank[order], benchmark.gains[order]),
     )

@@ -1,28 +1,25 @@
-"""Compare systems from their result files: differences, intervals, tests, effect sizes, wins."""
+"""Compare systems from their result files: differences, intervals, tests, effect sizes, wins.
+
+`compare` is every system against the first in every setting. For other questions (averages with intervals, any two of many
+systems, some languages only, a margin, a family of tests of one's own) there is `isoglot.evaluation.contrasts`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from isoglot.errors import InputError, unknown
 from isoglot.evaluation import significance
 from isoglot.evaluation.comparison import FALSE_DISCOVERY_RATE, CellDifference, Comparison, Difference
-from isoglot.evaluation.matching import (
-    RANK_DISTANCE,
-    Matched,
-    System,
-    match,
-    measures_of,
-    require_comparable,
-    settings_of,
-)
+from isoglot.evaluation.contrasts import Contrast, PairedRows
+from isoglot.evaluation.matching import RANK_DISTANCE, System, all_results, measures_of, require_comparable
 from isoglot.evaluation.measures import parse_measure
 from isoglot.evaluation.multiple import benjamini_hochberg, holm
 from isoglot.evaluation.significance import ALPHA
-from isoglot.records import SETTINGS, FloatArray
+from isoglot.records import SETTINGS
 
 COMPARED_SETTINGS = (*SETTINGS, RANK_DISTANCE)
 _EQUAL = 1e-12  # differences below are rounding
@@ -62,11 +59,9 @@ def compare(
     chosen, notes = _settings(systems, settings)
     differences: list[Difference] = []
     for setting in chosen:
-        name = RANK_DISTANCE if setting == RANK_DISTANCE else column
-        matched = match(systems, setting, name)
-        if matched.cells.n_groups < 2:
-            raise InputError(f"setting '{setting}': all queries are of one group; an interval needs at least two")
-        differences += _against_first(systems, matched, setting, name, resamples, seed)
+        rows = PairedRows(systems, setting, column, resamples=resamples, seed=seed)
+        reference, *others = rows.names
+        differences += [_difference(rows.contrast(reference, other)) for other in others]
     adjusted = holm([item.p for item in differences])
     summary = systems[0].results[0].summary
     return Comparison(
@@ -74,7 +69,13 @@ def compare(
         context=summary["context"],
         measure=column,
         reference=systems[0].name,
-        systems={system.name: _origin(system) for system in systems},
+        systems={
+            system.name: {
+                "results": list(system.folders),
+                "models": [str(result.summary.get("model")) for result in system.results],
+            }
+            for system in systems
+        },
         differences=tuple(replace(item, p_holm=float(p)) for item, p in zip(differences, adjusted)),
         resamples=resamples,
         seed=seed,
@@ -82,119 +83,83 @@ def compare(
     )
 
 
-def _origin(system: System) -> dict[str, list[str]]:
-    return {
-        "results": list(system.places),
-        "models": [str(result.summary.get("model")) for result in system.results],
-    }
-
-
 def _column(systems: Sequence[System], measure: str) -> str:
     """The name of the measure's column in every result."""
-    tables = [(place, result.per_query) for system in systems for place, result in zip(system.places, system.results)]
-    wanted = measure if all(measure in measures_of(table) for _, table in tables) else str(parse_measure(measure))
-    for place, table in tables:
-        if wanted not in measures_of(table):
-            known = ", ".join(name for name in measures_of(table) if name != RANK_DISTANCE)
-            raise InputError(f"{place}: has no measure '{wanted}'; it has: {known}")
-    if wanted == RANK_DISTANCE:
+    if measure == RANK_DISTANCE:
         raise InputError(f"'{RANK_DISTANCE}' is compared as a setting: --setting {RANK_DISTANCE}")
+    columns = [(folder, measures_of(result.per_query)) for folder, result in all_results(systems)]
+    wanted = measure if all(measure in names for _, names in columns) else str(parse_measure(measure))
+    for folder, names in columns:
+        if wanted not in names:
+            raise InputError(f"{folder}: has no measure '{wanted}'; it has: {', '.join(names)}")
     return wanted
 
 
 def _settings(systems: Sequence[System], names: Sequence[str] | None) -> tuple[list[str], list[str]]:
     """The settings to compare in their usual order, and notes about those that not all results have."""
-    have = [settings_of(system) for system in systems]
     if names is None:
-        common = [setting for setting in COMPARED_SETTINGS if all(setting in own for own in have)]
+        common = set.intersection(*(system.settings for system in systems))
         if not common:
             raise InputError("the results have no setting in common")
-        dropped = [s for s in COMPARED_SETTINGS if s not in common and any(s in own for own in have)]
-        return common, [f"{setting} was left out: not all results have it" for setting in dropped]
+        dropped = set.union(*(system.settings for system in systems)) - common
+        notes = [
+            f"{setting} was left out: not all results have it" for setting in COMPARED_SETTINGS if setting in dropped
+        ]
+        return [setting for setting in COMPARED_SETTINGS if setting in common], notes
     for name in names:
         if name not in COMPARED_SETTINGS:
             raise unknown("setting", name, COMPARED_SETTINGS)
-        for system, own in zip(systems, have):
-            if name not in own:
-                raise InputError(f"{system.places[0]}: has no setting '{name}'; it has: {', '.join(sorted(own))}")
+        for system in systems:
+            if name not in system.settings:
+                has = ", ".join(sorted(system.settings))
+                raise InputError(f"{system.folders[0]}: has no setting '{name}'; it has: {has}")
     return [setting for setting in COMPARED_SETTINGS if setting in names], []
 
 
-def _against_first(
-    systems: Sequence[System], matched: Matched, setting: str, measure: str, resamples: int, seed: int
-) -> list[Difference]:
-    """Every system but the first against the first, all over the same resamples."""
-    averages = significance.bootstrap_averages(matched.cells, np.concatenate(matched.values), resamples, seed)
-    ends = np.cumsum([len(values) for values in matched.values])
-    per_system = np.split(averages, ends[:-1], axis=1)
-    means = [values.mean(axis=0) for values in matched.values]
-    found = []
-    for system, after, resampled in list(zip(systems, means, per_system))[1:]:
-        distribution = significance.bootstrap_difference(per_system[0], resampled, seed)
-        options = _Options(distribution, resamples, seed)
-        found.append(_difference(system.name, setting, measure, matched, means[0], after, options))
-    return found
-
-
-@dataclass(frozen=True)
-class _Options:
-    """Bootstrap values of the difference, shape (resamples,), and what the permutation test is to use."""
-
-    distribution: FloatArray
-    resamples: int
-    seed: int
-
-
-def _difference(
-    name: str, setting: str, measure: str, matched: Matched, before: FloatArray, after: FloatArray, options: _Options
-) -> Difference:
-    """One system against the reference, by the rows' means over training seeds; p_holm is still p."""
-    cells, higher_is_better = matched.cells, setting != RANK_DISTANCE
-    parts = significance.contributions(cells, after - before)
-    p = significance.sign_flip(parts, options.resamples, options.seed)
-    grouped = significance.contributions(cells, after - before, by_group=True)[:, :1]
-    by_cell, reference, value = _cells(matched, before, after, p[1:])
-    gains = np.array([cell.difference for cell in by_cell]) * (1 if higher_is_better else -1)
-    found = np.array([cell.p_adjusted for cell in by_cell]) <= FALSE_DISCOVERY_RATE
+def _difference(contrast: Contrast) -> Difference:
+    """A contrast with all its figures; p_holm is still p."""
+    cells = contrast.rows.cells
+    by_cell, reference, value = _by_cell(contrast)
+    gains = np.array([cell.difference for cell in by_cell]) * (1 if contrast.higher_is_better else -1)
+    significant = np.array([cell.p_adjusted for cell in by_cell]) <= FALSE_DISCOVERY_RATE
     better, worse = gains > _EQUAL, gains < -_EQUAL
-    standard_error = float(options.distribution.std(ddof=1))
+    standard_error = float(contrast.distribution.std(ddof=1))
     return Difference(
-        system=name,
-        setting=setting,
-        measure=measure,
-        higher_is_better=higher_is_better,
+        system=contrast.system,
+        setting=contrast.setting,
+        measure=contrast.measure,
+        higher_is_better=contrast.higher_is_better,
         n_ids=cells.n_units,
         n_groups=cells.n_groups,
         reference=reference,
         value=value,
         difference=value - reference,
         relative=(value - reference) / reference if reference else None,
-        interval=significance.percentile_interval(options.distribution, 1 - ALPHA),
-        interval_90=significance.percentile_interval(options.distribution, 1 - 2 * ALPHA),
+        interval=contrast.interval(),
+        interval_90=contrast.interval(1 - 2 * ALPHA),
         standard_error=standard_error,
-        p=float(p[0]),
-        p_holm=float(p[0]),
-        p_group=float(significance.sign_flip(grouped, options.resamples, options.seed)[0]),
-        effect_size=significance.effect_size(parts[:, 0]),
+        p=float(contrast.p_id[0]),
+        p_holm=float(contrast.p_id[0]),
+        p_group=contrast.p_group,
+        effect_size=significance.effect_size(contrast.by_id[:, 0]),
         wins=int(better.sum()),
         ties=int((~better & ~worse).sum()),
         losses=int(worse.sum()),
-        significant_wins=int((better & found).sum()),
-        significant_losses=int((worse & found).sum()),
+        significant_wins=int((better & significant).sum()),
+        significant_losses=int((worse & significant).sum()),
         resolvable=significance.resolvable(standard_error) if standard_error > _EQUAL else None,
         cells=by_cell,
     )
 
 
-def _cells(
-    matched: Matched, before: FloatArray, after: FloatArray, p: FloatArray
-) -> tuple[tuple[CellDifference, ...], float, float]:
+def _by_cell(contrast: Contrast) -> tuple[tuple[CellDifference, ...], float, float]:
     """The cells, and the macro-averages of reference and system."""
-    means = [significance.cell_means(matched.cells, values) for values in (before, after)]
-    columns = [matched.cells.sizes, *means, means[1] - means[0], p, benjamini_hochberg(p)]
-    rows = zip(matched.names, *(column.tolist() for column in columns))
-    found = tuple(CellDifference(*pair, *numbers) for pair, *numbers in rows)
-    return found, float(means[0].mean()), float(means[1].mean())
+    cells, p = contrast.rows.cells, contrast.p_id[1:]
+    before, after = (significance.cell_means(cells, values) for values in (contrast.before, contrast.after))
+    columns = [cells.sizes, before, after, after - before, p, benjamini_hochberg(p)]
+    rows = zip(contrast.rows.names, *(column.tolist() for column in columns))
+    by_cell = tuple(CellDifference(*pair, *numbers) for pair, *numbers in rows)
+    return by_cell, float(before.mean()), float(after.mean())
 
 
 def _notes(systems: Sequence[System], differences: Sequence[Difference]) -> list[str]:
@@ -208,11 +173,11 @@ def _notes(systems: Sequence[System], differences: Sequence[Difference]) -> list
         notes.append("p values are those of the mean over the training seeds at hand; intervals include other seeds")
     if few := [system.name for system in systems if 1 < len(system.results) < _FEW_SEEDS]:
         notes.append(f"few training seeds of {', '.join(few)}: intervals are too narrow where seeds differ a lot")
-    for system in systems:
-        digests = [result.summary["digests"].get("model") for result in system.results]
-        known = [digest for digest in digests if digest]
-        if len(set(known)) < len(known):
-            notes.append(f"{system.name}: two of its results are of the very same model, not of two training seeds")
+    notes += [
+        f"{system.name}: two of its results are of the very same model, not of two training seeds"
+        for system in systems
+        if system.n_models < len(system.results)
+    ]
     first = differences[0]
     if all(item.n_groups == item.n_ids for item in differences):
         notes.append("no paragraphs in this benchmark: intervals resample query ids")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from isoglot.records import Float32Array, FloatArray, IntArray
-from isoglot.retrieval.scoring import Rows
+from isoglot.retrieval.scoring import Vectors
 
 SAMPLE = 2000
 """Documents that are ranked; the error of a correlation over n sampled documents is at most about 1 / sqrt(n)."""
@@ -18,7 +18,7 @@ _AT_ONCE = 128
 
 def rank_consistency(
     queries: Float32Array,
-    documents: Rows,
+    documents: Vectors,
     ties: IntArray,
     group: IntArray,
     *,
@@ -54,10 +54,10 @@ def rank_consistency(
         return values
     for rows in _blocks(group):
         scores = np.asarray(queries[rows], dtype=np.float32) @ vectors
-        places = np.empty(scores.shape, dtype=np.float64)
+        centred = np.empty(scores.shape, dtype=np.float64)
         order = np.argsort(-scores, axis=1, kind="stable")
-        np.put_along_axis(places, order, np.broadcast_to(np.arange(n) - (n - 1) / 2, scores.shape), axis=1)
-        rho = places @ places.T / (n * (n**2 - 1) / 12)
+        np.put_along_axis(centred, order, np.broadcast_to(np.arange(n) - (n - 1) / 2, scores.shape), axis=1)
+        rho = centred @ centred.T / (n * (n**2 - 1) / 12)
         parallel = group[rows][:, None] == group[rows]
         np.fill_diagonal(parallel, False)
         values[rows] = (rho * parallel).sum(axis=1) / parallel.sum(axis=1)

@@ -37,6 +37,5 @@ def model_digest(model: Any) -> str | None:
 
 def versions() -> dict[str, str]:
     """Versions of Python, isoglot and the packages that decide a number (Babel: it words the distractors of `faq`)."""
-    from isoglot import __version__
-
-    return {"isoglot": __version__, "python": platform.python_version(), **package_versions(_PACKAGES)}
+    own = package_versions(["isoglot"])
+    return {**own, "python": platform.python_version(), **package_versions(_PACKAGES)}

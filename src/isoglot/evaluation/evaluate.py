@@ -4,29 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from isoglot.data.benchmarks.digest import benchmark_digest
-from isoglot.data.benchmarks.load import load_benchmark
-from isoglot.data.benchmarks.qrels import restrict
 from isoglot.errors import InputError
 from isoglot.evaluation import aggregate
-from isoglot.evaluation.bias import language_bias, rank_distance
+from isoglot.evaluation.bias import rank_distance
 from isoglot.evaluation.bias_report import bias_report
-from isoglot.evaluation.cells import POOLED, Rows, make_rows, parse_settings
+from isoglot.evaluation.cells import POOLED, QueryRows, make_rows, parse_settings
 from isoglot.evaluation.digests import model_digest, versions
-from isoglot.evaluation.measures import DEFAULT_MEASURES, Measure, compute, parse_measures
+from isoglot.evaluation.matching import RANK_DISTANCE
+from isoglot.evaluation.measures import Measure, parse_measures
 from isoglot.evaluation.ranking import Clock, rank_with
 from isoglot.evaluation.results import Result
-from isoglot.evaluation.scored import Ranker
+from isoglot.evaluation.settings import EvaluateSettings
 from isoglot.evaluation.trec import DEFAULT_DEPTH, export_runs
 from isoglot.processes import in_first, processes
-from isoglot.records import SETTINGS, Benchmark, FloatArray, Setting
+from isoglot.records import Benchmark, FloatArray, Setting
+from isoglot.retrieval.rankings import Ranker
 from isoglot.retrieval.ranks import Ranks
 from isoglot.retrieval.store import EmbeddingStore
 from isoglot.retrieval.ties import TIE_RULE
+from isoglot.settings import to_dict
 
 _NO_CELL = {
     "mono": "no query has a relevant document in its own language",
@@ -38,13 +40,9 @@ _NO_CELL = {
 def evaluate(
     model: Any,
     benchmark: str | Path | Benchmark,
+    asked: EvaluateSettings | None = None,
     *,
-    languages: Sequence[str] | None = None,
-    settings: Sequence[str] = SETTINGS,
-    measures: Sequence[str | Measure] = DEFAULT_MEASURES,
-    context: Literal["sentence", "paragraph"] = "sentence",
     data_dir: str | Path | None = None,
-    batch_size: int | None = None,
     output: str | Path | None = None,
     progress: bool = True,
     model_name: str | None = None,
@@ -53,6 +51,7 @@ def evaluate(
     device: str | None = None,
     export_trec: str | Path | None = None,
     trec_depth: int = DEFAULT_DEPTH,
+    **changes: Any,
 ) -> Result:
     """Measure mono-, cross- and multilingual retrieval and language bias.
 
@@ -62,12 +61,10 @@ def evaluate(
         model: a `SentenceTransformer` (or anything with its `encode_query` and `encode_document`); `Embeddings`; or a
             ranker that scores documents itself, such as `isoglot.BM25`. A name is not resolved here:
             `isoglot.load_model` does that.
-        benchmark: a name or folder (see `isoglot.load_benchmark`), or a `Benchmark`.
-        languages: only the queries and corpora of these languages.
-        settings: of mono, cross and multi.
-        measures: spellings such as AP, nDCG@10, R@100, RR@10, Success@10, P@10.
-        context, data_dir: passed to `load_benchmark`.
-        batch_size: texts per forward pass.
+        benchmark: a name or folder (see `isoglot.load_benchmark`), or a `Benchmark`: that is measured as it is, but for
+            `languages`.
+        asked: what to measure; the defaults when None.
+        data_dir: passed to `load_benchmark`.
         output: a folder for `summary.json` and `per_query.parquet`; nothing is written when None.
         progress: progress bars on stderr.
         model_name: how the result calls the model.
@@ -76,56 +73,48 @@ def evaluate(
         device: a torch device that computes the products of the ranking, such as "cuda" (same ranks); numpy when None.
         export_trec: a folder for run and judgments of every cell as TREC files; see `isoglot.evaluation.trec`.
         trec_depth: documents per query in those runs.
+        changes: single fields of `asked`: measures=["AP", "nDCG@10"], settings=["cross"], languages=["de", "en"], ...;
+            None stands for the default.
 
     Raises:
         InputError: an unknown setting, measure, language or benchmark, malformed files, nothing to measure.
     """
     clock = Clock()
-    wanted, parsed = parse_settings(settings), parse_measures(measures)
+    asked = EvaluateSettings.of(**{**(to_dict(asked) if asked else {}), **changes})
     if isinstance(model, (str, Path)):
         raise InputError(f"'{model}' is a name: load the model first with isoglot.load_model('{model}')")
-    if isinstance(benchmark, Benchmark):
-        loaded = restrict(benchmark, languages)
-    else:
-        loaded = load_benchmark(benchmark, languages=languages, context=context, data_dir=data_dir)
+    loaded = asked.load(benchmark, data_dir)
     clock.start()
     digest = digest or model_digest(model)
     ranking = rank_with(
-        model, loaded, clock, batch_size=batch_size, progress=progress, store=store, digest=digest, device=device
+        model, loaded, clock, batch_size=asked.batch_size, progress=progress, store=store, digest=digest, device=device
     )
-    scores, table = _measure(loaded, ranking.ranks, wanted, parsed)
+    settings = parse_settings(asked.settings)
+    scores, table = _measure(loaded, ranking.ranks, settings, parse_measures(asked.measures))
     clock.lap("measure")
-    if scores["bias"]:
-        scores["bias"] |= bias_report(loaded, ranking.ranks, ranking.vectors, ranking.ties, ranking.top())
+    if table.column(RANK_DISTANCE).null_count < len(table):
+        scores["bias"] = bias_report(loaded, ranking.ranks, ranking.vectors, ranking.ties, ranking.top())
         clock.lap("bias")
     if export_trec is not None:
-        trec = export_trec
-        in_first(lambda: export_runs(loaded, ranking.search(), trec, depth=trec_depth, settings=wanted))
+        folder = export_trec
+        in_first(lambda: export_runs(loaded, ranking.search(), folder, depth=trec_depth, settings=settings))
         clock.lap("export")
-    about = {
+    summary = {
         "model": model_name or _name_of(model),
-        "prompts": dict(getattr(model, "prompts", None) or {}),
-        "digests": {"benchmark": benchmark_digest(loaded), "model": digest},
-    }
-    result = Result(_summary(loaded, scores, about, clock), table)
-    if output is not None and processes().first:
-        result.save(output)
-    return result
-
-
-def _summary(benchmark: Benchmark, scores: dict[str, Any], about: dict[str, Any], clock: Clock) -> dict[str, Any]:
-    return {
-        "model": about["model"],
-        "benchmark": benchmark.name,
-        "context": benchmark.about.get("context", "sentence"),
+        "benchmark": loaded.name,
+        "context": loaded.about.get("context", "sentence"),
         **scores,
         "tie_rule": TIE_RULE,
-        "prompts": about["prompts"],
-        "about": dict(benchmark.about),
-        "digests": about["digests"],
+        "prompts": dict(getattr(model, "prompts", None) or {}),
+        "about": dict(loaded.about),
+        "digests": {"benchmark": benchmark_digest(loaded), "model": digest},
         "versions": versions(),
         "seconds": {**clock.laps, "total": clock.total()},
     }
+    result = Result(summary, table)
+    if output is not None and processes().first:
+        result.save(output)
+    return result
 
 
 def _measure(
@@ -133,23 +122,20 @@ def _measure(
 ) -> tuple[dict[str, Any], pa.Table]:
     """The part of the summary that is made of ranks, and the rows per query."""
     averages, micro, by_language, cells, notes, tables = {}, {}, {}, {}, [], []
-    bias: dict[str, object] = {}
     for setting in settings:
         rows = make_rows(setting, benchmark, ranks)
         if not len(rows):
             notes.append(f"setting '{setting}' was left out: {_NO_CELL[setting]}")
             continue
-        values = {str(measure): compute(measure, rows.ranked) for measure in measures}
+        values = {str(measure): measure(rows.ranked) for measure in measures}
         means = aggregate.cell_means(rows, values, benchmark.query_languages, benchmark.corpus_languages)
         averages[setting] = aggregate.macro(list(means.values()))
         micro[setting] = aggregate.micro(values)
         by_language[setting] = aggregate.per_language(setting, means)
         cells[setting] = len(means)
         distance = rank_distance(rows.ranked, rows.n_languages) if setting == "multi" else None
-        if distance is not None:
-            bias = language_bias(distance, rows.query_language, benchmark.query_languages)
-            if not bias:
-                notes.append("rank distance was left out: no query has relevant documents in two languages")
+        if distance is not None and np.isnan(distance).all():
+            notes.append("rank distance was left out: no query has relevant documents in two languages")
         tables.append(_table(benchmark, rows, values, distance))
     if not tables:
         raise InputError(f"{benchmark.name}: nothing to measure: {'; '.join(notes)}")
@@ -162,7 +148,7 @@ def _measure(
     scores = {
         "settings": averages,
         "micro": micro,
-        "bias": bias,
+        "bias": {},
         "per_language": by_language,
         "counts": counts,
         "notes": notes,
@@ -170,7 +156,9 @@ def _measure(
     return scores, pa.concat_tables(tables)
 
 
-def _table(benchmark: Benchmark, rows: Rows, values: dict[str, FloatArray], distance: FloatArray | None) -> pa.Table:
+def _table(
+    benchmark: Benchmark, rows: QueryRows, values: dict[str, FloatArray], distance: FloatArray | None
+) -> pa.Table:
     """The rows of one setting as they are written to `per_query.parquet`."""
     ids = pa.array([key for _, key, _ in benchmark.pooled_queries()], pa.string())
     groups = pa.array(benchmark.query_groups, pa.string()) if benchmark.query_groups else ids
@@ -187,7 +175,7 @@ def _table(benchmark: Benchmark, rows: Rows, values: dict[str, FloatArray], dist
         **{name: pa.array(column, pa.float64()) for name, column in values.items()},
         "best_rank": pa.array(rows.ranked.best, pa.int64()),
         "worst_rank": pa.array(rows.ranked.worst, pa.int64()),
-        "rank_distance": pa.nulls(len(rows), pa.float64())
+        RANK_DISTANCE: pa.nulls(len(rows), pa.float64())
         if distance is None
         else pa.array(distance, pa.float64(), from_pandas=True),
     }

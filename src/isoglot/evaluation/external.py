@@ -37,11 +37,11 @@ def export_texts(benchmark: Benchmark, directory: str | Path) -> list[Path]:
     distinct text should be embedded once: an API that answers twice with slightly different vectors breaks ties at
     random.
     """
-    home = Path(directory)
+    root = Path(directory)
     written = []
-    for side, part in _sides(benchmark):
-        for lang, texts in part.items():
-            path = home / side / f"{lang}.jsonl"
+    for side, by_language in _sides(benchmark):
+        for lang, texts in by_language.items():
+            path = root / side / f"{lang}.jsonl"
             write_jsonl(path, ({"_id": key, "text": text} for key, text in zip(texts.ids, texts.texts)))
             written.append(path)
     return written
@@ -57,22 +57,22 @@ def load_embeddings(directory: str | Path, benchmark: Benchmark) -> Embeddings:
         InputError: a file is missing, is there twice or is malformed; a text has no vector or two; vectors differ in width;
             a vector is zero or not finite. One line that names the file and the id.
     """
-    home = Path(directory)
-    if not home.is_dir():
-        raise InputError(f"{home}: no such directory (expected queries/<lang>.npy and corpus/<lang>.npy, or .parquet)")
+    root = Path(directory)
+    if not root.is_dir():
+        raise InputError(f"{root}: no such directory (expected queries/<lang>.npy and corpus/<lang>.npy, or .parquet)")
     width: int | None = None
-    found: dict[Side, Float32Array] = {}
-    for side, part in _sides(benchmark):
+    vectors_of: dict[Side, Float32Array] = {}
+    for side, by_language in _sides(benchmark):
         pieces = []
-        for lang, texts in part.items():
-            path = _find(home, side, lang)
+        for lang, texts in by_language.items():
+            path = _find(root, side, lang)
             vectors = _read_npy(path, texts) if path.suffix == ".npy" else _read_parquet(path, texts)
             if width is not None and vectors.shape[1] != width:
                 raise InputError(f"{path}: vectors of width {vectors.shape[1]}; those before it have {width}")
             width = vectors.shape[1]
             pieces.append(_unit(vectors, texts.ids, path))
-        found[side] = np.concatenate(pieces)
-    return Embeddings(found["queries"], found["corpus"])
+        vectors_of[side] = np.concatenate(pieces)
+    return Embeddings(vectors_of["queries"], vectors_of["corpus"])
 
 
 def _sides(benchmark: Benchmark) -> Iterator[tuple[Side, Mapping[str, Texts]]]:
@@ -80,12 +80,12 @@ def _sides(benchmark: Benchmark) -> Iterator[tuple[Side, Mapping[str, Texts]]]:
     yield "corpus", benchmark.corpus
 
 
-def _find(home: Path, side: Side, lang: str) -> Path:
-    paths = [path for suffix in (".npy", ".parquet") if (path := home / side / f"{lang}{suffix}").is_file()]
+def _find(root: Path, side: Side, lang: str) -> Path:
+    paths = [path for suffix in (".npy", ".parquet") if (path := root / side / f"{lang}{suffix}").is_file()]
     if not paths:
-        raise InputError(f"{home / side / lang}.npy (or .parquet): no such file")
+        raise InputError(f"{root / side / lang}.npy (or .parquet): no such file")
     if len(paths) > 1:
-        raise InputError(f"{home / side}: has both {lang}.npy and {lang}.parquet; expected one of them")
+        raise InputError(f"{root / side}: has both {lang}.npy and {lang}.parquet; expected one of them")
     return paths[0]
 
 
@@ -107,18 +107,20 @@ def _read_parquet(path: Path, texts: Texts) -> Float32Array:
     seen = np.zeros(len(texts), dtype=bool)
     vectors: Float32Array | None = None
     line = 1
-    for ids, part in _batches(path):
-        places: IntArray = np.fromiter((rows.get(key, -1) for key in ids), dtype=np.int64, count=len(ids))
-        kept = np.flatnonzero(places >= 0)
+    for ids, embedded in _batches(path):
+        numbers: IntArray = np.fromiter((rows.get(key, -1) for key in ids), dtype=np.int64, count=len(ids))
+        kept = np.flatnonzero(numbers >= 0)
         if vectors is None:
-            vectors = np.empty((len(texts), part.shape[1]), dtype=np.float32)
-        if part.shape[1] != vectors.shape[1]:
-            raise LineError(path, line, f"vectors of width {part.shape[1]}; those before it have {vectors.shape[1]}")
+            vectors = np.empty((len(texts), embedded.shape[1]), dtype=np.float32)
+        if embedded.shape[1] != vectors.shape[1]:
+            raise LineError(
+                path, line, f"vectors of width {embedded.shape[1]}; those before it have {vectors.shape[1]}"
+            )
         for i in kept.tolist():
-            if seen[places[i]]:
+            if seen[numbers[i]]:
                 raise LineError(path, line + i, f"id '{ids[i]}' occurs twice")
-            seen[places[i]] = True
-        vectors[places[kept]] = part[kept]
+            seen[numbers[i]] = True
+        vectors[numbers[kept]] = embedded[kept]
         line += len(ids)
     if vectors is None or not seen.all():
         first = texts.ids[int(np.argmin(seen))]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from isoglot.evaluation.aggregate import mean_by
 from isoglot.records import Float32Array, FloatArray, IntArray
 
 TEST_SHARE = 0.3
@@ -60,10 +61,9 @@ def language_classifier_accuracy(
     gram[np.diag_indices_from(gram)] += max(_RIDGE * np.trace(gram) / len(gram), np.finfo(np.float64).tiny)
     weights = np.linalg.solve(gram, features.T @ (targets - middle))
     given = known[((np.asarray(vectors[test], dtype=np.float64) - mean) @ weights + middle).argmax(axis=1)]
-    asked = np.bincount(language[test], minlength=n_languages)
-    right = np.bincount(language[test][given == language[test]], minlength=n_languages)
-    usable = (asked > 0) & np.isin(np.arange(n_languages), known)
-    return np.where(usable, right / np.maximum(asked, 1), np.nan)
+    accuracy = mean_by(language[test], given == language[test], n_languages)
+    accuracy[~np.isin(np.arange(n_languages), known)] = np.nan
+    return accuracy
 
 
 def _split(group: IntArray, share: float, limit: int, rng: np.random.Generator) -> tuple[IntArray, IntArray]:

@@ -20,11 +20,10 @@ from isoglot.files import write_json
 from isoglot.records import Setting
 
 SPLIT = "test"
-MAIN_MEASURE = Measure("nDCG", 10)
+MAIN_MEASURE = "nDCG@10"
 
 _NAMES = {"xquad-r": "XQuADR", "mlqa-r": "MLQAR"}
 _SETTINGS: dict[Setting, str] = {"mono": "Monolingual", "cross": "Crosslingual", "multi": "Multilingual"}
-_KEYS = {"AP": "map", "nDCG": "ndcg", "R": "recall", "P": "precision", "RR": "mrr", "Success": "hit_rate"}
 
 
 def task_name(benchmark: str, setting: Setting, languages: Collection[str], context: str, digest: str) -> str:
@@ -59,8 +58,7 @@ def subset_name(query_language: str, document_language: str) -> str:
 
 def mteb_key(measure: Measure) -> str:
     """A measure as MTEB spells it: nDCG@10 is ndcg_at_10. AP over the whole ranking, which MTEB does not have, is map."""
-    name = _KEYS[measure.name]
-    return name if measure.cutoff is None else f"{name}_at_{measure.cutoff}"
+    return measure.mteb_name if measure.cutoff is None else f"{measure.mteb_name}_at_{measure.cutoff}"
 
 
 @cache
@@ -70,7 +68,7 @@ def mteb_language(code: str) -> str:
 
     base, *subtags = code.split("-")
     likely = str(get_global("likely_subtags").get(base, f"{base}_Latn")).split("_")[1:]
-    script = next((part for part in [*subtags, *likely] if len(part) == 4), "Latn")
+    script = next((tag for tag in [*subtags, *likely] if len(tag) == 4), "Latn")
     aliases = get_global("language_aliases")
     codes = sorted(old for old, new in aliases.items() if new == base and len(old) == 3 and old not in _BIBLIOGRAPHIC)
     return f"{_CODES.get(base) or next(iter(codes), base)}-{script}"
@@ -82,7 +80,7 @@ _CODES = {"ar": "arb", "fa": "fas", "sw": "swa", "zh": "zho"}
 _BIBLIOGRAPHIC = "alb arm baq bur chi cze dut fre geo ger gre ice mac mao may per rum slo tib wel"
 
 
-def to_mteb_results(result: Result, main: Measure = MAIN_MEASURE) -> list[dict[str, Any]]:
+def to_mteb_results(result: Result, main: str | Measure = MAIN_MEASURE) -> list[dict[str, Any]]:
     """One JSON value per setting that mteb's `TaskResult.from_dict` and `from_disk` read.
 
     Args:
@@ -92,27 +90,23 @@ def to_mteb_results(result: Result, main: Measure = MAIN_MEASURE) -> list[dict[s
     Raises:
         InputError: the main measure was not computed.
     """
-    return [_task_result(result.summary, setting, main) for setting in result.summary["settings"]]
+    summary = result.summary
+    benchmark, digest = summary["benchmark"], summary["digests"]["benchmark"]
+    languages = {*summary["counts"]["queries"], *summary["counts"]["documents"]}
+    return [
+        {
+            "dataset_revision": revision(benchmark, digest),
+            "task_name": task_name(benchmark, setting, languages, summary["context"], digest),
+            "mteb_version": _mteb_version(),
+            "scores": {SPLIT: _cells(summary, setting, str(main))},
+            "evaluation_time": summary["seconds"]["total"],
+            "kg_co2_emissions": None,
+        }
+        for setting in summary["settings"]
+    ]
 
 
-def _task_result(summary: dict[str, Any], setting: Setting, main: Measure) -> dict[str, Any]:
-    name, counts = summary["benchmark"], summary["counts"]
-    languages = {*counts["queries"], *counts["documents"]}
-    digest = summary["digests"]["benchmark"]
-    return {
-        "dataset_revision": revision(name, digest),
-        "task_name": task_name(name, setting, languages, summary["context"], digest),
-        "mteb_version": _mteb_version(),
-        "scores": {SPLIT: [_scores(*cell, main) for cell in _cells(summary, setting)]},
-        "evaluation_time": summary["seconds"]["total"],
-        "kg_co2_emissions": None,
-    }
-
-
-_DISTANCE = ("rank_distance", "rank_distance_median")
-
-
-def write_mteb_results(result: Result, directory: str | Path, main: Measure = MAIN_MEASURE) -> list[Path]:
+def write_mteb_results(result: Result, directory: str | Path, main: str | Measure = MAIN_MEASURE) -> list[Path]:
     """Write `<task name>.json` per setting, as in MTEB's results folders."""
     paths = []
     for value in to_mteb_results(result, main):
@@ -121,31 +115,28 @@ def write_mteb_results(result: Result, directory: str | Path, main: Measure = MA
     return paths
 
 
-def _cells(summary: dict[str, Any], setting: Setting) -> list[tuple[str, list[str], dict[str, float], dict[str, Any]]]:
-    """(subset, languages, values by measure, language bias) of every cell; only the multilingual ones have a bias."""
+def _cells(summary: dict[str, Any], setting: Setting, main: str) -> list[dict[str, Any]]:
+    """The scores of every cell; the multilingual ones have their language bias beside them."""
     by = summary["per_language"][setting]
     if setting == "cross":
-        return [
-            (subset_name(query, document), [query, document], values, {})
-            for query, row in by["matrix"].items()
-            for document, values in row.items()
-        ]
+        pairs = {(query, document): scores for query, row in by["matrix"].items() for document, scores in row.items()}
+    else:
+        pairs = {(lang, lang): scores for lang, scores in by.items()}
     bias = summary["bias"].get("per_language", {}) if setting == "multi" else {}
-    return [(subset_name(lang, "*"), [lang], values, bias.get(lang, {})) for lang, values in by.items()]
-
-
-def _scores(
-    subset: str, languages: list[str], values: dict[str, float], bias: dict[str, Any], main: Measure
-) -> dict[str, Any]:
-    if str(main) not in values:
-        raise InputError(f"{main} is MTEB's main score and was not measured: add it to the measures")
-    return {
-        **{mteb_key(parse_measure(name)): value for name, value in values.items()},
-        **{name: value for name, value in bias.items() if isinstance(value, (int, float))},
-        "main_score": values[str(main)],
-        "hf_subset": subset,
-        "languages": [mteb_language(lang) for lang in languages],
-    }
+    cells = []
+    for (query, document), scores in pairs.items():
+        if main not in scores:
+            raise InputError(f"{main} is MTEB's main score and was not measured: add it to the measures")
+        cells.append(
+            {
+                **{mteb_key(parse_measure(name)): value for name, value in scores.items()},
+                **{name: value for name, value in bias.get(query, {}).items() if isinstance(value, (int, float))},
+                "main_score": scores[main],
+                "hf_subset": subset_name(query, document),
+                "languages": [mteb_language(lang) for lang in dict.fromkeys((query, document))],
+            }
+        )
+    return cells
 
 
 def _mteb_version() -> str:

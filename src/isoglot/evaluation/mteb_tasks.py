@@ -13,7 +13,8 @@ again in every subset and strips blanks at both ends of a document.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +22,13 @@ import numpy as np
 
 from isoglot.data.benchmarks.digest import benchmark_digest
 from isoglot.data.benchmarks.load import load_benchmark
-from isoglot.data.benchmarks.qrels import judgments_of
 from isoglot.data.languages import language
 from isoglot.data.lareqa import LAREQA, Context
 from isoglot.errors import InputError
-from isoglot.evaluation.cells import parse_settings
+from isoglot.evaluation.cells import POOLED, language_pairs, parse_settings
 from isoglot.evaluation.mteb_results import SPLIT, mteb_language, revision, subset_name, task_name
-from isoglot.evaluation.trec import bounds
 from isoglot.records import SETTINGS, Benchmark, Setting
+from isoglot.retrieval.rankings import bounds
 from isoglot.retrieval.ties import pooled_ties
 
 try:
@@ -65,11 +65,9 @@ class SettingTask(AbsTaskRetrieval):
         if not self.data_loaded:
             benchmark = type(self).load()
             corpora = _Corpora(benchmark)
-            cells = _cells(benchmark, self.setting)
+            pairs = {subset_name(*pair): pair for pair in language_pairs(benchmark, self.setting)}
             dataset: Any = {
-                subset: {SPLIT: _split(benchmark, corpora, *cell)}
-                for subset, cell in cells.items()
-                if subset in self.hf_subsets
+                name: {SPLIT: _split(benchmark, corpora, *pairs[name])} for name in self.hf_subsets if name in pairs
             }
             self.dataset = dataset
             self.data_loaded = True
@@ -92,23 +90,20 @@ def get_tasks(
         InputError: an unknown benchmark or setting.
     """
     tasks = []
+    chosen = parse_settings(settings)
     wanted = None if languages is None else sorted({language(code) for code in languages})
     for name in benchmarks:
+        load = partial(load_benchmark, name, languages=wanted, context=context, data_dir=data_dir)
         if name not in LAREQA:
-            loaded = load_benchmark(name, languages=languages, context=context, data_dir=data_dir)
-            tasks += [make_task(loaded, setting) for setting in parse_settings(settings) if _cells(loaded, setting)]
+            loaded = load()
+            tasks += [make_task(loaded, setting) for setting in chosen if language_pairs(loaded, setting)]
             continue
         have = sorted(LAREQA[name].sha256)
-        if wanted is not None and (missing := [lang for lang in wanted if lang not in have]):
+        if missing := sorted({*(wanted or [])} - {*have}):
             raise InputError(f"{name} has no language '{missing[0]}'; it has: {', '.join(have)}")
-
-        def load(name: str = name) -> Benchmark:
-            return load_benchmark(name, languages=wanted, context=context, data_dir=data_dir)
-
-        chosen = wanted or have
-        for setting in parse_settings(settings):
-            if pairs := _pairs(setting, chosen):
-                title = task_name(name, setting, chosen, context, "")
+        for setting in chosen:
+            if pairs := _pairs(setting, wanted or have):
+                title = task_name(name, setting, wanted or have, context, "")
                 tasks.append(_task(name, title, setting, load, pairs, revision(name, "")))
     return tasks
 
@@ -123,7 +118,7 @@ def make_task(benchmark: Benchmark, setting: Setting) -> AbsTaskRetrieval:
         raise InputError(f"{benchmark.name}: MTEB's judgments are whole numbers, but there are fractional grades")
     codes = sorted({*benchmark.queries, *benchmark.corpus})
     context = benchmark.about.get("context", "sentence")
-    pairs = list(_cells(benchmark, setting).values())
+    pairs = sorted(language_pairs(benchmark, setting))
     if not pairs:
         raise InputError(f"{benchmark.name}: no query has a relevant document in setting '{setting}'")
     digest = benchmark_digest(benchmark)
@@ -134,21 +129,8 @@ def make_task(benchmark: Benchmark, setting: Setting) -> AbsTaskRetrieval:
 def _pairs(setting: Setting, languages: Sequence[str]) -> list[tuple[str, str]]:
     """(query language, document language) of every cell, as far as the languages alone say."""
     if setting == "cross":
-        return [(one, other) for one in languages for other in languages if one != other]
+        return [(query, document) for query in languages for document in languages if query != document]
     return [(lang, "*" if setting == "multi" else lang) for lang in languages]
-
-
-def _cells(benchmark: Benchmark, setting: Setting) -> dict[str, tuple[str, str]]:
-    """Subset -> (query language, document language or "*") of the cells that have a query."""
-    judged = judgments_of(benchmark)
-    asked = np.searchsorted(benchmark.query_offsets(), judged.queries, side="right") - 1
-    found = np.searchsorted(benchmark.document_offsets(), judged.documents, side="right") - 1
-    have = set(zip(asked.tolist(), found.tolist()))
-    names = {(benchmark.query_languages[q], benchmark.corpus_languages[d]) for q, d in have}
-    if setting == "multi":
-        return {lang: (lang, "*") for lang in benchmark.query_languages if any(q == lang for q, _ in names)}
-    chosen = sorted(pair for pair in names if (pair[0] == pair[1]) == (setting == "mono"))
-    return {subset_name(*pair): pair for pair in chosen}
 
 
 def _task(
@@ -181,9 +163,9 @@ def _task(
         task_subtypes=["Question Answering Retrieval"],
         bibtex_citation=_LAREQA_CITATION if lareqa else "",
     )
-    members: Mapping[str, Any] = {"metadata": metadata, "setting": setting, "load": staticmethod(load)}
-    made: AbsTaskRetrieval = type(title, (SettingTask,), dict(members))()
-    return made
+    members: dict[str, Any] = {"metadata": metadata, "setting": setting, "load": staticmethod(load)}
+    task: AbsTaskRetrieval = type(title, (SettingTask,), members)()
+    return task
 
 
 class _Corpora:
@@ -194,40 +176,36 @@ class _Corpora:
     """
 
     def __init__(self, benchmark: Benchmark) -> None:
-        places = pooled_ties(benchmark)
+        order = pooled_ties(benchmark).tolist()
         rows = list(benchmark.pooled_documents())
         digits = len(str(len(rows)))
         last = len(rows) - 1
-        self.ids = [f"{last - place:0{digits}d}|{lang}|{key}" for place, (lang, key, _) in zip(places.tolist(), rows)]
+        self.ids = [f"{last - before:0{digits}d}|{lang}|{key}" for before, (lang, key, _) in zip(order, rows)]
         self._texts = [text for _, _, text in rows]
         self._made: dict[str, Any] = {}
         self._benchmark = benchmark
 
     def get(self, lang: str) -> Any:
         if lang not in self._made:
-            first, end = (0, len(self.ids)) if lang == "*" else bounds(self._benchmark, lang)
+            first, end = bounds(self._benchmark, None if lang == POOLED else lang)
             columns = {"id": self.ids[first:end], "title": [""] * (end - first), "text": self._texts[first:end]}
             self._made[lang] = datasets.Dataset.from_dict(columns)
         return self._made[lang]
 
 
 def _split(benchmark: Benchmark, corpora: _Corpora, query_language: str, document_language: str) -> dict[str, Any]:
-    place = benchmark.query_languages.index(query_language)
-    start, stop = benchmark.query_offsets()[place : place + 2].tolist()
-    pooled = document_language == "*"
-    first, end = (0, benchmark.n_documents) if pooled else bounds(benchmark, document_language)
+    start = int(benchmark.query_offsets()[benchmark.query_languages.index(query_language)])
+    first, end = bounds(benchmark, None if document_language == POOLED else document_language)
     texts = benchmark.queries[query_language]
     relevant: dict[str, dict[str, int]] = {}
-    for q in range(start, stop):
-        span = slice(int(benchmark.indptr[q]), int(benchmark.indptr[q + 1]))
-        judged = zip(benchmark.relevant[span].tolist(), benchmark.gains[span].tolist())
-        answers = {corpora.ids[d]: int(gain) for d, gain in judged if first <= d < end}
-        if answers:
-            relevant[texts.ids[q - start]] = answers
-    kept = [(key, text) for key, text in zip(texts.ids, texts.texts) if key in relevant]
-    queries = datasets.Dataset.from_dict({"id": [key for key, _ in kept], "text": [text for _, text in kept]})
+    for query, key in enumerate(texts.ids, start):
+        judged = slice(int(benchmark.indptr[query]), int(benchmark.indptr[query + 1]))
+        graded = zip(benchmark.relevant[judged].tolist(), benchmark.gains[judged].tolist())
+        if answers := {corpora.ids[document]: int(gain) for document, gain in graded if first <= document < end}:
+            relevant[key] = answers
+    asked = {key: text for key, text in zip(texts.ids, texts.texts) if key in relevant}
     return {
-        "queries": queries,
+        "queries": datasets.Dataset.from_dict({"id": list(asked), "text": list(asked.values())}),
         "corpus": corpora.get(document_language),
         "relevant_docs": relevant,
         "top_ranked": None,

@@ -11,13 +11,12 @@ import numpy as np
 
 from isoglot.errors import InputError
 from isoglot.evaluation.bias_report import TOP_K
-from isoglot.evaluation.scored import Ranker
-from isoglot.evaluation.trec import Search, vector_search
 from isoglot.processes import in_first
 from isoglot.records import Benchmark, Float32Array, IntArray
-from isoglot.retrieval.encode import Embeddings, Kind, encode_benchmark
-from isoglot.retrieval.ranks import Ranks, exact_ranks
-from isoglot.retrieval.scoring import Rows
+from isoglot.retrieval.encode import Embeddings, Kind, encode_benchmark, pooled_texts
+from isoglot.retrieval.rankings import Ranker, Search, rank_benchmark, vector_search
+from isoglot.retrieval.ranks import Ranks
+from isoglot.retrieval.scoring import Vectors
 from isoglot.retrieval.store import EmbeddingStore, prompt_of
 from isoglot.retrieval.ties import pooled_ties
 
@@ -84,62 +83,33 @@ def rank_with(
         ranks = model.rank(benchmark)
         clock.lap("rank")
         return Ranking(ranks, pooled_ties(benchmark), None, lambda: model.search(benchmark))
-    vectors = _given(model, benchmark) if isinstance(model, Embeddings) else None
-    kept = store if digest else None
-    queries = vectors.queries if vectors else _encode(model, benchmark, "query", batch_size, progress, kept, digest)
+
+    def vectors(kind: Kind) -> Vectors:
+        if isinstance(model, Embeddings):
+            return _given(model, benchmark, kind)
+        if store is None or not digest:
+            return encode_benchmark(model, benchmark, kind, batch_size, progress)
+        texts = pooled_texts(benchmark, kind)
+        return store.encode(
+            model, digest, prompt_of(model, kind), texts, kind, batch_size=batch_size, progress=progress
+        )
+
+    queries: Float32Array = np.asarray(vectors("query")[:], dtype=np.float32)
     clock.lap("encode_queries")
-    documents = (
-        vectors.documents if vectors else _encode(model, benchmark, "passage", batch_size, progress, kept, digest)
-    )
+    documents = vectors("passage")
     clock.lap("encode_corpus")
-    held: Float32Array = np.asarray(queries[:], dtype=np.float32)
     ties = pooled_ties(benchmark)
-    ranks = in_first(lambda: rank_benchmark(benchmark, held, documents, ties, device))
+    ranks = in_first(lambda: rank_benchmark(benchmark, queries, documents, ties, device))
     clock.lap("rank")
-    return Ranking(
-        ranks,
-        ties,
-        Embeddings(held, documents),
-        lambda: vector_search(benchmark, held, documents, device=device, ties=ties),
-    )
+    search = vector_search(benchmark, queries, documents, device=device, ties=ties)
+    return Ranking(ranks, ties, Embeddings(queries, documents), lambda: search)
 
 
-def rank_benchmark(
-    benchmark: Benchmark, queries: Rows, documents: Rows, ties: IntArray | None = None, device: str | None = None
-) -> Ranks:
-    """Exact ranks of all judged documents of a benchmark, from vectors in pooled order; see `exact_ranks`."""
-    return exact_ranks(
-        queries,
-        documents,
-        benchmark.indptr,
-        benchmark.relevant,
-        pooled_ties(benchmark) if ties is None else ties,
-        benchmark.document_offsets(),
-        device=device,
-    )
-
-
-def _given(vectors: Embeddings, benchmark: Benchmark) -> Embeddings:
-    for kind, found, expected in (
-        ("query", len(vectors.queries), benchmark.n_queries),
-        ("passage", len(vectors.documents), benchmark.n_documents),
-    ):
-        if found != expected:
-            raise InputError(f"{found} {kind} vectors for the {expected} texts of {benchmark.name}")
-    return vectors
-
-
-def _encode(
-    model: Any,
-    benchmark: Benchmark,
-    kind: Kind,
-    batch_size: int | None,
-    progress: bool,
-    store: EmbeddingStore | None,
-    digest: str | None,
-) -> Rows:
-    if store is None or digest is None:
-        return encode_benchmark(model, benchmark, kind, batch_size, progress)
-    pooled = benchmark.pooled_queries() if kind == "query" else benchmark.pooled_documents()
-    texts = [text for _, _, text in pooled]
-    return store.encode(model, digest, prompt_of(model, kind), texts, kind, batch_size=batch_size, progress=progress)
+def _given(vectors: Embeddings, benchmark: Benchmark, kind: Kind) -> Vectors:
+    given, expected = {
+        "query": (vectors.queries, benchmark.n_queries),
+        "passage": (vectors.documents, benchmark.n_documents),
+    }[kind]
+    if len(given) != expected:
+        raise InputError(f"{len(given)} {kind} vectors for the {expected} texts of {benchmark.name}")
+    return given

@@ -1,108 +1,12 @@
-"""Results as text for a terminal, laid out like a paper's tables."""
+"""Results and comparisons as text for a terminal."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
-from isoglot.errors import InputError
+from isoglot.evaluation.comparison import Comparison, Difference
 from isoglot.evaluation.results import Result
-
-
-def format_table(result: Result) -> str:
-    """Settings by measures, rank distance, and one line per language for the first measure."""
-    summary = result.summary
-    measures = list(next(iter(summary["settings"].values())))
-    lines = [_head(summary), ""]
-    body = [[setting, *(f"{scores[m]:.3f}" for m in measures)] for setting, scores in summary["settings"].items()]
-    lines += grid([["setting", *measures], *body])
-    bias = summary["bias"]
-    mean, median = _number(bias, "rank_distance"), _number(bias, "rank_distance_median")
-    if mean is not None and median is not None:
-        lines += ["", f"rank distance {mean:.1f} (median {median:.1f}; lower is better)"]
-    if others := _bias_rows(bias):
-        lines += ["", *grid([["language bias", "value", "better"], *others])]
-    lines += ["", f"{measures[0]} by language", *grid(_language_rows(summary, measures[0]))]
-    lines += [f"note: {note}" for note in summary["notes"]]
-    return "\n".join(lines)
-
-
-def format_comparison(before: Result, after: Result, names: tuple[str, str] = ("before", "after")) -> str:
-    """Two results on one benchmark side by side, with differences (after minus before).
-
-    Raises:
-        InputError: the results are of two different benchmarks (or of different languages, or with another context).
-    """
-    one, two = before.summary, after.summary
-    if one["digests"]["benchmark"] != two["digests"]["benchmark"]:
-        raise InputError(
-            f"results on '{one['benchmark']}' and '{two['benchmark']}' cannot be compared: not the same queries, "
-            "passages and judgments"
-        )
-    rows = [["setting", "measure", *names, "difference"]]
-    for setting, scores in one["settings"].items():
-        for measure, value in scores.items():
-            other = two["settings"].get(setting, {}).get(measure)
-            if other is not None:
-                rows.append([setting, measure, f"{value:.3f}", f"{other:.3f}", f"{other - value:+.3f}"])
-    for key, label in (("rank_distance", "rank distance"), ("rank_distance_median", "rank distance (median)")):
-        low, high = _number(one["bias"], key), _number(two["bias"], key)
-        if low is not None and high is not None:
-            rows.append(["multi", label, f"{low:.1f}", f"{high:.1f}", f"{high - low:+.1f}"])
-    return "\n".join([_head(one | {"model": f"{names[0]} and {names[1]}"}), "", *grid(rows, text_columns=2)])
-
-
-def _head(summary: dict[str, Any]) -> str:
-    counts = summary["counts"]
-    queries, documents = sum(counts["queries"].values()), sum(counts["documents"].values())
-    context = f", context: {summary['context']}" if "context" in summary["about"] else ""
-    about = summary["about"]
-    context += "".join(f", {key}: {about[key]}" for key in ("passage", "sample", "comparable") if key in about)
-    sizes = f"{counts['languages']} languages, {queries:,} queries, {documents:,} passages{context}"
-    return f"{summary['model']} on {summary['benchmark']} ({sizes})"
-
-
-def _language_rows(summary: dict[str, Any], measure: str) -> list[list[str]]:
-    """A header and one row per language: its queries per setting, its passages in the cross setting, its distance."""
-    by = summary["per_language"]
-    columns = []
-    if "mono" in by:
-        columns.append(("mono", {lang: scores[measure] for lang, scores in by["mono"].items()}, 3))
-    if "cross" in by:
-        columns.append(("cross, as query", {k: v[measure] for k, v in by["cross"]["by_query"].items()}, 3))
-        columns.append(("cross, as passage", {k: v[measure] for k, v in by["cross"]["by_document"].items()}, 3))
-    if "multi" in by:
-        columns.append(("multi", {lang: scores[measure] for lang, scores in by["multi"].items()}, 3))
-    items = summary["bias"].get("per_language", {})
-    if distances := {lang: item["rank_distance"] for lang, item in items.items() if "rank_distance" in item}:
-        columns.append(("rank distance", distances, 1))
-    languages = sorted({lang for _, values, _ in columns for lang in values})
-    rows = [["language", *(name for name, _, _ in columns)]]
-    for lang in languages:
-        cells = [f"{values[lang]:.{digits}f}" if lang in values else "-" for _, values, digits in columns]
-        rows.append([lang, *cells])
-    return rows
-
-
-def _number(bias: dict[str, Any], key: str) -> float | None:
-    """A figure of language bias; None where it was not measured or is not defined on the benchmark."""
-    value = bias.get(key)
-    return float(value) if isinstance(value, (int, float)) else None
-
-
-def _bias_rows(bias: dict[str, Any]) -> list[list[str]]:
-    """Name, value and the better direction of what was measured beside rank distance."""
-    rows = []
-    for key, value in bias.items():
-        label, digits, better = _BIAS_LABELS.get(key) or (key, 3, "higher")
-        if key in ("rank_distance", "rank_distance_median"):
-            continue
-        if isinstance(value, dict) and "k" in value:
-            label, value = f"{label} at {value['k']}", value.get("mean", value.get("distance"))
-        if isinstance(value, (int, float)):
-            rows.append([label, f"{value:.{digits}f}", better])
-    return rows
-
+from isoglot.tables import text_table
 
 _BIAS_LABELS = {
     "rank_distance_log2": ("rank distance, log2", 2, "lower"),
@@ -114,15 +18,130 @@ _BIAS_LABELS = {
 }
 
 
-def grid(rows: Sequence[Sequence[str]], text_columns: int = 1) -> list[str]:
-    """Rows as aligned lines: the first columns to the left, numbers to the right, a rule under the header."""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = []
-    for row in rows:
-        cells = [
-            cell.ljust(width) if i < text_columns else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+def format_table(result: Result) -> str:
+    """Settings by measures, rank distance, and one line per language for the first measure."""
+    summary = result.summary
+    measures = list(next(iter(summary["settings"].values())))
+    body = [[setting, *(f"{scores[m]:.3f}" for m in measures)] for setting, scores in summary["settings"].items()]
+    lines = [_head(summary), "", *text_table([["setting", *measures], *body])]
+    bias = dict(summary["bias"])
+    mean, median = bias.pop("rank_distance", None), bias.pop("rank_distance_median", None)
+    if isinstance(mean, float) and isinstance(median, float):
+        lines += ["", f"rank distance {mean:.1f} (median {median:.1f}; lower is better)"]
+    if others := _bias_rows(bias):
+        lines += ["", *text_table([["language bias", "value", "better"], *others])]
+    lines += ["", f"{measures[0]} by language", *text_table(_language_rows(summary, measures[0]))]
+    return "\n".join([*lines, *(f"note: {note}" for note in summary["notes"])])
+
+
+def _head(summary: dict[str, Any]) -> str:
+    counts, about = summary["counts"], summary["about"]
+    queries, documents = sum(counts["queries"].values()), sum(counts["documents"].values())
+    shown = {key: about[key] for key in ("passage", "sample", "comparable") if key in about}
+    if "context" in about:
+        shown = {"context": summary["context"], **shown}
+    words = [f"{counts['languages']} languages", f"{queries:,} queries", f"{documents:,} passages"]
+    words += [f"{key}: {value}" for key, value in shown.items()]
+    return f"{summary['model']} on {summary['benchmark']} ({', '.join(words)})"
+
+
+def _language_rows(summary: dict[str, Any], measure: str) -> list[list[str]]:
+    """A header and one row per language: its queries per setting, its passages in the cross setting, its distance."""
+    by, bias = summary["per_language"], summary["bias"].get("per_language", {})
+    cross = by.get("cross", {})
+    columns = {
+        "mono": (by.get("mono", {}), measure, 3),
+        "cross, as query": (cross.get("by_query", {}), measure, 3),
+        "cross, as passage": (cross.get("by_document", {}), measure, 3),
+        "multi": (by.get("multi", {}), measure, 3),
+        "rank distance": (bias, "rank_distance", 1),
+    }
+    printed = {
+        head: {lang: f"{scores[key]:.{digits}f}" for lang, scores in languages.items() if key in scores}
+        for head, (languages, key, digits) in columns.items()
+    }
+    shown = {head: values for head, values in printed.items() if values}
+    languages = sorted({lang for values in shown.values() for lang in values})
+    body = [[lang, *(values.get(lang, "-") for values in shown.values())] for lang in languages]
+    return [["language", *shown], *body]
+
+
+def _bias_rows(bias: dict[str, Any]) -> list[list[str]]:
+    """Name, value and the better direction of every measure that is a number."""
+    rows = []
+    for key, value in bias.items():
+        label, digits, better = _BIAS_LABELS.get(key, (key, 3, "higher"))
+        if isinstance(value, dict) and "k" in value:
+            label, value = f"{label} at {value['k']}", value.get("mean", value.get("distance"))
+        if isinstance(value, (int, float)):
+            rows.append([label, f"{value:.{digits}f}", better])
+    return rows
+
+
+def format_differences(comparison: Comparison) -> str:
+    """One block per setting: the reference's value, then every system with interval, tests, effect size and wins."""
+    first = comparison.differences[0]
+    groups = f" in {first.n_groups:,} groups" if first.n_groups < first.n_ids else ""
+    others = [name for name in comparison.systems if name != comparison.reference]
+    lines = [
+        f"{', '.join(others)} against {comparison.reference} on {comparison.benchmark}: {comparison.measure} "
+        f"({first.n_ids:,} query ids{groups})",
+        "",
+        *text_table(_main_rows(comparison), text_columns=2),
+        "",
+        *text_table(_more_rows(comparison), text_columns=2),
+        "",
+        f"95% intervals by bootstrap, p by sign flips of query ids ({comparison.resamples:,} resamples, seed "
+        f"{comparison.seed}), Holm over {len(comparison.differences)} tests;",
+        "d: Cohen's d_z over query ids; wins: languages (cross: pairs) in which the system is better;",
+        "resolvable: difference found with power 0.8 at 0.05; q < .05: cells better + worse after Benjamini-Hochberg",
+    ]
+    if any(not item.higher_is_better for item in comparison.differences):
+        lines.append("rank_distance: lower is better")
+    return "\n".join([*lines, *(f"note: {note}" for note in comparison.notes)])
+
+
+def _main_rows(comparison: Comparison) -> list[list[str]]:
+    rows = [["system", "setting", "value", "difference", "95% interval", "p", "p Holm", "d", "wins"]]
+    for item in comparison.differences:
+        digits = _digits(item)
+        if item.setting != rows[-1][1]:
+            rows.append([comparison.reference, item.setting, f"{item.reference:.{digits}f}", *[""] * 6])
+        low, high = item.interval
+        rows.append(
+            [
+                item.system,
+                item.setting,
+                f"{item.value:.{digits}f}",
+                f"{item.difference:+.{digits}f}",
+                f"[{low:+.{digits}f}, {high:+.{digits}f}]",
+                _probability(item.p),
+                _probability(item.p_holm),
+                "-" if item.effect_size is None else f"{item.effect_size:+.2f}",
+                f"{item.wins} of {len(item.cells)}",
+            ]
+        )
+    return rows
+
+
+def _more_rows(comparison: Comparison) -> list[list[str]]:
+    rows = [
+        [
+            item.system,
+            item.setting,
+            "-" if item.relative is None else f"{100 * item.relative:+.1f}%",
+            "-" if item.resolvable is None else f"{item.resolvable:.{_digits(item)}f}",
+            f"{item.significant_wins} + {item.significant_losses} of {len(item.cells)}",
+            _probability(item.p_group),
         ]
-        lines.append("  ".join(cells).rstrip())
-    lines.insert(1, "  ".join("-" * width for width in widths))
-    return lines
+        for item in comparison.differences
+    ]
+    return [["system", "setting", "relative", "resolvable", "q < .05", "p by group"], *rows]
+
+
+def _digits(item: Difference) -> int:
+    return 4 if item.higher_is_better else 1
+
+
+def _probability(p: float) -> str:
+    return f"{p:.4f}" if p >= 1e-4 else f"{p:.1e}"

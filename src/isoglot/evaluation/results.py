@@ -41,12 +41,12 @@ class Result:
 
     def save(self, directory: str | Path) -> None:
         """Write `summary.json` and `per_query.parquet`; the summary, written last, is never there without the rows."""
-        home = Path(directory)
-        if home.exists() and not home.is_dir():
-            raise InputError(f"{home}: is a file; results are written into a folder")
-        with atomic_path(home / PER_QUERY_FILE) as temporary:
+        folder = Path(directory)
+        if folder.exists() and not folder.is_dir():
+            raise InputError(f"{folder}: is a file; results are written into a folder")
+        with atomic_path(folder / PER_QUERY_FILE) as temporary:
             pq.write_table(self.per_query, temporary, compression="zstd")
-        write_json(home / SUMMARY_FILE, self.summary)
+        write_json(folder / SUMMARY_FILE, self.summary)
 
 
 def load_result(directory: str | Path) -> Result:
@@ -55,11 +55,11 @@ def load_result(directory: str | Path) -> Result:
     Raises:
         InputError: a file is missing or is no result.
     """
-    home = Path(directory)
-    summary = read_json(home / SUMMARY_FILE)
+    folder = Path(directory)
+    summary = read_json(folder / SUMMARY_FILE)
     if not isinstance(summary, dict) or "settings" not in summary:
-        raise InputError(f"{home / SUMMARY_FILE}: not a result of `isoglot evaluate`")
-    path = home / PER_QUERY_FILE
+        raise InputError(f"{folder / SUMMARY_FILE}: not a result of `isoglot evaluate`")
+    path = folder / PER_QUERY_FILE
     try:
         # ParquetFile reads this one file; read_table would take `setting=x` in a folder name for a column
         table = pq.ParquetFile(path).read()

@@ -88,7 +88,7 @@ def contributions(cells: Cells, differences: FloatArray, *, by_group: bool = Fal
     return np.hstack([per_cell.mean(axis=1, keepdims=True), per_cell])
 
 
-def sign_flip(parts: FloatArray, resamples: int, seed: int) -> FloatArray:
+def sign_flip(shares: FloatArray, resamples: int, seed: int) -> FloatArray:
     """Two-sided p values of the paired permutation test (Fisher's randomization test; Smucker, Allan and Carterette 2007).
 
     If two systems are the same, exchanging their values on one query id changes the sign of what the id adds and is as
@@ -97,20 +97,20 @@ def sign_flip(parts: FloatArray, resamples: int, seed: int) -> FloatArray:
     Every column is tested under the same signs. Query ids have to be independent of each other under the null hypothesis.
 
     Args:
-        parts: c, shape (n_units, k).
+        shares: c, shape (n_units, k).
         resamples: how many random sign vectors.
         seed: of the random sign vectors.
 
     Returns:
         Shape (k,).
     """
-    n_units = len(parts)
+    n_units = len(shares)
     # sums that are equal on paper differ in their last digits: those count as equal
-    bound = np.abs(parts.sum(axis=0)) - 1e-12 * np.abs(parts).sum(axis=0)
+    bound = np.abs(shares.sum(axis=0)) - 1e-12 * np.abs(shares).sum(axis=0)
     exact = n_units < 40 and 2**n_units <= resamples
-    reached = np.zeros(parts.shape[1], dtype=np.int64)
+    reached = np.zeros(shares.shape[1], dtype=np.int64)
     for signs in _all_signs(n_units) if exact else _random_signs(n_units, resamples, seed):
-        reached += (np.abs(signs @ parts) >= bound).sum(axis=0)
+        reached += (np.abs(signs @ shares) >= bound).sum(axis=0)
     p: FloatArray = reached / 2**n_units if exact else (reached + 1) / (resamples + 1)
     return p
 
@@ -144,10 +144,10 @@ def bootstrap_averages(cells: Cells, values: FloatArray, resamples: int, seed: i
         Shape (resamples, k).
     """
     n_cells, n_groups = cells.n_cells, cells.n_groups
-    place = cells.group * n_cells + cells.cell
+    slot = cells.group * n_cells + cells.cell
     shape = (n_groups, n_cells)
-    counts = np.bincount(place, minlength=n_groups * n_cells).reshape(shape).astype(np.float64)
-    sums = [np.bincount(place, weights=row, minlength=n_groups * n_cells).reshape(shape) for row in values]
+    counts = np.bincount(slot, minlength=n_groups * n_cells).reshape(shape).astype(np.float64)
+    sums = [np.bincount(slot, weights=row, minlength=n_groups * n_cells).reshape(shape) for row in values]
     random = _generator(seed, _GROUPS)
     blocks = []
     for size in _chunks(resamples, n_groups + n_cells):
@@ -193,23 +193,23 @@ def percentile_interval(distribution: FloatArray, level: float) -> Interval:
     return float(low), float(high)
 
 
-def effect_size(parts: FloatArray) -> float | None:
+def effect_size(shares: FloatArray) -> float | None:
     """Cohen's d_z over query ids: mean / standard deviation of d_u = n_units c_u (Cohen 1988; Lakens 2013).
 
     d_u is the difference of one id on the scale of the macro-average: the mean of d_u is the macro-averaged difference. The
     standard deviation divides by n_units - 1.
 
     Args:
-        parts: what every query id adds to the macro-averaged difference, shape (n_units,).
+        shares: what every query id adds to the macro-averaged difference, shape (n_units,).
 
     Returns:
         None where there is no deviation to divide by.
     """
-    spread = float(np.std(parts, ddof=1)) if len(parts) > 1 else 0.0
+    spread = float(np.std(shares, ddof=1)) if len(shares) > 1 else 0.0
     # all the same on paper, but not in the last digits
-    if spread <= 1e-12 * float(np.abs(parts).max()):
+    if spread <= 1e-12 * float(np.abs(shares).max()):
         return None
-    return float(np.mean(parts)) / spread
+    return float(np.mean(shares)) / spread
 
 
 def resolvable(standard_error: float, alpha: float = ALPHA, power: float = POWER) -> float:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import PurePath
 from statistics import mean, median
-from typing import Any, Literal, cast
+from typing import Any
 
 from isoglot.errors import InputError, unknown
 from isoglot.evaluation.results import Result
+from isoglot.tables import escape, markdown_table, text_table
 
-TableKind = Literal["languages", "summary", "miracl"]
-TABLE_KINDS: tuple[TableKind, ...] = ("languages", "summary", "miracl")
-
-Values = dict[str, float]
-"""Row label -> value; a row that is not there is printed as `-`."""
+Summary = dict[str, Any]
+MEAN = "mean"
+"""The row of the macro-average."""
 
 
 @dataclass(frozen=True)
@@ -24,27 +23,73 @@ class Column:
 
     Attributes:
         head: what is printed above.
-        values: one `Values` per result.
-        average: one value per result that is printed below the languages, None where there is none.
+        values: per result {row: value}; a row that is not there is printed as `-`.
         digits: decimal places.
         lower: lower is better.
     """
 
     head: str
-    values: tuple[Values, ...]
-    average: tuple[float | None, ...]
+    values: tuple[dict[str, float], ...]
     digits: int = 3
     lower: bool = False
+
+    def printed(self, row: str) -> list[str]:
+        """The row's value in every result."""
+        return [f"{values[row]:.{self.digits}f}" if row in values else "-" for values in self.values]
 
 
 @dataclass(frozen=True)
 class Block:
-    """Columns that share their rows: `rows` are labels, `corner` stands above them."""
+    """Columns that share their rows.
+
+    Attributes:
+        title: stands above.
+        corner: what the rows are.
+        rows, columns: their labels, and what stands in them.
+        names: of the results that stand side by side; one is not named.
+    """
 
     title: str
     corner: str
     rows: tuple[str, ...]
     columns: tuple[Column, ...]
+    names: tuple[str, ...]
+
+    def text(self) -> list[str]:
+        """Aligned lines; with several results their names stand below the heads."""
+        heads = [[c.head, *[""] * (len(self.names) - 1)] for c in self.columns]
+        header = [[self.corner, *(head for column in heads for head in column)]]
+        if len(self.names) > 1:
+            header[0][0] = ""
+            header.append([self.corner, *self.names * len(self.columns)])
+        body = [[row, *(value for column in self.columns for value in column.printed(row))] for row in self.rows]
+        rules = {len(header)} | ({len(header) + self.rows.index(MEAN)} if MEAN in self.rows else set())
+        return [self.title, "", *text_table([*header, *body], rules=rules)]
+
+    def markdown(self) -> list[str]:
+        """A pipe table; the best of several values side by side (else below each other) is bold."""
+        several = len(self.names) > 1
+        names = self.names if several else ("",)
+        header = [self.corner, *(f"{c.head} {escape(name)}".strip() for c in self.columns for name in names)]
+        cells = [[column.printed(row) for row in self.rows] for column in self.columns]
+        if several:
+            cells = [[_bold(values, c.lower) for values in rows] for rows, c in zip(cells, self.columns)]
+        elif MEAN not in self.rows:
+            down = [_bold([value for (value,) in rows], c.lower) for rows, c in zip(cells, self.columns)]
+            cells = [[[value] for value in values] for values in down]
+        body = [
+            [escape(row), *(value for rows in cells for value in rows[number])] for number, row in enumerate(self.rows)
+        ]
+        return [f"**{escape(self.title)}**", "", *markdown_table([header, *body])]
+
+
+def _bold(values: Sequence[str], lower: bool) -> list[str]:
+    """What is best as printed, in bold; nothing where there is nothing to compare."""
+    known = [float(value) for value in values if value != "-"]
+    if len(known) < 2 or min(known) == max(known):
+        return list(values)
+    best = min(known) if lower else max(known)
+    return [f"**{value}**" if value != "-" and float(value) == best else value for value in values]
 
 
 def paper_table(
@@ -58,10 +103,7 @@ def paper_table(
 
     Args:
         results: one, or several on one benchmark.
-        kind: `languages`: a row per query language with mAP (mono, cross, multi), R@1 (mono, cross), R@10 (multi) and rank
-            distance, and the macro-average below (Elmahdy et al. 2024, arXiv 2408.10536; a language's cross value is
-            the mean of its queries over the other languages' corpora); `summary`: the same measures, a row per result;
-            `miracl`: nDCG@10 and R@100 per language in the monolingual setting, with mean and median over languages.
+        kind: one of `TABLES`.
         names: of the results, instead of their models' names.
         markdown: Markdown with the best of several values in bold, instead of aligned text.
 
@@ -69,19 +111,13 @@ def paper_table(
         InputError: an unknown kind, results of different benchmarks side by side, a measure that was not computed, or not
             one name per result.
     """
-    if kind not in TABLE_KINDS:
-        raise unknown("table", kind, TABLE_KINDS)
+    if kind not in TABLES:
+        raise unknown("table", kind, TABLES)
     many = [results] if isinstance(results, Result) else list(results)
     if not many:
         raise InputError("no result given; expected at least one")
-    labels = result_names(many, names)
-    summaries = [result.summary for result in many]
-    if kind == "summary":
-        return _by_model(summaries, labels, markdown)
-    _check_one_benchmark(summaries)
-    blocks = _BUILDERS[cast(TableKind, kind)](summaries)
-    draw = _markdown if markdown else _text
-    return "\n\n".join("\n".join(draw(block, labels)) for block in blocks)
+    blocks = TABLES[kind].build([result.summary for result in many], result_names(many, names))
+    return "\n\n".join("\n".join(block.markdown() if markdown else block.text()) for block in blocks)
 
 
 def result_names(results: Sequence[Result], names: Sequence[str] | None = None) -> list[str]:
@@ -112,10 +148,14 @@ def _check_one_benchmark(summaries: Sequence[dict[str, Any]]) -> None:
             )
 
 
-def _scores(summary: dict[str, Any], setting: str, measure: str) -> tuple[Values, float | None]:
+def _column(summaries: Sequence[Summary], setting: str, measure: str, head: str, digits: int = 3) -> Column:
+    return Column(head, tuple(_scores(summary, setting, measure) for summary in summaries), digits)
+
+
+def _scores(summary: Summary, setting: str, measure: str) -> dict[str, float]:
     """A measure per query language, and its macro-average; nothing where the setting was not measured."""
     if setting not in summary["settings"]:
-        return {}, None
+        return {}
     average = summary["settings"][setting].get(measure)
     if average is None:
         has = ", ".join(summary["settings"][setting])
@@ -124,22 +164,16 @@ def _scores(summary: dict[str, Any], setting: str, measure: str) -> tuple[Values
         )
     by = summary["per_language"][setting]
     by = by["by_query"] if setting == "cross" else by
-    return {lang: scores[measure] for lang, scores in by.items()}, float(average)
+    return {**{lang: scores[measure] for lang, scores in by.items()}, MEAN: float(average)}
 
 
-def _column(summaries: Sequence[dict[str, Any]], setting: str, measure: str, head: str, digits: int = 3) -> Column:
-    parts = [_scores(summary, setting, measure) for summary in summaries]
-    return Column(head, tuple(values for values, _ in parts), tuple(average for _, average in parts), digits)
-
-
-def _distance(summaries: Sequence[dict[str, Any]]) -> Column:
-    values, averages = [], []
-    for summary in summaries:
-        per_language = summary["bias"].get("per_language", {})
-        values.append({k: item["rank_distance"] for k, item in per_language.items() if "rank_distance" in item})
-        average = summary["bias"].get("rank_distance")
-        averages.append(float(average) if isinstance(average, (int, float)) else None)
-    return Column("rank distance", tuple(values), tuple(averages), 1, lower=True)
+def _distances(summary: Summary) -> dict[str, float]:
+    bias = summary["bias"]
+    by_language = {
+        lang: item["rank_distance"] for lang, item in bias.get("per_language", {}).items() if "rank_distance" in item
+    }
+    average = bias.get("rank_distance")
+    return {**by_language, MEAN: float(average)} if isinstance(average, (int, float)) else by_language
 
 
 _PAPER = (
@@ -150,149 +184,83 @@ _PAPER = (
     ("cross", "R@1", "R@1 cross"),
     ("multi", "R@10", "R@10 multi"),
 )
+_MIRACL = ("nDCG@10", "R@100")
 
 
-def _paper_columns(summaries: Sequence[dict[str, Any]]) -> list[Column]:
-    return [*(_column(summaries, *what) for what in _PAPER), _distance(summaries)]
+def _paper_columns(summaries: Sequence[Summary]) -> list[Column]:
+    distances = Column("rank distance", tuple(map(_distances, summaries)), 1, lower=True)
+    return [*(_column(summaries, *what) for what in _PAPER), distances]
 
 
 def _languages(columns: Sequence[Column]) -> list[str]:
-    return sorted({lang for column in columns for part in column.values for lang in part})
+    return sorted({row for column in columns for values in column.values for row in values} - {MEAN})
 
 
-def _with_mean_and_median(column: Column) -> Column:
-    """The column with statistics over its languages as further rows."""
-    rows = (part and {**part, "mean": mean(part.values()), "median": median(part.values())} for part in column.values)
-    return replace(column, values=tuple(rows))
-
-
-def _by_language(summaries: Sequence[dict[str, Any]]) -> list[Block]:
+def _by_language(summaries: Sequence[Summary], names: Sequence[str]) -> list[Block]:
+    _check_one_benchmark(summaries)
     columns = _paper_columns(summaries)
-    rows = (*_languages(columns), "mean")
-    columns = [
-        replace(
-            column,
-            values=tuple(
-                part if average is None else {**part, "mean": average}
-                for part, average in zip(column.values, column.average, strict=True)
-            ),
-        )
-        for column in columns
-    ]
-    title = str(summaries[0]["benchmark"])
-    if len(summaries) == 1:
-        return [Block(title, "language", rows, tuple(columns))]
-    parts = (("mAP", columns[:3]), ("R@1 and R@10", columns[3:6]), ("rank distance (lower is better)", columns[6:]))
-    return [Block(f"{title}: {what}", "language", rows, tuple(part)) for what, part in parts]
+    rows, title = (*_languages(columns), MEAN), str(summaries[0]["benchmark"])
+    titled = {title: columns}
+    if len(summaries) > 1:
+        titled = {
+            f"{title}: mAP": columns[:3],
+            f"{title}: R@1 and R@10": columns[3:6],
+            f"{title}: rank distance (lower is better)": columns[6:],
+        }
+    return [Block(head, "language", rows, tuple(shown), tuple(names)) for head, shown in titled.items()]
 
 
-def _miracl(summaries: Sequence[dict[str, Any]]) -> list[Block]:
-    columns = [_column(summaries, "mono", measure, measure, 4) for measure in ("nDCG@10", "R@100")]
-    rows = (*_languages(columns), "mean", "median")
-    if len(rows) == 2:
+def _miracl(summaries: Sequence[Summary], names: Sequence[str]) -> list[Block]:
+    _check_one_benchmark(summaries)
+    columns = [_column(summaries, "mono", measure, measure, 4) for measure in _MIRACL]
+    languages = _languages(columns)
+    if not languages:
         raise InputError(
             f"{summaries[0]['benchmark']}: the table 'miracl' needs the setting 'mono', which was not measured"
         )
-    filled = tuple(_with_mean_and_median(column) for column in columns)
-    return [Block(f"{summaries[0]['benchmark']}: each language against its own corpus", "language", rows, filled)]
+    for values in (values for column in columns for values in column.values if values):
+        scores = [values[lang] for lang in languages if lang in values]
+        values.update({MEAN: mean(scores), "median": median(scores)})
+    title = f"{summaries[0]['benchmark']}: each language against its own corpus"
+    return [Block(title, "language", (*languages, MEAN, "median"), tuple(columns), tuple(names))]
 
 
-_BUILDERS: dict[TableKind, Callable[[Sequence[dict[str, Any]]], list[Block]]] = {
-    "languages": _by_language,
-    "miracl": _miracl,
-}
-
-
-def _by_model(summaries: Sequence[dict[str, Any]], names: Sequence[str], markdown: bool) -> str:
+def _by_model(summaries: Sequence[Summary], names: Sequence[str]) -> list[Block]:
     """One row per result and one block per benchmark."""
-    blocks: dict[str, list[int]] = {}
-    for i, summary in enumerate(summaries):
-        blocks.setdefault(summary["digests"]["benchmark"], []).append(i)
-    drawn = []
-    for members in blocks.values():
-        chosen = [summaries[i] for i in members]
-        labels = [names[i] for i in members]
+    by_benchmark: dict[str, list[int]] = {}
+    for number, summary in enumerate(summaries):
+        by_benchmark.setdefault(summary["digests"]["benchmark"], []).append(number)
+    blocks = []
+    for numbers in by_benchmark.values():
+        chosen, labels = [summaries[i] for i in numbers], tuple(names[i] for i in numbers)
         columns = [
-            replace(column, values=({k: x for k, x in zip(labels, column.average, strict=True) if x is not None},))
+            Column(
+                column.head,
+                ({label: values[MEAN] for label, values in zip(labels, column.values) if MEAN in values},),
+                column.digits,
+                column.lower,
+            )
             for column in _paper_columns(chosen)
         ]
-        block = Block(str(chosen[0]["benchmark"]), "model", tuple(labels), tuple(columns))
-        drawn.append("\n".join((_markdown if markdown else _text)(block, [""], down=True)))
-    return "\n\n".join(drawn)
+        blocks.append(Block(str(chosen[0]["benchmark"]), "model", labels, tuple(columns), ("",)))
+    return blocks
 
 
-def _cells(block: Block, n_results: int) -> list[list[list[str]]]:
-    """Printed values by row, column and result."""
-    return [
-        [
-            [f"{part[row]:.{column.digits}f}" if row in part else "-" for part in column.values[:n_results]]
-            for column in block.columns
-        ]
-        for row in block.rows
-    ]
+@dataclass(frozen=True)
+class Table:
+    """A kind of table: the measures that it needs, and what makes it of summaries and names."""
+
+    measures: tuple[str, ...]
+    build: Callable[[Sequence[Summary], Sequence[str]], list[Block]]
 
 
-def _text(block: Block, names: Sequence[str], down: bool = False) -> list[str]:
-    """Aligned lines; with several results their names stand below the heads."""
-    cells = _cells(block, len(names))
-    several = len(names) > 1
-    label = max(map(len, (block.corner, *block.rows)))
-    widths = []
-    for c, column in enumerate(block.columns):
-        part = [max(*(len(row[c][i]) for row in cells), len(name)) for i, name in enumerate(names)]
-        part[-1] += max(0, len(column.head) - sum(part) - 2 * (len(part) - 1))
-        widths.append(part)
-    heads = [
-        column.head.ljust(sum(part) + 2 * (len(part) - 1)) if several else column.head.rjust(part[0])
-        for column, part in zip(block.columns, widths, strict=True)
-    ]
-    lines = [block.title, "", "  ".join([(" " * label) if several else block.corner.ljust(label), *heads])]
-    if several:
-        lines.append("  ".join([block.corner.ljust(label), *(_right(names, part) for part in widths)]))
-    rule = "  ".join(["-" * label, *("-" * (sum(part) + 2 * (len(part) - 1)) for part in widths)])
-    lines.append(rule)
-    for row, values in zip(block.rows, cells, strict=True):
-        if row == "mean" and not down:
-            lines.append(rule)
-        lines.append("  ".join([row.ljust(label), *(_right(v, part) for v, part in zip(values, widths, strict=True))]))
-    return [line.rstrip() for line in lines]
-
-
-def _right(values: Sequence[str], widths: Sequence[int]) -> str:
-    return "  ".join(value.rjust(width) for value, width in zip(values, widths, strict=True))
-
-
-def _markdown(block: Block, names: Sequence[str], down: bool = False) -> list[str]:
-    """A pipe table; the best of several values that stand side by side (or, `down`, below each other) is bold."""
-    cells = _cells(block, len(names))
-    if down:
-        columns = [_bold([row[c][0] for row in cells], column.lower) for c, column in enumerate(block.columns)]
-        cells = [[[columns[c][r]] for c in range(len(block.columns))] for r in range(len(cells))]
-    else:
-        cells = [[_bold(v, column.lower) for v, column in zip(row, block.columns, strict=True)] for row in cells]
-    heads = [f"{column.head} {_escape(name)}".strip() for column in block.columns for name in _only_if_several(names)]
-    lines = [f"**{_escape(block.title)}**", "", _pipes([block.corner, *heads]), _pipes([":--", *["--:"] * len(heads)])]
-    for row, values in zip(block.rows, cells, strict=True):
-        lines.append(_pipes([_escape(row), *(value for part in values for value in part)]))
-    return lines
-
-
-def _only_if_several(names: Sequence[str]) -> Iterator[str]:
-    yield from names if len(names) > 1 else [""]
-
-
-def _pipes(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"
-
-
-def _escape(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("|", "\\|").replace("*", "\\*").replace("_", "\\_")
-
-
-def _bold(values: Sequence[str], lower: bool) -> list[str]:
-    """What is best as printed, in bold; nothing where there is nothing to compare."""
-    known = [float(value) for value in values if value != "-"]
-    if len(known) < 2 or min(known) == max(known):
-        return list(values)
-    best = min(known) if lower else max(known)
-    return [f"**{value}**" if value != "-" and float(value) == best else value for value in values]
+_PAPER_MEASURES = tuple(dict.fromkeys(measure for _, measure, _ in _PAPER))
+TABLES: dict[str, Table] = {
+    "languages": Table(_PAPER_MEASURES, _by_language),
+    "summary": Table(_PAPER_MEASURES, _by_model),
+    "miracl": Table(_MIRACL, _miracl),
+}
+"""`languages`: a row per query language with mAP (mono, cross, multi), R@1 (mono, cross), R@10 (multi) and rank distance, and
+the macro-average below (Elmahdy et al. 2024, arXiv 2408.10536; a language's cross value is the mean of its queries over the
+other languages' corpora); `summary`: the same measures, a row per result; `miracl`: nDCG@10 and R@100 per language in the
+monolingual setting, with mean and median over languages."""

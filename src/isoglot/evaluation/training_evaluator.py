@@ -8,17 +8,14 @@ from typing import Any
 
 from sentence_transformers.base.evaluation import BaseEvaluator
 
-from isoglot.data.benchmarks.load import load_benchmark
-from isoglot.data.benchmarks.qrels import restrict
-from isoglot.data.lareqa import Context
 from isoglot.errors import InputError
 from isoglot.evaluation.cells import parse_settings
 from isoglot.evaluation.evaluate import evaluate
+from isoglot.evaluation.matching import RANK_DISTANCE
 from isoglot.evaluation.measures import parse_measures
 from isoglot.evaluation.results import Result
-from isoglot.records import SETTINGS, Benchmark
-
-RANK_DISTANCE = "rank_distance"
+from isoglot.evaluation.settings import EvaluateSettings
+from isoglot.records import Benchmark
 
 
 class MultilingualRetrievalEvaluator(BaseEvaluator):
@@ -34,15 +31,14 @@ class MultilingualRetrievalEvaluator(BaseEvaluator):
 
     Args:
         benchmark: a name or folder (see `isoglot.load_benchmark`), or a `Benchmark`; read once, here.
-        languages: only the queries and corpora of these languages.
-        settings: of mono, cross and multi.
         measures: spellings such as nDCG@10.
         primary: which figure chooses the best checkpoint, `<setting>_<measure>` or `rank_distance` (lower is better, and
             `greater_is_better` says so); the last setting with the first measure when None.
         name: what figures begin with; the benchmark's name when None.
         batch_size: texts per forward pass.
         write: keep `summary.json` and `per_query.parquet` of every call under the trainer's output path.
-        context, data_dir: passed to `load_benchmark`.
+        data_dir: passed to `load_benchmark`.
+        asked: further fields of `EvaluateSettings`, such as languages or settings.
 
     Raises:
         InputError: an unknown benchmark, language, setting or measure; a primary figure that is not measured.
@@ -52,33 +48,29 @@ class MultilingualRetrievalEvaluator(BaseEvaluator):
         self,
         benchmark: str | Path | Benchmark,
         *,
-        languages: Sequence[str] | None = None,
-        settings: Sequence[str] = SETTINGS,
         measures: Sequence[str] = ("nDCG@10",),
         primary: str | None = None,
         name: str | None = None,
         batch_size: int = 32,
         write: bool = False,
-        context: Context = "sentence",
         data_dir: str | Path | None = None,
         progress: bool = False,
+        **asked: Any,
     ) -> None:
         super().__init__()
-        wanted = parse_settings(settings)
-        figures = [f"{setting}_{measure}" for setting in wanted for measure in parse_measures(measures)]
-        figures += [RANK_DISTANCE] if "multi" in wanted else []
-        primary = primary or f"{wanted[-1]}_{parse_measures(measures)[0]}"
+        self._asked = EvaluateSettings.of(measures=measures, batch_size=batch_size, **asked)
+        settings = parse_settings(self._asked.settings)
+        spelled = list(map(str, parse_measures(self._asked.measures)))
+        figures = [f"{setting}_{measure}" for setting in settings for measure in spelled]
+        figures += [RANK_DISTANCE] if "multi" in settings else []
+        primary = primary or f"{settings[-1]}_{spelled[0]}"
         if primary not in figures:
             raise InputError(f"primary figure '{primary}' is not measured; expected one of {', '.join(figures)}")
-        if isinstance(benchmark, Benchmark):
-            self.benchmark = restrict(benchmark, languages)
-        else:
-            self.benchmark = load_benchmark(benchmark, languages=languages, context=context, data_dir=data_dir)
+        self.benchmark = self._asked.load(benchmark, data_dir)
         self.name = name or Path(self.benchmark.name).name
         self.primary_metric: str = f"{self.name}_{primary}"
         self.greater_is_better = primary != RANK_DISTANCE
-        self._settings, self._measures = wanted, parse_measures(measures)
-        self._batch_size, self._write, self._progress = batch_size, write, progress
+        self._write, self._progress = write, progress
 
     def __call__(
         self, model: Any, output_path: str | None = None, epoch: float = -1, steps: int = -1
@@ -88,9 +80,7 @@ class MultilingualRetrievalEvaluator(BaseEvaluator):
         result = evaluate(
             model,
             self.benchmark,
-            settings=self._settings,
-            measures=self._measures,
-            batch_size=self._batch_size,
+            self._asked,
             output=folder,
             progress=self._progress,
             # a digest reads all weights: only what is written needs one

@@ -15,7 +15,8 @@ from __future__ import annotations
 import gzip
 import math
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -24,23 +25,19 @@ import numpy as np
 
 from isoglot.data.benchmarks.qrels import judgments_of
 from isoglot.errors import InputError
-from isoglot.evaluation.cells import POOLED, parse_settings
+from isoglot.evaluation.cells import POOLED, judged_languages, language_pairs, parse_settings
 from isoglot.files import atomic_path, write_json
-from isoglot.records import SETTINGS, Benchmark, BoolArray, Float32Array, FloatArray, IntArray, Setting
-from isoglot.retrieval.scoring import Rows
-from isoglot.retrieval.ties import TIE_RULE, pooled_ties
-from isoglot.retrieval.topk import top_k
+from isoglot.records import SETTINGS, Benchmark, Float32Array, FloatArray, IntArray, Setting
+from isoglot.retrieval.rankings import Search
+from isoglot.retrieval.ties import TIE_RULE
 
 CELLS_FILE = "cells.json"
 DEFAULT_DEPTH = 1000
 _DECIMALS = 6
 
-Search = Callable[[str | None, int], tuple[IntArray, Float32Array]]
-"""(document language or None for all, k) -> document numbers and scores of ALL queries, best first, (n_queries, <= k)."""
-
 
 @dataclass(frozen=True)
-class Cell:
+class LanguagePair:
     """One cell of a setting and its two files, relative to the export's directory (doc_lang "*": all languages)."""
 
     setting: Setting
@@ -51,30 +48,6 @@ class Cell:
     qrels: str
 
 
-def export_trec(
-    benchmark: Benchmark,
-    queries: Rows,
-    documents: Rows,
-    directory: str | Path,
-    *,
-    depth: int = DEFAULT_DEPTH,
-    settings: Sequence[str] = SETTINGS,
-    compress: bool = False,
-) -> list[Cell]:
-    """Write what a model retrieves, from its vectors in pooled order; see `export_runs`.
-
-    A run line takes about 60 bytes: the cross setting of XQuAD-R to depth 1000 is 8 GB, to depth 100 it is 800 MB.
-    """
-    return export_runs(
-        benchmark,
-        vector_search(benchmark, queries, documents),
-        directory,
-        depth=depth,
-        settings=settings,
-        compress=compress,
-    )
-
-
 def export_runs(
     benchmark: Benchmark,
     search: Search,
@@ -83,24 +56,25 @@ def export_runs(
     depth: int = DEFAULT_DEPTH,
     settings: Sequence[str] = SETTINGS,
     compress: bool = False,
-) -> list[Cell]:
+) -> list[LanguagePair]:
     """Write `<setting>/<cell>.run.trec` and `.qrels.trec` for every cell, and `cells.json` that lists them.
 
     Args:
         benchmark: its cells without any relevant document are left out, as in `evaluate`.
         search: gives the rankings.
         directory: where to; files that are already there are replaced.
-        depth: documents per query. Measures agree with ours to this depth: `AP` of a tool is our `AP@depth`.
+        depth: documents per query. Measures agree with ours to this depth: `AP` of a tool is our `AP@depth`. A line takes
+            about 60 bytes: the cross setting of XQuAD-R to depth 1000 is 8 GB, to depth 100 it is 800 MB.
         settings: of mono, cross and multi.
         compress: gzip the files (`.trec.gz`, which ir_measures reads).
 
     Raises:
         InputError: an unknown setting, a depth below 1, grades that are no whole numbers.
     """
-    home = Path(directory)
-    cells = list(iter_runs(benchmark, search, home, depth=depth, settings=settings, compress=compress))
+    folder = Path(directory)
+    cells = list(iter_runs(benchmark, search, folder, depth=depth, settings=settings, compress=compress))
     about = {"benchmark": benchmark.name, "depth": depth, "tie_rule": TIE_RULE, "cells": [asdict(c) for c in cells]}
-    write_json(home / CELLS_FILE, about)
+    write_json(folder / CELLS_FILE, about)
     return cells
 
 
@@ -112,55 +86,21 @@ def iter_runs(
     depth: int = DEFAULT_DEPTH,
     settings: Sequence[str] = SETTINGS,
     compress: bool = False,
-) -> Iterator[Cell]:
+) -> Iterator[LanguagePair]:
     """Like `export_runs`, cell by cell: the two files of a cell are there when it is yielded."""
     wanted = parse_settings(settings)
     if depth < 1:
         raise InputError(f"the depth of a run must be at least 1, got {depth}")
     if benchmark.gains.size and not np.array_equal(benchmark.gains, np.rint(benchmark.gains)):
         raise InputError(f"{benchmark.name}: TREC judgments are whole numbers, but there are fractional grades")
-    writer = _Writer(benchmark, directory, compress)
-    by_language = [setting for setting in wanted if setting != "multi"]
-    for language in benchmark.corpus_languages if by_language else []:
-        pairs = [
-            (setting, query_language)
-            for setting in by_language
-            for query_language in benchmark.query_languages
-            if (setting == "mono") == (query_language == language) and writer.has(query_language, language)
-        ]
-        if pairs:
-            found = search(language, depth)
-            for setting, query_language in pairs:
-                yield writer.write(setting, query_language, language, found)
-    if "multi" in wanted:
-        found = search(None, depth)
-        for query_language in benchmark.query_languages:
-            if writer.has(query_language, None):
-                yield writer.write("multi", query_language, None, found)
-
-
-def vector_search(
-    benchmark: Benchmark, queries: Rows, documents: Rows, *, device: str | None = None, ties: IntArray | None = None
-) -> Search:
-    """Rankings by inner product; `device` and `ties` as in `top_k` (ties: those of the benchmark when None).
-
-    All queries are searched at once and against all documents, also for one language: a matrix product of another shape
-    need not have the same last bits as the one that `exact_ranks` counts in.
-    """
-    places = pooled_ties(benchmark) if ties is None else ties
-
-    def search(language: str | None, k: int) -> tuple[IntArray, Float32Array]:
-        within = None if language is None else bounds(benchmark, language)
-        return top_k(queries, documents, k, places, within=within, device=device)
-
-    return search
-
-
-def bounds(benchmark: Benchmark, language: str) -> tuple[int, int]:
-    """First and end document number of a language."""
-    place = benchmark.corpus_languages.index(language)
-    offsets = benchmark.document_offsets()
-    return int(offsets[place]), int(offsets[place + 1])
+    writer = _Writer(benchmark, directory, ".trec.gz" if compress else ".trec")
+    cells = [(setting, *pair) for setting in wanted for pair in language_pairs(benchmark, setting)]
+    for language in (*benchmark.corpus_languages, POOLED):
+        here = [(setting, asked) for setting, asked, searched in cells if searched == language]
+        if here:
+            best = search(None if language == POOLED else language, depth)
+            for setting, asked in here:
+                yield writer.write(setting, asked, language, best)
 
 
 def document_names(benchmark: Benchmark) -> list[str]:
@@ -181,80 +121,59 @@ def strictly_decreasing(scores: Float32Array | FloatArray) -> tuple[IntArray, in
     largest = float(np.abs(scores).max(initial=0.0))
     decimals = min(_DECIMALS, math.floor(-math.log10(float(np.spacing(np.float32(max(largest, 1.0)))))))
     steps = np.rint(scores.astype(np.float64) * 10.0**decimals).astype(np.int64)
-    place = np.arange(steps.shape[1])
-    return np.minimum.accumulate(steps + place, axis=1) - place, decimals
+    column = np.arange(steps.shape[1])
+    return np.minimum.accumulate(steps + column, axis=1) - column, decimals
 
 
 class _Writer:
-    """Writes the files of one cell after another."""
+    """Writes the files of one cell after another, their names ending in `suffix`."""
 
-    def __init__(self, benchmark: Benchmark, directory: Path, compress: bool) -> None:
-        self._directory = directory
-        self._suffix = ".trec.gz" if compress else ".trec"
+    def __init__(self, benchmark: Benchmark, directory: Path, suffix: str) -> None:
+        self._directory, self._suffix = directory, suffix
         self._names = document_names(benchmark)
         self._ids = [_field(key) for _, key, _ in benchmark.pooled_queries()]
         self._judgments = judgments_of(benchmark)
-        self._query_language = _languages(benchmark.query_languages, benchmark.query_offsets(), self._judgments.queries)
-        self._document_language = _languages(
-            benchmark.corpus_languages, benchmark.document_offsets(), self._judgments.documents
-        )
-
-    def has(self, query_language: str, document_language: str | None) -> bool:
-        """Whether any query of the cell has a relevant document in it."""
-        return bool(self._judged(query_language, document_language).any())
-
-    def _judged(self, query_language: str, document_language: str | None) -> BoolArray:
-        chosen: BoolArray = self._query_language == query_language
-        return chosen if document_language is None else chosen & (self._document_language == document_language)
+        asked, answered = judged_languages(benchmark)
+        self._asked = np.array(benchmark.query_languages, dtype=np.str_)[asked]
+        self._answered = np.array(benchmark.corpus_languages, dtype=np.str_)[answered]
 
     def write(
-        self, setting: Setting, query_language: str, document_language: str | None, found: tuple[IntArray, Float32Array]
-    ) -> Cell:
-        judged = self._judged(query_language, document_language)
-        numbers = np.unique(self._judgments.queries[judged])
+        self, setting: Setting, query_language: str, document_language: str, best: tuple[IntArray, Float32Array]
+    ) -> LanguagePair:
+        """Both files of a cell.
+
+        Args:
+            best: document numbers and scores of all queries, best first.
+        """
+        judged = self._asked == query_language
+        if document_language != POOLED:
+            judged &= self._answered == document_language
+        columns = (self._judgments.queries, self._judgments.documents, self._judgments.gains)
+        queries, documents, gains = (column[judged].tolist() for column in columns)
         between = f"{query_language}>{document_language}" if setting == "cross" else query_language
-        stem = between.replace(">", "-")
-        cell = Cell(
-            setting,
-            query_language,
-            document_language or POOLED,
-            len(numbers),
-            f"{setting}/{stem}.run{self._suffix}",
-            f"{setting}/{stem}.qrels{self._suffix}",
-        )
-        keys = {number: f"{between}:{self._ids[number]}" for number in numbers.tolist()}
-        self._write(cell.run, self._run_lines(keys, found))
-        rows = zip(*(column[judged].tolist() for column in self._columns()), strict=True)
-        self._write(cell.qrels, (f"{keys[q]} 0 {self._names[d]} {int(gain)}\n" for q, d, gain in rows))
-        return cell
+        keys = {number: f"{between}:{self._ids[number]}" for number in sorted(set(queries))}
+        stem = f"{setting}/{between.replace('>', '-')}"
+        run, qrels = (f"{stem}.{kind}{self._suffix}" for kind in ("run", "qrels"))
+        self._write(run, self._run_lines(keys, best))
+        rows = zip(queries, documents, gains)
+        self._write(qrels, (f"{keys[q]} 0 {self._names[d]} {int(gain)}\n" for q, d, gain in rows))
+        return LanguagePair(setting, query_language, document_language, len(keys), run, qrels)
 
-    def _columns(self) -> tuple[IntArray, IntArray, FloatArray]:
-        return self._judgments.queries, self._judgments.documents, self._judgments.gains
-
-    def _run_lines(self, keys: dict[int, str], found: tuple[IntArray, Float32Array]) -> Iterator[str]:
+    def _run_lines(self, keys: dict[int, str], best: tuple[IntArray, Float32Array]) -> Iterator[str]:
         rows = list(keys)
-        steps, decimals = strictly_decreasing(found[1][rows])
+        steps, decimals = strictly_decreasing(best[1][rows])
         unit, shown = 10.0**decimals, max(decimals, 0)
         for q, line in zip(rows, steps.tolist(), strict=True):
-            key = keys[q]
-            ranked = zip(found[0][q].tolist(), line, strict=True)
+            ranked = zip(best[0][q].tolist(), line, strict=True)
             yield "".join(
-                f"{key} Q0 {self._names[document]} {rank} {step / unit:.{shown}f} isoglot\n"
+                f"{keys[q]} Q0 {self._names[document]} {rank} {step / unit:.{shown}f} isoglot\n"
                 for rank, (document, step) in enumerate(ranked, start=1)
             )
 
     def _write(self, name: str, lines: Iterator[str]) -> None:
-        with atomic_path(self._directory / name) as temporary, temporary.open("wb") as raw:
-            if not name.endswith(".gz"):
-                raw.writelines(line.encode() for line in lines)
-                return
-            with gzip.GzipFile("", "wb", 6, raw, mtime=0) as packed:
-                packed.writelines(line.encode() for line in lines)
-
-
-def _languages(names: Sequence[str], offsets: IntArray, numbers: IntArray) -> np.ndarray[tuple[int], np.dtype[np.str_]]:
-    """The language of every numbered text."""
-    return np.array(names, dtype=np.str_)[np.searchsorted(offsets, numbers, side="right") - 1]
+        with atomic_path(self._directory / name) as temporary, temporary.open("wb") as raw, ExitStack() as stack:
+            sink = stack.enter_context(gzip.GzipFile("", "wb", 6, raw, mtime=0)) if name.endswith(".gz") else raw
+            sink.writelines(line.encode() for line in lines)
 
 
 def _field(text: str) -> str:

@@ -14,9 +14,8 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from isoglot.errors import InputError
-from isoglot.evaluation.scored import Scorer, ranks_from_scores, scored_search
-from isoglot.evaluation.trec import Search
 from isoglot.records import Benchmark, Float32Array, IntArray
+from isoglot.retrieval.rankings import Scorer, Search, ranks_from_scores, scored_search
 from isoglot.retrieval.ranks import Ranks
 from isoglot.retrieval.terms import terms
 
@@ -58,7 +57,7 @@ class BM25:
 class _Scorer:
     def __init__(self, benchmark: Benchmark, k1: float, b: float) -> None:
         self._queries = [Counter(terms(text)) for _, _, text in benchmark.pooled_queries()]
-        self._documents = {lang: [terms(text) for text in part.texts] for lang, part in benchmark.corpus.items()}
+        self._documents = {lang: [terms(text) for text in texts.texts] for lang, texts in benchmark.corpus.items()}
         self._settings = (k1, b)
         self._indexed: tuple[str | None, _Index] | None = None
 
@@ -79,10 +78,12 @@ class _Index:
             return
         ids = [[self._vocabulary.setdefault(term, len(self._vocabulary)) for term in text] for text in documents]
         index = _bm25s().BM25(k1=k1, b=b, method="lucene")
-        parts = index.build_index_from_ids(list(range(len(self._vocabulary))), ids, show_progress=False)
+        weights = index.build_index_from_ids(list(range(len(self._vocabulary))), ids, show_progress=False)
         shape = (len(self._vocabulary), len(documents))
         # bm25s keeps documents x terms by column, which is terms x documents by row
-        self._weights = csr_matrix((parts["data"], parts["indices"], parts["indptr"]), shape=shape, dtype=np.float32)
+        self._weights = csr_matrix(
+            (weights["data"], weights["indices"], weights["indptr"]), shape=shape, dtype=np.float32
+        )
 
     def scores(self, queries: list[Counter[str]]) -> Float32Array:
         if not self._vocabulary:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from isoglot.records import Float32Array, FloatArray, IntArray
-from isoglot.retrieval.scoring import Rows, at_most, exact_scores
+from isoglot.retrieval.scoring import Vectors, at_most, exact_scores
 
 # places for candidates beyond the k best: few enough to hold, many enough for few rounds of sorting out
 _SPARE = 256
@@ -25,7 +25,7 @@ class Candidates:
         ties: as in `top_k`.
     """
 
-    def __init__(self, queries: Float32Array, documents: Rows, width: int, ties: IntArray) -> None:
+    def __init__(self, queries: Float32Array, documents: Vectors, width: int, ties: IntArray) -> None:
         self._queries, self._documents, self._width, self._ties = queries, documents, width, ties
         self._places = width + max(_SPARE, width // 2)
         n = len(queries)
@@ -99,8 +99,8 @@ class Candidates:
     def _sort_out(self, rows: IntArray, margin: FloatArray) -> None:
         """Drop what is surely not among the k best of some queries."""
         values, numbers = self._values[rows], self._numbers[rows]
-        place = self._places - self._width
-        last = np.partition(values, place, axis=1)[:, place]
+        first = self._places - self._width
+        last = np.partition(values, first, axis=1)[:, first]
         keep = values >= at_most(last - 2 * margin[rows])[:, None]
         keep &= np.arange(self._places) < self._held[rows, None]
         counts = np.count_nonzero(keep, axis=1)

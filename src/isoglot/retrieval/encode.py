@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import numpy as np
 from tqdm import tqdm
@@ -13,7 +13,7 @@ from tqdm import tqdm
 from isoglot.errors import InputError
 from isoglot.processes import in_each, processes
 from isoglot.records import Benchmark, Float32Array
-from isoglot.retrieval.scoring import Rows
+from isoglot.retrieval.scoring import Vectors
 
 Kind = Literal["query", "passage"]
 DEFAULT_BATCH_SIZE = 64
@@ -34,7 +34,7 @@ class Embeddings:
     """
 
     queries: Float32Array
-    documents: Rows
+    documents: Vectors
 
 
 def encode_texts(
@@ -69,7 +69,6 @@ def encode_texts(
     Raises:
         InputError: the model gave a number that is not finite.
     """
-    size = batch_size or DEFAULT_BATCH_SIZE
     numbers: dict[str, int] = {}
     inverse = np.fromiter((numbers.setdefault(text, len(numbers)) for text in texts), dtype=np.int64, count=len(texts))
     distinct = list(numbers)
@@ -77,8 +76,7 @@ def encode_texts(
         raise InputError("no text to encode")
     order = sorted(range(len(distinct)), key=lambda i: (-len(distinct[i]), i))
     me = processes()
-    own = order[me.rank :: me.world]  # every process gets texts of all lengths
-    encode = _encoder(model, kind, size)
+    own = [distinct[i] for i in order[me.rank :: me.world]]  # every process gets texts of all lengths
     with tqdm(total=len(own), desc=_LABELS[kind], disable=not (progress and me.first), unit="text") as bar:
 
         def done(n: int) -> None:
@@ -86,90 +84,73 @@ def encode_texts(
             if watch is not None:
                 watch(n)
 
-        parts = in_each(lambda: _encode_rows(encode, distinct, own, done))
-    width = next(part.shape[1] for part in parts if part.size)
+        shares = in_each(lambda: _encode(model, own, kind, batch_size or DEFAULT_BATCH_SIZE, done))
+    width = next(share.shape[1] for share in shares if share.size)
     vectors = np.empty((len(distinct), width), dtype=np.float32)
-    for rank, part in enumerate(parts):
-        if part.size:
-            vectors[order[rank :: me.world]] = part
+    for rank, share in enumerate(shares):
+        if share.size:
+            vectors[order[rank :: me.world]] = share
     return vectors[inverse]
 
 
-def _encode_rows(encode: _Encoder, texts: list[str], rows: list[int], done: Callable[[int], None]) -> Float32Array:
-    """Unit vectors of some texts, shape (n, d) in the order of `rows`; shape (0, 0) for none."""
-    parts = [np.empty((0, 0), dtype=np.float32)] if not rows else []
-    for start in range(0, len(rows), encode.window):
-        here = rows[start : start + encode.window]
-        parts.append(_unit(encode([texts[i] for i in here], done), texts, here))
-    return np.concatenate(parts)
+def _encode(model: Any, texts: list[str], kind: Kind, size: int, done: Callable[[int], None]) -> Float32Array:
+    """Unit vectors of distinct texts, longest first, shape (n, d); shape (0, 0) for none."""
+    if not texts:
+        return np.empty((0, 0), dtype=np.float32)
+    plain = _is_plain(model)
+    window = _WINDOW if plain else size * _BATCHES_PER_CALL
+    chunks = []
+    for start in range(0, len(texts), window):
+        chunk, vectors = texts[start : start + window], None
+        if plain:
+            from isoglot.retrieval.length_batches import forward
+
+            vectors = forward(model, chunk, "query" if kind == "query" else "document", size, done)
+        if vectors is None:  # not plain, or its tokenizer does something unusual
+            vectors = _by_own_methods(model, chunk, kind, size, done)
+        chunks.append(_unit(vectors, chunk))
+    return np.concatenate(chunks)
 
 
-class _Encoder(Protocol):
-    """Texts of about one length, longest first, to vectors."""
-
-    window: int
-
-    def __call__(self, texts: list[str], done: Callable[[int], None]) -> Float32Array: ...
-
-
-def _encoder(model: Any, kind: Kind, size: int) -> _Encoder:
-    """The short way for a plain SentenceTransformer, else the model's own methods."""
-    own = _Own(model, kind, size)
+def _is_plain(model: Any) -> bool:
+    """Whether texts can go to the model in batches of our own."""
     loaded = sys.modules.get("sentence_transformers")
-    if loaded is not None and isinstance(model, loaded.SentenceTransformer):
-        from isoglot.retrieval.length_batches import is_plain
+    if loaded is None or not isinstance(model, loaded.SentenceTransformer):
+        return False
+    from isoglot.retrieval.length_batches import is_plain
 
-        if is_plain(model):
-            return _Short(own)
-    return own
-
-
-class _Own:
-    """The model's own methods."""
-
-    def __init__(self, model: Any, kind: Kind, size: int) -> None:
-        self.model, self.kind, self.size = model, kind, size
-        self.window = size * _BATCHES_PER_CALL
-
-    def __call__(self, texts: list[str], done: Callable[[int], None]) -> Float32Array:
-        encode = self.model.encode_query if self.kind == "query" else self.model.encode_document
-        found = []
-        for start in range(0, len(texts), self.window):
-            part = texts[start : start + self.window]
-            found.append(np.asarray(encode(part, batch_size=self.size, show_progress_bar=False), dtype=np.float32))
-            done(len(part))
-        return np.concatenate(found)
+    return is_plain(model)
 
 
-class _Short:
-    """Forward passes over batches of our own; the model's own methods where its tokenizer does something unusual."""
-
-    def __init__(self, own: _Own) -> None:
-        self._own = own
-        self.window = _WINDOW
-
-    def __call__(self, texts: list[str], done: Callable[[int], None]) -> Float32Array:
-        from isoglot.retrieval.length_batches import forward
-
-        own = self._own
-        found = forward(own.model, texts, "query" if own.kind == "query" else "document", own.size, done)
-        return own(texts, done) if found is None else found
+def _by_own_methods(model: Any, texts: list[str], kind: Kind, size: int, done: Callable[[int], None]) -> Float32Array:
+    encode = model.encode_query if kind == "query" else model.encode_document
+    chunks = []
+    for start in range(0, len(texts), size * _BATCHES_PER_CALL):
+        chunk = texts[start : start + size * _BATCHES_PER_CALL]
+        chunks.append(np.asarray(encode(chunk, batch_size=size, show_progress_bar=False), dtype=np.float32))
+        done(len(chunk))
+    return np.concatenate(chunks)
 
 
 def encode_benchmark(
     model: Any, benchmark: Benchmark, kind: Kind, batch_size: int | None = None, progress: bool = True
 ) -> Float32Array:
     """All queries or all passages of a benchmark in pooled order, shape (n, d); see `encode_texts`."""
-    pooled = benchmark.pooled_queries() if kind == "query" else benchmark.pooled_documents()
-    return encode_texts(model, [text for _, _, text in pooled], kind, batch_size, progress)
+    return encode_texts(model, pooled_texts(benchmark, kind), kind, batch_size, progress)
 
 
-def _unit(part: Float32Array, distinct: list[str], rows: list[int]) -> Float32Array:
+def pooled_texts(benchmark: Benchmark, kind: Kind) -> list[str]:
+    """The texts of all queries or all passages in pooled order."""
+    side = benchmark.queries if kind == "query" else benchmark.corpus
+    return [text for texts in side.values() for text in texts.texts]
+
+
+def _unit(vectors: Float32Array, texts: Sequence[str]) -> Float32Array:
     """Rows divided by their length, which is taken in float64."""
-    finite = np.isfinite(part).all(axis=1)
+    finite = np.isfinite(vectors).all(axis=1)
     if not finite.all():
-        text = distinct[rows[int(np.argmin(finite))]]
+        text = texts[int(np.argmin(finite))]
         raise InputError(f"the model gave a vector with NaN or infinity for the text {text[:80]!r}")
-    length = np.linalg.norm(part.astype(np.float64), axis=1, keepdims=True)
-    unit: Float32Array = (part / np.maximum(length, 1e-12)).astype(np.float32)
+    length = np.linalg.norm(vectors.astype(np.float64), axis=1, keepdims=True)
+    unit: Float32Array = (vectors / np.maximum(length, 1e-12)).astype(np.float32)
     return unit

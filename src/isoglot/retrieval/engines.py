@@ -1,21 +1,17 @@
-"""Matrix products of queries and a chunk of documents, on the CPU with numpy or on a torch device.
-
-An engine only finds out what a product can decide: how many scores are surely above a threshold, and which pairs lie too
-near to it to tell (`isoglot.retrieval.scoring`). Those are scored on the CPU, so every engine leads to the same ranks.
-"""
+"""The engine of `isoglot.retrieval.products` for a device, and the one that computes with numpy on the CPU."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from isoglot.errors import InputError
 from isoglot.records import Float32Array, FloatArray, IntArray
+from isoglot.retrieval.products import Around, Engine, Scores, longest_of
 from isoglot.retrieval.scoring import at_most
 
 # thresholds of one query that are compared with its scores at once: 16 x 65,536 bytes stay in the processor's cache
@@ -24,55 +20,6 @@ _AT_ONCE = 16
 _ELEMENTS = 1 << 18
 # undecided pairs that are handed over together
 _PAIRS = 1 << 16
-
-
-@dataclass(frozen=True)
-class Around:
-    """What a product says about thresholds `part` (a slice of those asked for, m of them).
-
-    Attributes:
-        above, above_own: documents surely above, int64, shape (m,), in the whole chunk and within the columns given.
-        which, columns, products: pairs too near to tell: number of the threshold (among all asked for), column in the
-            chunk and float32 product, all of shape (n_pairs,).
-    """
-
-    part: slice
-    above: IntArray
-    above_own: IntArray
-    which: IntArray
-    columns: IntArray
-    products: Float32Array
-
-
-class Scores(Protocol):
-    """Products of a block of queries and a chunk of documents."""
-
-    def around(
-        self, rows: IntArray, low: Float32Array, high: Float32Array, first: IntArray, last: IntArray
-    ) -> Iterator[Around]:
-        """Compare row rows[i] (ascending) with the interval from low[i] to high[i]; own columns are first[i]:last[i]."""
-
-    def reaching(
-        self, floor: Float32Array, width: int, margin: FloatArray
-    ) -> Iterator[tuple[IntArray, IntArray, Float32Array]]:
-        """(rows, columns, products), rows ascending: a superset of every row's `width` best scores that reach its floor.
-
-        Products may be `margin` (one per row) away from the scores; `floor` has allowed for that, shape (n_rows,).
-        """
-
-
-class Engine(Protocol):
-    """Holds the queries, then one chunk of documents at a time."""
-
-    def load(self, part: npt.NDArray[Any]) -> float:
-        """Take a chunk of documents, shape (n, d); returns the greatest length of a vector in it.
-
-        Raises:
-            ValueError: NaN, infinity, or numbers whose squares float32 cannot hold.
-        """
-
-    def scores(self, rows: slice) -> Scores:
-        """Products of some queries with the chunk; they are overwritten by the next call."""
 
 
 def engine(queries: Float32Array, device: str | None) -> Engine:
@@ -91,17 +38,6 @@ def engine(queries: Float32Array, device: str | None) -> Engine:
         raise InputError(f"device '{device}' cannot be used: {str(error).splitlines()[0]}") from None
 
 
-def longest_of(square: float) -> float:
-    """The length of the longest vector from its square, which float32 has rounded.
-
-    Raises:
-        ValueError: it is not finite.
-    """
-    if not np.isfinite(square):
-        raise ValueError("a document vector has NaN or infinity in it, or its square is beyond float32")
-    return float(np.sqrt(square)) * 1.001
-
-
 class _NumpyEngine:
     """Holds its own copy of every chunk: torch warns of the read-only memory of a map."""
 
@@ -110,31 +46,31 @@ class _NumpyEngine:
         self._cast = np.empty((0, queries.shape[1]), dtype=np.float32)
         self._half = np.empty((0, queries.shape[1]), dtype=np.float16)
         self._buffer = np.empty(0, dtype=np.float32)
-        self._part = self._cast
+        self._chunk = self._cast
 
-    def load(self, part: npt.NDArray[Any]) -> float:
+    def load(self, chunk: npt.NDArray[Any]) -> float:
         # products of float16 are several times slower on a CPU than casting the chunk first
-        if len(self._cast) < len(part):
-            self._cast = np.empty(part.shape, dtype=np.float32)
-        self._part = self._cast[: len(part)]
-        if part.dtype == np.float16 and _torch_is_there():
-            if len(self._half) < len(part):
-                self._half = np.empty(part.shape, dtype=np.float16)
-            half = self._half[: len(part)]
-            half[:] = part
+        if len(self._cast) < len(chunk):
+            self._cast = np.empty(chunk.shape, dtype=np.float32)
+        self._chunk = self._cast[: len(chunk)]
+        if chunk.dtype == np.float16 and _torch_is_there():
+            if len(self._half) < len(chunk):
+                self._half = np.empty(chunk.shape, dtype=np.float16)
+            half = self._half[: len(chunk)]
+            half[:] = chunk
             from isoglot.retrieval.torch_engine import cast_on_cpu  # on all cores, and twice as fast on one
 
-            cast_on_cpu(half, self._part)
+            cast_on_cpu(half, self._chunk)
         else:
-            np.copyto(self._part, part, casting="same_kind")
-        return longest_of(float(np.einsum("ij,ij->i", self._part, self._part).max()))
+            np.copyto(self._chunk, chunk, casting="same_kind")
+        return longest_of(float(np.einsum("ij,ij->i", self._chunk, self._chunk).max()))
 
     def scores(self, rows: slice) -> Scores:
-        shape = (rows.stop - rows.start, len(self._part))
+        shape = (rows.stop - rows.start, len(self._chunk))
         if len(self._buffer) < shape[0] * shape[1]:
             self._buffer = np.empty(shape[0] * shape[1], dtype=np.float32)
         out = self._buffer[: shape[0] * shape[1]].reshape(shape)
-        multiply(self._queries[rows], self._part, out)
+        multiply(self._queries[rows], self._chunk, out)
         return _NumpyScores(out)
 
 
@@ -143,17 +79,17 @@ def _torch_is_there() -> bool:
     return hasattr(sys.modules.get("torch"), "mm")
 
 
-def multiply(queries: Float32Array, part: Float32Array, out: Float32Array) -> None:
-    """out = queries @ part.T in float32, by torch where it is loaded (faster on x86, with MKL), else by numpy.
+def multiply(queries: Float32Array, chunk: Float32Array, out: Float32Array) -> None:
+    """out = queries @ chunk.T in float32, by torch where it is loaded (faster on x86, with MKL), else by numpy.
 
     Both are within `margins` of the scores, so the answer is the same.
     """
     if _torch_is_there():
         from isoglot.retrieval.torch_engine import multiply_on_cpu
 
-        multiply_on_cpu(queries, part, out)
+        multiply_on_cpu(queries, chunk, out)
     else:
-        np.matmul(queries, part.T, out=out)
+        np.matmul(queries, chunk.T, out=out)
 
 
 class _NumpyScores:
@@ -173,9 +109,9 @@ class _NumpyScores:
             near ^= greater
             which, columns = np.divmod(np.flatnonzero(near), n)
             pairs.add(start + which, columns, line[columns])
-            for i, found in enumerate(greater, start):
-                above[i] = np.count_nonzero(found)
-                own[i] = np.count_nonzero(found[first[i] : last[i]])
+            for i, passed in enumerate(greater, start):
+                above[i] = np.count_nonzero(passed)
+                own[i] = np.count_nonzero(passed[first[i] : last[i]])
             if pairs.count > _PAIRS or end == len(rows):
                 yield Around(slice(begin, end), above[begin:end], own[begin:end], *pairs.take())
                 begin = end
@@ -190,11 +126,11 @@ class _NumpyScores:
             lines, least = self._products[rows], floor[rows]
             if n > 2 * width and np.isneginf(least).any():  # nothing was seen yet: the best of the chunk are the floor
                 least = self._raised(lines, least, width, margin[rows])
-            places = np.flatnonzero(lines >= least[:, None])
-            if n > 2 * width and len(places) > 2 * width * len(lines):  # too many to keep
+            reached = np.flatnonzero(lines >= least[:, None])
+            if n > 2 * width and len(reached) > 2 * width * len(lines):  # too many to keep
                 least = self._raised(lines, least, width, margin[rows])
-                places = np.flatnonzero(lines >= least[:, None])
-            which, columns = np.divmod(places, n)
+                reached = np.flatnonzero(lines >= least[:, None])
+            which, columns = np.divmod(reached, n)
             pairs.add(start + which, columns, lines[which, columns])
             if pairs.count > _PAIRS:
                 yield pairs.take()

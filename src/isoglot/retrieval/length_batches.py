@@ -73,7 +73,7 @@ def forward(
     if lengths is None:
         return None
     order = np.argsort(-lengths, kind="stable")
-    found = []
+    embeddings = []
     model.eval()
     with torch.inference_mode():
         for start, end in batches(lengths[order], batch_size):
@@ -81,9 +81,9 @@ def forward(
             width = int(lengths[order[start]])
             batch = {key: features[key][rows, :width].to(model.device) for key in _KEYS & features.keys()}
             out = model({**batch, **{key: features[key] for key in _NOTES & features.keys()}}, task=task)
-            found.append(out["sentence_embedding"][:, : model.truncate_dim].float())
+            embeddings.append(out["sentence_embedding"][:, : model.truncate_dim].float())
             done(end - start)
-        vectors = torch.cat(found).cpu().numpy()
+        vectors = torch.cat(embeddings).cpu().numpy()
     back: Float32Array = np.empty_like(vectors)
     back[order] = vectors
     return back
@@ -116,7 +116,7 @@ def _lengths(features: dict[str, Any], n: int) -> IntArray | None:
         return None
     mask = features["attention_mask"]
     tensors = [features[key] for key in _KEYS & features.keys()]
-    if any(not isinstance(one, torch.Tensor) or one.shape != mask.shape for one in tensors) or len(mask) != n:
+    if any(not isinstance(tensor, torch.Tensor) or tensor.shape != mask.shape for tensor in tensors) or len(mask) != n:
         return None
     if mask.ndim != 2 or not bool((mask[:, 1:] <= mask[:, :-1]).all()):
         return None

@@ -9,11 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from isoglot.records import Float32Array, IntArray
-from isoglot.retrieval.engines import Scores, engine
+from isoglot.retrieval.engines import engine
+from isoglot.retrieval.products import Scores
 from isoglot.retrieval.scoring import (
     QUERY_CHUNK,
     ImpreciseProductError,
-    Rows,
+    Vectors,
     at_least,
     at_most,
     check,
@@ -39,8 +40,8 @@ class Ranks:
 
 
 def exact_ranks(
-    queries: Rows,
-    documents: Rows,
+    queries: Vectors,
+    documents: Vectors,
     indptr: IntArray,
     relevant: IntArray,
     ties: IntArray,
@@ -81,12 +82,12 @@ def exact_ranks(
         raise ValueError("indptr, relevant or offsets do not fit the queries and documents")
     judged = _Judged(held, documents, indptr, relevant, ties, offsets)
     products = engine(held, device)
-    for first, part in document_chunks(documents, 0, len(documents), document_chunk):
-        longest = products.load(part)
+    for first, chunk in document_chunks(documents, 0, len(documents), document_chunk):
+        longest = products.load(chunk)
         for start in range(0, len(held), query_chunk):
             rows = slice(start, min(start + query_chunk, len(held)))
             if indptr[rows.start] < indptr[rows.stop]:
-                judged.count(rows, first, part, longest, products.scores(rows))
+                judged.count(rows, first, chunk, longest, products.scores(rows))
     return Ranks(judged.own + 1, judged.pooled + 1)
 
 
@@ -96,7 +97,7 @@ class _Judged:
     def __init__(
         self,
         queries: Float32Array,
-        documents: Rows,
+        documents: Vectors,
         indptr: IntArray,
         relevant: IntArray,
         ties: IntArray,
@@ -114,24 +115,24 @@ class _Judged:
         self.own = np.zeros(len(relevant), dtype=np.int64)
         self.pooled = np.zeros(len(relevant), dtype=np.int64)
 
-    def count(self, rows: slice, first: int, part: npt.NDArray[Any], longest: float, scores: Scores) -> None:
+    def count(self, rows: slice, first: int, chunk: npt.NDArray[Any], longest: float, scores: Scores) -> None:
         """Add the documents of one chunk that come before each judged document of some queries."""
         here = slice(int(self.indptr[rows.start]), int(self.indptr[rows.stop]))
         query = self.query[here]
         margin = margins(self.lengths[query], longest, self.queries.shape[1])
         low, high = at_most(self.scores[here] - margin), at_least(self.scores[here] + margin)
-        own_first = np.clip(self.first[here] - first, 0, len(part))
-        own_end = np.clip(self.end[here] - first, 0, len(part))
+        own_first = np.clip(self.first[here] - first, 0, len(chunk))
+        own_end = np.clip(self.end[here] - first, 0, len(chunk))
         met = 0
         for around in scores.around(query - rows.start, low, high, own_first, own_end):
-            counted = slice(here.start + around.part.start, here.start + around.part.stop)
+            counted = slice(here.start + around.span.start, here.start + around.span.stop)
             self.pooled[counted] += around.above
             self.own[counted] += around.above_own
             exact = exact_scores(
-                self.queries, query[around.which], part, around.columns, around.products, margin[around.which]
+                self.queries, query[around.which], chunk, around.columns, around.products, margin[around.which]
             )
             met += self._settle(here.start + around.which, first + around.columns, exact)
-        expected = np.count_nonzero((self.relevant[here] >= first) & (self.relevant[here] < first + len(part)))
+        expected = np.count_nonzero((self.relevant[here] >= first) & (self.relevant[here] < first + len(chunk)))
         if met != expected:  # a judged document was not within the margin of its own score
             raise ImpreciseProductError("matrix products are less precise than float32")
 

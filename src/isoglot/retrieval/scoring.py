@@ -30,7 +30,7 @@ _PAIRS = 128
 _UNIT = 2.0**-24  # half the distance from 1 to the next float32
 
 
-class Rows(Protocol):
+class Vectors(Protocol):
     """Vectors of shape (n, d) in memory, in a memory map or in a store: slices and arrays of row numbers can be read."""
 
     @property
@@ -45,18 +45,18 @@ class ImpreciseProductError(IsoglotError, RuntimeError):
     """A device's float32 products are less precise than float32 arithmetic allows (TF32 or bfloat16 products, say)."""
 
 
-def pair_scores(queries: Float32Array, rows: IntArray, documents: Rows, numbers: IntArray) -> Float32Array:
+def pair_scores(queries: Float32Array, rows: IntArray, documents: Vectors, numbers: IntArray) -> Float32Array:
     """The scores of the pairs (queries[rows[i]], documents[numbers[i]]), float32, shape (n_pairs,).
 
-    Every product of two float32 is exact in float64. Rows are summed separately, by numpy's pairwise summation over
+    Every product of two float32 is exact in float64. Vectors are summed separately, by numpy's pairwise summation over
     contiguous memory, so a score does not depend on the pairs beside it.
     """
     scores = np.empty(len(rows), dtype=np.float32)
     for start in range(0, len(rows), _PAIRS):
-        part = slice(start, start + _PAIRS)
-        wide = np.asarray(documents[numbers[part]], dtype=np.float32).astype(np.float64, order="C")
-        wide *= queries[rows[part]]
-        scores[part] = wide.sum(axis=1)
+        span = slice(start, start + _PAIRS)
+        wide = np.asarray(documents[numbers[span]], dtype=np.float32).astype(np.float64, order="C")
+        wide *= queries[rows[span]]
+        scores[span] = wide.sum(axis=1)
     return scores
 
 
@@ -97,7 +97,7 @@ def at_least(values: FloatArray) -> Float32Array:
 def exact_scores(
     queries: Float32Array,
     rows: IntArray,
-    part: Rows,
+    chunk: Vectors,
     columns: IntArray,
     products: Float32Array,
     margin: Any,
@@ -105,17 +105,17 @@ def exact_scores(
     """`pair_scores`, each distinct pair computed once if there are many, held against their products.
 
     Args:
-        part: the documents that `columns` number: a chunk or all of them, any float type.
+        chunk: the documents that `columns` number: a chunk or all of them, any float type.
         products, margin: what the matrix product gave for the pairs, and how far off it may be, shape (n_pairs,).
 
     Raises:
         ImpreciseProductError: a product is further off.
     """
-    if len(rows) > len(part):  # near-equal scores everywhere: several thresholds of a query ask for the same pairs
-        keys, inverse = np.unique(rows * len(part) + columns, return_inverse=True)
-        scores: Float32Array = pair_scores(queries, keys // len(part), part, keys % len(part))[inverse.reshape(-1)]
+    if len(rows) > len(chunk):  # near-equal scores everywhere: several thresholds of a query ask for the same pairs
+        keys, inverse = np.unique(rows * len(chunk) + columns, return_inverse=True)
+        scores: Float32Array = pair_scores(queries, keys // len(chunk), chunk, keys % len(chunk))[inverse.reshape(-1)]
     else:
-        scores = pair_scores(queries, rows, part, columns)
+        scores = pair_scores(queries, rows, chunk, columns)
     if not (np.abs(products.astype(np.float64) - scores) <= margin).all():
         raise ImpreciseProductError(
             "matrix products are less precise than float32: turn off TF32 and bfloat16 products, or rank without a device"
@@ -123,7 +123,9 @@ def exact_scores(
     return scores
 
 
-def document_chunks(documents: Rows, first: int, end: int, size: int | None) -> Iterator[tuple[int, npt.NDArray[Any]]]:
+def document_chunks(
+    documents: Vectors, first: int, end: int, size: int | None
+) -> Iterator[tuple[int, npt.NDArray[Any]]]:
     """(number of the first document, vectors) for chunks of at most `size` documents (as many as fit 128 MiB if None).
 
     Vectors come as they are stored, shape (at most size, d): a view wherever the store gives one.
@@ -133,7 +135,7 @@ def document_chunks(documents: Rows, first: int, end: int, size: int | None) -> 
         yield start, np.asarray(documents[start : min(start + step, end)])
 
 
-def check(queries: Rows, documents: Rows, ties: IntArray) -> Float32Array:
+def check(queries: Vectors, documents: Vectors, ties: IntArray) -> Float32Array:
     """The queries in memory, float32, shape (n_queries, d).
 
     Raises:
@@ -151,5 +153,5 @@ def check(queries: Rows, documents: Rows, ties: IntArray) -> Float32Array:
 
 def lengths(queries: Float32Array) -> FloatArray:
     """float64, shape (n_queries,)."""
-    found: FloatArray = np.sqrt(np.einsum("ij,ij->i", queries, queries, dtype=np.float64))
-    return found
+    norms: FloatArray = np.sqrt(np.einsum("ij,ij->i", queries, queries, dtype=np.float64))
+    return norms

@@ -25,17 +25,17 @@ class ShardedRows:
     one shard is a view of its map; any other is a copy.
 
     Args:
-        parts: the maps, in order.
-        size: rows of every part but the last.
+        maps: in order.
+        size: rows of every map but the last.
     """
 
     ndim = 2
 
-    def __init__(self, parts: Sequence[npt.NDArray[Any]], size: int) -> None:
-        self._parts = list(parts)
+    def __init__(self, maps: Sequence[npt.NDArray[Any]], size: int) -> None:
+        self._maps = list(maps)
         self._size = size
-        self.shape: tuple[int, int] = (sum(map(len, parts)), int(parts[0].shape[1]))
-        self.dtype: np.dtype[Any] = parts[0].dtype
+        self.shape: tuple[int, int] = (sum(map(len, maps)), int(maps[0].shape[1]))
+        self.dtype: np.dtype[Any] = maps[0].dtype
 
     @property
     def nbytes(self) -> int:
@@ -45,7 +45,7 @@ class ShardedRows:
         return self.shape[0]
 
     def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> npt.NDArray[Any]:
-        if copy is False and (len(self._parts) > 1 or dtype not in (None, self.dtype)):
+        if copy is False and (len(self._maps) > 1 or dtype not in (None, self.dtype)):
             raise ValueError("several shards cannot become one array without a copy")
         return np.array(self[:], dtype=dtype) if copy else np.asarray(self[:], dtype=dtype)
 
@@ -66,25 +66,25 @@ class ShardedRows:
         flat = rows.reshape(-1).astype(np.int64)
         if len(flat) and not (-len(self) <= int(flat.min()) and int(flat.max()) < len(self)):
             raise IndexError(f"row number out of range for {len(self)} vectors")
-        found = self._rows(np.where(flat < 0, flat + len(self), flat))
-        return found[0] if rows.ndim == 0 else found
+        vectors = self._rows(np.where(flat < 0, flat + len(self), flat))
+        return vectors[0] if rows.ndim == 0 else vectors
 
     def _slice(self, start: int, end: int) -> npt.NDArray[Any]:
         pieces = []
         for number in range(start // self._size, -(-end // self._size)):
             offset = number * self._size
-            pieces.append(self._parts[number][max(start - offset, 0) : end - offset])
+            pieces.append(self._maps[number][max(start - offset, 0) : end - offset])
         if not pieces:
             return np.empty((0, self.shape[1]), dtype=self.dtype)
         return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
 
     def _rows(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
-        found = np.empty((len(rows), self.shape[1]), dtype=self.dtype)
+        vectors = np.empty((len(rows), self.shape[1]), dtype=self.dtype)
         numbers = rows // self._size
         for number in np.unique(numbers).tolist():
             here = np.flatnonzero(numbers == number)
-            found[here] = self._parts[number][rows[here] - number * self._size]
-        return found
+            vectors[here] = self._maps[number][rows[here] - number * self._size]
+        return vectors
 
 
 def write_shard(directory: Path, start: int, vectors: npt.NDArray[Any]) -> Path:
@@ -101,11 +101,11 @@ def write_shard(directory: Path, start: int, vectors: npt.NDArray[Any]) -> Path:
 
 def find_shards(directory: Path) -> dict[tuple[int, int], Path]:
     """Shards of a directory by (first row, end row); their contents are not looked at."""
-    found = {}
+    shards = {}
     for path in sorted(directory.glob("rows-*.npy")):
         if match := _NAME.fullmatch(path.name):
-            found[int(match[1]), int(match[2])] = path
-    return found
+            shards[int(match[1]), int(match[2])] = path
+    return shards
 
 
 def open_shard(path: Path, dtype: str, verify: bool) -> npt.NDArray[Any] | None:

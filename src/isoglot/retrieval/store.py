@@ -103,35 +103,27 @@ class EmbeddingStore:
         if isinstance(texts, Iterator):
             raise InputError("texts can be read only once; give a list, or an iterable that starts anew every time")
         digests = TextDigests.of(texts)
-        key = {
-            "format": _FORMAT,
-            "model": model_digest,
-            "settings": _settings(model),
-            "prompt": prompt,
-            "kind": kind,
-            "dtype": dtype,
-            "texts": digests.all(),
-        }
+        own = {"model": model_digest, "settings": _settings(model), "prompt": prompt, "kind": kind}
+        key = {"format": _FORMAT, **own, "dtype": dtype, "texts": digests.all()}
         directory = self.root / digest_json(key)
-        if (found := self._open(directory, dtype)) is not None:
-            return found
+        stored = self._open(directory, dtype)
+        if stored is not None:
+            return stored
         try:
             directory.mkdir(parents=True, exist_ok=True)
             with exclusive(directory / "lock", _WAITING if progress else ""):
-                if (found := self._open(directory, dtype)) is not None:  # made while this process waited
-                    return found
-                # an entry that was complete keeps its shard size, so that only what is damaged is made again
-                size = int((_read_meta(directory) or {}).get("shard_size", shard_size))
-                work = _Encoding(model, kind, dtype, directory, digests, size)
-                work.run(texts, batch_size, progress, self.verify)
-                about = {**key, "shape": [len(digests), work.width], "shard_size": work.size}
-                write_json(directory / _META, {**about, "shards": [path.name for path in work.paths]})
+                stored = self._open(directory, dtype)  # made while this process waited?
+                if stored is None:
+                    # an entry that was complete keeps its shard size, so that only what is damaged is made again
+                    size = int((_read_meta(directory) or {}).get("shard_size", shard_size))
+                    work = _Encoding(model, kind, dtype, directory, digests, size)
+                    write_json(directory / _META, {**key, **work.run(texts, batch_size, progress, self.verify)})
+                    stored = self._open(directory, dtype)
         except OSError as error:
             raise InputError(f"{directory}: cannot keep embeddings here ({error.strerror or error})") from None
-        found = self._open(directory, dtype)
-        if found is None:
+        if stored is None:
             raise InputError(f"{directory}: shards do not read back as they were written; is the disk sound?")
-        return found
+        return stored
 
     def size(self) -> int:
         """Bytes on disk of everything in the store."""
@@ -154,13 +146,11 @@ class EmbeddingStore:
         meta = _read_meta(directory)
         if meta is None:
             return None
-        parts = []
-        for name in meta["shards"]:
-            part = open_shard(directory / name, dtype, self.verify)
-            if part is None or part.shape[1] != meta["shape"][1]:
-                return None
-            parts.append(part)
-        rows = ShardedRows(parts, meta["shard_size"])
+        shards = [open_shard(directory / name, dtype, self.verify) for name in meta["shards"]]
+        whole = [shard for shard in shards if shard is not None and shard.shape[1] == meta["shape"][1]]
+        if len(whole) < len(shards):
+            return None
+        rows = ShardedRows(whole, meta["shard_size"])
         return rows if list(rows.shape) == meta["shape"] else None
 
 
@@ -173,44 +163,40 @@ class _Encoding:
         self.kind, self.dtype, self.directory, self.digests, self.size = kind, dtype, directory, digests, size
         self.model = model
         self.first = digests.first_rows()
-        self.parts: list[npt.NDArray[Any]] = []
-        self.paths: list[Path] = []
+        self.shards: list[npt.NDArray[Any]] = []
 
-    @property
-    def width(self) -> int:
-        return int(self.parts[0].shape[1])
-
-    def run(self, texts: Iterable[str], batch_size: int | None, progress: bool, verify: bool) -> None:
+    def run(self, texts: Iterable[str], batch_size: int | None, progress: bool, verify: bool) -> dict[str, Any]:
+        """Make the missing shards; returns what `meta.json` says of all of them."""
         there = find_shards(self.directory)
         source = iter(texts)
+        paths = []
         label = "encode queries" if self.kind == "query" else "encode passages"
         with tqdm(total=len(self.digests), desc=label, disable=not progress, unit="text") as bar:
             for start in range(0, len(self.digests), self.size):
                 rows = np.arange(start, min(start + self.size, len(self.digests)))
-                part = self._texts(source, rows)
+                shard_texts = self._texts(source, rows)
                 path = there.pop((start, start + len(rows)), None)
-                held = None if path is None else open_shard(path, self.dtype, verify)
-                if path is None or held is None:
+                vectors = None if path is None else open_shard(path, self.dtype, verify)
+                if path is None or vectors is None:
                     self._forget(rows, path, there)
-                    vectors = self._encode(part, rows, bar.update, batch_size)
-                    path = write_shard(self.directory, start, vectors)
-                    held = np.load(path, mmap_mode="r", allow_pickle=False)
-                self.parts.append(held)
-                self.paths.append(path)
+                    path = write_shard(self.directory, start, self._encode(shard_texts, rows, bar.update, batch_size))
+                    vectors = np.load(path, mmap_mode="r", allow_pickle=False)
+                self.shards.append(vectors)
+                paths.append(path)
                 bar.update(start + len(rows) - bar.n)  # texts that were there or came twice
         if next(source, None) is not None:
             raise InputError(_CHANGED)
         for path in there.values():  # of an interrupted run with another shard size
             path.unlink(missing_ok=True)
+        shape = [len(self.digests), self.shards[0].shape[1]]
+        return {"shape": shape, "shard_size": self.size, "shards": [path.name for path in paths]}
 
     def _texts(self, source: Iterator[str], rows: IntArray) -> list[str]:
         """The texts of a shard, which must be those of the first reading."""
-        part = list(itertools.islice(source, len(rows)))
-        if len(part) != len(rows) or any(
-            text_digest(text) != self.digests[row] for text, row in zip(part, rows.tolist())
-        ):
+        texts = list(itertools.islice(source, len(rows)))
+        if [text_digest(text) for text in texts] != [self.digests[row] for row in rows.tolist()]:
             raise InputError(_CHANGED)
-        return part
+        return texts
 
     def _forget(self, rows: IntArray, path: Path | None, there: dict[tuple[int, int], Path]) -> None:
         """Delete a damaged shard, and later ones that copied vectors from it: a new vector may differ in its last bits.
@@ -219,29 +205,28 @@ class _Encoding:
         """
         if path is not None:
             path.unlink(missing_ok=True)
-        for start, end in [place for place in there if place[0] > rows[-1]]:
+        for start, end in [span for span in there if span[0] > rows[-1]]:
             copied = self.first[start : min(end, len(self.first))]
             if ((copied >= rows[0]) & (copied <= rows[-1])).any():
                 there.pop((start, end)).unlink(missing_ok=True)
 
     def _encode(
-        self, part: list[str], rows: IntArray, watch: Callable[[int], Any], batch_size: int | None
+        self, texts: list[str], rows: IntArray, watch: Callable[[int], Any], batch_size: int | None
     ) -> npt.NDArray[Any]:
         """Vectors of one shard: new texts from the model, others from the row in which they stood first."""
         first, start = self.first[rows], int(rows[0])
         new = np.flatnonzero(first == rows)
-        done = None
+        encoded = None
         if len(new):
-            texts = [part[i] for i in new.tolist()]
-            made = encode_texts(self.model, texts, self.kind, batch_size, progress=False, watch=watch)
-            done = made.astype(self.dtype)
-        width = self.width if done is None or self.parts else done.shape[1]
+            fresh = [texts[i] for i in new.tolist()]
+            encoded = encode_texts(self.model, fresh, self.kind, batch_size, progress=False, watch=watch)
+        width = self.shards[0].shape[1] if encoded is None or self.shards else encoded.shape[1]
         vectors = np.empty((len(rows), width), dtype=self.dtype)
-        if done is not None:
-            vectors[new] = done
+        if encoded is not None:
+            vectors[new] = encoded.astype(self.dtype)
         earlier = np.flatnonzero(first < start)
         if len(earlier):
-            vectors[earlier] = ShardedRows(self.parts, self.size)[first[earlier]]
+            vectors[earlier] = ShardedRows(self.shards, self.size)[first[earlier]]
         again = np.flatnonzero((first >= start) & (first < rows))
         vectors[again] = vectors[first[again] - start]
         return vectors
@@ -258,15 +243,16 @@ def _read_meta(directory: Path) -> dict[str, Any] | None:
 
 def _settings(model: Any) -> Any:
     """What decides a vector besides the weights: tokenizer, sequence length, dimensions, the modules and their settings."""
-    found: dict[str, Any] = {
+    settings: dict[str, Any] = {
         name: str(getattr(model, name)) for name in ("max_seq_length", "truncate_dim") if hasattr(model, name)
     }
     tokenizer = getattr(model, "tokenizer", None)
     if hasattr(tokenizer, "backend_tokenizer"):
-        found["tokenizer"] = digest_strings([description(tokenizer)])
+        settings["tokenizer"] = digest_strings([description(tokenizer)])
     children = model.children() if hasattr(model, "children") else ()
-    modules = [(type(one).__name__, one.get_config_dict()) for one in children if hasattr(one, "get_config_dict")]
-    return {
-        **found,
-        "modules": [[name, {key: str(value) for key, value in config.items()}] for name, config in modules],
-    }
+    settings["modules"] = [
+        [type(module).__name__, {key: str(value) for key, value in module.get_config_dict().items()}]
+        for module in children
+        if hasattr(module, "get_config_dict")
+    ]
+    return settings

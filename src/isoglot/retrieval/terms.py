@@ -27,17 +27,17 @@ def terms(text: str) -> list[str]:
     """
     folded = unicodedata.normalize("NFKC", text).casefold()
     folded = unicodedata.normalize("NFC", unicodedata.normalize("NFD", folded).translate(_DROPPED))
-    found: list[str] = []
+    words: list[str] = []
     for match in _pattern().finditer(folded):
         run = match.group()
         if match.lastgroup == "word":
-            found.append(run)
+            words.append(run)
             continue
         characters = _clusters(run)
         if len(characters) == 1:
-            found.append(characters[0])
-        found += ["".join(pair) for pair in zip(characters, characters[1:])]
-    return found
+            words.append(characters[0])
+        words += ["".join(pair) for pair in zip(characters, characters[1:])]
+    return words
 
 
 def _clusters(run: str) -> list[str]:

@@ -7,12 +7,12 @@ import numpy as np
 from isoglot.records import Float32Array, IntArray
 from isoglot.retrieval.candidates import Candidates
 from isoglot.retrieval.engines import engine
-from isoglot.retrieval.scoring import QUERY_CHUNK, TOP_CHUNK, Rows, check, document_chunks, lengths, margins
+from isoglot.retrieval.scoring import QUERY_CHUNK, TOP_CHUNK, Vectors, check, document_chunks, lengths, margins
 
 
 def top_k(
-    queries: Rows,
-    documents: Rows,
+    queries: Vectors,
+    documents: Vectors,
     k: int,
     ties: IntArray,
     *,
@@ -48,13 +48,13 @@ def top_k(
     blocks = [slice(start, min(start + query_chunk, len(held))) for start in range(0, len(held), query_chunk)]
     candidates = [Candidates(held[rows], documents, width, ties) for rows in blocks]
     size = document_chunk or (TOP_CHUNK if device is None else None)
-    for begin, part in document_chunks(documents, first, end, size):
-        longest = max(longest, products.load(part))
+    for begin, chunk in document_chunks(documents, first, end, size):
+        longest = max(longest, products.load(chunk))
         margin = margins(norms, longest, held.shape[1])
         for rows, among in zip(blocks, candidates):
             scores = products.scores(rows)
-            for lines, columns, found in scores.reaching(among.floor(margin[rows]), width, margin[rows]):
-                among.add(lines, begin + columns, found, margin[rows])
+            for lines, columns, reached in scores.reaching(among.floor(margin[rows]), width, margin[rows]):
+                among.add(lines, begin + columns, reached, margin[rows])
     best = [among.best(margin[rows]) for rows, among in zip(blocks, candidates)]
     if not best:
         return np.empty((0, width), dtype=np.int64), np.empty((0, width), dtype=np.float32)

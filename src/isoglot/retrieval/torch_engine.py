@@ -1,4 +1,4 @@
-"""The torch engine of `isoglot.retrieval.engines`: products and comparisons on a GPU. Imports torch, so load it late."""
+"""The torch engine of `isoglot.retrieval.products`: products and comparisons on a GPU. Imports torch, so load it late."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 
 from isoglot.records import Float32Array, FloatArray, IntArray
-from isoglot.retrieval.engines import Around, Scores, longest_of
+from isoglot.retrieval.products import Around, Scores, longest_of
 from isoglot.retrieval.scoring import at_most
 
 # elements of a score matrix that are compared at once: bounds the masks, and the pairs where all scores are alike
@@ -29,16 +29,16 @@ class TorchEngine:
     def __init__(self, queries: Float32Array, device: str) -> None:
         self._device = torch.device(device)
         self._queries = torch.from_numpy(queries).to(self._device)
-        self._part = self._queries[:0]
+        self._chunk = self._queries[:0]
 
-    def load(self, part: npt.NDArray[Any]) -> float:
+    def load(self, chunk: npt.NDArray[Any]) -> float:
         # a copy, since torch warns of read-only maps; float16 is cast on the device: half the transfer
-        self._part = torch.from_numpy(np.array(part)).to(self._device).to(torch.float32)
-        return longest_of(float((self._part * self._part).sum(dim=1).max().item()))
+        self._chunk = torch.from_numpy(np.array(chunk)).to(self._device).to(torch.float32)
+        return longest_of(float((self._chunk * self._chunk).sum(dim=1).max().item()))
 
     def scores(self, rows: slice) -> Scores:
         with _full_precision():
-            return _TorchScores(self._queries[rows] @ self._part.T)
+            return _TorchScores(self._queries[rows] @ self._chunk.T)
 
 
 class _TorchScores:
@@ -50,17 +50,17 @@ class _TorchScores:
     ) -> Iterator[Around]:
         n = self._products.shape[1]
         step = max(1, _ELEMENTS // n)
-        place = torch.arange(n, device=self._products.device)
+        column = torch.arange(n, device=self._products.device)
         for start in range(0, len(rows), step):
-            part = slice(start, min(start + step, len(rows)))
-            lines = self._products[self._put(rows[part])]
-            greater = lines > self._put(high[part])[:, None]
-            near = (lines >= self._put(low[part])[:, None]) ^ greater
+            span = slice(start, min(start + step, len(rows)))
+            lines = self._products[self._put(rows[span])]
+            greater = lines > self._put(high[span])[:, None]
+            near = (lines >= self._put(low[span])[:, None]) ^ greater
             which, columns = torch.nonzero(near, as_tuple=True)
             above = greater.sum(dim=1)
-            greater &= (place >= self._put(first[part])[:, None]) & (place < self._put(last[part])[:, None])
+            greater &= (column >= self._put(first[span])[:, None]) & (column < self._put(last[span])[:, None])
             yield Around(
-                part,
+                span,
                 _take(above),
                 _take(greater.sum(dim=1)),
                 start + _take(which),
@@ -74,12 +74,12 @@ class _TorchScores:
         n = self._products.shape[1]
         step = max(1, _ELEMENTS // n)
         for start in range(0, len(floor), step):
-            part = slice(start, min(start + step, len(floor)))
-            lines = self._products[part]
-            least = floor[part]
+            span = slice(start, min(start + step, len(floor)))
+            lines = self._products[span]
+            least = floor[span]
             if n > width:
                 best = _take(torch.topk(lines, width, dim=1).values[:, -1])
-                least = np.maximum(least, at_most(best - 2 * margin[part]))
+                least = np.maximum(least, at_most(best - 2 * margin[span]))
             rows, columns = torch.nonzero(lines >= self._put(least)[:, None], as_tuple=True)
             yield start + _take(rows), _take(columns), _take(lines[rows, columns])
 
@@ -87,10 +87,10 @@ class _TorchScores:
         return torch.from_numpy(np.ascontiguousarray(array)).to(self._products.device)
 
 
-def multiply_on_cpu(queries: Float32Array, part: Float32Array, out: Float32Array) -> None:
-    """out = queries @ part.T, by torch on numpy's memory; all writable."""
+def multiply_on_cpu(queries: Float32Array, chunk: Float32Array, out: Float32Array) -> None:
+    """out = queries @ chunk.T, by torch on numpy's memory; all writable."""
     with _full_precision():
-        torch.mm(torch.from_numpy(queries), torch.from_numpy(part).T, out=torch.from_numpy(out))
+        torch.mm(torch.from_numpy(queries), torch.from_numpy(chunk).T, out=torch.from_numpy(out))
 
 
 def cast_on_cpu(half: npt.NDArray[np.float16], out: Float32Array) -> None:

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from isoglot.evaluation.report import grid
 from isoglot.study.jobs import Job
 from isoglot.study.results import read_log
+from isoglot.tables import text_table
 
 if TYPE_CHECKING:
     from isoglot.study.pool import Running
@@ -73,7 +73,7 @@ class Display:
         foot = f"{self.done} of {self.total} done, {len(waiting)} waiting"
         foot += "" if left is None else f", about {clock(left)} left"
         if self._live:
-            self._draw([*grid([["cell", "state", "step", "loss", "time", "left"], *rows], text_columns=2), foot])
+            self._draw([*text_table([["cell", "state", "step", "loss", "time", "left"], *rows], text_columns=2), foot])
         else:
             for row in rows:
                 self.say(f"{row[0]}: {row[1]}, step {row[2]}, loss {row[3]}, {row[4]}")

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from isoglot.errors import InputError
-from isoglot.evaluation.report import grid
 from isoglot.files import read_json, write_json
 from isoglot.study.runs import SCHEMA
 from isoglot.study.spec import StudySpec
+from isoglot.tables import text_table
 
 RESULT_KEYS = ("settings", "bias", "per_language", "counts", "digests")
 """Keys of a result's summary that a cell's record repeats."""
@@ -111,7 +111,7 @@ def summary_lines(results: Mapping[str, Any], home: Path, answer: str = "") -> l
             rows.append([benchmark, base, label, *shown, distance, str(len(part))])
         best.append(_best(groups, benchmark, base, setting, measure))
     failed = sum(cell["status"] == "failed" for cell in results["cells"])
-    lines = [*opening, "", f"{measure}, means over seeds", *grid(rows, text_columns=3), "", *best]
+    lines = [*opening, "", f"{measure}, means over seeds", *text_table(rows, text_columns=3), "", *best]
     if failed:
         lines += ["", f"{failed} of {len(results['cells'])} cells failed; the same command tries them again"]
     return [*lines, "", str(home / "report.html")]

@@ -1,4 +1,4 @@
-"""Exact ranks of any ranker that scores documents itself instead of embedding them: BM25, a cross-encoder, an API.
+"""Rankings of a benchmark: by vectors, or by a ranker that scores documents itself (BM25, a cross-encoder, an API).
 
 The order is that of `isoglot.retrieval.ranks`: by score, equal scores by the hash of the document id. Lexical rankers
 need that rule more than others: most documents share no word with a query and all have the score zero.
@@ -6,20 +6,69 @@ need that rule more than others: most documents share no word with a query and a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 
 from isoglot.data.benchmarks.qrels import judgments_of
 from isoglot.errors import InputError
-from isoglot.evaluation.trec import Search, bounds
 from isoglot.records import Benchmark, Float32Array, IntArray
-from isoglot.retrieval.ranks import Ranks
+from isoglot.retrieval.ranks import Ranks, exact_ranks
+from isoglot.retrieval.scoring import Vectors
 from isoglot.retrieval.ties import pooled_ties
+from isoglot.retrieval.topk import top_k
+
+Search = Callable[[str | None, int], tuple[IntArray, Float32Array]]
+"""(document language or None for all, k) -> document numbers and scores of ALL queries, best first, (n_queries, <= k)."""
 
 # scores held at once: 2**25 float32 are 128 MiB
 _AT_ONCE = 1 << 25
+
+
+def bounds(benchmark: Benchmark, language: str | None) -> tuple[int, int]:
+    """First and end document number of a language; of all documents when it is None."""
+    if language is None:
+        return 0, benchmark.n_documents
+    number = benchmark.corpus_languages.index(language)
+    first, end = benchmark.document_offsets()[number : number + 2].tolist()
+    return first, end
+
+
+def rank_benchmark(
+    benchmark: Benchmark, queries: Vectors, documents: Vectors, ties: IntArray | None = None, device: str | None = None
+) -> Ranks:
+    """Exact ranks of all judged documents of a benchmark, from vectors in pooled order; see `exact_ranks`."""
+    return exact_ranks(
+        queries,
+        documents,
+        benchmark.indptr,
+        benchmark.relevant,
+        pooled_ties(benchmark) if ties is None else ties,
+        benchmark.document_offsets(),
+        device=device,
+    )
+
+
+def vector_search(
+    benchmark: Benchmark,
+    queries: Vectors,
+    documents: Vectors,
+    *,
+    device: str | None = None,
+    ties: IntArray | None = None,
+) -> Search:
+    """Rankings by inner product; `device` and `ties` as in `top_k` (ties: those of the benchmark when None).
+
+    All queries are searched at once and against all documents, also for one language: a matrix product of another shape
+    need not have the same last bits as the one that `exact_ranks` counts in.
+    """
+    order = pooled_ties(benchmark) if ties is None else ties
+
+    def search(language: str | None, k: int) -> tuple[IntArray, Float32Array]:
+        return top_k(queries, documents, k, order, within=bounds(benchmark, language), device=device)
+
+    return search
 
 
 class Scorer(Protocol):
@@ -64,10 +113,10 @@ def ranks_from_scores(benchmark: Benchmark, scorer: Scorer) -> Ranks:
     judged = judgments_of(benchmark)
     ranks = Ranks(np.zeros(len(judged.queries), dtype=np.int64), np.zeros(len(judged.queries), dtype=np.int64))
     for language in (None, *benchmark.corpus_languages):
-        first, end = (0, benchmark.n_documents) if language is None else bounds(benchmark, language)
+        first, end = bounds(benchmark, language)
         target = ranks.pooled if language is None else ranks.own
         here = np.flatnonzero((judged.documents >= first) & (judged.documents < end))
-        place = ties[first:end]
+        order = ties[first:end]
         # judgments are sorted by query, so those of a query are neighbours
         numbers, starts = np.unique(judged.queries[here], return_index=True)
         spans = dict(zip(numbers.tolist(), zip(starts.tolist(), [*starts[1:].tolist(), len(here)])))
@@ -76,7 +125,7 @@ def ranks_from_scores(benchmark: Benchmark, scorer: Scorer) -> Ranks:
             for j in here[low:high].tolist():
                 document = int(judged.documents[j]) - first
                 score = line[document]
-                tied = np.count_nonzero((line == score) & (place < place[document]))
+                tied = np.count_nonzero((line == score) & (order < order[document]))
                 target[j] = 1 + np.count_nonzero(line > score) + tied
     return ranks
 
@@ -86,7 +135,7 @@ def scored_search(benchmark: Benchmark, scorer: Scorer) -> Search:
     ties = pooled_ties(benchmark)
 
     def search(language: str | None, k: int) -> tuple[IntArray, Float32Array]:
-        first, end = (0, benchmark.n_documents) if language is None else bounds(benchmark, language)
+        first, end = bounds(benchmark, language)
         width = min(k, end - first)
         best = np.empty((benchmark.n_queries, width), dtype=np.int64)
         values = np.empty((benchmark.n_queries, width), dtype=np.float32)
@@ -105,10 +154,10 @@ def _lines(scorer: Scorer, queries: IntArray, language: str | None, width: int) 
     """(query, its scores) in chunks of bounded size."""
     step = max(1, min(512, _AT_ONCE // max(width, 1)))
     for start in range(0, len(queries), step):
-        part = queries[start : start + step]
-        scores = scorer.scores(part, language)
-        if scores.shape != (len(part), width):
-            raise InputError(f"the ranker gave scores of shape {scores.shape}, expected {(len(part), width)}")
+        chunk = queries[start : start + step]
+        scores = scorer.scores(chunk, language)
+        if scores.shape != (len(chunk), width):
+            raise InputError(f"the ranker gave scores of shape {scores.shape}, expected {(len(chunk), width)}")
         if not np.isfinite(scores).all():
             raise InputError("the ranker gave a score that is NaN or infinite")
-        yield from zip(part.tolist(), scores, strict=True)
+        yield from zip(chunk.tolist(), scores, strict=True)

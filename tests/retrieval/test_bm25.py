@@ -11,13 +11,20 @@ import pytest
 
 from isoglot.data.benchmarks.qrels import Judgments, make_benchmark
 from isoglot.errors import InputError
-from isoglot.evaluation import scored
 from isoglot.evaluation.cells import make_rows
-from isoglot.evaluation.measures import compute, parse_measure
-from isoglot.evaluation.ranking import rank_benchmark
-from isoglot.evaluation.scored import Ranker, ranks_from_scores, scored_search
-from isoglot.evaluation.trec import Search, bounds, export_runs, vector_search
+from isoglot.evaluation.measures import parse_measure
+from isoglot.evaluation.trec import export_runs
 from isoglot.records import Benchmark, Float32Array, IntArray, Texts
+from isoglot.retrieval import rankings
+from isoglot.retrieval.rankings import (
+    Ranker,
+    Search,
+    bounds,
+    rank_benchmark,
+    ranks_from_scores,
+    scored_search,
+    vector_search,
+)
 from isoglot.retrieval.terms import terms
 from tests.evaluation.exports import coarse, toy
 from tests.evaluation.test_trec import figures
@@ -57,7 +64,7 @@ class Products:
 
 @pytest.mark.parametrize("at_once", [1, 200, 1 << 25])
 def test_ranks_from_scores_are_exact_ranks(monkeypatch: pytest.MonkeyPatch, at_once: int) -> None:
-    monkeypatch.setattr(scored, "_AT_ONCE", at_once)
+    monkeypatch.setattr(rankings, "_AT_ONCE", at_once)
     benchmark = toy()
     model = coarse(benchmark)
     ours = ranks_from_scores(benchmark, Products(benchmark))
@@ -127,7 +134,7 @@ def test_bm25_ranks(words: Benchmark, tmp_path: Path) -> None:
     assert isinstance(ranker, Ranker)
     ranks = ranker.rank(words)
     mono = make_rows("mono", words, ranks)
-    assert compute(parse_measure("AP"), mono.ranked).tolist()[:2] == [1.0, 1.0]
+    assert parse_measure("AP")(mono.ranked).tolist()[:2] == [1.0, 1.0]
     # r shares no term with anything: all scores are zero and the hash decides; equal texts are told apart by it too
     pooled = ranks.pooled[4:].tolist()
     assert len(set(pooled)) == 2
@@ -136,7 +143,7 @@ def test_bm25_ranks(words: Benchmark, tmp_path: Path) -> None:
     for cell in cells:
         theirs = figures(tmp_path, cell, 1000)
         rows = make_rows(cell.setting, words, ranks)
-        values = compute(parse_measure("AP"), rows.ranked)
+        values = parse_measure("AP")(rows.ranked)
         mine = {}
         ids = [key for _, key, _ in words.pooled_queries()]
         names = ["*", *words.corpus_languages]

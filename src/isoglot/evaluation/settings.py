@@ -1,0 +1,84 @@
+"""What `isoglot evaluate`, `isoglot.evaluate` and a study's `evaluate:` can be asked for; each default and limit once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer
+
+from isoglot.data.benchmarks.qrels import restrict
+from isoglot.errors import InputError
+from isoglot.evaluation.cells import parse_settings
+from isoglot.evaluation.measures import default_measures, parse_measures
+from isoglot.records import SETTINGS, Benchmark
+from isoglot.settings import Settings
+
+# settings that a study's digest names only where they are not the default
+_UNNAMED: dict[str, Any] = {"passage": "title+text", "allow_missing": False}
+
+
+class EvaluateSettings(Settings):
+    """What is measured, and which part of the benchmark it is measured on."""
+
+    measures: tuple[str, ...] = Field(
+        default_factory=default_measures, description="what is computed, by ir_measures' names"
+    )
+    settings: tuple[str, ...] = Field(default=SETTINGS, description=f"of {', '.join(SETTINGS)}")
+    languages: tuple[str, ...] = Field(default=(), description="restrict queries and corpora; all where none is given")
+    context: Literal["sentence", "paragraph"] = Field(
+        default="sentence",
+        description="benchmarks of answer sentences: encode a candidate alone or with its paragraph (LAReQA's variant)",
+    )
+    corpus_sample: int | None = Field(
+        default=None, ge=0, description="only judged passages and so many others per language (not comparable)"
+    )
+    sample_seed: int = Field(default=0, ge=0, description="of that sample")
+    batch_size: int | None = Field(default=None, ge=1, description="texts per forward pass; 64 where it is not given")
+    passage: Literal["title+text", "text"] = Field(
+        default="title+text", description="what is encoded of passages with titles"
+    )
+    allow_missing: bool = Field(
+        default=False, description="leave out judged passages that the corpus lacks (miracl, mr-tydi)"
+    )
+
+    @field_validator("measures", mode="before")
+    @classmethod
+    def _spelled(cls, value: Any) -> Any:
+        return tuple(map(str, value)) if isinstance(value, Iterable) and not isinstance(value, str) else value
+
+    @field_validator("measures", "settings")
+    @classmethod
+    def _known(cls, value: tuple[str, ...], info: Any) -> tuple[str, ...]:
+        try:
+            (parse_measures if info.field_name == "measures" else parse_settings)(value)
+        except InputError as error:
+            raise ValueError(str(error)) from None
+        return value
+
+    @model_serializer(mode="wrap")
+    def _short(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {key: value for key, value in handler(self).items() if key not in _UNNAMED or value != _UNNAMED[key]}
+
+    @classmethod
+    def of(cls, **given: Any) -> EvaluateSettings:
+        """Settings of keyword arguments, where None stands for the default."""
+        return cls(**{key: value for key, value in given.items() if value is not None})
+
+    def load(self, benchmark: str | Path | Benchmark, data_dir: str | Path | None = None) -> Benchmark:
+        """The benchmark as it is to be measured, see `load_benchmark`; one that is loaded keeps all but other languages."""
+        from isoglot.data.benchmarks.load import load_benchmark
+
+        if isinstance(benchmark, Benchmark):
+            return restrict(benchmark, self.languages or None)
+        return load_benchmark(
+            benchmark,
+            languages=self.languages or None,
+            context=self.context,
+            data_dir=data_dir,
+            passage=self.passage,
+            corpus_sample=self.corpus_sample,
+            sample_seed=self.sample_seed,
+            allow_missing=self.allow_missing,
+        )

@@ -1,0 +1,22 @@
+"""Indexes by name: one file per member, each a settings model whose `open()` gives a `SearchIndex`."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from isoglot.registry import Registry
+from isoglot.retrieval.search import SearchIndex
+from isoglot.settings import Member
+
+
+class Index(Member):
+    """Settings of an index; a subclass is a member of `INDEXES`."""
+
+    name: ClassVar[str]
+
+    def open(self) -> SearchIndex:
+        """An index with these settings; empty unless the settings name one that is kept elsewhere."""
+        raise NotImplementedError
+
+
+INDEXES: Registry[type[Index]] = Registry("index", __name__)
