@@ -179,7 +179,7 @@ def _check(options: argparse.Namespace) -> tuple[Sequence[str], list[str]]:
     from isoglot.errors import InputError
     from isoglot.evaluation.cells import parse_settings
     from isoglot.evaluation.measures import parse_measure
-    from isoglot.evaluation.plots import check_formats
+    from isoglot.evaluation.pictures import check_formats
 
     for name in ("batch_size", "trec_depth"):
         if (value := getattr(options, name)) < 1:
@@ -231,7 +231,7 @@ def _model(options: argparse.Namespace, benchmark: Benchmark) -> Any:
 def _report(options: argparse.Namespace, result: Result, measures: Sequence[str]) -> None:
     """Write what was asked for beside the result, and print."""
     from isoglot.evaluation.mteb_results import write_mteb_results
-    from isoglot.evaluation.plots import write_plots
+    from isoglot.evaluation.pictures import write_plots
     from isoglot.evaluation.report import format_table
     from isoglot.evaluation.tables import paper_table
 
