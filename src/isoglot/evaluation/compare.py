@@ -1,28 +1,25 @@
-"""Compare systems from their result files: differences, intervals, tests, effect sizes, wins."""
+"""Compare systems from their result files: differences, intervals, tests, effect sizes, wins.
+
+`compare` is every system against the first in every setting. For other questions (averages with intervals, any two of many
+systems, some languages only, a margin, a family of tests of one's own) there is `isoglot.evaluation.contrasts`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from isoglot.errors import InputError, unknown
 from isoglot.evaluation import significance
 from isoglot.evaluation.comparison import FALSE_DISCOVERY_RATE, CellDifference, Comparison, Difference
-from isoglot.evaluation.matching import (
-    RANK_DISTANCE,
-    Matched,
-    System,
-    match,
-    measures_of,
-    require_comparable,
-    settings_of,
-)
+from isoglot.evaluation.contrasts import Contrast, PairedRows
+from isoglot.evaluation.matching import RANK_DISTANCE, System, measures_of, require_comparable, settings_of
 from isoglot.evaluation.measures import parse_measure
 from isoglot.evaluation.multiple import benjamini_hochberg, holm
 from isoglot.evaluation.significance import ALPHA
-from isoglot.records import SETTINGS, FloatArray
+from isoglot.records import SETTINGS
 
 COMPARED_SETTINGS = (*SETTINGS, RANK_DISTANCE)
 _EQUAL = 1e-12  # differences below are rounding
@@ -62,11 +59,9 @@ def compare(
     chosen, notes = _settings(systems, settings)
     differences: list[Difference] = []
     for setting in chosen:
-        name = RANK_DISTANCE if setting == RANK_DISTANCE else column
-        matched = match(systems, setting, name)
-        if matched.cells.n_groups < 2:
-            raise InputError(f"setting '{setting}': all queries are of one group; an interval needs at least two")
-        differences += _against_first(systems, matched, setting, name, resamples, seed)
+        rows = PairedRows(systems, setting, column, resamples=resamples, seed=seed)
+        reference, *others = rows.names
+        differences += [_difference(rows.contrast(reference, other)) for other in others]
     adjusted = holm([item.p for item in differences])
     summary = systems[0].results[0].summary
     return Comparison(
@@ -120,81 +115,50 @@ def _settings(systems: Sequence[System], names: Sequence[str] | None) -> tuple[l
     return [setting for setting in COMPARED_SETTINGS if setting in names], []
 
 
-def _against_first(
-    systems: Sequence[System], matched: Matched, setting: str, measure: str, resamples: int, seed: int
-) -> list[Difference]:
-    """Every system but the first against the first, all over the same resamples."""
-    averages = significance.bootstrap_averages(matched.cells, np.concatenate(matched.values), resamples, seed)
-    ends = np.cumsum([len(values) for values in matched.values])
-    per_system = np.split(averages, ends[:-1], axis=1)
-    means = [values.mean(axis=0) for values in matched.values]
-    found = []
-    for system, after, resampled in list(zip(systems, means, per_system))[1:]:
-        distribution = significance.bootstrap_difference(per_system[0], resampled, seed)
-        options = _Options(distribution, resamples, seed)
-        found.append(_difference(system.name, setting, measure, matched, means[0], after, options))
-    return found
-
-
-@dataclass(frozen=True)
-class _Options:
-    """Bootstrap values of the difference, shape (resamples,), and what the permutation test is to use."""
-
-    distribution: FloatArray
-    resamples: int
-    seed: int
-
-
-def _difference(
-    name: str, setting: str, measure: str, matched: Matched, before: FloatArray, after: FloatArray, options: _Options
-) -> Difference:
-    """One system against the reference, by the rows' means over training seeds; p_holm is still p."""
-    cells, higher_is_better = matched.cells, setting != RANK_DISTANCE
-    parts = significance.contributions(cells, after - before)
-    p = significance.sign_flip(parts, options.resamples, options.seed)
-    grouped = significance.contributions(cells, after - before, by_group=True)[:, :1]
-    by_cell, reference, value = _cells(matched, before, after, p[1:])
-    gains = np.array([cell.difference for cell in by_cell]) * (1 if higher_is_better else -1)
-    found = np.array([cell.p_adjusted for cell in by_cell]) <= FALSE_DISCOVERY_RATE
+def _difference(contrast: Contrast) -> Difference:
+    """A contrast with all its figures; p_holm is still p."""
+    parts, cells = contrast.by_id, contrast.rows.cells
+    by_cell, reference, value = _by_cell(contrast)
+    gains = np.array([cell.difference for cell in by_cell]) * (1 if contrast.higher_is_better else -1)
+    significant = np.array([cell.p_adjusted for cell in by_cell]) <= FALSE_DISCOVERY_RATE
     better, worse = gains > _EQUAL, gains < -_EQUAL
-    standard_error = float(options.distribution.std(ddof=1))
+    standard_error = float(contrast.distribution.std(ddof=1))
     return Difference(
-        system=name,
-        setting=setting,
-        measure=measure,
-        higher_is_better=higher_is_better,
+        system=contrast.system,
+        setting=contrast.setting,
+        measure=contrast.measure,
+        higher_is_better=contrast.higher_is_better,
         n_ids=cells.n_units,
         n_groups=cells.n_groups,
         reference=reference,
         value=value,
         difference=value - reference,
         relative=(value - reference) / reference if reference else None,
-        interval=significance.percentile_interval(options.distribution, 1 - ALPHA),
-        interval_90=significance.percentile_interval(options.distribution, 1 - 2 * ALPHA),
+        interval=contrast.interval(),
+        interval_90=contrast.interval(1 - 2 * ALPHA),
         standard_error=standard_error,
-        p=float(p[0]),
-        p_holm=float(p[0]),
-        p_group=float(significance.sign_flip(grouped, options.resamples, options.seed)[0]),
+        p=float(contrast.p_id[0]),
+        p_holm=float(contrast.p_id[0]),
+        p_group=contrast.p_group,
         effect_size=significance.effect_size(parts[:, 0]),
         wins=int(better.sum()),
         ties=int((~better & ~worse).sum()),
         losses=int(worse.sum()),
-        significant_wins=int((better & found).sum()),
-        significant_losses=int((worse & found).sum()),
+        significant_wins=int((better & significant).sum()),
+        significant_losses=int((worse & significant).sum()),
         resolvable=significance.resolvable(standard_error) if standard_error > _EQUAL else None,
         cells=by_cell,
     )
 
 
-def _cells(
-    matched: Matched, before: FloatArray, after: FloatArray, p: FloatArray
-) -> tuple[tuple[CellDifference, ...], float, float]:
+def _by_cell(contrast: Contrast) -> tuple[tuple[CellDifference, ...], float, float]:
     """The cells, and the macro-averages of reference and system."""
-    means = [significance.cell_means(matched.cells, values) for values in (before, after)]
-    columns = [matched.cells.sizes, *means, means[1] - means[0], p, benjamini_hochberg(p)]
-    rows = zip(matched.names, *(column.tolist() for column in columns))
-    found = tuple(CellDifference(*pair, *numbers) for pair, *numbers in rows)
-    return found, float(means[0].mean()), float(means[1].mean())
+    cells, p = contrast.rows.cells, contrast.p_id[1:]
+    before, after = (significance.cell_means(cells, values) for values in (contrast.before, contrast.after))
+    columns = [cells.sizes, before, after, after - before, p, benjamini_hochberg(p)]
+    rows = zip(contrast.rows.names, *(column.tolist() for column in columns))
+    by_cell = tuple(CellDifference(*pair, *numbers) for pair, *numbers in rows)
+    return by_cell, float(before.mean()), float(after.mean())
 
 
 def _notes(systems: Sequence[System], differences: Sequence[Difference]) -> list[str]:

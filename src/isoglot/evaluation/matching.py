@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,12 @@ class System:
     results: tuple[Result, ...]
     places: tuple[str, ...]
 
+    @property
+    def n_models(self) -> int:
+        """Training seeds with a model of their own: the very same model twice tells nothing about a recipe."""
+        digests = [result.summary["digests"].get("model") for result in self.results]
+        return len({digest for digest in digests if digest}) + sum(not digest for digest in digests)
+
 
 @dataclass(frozen=True)
 class Matched:
@@ -48,6 +54,17 @@ class Matched:
     names: list[tuple[str, str]]
     cells: Cells
     values: list[FloatArray]
+
+    def only(self, keep: Callable[[str, str], bool]) -> Matched:
+        """The rows of those cells for whose names `keep` says so. InputError where no cell is left."""
+        chosen = np.array([keep(*pair) for pair in self.names])
+        rows = chosen[self.cells.cell]
+        if not rows.any():
+            raise InputError("no language pair is left to compare")
+        labels = (self.cells.cell, self.cells.unit, self.cells.group)
+        cells = Cells(*(np.unique(numbers[rows], return_inverse=True)[1] for numbers in labels))
+        names = [pair for pair, kept in zip(self.names, chosen) if kept]
+        return Matched(names, cells, [values[:, rows] for values in self.values])
 
 
 def load_systems(words: Sequence[str]) -> list[System]:

@@ -1,0 +1,205 @@
+"""Systems on the same rows: averages and differences with intervals at any level and permutation tests.
+
+    rows = PairedRows([base, mono, hybrid], "cross", "nDCG@10")   # each system: one result per training seed
+    rows.average("hybrid").interval()                             # a system's macro-average, 95%
+    contrast = rows.contrast("mono", "hybrid")                    # hybrid minus mono
+    contrast.difference, contrast.interval(0.90), contrast.p_group
+    contrast.verdict(not_below=-0.01)                             # non-inferiority
+    holm([item.p_group for item in family])                       # isoglot.evaluation.multiple
+
+Whatever systems are compared beside each other, the same seed gives the same resamples, so the same figures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+
+from isoglot.errors import InputError
+from isoglot.evaluation import significance
+from isoglot.evaluation.matching import RANK_DISTANCE, Matched, System, match, require_comparable
+from isoglot.evaluation.significance import ALPHA, Interval
+from isoglot.records import FloatArray
+
+RESAMPLES, SEED = 9999, 0
+
+Keep = Callable[[str, str], bool]
+"""Whether a cell (query language, document language or "*") counts."""
+
+
+@dataclass(frozen=True)
+class Average:
+    """A system's macro-average in one setting.
+
+    Attributes:
+        mean: over training seeds.
+        seeds: the macro-average of every training seed, shape (n_seeds,).
+        distribution: bootstrap values over groups of queries and, where there are several, training seeds; shape
+            (resamples,).
+    """
+
+    mean: float
+    seeds: FloatArray
+    distribution: FloatArray
+
+    def interval(self, level: float = 1 - ALPHA) -> Interval:
+        """Percentile interval."""
+        return significance.percentile_interval(self.distribution, level)
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """System minus reference in one setting; lower is better for rank distance, higher for everything else.
+
+    Attributes:
+        reference, system: names.
+        setting, measure: what is compared; rank distance is a setting of its own.
+        rows: which rows and cells, see `Matched`.
+        before, after: values of reference and system per row, means over training seeds, shape (n,).
+        distribution: bootstrap values of the difference over groups of queries and, for systems with several, training seeds;
+            shape (resamples,).
+        seed: of bootstrap and permutation.
+        models: different models of reference and of system (the very same model twice is no second training seed).
+    """
+
+    reference: str
+    system: str
+    setting: str
+    measure: str
+    rows: Matched
+    before: FloatArray
+    after: FloatArray
+    distribution: FloatArray
+    seed: int
+    models: tuple[int, int]
+
+    @property
+    def higher_is_better(self) -> bool:
+        return self.setting != RANK_DISTANCE
+
+    @cached_property
+    def difference(self) -> float:
+        """Of the macro-averages."""
+        return significance.macro_average(self.rows.cells, self.after - self.before)
+
+    def interval(self, level: float = 1 - ALPHA) -> Interval:
+        """Percentile interval of the difference."""
+        return significance.percentile_interval(self.distribution, level)
+
+    @cached_property
+    def by_id(self) -> FloatArray:
+        """What every query id adds to the difference and to that of every cell, shape (n_ids, 1 + n_cells)."""
+        return significance.contributions(self.rows.cells, self.after - self.before)
+
+    @cached_property
+    def p_id(self) -> FloatArray:
+        """Sign-flip permutation p over query ids, shape (1 + n_cells,): of the macro-average, then of every cell."""
+        return significance.sign_flip(self.by_id, len(self.distribution), self.seed)
+
+    @cached_property
+    def p_group(self) -> float:
+        """Sign-flip permutation p of the macro-average with all ids of a group (paragraph) flipped together."""
+        grouped = significance.contributions(self.rows.cells, self.after - self.before, by_group=True)[:, :1]
+        return float(significance.sign_flip(grouped, len(self.distribution), self.seed)[0])
+
+    def verdict(self, *, not_below: float, level: float = 1 - ALPHA) -> Literal["above", "below", "open"]:
+        """Which side of a bound the whole interval lies on.
+
+        `above` for a negative bound is non-inferiority (of a measure where higher is better); for 0 and together with a
+        significant p it is superiority.
+        """
+        low, high = self.interval(level)
+        return "above" if low > not_below else "below" if high < not_below else "open"
+
+    def equivalent(self, margin: float, level: float = 1 - ALPHA) -> bool:
+        """Whether the whole interval lies within +-margin (two one-sided tests at (1 - level) / 2; Schuirmann 1987)."""
+        low, high = self.interval(level)
+        return -margin < low and high < margin
+
+
+class PairedRows:
+    """Several systems on the same rows of one setting, resampled together.
+
+    Args:
+        systems: one or more, each with one result per training seed; names must differ.
+        setting: mono, cross, multi, or "rank_distance" (then `measure` does not matter).
+        measure: a column of the per-query rows.
+        keep: only these cells; all when None.
+        resamples, seed: of bootstrap and permutation.
+
+    Raises:
+        InputError: results that cannot be compared (see `require_comparable` and `match`), no cell is kept, or all
+            queries are of one group.
+    """
+
+    def __init__(
+        self,
+        systems: Sequence[System],
+        setting: str,
+        measure: str,
+        *,
+        keep: Keep | None = None,
+        resamples: int = RESAMPLES,
+        seed: int = SEED,
+    ) -> None:
+        self.setting, self.measure = setting, RANK_DISTANCE if setting == RANK_DISTANCE else measure
+        self.resamples, self.seed = resamples, seed
+        require_comparable(systems)
+        matched = match(systems, setting, self.measure)
+        self.matched = matched if keep is None else matched.only(keep)
+        self._systems = {system.name: number for number, system in enumerate(systems)}
+        self._models = [system.n_models for system in systems]
+        if self.matched.cells.n_groups < 2:
+            raise InputError(f"setting '{setting}': all queries are of one group; an interval needs at least two")
+
+    @property
+    def names(self) -> list[str]:
+        """Of the systems, in the order given."""
+        return list(self._systems)
+
+    def average(self, name: str) -> Average:
+        """One system's own figure."""
+        number = self._systems[name]
+        seeds = np.array([significance.macro_average(self.matched.cells, row) for row in self.matched.values[number]])
+        nothing = np.zeros((self.resamples, 1))
+        distribution = significance.bootstrap_difference(nothing, self._resampled[number], self.seed)
+        return Average(float(np.mean(seeds)), seeds, distribution)
+
+    def contrast(self, reference: str, system: str) -> Contrast:
+        """One system against another."""
+        before, after = self._systems[reference], self._systems[system]
+        return Contrast(
+            reference,
+            system,
+            self.setting,
+            self.measure,
+            self.matched,
+            self.matched.values[before].mean(axis=0),
+            self.matched.values[after].mean(axis=0),
+            significance.bootstrap_difference(self._resampled[before], self._resampled[after], self.seed),
+            self.seed,
+            (self._models[before], self._models[after]),
+        )
+
+    @cached_property
+    def _resampled(self) -> list[FloatArray]:
+        """Macro-averages over resampled groups, per system, shape (resamples, n_seeds)."""
+        values = np.concatenate(self.matched.values)
+        averages = significance.bootstrap_averages(self.matched.cells, values, self.resamples, self.seed)
+        ends = np.cumsum([len(rows) for rows in self.matched.values])
+        return np.split(averages, ends[:-1], axis=1)
+
+
+def pooled(contrasts: Sequence[Contrast]) -> Average:
+    """The mean of several differences with its bootstrap values: of these benchmarks and bases, and no others.
+
+    Values of one resample are averaged over the contrasts. Those on one benchmark share their resampled groups, so that
+    what they have in common is not averaged away.
+    """
+    differences = np.array([item.difference for item in contrasts])
+    distribution: FloatArray = np.mean([item.distribution for item in contrasts], axis=0)
+    return Average(float(np.mean(differences)), differences, distribution)

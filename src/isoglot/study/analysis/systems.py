@@ -1,0 +1,278 @@
+"""Finished runs gathered into systems, and systems into experiments: one base, one training set, one benchmark."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import fmean
+from typing import Any
+
+from isoglot.study.analysis.reading import Json, Study
+
+CIRCUMSTANCES = ("data", "base", "amount")
+"""What a system is trained on and begins with; everything else is how it is trained."""
+METHOD = ("strategy", "mono_share", "tuning", "languages", "steps", "batch_size", "stages")
+_OF_TUNING = ("rank", "alpha", "targets", "layers", "tuning_kind")
+_WORDS = {"mono_share": "share of monolingual batches", "amount": "share of the training pairs"}
+
+
+@dataclass(frozen=True, eq=False)
+class System:
+    """All training seeds of one way to train one base on one training set; or an untrained base.
+
+    Attributes:
+        name: as ids of runs have it, such as `hybrid-0.5-lora`; `base` for an untrained base.
+        label: short text that no other system of the same experiment has.
+        traits: what tells systems apart (`CIRCUMSTANCES`, `METHOD`), and what is only asked for: kind (`base`, `trained`),
+            system, rank, alpha, targets, layers, tuning_kind, learning_rate. None where something does not apply.
+        runs: the finished runs as `results.json` has them, by seed.
+        costs: their costs as `cost.json` has them; {} where a run has none.
+    """
+
+    name: str
+    label: str
+    traits: Mapping[str, Any]
+    runs: tuple[Json, ...]
+    costs: tuple[Json, ...] = ()
+
+    @property
+    def is_base(self) -> bool:
+        return self.traits["kind"] == "base"
+
+    @property
+    def data(self) -> str | None:
+        return None if self.is_base else str(self.traits["data"])
+
+    @property
+    def base(self) -> str:
+        return str(self.traits["base"])
+
+    @property
+    def circumstances(self) -> str:
+        """Base, data and amount in words."""
+        amount = f", {self.traits['amount']:g} of the data" if self.traits["amount"] != 1.0 else ""
+        return self.base if self.is_base else f"{self.base} on {self.data}{amount}"
+
+    @property
+    def seeds(self) -> tuple[int | None, ...]:
+        return tuple(run["seed"] for run in self.runs)
+
+    def benchmarks(self) -> list[str]:
+        """Names of the benchmarks that all its runs were measured on, sorted."""
+        return sorted(set.intersection(*(set(run["benchmarks"]) for run in self.runs)))
+
+    def settings(self, benchmark: str) -> set[str]:
+        """What all its runs were measured in there: mono, cross, multi, rank_distance."""
+        measured = [run["benchmarks"][benchmark] for run in self.runs]
+        bias = [{"rank_distance"} & set(scores.get("bias") or {}) for scores in measured]
+        return set.intersection(*(set(scores["settings"]) | more for scores, more in zip(measured, bias)))
+
+    def paths(self, benchmark: str) -> tuple[str, ...]:
+        """Folders of its results, relative to the study's."""
+        return tuple(
+            str(run["benchmarks"][benchmark].get("path") or f"cells/{run['id']}/results/{benchmark}")
+            for run in self.runs
+        )
+
+    def stated(self, benchmark: str, setting: str, measure: str) -> tuple[float, ...] | None:
+        """A figure as `results.json` states it, per seed; None where a run lacks it."""
+        figures = []
+        for run in self.runs:
+            scores = run["benchmarks"].get(benchmark) or {}
+            of_setting = scores.get("bias") if setting == "rank_distance" else (scores.get("settings") or {}).get(setting)
+            figures.append((of_setting or {}).get(measure))
+        return tuple(map(float, figures)) if all(map(is_number, figures)) else None
+
+    def cost(self, key: str) -> float | None:
+        """A cost of `cost.json`, mean over seeds; None where a run lacks it."""
+        values = [cost.get(key) for cost in self.costs]
+        return fmean(values) if values and all(map(is_number, values)) else None
+
+
+@dataclass(frozen=True, eq=False)
+class Series:
+    """Systems of one experiment that differ in one number alone, by that number.
+
+    Attributes:
+        key: which trait: mono_share, amount, rank.
+        axis: the same in words.
+        label: what the systems have in common.
+        systems: two or more, by `x`.
+    """
+
+    key: str
+    axis: str
+    label: str
+    systems: tuple[System, ...]
+
+    @property
+    def x(self) -> tuple[float, ...]:
+        """The numbers, ascending."""
+        return tuple(float(system.traits[self.key]) for system in self.systems)
+
+
+@dataclass(frozen=True, eq=False)
+class Field:
+    """Systems that were measured on one benchmark, from one base and one training set.
+
+    Attributes:
+        data: name of the training set; None where nothing but the base was measured.
+        base, benchmark: names.
+        systems: the untrained base first where it was measured, then the trained ones by name, numbers by size.
+    """
+
+    data: str | None
+    base: str
+    benchmark: str
+    systems: tuple[System, ...] = field(default=())
+
+    @property
+    def title(self) -> str:
+        return f"{self.data} → {self.benchmark}" if self.data else self.benchmark
+
+    @property
+    def before(self) -> System | None:
+        """The untrained base."""
+        return next((system for system in self.systems if system.is_base), None)
+
+    @property
+    def trained(self) -> list[System]:
+        return [system for system in self.systems if not system.is_base]
+
+
+def is_number(value: Any) -> bool:
+    """Whether a JSON value is a number; true and false are none."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def systems_of(study: Study) -> list[System]:
+    """The systems of a study's finished runs: bases first, then by name, numbers by size."""
+    gathered: dict[str, list[Json]] = {}
+    for run in study.done:
+        gathered.setdefault(json.dumps(_traits(run), sort_keys=True, default=str), []).append(run)
+    groups = [sorted(runs, key=lambda run: (run["seed"] is None, run["seed"])) for runs in gathered.values()]
+    traits = [_traits(runs[0]) for runs in groups]
+    differing = _differing([own for own in traits if own["kind"] != "base"])
+    systems = []
+    for own, runs in zip(traits, groups):
+        costs = tuple(dict(study.costs.get(str(run["id"])) or {}) for run in runs)
+        systems.append(System(str(own["system"]), _label(own, runs[0], differing), own, tuple(runs), costs))
+    return sorted(systems, key=lambda system: (not system.is_base, natural(str(system.runs[0]["id"]))))
+
+
+def natural(text: str) -> list[tuple[float, str]]:
+    """A key to sort texts by in which numbers go by size."""
+    pieces = re.split(r"(\d+(?:\.\d+)?)", text)
+    return [(float(piece), "") if i % 2 else (-1.0, piece) for i, piece in enumerate(pieces)]
+
+
+def _traits(run: Json) -> Json:
+    """What a run is, but for its seed."""
+    if run["kind"] == "base":
+        return {**dict.fromkeys((*CIRCUMSTANCES, *METHOD, *_OF_TUNING, "learning_rate")), "kind": "base",
+                "system": "base", "base": run["base"]}
+    tuning = run.get("tuning") or {}
+    known = (*CIRCUMSTANCES, "kind", "strategy", "mono_share", "languages", "steps", "batch_size", "learning_rate")
+    traits = {key: run.get(key) for key in known}
+    stages = run.get("stages")
+    return {
+        **traits,
+        "system": run.get("system") or _system_name(run),
+        "tuning": tuning.get("name"),
+        "tuning_kind": tuning.get("kind"),
+        **{key: tuning.get(key) for key in _OF_TUNING[:-1]},
+        # of more than one stage, or of another than training: all of their settings
+        "stages": json.dumps(stages, sort_keys=True) if stages and [*map(list, stages)] != [["train"]] else None,
+    }
+
+
+def _system_name(run: Json) -> str:
+    """Of an id `<data>.<base>.<system>.s<seed>[.a<amount>]` without a name of its own: what stands before the seed."""
+    names = re.sub(rf"\.s{run.get('seed')}(\.a[\d.]+)?$", "", str(run["id"])).split(".")
+    tuning = str((run.get("tuning") or {}).get("name"))
+    return "-".join(names[-2:]) if names[-1:] == [tuning] else names[-1]
+
+
+def _differing(trained: Sequence[Json]) -> set[str]:
+    """Traits that a label has to name: what follows from data and base (languages, say) goes without saying."""
+    named = {key for key in ("data", "base") if len({own[key] for own in trained}) > 1}
+    for key in ("mono_share", "amount", "languages", "steps", "batch_size"):
+        values: dict[Any, set[str]] = {}
+        for own in trained:
+            if own[key] is not None:
+                values.setdefault((own["data"], own["base"]), set()).add(repr(own[key]))
+        if any(len(different) > 1 for different in values.values()):
+            named.add(key)
+    return named
+
+
+def _label(own: Json, run: Json, differing: set[str]) -> str:
+    """`hybrid lora`, with alpha, amount and so on where others differ in them."""
+    if own["kind"] == "base":
+        return "base"
+    words = [str(run["label"])] if run.get("label") else _method_words(own, differing)
+    if "amount" in differing and is_number(own["amount"]):
+        words.append(f"{100 * own['amount']:g}% of the data")
+    if "languages" in differing:
+        words.append(f"on {' '.join(own['languages'])}")
+    words += [f"{key.replace('_', ' ')} {own[key]}" for key in ("steps", "batch_size") if key in differing]
+    words += [str(own[key]) for key in ("data", "base") if key in differing]
+    return " ".join(words)
+
+
+def _method_words(own: Json, differing: set[str]) -> list[str]:
+    share = own["mono_share"]
+    shown = is_number(share) and (share != 0.5 or "mono_share" in differing)
+    words = [own["strategy"], f"α={share:g}" if shown else None, own["tuning"]]
+    return [str(word) for word in words if word] or [str(own["system"])]
+
+
+def fields_of(systems: Iterable[System]) -> list[Field]:
+    """Every base, training set and benchmark with its systems, in the order of the systems."""
+    everything = list(systems)
+    trained: dict[tuple[str | None, str, str], list[System]] = {}
+    for system in everything:
+        for benchmark in system.benchmarks() if not system.is_base else []:
+            trained.setdefault((system.data, system.base, benchmark), []).append(system)
+    fields = []
+    for base in (system for system in everything if system.is_base):
+        for benchmark in base.benchmarks():
+            keys = [key for key in trained if key[1:] == (base.base, benchmark)]
+            for key in keys:
+                trained[key].insert(0, base)
+            if not keys:
+                fields.append(Field(None, base.base, benchmark, (base,)))
+    return [*(Field(*key, tuple(members)) for key, members in trained.items()), *fields]
+
+
+def series_of(systems: Sequence[System]) -> list[Series]:
+    """Two or more trained systems each that differ in one number alone, over shares, amounts and ranks."""
+    found = []
+    for key, follows in (("mono_share", ()), ("amount", ("steps",)), ("rank", ("tuning", "alpha"))):
+        groups: dict[str, list[System]] = {}
+        for system in systems:
+            if is_number(system.traits[key]):
+                common = {k: v for k, v in system.traits.items() if k not in (key, "system", "learning_rate", *follows)}
+                groups.setdefault(json.dumps(common, sort_keys=True), []).append(system)
+        for members in groups.values():
+            ordered = sorted(members, key=lambda system: float(system.traits[key]))
+            if len({system.traits[key] for system in members}) > 1:
+                found.append(Series(key, axis_words(key), _common_words(ordered[0], key), tuple(ordered)))
+    return found
+
+
+def axis_words(key: str) -> str:
+    """How pictures and sentences call a trait."""
+    return _WORDS.get(key, key.replace("_", " "))
+
+
+def _common_words(system: System, key: str) -> str:
+    own = system.traits
+    share = own["mono_share"]
+    words = [own["tuning"] if key != "rank" else own["tuning_kind"], own["strategy"]]
+    if key != "mono_share" and is_number(share) and share != 0.5:
+        words.append(f"α={share:g}")
+    method = ", ".join(str(word) for word in words if word) or system.name
+    return f"{method}, {system.base} on {system.data}"
