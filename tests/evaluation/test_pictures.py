@@ -89,32 +89,34 @@ def test_png_says_which_characters_it_has_no_sign_for(caplog: pytest.LogCaptureF
 
 
 def test_heat_map_has_mono_on_the_diagonal() -> None:
-    matrix = language_matrix(result())
-    assert matrix == {"de": {"en": 0.5, "de": 0.8}, "en": {"de": 0.3, "en": 0.6}}
+    matrix = language_matrix(result().summary)
+    assert matrix == {("de", "en"): 0.5, ("de", "de"): 0.8, ("en", "de"): 0.3, ("en", "en"): 0.6}
     # without the mono setting the diagonal is empty
     bare = result()
     del bare.summary["per_language"]["mono"]
-    assert language_matrix(bare) == {"de": {"en": 0.5}, "en": {"de": 0.3}}
+    assert language_matrix(bare.summary) == {("de", "en"): 0.5, ("en", "de"): 0.3}
     del bare.summary["per_language"]["cross"]
     with pytest.raises(InputError, match="has no setting 'cross'"):
-        language_matrix(bare)
+        language_matrix(bare.summary)
 
 
 def test_one_scale_holds_all_values() -> None:
-    assert common_scale([{"a": {"b": 0.33}}, {"a": {"b": 0.81}}]) == (0.3, 0.9)
-    assert common_scale([{"a": {"b": 0.33, "a": 0.42}}], 20) == (0.3, 0.45)
-    low, high = common_scale([{"a": {"b": 1.0}}])
+    assert common_scale([{("a", "b"): 0.33}, {("a", "b"): 0.81}]) == (0.3, 0.9)
+    assert common_scale([{("a", "b"): 0.33, ("a", "a"): 0.42}], 20) == (0.3, 0.45)
+    low, high = common_scale([{("a", "b"): 1.0}])
     assert low < 1 <= high
 
 
 def test_bars_of_rank_distance() -> None:
-    series = [(name, rank_distances(result(name, distance=d))) for name, d in (("base", 100.0), ("tuned", 1390.0))]
+    series = [
+        (name, rank_distances(result(name, distance=d).summary)) for name, d in (("base", 100.0), ("tuned", 1390.0))
+    ]
     texts = parse(to_svg(distance_chart(series, "title", "about"), "bars"))
     assert {"50", "150", "100", "1,340", "1,440", "1,390", "base", "tuned", "mean"} <= set(texts)
     with pytest.raises(InputError, match="3 results in one bar chart"):
         distance_chart([*series, series[0]], "title", "about")
     with pytest.raises(InputError, match="no rank distance to draw"):
-        distance_chart([("bare", rank_distances(result(bias={})))], "title", "about")
+        distance_chart([("bare", rank_distances(result(bias={}).summary))], "title", "about")
 
 
 def boxes(figure: Any, names: set[str]) -> list[Any]:

@@ -71,6 +71,9 @@ _STYLE: Any = {
 # characters that no XML file may hold, halves of surrogate pairs, and signs that turn the direction of what follows
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
 
+# ids of groups, fonts (the root names them), turns by nothing, spaces at the start of lines
+_NEEDLESS = re.compile(r'(?<=<g) id="[^"]*"| font-family: \'DejaVu Sans\';| transform="rotate\(-0 [^"]*"|(?<=\n) +')
+
 Ends = tuple[float, float]
 
 
@@ -99,18 +102,21 @@ def to_svg(figure: Figure, description: str) -> str:
         warnings.filterwarnings("ignore", message="Glyph .* missing")  # the reader's fonts have them
         figure.savefig(buffer, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
     text = buffer.getvalue()
-    text = re.sub(
-        r'\n *|(?<=<g) id="[^"]*"', lambda match: "\n" if match[0][0] == "\n" else "", text[text.index("<svg") :]
-    )
-    text = re.sub(r' transform="rotate\(-0 [^"]*"| font-family: \'DejaVu Sans\';', "", text)
-    text = re.sub("#[0-9a-f]{6}", lambda colour: _variable(colour[0]), text)
+    text = re.sub(_NEEDLESS, "", text[text.index("<svg") :])
+    text = re.sub(r' (?:d|x|y|transform)="[^"]*"', _short, text)
+    text = re.sub("#[0-9a-f]{6}", _variable, text)
     text = re.sub(r' width="([\d.]+)pt" height="([\d.]+)pt"', r' width="\1" height="\2"', text, count=1)
     names = f'<svg role="img" aria-label="{escape(printable(description))}" font-family="{_FONT}"'
     return text.replace("<svg", names, 1).replace("</style>", f"</style>\n  <style>{DARK_CSS}</style>", 1)
 
 
-def _variable(colour: str) -> str:
-    return f"var({_THEME[colour][0]}, {colour})" if colour in _THEME else colour
+def _short(attribute: re.Match[str]) -> str:
+    """Coordinates in one line, to a hundredth of a point."""
+    return re.sub(r"(\.\d\d)\d+", r"\1", re.sub(r" ?\n", "", attribute[0]))
+
+
+def _variable(colour: re.Match[str]) -> str:
+    return f"var({_THEME[colour[0]][0]}, {colour[0]})" if colour[0] in _THEME else colour[0]
 
 
 def to_png(figure: Figure) -> bytes:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from isoglot.errors import InputError, unknown
 from isoglot.evaluation.charts import bars, heat_map
@@ -19,44 +19,41 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FORMATS = ("svg", "png")
-Matrix = dict[str, dict[str, float]]
-"""{query language: {passage language: macro-average}}."""
+Matrix = dict[tuple[str, str], float]
+"""{(query language, passage language): macro-average}."""
+Summary = Mapping[str, Any]
+"""Of a result: at least `settings`, `bias` and `per_language`, see `isoglot.evaluation.results.Result`."""
 
 
-def language_matrix(result: Result, measure: str = "AP") -> Matrix:
+def language_matrix(summary: Summary, measure: str = "AP") -> Matrix:
     """Values of all pairs of two languages, and of one where the monolingual setting was measured.
 
     Raises:
         InputError: no cross-lingual setting, or the measure was not computed.
     """
-    summary = result.summary
     by = summary["per_language"]
     if "cross" not in by:
-        raise InputError(
-            f"the result of '{summary['model']}' has no setting 'cross': there are no language pairs to draw"
-        )
+        model = summary.get("model")
+        raise InputError(f"the result of '{model}' has no setting 'cross': there are no language pairs to draw")
     if measure not in summary["settings"]["cross"]:
         raise unknown("measure", measure, summary["settings"]["cross"])
     matrix = {
-        query: {doc: scores[measure] for doc, scores in row.items()} for query, row in by["cross"]["matrix"].items()
+        (query, doc): scores[measure] for query, row in by["cross"]["matrix"].items() for doc, scores in row.items()
     }
-    for lang, scores in by.get("mono", {}).items():
-        matrix.setdefault(lang, {})[lang] = scores[measure]
-    return matrix
+    return matrix | {(lang, lang): scores[measure] for lang, scores in by.get("mono", {}).items()}
 
 
 def matrix_chart(matrix: Matrix, name: str, about: str, scale: Ends) -> Figure:
     """A heat map, query language by passage language: monolingual on the diagonal, cross-lingual beside it."""
-    rows = sorted(matrix)
-    columns = sorted({doc for row in matrix.values() for doc in row})
-    values = [[matrix[query].get(doc) for doc in columns] for query in rows]
+    rows, columns = (sorted(set(languages)) for languages in zip(*matrix))
+    values = [[matrix.get((query, doc)) for doc in columns] for query in rows]
     titles = Titles(name, f"{about}, in hundredths", "passage language", "query language")
     return heat_map(rows, columns, values, titles, scale)
 
 
 def common_scale(matrices: Sequence[Matrix], steps: int = 10) -> Ends:
     """The lowest and the highest value, widened to whole steps of 1 / `steps`: one scale for charts side by side."""
-    values = [value for matrix in matrices for row in matrix.values() for value in row.values()]
+    values = [value for matrix in matrices for value in matrix.values()]
     low, high = math.floor(min(values) * steps + 1e-9) / steps, math.ceil(max(values) * steps - 1e-9) / steps
     return (low, high) if high > low else (max(low - 1 / steps, 0.0), min(high + 1 / steps, 1.0))
 
@@ -81,9 +78,9 @@ def distance_chart(
     return bars(rows, [(name, [values.get(row) for row in rows]) for name, values in series], titles, highest=highest)
 
 
-def rank_distances(result: Result) -> dict[str, float]:
+def rank_distances(summary: Summary) -> dict[str, float]:
     """Rank distance by query language, and "mean"; {} where there is none."""
-    bias = result.summary["bias"]
+    bias = summary["bias"]
     values = {k: item["rank_distance"] for k, item in bias.get("per_language", {}).items() if "rank_distance" in item}
     return {**values, "mean": float(bias["rank_distance"])} if values else {}
 
@@ -148,7 +145,7 @@ def _pictures(results: Sequence[Result], names: Sequence[str], measure: str) -> 
     pictures: dict[str, Figure] = {}
     benchmark = results[0].summary["benchmark"]
     matrices = [
-        (name, language_matrix(result, measure))
+        (name, language_matrix(result.summary, measure))
         for result, name in zip(results, names)
         if "cross" in result.summary["settings"]
     ]
@@ -157,7 +154,7 @@ def _pictures(results: Sequence[Result], names: Sequence[str], measure: str) -> 
         stem = next(free for n in range(1, 999) if (free := stem + f"-{n}" * (n > 1)) not in pictures)
         about = f"{'mAP' if measure == 'AP' else measure} on {benchmark}"
         pictures[stem] = matrix_chart(matrix, name, about, common_scale([other for _, other in matrices]))
-    series = [(name, rank_distances(result)) for result, name in zip(results, names)]
+    series = [(name, rank_distances(result.summary)) for result, name in zip(results, names)]
     if len(series) <= 2 and any(values for _, values in series):
         about = f"{names[0]} on {benchmark}" if len(series) == 1 else benchmark
         pictures["rank-distance"] = distance_chart(series, "Rank distance by query language", about)
