@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from copy import copy
+from dataclasses import dataclass, replace
+from typing import Any
 
+import pyarrow as pa
+
+from isoglot.errors import InputError
 from isoglot.evaluation import contrasts as paired
+from isoglot.evaluation import matching
 from isoglot.evaluation.matching import RANK_DISTANCE
+from isoglot.evaluation.results import Result
 from isoglot.evaluation.significance import ALPHA, Interval
-from isoglot.study.analysis.systems import Field, Series, System
+from isoglot.study.analysis.reading import ROW_KEYS, Study
+from isoglot.study.analysis.systems import Series, System, measured_together, systems_of
 
 MAIN_MEASURE = "nDCG@10"
 What = tuple[str, str]
@@ -116,20 +124,133 @@ def show(value: float, interval: Interval, unit: str) -> str:
 
 
 @dataclass(frozen=True, eq=False)
-class Experiment(Field):
+class Experiment:
     """Systems of one base and training set on one benchmark, with everything that was found about them.
 
     Attributes:
+        data: name of the training set; None where nothing but the base was measured.
+        base, benchmark: names.
+        systems: the untrained base first where it was measured, then the trained ones.
         figures: by system and (setting, measure); see `figure`.
         contrasts: the differences that the study's claims speak of, wherever all else is equal, in the settings of `TESTED`;
             Holm over all of them.
         series: systems that differ in one number alone.
     """
 
-    figures: dict[tuple[System, What], Figure] = field(default_factory=dict)
+    data: str | None
+    base: str
+    benchmark: str
+    systems: tuple[System, ...]
+    figures: Mapping[tuple[System, What], Figure]
     contrasts: Sequence[Contrast] = ()
     series: Sequence[Series] = ()
+
+    @property
+    def title(self) -> str:
+        return f"{self.data} → {self.benchmark}" if self.data else self.benchmark
+
+    @property
+    def before(self) -> System | None:
+        """The untrained base."""
+        return next((system for system in self.systems if system.is_base), None)
+
+    @property
+    def trained(self) -> list[System]:
+        return [system for system in self.systems if not system.is_base]
 
     def figure(self, system: System, what: What) -> Figure | None:
         """A system's figure in a setting and measure; None where it was not measured."""
         return self.figures.get((system, what))
+
+
+@dataclass(frozen=True)
+class Only:
+    """Which cells count: queries in some languages and, where they are given, passages in others (`either`: or)."""
+
+    queries: frozenset[str]
+    passages: frozenset[str] | None = None
+    either: bool = False
+
+    def __call__(self, query: str, passage: str) -> bool:
+        if self.passages is None:
+            return query in self.queries
+        return (any if self.either else all)((query in self.queries, passage in self.passages))
+
+
+class Comparisons:
+    """Compares the systems of a study; whatever was matched or resampled once is kept.
+
+    Attributes:
+        study: its files.
+        systems: all of them.
+        groups: see `measured_together`.
+    """
+
+    def __init__(self, study: Study, *, resamples: int = paired.RESAMPLES, seed: int = paired.SEED) -> None:
+        self.study = study
+        self.systems = systems_of(study)
+        self.groups = measured_together(self.systems)
+        self._resampling = {"resamples": resamples, "seed": seed}
+        self._rows: dict[tuple[Any, ...], paired.PairedRows | InputError] = {}
+        self._contrasts: dict[tuple[Any, ...], Contrast] = {}
+
+    def rows(self, systems: Sequence[System], benchmark: str, what: What, only: Only | None = None) -> paired.PairedRows:
+        """Rows per query of systems in one setting and measure, resampled together. InputError where they do not match."""
+        key = (*systems, benchmark, *what, only)
+        if key not in self._rows:
+            try:
+                self._rows[key] = self._match(systems, benchmark, what, only)
+            except InputError as error:
+                self._rows[key] = error
+        matched = self._rows[key]
+        if isinstance(matched, InputError):
+            raise matched
+        return matched
+
+    def _match(self, systems: Sequence[System], benchmark: str, what: What, only: Only | None) -> paired.PairedRows:
+        if only is not None:
+            rows = copy(self.rows(systems, benchmark, what))
+            rows.__dict__.pop("_resampled", None)
+            rows.matched = rows.matched.only(only)
+            if rows.matched.cells.n_groups < 2:
+                raise InputError(f"{benchmark}, {what[0]}: all queries are of one group; an interval needs at least two")
+            return rows
+        sides = []
+        for system in systems:
+            results = [self.study.result(path) for path in system.paths(benchmark)]
+            needed = [Result(result.summary, _columns(result.per_query, what[1])) for result in results]
+            sides.append(matching.System(system.key, tuple(needed), system.paths(benchmark)))
+        return paired.PairedRows(sides, *what, **self._resampling)
+
+    def contrast(
+        self, before: System, after: System, benchmark: str, what: What, *, name: str = "", where: str = "",
+        only: Only | None = None,
+    ) -> Contrast:
+        """After minus before. InputError where their results are missing or do not match."""
+        key = (before, after, benchmark, what, only)
+        if key not in self._contrasts:
+            rows = self._rows_of_both(before, after, benchmark, what, only)
+            difference = rows.contrast(before.key, after.key)
+            self._contrasts[key] = Contrast(name, before, after, benchmark, difference, where)
+        return replace(self._contrasts[key], name=name, where=where)
+
+    def _rows_of_both(
+        self, before: System, after: System, benchmark: str, what: What, only: Only | None
+    ) -> paired.PairedRows:
+        """Those of all systems beside them, which are the same; of the two alone where others spoil them."""
+        beside = self.measured(after.data, after.base, benchmark, what)
+        if before in beside and after in beside:
+            try:
+                return self.rows(beside, benchmark, what, only)
+            except InputError:
+                pass
+        return self.rows((before, after), benchmark, what, only)
+
+    def measured(self, data: str | None, base: str, benchmark: str, what: What) -> list[System]:
+        """The systems of a group that have a figure in a setting and measure."""
+        group = self.groups.get((data, base, benchmark), [])
+        return [system for system in group if system.stated(benchmark, *what) is not None]
+
+
+def _columns(table: pa.Table, measure: str) -> pa.Table:
+    return table.select([name for name in (*ROW_KEYS, measure) if name in table.column_names])

@@ -13,9 +13,9 @@ from isoglot.errors import InputError
 from isoglot.evaluation.results import Result, load_result
 from isoglot.files import read_json
 from isoglot.study.packing import PACKED, PackedRows
-from isoglot.study.runs import SCHEMA
 
 Json = dict[str, Any]
+SCHEMA = 1
 FILES = ("study", "results", "cost", "audit")
 ROW_KEYS = ("setting", "query_id", "query_lang", "doc_lang", "group")
 # characters that no XML file may hold, and halves of surrogate pairs, which UTF-8 has no bytes for

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
@@ -14,7 +14,7 @@ from isoglot.study.analysis.reading import Json, Study
 CIRCUMSTANCES = ("data", "base", "amount")
 """What a system is trained on and begins with; everything else is how it is trained."""
 METHOD = ("strategy", "mono_share", "tuning", "languages", "steps", "batch_size", "stages")
-_OF_TUNING = ("rank", "alpha", "targets", "layers", "tuning_kind")
+OF_TUNING = ("rank", "alpha", "targets", "layers", "tuning_kind")
 _WORDS = {"mono_share": "share of monolingual batches", "amount": "share of the training pairs"}
 
 
@@ -36,6 +36,11 @@ class System:
     traits: Mapping[str, Any]
     runs: tuple[Json, ...]
     costs: tuple[Json, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """Unique within the study."""
+        return str(self.runs[0]["id"])
 
     @property
     def is_base(self) -> bool:
@@ -113,35 +118,6 @@ class Series:
         return tuple(float(system.traits[self.key]) for system in self.systems)
 
 
-@dataclass(frozen=True, eq=False)
-class Field:
-    """Systems that were measured on one benchmark, from one base and one training set.
-
-    Attributes:
-        data: name of the training set; None where nothing but the base was measured.
-        base, benchmark: names.
-        systems: the untrained base first where it was measured, then the trained ones by name, numbers by size.
-    """
-
-    data: str | None
-    base: str
-    benchmark: str
-    systems: tuple[System, ...] = field(default=())
-
-    @property
-    def title(self) -> str:
-        return f"{self.data} → {self.benchmark}" if self.data else self.benchmark
-
-    @property
-    def before(self) -> System | None:
-        """The untrained base."""
-        return next((system for system in self.systems if system.is_base), None)
-
-    @property
-    def trained(self) -> list[System]:
-        return [system for system in self.systems if not system.is_base]
-
-
 def is_number(value: Any) -> bool:
     """Whether a JSON value is a number; true and false are none."""
     return isinstance(value, (int, float)) and not isinstance(value, bool)
@@ -159,7 +135,7 @@ def systems_of(study: Study) -> list[System]:
     for own, runs in zip(traits, groups):
         costs = tuple(dict(study.costs.get(str(run["id"])) or {}) for run in runs)
         systems.append(System(str(own["system"]), _label(own, runs[0], differing), own, tuple(runs), costs))
-    return sorted(systems, key=lambda system: (not system.is_base, natural(str(system.runs[0]["id"]))))
+    return sorted(systems, key=lambda system: (not system.is_base, natural(system.key)))
 
 
 def natural(text: str) -> list[tuple[float, str]]:
@@ -171,7 +147,7 @@ def natural(text: str) -> list[tuple[float, str]]:
 def _traits(run: Json) -> Json:
     """What a run is, but for its seed."""
     if run["kind"] == "base":
-        return {**dict.fromkeys((*CIRCUMSTANCES, *METHOD, *_OF_TUNING, "learning_rate")), "kind": "base",
+        return {**dict.fromkeys((*CIRCUMSTANCES, *METHOD, *OF_TUNING, "learning_rate")), "kind": "base",
                 "system": "base", "base": run["base"]}
     tuning = run.get("tuning") or {}
     known = (*CIRCUMSTANCES, "kind", "strategy", "mono_share", "languages", "steps", "batch_size", "learning_rate")
@@ -182,9 +158,9 @@ def _traits(run: Json) -> Json:
         "system": run.get("system") or _system_name(run),
         "tuning": tuning.get("name"),
         "tuning_kind": tuning.get("kind"),
-        **{key: tuning.get(key) for key in _OF_TUNING[:-1]},
+        **{key: tuning.get(key) for key in OF_TUNING[:-1]},
         # of more than one stage, or of another than training: all of their settings
-        "stages": json.dumps(stages, sort_keys=True) if stages and [*map(list, stages)] != [["train"]] else None,
+        "stages": json.dumps(stages, sort_keys=True) if stages and [*map(list, stages)] != [["train"]] else "",
     }
 
 
@@ -229,22 +205,26 @@ def _method_words(own: Json, differing: set[str]) -> list[str]:
     return [str(word) for word in words if word] or [str(own["system"])]
 
 
-def fields_of(systems: Iterable[System]) -> list[Field]:
-    """Every base, training set and benchmark with its systems, in the order of the systems."""
-    everything = list(systems)
-    trained: dict[tuple[str | None, str, str], list[System]] = {}
-    for system in everything:
-        for benchmark in system.benchmarks() if not system.is_base else []:
-            trained.setdefault((system.data, system.base, benchmark), []).append(system)
-    fields = []
-    for base in (system for system in everything if system.is_base):
-        for benchmark in base.benchmarks():
-            keys = [key for key in trained if key[1:] == (base.base, benchmark)]
-            for key in keys:
-                trained[key].insert(0, base)
-            if not keys:
-                fields.append(Field(None, base.base, benchmark, (base,)))
-    return [*(Field(*key, tuple(members)) for key, members in trained.items()), *fields]
+def measured_together(systems: Iterable[System]) -> dict[tuple[str | None, str, str], list[System]]:
+    """The systems of every (training set, base, benchmark), the untrained base first; training set None: only a base."""
+    groups: dict[tuple[str | None, str, str], list[System]] = {}
+    bases = []
+    for system in systems:
+        if system.is_base:
+            bases += [(system, benchmark) for benchmark in system.benchmarks()]
+        for benchmark in [] if system.is_base else system.benchmarks():
+            groups.setdefault((system.data, system.base, benchmark), []).append(system)
+    for base, benchmark in bases:
+        keys = [key for key in groups if key[1:] == (base.base, benchmark)]
+        for key in keys or [(None, base.base, benchmark)]:
+            groups.setdefault(key, []).insert(0, base)
+    return groups
+
+
+def all_else_equal(one: System, two: System, free: Collection[str]) -> bool:
+    """Whether two systems agree in every trait but the `free` ones, as far as a trait applies to both."""
+    pairs = ((one.traits[key], two.traits[key]) for key in (*CIRCUMSTANCES, *METHOD) if key not in free)
+    return all(None in pair or pair[0] == pair[1] for pair in pairs)
 
 
 def series_of(systems: Sequence[System]) -> list[Series]:

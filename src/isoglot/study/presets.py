@@ -1,24 +1,25 @@
-"""Studies that come with isoglot, as YAML files beside this one."""
+"""Studies that come with isoglot, as YAML files in `isoglot/studies`."""
 
 from __future__ import annotations
 
-from importlib.resources import files
 from pathlib import Path
 
-from isoglot.config import read_yaml
 from isoglot.errors import InputError, unknown
+from isoglot.settings import read_yaml
+
+STUDIES = Path(__file__).parent.parent / "studies"
 
 
 def preset_names() -> list[str]:
     """Names of all presets."""
-    return sorted(part.name.removesuffix(".yaml") for part in files(__name__).iterdir() if part.name.endswith(".yaml"))
+    return sorted(path.stem for path in STUDIES.glob("*.yaml"))
 
 
 def preset_path(name: str) -> Path:
     """The file of a preset. InputError where there is none of that name."""
     if name not in preset_names():
         raise unknown("preset", name, preset_names())
-    return Path(str(files(__name__))) / f"{name}.yaml"
+    return STUDIES / f"{name}.yaml"
 
 
 def find_spec(name: str) -> Path:
