@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping
 from functools import cache
+from html import escape as escape_html
 from itertools import count
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from isoglot.evaluation.drawing import DARK_CSS, printable
-from isoglot.study import report_format
+from isoglot.study import report_facts, report_figures, report_format
+from isoglot.study.report_figures import CROSS, DISTANCE
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -21,6 +26,7 @@ _ANYWHERE = re.compile(r"([\\`*_{}\[\]|~$^])")
 _AT_START = re.compile(r"^(?:([#+=-])(?=\1|\s|$)|(\d+)([.)])(?=\s|$))")
 """What would begin a heading, a list or a line across at the start of a line."""
 _TONES = {"✓": "good", "✗": "bad", "?": "open"}
+_OPEN_TABLE = '<div class="scroll" role="region" tabindex="0" aria-label="{}"><table>\n'
 _LONG = 24
 """Texts of table cells with more signs keep some width on a small screen, where the table then scrolls."""
 
@@ -46,6 +52,26 @@ def code(value: Any) -> Markup:
     return Markup(f"{fence}{room}{text}{room}{fence}" if text else "")
 
 
+def link(path: str, directory: Path) -> Markup:
+    """A link to something inside a directory; text alone for anything else."""
+    from markupsafe import Markup
+
+    inside = not (set(PurePosixPath(path).parts) & {"..", "/", "~"}) and (directory / path).exists()
+    return Markup(f"[{escape(path)}]({quote(path, safe='/')})") if path and inside else escape(path)
+
+
+def shell(word: str) -> Markup:
+    """A word of a command, in a code block."""
+    from markupsafe import Markup
+
+    return Markup(shlex.quote(" ".join(printable(word).split())))
+
+
+def strong(value: Any, wanted: bool) -> Markup:
+    """A value in bold, if `wanted`."""
+    return escape(value) if not wanted else type(escape(value))(f"**{escape(value)}**")
+
+
 @cache
 def _environment() -> Environment:
     from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -58,7 +84,14 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {name: getattr(report_format, name) for name in report_format.__all__} | {"code": code}
+    for module in (report_format, report_facts, report_figures):
+        own = {
+            name: value for name, value in vars(module).items() if getattr(value, "__module__", "") == module.__name__
+        }
+        environment.filters |= own
+        environment.globals |= own
+    environment.globals |= {"strong": strong, "CROSS": CROSS, "DISTANCE": DISTANCE}
+    environment.filters |= {"code": code, "shell": shell, "link": link}
     return environment
 
 
@@ -80,6 +113,10 @@ def to_page(markdown: str, pictures: Mapping[str, str]) -> str:
     from markdown_it import MarkdownIt
 
     parser = MarkdownIt("commonmark", {"html": False}).enable("table")
+    parser.add_render_rule(
+        "table_open", lambda _, tokens, i, *rest: _OPEN_TABLE.format(escape_html(tokens[i].meta["label"]))
+    )
+    parser.add_render_rule("table_close", lambda *_: "</table></div>\n")
     parser.add_render_rule("image", lambda _, tokens, i, *rest: _inline_svg(pictures[str(tokens[i].attrs["src"])]))
     tokens = parser.parse(markdown)
     contents: list[tuple[str, str, str]] = []

@@ -5,25 +5,16 @@ The prose stands in `templates/`, a file per chapter; both forms come from the s
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping
-from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
-
-import yaml
 
 from isoglot.evaluation.contrasts import RESAMPLES, SEED
 from isoglot.evaluation.drawing import require_matplotlib
 from isoglot.files import atomic_directory, write_text
-from isoglot.study import report_facts
 from isoglot.study.analysis.analyse import Analysis, analyse
-from isoglot.study.analysis.contrasts import COLUMNS, TESTED, Contrast, Experiment, What
-from isoglot.study.analysis.systems import System
 from isoglot.study.claims.judge import claims_of
 from isoglot.study.render import to_markdown, to_page
-from isoglot.study.report_figures import CROSS, DISTANCE, Album, best, series_axes
+from isoglot.study.report_figures import Album
 
 HTML, MARKDOWN, FIGURES = "report.html", "report.md", "figures"
 CHAPTERS = ("answer", "pictures", "results", "claims", "method", "audit", "limitations", "reproduce")
@@ -62,29 +53,22 @@ def write_report(directory: Path, name: str | None = None) -> list[Path]:
 
 
 def _context(analysis: Analysis, album: Album, folder: str) -> dict[str, Any]:
-    """Everything that the templates speak of."""
-    study = analysis.study
-    margins = {
-        (claim.setting, claim.measure): claim.not_below
-        for claim in claims_of(study).values()
-        if getattr(claim, "not_below", None)
-    }
+    """What differs from report to report; the functions and words of the templates are in `render`."""
+    claims = claims_of(analysis.study).values()
+    bounds = [claim for claim in claims if getattr(claim, "not_below", None) is not None]
+    margins = {what: claim.not_below for claim in bounds for what in claim.whats}  # type: ignore[attr-defined]
     trained = [system for system in analysis.systems if not system.is_base]
     return {
         "chapters": CHAPTERS,
         "analysis": analysis,
-        "study": study,
+        "study": analysis.study,
+        "experiments": analysis.experiments,
         "trained": trained,
-        "experiments": [
-            _Shown(experiment, album.of_experiment(experiment, margins)) for experiment in analysis.experiments
-        ],
+        "several_data": len({system.data for system in trained}) > 1,
         "margins": margins,
+        "pictures": {one: album.of_experiment(one, margins) for one in analysis.experiments},
         "losses": album.of_losses(trained),
-        "CROSS": CROSS,
-        "DISTANCE": DISTANCE,
+        "folder": folder,
         "resamples": RESAMPLES,
         "seed": SEED,
-        "folder": folder,
-        "facts": report_facts,
-        "machines": Counter(map(str, ())),
     }

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import cache
 from importlib.resources import files
+from importlib.util import find_spec
 from statistics import fmean
 from typing import Any
 
@@ -15,11 +16,12 @@ from isoglot.registry import one_line_help
 from isoglot.study.analysis.contrasts import COLUMNS, TESTED, Contrast, Experiment, What
 from isoglot.study.analysis.reading import Json, Study
 from isoglot.study.analysis.systems import System
+from isoglot.study.claims.verdicts import Finding, Verdict
 from isoglot.study.report_figures import best
-from isoglot.study.report_format import distinct, score, value_text
+from isoglot.study.report_format import distinct, label, score, value_text
 
 _FEWEST_LOSSES = 10
-COSTS = {
+_COSTS = {
     "train_seconds": "training",
     "pairs_per_second": "pairs/s",
     "tokens_per_second": "tokens/s",
@@ -54,7 +56,7 @@ def differences(experiment: Experiment) -> list[tuple[str, list[tuple[str, dict[
     """The rows of the table of differences: (what was changed, [(which systems, contrasts by setting and measure)])."""
     named: dict[str, dict[str, dict[What, Contrast]]] = {}
     for contrast in experiment.contrasts:
-        systems = f"{contrast.after.label} − {contrast.before.label}"
+        systems = f"{label(contrast.after)} − {label(contrast.before)}"
         named.setdefault(contrast.name, {}).setdefault(systems, {})[contrast.setting, contrast.measure] = contrast
     return [(name, list(rows.items())) for name, rows in named.items()]
 
@@ -72,7 +74,12 @@ def published(experiment: Experiment) -> Json | None:
         return None
     base = next((name for name, spellings in paper["bases"].items() if experiment.base.lower() in spellings), None)
     by_base = {same: [row for row in table["rows"] if (row["base"] == base) == same] for same in (True, False)}
-    return {**paper, "columns": [tuple(what) for what in table["columns"]], "beside": by_base[True], "others": by_base[False]}
+    return {
+        **paper,
+        "columns": [tuple(what) for what in table["columns"]],
+        "beside": by_base[True],
+        "others": by_base[False],
+    }
 
 
 @cache
@@ -80,9 +87,9 @@ def _paper() -> Any:
     return data_file("paper_figures.yaml")
 
 
-def known_costs(systems: Sequence[System]) -> list[str]:
-    """The costs that any of these systems has."""
-    return [key for key in COSTS if any(system.cost(key) is not None for system in systems)]
+def known_costs(systems: Sequence[System]) -> dict[str, str]:
+    """The costs that any of these systems has: {key of `cost.json`: head of a column}."""
+    return {key: name for key, name in _COSTS.items() if any(system.cost(key) is not None for system in systems)}
 
 
 def measuring_seconds(system: System) -> float | None:
@@ -95,6 +102,34 @@ def cost_ratios(experiments: Iterable[Experiment]) -> list[tuple[System, System]
     """(reference, system) of all contrasts between two tunings, each once."""
     pairs = {(c.before, c.after): None for one in experiments for c in one.contrasts}
     return [(a, b) for a, b in pairs if a.traits["tuning"] != b.traits["tuning"] and a.costs and b.costs]
+
+
+def benchmarks(study: Study) -> dict[str, Json]:
+    """The first finished result on every benchmark, which states its sizes and digest."""
+    found: dict[str, Json] = {}
+    for run in study.done:
+        found = {**run["benchmarks"], **found}
+    return found
+
+
+def comparisons(claims: Iterable[Verdict]) -> list[tuple[str, Finding]]:
+    """(claim, comparison) of all comparisons with numbers, and of whatever spoke against a claim."""
+    return [
+        (claim.name, finding)
+        for claim in claims
+        for finding in claim.findings
+        if finding.estimate is not None or finding.outcome == "fails"
+    ]
+
+
+def where(runs: Iterable[Json], path: str, value: Any) -> list[Json]:
+    """The records that have a value at a dotted path."""
+    return [run for run in runs if distinct([run], path) == [value]]
+
+
+def budgets(runs: Iterable[Json]) -> list[tuple[int, int]]:
+    """(steps, pairs per batch) of runs, each once, ascending."""
+    return sorted({(run.get("steps") or 0, run.get("batch_size") or 0) for run in runs})
 
 
 def machines(study: Study) -> Counter[str]:
@@ -110,6 +145,8 @@ def at_a_time(study: Study) -> int | None:
 
 def described(kind: str, names: Iterable[str]) -> list[tuple[str, str]]:
     """Members of a registry by name, with their line of help; those that are not installed here without."""
+    if find_spec("isoglot.batching.strategies") is None:
+        return [(name, "") for name in names]
     from isoglot.batching.strategies import STRATEGIES
     from isoglot.models.tunings import TUNINGS
 
@@ -153,7 +190,11 @@ def not_measured(study: Study) -> list[tuple[str, str]]:
         for data in study.spec.get("data") or []
         for name in data.get("benchmarks") or study.spec.get("benchmarks") or []
     ]
-    return [(data, name) for data, name in planned if not {(data, name), (data, name.rsplit("/", 1)[-1])} & {*study.trained_pairs}]
+    return [
+        (data, name)
+        for data, name in planned
+        if not {(data, name), (data, name.rsplit("/", 1)[-1])} & {*study.trained_pairs}
+    ]
 
 
 def caveats(study: Study) -> list[str]:

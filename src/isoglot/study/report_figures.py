@@ -14,7 +14,7 @@ from isoglot.evaluation.matching import RANK_DISTANCE
 from isoglot.evaluation.pictures import common_scale, distance_chart, language_matrix, matrix_chart, rank_distances
 from isoglot.study.analysis.contrasts import MAIN_MEASURE, TESTED, Experiment, What
 from isoglot.study.analysis.systems import System, is_number
-from isoglot.study.report_format import heading, is_significant, plural
+from isoglot.study.report_format import heading, is_significant, label, plural
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -46,7 +46,9 @@ class Album:
     def add(self, figure: Figure, names: Sequence[object], alt: str) -> Picture:
         """A chart, named by letters, digits, dots and dashes of ASCII from `names`."""
         slug = re.sub(r"[^A-Za-z0-9.]+", "-", "-".join(map(str, names))).strip("-.").lower()[:90] or "figure"
-        name = next(free for i in range(1, len(self.pictures) + 2) if (free := slug + f"-{i}" * (i > 1)) not in self.pictures)
+        name = next(
+            free for i in range(1, len(self.pictures) + 2) if (free := slug + f"-{i}" * (i > 1)) not in self.pictures
+        )
         self.pictures[name] = Picture(name, alt, to_svg(figure, alt))
         return self.pictures[name]
 
@@ -83,7 +85,12 @@ def series_axes(experiment: Experiment) -> dict[str, str]:
 def _forests(experiment: Experiment, margins: Mapping[What, float]) -> Drawn:
     for what in TESTED:
         rows = [
-            (f"{contrast.after.label} − {contrast.before.label}", contrast.difference, contrast.interval(), is_significant(contrast))
+            (
+                f"{label(contrast.after)} − {label(contrast.before)}",
+                contrast.difference,
+                contrast.interval(),
+                is_significant(contrast),
+            )
             for contrast in experiment.contrasts
             if (contrast.setting, contrast.measure) == what
         ]
@@ -99,7 +106,7 @@ def _setting_bars(experiment: Experiment) -> Drawn:
         figures = [experiment.figure(system, what) for system in experiment.systems]
         if any(figures):
             figure = charts.bars(
-                [system.label for system in experiment.systems],
+                [label(system) for system in experiment.systems],
                 [("", [figure and figure.mean for figure in figures])],
                 Titles(heading(what), experiment.title),
                 intervals=[figure and figure.interval for figure in figures],
@@ -114,13 +121,15 @@ def _heat_maps(experiment: Experiment) -> Drawn:
     matrices = {}
     for system in first_and_best(experiment):
         scores = [run["benchmarks"][experiment.benchmark] for run in system.runs]
-        if all("cross" in (one.get("per_language") or {}) and MAIN_MEASURE in one["settings"]["cross"] for one in scores):
+        if all(
+            "cross" in (one.get("per_language") or {}) and MAIN_MEASURE in one["settings"]["cross"] for one in scores
+        ):
             matrices[system] = _average([language_matrix(one, MAIN_MEASURE) for one in scores])
     for system, matrix in matrices.items():
         seeds = "" if system.is_base else f", mean of {plural(len(system.runs), 'seed')}"
         about = f"{MAIN_MEASURE} on {experiment.benchmark}{seeds}"
         scale = common_scale(list(matrices.values()), 20)
-        yield matrix_chart(matrix, system.label, about, scale), (system.label,), f"{system.label}: {about}"
+        yield matrix_chart(matrix, label(system), about, scale), (label(system),), f"{label(system)}: {about}"
 
 
 def best(experiment: Experiment, what: What) -> System | None:
@@ -147,8 +156,8 @@ def _distance_bars(experiment: Experiment) -> Drawn:
         if not system.is_base:
             series = [("before", distances[base])] if (base := experiment.before) in distances else []
             about = f"rank distance on {experiment.benchmark}"
-            figure = distance_chart([*series, ("after", values)], system.label, about, highest)
-            yield figure, (system.label,), f"{system.label}: {about}"
+            figure = distance_chart([*series, ("after", values)], label(system), about, highest)
+            yield figure, (label(system),), f"{label(system)}: {about}"
 
 
 def _average(values: Sequence[Mapping[Key, float]]) -> dict[Key, float]:
@@ -167,7 +176,7 @@ def _quality_and_cost(experiment: Experiment) -> Drawn:
             if quality and key:
                 costs = [cost[key] / divisor for cost in system.costs]
                 seeds = list(zip(costs, quality.seeds)) if len(costs) > 1 else []
-                points.append((system.label, fmean(costs), quality.mean, seeds))
+                points.append((label(system), fmean(costs), quality.mean, seeds))
         if points:
             titles = Titles(f"Quality against {name}", experiment.title, f"{name} ({unit})", heading(CROSS))
             level = ("base", base.mean) if base else None
@@ -199,8 +208,12 @@ def _loss_curves(systems: Sequence[System]) -> Drawn:
             top = min(max(tops), 2 * median(tops))
             ends = [run["train"].get("mean_loss_of_last_tenth") for run in system.runs]
             end = f": {fmean(ends):.3f}" if all(map(is_number, ends)) else ""
-            figure = charts.losses(own, Titles(system.label, f"{system.data}{end}"), top, last)
-            yield figure, (system.data, system.base, system.label), f"Training loss of {system.label} on {system.data}"
+            figure = charts.losses(own, Titles(label(system), f"{system.data}{end}"), top, last)
+            yield (
+                figure,
+                (system.data, system.base, label(system)),
+                f"Training loss of {label(system)} on {system.data}",
+            )
 
 
 def _losses(run: Mapping[str, Any]) -> list[tuple[float, float]]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 from isoglot.evaluation.drawing import signed
 from isoglot.evaluation.matching import RANK_DISTANCE
-from isoglot.study.analysis.contrasts import What
-from isoglot.study.analysis.systems import is_number
+from isoglot.evaluation.significance import ALPHA
+from isoglot.study.analysis.contrasts import Contrast, What
+from isoglot.study.analysis.systems import System, is_number
 
 NOTHING = "–"
 
@@ -31,6 +33,14 @@ def heading(what: What) -> str:
     """How a column is called."""
     setting, measure = what
     return "rank distance" if setting == RANK_DISTANCE else f"{'mAP' if measure == 'AP' else measure} {setting}"
+
+
+def label(system: System) -> str:
+    """What a system is called among those of its own training set and base."""
+    text = system.label
+    for key in ("base", "data"):
+        text = text.removesuffix(f" {system.traits[key]}")
+    return text
 
 
 def minus_signs(text: str) -> str:
@@ -100,7 +110,17 @@ def distinct(records: Sequence[Any], path: str) -> list[Any]:
     return sorted(values, key=lambda value: (str(type(value)), value))
 
 
-FILTERS: dict[str, Callable[..., Any]] = {
-    filter_.__name__: filter_
-    for filter_ in (score, interval, heading, minus_signs, probability, number, listed, plural, value_text, distinct)
-} | {"duration": duration, "size": size}
+def cost_text(value: Any, key: str) -> str:
+    """A cost in the unit that its key of `cost.json` ends with."""
+    kind = key.rsplit("_", 1)[-1]
+    return {"bytes": size, "seconds": duration}.get(kind, partial(number, digits=int(key == "pairs_per_second")))(value)
+
+
+def share(value: float | None, whole: float | None) -> str:
+    """A part of something in percent."""
+    return f"{100 * value / whole:.3g}%" if value is not None and whole else NOTHING
+
+
+def is_significant(contrast: Contrast) -> bool:
+    """Whether a difference is significant at 5%, after Holm's correction where it was corrected."""
+    return (contrast.p if contrast.p_holm is None else contrast.p_holm) < ALPHA
