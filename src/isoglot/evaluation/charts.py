@@ -70,13 +70,11 @@ def heat_map(
     axes.set_xticks([column + 0.5 for column in range(len(columns))], shown_columns, color=INK)
     axes.xaxis.tick_top()
     axes.xaxis.set_label_position("top")
-    axes.tick_params(length=0)
     axes.spines["bottom"].set_visible(False)
     key = figure.add_axes((left / WIDTH, 22 / height, min(full, 240) / WIDTH, 9 / height))
     ticks = [scale[0], sum(scale) / 2, scale[1]]
     bar = figure.colorbar(mesh, cax=key, orientation="horizontal", ticks=ticks)
     bar.ax.set_xticklabels([f"{100 * tick:.3g}" for tick in ticks])
-    bar.ax.tick_params(length=0)
     bar.outline.set_visible(False)
     return figure
 
@@ -261,5 +259,5 @@ def losses(runs: Sequence[Sequence[tuple[float, float]]], titles: Titles, top: f
     axes.set_xticks([0, last_step], ["0", f"{last_step:,.0f} steps"])
     axes.get_xticklabels()[-1].set_horizontalalignment("right")
     axes.set_yticks([0, top], ["0", f"{top:.3g}"])
-    axes.grid(True, axis="y", linewidth=0.8)
+    axes.grid(True, axis="y")
     return figure

@@ -15,8 +15,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from html import escape
+from importlib.resources import as_file, files
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from isoglot.errors import InputError
 
@@ -27,47 +28,24 @@ if TYPE_CHECKING:
 WIDTH = 360.0
 SIZE = 10.0
 """Points of a chart's width and of its text."""
-INK, QUIET, RULE, GROUND, EMPTY, BEFORE = "#1f2933", "#52606d", "#d9e0e7", "#fffffe", "#eef1f4", "#7b8794"
-COLOURS = ("#0072b2", "#c25e00", "#007a5a", "#a3487f")
-"""Blue, orange, green, purple after Okabe and Ito: told apart with every kind of colour vision, 4.5 : 1 on white."""
 _THEME = {
-    INK: ("--ink", "#e4e9ee"),
-    QUIET: ("--quiet", "#a3b0bd"),
-    RULE: ("--rule", "#3a4651"),
-    GROUND: ("--ground", "#14191e"),
-    EMPTY: ("--empty", "#262e36"),
-    BEFORE: ("--before", "#8d99a6"),
-    COLOURS[0]: ("--blue", "#4da3e0"),
-    COLOURS[1]: ("--orange", "#f0913a"),
-    COLOURS[2]: ("--green", "#35b58f"),
-    COLOURS[3]: ("--purple", "#d384b3"),
+    "ink": ("#1f2933", "#e4e9ee"),
+    "quiet": ("#52606d", "#a3b0bd"),
+    "rule": ("#d9e0e7", "#3a4651"),
+    "ground": ("#fffffe", "#14191e"),
+    "empty": ("#eef1f4", "#262e36"),
+    "before": ("#7b8794", "#8d99a6"),
+    "blue": ("#0072b2", "#4da3e0"),
+    "orange": ("#c25e00", "#f0913a"),
+    "green": ("#007a5a", "#35b58f"),
+    "purple": ("#a3487f", "#d384b3"),
 }
-"""Colour on a light ground: CSS variable, colour on a dark ground."""
-DARK_CSS = f"@media (prefers-color-scheme: dark) {{ :root {{ {'; '.join(map(': '.join, _THEME.values()))} }} }}"
+"""CSS variables: colours on a light and on a dark ground (the last four after Okabe and Ito, for every kind of colour vision)."""
+INK, QUIET, RULE, GROUND, EMPTY, BEFORE, *COLOURS = (light for light, _ in _THEME.values())
+DARK_CSS = (
+    f"@media (prefers-color-scheme: dark) {{ :root {{ {' '.join(f'--{n}: {c};' for n, (_, c) in _THEME.items())} }} }}"
+)
 _FONT = "system-ui, -apple-system, 'Segoe UI', 'Noto Sans', 'DejaVu Sans', Arial, sans-serif"
-_STYLE: Any = {
-    "svg.fonttype": "none",
-    "svg.hashsalt": "isoglot",
-    "font.family": ["DejaVu Sans"],  # comes with matplotlib
-    "font.size": SIZE,
-    "text.parse_math": False,
-    "text.color": INK,
-    "axes.labelcolor": QUIET,
-    "axes.labelsize": SIZE,
-    "axes.edgecolor": QUIET,
-    "axes.facecolor": "none",
-    "axes.axisbelow": True,
-    "axes.grid.axis": "x",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.spines.left": False,
-    "xtick.color": QUIET,
-    "ytick.color": QUIET,
-    "xtick.labelsize": SIZE,
-    "ytick.labelsize": SIZE,
-    "grid.color": RULE,
-    "figure.facecolor": GROUND,
-}
 # characters that no XML file may hold, halves of surrogate pairs, and signs that turn the direction of what follows
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
 
@@ -89,18 +67,19 @@ def style() -> Iterator[None]:
     require_matplotlib()
     import matplotlib
 
-    with matplotlib.rc_context():
+    with matplotlib.rc_context(), warnings.catch_warnings():
         matplotlib.rcdefaults()
-        matplotlib.rcParams.update(_STYLE)
+        with as_file(files("isoglot.evaluation") / "chart.mplstyle") as path:
+            matplotlib.rcParams.update(matplotlib.rc_params_from_file(path, use_default_template=False))
+        warnings.filterwarnings("ignore", message="Glyph .* missing")  # a reader's fonts have them; PNG says so
         yield
 
 
+@style()
 def to_svg(figure: Figure, description: str) -> str:
     """The chart as one SVG file, light or dark as the reader's screen; `description` is for those who do not see it."""
     buffer = io.StringIO()
-    with style(), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph .* missing")  # the reader's fonts have them
-        figure.savefig(buffer, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
+    figure.savefig(buffer, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
     text = buffer.getvalue()
     text = re.sub(_NEEDLESS, "", text[text.index("<svg") :])
     text = re.sub(r' (?:d|x|y|transform)="[^"]*"', _short, text)
@@ -116,13 +95,15 @@ def _short(attribute: re.Match[str]) -> str:
 
 
 def _variable(colour: re.Match[str]) -> str:
-    return f"var({_THEME[colour[0]][0]}, {colour[0]})" if colour[0] in _THEME else colour[0]
+    name = next((name for name, (light, _) in _THEME.items() if light == colour[0]), None)
+    return f"var(--{name}, {colour[0]})" if name else colour[0]
 
 
+@style()
 def to_png(figure: Figure) -> bytes:
     """The chart as PNG on a light ground, two pixels per point; what DejaVu Sans has no sign for is a box, and logged."""
     buffer = io.BytesIO()
-    with style(), warnings.catch_warnings(record=True) as caught:
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         figure.savefig(buffer, format="png", dpi=144, metadata={"Software": None})
     if caught:
@@ -167,10 +148,9 @@ def canvas(titles: Titles, margins: tuple[float, float, float, float], size: End
     (left, top, right, bottom), (width, height) = margins, size
     figure = Figure(figsize=(width / 72, height / 72))
     axes = figure.add_axes((left / width, bottom / height, 1 - (left + right) / width, 1 - (top + bottom) / height))
-    axes.tick_params(length=0)
     # a name in the middle of its axis has room up to the nearer edge on both sides
-    axes.set_xlabel(fit(titles.axis, width - abs(left - right) - 12), labelpad=6)
-    axes.set_ylabel(fit(titles.upright, height - abs(top - bottom) - 12), labelpad=6)
+    axes.set_xlabel(fit(titles.axis, width - abs(left - right) - 12))
+    axes.set_ylabel(fit(titles.upright, height - abs(top - bottom) - 12))
     bold = 1.15 * SIZE if width == WIDTH else SIZE
     for text, size_, y, weight, colour in (
         (titles.title, bold, 18, "bold", INK),
@@ -201,7 +181,7 @@ def number_axis(axes: Axes, ends: Ends, *, upright: bool = False) -> None:
     digits = min(max(len(f"{tick:.10g}".partition(".")[2]) for tick in ticks), 4)
     axis.set_ticks(ticks, [signed(tick, digits, "") for tick in ticks])
     (axes.set_ylim if upright else axes.set_xlim)(min(ends[0], ticks[0]), max(ends[1], ticks[-1]))
-    axis.grid(True, linewidth=0.8)
+    axis.grid(True)
 
 
 def signed(value: float, digits: int, sign: str = "+") -> str:
@@ -220,10 +200,4 @@ def colour_key(figure: Figure, names: Sequence[str], colours: Sequence[str]) -> 
         loc="upper left",
         bbox_to_anchor=(8 / WIDTH, 1 - 44 / 72 / figure.get_figheight()),
         ncols=len(names),
-        frameon=False,
-        handlelength=1,
-        handletextpad=0.4,
-        columnspacing=1.2,
-        borderpad=0,
-        borderaxespad=0,
     )

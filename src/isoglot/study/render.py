@@ -6,35 +6,27 @@ import re
 import shlex
 from collections.abc import Mapping
 from functools import cache
-from html import escape as escape_html
+from html import unescape
 from itertools import count
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markdown_it import MarkdownIt
+from markupsafe import Markup
 
 from isoglot.evaluation.drawing import DARK_CSS, printable
 from isoglot.study import report_facts, report_figures, report_format
-from isoglot.study.report_figures import CROSS, DISTANCE
-
-if TYPE_CHECKING:
-    from jinja2 import Environment
-    from markdown_it.token import Token
-    from markupsafe import Markup
 
 _ANYWHERE = re.compile(r"([\\`*_{}\[\]|~$^])")
 """Signs that mean something anywhere in a line of Markdown."""
 _AT_START = re.compile(r"^(?:([#+=-])(?=\1|\s|$)|(\d+)([.)])(?=\s|$))")
-"""What would begin a heading, a list or a line across at the start of a line."""
-_TONES = {"✓": "good", "✗": "bad", "?": "open"}
-_OPEN_TABLE = '<div class="scroll" role="region" tabindex="0" aria-label="{}"><table>\n'
-_LONG = 24
-"""Texts of table cells with more signs keep some width on a small screen, where the table then scrolls."""
+"""What would begin a heading, a list or a rule at the start of a line."""
 
 
 def escape(value: Any) -> Markup:
     """Any value as Markdown that shows exactly its characters, in one line; what is marked up already stays."""
-    from markupsafe import Markup
-
     if isinstance(value, Markup):
         return value
     text = _ANYWHERE.sub(r"\\\1", re.sub(r"\s+", " ", printable(report_format.value_text(value))))
@@ -43,39 +35,25 @@ def escape(value: Any) -> Markup:
 
 
 def code(value: Any) -> Markup:
-    """A code span whose fence is longer than any run of backticks in it; a pipe would end a table's cell even there."""
-    from markupsafe import Markup
-
-    text = re.sub(r"\s+", " ", printable(report_format.value_text(value))).replace("|", "¦")
+    """A code span (outside tables), with a fence longer than any run of backticks in it."""
+    text = " ".join(printable(report_format.value_text(value)).split())
     fence = "`" * (max(map(len, re.findall("`+", text)), default=0) + 1)
-    room = " " if text.startswith("`") or text.endswith("`") else ""
-    return Markup(f"{fence}{room}{text}{room}{fence}" if text else "")
+    return Markup(f"{fence} {text} {fence}" if "`" in text else f"`{text}`")
 
 
 def link(path: str, directory: Path) -> Markup:
     """A link to something inside a directory; text alone for anything else."""
-    from markupsafe import Markup
-
-    inside = not (set(PurePosixPath(path).parts) & {"..", "/", "~"}) and (directory / path).exists()
-    return Markup(f"[{escape(path)}]({quote(path, safe='/')})") if path and inside else escape(path)
+    inside = not {"..", "/", "~"} & {*PurePosixPath(path).parts} and (directory / path).exists()
+    return Markup(f"[{escape(path)}]({quote(path)})") if path and inside else escape(path)
 
 
 def shell(word: str) -> Markup:
-    """A word of a command, in a code block."""
-    from markupsafe import Markup
-
+    """A word of a command in a code block."""
     return Markup(shlex.quote(" ".join(printable(word).split())))
-
-
-def strong(value: Any, wanted: bool) -> Markup:
-    """A value in bold, if `wanted`."""
-    return escape(value) if not wanted else type(escape(value))(f"**{escape(value)}**")
 
 
 @cache
 def _environment() -> Environment:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
     environment = Environment(
         loader=PackageLoader("isoglot.study"),
         autoescape=True,
@@ -85,12 +63,10 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     for module in (report_format, report_facts, report_figures):
-        own = {
-            name: value for name, value in vars(module).items() if getattr(value, "__module__", "") == module.__name__
-        }
+        own = {name: one for name, one in vars(module).items() if getattr(one, "__module__", "") == module.__name__}
         environment.filters |= own
         environment.globals |= own
-    environment.globals |= {"strong": strong, "CROSS": CROSS, "DISTANCE": DISTANCE}
+    environment.globals |= {"CROSS": report_figures.CROSS, "DISTANCE": report_figures.DISTANCE}
     environment.filters |= {"code": code, "shell": shell, "link": link}
     return environment
 
@@ -109,67 +85,44 @@ def to_page(markdown: str, pictures: Mapping[str, str]) -> str:
         markdown: of `to_markdown`.
         pictures: {address in the Markdown: SVG}.
     """
-    from jinja2 import Environment, PackageLoader
-    from markdown_it import MarkdownIt
+    body = MarkdownIt("commonmark", {"html": False}).enable("table").render(markdown)
+    contents: list[tuple[Markup, Markup, str]] = []
 
-    parser = MarkdownIt("commonmark", {"html": False}).enable("table")
-    parser.add_render_rule(
-        "table_open", lambda _, tokens, i, *rest: _OPEN_TABLE.format(escape_html(tokens[i].meta["label"]))
-    )
-    parser.add_render_rule("table_close", lambda *_: "</table></div>\n")
-    parser.add_render_rule("image", lambda _, tokens, i, *rest: _inline_svg(pictures[str(tokens[i].attrs["src"])]))
-    tokens = parser.parse(markdown)
-    contents: list[tuple[str, str, str]] = []
-    for i, token in enumerate(tokens):
-        if token.type == "heading_open":
-            name = re.sub(r"\W+", "-", tokens[i + 1].content.lower()).strip("-")
-            token.attrSet("id", f"s{len(contents)}-{name}")
-            contents.append((token.tag, _plain(tokens[i + 1]), str(token.attrs["id"])))
-        elif token.type == "paragraph_open":
-            _mark_paragraph(token, tokens[i + 1], tokens[i + 2])
-        elif token.type == "table_open":
-            caption = tokens[i - 2]
-            token.meta["label"] = _plain(caption) if caption.type == "inline" else "table"
-        elif token.type == "tr_open" and tokens[i + 1].type == "td_open":
-            _mark_row(tokens, i)
-    body = parser.renderer.render(tokens, parser.options, {})
-    answer, heading, rest = body.partition("<h2")
+    def heading(match: re.Match[str]) -> str:
+        address = f"s{len(contents)}-" + re.sub(r"\W+", "-", unescape(match[2]).lower()).strip("-")
+        contents.append((Markup(match[1]), Markup(match[2]), address))
+        return f'<{match[1]} id="{address}">{match[2]}</{match[1]}>'
+
+    # texts of the data have no < here: what looks like a tag is one
+    body = re.sub("<(h[123])>(.*?)</h[123]>", heading, body)
+    body = re.sub('<p>(?=<img src="figures/loss)', '<p class="panels small">', body)
+    body = re.sub("<p>(?=<img )", '<p class="panels">', body)
+    body = re.sub('<img src="(.*?)".*?>', lambda match: _inline(pictures[match[1]]), body)
+    body = re.sub("<p>(?=<strong>(Table|Figure) )", '<p class="caption">', body)
+    body = re.sub('(?<=<p class="caption">)(.*)</p>\n<table>', _scrolling, body).replace("</table>", "</table></div>")
+    body = re.sub(r"<tr>\n<td.*?>(.*)</td>((?:\n<td.*?></td>)+)\n</tr>", _group, body)
+    body = re.sub(r"<tr>\n<td.*?>(.*)</td>", r'<tr>\n<th scope="row">\1</th>', body)
+    body = re.sub('<td style="text-align:left">(?=([✓✗?]) )', lambda match: f'<td class="{_TONES[match[1]]}">', body)
+    body = re.sub('<td style="text-align:left">(?=.{30,}</td>)', '<td class="long">', body)
+    answer, rule, rest = body.partition("<h2")
     page = Environment(loader=PackageLoader("isoglot.study"), autoescape=True).get_template("report.html.jinja")
-    return page.render(title=contents[0][1], contents=contents[1:], answer=answer, rest=heading + rest, dark=DARK_CSS)
+    return page.render(contents=contents, answer=Markup(answer), rest=Markup(rule + rest), dark=Markup(DARK_CSS))
 
 
-def _plain(inline: Token) -> str:
-    return "".join(child.content for child in inline.children or ())
+_TONES = {"✓": "good", "✗": "bad", "?": "open"}
 
 
-def _inline_svg(svg: str) -> str:
+def _inline(svg: str) -> str:
     """A picture inside a page, which has its own dark colours."""
     return f'<span class="panel">{svg.replace(f"<style>{DARK_CSS}</style>", "")}</span>'
 
 
-def _mark_paragraph(opening: Token, inline: Token, closing: Token) -> None:
-    """Pictures stand side by side; captions are known by their first word."""
-    kinds = {child.type for child in inline.children or ()}
-    if "image" in kinds and kinds <= {"image", "softbreak"}:
-        opening.tag = closing.tag = "div"
-        opening.attrSet("class", "panels small" if "figures/loss" in inline.content else "panels")
-    elif inline.content.startswith(("**Table", "**Figure")):
-        opening.attrSet("class", "caption")
+def _scrolling(match: re.Match[str]) -> str:
+    """A wide table scrolls inside a box that its caption names."""
+    name = re.sub("<.*?>", "", match[1])
+    return f'{match[1]}</p>\n<div class="scroll" role="region" tabindex="0" aria-label="{name}"><table>'
 
 
-def _mark_row(tokens: list[Token], start: int) -> None:
-    """The first cell names its row; a row with nothing else spans the table; verdicts have colours."""
-    end = next(i for i in range(start, len(tokens)) if tokens[i].type == "tr_close")
-    cells = range(start + 1, end, 3)
-    tokens[start + 1].tag = tokens[start + 3].tag = "th"
-    tokens[start + 1].attrSet("scope", "row")
-    if len(cells) > 1 and not any(tokens[i + 1].content for i in cells[1:]):
-        tokens[start].attrSet("class", "group")
-        tokens[start + 1].attrSet("colspan", str(len(cells)))
-        for i in range(start + 4, end):
-            tokens[i].hidden = True
-    for i in cells[1:]:
-        text = _plain(tokens[i + 1])
-        tone = _TONES.get(text[:1], "long" if len(text) > _LONG else "")
-        if tone:
-            tokens[i].attrSet("class", tone)
+def _group(match: re.Match[str]) -> str:
+    """A row with a first cell only names the rows below it."""
+    return f'<tr class="group">\n<th colspan="{1 + match[2].count("<td")}">{match[1]}</th>\n</tr>'

@@ -107,9 +107,9 @@ def _setting_bars(experiment: Experiment) -> Drawn:
         if any(figures):
             figure = charts.bars(
                 [label(system) for system in experiment.systems],
-                [("", [figure and figure.mean for figure in figures])],
+                [("", [figure.mean if figure else None for figure in figures])],
                 Titles(heading(what), experiment.title),
-                intervals=[figure and figure.interval for figure in figures],
+                intervals=[figure.interval if figure else None for figure in figures],
                 before=0 if experiment.before else None,
                 digits=0 if what == DISTANCE else 3,
             )

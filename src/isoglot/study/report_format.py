@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
-from functools import partial
+from collections.abc import Iterable
 from typing import Any
 
 from isoglot.evaluation.drawing import signed
 from isoglot.evaluation.matching import RANK_DISTANCE
-from isoglot.evaluation.significance import ALPHA
+from isoglot.evaluation.significance import ALPHA, Interval
 from isoglot.study.analysis.contrasts import Contrast, What
 from isoglot.study.analysis.systems import System, is_number
 
 NOTHING = "–"
+_UNITS = {
+    "seconds": ((120, 1, 0, "s"), (7200, 60, 1, "min"), (float("inf"), 3600, 1, "h")),
+    "bytes": ((1e6, 1e3, 0, "kB"), (1e9, 1e6, 1, "MB"), (float("inf"), 1e9, 2, "GB")),
+}
+"""By the last word of a cost's key: below the first number divide by the second, show so many digits and the unit."""
 
 
 def score(value: float | None, what: What, sign: str = "") -> str:
@@ -24,9 +28,9 @@ def score(value: float | None, what: What, sign: str = "") -> str:
     return signed(value, digits, sign)
 
 
-def interval(ends: tuple[float, float] | None, what: What, sign: str = "") -> str:
-    """`[low, high]`; nothing where there is none."""
-    return f"[{score(ends[0], what, sign)}, {score(ends[1], what, sign)}]" if ends else ""
+def interval(ends: Interval, what: What, sign: str = "") -> str:
+    """`[low, high]`."""
+    return f"[{score(ends[0], what, sign)}, {score(ends[1], what, sign)}]"
 
 
 def heading(what: What) -> str:
@@ -37,10 +41,12 @@ def heading(what: What) -> str:
 
 def label(system: System) -> str:
     """What a system is called among those of its own training set and base."""
-    text = system.label
-    for key in ("base", "data"):
-        text = text.removesuffix(f" {system.traits[key]}")
-    return text
+    return system.label.removesuffix(f" {system.traits['base']}").removesuffix(f" {system.traits['data']}")
+
+
+def is_significant(contrast: Contrast) -> bool:
+    """Whether a difference is significant at 5%, after Holm's correction where it was corrected."""
+    return (contrast.p if contrast.p_holm is None else contrast.p_holm) < ALPHA
 
 
 def minus_signs(text: str) -> str:
@@ -58,26 +64,24 @@ def number(value: Any, digits: int = 0) -> str:
     return signed(value, digits, "") if is_number(value) else NOTHING
 
 
-def in_units(*steps: tuple[float, float, int, str]) -> Callable[[Any], str]:
-    """A printer of amounts: below `limit`, divided by `divisor`, with `digits` and a unit."""
-
-    def shown(value: Any) -> str:
-        if not is_number(value):
-            return NOTHING
-        _, divisor, digits, unit = next(step for step in steps if value < step[0])
-        return f"{value / divisor:,.{digits}f} {unit}"
-
-    return shown
+def cost(value: float | None, key: str) -> str:
+    """A cost in a unit that suits it and the last word of its key in `cost.json`."""
+    steps = _UNITS.get(key.rsplit("_", 1)[-1])
+    if value is None or steps is None:
+        return number(value, int(key == "pairs_per_second"))
+    _, divisor, digits, unit = next(step for step in steps if value < step[0])
+    return f"{value / divisor:,.{digits}f} {unit}"
 
 
-duration = in_units((120, 1, 0, "s"), (7200, 60, 1, "min"), (float("inf"), 3600, 1, "h"))
-size = in_units((1e6, 1e3, 0, "kB"), (1e9, 1e6, 1, "MB"), (float("inf"), 1e9, 2, "GB"))
+def share(value: float | None, whole: float | None) -> str:
+    """A part of something in percent."""
+    return f"{100 * value / whole:.3g}%" if value is not None and whole else NOTHING
 
 
-def listed(words: Iterable[Any], empty: str = NOTHING) -> str:
-    """`a, b and c`."""
-    names = [str(word) for word in words]
-    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1]))) if names else empty
+def listed(words: Iterable[Any]) -> str:
+    """`a, b and c`; a dash for nothing."""
+    *names, last = [str(word) for word in words] or [NOTHING]
+    return f"{', '.join(names)} and {last}" if names else last
 
 
 def plural(count: int, noun: str) -> str:
@@ -87,40 +91,22 @@ def plural(count: int, noun: str) -> str:
 
 def value_text(value: Any) -> str:
     """Any JSON value in one line."""
-    if value is None:
+    if value is None or value in ({}, [], ()):
         return NOTHING
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:.6g}".replace("-", "−")
     if isinstance(value, dict):
-        return "; ".join(f"{key} {value_text(inner)}" for key, inner in value.items()) or NOTHING
-    if isinstance(value, (list, tuple)):
-        return ", ".join(map(value_text, value)) or NOTHING
-    return str(value)
+        return "; ".join(f"{key} {value_text(inner)}" for key, inner in value.items())
+    return ", ".join(map(value_text, value)) if isinstance(value, (list, tuple)) else str(value)
 
 
-def distinct(records: Sequence[Any], path: str) -> list[Any]:
+def distinct(records: Iterable[Any], path: str) -> list[Any]:
     """The different values at a dotted path of JSON records, sorted; those that lack it are left out."""
     values = []
-    for record in records:
+    for value in records:
         for key in path.split("."):
-            record = (record or {}).get(key)
-        values += [record] if record is not None and record not in values else []
-    return sorted(values, key=lambda value: (str(type(value)), value))
-
-
-def cost_text(value: Any, key: str) -> str:
-    """A cost in the unit that its key of `cost.json` ends with."""
-    kind = key.rsplit("_", 1)[-1]
-    return {"bytes": size, "seconds": duration}.get(kind, partial(number, digits=int(key == "pairs_per_second")))(value)
-
-
-def share(value: float | None, whole: float | None) -> str:
-    """A part of something in percent."""
-    return f"{100 * value / whole:.3g}%" if value is not None and whole else NOTHING
-
-
-def is_significant(contrast: Contrast) -> bool:
-    """Whether a difference is significant at 5%, after Holm's correction where it was corrected."""
-    return (contrast.p if contrast.p_holm is None else contrast.p_holm) < ALPHA
+            value = (value or {}).get(key)
+        values += [value] if value is not None and value not in values else []
+    return sorted(values)
