@@ -59,11 +59,10 @@ def analyse(directory: str | Path, *, resamples: int = RESAMPLES, seed: int = SE
     return Analysis(comparisons.study, comparisons.systems, experiments, verdicts, text, list(dict.fromkeys(notes)))
 
 
-def summarise(directory: str | Path, **options: int) -> tuple[Comparisons, str]:
-    """What the terminal shows of a study: its systems, and the answer."""
-    comparisons = Comparisons(read_study(directory), **options)
+def answer_of(comparisons: Comparisons) -> str:
+    """The answer alone."""
     claims = claims_of(comparisons.study)
-    return comparisons, answer(comparisons, claims, judge_claims(comparisons, claims))
+    return answer(comparisons, claims, judge_claims(comparisons, claims))
 
 
 def _experiment(
@@ -82,7 +81,9 @@ def _experiment(
         try:
             rows = comparisons.rows(measured, benchmark, what) if measured else None
         except InputError as error:
-            notes.append(f"{data or base} → {benchmark}: no intervals and no tests, for the rows per query cannot be used ({error})")
+            notes.append(
+                f"{data or base} → {benchmark}: no intervals and no tests, for the rows per query cannot be used ({error})"
+            )
             continue
         for system in measured if rows else ():
             figures[system, what] = replace(figures[system, what], interval=rows.average(system.key).interval())
@@ -105,7 +106,9 @@ def contrasted(systems: Sequence[System], claims: Mapping[str, Claim]) -> list[t
     for of, against in (two for claim in claims.values() for two in claim.selections()):
         free = free_traits(of, against)
         for after in of.choose(trained):
-            for before in against.choose(other for other in trained if other is not after and all_else_equal(after, other, free)):
+            for before in against.choose(
+                other for other in trained if other is not after and all_else_equal(after, other, free)
+            ):
                 found.setdefault((before, after), f"{of.called(system=after)} − {against.called()}")
     if found:
         return [(name, *pair) for pair, name in found.items()]

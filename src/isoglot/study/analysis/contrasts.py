@@ -194,7 +194,9 @@ class Comparisons:
         self._rows: dict[tuple[Any, ...], paired.PairedRows | InputError] = {}
         self._contrasts: dict[tuple[Any, ...], Contrast] = {}
 
-    def rows(self, systems: Sequence[System], benchmark: str, what: What, only: Only | None = None) -> paired.PairedRows:
+    def rows(
+        self, systems: Sequence[System], benchmark: str, what: What, only: Only | None = None
+    ) -> paired.PairedRows:
         """Rows per query of systems in one setting and measure, resampled together. InputError where they do not match."""
         key = (*systems, benchmark, *what, only)
         if key not in self._rows:
@@ -213,7 +215,9 @@ class Comparisons:
             rows.__dict__.pop("_resampled", None)
             rows.matched = rows.matched.only(only)
             if rows.matched.cells.n_groups < 2:
-                raise InputError(f"{benchmark}, {what[0]}: all queries are of one group; an interval needs at least two")
+                raise InputError(
+                    f"{benchmark}, {what[0]}: all queries are of one group; an interval needs at least two"
+                )
             return rows
         sides = []
         for system in systems:
@@ -223,7 +227,14 @@ class Comparisons:
         return paired.PairedRows(sides, *what, **self._resampling)
 
     def contrast(
-        self, before: System, after: System, benchmark: str, what: What, *, name: str = "", where: str = "",
+        self,
+        before: System,
+        after: System,
+        benchmark: str,
+        what: What,
+        *,
+        name: str = "",
+        where: str = "",
         only: Only | None = None,
     ) -> Contrast:
         """After minus before. InputError where their results are missing or do not match."""

@@ -12,7 +12,7 @@ from typing import Any
 from isoglot.errors import InputError
 from isoglot.evaluation.results import Result, load_result
 from isoglot.files import read_json
-from isoglot.study.packing import PACKED, PackedRows
+from isoglot.study.packing import PACKED, PackedStudy
 
 Json = dict[str, Any]
 SCHEMA = 1
@@ -31,6 +31,7 @@ class Study:
         study, results, costs: content of `study.json`, `results.json`, `cost.json`; {} where a file is not there.
         audit: content of `audit.json`; None where the study was not audited.
         missing: names of the files that are not there.
+        packed: what an export holds in one table; None of a study directory.
     """
 
     directory: Path
@@ -39,6 +40,7 @@ class Study:
     costs: Json
     audit: Json | None
     missing: tuple[str, ...] = ()
+    packed: PackedStudy | None = None
     _loaded: dict[str, Result] = field(default_factory=dict, repr=False)
 
     @property
@@ -94,16 +96,12 @@ class Study:
             InputError: it is missing or malformed.
         """
         if path not in self._loaded:
-            result = self._packed.result(path) if self._packed else load_result(self.directory / path)
+            result = self.packed.result(path) if self.packed else load_result(self.directory / path)
             missing = [name for name in ROW_KEYS if name not in result.per_query.column_names]
             if missing:
                 raise InputError(f"{self.directory / path}: no column '{missing[0]}' in the rows per query")
             self._loaded[path] = result
         return self._loaded[path]
-
-    @cached_property
-    def _packed(self) -> PackedRows | None:
-        return PackedRows(self.directory, self.results) if (self.directory / PACKED).is_file() else None
 
 
 def read_study(directory: str | Path) -> Study:
@@ -121,10 +119,12 @@ def read_study(directory: str | Path) -> Study:
     results = contents.get("results", {})
     if "results" in contents:
         _check_runs(home / "results.json", results)
+    packed = PackedStudy(home) if (home / PACKED).is_file() else None
+    results = packed.restore(results) if packed else results
     audited = (results.get("audit") or {}).get("leaks") is not None
     audit = (contents.get("audit") or None) if audited else None
     missing = tuple(f"{name}.json" for name in FILES if name not in contents)
-    return Study(home, contents.get("study", {}), results, contents.get("cost", {}), audit, missing)
+    return Study(home, contents.get("study", {}), results, contents.get("cost", {}), audit, missing, packed)
 
 
 def _read(path: Path) -> Json:

@@ -86,7 +86,9 @@ class System:
         figures = []
         for run in self.runs:
             scores = run["benchmarks"].get(benchmark) or {}
-            of_setting = scores.get("bias") if setting == "rank_distance" else (scores.get("settings") or {}).get(setting)
+            of_setting = (
+                scores.get("bias") if setting == "rank_distance" else (scores.get("settings") or {}).get(setting)
+            )
             figures.append((of_setting or {}).get(measure))
         return tuple(map(float, figures)) if all(map(is_number, figures)) else None
 
@@ -129,13 +131,19 @@ def systems_of(study: Study) -> list[System]:
     for run in study.done:
         gathered.setdefault(json.dumps(_traits(run), sort_keys=True, default=str), []).append(run)
     groups = [sorted(runs, key=lambda run: (run["seed"] is None, run["seed"])) for runs in gathered.values()]
-    traits = [_traits(runs[0]) for runs in groups]
+    traits = [
+        {**own, "system": own["system"] or _system_name(runs[0])} for runs in groups for own in [_traits(runs[0])]
+    ]
     differing = _differing([own for own in traits if own["kind"] != "base"])
     systems = []
     for own, runs in zip(traits, groups):
         costs = tuple(dict(study.costs.get(str(run["id"])) or {}) for run in runs)
         systems.append(System(str(own["system"]), _label(own, runs[0], differing), own, tuple(runs), costs))
-    return sorted(systems, key=lambda system: (not system.is_base, natural(system.key)))
+    return sorted(systems, key=_order)
+
+
+def _order(system: System) -> tuple[Any, ...]:
+    return not system.is_base, natural(f"{system.data} {system.base} {system.name}"), system.traits["amount"] or 0.0
 
 
 def natural(text: str) -> list[tuple[float, str]]:
@@ -147,15 +155,19 @@ def natural(text: str) -> list[tuple[float, str]]:
 def _traits(run: Json) -> Json:
     """What a run is, but for its seed."""
     if run["kind"] == "base":
-        return {**dict.fromkeys((*CIRCUMSTANCES, *METHOD, *OF_TUNING, "learning_rate")), "kind": "base",
-                "system": "base", "base": run["base"]}
+        return {
+            **dict.fromkeys((*CIRCUMSTANCES, *METHOD, *OF_TUNING, "learning_rate")),
+            "kind": "base",
+            "system": "base",
+            "base": run["base"],
+        }
     tuning = run.get("tuning") or {}
     known = (*CIRCUMSTANCES, "kind", "strategy", "mono_share", "languages", "steps", "batch_size", "learning_rate")
     traits = {key: run.get(key) for key in known}
     stages = run.get("stages")
     return {
         **traits,
-        "system": run.get("system") or _system_name(run),
+        "system": run.get("system"),
         "tuning": tuning.get("name"),
         "tuning_kind": tuning.get("kind"),
         **{key: tuning.get(key) for key in OF_TUNING[:-1]},
@@ -172,37 +184,27 @@ def _system_name(run: Json) -> str:
 
 
 def _differing(trained: Sequence[Json]) -> set[str]:
-    """Traits that a label has to name: what follows from data and base (languages, say) goes without saying."""
-    named = {key for key in ("data", "base") if len({own[key] for own in trained}) > 1}
-    for key in ("mono_share", "amount", "languages", "steps", "batch_size"):
-        values: dict[Any, set[str]] = {}
-        for own in trained:
-            if own[key] is not None:
-                values.setdefault((own["data"], own["base"]), set()).add(repr(own[key]))
-        if any(len(different) > 1 for different in values.values()):
-            named.add(key)
-    return named
+    """Traits that a label has to name, because systems of one base and training set differ in them."""
+    values: dict[tuple[str, ...], set[str]] = {}
+    for own in trained:
+        for key in ("amount", "languages", "steps", "batch_size"):
+            values.setdefault((key, own["data"], own["base"]), set()).add(repr(own[key]))
+    return {key for (key, *_), different in values.items() if len(different) > 1}
 
 
 def _label(own: Json, run: Json, differing: set[str]) -> str:
-    """`hybrid lora`, with alpha, amount and so on where others differ in them."""
+    """`hybrid 0.5, lora`, with amount, languages and so on where others differ in them."""
     if own["kind"] == "base":
         return "base"
-    words = [str(run["label"])] if run.get("label") else _method_words(own, differing)
-    if "amount" in differing and is_number(own["amount"]):
+    strategy = f"{own['strategy']} {own['mono_share']:g}" if is_number(own["mono_share"]) else own["strategy"]
+    method = [str(word) for word in (strategy, own["tuning"]) if word] or [str(own["system"])]
+    words = [str(run["label"])] if run.get("label") else method
+    if "amount" in differing:
         words.append(f"{100 * own['amount']:g}% of the data")
     if "languages" in differing:
         words.append(f"on {' '.join(own['languages'])}")
     words += [f"{key.replace('_', ' ')} {own[key]}" for key in ("steps", "batch_size") if key in differing]
-    words += [str(own[key]) for key in ("data", "base") if key in differing]
-    return " ".join(words)
-
-
-def _method_words(own: Json, differing: set[str]) -> list[str]:
-    share = own["mono_share"]
-    shown = is_number(share) and (share != 0.5 or "mono_share" in differing)
-    words = [own["strategy"], f"α={share:g}" if shown else None, own["tuning"]]
-    return [str(word) for word in words if word] or [str(own["system"])]
+    return ", ".join(words)
 
 
 def measured_together(systems: Iterable[System]) -> dict[tuple[str | None, str, str], list[System]]:

@@ -13,8 +13,16 @@ from isoglot.errors import InputError, unknown
 from isoglot.registry import Registry, one_line_help
 from isoglot.settings import Member, Settings, build
 from isoglot.study.analysis.contrasts import Comparisons
-from isoglot.study.analysis.systems import CIRCUMSTANCES, METHOD, OF_TUNING, System, all_else_equal, axis_words, is_number
-from isoglot.study.claims.verdicts import Finding, Verdict
+from isoglot.study.analysis.systems import (
+    CIRCUMSTANCES,
+    METHOD,
+    OF_TUNING,
+    System,
+    all_else_equal,
+    axis_words,
+    is_number,
+)
+from isoglot.study.claims.verdicts import Verdict
 
 MIN_SEEDS = 2
 """Training seeds per system below which nothing is decided: one model of each is no sample of anything."""
@@ -60,9 +68,7 @@ class Selection(Settings):
         """The conditions on some traits."""
         wanted = set(keys)
         otherwise = self.otherwise.only(wanted) if self.otherwise else None
-        return Selection(
-            conditions={k: v for k, v in self.conditions.items() if k in wanted}, otherwise=otherwise
-        )
+        return Selection(conditions={k: v for k, v in self.conditions.items() if k in wanted}, otherwise=otherwise)
 
     def called(self, keys: Iterable[str] = (), system: System | None = None) -> str:
         """A short name: the first of its traits (of `keys` only), as the system has it where the selection leaves it open."""
@@ -166,10 +172,10 @@ def pairs(systems: Sequence[System], of: Selection, against: Sequence[Selection]
             name = of.called(keys, system)
             counterparts = selection.choose(others)
             if not counterparts:
-                problems.append(f"{beside}: no finished {selection.called(keys)} cells beside {name}")
-            found += [
-                Pair(system, other, (name, selection.called(keys, other)), beside) for other in counterparts
-            ]
+                problems.append(
+                    f"{beside}: no finished {selection.called(keys)} cells beside {name} with everything else equal"
+                )
+            found += [Pair(system, other, (name, selection.called(keys, other)), beside) for other in counterparts]
     return found, problems
 
 
@@ -275,5 +281,10 @@ def parse_claim(value: Any, where: str) -> Claim:
     kind = str(value.get("kind", KINDS.default()))
     if kind not in KINDS:
         raise InputError(f"{where}: {unknown(KINDS.kind, kind, KINDS.names())}")
-    claim: Claim = build(KINDS[kind], [(where, {key: inner for key, inner in value.items() if key != "kind"})])
+    settings = {key: inner for key, inner in value.items() if key != "kind"}
+    try:
+        claim: Claim = build(KINDS[kind], [(where, settings)])
+    except InputError as error:
+        text = str(error)
+        raise InputError(text if text.startswith(where) else f"{where}: {text}") from None
     return claim

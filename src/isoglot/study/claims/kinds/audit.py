@@ -57,4 +57,6 @@ class Audit(Claim):
         if self.nothing_of == "leaks":
             return int(sum(compared["leaks"].values()))
         totals = [side["total"] for side in compared["sides"]]
-        return int(compared["leaks"]["ids"] + sum(sum(each[kind] for kind in MATCHES) - each["short"] for each in totals))
+        return int(
+            compared["leaks"]["ids"] + sum(sum(each[kind] for kind in MATCHES) - each["short"] for each in totals)
+        )

@@ -14,7 +14,19 @@ from isoglot.evaluation.matching import RANK_DISTANCE
 from isoglot.evaluation.multiple import holm
 from isoglot.evaluation.significance import ALPHA
 from isoglot.study.analysis.contrasts import MAIN_MEASURE, Comparisons, Contrast, Only, What, show
-from isoglot.study.claims.claim import KINDS, MIN_SEEDS, Chosen, Claim, Pair, Selection, called_by, counted_pairs, differing, pairs, usable
+from isoglot.study.claims.claim import (
+    KINDS,
+    MIN_SEEDS,
+    Chosen,
+    Claim,
+    Pair,
+    Selection,
+    called_by,
+    counted_pairs,
+    differing,
+    pairs,
+    usable,
+)
 from isoglot.study.claims.kinds.cost import cost_sentence
 from isoglot.study.claims.verdicts import Finding, Outcome, Verdict, not_tested, overall
 from isoglot.study.claims.words import basis, evidence, limits
@@ -175,7 +187,9 @@ class Difference(Claim):
         if self.effect == "mean":
             mean = pooled([contrast.paired for contrast in counted])
             shown = show(mean.mean, mean.interval(), counted[0].unit)
-            return f"mean of {len(counted)} comparisons {shown}; by comparison: {n[0]} hold, {n[1]} undecided, {n[2]} fail"
+            return (
+                f"mean of {len(counted)} comparisons {shown}; by comparison: {n[0]} hold, {n[1]} undecided, {n[2]} fail"
+            )
         weakest = min(counted, key=lambda contrast: (self._sign * contrast.difference, contrast.where))
         return (
             f"{len(counted)} comparisons: {n[0]} in favour, {n[1]} open, {n[2]} against; weakest: {weakest.shown()} "
@@ -199,7 +213,9 @@ class Difference(Claim):
     def _own_notes(self, compared: Compared) -> list[str]:
         notes = []
         if compared.shown and self.counted:
-            notes.append(f"{self.names[0]} of other {' and '.join(sorted(self.counted.keys()))}s is shown and not counted")
+            notes.append(
+                f"{self.names[0]} of other {' and '.join(sorted(self.counted.keys()))}s is shown and not counted"
+            )
         if self.languages == "untrained":
             notes.append("untrained languages were seen when the base was pre-trained")
         return notes
@@ -231,7 +247,9 @@ class Difference(Claim):
     def tests(self) -> str:
         """Level, interval and correction."""
         if self.not_below is not None:
-            rule = f"the lower bound of the 95% interval is above {self.not_below:g}; fails if the upper bound is below it"
+            rule = (
+                f"the lower bound of the 95% interval is above {self.not_below:g}; fails if the upper bound is below it"
+            )
         else:
             rule = "the 95% interval excludes 0 and the sign-flip permutation test has p <= .05 after Holm"
         return f"For every pair with all else equal {rule}; at least {MIN_SEEDS} seeds each."
@@ -259,7 +277,9 @@ class Difference(Claim):
             where = f" ({of.circumstances})" if len(compared) > 1 else ""
             sentences.append(cost_sentence(of, against, self.names, where))
         if min(contrast.seeds for contrast in counted) < MIN_SEEDS:
-            sentences.append("With one training seed this is about these models, not about the recipes: it decides nothing.")
+            sentences.append(
+                "With one training seed this is about these models, not about the recipes: it decides nothing."
+            )
         if comparisons.study.audit is None:
             sentences.append("Training data and benchmarks were not audited: zero-shot is asserted.")
         return sentences

@@ -1,0 +1,36 @@
+"""Tables as aligned text for a terminal and as Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+
+def text_table(rows: Sequence[Sequence[str]], text_columns: int = 1, rules: Collection[int] = (1,)) -> list[str]:
+    """Aligned lines: the first columns to the left, numbers to the right.
+
+    Args:
+        rows: the header, then the body.
+        text_columns: how many columns hold text.
+        rules: numbers of the rows that a rule stands above; by default one under the header, row 0.
+    """
+    from tabulate import SEPARATING_LINE, tabulate
+
+    lines: list[object] = []
+    for number, row in enumerate(rows):
+        lines += [SEPARATING_LINE, row] if number in rules else [row]
+    align = ["left"] * text_columns + ["right"] * (len(rows[0]) - text_columns)
+    # given as a row, the header makes its column no wider than itself; then there are rules around the table
+    printed = tabulate(lines, tablefmt="simple", disable_numparse=True, colalign=align).splitlines()[1:-1]
+    return [line.rstrip() for line in printed]
+
+
+def markdown_table(rows: Sequence[Sequence[str]], text_columns: int = 1) -> list[str]:
+    """A pipe table; cells stand as they are, see `escape`."""
+    header, *body = rows
+    rule = [":--"] * text_columns + ["--:"] * (len(header) - text_columns)
+    return [f"| {' | '.join(row)} |" for row in (header, rule, *body)]
+
+
+def escape(text: str) -> str:
+    """A text that Markdown shows as it is inside a table."""
+    return text.replace("\\", "\\\\").replace("|", "\\|").replace("*", "\\*").replace("_", "\\_")
