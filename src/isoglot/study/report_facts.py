@@ -16,7 +16,7 @@ from isoglot.registry import one_line_help
 from isoglot.study.analysis.contrasts import COLUMNS, TESTED, Contrast, Experiment, What
 from isoglot.study.analysis.reading import Json, Study
 from isoglot.study.analysis.systems import System
-from isoglot.study.report_format import distinct, label, score, value_text
+from isoglot.study.report_format import distinct, score, value_text
 
 _FEWEST_LOSSES = 10
 
@@ -48,7 +48,7 @@ def differences(experiment: Experiment) -> dict[str, dict[str, dict[What, Contra
     """Contrasts by what was changed, by systems, and by setting and measure."""
     table: dict[str, dict[str, dict[What, Contrast]]] = {}
     for contrast in experiment.contrasts:
-        systems = f"{label(contrast.after)} − {label(contrast.before)}"
+        systems = f"{contrast.after.label} − {contrast.before.label}"
         table.setdefault(contrast.name, {}).setdefault(systems, {})[contrast.setting, contrast.measure] = contrast
     return table
 

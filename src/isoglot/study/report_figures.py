@@ -14,7 +14,7 @@ from isoglot.evaluation.matching import RANK_DISTANCE
 from isoglot.evaluation.pictures import common_scale, distance_chart, language_matrix, matrix_chart, rank_distances
 from isoglot.study.analysis.contrasts import MAIN_MEASURE, TESTED, Experiment, What
 from isoglot.study.analysis.systems import System, is_number
-from isoglot.study.report_format import heading, is_significant, label, plural
+from isoglot.study.report_format import heading, is_significant, plural
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -45,7 +45,7 @@ class Album:
 
     def add(self, figure: Figure, names: Sequence[object], alt: str) -> Picture:
         """A chart, named by letters, digits, dots and dashes of ASCII from `names`."""
-        slug = re.sub(r"[^A-Za-z0-9.]+", "-", "-".join(map(str, names))).strip("-.").lower()[:90] or "figure"
+        slug = re.sub(r"[^A-Za-z0-9.]+", "-", "-".join(map(str, names))).strip("-.").lower()[:120] or "figure"
         name = next(
             free for i in range(1, len(self.pictures) + 2) if (free := slug + f"-{i}" * (i > 1)) not in self.pictures
         )
@@ -61,7 +61,7 @@ class Album:
             "distances": _distance_bars(experiment),
             "costs": _quality_and_cost(experiment),
         }
-        charts_of |= {f"curves {axis}": _curves(experiment, key) for key, axis in series_axes(experiment).items()}
+        charts_of |= {f"curve {key}": _curves(experiment, key) for key in series_axes(experiment)}
         place = (experiment.data, experiment.base.rsplit("/")[-1], experiment.benchmark)
         return {
             kind: [self.add(figure, (kind, *place, *names), alt) for figure, names, alt in drawn]
@@ -86,7 +86,7 @@ def _forests(experiment: Experiment, margins: Mapping[What, float]) -> Drawn:
     for what in TESTED:
         rows = [
             (
-                f"{label(contrast.after)} − {label(contrast.before)}",
+                f"{contrast.after.label} − {contrast.before.label}",
                 contrast.difference,
                 contrast.interval(),
                 is_significant(contrast),
@@ -106,7 +106,7 @@ def _setting_bars(experiment: Experiment) -> Drawn:
         figures = [experiment.figure(system, what) for system in experiment.systems]
         if any(figures):
             figure = charts.bars(
-                [label(system) for system in experiment.systems],
+                [system.label for system in experiment.systems],
                 [("", [figure.mean if figure else None for figure in figures])],
                 Titles(heading(what), experiment.title),
                 intervals=[figure.interval if figure else None for figure in figures],
@@ -129,7 +129,7 @@ def _heat_maps(experiment: Experiment) -> Drawn:
         seeds = "" if system.is_base else f", mean of {plural(len(system.runs), 'seed')}"
         about = f"{MAIN_MEASURE} on {experiment.benchmark}{seeds}"
         scale = common_scale(list(matrices.values()), 20)
-        yield matrix_chart(matrix, label(system), about, scale), (label(system),), f"{label(system)}: {about}"
+        yield matrix_chart(matrix, system.label, about, scale), (system.label,), f"{system.label}: {about}"
 
 
 def best(experiment: Experiment, what: What) -> System | None:
@@ -156,8 +156,8 @@ def _distance_bars(experiment: Experiment) -> Drawn:
         if not system.is_base:
             series = [("before", distances[base])] if (base := experiment.before) in distances else []
             about = f"rank distance on {experiment.benchmark}"
-            figure = distance_chart([*series, ("after", values)], label(system), about, highest)
-            yield figure, (label(system),), f"{label(system)}: {about}"
+            figure = distance_chart([*series, ("after", values)], system.label, about, highest)
+            yield figure, (system.label,), f"{system.label}: {about}"
 
 
 def _average(values: Sequence[Mapping[Key, float]]) -> dict[Key, float]:
@@ -176,7 +176,7 @@ def _quality_and_cost(experiment: Experiment) -> Drawn:
             if quality and key:
                 costs = [cost[key] / divisor for cost in system.costs]
                 seeds = list(zip(costs, quality.seeds)) if len(costs) > 1 else []
-                points.append((label(system), fmean(costs), quality.mean, seeds))
+                points.append((system.label, fmean(costs), quality.mean, seeds))
         if points:
             titles = Titles(f"Quality against {name}", experiment.title, f"{name} ({unit})", heading(CROSS))
             level = ("base", base.mean) if base else None
@@ -190,7 +190,13 @@ def _curves(experiment: Experiment, key: str) -> Drawn:
         for series in members:
             points = [(x, f) for x, system in zip(series.x, series.systems) if (f := experiment.figure(system, what))]
             if points:
-                drawn.append((series.label, [(x, f.mean) for x, f in points], [f.interval for _, f in points]))
+                drawn.append(
+                    (
+                        series.label.removesuffix(f", {experiment.base} on {experiment.data}"),
+                        [(x, f.mean) for x, f in points],
+                        [f.interval for _, f in points],
+                    )
+                )
         if drawn:
             ticks = sorted({x for series in members for x in series.x})
             titles = Titles(heading(what), experiment.title, members[0].axis, heading(what))
@@ -208,11 +214,11 @@ def _loss_curves(systems: Sequence[System]) -> Drawn:
             top = min(max(tops), 2 * median(tops))
             ends = [run["train"].get("mean_loss_of_last_tenth") for run in system.runs]
             end = f": {fmean(ends):.3f}" if all(map(is_number, ends)) else ""
-            figure = charts.losses(own, Titles(label(system), f"{system.data}{end}"), top, last)
+            figure = charts.losses(own, Titles(system.label, f"{system.data}{end}"), top, last)
             yield (
                 figure,
-                (system.data, system.base, label(system)),
-                f"Training loss of {label(system)} on {system.data}",
+                (system.data, system.base, system.label),
+                f"Training loss of {system.label} on {system.data}",
             )
 
 

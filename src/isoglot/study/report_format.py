@@ -10,7 +10,7 @@ from isoglot.evaluation.drawing import signed
 from isoglot.evaluation.matching import RANK_DISTANCE
 from isoglot.evaluation.significance import ALPHA, Interval
 from isoglot.study.analysis.contrasts import Contrast, What
-from isoglot.study.analysis.systems import System, is_number
+from isoglot.study.analysis.systems import is_number
 
 NOTHING = "–"
 _UNITS = {
@@ -37,11 +37,6 @@ def heading(what: What) -> str:
     """How a column is called."""
     setting, measure = what
     return "rank distance" if setting == RANK_DISTANCE else f"{'mAP' if measure == 'AP' else measure} {setting}"
-
-
-def label(system: System) -> str:
-    """What a system is called among those of its own training set and base."""
-    return system.label.removesuffix(f" {system.traits['base']}").removesuffix(f" {system.traits['data']}")
 
 
 def is_significant(contrast: Contrast) -> bool:
