@@ -11,7 +11,7 @@ import pytest
 from isoglot.errors import InputError
 from isoglot.evaluation.contrasts import pooled
 from isoglot.files import read_json, write_json
-from isoglot.settings import read_yaml, to_dict
+from isoglot.settings import read_yaml
 from isoglot.study.analysis.analyse import answer_of
 from isoglot.study.analysis.contrasts import Comparisons
 from isoglot.study.analysis.reading import read_study
@@ -56,12 +56,12 @@ def test_an_empty_study_tests_nothing(made: MadeStudy) -> None:
     assert answer(made.home) == "Not answered by this study: no cell is finished."
 
 
-def test_every_claim_of_the_presets_says_how_it_is_tested_and_reads_back() -> None:
+def test_every_claim_of_the_presets_says_how_it_is_tested() -> None:
     for name in preset_names():
         claims = parse_claims(read_yaml(preset_path(name)).get("claims"), name)
-        assert claims == parse_claims({key: to_dict(claim) for key, claim in claims.items()}, "again")
         for claim in claims.values():
             assert claim.statement.endswith(".")
+            assert not claim.states().startswith(claim.statement)
             assert "; undecided" in claim.test or len(claim.test) > 40
             assert claim.source in {"this project"} or claim.source.startswith("arXiv 2408.10536")
 

@@ -1,4 +1,4 @@
-"""The analysis of the committed study `lareqa`, from its rows per query: verdicts and figures of its twenty claims, and the answer."""
+"""What the analysis finds in the committed study `lareqa`, from its rows per query: verdicts, figures, answer."""
 
 from __future__ import annotations
 

@@ -61,7 +61,9 @@ def export_study(directory: Path, target: Path) -> list[Path]:
 
 def _pack(study: Study, results: Json, copy: Path) -> None:
     """Write the table of all rows, results.json without what is said of single languages, and the rest for programs alone."""
-    tables, kept, states = {}, {}, {}
+    tables: dict[tuple[str, str], Any] = {}
+    kept: dict[str, Json] = {}
+    states: Json = {}
     for run in results["cells"]:
         for benchmark, scores in run["benchmarks"].items():
             result = study.result(scores["path"])

@@ -47,7 +47,6 @@ def pack(directory: Path, tables: Mapping[tuple[str, str], pa.Table], details: M
     if named:
         together = pa.concat_tables(named, promote_options="default").sort_by([(key, "ascending") for key in keys])
         together = _shorten(together.combine_chunks())
-    split = [name for name in together.column_names if name == "AP"]  # hardly two values alike
     with atomic_path(directory / PACKED) as temporary:
         pq.write_table(
             together,
@@ -57,8 +56,7 @@ def pack(directory: Path, tables: Mapping[tuple[str, str], pa.Table], details: M
             row_group_size=1 << 22,
             data_page_size=1 << 23,
             dictionary_pagesize_limit=1 << 23,
-            use_dictionary=[name for name in together.column_names if name not in split],
-            use_byte_stream_split=split,
+            **_encodings(together),
         )
     packed = unpack(directory / PACKED)
     for key, table in tables.items():
@@ -87,7 +85,7 @@ def unpack(path: Path) -> dict[tuple[str, str], pa.Table]:
     codes = [_codes(together, name) for name in ("benchmark", "cell")]
     places = [_codes(together, "doc_lang"), together["place"].to_numpy(), together["block"].to_numpy()]
     order = np.lexsort((*places, codes[1], codes[0]))
-    ordered = together.take(pa.array(order))
+    ordered = together.take(order)
     group = (codes[0] * (codes[1].max() + 1) + codes[1])[order]
     starts = [0, *(np.flatnonzero(np.diff(group)) + 1).tolist(), len(ordered)]
     tables = {}
@@ -138,6 +136,12 @@ class PackedStudy:
         return unpack(self._directory / PACKED)
 
 
+def _encodings(table: pa.Table) -> dict[str, Any]:
+    """Dictionaries for all columns but AP, which hardly has two values alike."""
+    others = [name for name in table.column_names if name != "AP"]
+    return {"use_dictionary": others, "use_byte_stream_split": [n for n in table.column_names if n == "AP"]}
+
+
 def _with_places(table: pa.Table, cell: str, benchmark: str) -> pa.Table:
     """A table with its names and what restores its order: block (setting and query language) and place of the query in it."""
     n = len(table)
@@ -146,7 +150,7 @@ def _with_places(table: pa.Table, cell: str, benchmark: str) -> pa.Table:
     place -= place[np.searchsorted(block, block)] if n else 0
     if (np.lexsort((_codes(table, "doc_lang"), place, block)) != np.arange(n)).any():
         block, place = np.zeros_like(block), np.arange(n)
-    added = {"cell": [cell] * n, "benchmark": [benchmark] * n, "block": block, "place": place}
+    added: dict[str, Any] = {"cell": [cell] * n, "benchmark": [benchmark] * n, "block": block, "place": place}
     for name, values in added.items():
         table = table.append_column(name, pa.array(values))
     return table
@@ -180,7 +184,7 @@ def _lengthen(table: pa.Table) -> pa.Table:
     if set(_RANKS) <= set(table.column_names):
         if (coded == _DISTANCE_FOLLOWS).any():
             table = _put(table, {"rank_distance": (coded == _DISTANCE_FOLLOWS, pa.array(_distance(table)))})
-        source = pa.array(np.where(coded == _REPEATS, _first_of_ranks(table), np.arange(len(table))))
+        source = np.where(coded == _REPEATS, _first_of_ranks(table), np.arange(len(table)))
         repeated = {name: table[name].combine_chunks().take(source) for name in _values(table)}
         table = _put(table, {name: (coded == _REPEATS, values) for name, values in repeated.items()})
     return table

@@ -14,8 +14,9 @@ from isoglot.study.analysis.contrasts import COLUMNS, TESTED, Comparisons, Contr
 from isoglot.study.analysis.reading import Study, read_study
 from isoglot.study.analysis.systems import System, all_else_equal, series_of
 from isoglot.study.claims.answer import answer
-from isoglot.study.claims.claim import Claim, free_traits
+from isoglot.study.claims.claim import Claim
 from isoglot.study.claims.judge import claims_of, judge_claims
+from isoglot.study.claims.selection import free_traits
 from isoglot.study.claims.verdicts import Verdict
 
 
@@ -78,14 +79,15 @@ def _experiment(
         for system in measured:
             seeds = system.stated(benchmark, *what) or ()
             figures[system, what] = Figure(fmean(seeds), seeds)
-        try:
-            rows = comparisons.rows(measured, benchmark, what) if measured else None
-        except InputError as error:
-            notes.append(
-                f"{data or base} → {benchmark}: no intervals and no tests, for the rows per query cannot be used ({error})"
-            )
+        if not measured:
             continue
-        for system in measured if rows else ():
+        try:
+            rows = comparisons.rows(measured, benchmark, what)
+        except InputError as error:
+            why = f"no intervals and no tests, for the rows per query cannot be used ({error})"
+            notes.append(f"{data or base} → {benchmark}: {why}")
+            continue
+        for system in measured:
             figures[system, what] = replace(figures[system, what], interval=rows.average(system.key).interval())
         for name, before, after in contrasted(systems, claims) if what in TESTED else ():
             if before in measured and after in measured:

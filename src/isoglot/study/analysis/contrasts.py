@@ -190,7 +190,7 @@ class Comparisons:
         self.study = study
         self.systems = systems_of(study)
         self.groups = measured_together(self.systems)
-        self._resampling = {"resamples": resamples, "seed": seed}
+        self._resamples, self._seed = resamples, seed
         self._rows: dict[tuple[Any, ...], paired.PairedRows | InputError] = {}
         self._contrasts: dict[tuple[Any, ...], Contrast] = {}
 
@@ -224,7 +224,7 @@ class Comparisons:
             results = [self.study.result(path) for path in system.paths(benchmark)]
             needed = [Result(result.summary, _columns(result.per_query, what[1])) for result in results]
             sides.append(matching.System(system.key, tuple(needed), system.paths(benchmark)))
-        return paired.PairedRows(sides, *what, **self._resampling)
+        return paired.PairedRows(sides, *what, resamples=self._resamples, seed=self._seed)
 
     def contrast(
         self,

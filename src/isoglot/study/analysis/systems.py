@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
-from typing import Any
+from typing import Any, TypeGuard
 
 from isoglot.study.analysis.reading import Json, Study
 
@@ -44,7 +44,7 @@ class System:
 
     @property
     def is_base(self) -> bool:
-        return self.traits["kind"] == "base"
+        return bool(self.traits["kind"] == "base")
 
     @property
     def data(self) -> str | None:
@@ -55,9 +55,14 @@ class System:
         return str(self.traits["base"])
 
     @property
+    def amount(self) -> float:
+        """Share of the training pairs; 0 of an untrained base."""
+        return float(self.traits["amount"] or 0.0)
+
+    @property
     def circumstances(self) -> str:
         """Base, data and amount in words."""
-        amount = f", {self.traits['amount']:g} of the data" if self.traits["amount"] != 1.0 else ""
+        amount = f", {self.amount:g} of the data" if self.amount != 1.0 else ""
         return self.base if self.is_base else f"{self.base} on {self.data}{amount}"
 
     @property
@@ -90,12 +95,13 @@ class System:
                 scores.get("bias") if setting == "rank_distance" else (scores.get("settings") or {}).get(setting)
             )
             figures.append((of_setting or {}).get(measure))
-        return tuple(map(float, figures)) if all(map(is_number, figures)) else None
+        numbers = tuple(float(figure) for figure in figures if is_number(figure))
+        return numbers if len(numbers) == len(figures) else None
 
     def cost(self, key: str) -> float | None:
         """A cost of `cost.json`, mean over seeds; None where a run lacks it."""
-        values = [cost.get(key) for cost in self.costs]
-        return fmean(values) if values and all(map(is_number, values)) else None
+        numbers = [float(cost[key]) for cost in self.costs if is_number(cost.get(key))]
+        return fmean(numbers) if numbers and len(numbers) == len(self.runs) else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,7 +126,7 @@ class Series:
         return tuple(float(system.traits[self.key]) for system in self.systems)
 
 
-def is_number(value: Any) -> bool:
+def is_number(value: Any) -> TypeGuard[float]:
     """Whether a JSON value is a number; true and false are none."""
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
@@ -131,14 +137,13 @@ def systems_of(study: Study) -> list[System]:
     for run in study.done:
         gathered.setdefault(json.dumps(_traits(run), sort_keys=True, default=str), []).append(run)
     groups = [sorted(runs, key=lambda run: (run["seed"] is None, run["seed"])) for runs in gathered.values()]
-    traits = [
-        {**own, "system": own["system"] or _system_name(runs[0])} for runs in groups for own in [_traits(runs[0])]
-    ]
+    traits = [_traits(runs[0]) for runs in groups]
     differing = _differing([own for own in traits if own["kind"] != "base"])
     systems = []
     for own, runs in zip(traits, groups):
         costs = tuple(dict(study.costs.get(str(run["id"])) or {}) for run in runs)
-        systems.append(System(str(own["system"]), _label(own, runs[0], differing), own, tuple(runs), costs))
+        own["system"] = own["system"] or _system_name(own)
+        systems.append(System(own["system"], _label(own, runs[0], differing), own, tuple(runs), costs))
     return sorted(systems, key=_order)
 
 
@@ -176,11 +181,10 @@ def _traits(run: Json) -> Json:
     }
 
 
-def _system_name(run: Json) -> str:
-    """Of an id `<data>.<base>.<system>.s<seed>[.a<amount>]` without a name of its own: what stands before the seed."""
-    names = re.sub(rf"\.s{run.get('seed')}(\.a[\d.]+)?$", "", str(run["id"])).split(".")
-    tuning = str((run.get("tuning") or {}).get("name"))
-    return "-".join(names[-2:]) if names[-1:] == [tuning] else names[-1]
+def _system_name(own: Json) -> str:
+    """Of a record from before systems had names: what its id says of the method."""
+    share = f"{own['mono_share']:g}" if is_number(own["mono_share"]) else None
+    return "-".join(str(word) for word in (own["strategy"], share, own["tuning"]) if word)
 
 
 def _differing(trained: Sequence[Json]) -> set[str]:

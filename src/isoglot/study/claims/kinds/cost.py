@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any, ClassVar, Literal
 
-from pydantic import Field
-
 from isoglot.study.analysis.contrasts import Comparisons
 from isoglot.study.analysis.systems import System, is_number
-from isoglot.study.claims.claim import KINDS, MIN_SEEDS, Chosen, Claim, called_by, counted_pairs, pairs
-from isoglot.study.claims.verdicts import Finding, Outcome, Verdict, not_tested, overall
+from isoglot.study.claims.claim import KINDS, MIN_SEEDS, Sides, counted
+from isoglot.study.claims.selection import counted_pairs, pairs
+from isoglot.study.claims.verdicts import Finding, Outcome, Verdict
 
 COSTS = {
     "seconds": (("train_seconds",), "training time"),
@@ -21,12 +20,11 @@ COSTS = {
     "bytes": (("adapter_bytes", "model_bytes"), "bytes to store"),
 }
 """Keys of `cost.json`, of which the first that is known counts, and words: memory of the GPU where there is one."""
-_VARYING = ("seconds", "memory")
 
 
 @dataclass(frozen=True)
 class Ratio:
-    """A cost over another: mean over mean, and the extremes over all pairs of seeds."""
+    """A cost over another: mean over mean, the extremes over all pairs of seeds, and how many seeds there are of each."""
 
     value: float
     low: float
@@ -36,12 +34,12 @@ class Ratio:
 
 def ratio(of: System, against: System, cost: str) -> Ratio | None:
     """The cost of a system over that of another; None where a run's is not known."""
-    sides = []
+    sides: list[list[float]] = []
     for system in (of, against):
         values = [next((run[key] for key in COSTS[cost][0] if run.get(key)), None) for run in system.costs]
-        if not all(is_number(value) and value > 0 for value in values):
+        sides.append([float(value) for value in values if is_number(value) and value > 0])
+        if len(sides[-1]) < len(values):
             return None
-        sides.append([float(value) for value in values if value])
     one, two = sides
     return Ratio(fmean(one) / fmean(two), min(one) / max(two), max(one) / min(two), min(len(one), len(two)))
 
@@ -59,67 +57,54 @@ def cost_sentence(of: System, against: System, names: Sequence[str], where: str 
     """What a system takes of every cost of another."""
     ratios = {words: ratio(of, against, cost) for cost, (_, words) in COSTS.items()}
     words = [f"{100 * known.value:.3g}% of the {what}" for what, known in ratios.items() if known]
-    if not words:
-        return f"What it costs was not recorded{where}."
-    listed = words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
-    return f"{names[0]} takes {listed} of {names[1]}{where}."
+    listed = " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
+    return f"{names[0]} takes {listed} of {names[1]}{where}." if words else f"What it costs was not recorded{where}."
 
 
 @KINDS.register
-class Cost(Claim):
+class Cost(Sides):
     """One selection of systems costs less than another, for every pair of seeds, wherever all else is equal.
 
     Attributes:
-        of, against: the systems.
         cost: `seconds` of training, `memory` at its peak, trained `parameters`, or `bytes` to store.
-        counted: of several `of` in equal circumstances only these count.
-        called: how sentences call `of` and `against`.
     """
 
     name: ClassVar[str] = "cost"
 
-    of: Chosen
-    against: Chosen
     cost: Literal["seconds", "memory", "parameters", "bytes"]
-    counted: Chosen | None = None
-    called: tuple[str, ...] = Field((), max_length=2)
 
     def judge(self, comparisons: Comparisons, beside: Sequence[float] = ()) -> Verdict:
         """Below 1 for every pair of seeds; what varies from run to run takes two seeds of each to decide."""
-        found, _ = pairs(comparisons.systems, self.of, [self.against])
-        varies = self.cost in _VARYING
-        findings, known, missing = [], [], []
-        name, other = called_by(self.called, self.of, [self.against])
-        for pair in counted_pairs(found, self.counted):
+        study, varies = comparisons.study, self.cost in ("seconds", "memory")
+        findings, ratios, missing = [], [], []
+        for pair in counted_pairs(pairs(comparisons.systems, self.of, self.against)[0], self.counted):
             where = f"{pair.beside}: {pair.names[0]} - {pair.names[1]}"
-            measured = ratio(pair.of, pair.against, self.cost)
-            if measured is None:
+            known = ratio(pair.of, pair.against, self.cost)
+            if known is None:
                 missing.append(f"{where}: not in cost.json")
                 continue
-            outcome: Outcome = "undecided"
-            if measured.seeds >= MIN_SEEDS or not varies:
-                outcome = "holds" if measured.high < 1 else "fails" if measured.low > 1 else "undecided"
-            known.append(measured)
-            shown = f"x{measured.value:.3g} [{measured.low:.3g}, {measured.high:.3g}]"
-            interval = (measured.low, measured.high)
-            findings.append(Finding(where, outcome, shown, measured.value, interval, f"{name} / {other}"))
-        if not findings:
-            return not_tested(missing[0] if missing else f"no finished pair of {name} and {other}, all else equal")
-        values, fewest = [each.value for each in known], min(each.seeds for each in known)
-        span = f"{len(findings)} comparisons: x{min(values):.3g} to x{max(values):.3g} of {other}"
-        together = at_a_time(comparisons.study.costs.get(run["id"]) for run in comparisons.study.done if run["data"])
-        note = ["one seed: at most undecided"] if varies and fewest < MIN_SEEDS else []
-        return Verdict(
-            overall(findings, complete=not missing),
-            f"{findings[0].effect} of {other}" if len(findings) == 1 else span,
-            f"range over pairs of seeds ({fewest} or more of each); "
-            + ((together or "comparable if cells ran one at a time") if varies else "the same in every run"),
-            ("cost.json",),
-            "; ".join([*note, *missing[:1]]),
-            tuple(findings),
+            outcome: Outcome = "holds" if known.high < 1 else "fails" if known.low > 1 else "undecided"
+            if varies and known.seeds < MIN_SEEDS:
+                outcome = "undecided"
+            ratios.append(known)
+            shown = f"x{known.value:.3g} [{known.low:.3g}, {known.high:.3g}]"
+            findings.append(
+                Finding(where, outcome, shown, known.value, (known.low, known.high), " / ".join(self.names))
+            )
+        name, other = self.names
+        values, fewest = [known.value for known in ratios], min((known.seeds for known in ratios), default=0)
+        effect = f"{findings[0].effect} of {other}" if len(findings) == 1 else ""
+        if len(findings) > 1:
+            effect = f"{len(findings)} comparisons: x{min(values):.3g} to x{max(values):.3g} of {other}"
+        together = at_a_time(study.costs.get(run["id"]) for run in study.done if run["kind"] != "base")
+        rests = (together or "comparable if cells ran one at a time") if varies else "the same in every run"
+        notes = ["one seed: at most undecided"] if varies and fewest < MIN_SEEDS else []
+        return counted(
+            findings,
+            effect,
+            f"range over pairs of seeds ({fewest} or more of each); {rests}",
+            missing[0] if missing else f"no finished pair of {name} and {other}, all else equal",
+            evidence=("cost.json",),
+            note="; ".join([*notes, *missing[:1]]),
+            complete=not missing,
         )
-
-    def states(self) -> str:
-        """Who costs less of what."""
-        name, other = called_by(self.called, self.of, [self.against])
-        return f"{name} takes less of the {COSTS[self.cost][1]} than {other}."
