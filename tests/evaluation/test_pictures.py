@@ -9,6 +9,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+from matplotlib.colors import to_rgb
 
 from isoglot.errors import InputError
 from isoglot.evaluation import charts, drawing
@@ -105,6 +106,21 @@ def test_one_scale_holds_all_values() -> None:
     assert common_scale([{("a", "b"): 0.33, ("a", "a"): 0.42}], 20) == (0.3, 0.45)
     low, high = common_scale([{("a", "b"): 1.0}])
     assert low < 1 <= high
+
+
+def test_text_on_every_colour_of_a_map_can_be_read() -> None:
+    def luminance(colour: Any) -> float:  # WCAG 2.2: relative, 0 to 1
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(colour)]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    assert (luminance("black"), luminance("white")) == (0, pytest.approx(1))
+    values = [i / 40 for i in range(41)]
+    figure = charts.heat_map(["a"], ["b"], [[0.5]], Titles("title"), (0, 1))
+    shades = figure.axes[0].collections[0].cmap
+    for value in values:
+        text = charts.heat_map(["a"], ["b"], [[value]], Titles("title"), (0, 1)).axes[0].texts[0]
+        dark, bright = sorted((luminance(shades(value)), luminance(text.get_color())))
+        assert (bright + 0.05) / (dark + 0.05) >= 4.3, value
 
 
 def test_bars_of_rank_distance() -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import log2
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from isoglot.evaluation.drawing import (
     BEFORE,
@@ -46,7 +49,7 @@ def heat_map(
         values: 0 to 1, one sequence per row; None is an empty cell.
         scale: values of the lightest and the darkest colour.
     """
-    import matplotlib
+    from matplotlib import colormaps
     from matplotlib.colors import ListedColormap
 
     left = 18 + left_of(rows)
@@ -54,20 +57,19 @@ def heat_map(
     high = min(wide, 26.0)
     full, height = wide * len(columns), 74 + high * len(rows) + 44
     figure, axes = canvas(titles, (left, 74, WIDTH - left - full, 44), (WIDTH, height))
-    shades = matplotlib.colormaps["Blues"]([0.08 + 0.92 * step / 39 for step in range(40)])
-    blues = ListedColormap(shades).with_extremes(bad=EMPTY)
-    numbers = [[float("nan") if value is None else value for value in line] for line in values]
+    blues = ListedColormap(colormaps["Blues"](np.linspace(0.08, 1, 40))).with_extremes(bad=EMPTY)
     edges: dict[str, Any] = {"edgecolors": GROUND, "linewidth": 1.0} if wide >= 11 else {}
-    mesh = axes.pcolormesh(numbers, cmap=blues, vmin=scale[0], vmax=scale[1], clip_on=False, **edges)
+    mesh = axes.pcolormesh(np.array(values, float), cmap=blues, vmin=scale[0], vmax=scale[1], clip_on=False, **edges)
     for row, line in enumerate(values if wide >= 17 else ()):
         for column, value in enumerate(line):
-            on_dark = value is not None and value - scale[0] > 0.55 * (scale[1] - scale[0])
+            on_dark = value is not None and value - scale[0] > 0.66 * (scale[1] - scale[0])
             colour = QUIET if value is None else _ON_DARK if on_dark else _ON_LIGHT
             shown = "–" if value is None else f"{100 * value:.0f}"
             axes.text(column + 0.5, row + 0.5, shown, color=colour, ha="center", va="center_baseline")
     name_rows(axes, rows if high >= 9 else [""] * len(rows), 0.5)
-    shown_columns = [fit(name, max(wide, 16)) if wide >= 11 else "" for name in columns]
-    axes.set_xticks([column + 0.5 for column in range(len(columns))], shown_columns, color=INK)
+    axes.set_xticks(
+        np.arange(len(columns)) + 0.5, [fit(one, max(wide, 16)) if wide >= 11 else "" for one in columns], color=INK
+    )
     axes.xaxis.tick_top()
     axes.xaxis.set_label_position("top")
     axes.spines["bottom"].set_visible(False)
@@ -102,8 +104,8 @@ def bars(
     colours = (BEFORE, COLOURS[0]) if len(series) > 1 else (COLOURS[0],)
     top, step, thick = 50 + 20 * (len(series) > 1), 8 + 12 * len(series), 12 / (8 + 12 * len(series))
     figure, axes = canvas(titles, (left_of(names), top, 50, 42), (WIDTH, top + step * len(names) + 42))
-    known = [value for _, values in series for value in values if value is not None]
-    limit = max([highest, *known, *(ends[1] for ends in intervals if ends)]) or 1.0
+    known = [value or 0.0 for _, values in series for value in values] + [ends[1] for ends in intervals if ends]
+    limit = max([highest, *known]) or 1.0
     for number, (_, values) in enumerate(series):
         for group, value in enumerate(values):
             y = group + thick * (number - (len(series) - 1) / 2)
@@ -146,8 +148,7 @@ def forest(
         axes.plot(difference, row, "o", color=COLOURS[0], markerfacecolor=fill, markersize=7, markeredgewidth=1.6)
     axes.set_yticks([])
     axes.set_ylim(len(rows) - 0.6, -0.8)
-    lines = [0.0] if margin is None else [0.0, margin]
-    spread = [end for _, _, ends, _ in rows for end in ends] + lines
+    spread = [end for _, _, ends, _ in rows for end in ends] + [0.0, margin or 0.0]
     number_axis(axes, (min(spread), max(spread)))
     axes.axvline(0, color=QUIET, linewidth=1.3, zorder=0.9)
     if margin is not None:
@@ -183,19 +184,14 @@ def scatter(
     number_axis(axes, (0.0, max(x for x, _ in spread)))
     heights = [y for _, y in spread] + ([level[1]] if level else [])
     number_axis(axes, (min(heights), max(heights)), upright=True)
-    # names in the order of their points, pushed apart from the lowest to the highest and back from the top
+    # names in the order of their points, each a line above the last, with room for those that follow
     low, high = axes.get_ylim()
     step = 15 * (high - low) / (height - 94)
     marks = [(y, name, x, COLOURS[i % 4]) for i, (name, x, y, _) in enumerate(points)]
     marks += [(level[1], level[0], axes.get_xlim()[1], QUIET)] if level else []
-    marks.sort()
-    places: list[float] = []
-    for y, *_ in marks:
-        places.append(max(y, places[-1] + step) if places else y)
-    for i in range(len(places) - 1, -1, -1):
-        places[i] = min(places[i], high - step * (len(places) - 1 - i))
-    end = axes.get_xlim()[1]
-    for place, (y, name, x, colour) in zip(places, marks):
+    end, place = axes.get_xlim()[1], low - step
+    for below, (y, name, x, colour) in enumerate(sorted(marks)):
+        place = min(max(y, place + step), high - step * (len(marks) - 1 - below))
         axes.plot((x, end, 1.03 * end), (y, y, place), color=colour, linewidth=0.7, alpha=0.7, clip_on=False, zorder=1)
         axes.text(1.045 * end, place, fit(name, right - 14), va="center_baseline", color=colour)
     return figure
@@ -206,7 +202,7 @@ def lines(
     series: Sequence[tuple[str, Sequence[tuple[float, float]], Sequence[Ends | None]]],
     titles: Titles,
     *,
-    ticks: Sequence[float] = (),
+    ticks: Sequence[float],
     log: bool = False,
 ) -> Figure:
     """Lines over a setting (an amount, a share), with a mark and an interval at every point.
@@ -216,26 +212,21 @@ def lines(
         ticks: values of x that are named; those without room are left out.
         log: x in powers of two.
     """
-    from math import log2
-
     top = 50.0 + 20 * (len(series) > 1)
     figure, axes = canvas(titles, (58, top, 18, 44), (WIDTH, top + 220))
     place = log2 if log else float
+    spread: list[float] = []
     for number, (_, points, intervals) in enumerate(series):
         colour = COLOURS[number % 4]
         axes.plot([place(x) for x, _ in points], [y for _, y in points], _MARKS[number % 4] + "-", color=colour)
-        for (x, _), ends in zip(points, intervals):
-            shift = 0.004 * number * (place(ticks[-1]) - place(ticks[0])) if ticks else 0
-            if ends:
-                axes.plot((place(x) + shift,) * 2, ends, color=colour, linewidth=1.2, alpha=0.7)
-    spread = [
-        y for _, points, intervals in series for y in (*(y for _, y in points), *(e for i in intervals if i for e in i))
-    ]
+        for (x, y), ends in zip(points, intervals):
+            axes.plot((place(x),) * 2, ends or (y, y), color=colour, linewidth=1.2, alpha=0.7)
+            spread += ends or (y,)
     number_axis(axes, (min(spread), max(spread)), upright=True)
-    room = 34 * (place(ticks[-1]) - place(ticks[0])) / 284 if ticks else 0.0
+    low, high = place(ticks[0]), place(ticks[-1])
     kept: list[float] = []
     for tick in ticks:
-        if not kept or place(tick) - place(kept[-1]) >= room:
+        if not kept or place(tick) - place(kept[-1]) >= (high - low) / 8:
             kept.append(tick)
     axes.set_xticks([place(tick) for tick in kept], [f"{tick:,g}" for tick in kept])
     if len(series) > 1:
@@ -252,8 +243,8 @@ def losses(runs: Sequence[Sequence[tuple[float, float]]], titles: Titles, top: f
     """
     figure, axes = canvas(titles, (40, 44, 14, 22), (180, 132))
     for number, points in enumerate(runs):
-        xs, ys = [x for x, _ in points], [min(y, top) for _, y in points]
-        axes.plot(xs, ys, color=COLOURS[number % 4], linewidth=1.2, clip_on=False)
+        steps, losses_ = np.array(points).T
+        axes.plot(steps, losses_.clip(max=top), color=COLOURS[number % 4], linewidth=1.2, clip_on=False)
     axes.set_xlim(0, last_step)
     axes.set_ylim(0, top)
     axes.set_xticks([0, last_step], ["0", f"{last_step:,.0f} steps"])

@@ -121,14 +121,11 @@ def write_plots(
     pictures = _pictures(many, labels, measure)
     if not pictures:
         raise InputError("nothing to draw: the pictures need the setting 'cross' or 'multi'")
-    written = []
-    for stem, figure in pictures.items():
-        for wanted in dict.fromkeys(formats):
-            path = home / f"{stem}.{wanted}"
-            content = to_png(figure) if wanted == "png" else to_svg(figure, stem.replace("-", " ")).encode()
-            with atomic_path(path) as temporary:
-                temporary.write_bytes(content)
-            written.append(path)
+    written = [home / f"{stem}.{wanted}" for stem in pictures for wanted in dict.fromkeys(formats)]
+    for path in written:
+        figure = pictures[path.stem]
+        with atomic_path(path) as temporary:
+            temporary.write_bytes(to_png(figure) if path.suffix == ".png" else to_svg(figure, path.stem).encode())
     return written
 
 
