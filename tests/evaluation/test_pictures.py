@@ -54,16 +54,16 @@ KINDS = ("heat", "bars", "pairs", "forest", "scatter", "lines", "losses")
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_equal_input_gives_equal_bytes_and_no_text_is_markup(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = to_svg(drawn()[kind], "a picture")
+    first = to_svg(drawn()[kind])
     png = to_png(drawn()[kind])
     # whatever a matplotlibrc says
     monkeypatch.setitem(__import__("matplotlib").rcParams, "axes.facecolor", "red")
     monkeypatch.setitem(__import__("matplotlib").rcParams, "text.usetex", True)
-    assert to_svg(drawn()[kind], "a picture") == first
+    assert to_svg(drawn()[kind]) == first
     assert to_png(drawn()[kind]) == png
     assert "date" not in first.lower()
 
-    hostile = to_svg(drawn(HOSTILE)[kind], HOSTILE)
+    hostile = to_svg(drawn(HOSTILE)[kind])
     texts = parse(hostile)
     assert "<script" not in hostile
     assert any(text.startswith("<scrip") for text in texts)
@@ -72,7 +72,7 @@ def test_equal_input_gives_equal_bytes_and_no_text_is_markup(kind: str, monkeypa
 
 
 def test_colours_follow_the_screen() -> None:
-    svg = to_svg(drawn()["pairs"], "bars")
+    svg = to_svg(drawn()["pairs"])
     assert drawing.DARK_CSS in svg
     for colour in (GROUND, COLOURS[0], drawing.BEFORE, drawing.INK):
         bare = svg.replace(f", {colour})", "")
@@ -127,7 +127,7 @@ def test_bars_of_rank_distance() -> None:
     series = [
         (name, rank_distances(result(name, distance=d).summary)) for name, d in (("base", 100.0), ("tuned", 1390.0))
     ]
-    texts = parse(to_svg(distance_chart(series, "title", "about"), "bars"))
+    texts = parse(to_svg(distance_chart(series, "title", "about")))
     assert {"50", "150", "100", "1,340", "1,440", "1,390", "base", "tuned", "mean"} <= set(texts)
     with pytest.raises(InputError, match="3 results in one bar chart"):
         distance_chart([*series, series[0]], "title", "about")
@@ -193,7 +193,7 @@ def test_text_that_is_too_long_loses_its_middle() -> None:
 def test_many_languages_still_make_a_map() -> None:
     many = [f"l{i}" for i in range(60)]
     figure = charts.heat_map(many, many, [[0.5] * 60] * 60, Titles("title"), (0, 1))
-    assert len(parse(to_svg(figure, "map"))) < 10  # neither numbers nor names, which would have no room
+    assert len(parse(to_svg(figure))) < 10  # neither numbers nor names, which would have no room
 
 
 def test_write_plots(tmp_path: Path) -> None:

@@ -76,8 +76,8 @@ def style() -> Iterator[None]:
 
 
 @style()
-def to_svg(figure: Figure, description: str) -> str:
-    """The chart as one SVG file, light or dark as the reader's screen; `description` is for those who do not see it."""
+def to_svg(figure: Figure) -> str:
+    """The chart as one SVG file, light or dark as the reader's screen, with its titles for those who do not see it."""
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
     text = buffer.getvalue()
@@ -85,8 +85,13 @@ def to_svg(figure: Figure, description: str) -> str:
     text = re.sub(r' (?:d|x|y|transform)="[^"]*"', _short, text)
     text = re.sub("#[0-9a-f]{6}", _variable, text)
     text = re.sub(r' width="([\d.]+)pt" height="([\d.]+)pt"', r' width="\1" height="\2"', text, count=1)
-    names = f'<svg role="img" aria-label="{escape(printable(description))}" font-family="{_FONT}"'
+    names = f'<svg role="img" aria-label="{escape(alt_text(figure))}" font-family="{_FONT}"'
     return text.replace("<svg", names, 1).replace("</style>", f"</style>\n  <style>{DARK_CSS}</style>", 1)
+
+
+def alt_text(figure: Figure) -> str:
+    """What a chart shows: its titles in full, which the picture may cut."""
+    return str(figure.get_label())
 
 
 def _short(attribute: re.Match[str]) -> str:
@@ -147,16 +152,15 @@ def canvas(titles: Titles, margins: tuple[float, float, float, float], size: End
 
     (left, top, right, bottom), (width, height) = margins, size
     figure = Figure(figsize=(width / 72, height / 72))
+    figure.set_label(printable(": ".join(filter(None, (titles.title, titles.subtitle)))))
     axes = figure.add_axes((left / width, bottom / height, 1 - (left + right) / width, 1 - (top + bottom) / height))
     # a name in the middle of its axis has room up to the nearer edge on both sides
     axes.set_xlabel(fit(titles.axis, width - abs(left - right) - 12))
     axes.set_ylabel(fit(titles.upright, height - abs(top - bottom) - 12))
     bold = 1.15 * SIZE if width == WIDTH else SIZE
-    for text, size_, y, weight, colour in (
-        (titles.title, bold, 18, "bold", INK),
-        (titles.subtitle, SIZE, 34, "normal", QUIET),
-    ):
+    for text, size_, y, weight in ((titles.title, bold, 18, "bold"), (titles.subtitle, SIZE, 34, "normal")):
         shown = fit(text, (width - 14) / (1.12 if weight == "bold" else 1), size_)
+        colour = INK if weight == "bold" else QUIET
         figure.text(8 / width, 1 - y / height, shown, size=size_, weight=weight, color=colour)
     return figure, axes
 

@@ -125,7 +125,7 @@ def write_plots(
     for path in written:
         figure = pictures[path.stem]
         with atomic_path(path) as temporary:
-            temporary.write_bytes(to_png(figure) if path.suffix == ".png" else to_svg(figure, path.stem).encode())
+            temporary.write_bytes(to_png(figure) if path.suffix == ".png" else to_svg(figure).encode())
     return written
 
 

@@ -16,7 +16,7 @@ from isoglot.study.claims.judge import claims_of
 from isoglot.study.render import to_markdown, to_page
 from isoglot.study.report_figures import Album
 
-HTML, MARKDOWN, FIGURES = "report.html", "report.md", "figures"
+HTML, MARKDOWN = "report.html", "report.md"
 CHAPTERS = ("answer", "pictures", "results", "claims", "method", "audit", "limitations", "reproduce")
 """The order of the report; each is a template."""
 
@@ -41,15 +41,14 @@ def write_report(directory: Path, name: str | None = None) -> list[Path]:
     directory = Path(directory)
     analysis, album = analyse(directory), Album()
     markdown = to_markdown(_context(analysis, album, name or directory.resolve().name))
-    pictures = {f"{FIGURES}/{picture.name}.svg": picture.svg for picture in album.pictures.values()}
-    html = to_page(markdown, pictures)
+    html = to_page(markdown, album.pictures)
     # as one folder: pictures of an older report must not stay behind
-    with atomic_directory(directory / FIGURES) as temporary:
-        for address, svg in pictures.items():
+    with atomic_directory(directory / "figures") as temporary:
+        for address, svg in album.pictures.items():
             write_text(temporary / Path(address).name, svg)
     write_text(directory / MARKDOWN, markdown)
     write_text(directory / HTML, html)
-    return [directory / HTML, directory / MARKDOWN, *(directory / address for address in pictures)]
+    return [directory / HTML, directory / MARKDOWN, *(directory / address for address in album.pictures)]
 
 
 def _context(analysis: Analysis, album: Album, folder: str) -> dict[str, Any]:

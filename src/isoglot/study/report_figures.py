@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from statistics import fmean, median
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from isoglot.evaluation import charts
-from isoglot.evaluation.drawing import Titles, to_svg
+from isoglot.evaluation.drawing import Titles, alt_text, to_svg
 from isoglot.evaluation.matching import RANK_DISTANCE
 from isoglot.evaluation.pictures import common_scale, distance_chart, language_matrix, matrix_chart, rank_distances
 from isoglot.study.analysis.contrasts import MAIN_MEASURE, TESTED, Experiment, What
@@ -28,29 +29,18 @@ _COSTS = (
 )
 
 
-@dataclass(frozen=True)
-class Picture:
-    """A drawn chart: the name of its file without the ending, what it shows, and its SVG."""
-
-    name: str
-    alt: str
-    svg: str
-
-
 @dataclass
 class Album:
-    """All pictures of a report, in the order drawn, each under a name of its own."""
+    """All pictures of a report: {address in the Markdown: SVG}."""
 
-    pictures: dict[str, Picture] = field(default_factory=dict)
+    pictures: dict[str, str] = field(default_factory=dict)
 
-    def add(self, figure: Figure, names: Sequence[object], alt: str) -> Picture:
-        """A chart, named by letters, digits, dots and dashes of ASCII from `names`."""
+    def add(self, figure: Figure, names: Iterable[object]) -> Picture:
+        """A chart under an address that no other has, from `names` in letters, digits, dots and dashes of ASCII."""
         slug = re.sub(r"[^A-Za-z0-9.]+", "-", "-".join(map(str, names))).strip("-.").lower()[:120] or "figure"
-        name = next(
-            free for i in range(1, len(self.pictures) + 2) if (free := slug + f"-{i}" * (i > 1)) not in self.pictures
-        )
-        self.pictures[name] = Picture(name, alt, to_svg(figure, alt))
-        return self.pictures[name]
+        address = next(free for n in count() if (free := f"figures/{slug}{-n or ''}.svg") not in self.pictures)
+        self.pictures[address] = to_svg(figure)
+        return Picture(address, alt_text(figure))
 
     def of_experiment(self, experiment: Experiment, margins: Mapping[What, float]) -> dict[str, list[Picture]]:
         """All charts of an experiment, by kind; `margins` of non-inferiority by setting and measure."""
@@ -64,17 +54,24 @@ class Album:
         charts_of |= {f"curve {key}": _curves(experiment, key) for key in series_axes(experiment)}
         place = (experiment.data, experiment.base.rsplit("/")[-1], experiment.benchmark)
         return {
-            kind: [self.add(figure, (kind, *place, *names), alt) for figure, names, alt in drawn]
+            kind: [self.add(figure, (kind, *place, *names)) for figure, names in drawn]
             for kind, drawn in charts_of.items()
         }
 
     def of_losses(self, systems: Sequence[System]) -> list[Picture]:
         """The training loss over steps, a small chart per system with a line per seed, on common axes."""
-        return [self.add(figure, ("loss", *names), alt) for figure, names, alt in _loss_curves(systems)]
+        return [self.add(figure, ("loss", *names)) for figure, names in _loss_curves(systems)]
 
 
-Drawn = Iterator[tuple["Figure", tuple[object, ...], str]]
-"""Charts, the names that tell each from others of its kind, and what each shows."""
+class Picture(NamedTuple):
+    """Where a picture is and what it shows."""
+
+    address: str
+    alt: str
+
+
+Drawn = Iterator[tuple["Figure", tuple[object, ...]]]
+"""Charts, and the names that tell each from others of its kind."""
 
 
 def series_axes(experiment: Experiment) -> dict[str, str]:
@@ -85,20 +82,14 @@ def series_axes(experiment: Experiment) -> dict[str, str]:
 def _forests(experiment: Experiment, margins: Mapping[What, float]) -> Drawn:
     for what in TESTED:
         rows = [
-            (
-                f"{contrast.after.label} − {contrast.before.label}",
-                contrast.difference,
-                contrast.interval(),
-                is_significant(contrast),
-            )
-            for contrast in experiment.contrasts
-            if (contrast.setting, contrast.measure) == what
+            (f"{c.after.label} − {c.before.label}", c.difference, c.interval(), is_significant(c))
+            for c in experiment.contrasts
+            if (c.setting, c.measure) == what
         ]
         if rows:
-            name, digits = heading(what), 0 if what == DISTANCE else 3
             axis = "difference" + (" (negative is better)" if what == DISTANCE else "")
-            figure = charts.forest(rows, Titles(name, experiment.title, axis), margin=margins.get(what), digits=digits)
-            yield figure, what, f"Differences in {name}, {experiment.title}"
+            titles = Titles(f"Differences in {heading(what)}", experiment.title, axis)
+            yield charts.forest(rows, titles, margin=margins.get(what), digits=0 if what == DISTANCE else 3), what
 
 
 def _setting_bars(experiment: Experiment) -> Drawn:
@@ -113,7 +104,7 @@ def _setting_bars(experiment: Experiment) -> Drawn:
                 before=0 if experiment.before else None,
                 digits=0 if what == DISTANCE else 3,
             )
-            yield figure, what, f"{heading(what)} of every system, {experiment.title}"
+            yield figure, what
 
 
 def _heat_maps(experiment: Experiment) -> Drawn:
@@ -129,7 +120,7 @@ def _heat_maps(experiment: Experiment) -> Drawn:
         seeds = "" if system.is_base else f", mean of {plural(len(system.runs), 'seed')}"
         about = f"{MAIN_MEASURE} on {experiment.benchmark}{seeds}"
         scale = common_scale(list(matrices.values()), 20)
-        yield matrix_chart(matrix, system.label, about, scale), (system.label,), f"{system.label}: {about}"
+        yield matrix_chart(matrix, system.label, about, scale), (system.label,)
 
 
 def best(experiment: Experiment, what: What) -> System | None:
@@ -157,7 +148,7 @@ def _distance_bars(experiment: Experiment) -> Drawn:
             series = [("before", distances[base])] if (base := experiment.before) in distances else []
             about = f"rank distance on {experiment.benchmark}"
             figure = distance_chart([*series, ("after", values)], system.label, about, highest)
-            yield figure, (system.label,), f"{system.label}: {about}"
+            yield figure, (system.label,)
 
 
 def _average(values: Sequence[Mapping[Key, float]]) -> dict[Key, float]:
@@ -180,7 +171,7 @@ def _quality_and_cost(experiment: Experiment) -> Drawn:
         if points:
             titles = Titles(f"Quality against {name}", experiment.title, f"{name} ({unit})", heading(CROSS))
             level = ("base", base.mean) if base else None
-            yield charts.scatter(points, titles, level), (name,), f"{titles.title}, {experiment.title}"
+            yield charts.scatter(points, titles, level), (name,)
 
 
 def _curves(experiment: Experiment, key: str) -> Drawn:
@@ -200,8 +191,7 @@ def _curves(experiment: Experiment, key: str) -> Drawn:
         if drawn:
             ticks = sorted({x for series in members for x in series.x})
             titles = Titles(heading(what), experiment.title, members[0].axis, heading(what))
-            figure = charts.lines(drawn, titles, ticks=ticks, log=key != "mono_share")
-            yield figure, what, f"{heading(what)} over the {titles.axis}, {experiment.title}"
+            yield charts.lines(drawn, titles, ticks=ticks, log=key != "mono_share"), what
 
 
 def _loss_curves(systems: Sequence[System]) -> Drawn:
@@ -214,12 +204,8 @@ def _loss_curves(systems: Sequence[System]) -> Drawn:
             top = min(max(tops), 2 * median(tops))
             ends = [run["train"].get("mean_loss_of_last_tenth") for run in system.runs]
             end = f": {fmean(ends):.3f}" if all(map(is_number, ends)) else ""
-            figure = charts.losses(own, Titles(system.label, f"{system.data}{end}"), top, last)
-            yield (
-                figure,
-                (system.data, system.base, system.label),
-                f"Training loss of {system.label} on {system.data}",
-            )
+            titles = Titles(system.label, f"loss on {system.data}{end}")
+            yield charts.losses(own, titles, top, last), (system.data, system.base, system.label)
 
 
 def _losses(run: Mapping[str, Any]) -> list[tuple[float, float]]:
