@@ -58,8 +58,10 @@ def heat_map(
     full, height = wide * len(columns), 74 + high * len(rows) + 44
     figure, axes = canvas(titles, (left, 74, WIDTH - left - full, 44), (WIDTH, height))
     blues = ListedColormap(colormaps["Blues"](np.linspace(0.08, 1, 40))).with_extremes(bad=EMPTY)
-    edges: dict[str, Any] = {"edgecolors": GROUND, "linewidth": 1.0} if wide >= 11 else {}
-    mesh = axes.pcolormesh(np.array(values, float), cmap=blues, vmin=scale[0], vmax=scale[1], clip_on=False, **edges)
+    mesh = axes.pcolormesh(np.array(values, float), cmap=blues, vmin=scale[0], vmax=scale[1], clip_on=False)
+    if wide >= 11:
+        axes.vlines(range(1, len(columns)), 0, len(rows), GROUND, linewidth=1)
+        axes.hlines(range(1, len(rows)), 0, len(columns), GROUND, linewidth=1)
     for row, line in enumerate(values if wide >= 17 else ()):
         for column, value in enumerate(line):
             on_dark = value is not None and value - scale[0] > 0.66 * (scale[1] - scale[0])

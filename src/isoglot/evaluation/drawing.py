@@ -49,8 +49,10 @@ _FONT = "system-ui, -apple-system, 'Segoe UI', 'Noto Sans', 'DejaVu Sans', Arial
 # characters that no XML file may hold, halves of surrogate pairs, and signs that turn the direction of what follows
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
 
-# ids of groups, fonts (the root names them), turns by nothing, spaces at the start of lines
-_NEEDLESS = re.compile(r'(?<=<g) id="[^"]*"| font-family: \'DejaVu Sans\';| transform="rotate\(-0 [^"]*"|(?<=\n) +')
+# ids of groups, what the root says for all texts, turns by nothing
+_NEEDLESS = re.compile(
+    r'(?<=<g) id="[^"]*"|font-size: 10px; |font-family: \'DejaVu Sans\'; | transform="rotate\(-0 [^"]*"'
+)
 
 Ends = tuple[float, float]
 
@@ -81,11 +83,9 @@ def to_svg(figure: Figure) -> str:
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
     text = buffer.getvalue()
-    text = re.sub(_NEEDLESS, "", text[text.index("<svg") :])
-    text = re.sub(r' (?:d|x|y|transform)="[^"]*"', _short, text)
-    text = re.sub("#[0-9a-f]{6}", _variable, text)
-    text = re.sub(r' width="([\d.]+)pt" height="([\d.]+)pt"', r' width="\1" height="\2"', text, count=1)
-    names = f'<svg role="img" aria-label="{escape(alt_text(figure))}" font-family="{_FONT}"'
+    text = re.sub("<[^>]+>", _shorter, re.sub(r"\n +", "\n", text[text.index("<svg") :]))
+    text = re.sub(r"<g>\n(<text.*</text>)\n</g>|<g/>\n", r"\1", text)
+    names = f'<svg role="img" aria-label="{escape(alt_text(figure))}" font-family="{_FONT}" font-size="{SIZE}px"'
     return text.replace("<svg", names, 1).replace("</style>", f"</style>\n  <style>{DARK_CSS}</style>", 1)
 
 
@@ -94,14 +94,14 @@ def alt_text(figure: Figure) -> str:
     return str(figure.get_label())
 
 
-def _short(attribute: re.Match[str]) -> str:
-    """Coordinates in one line, to a hundredth of a point."""
-    return re.sub(r"(\.\d\d)\d+", r"\1", re.sub(r" ?\n", "", attribute[0]))
-
-
-def _variable(colour: re.Match[str]) -> str:
-    name = next((name for name, (light, _) in _THEME.items() if light == colour[0]), None)
-    return f"var(--{name}, {colour[0]})" if name else colour[0]
+def _shorter(tag: re.Match[str]) -> str:
+    """A tag in one line, with coordinates to a tenth of a point, pixels, and colours that the theme knows as variables."""
+    text = re.sub(r" ?\n", "", _NEEDLESS.sub("", tag[0]))
+    text = re.sub(r' (?:d|x|y|transform)="[^"]*"', lambda one: re.sub(r"(\.\d)\d+", r"\1", one[0]), text)
+    text = re.sub(r'="([\d.]+)pt"', r'="\1"', text)
+    for name, (light, _) in _THEME.items():
+        text = text.replace(light, f"var(--{name}, {light})")
+    return text
 
 
 @style()
