@@ -87,5 +87,5 @@ def test_an_export_has_no_weights_or_texts_and_a_copy_of_it_is_gone_on_with(
         assert main(["study", "export", str(home), str(bad)]) == 2
         assert message in capsys.readouterr().err
     assert main(["study", "export", str(tmp_path / "in"), str(tmp_path / "new")]) == 2
-    assert "no study with results here" in capsys.readouterr().err
+    assert "no study.json and no results.json" in capsys.readouterr().err
     assert not (tmp_path / "new").exists()
