@@ -1,15 +1,16 @@
 """The rows per query of a whole study in one small table, as an export holds them: bit for bit what the results held.
 
 Most values repeat: with one relevant passage every measure follows from its rank, and languages, seeds and systems share their
-queries. The rows of one query stand together, and a row whose values are those of an earlier row with the same ranks holds
-nulls in their place (`coded` = 1). Where only the rank distance follows from the ranks, that is null (`coded` = 2).
+queries. The rows of one query stand together, and where values are those of the first row with the same ranks, there are nulls
+in their place (bit 1 of `coded`); where the rank distance is that of the ranks (2); where R@1 and R@10 are those of the first row
+with the same ranks and nDCG@10 (4).
 """
 
 from __future__ import annotations
 
 import json
 import lzma
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ from isoglot.records import BoolArray, IntArray
 PACKED, DETAILS = "per_query.parquet", "details.json.xz"
 _RANKS = ("n_relevant", "best_rank")
 _ADDED = ("cell", "benchmark", "block", "place", "coded")
-_REPEATS, _DISTANCE_FOLLOWS = 1, 2
+_ALL, _DISTANCE, _SHALLOW = 1, 2, 4  # bits of the column `coded`
 
 
 def pack(directory: Path, tables: Mapping[tuple[str, str], pa.Table], details: Mapping[str, Any]) -> None:
@@ -164,53 +165,65 @@ def _changes(*codes: IntArray) -> IntArray:
 
 def _shorten(table: pa.Table) -> pa.Table:
     coded = np.zeros(len(table), dtype=np.int8)
-    if set(_RANKS) <= set(table.column_names):
-        first = _first_of_ranks(table)
-        repeats: BoolArray = first != np.arange(len(table))
-        for name in _values(table):
-            bits = _bits(table, name)
+    for code, (keys, columns) in _steps(table).items():
+        first = _first(table, keys)
+        repeats: BoolArray = (first != np.arange(len(table))) & (coded & _ALL == 0)
+        for name in columns:
+            bits = _bits(table[name])
             repeats &= bits == bits[first]
-        table = _put(table, dict.fromkeys(_values(table), (repeats, None)))
-        coded[repeats] = _REPEATS
-        if {"worst_rank", "rank_distance"} <= set(table.column_names):
-            follows = (coded == 0) & (_bits(table, "rank_distance") == _bits_of(_distance(table)))
-            table = _put(table, {"rank_distance": (follows, None)})
-            coded[follows] = _DISTANCE_FOLLOWS
+        coded[repeats] |= code
+    if {"best_rank", "worst_rank", "rank_distance"} <= set(table.column_names):
+        follows = (coded & _ALL == 0) & (_bits(table["rank_distance"]) == _bits(_distance(table)))
+        coded[follows] |= _DISTANCE
+        table = _put(table, "rank_distance", follows, None)
+    for code, (_, columns) in _steps(table).items():
+        for name in columns:
+            table = _put(table, name, coded & code > 0, None)
     return table.append_column("coded", pa.array(coded))
 
 
 def _lengthen(table: pa.Table) -> pa.Table:
     coded = table["coded"].to_numpy()
-    if set(_RANKS) <= set(table.column_names):
-        if (coded == _DISTANCE_FOLLOWS).any():
-            table = _put(table, {"rank_distance": (coded == _DISTANCE_FOLLOWS, pa.array(_distance(table)))})
-        source = np.where(coded == _REPEATS, _first_of_ranks(table), np.arange(len(table)))
-        repeated = {name: table[name].combine_chunks().take(source) for name in _values(table)}
-        table = _put(table, {name: (coded == _REPEATS, values) for name, values in repeated.items()})
+    if (coded & _DISTANCE > 0).any():
+        table = _put(table, "rank_distance", coded & _DISTANCE > 0, pa.array(_distance(table)))
+    for code, (keys, columns) in _steps(table).items():
+        repeats = coded & code > 0
+        source = np.where(repeats, _first(table, keys), np.arange(len(table)))
+        for name in columns:
+            table = _put(table, name, repeats, table[name].combine_chunks().take(source))
     return table
 
 
-def _values(table: pa.Table) -> list[str]:
-    """The columns of numbers that may follow from the ranks."""
+def _steps(table: pa.Table) -> dict[int, tuple[list[str], list[str]]]:
+    """By code: by which columns the first row of a kind is found, and which columns repeat its values."""
+    if not set(_RANKS) <= set(table.column_names):
+        return {}
     skipped = (*_RANKS, *_ADDED)
-    return [f.name for f in table.schema if f.name not in skipped and not pa.types.is_string(f.type)]
+    values = [f.name for f in table.schema if f.name not in skipped and not pa.types.is_string(f.type)]
+    steps = {_ALL: (list(_RANKS), values)}
+    shallow = [name for name in values if name in ("R@1", "R@10")]
+    if "nDCG@10" in values and shallow:
+        steps[_SHALLOW] = ([*_RANKS, "nDCG@10"], shallow)
+    return steps
 
 
-def _first_of_ranks(table: pa.Table) -> IntArray:
-    """For each row the first with the same number of relevant passages and the same best rank, shape (n,)."""
-    relevant, best = (table[name].to_numpy() for name in _RANKS)
-    _, first, inverse = np.unique(best * (relevant.max() + 1) + relevant, return_index=True, return_inverse=True)
-    rows: IntArray = first[inverse]
+def _first(table: pa.Table, keys: Sequence[str]) -> IntArray:
+    """For each row the first with the same values of some columns, shape (n,)."""
+    group = np.zeros(len(table), dtype=np.int64)
+    for name in keys:
+        _, codes = np.unique(_bits(table[name]), return_inverse=True)
+        group = group * (codes.max(initial=0) + 1) + codes
+        _, group = np.unique(group, return_inverse=True)
+    _, first = np.unique(group, return_index=True)
+    rows: IntArray = first[group]
     return rows
 
 
-def _put(table: pa.Table, columns: Mapping[str, tuple[BoolArray, Any]]) -> pa.Table:
-    """Replace the masked values of columns; None: by nulls."""
-    for name, (mask, values) in columns.items():
-        old = table[name].combine_chunks()
-        new = pc.if_else(pa.array(mask), pa.scalar(None, old.type) if values is None else values, old)
-        table = table.set_column(table.column_names.index(name), name, new)
-    return table
+def _put(table: pa.Table, name: str, mask: BoolArray, values: Any) -> pa.Table:
+    """Replace the masked values of a column; None: by nulls."""
+    old = table[name].combine_chunks()
+    new = pc.if_else(pa.array(mask), pa.scalar(None, old.type) if values is None else values, old)
+    return table.set_column(table.column_names.index(name), name, new)
 
 
 def _distance(table: pa.Table) -> Any:
@@ -218,12 +231,10 @@ def _distance(table: pa.Table) -> Any:
     return worst - table["best_rank"].to_numpy().astype(np.float64)
 
 
-def _bits(table: pa.Table, name: str) -> IntArray:
-    return _bits_of(table[name].to_numpy(zero_copy_only=False).astype(np.float64))
-
-
-def _bits_of(values: Any) -> IntArray:
-    bits: IntArray = np.ascontiguousarray(values, dtype=np.float64).view(np.int64)
+def _bits(values: Any) -> IntArray:
+    """Numbers as the bits of float64, so that nulls and zeros with a sign are told apart, shape (n,)."""
+    floats = values if isinstance(values, np.ndarray) else values.to_numpy(zero_copy_only=False)
+    bits: IntArray = np.ascontiguousarray(floats, dtype=np.float64).view(np.int64)
     return bits
 
 
