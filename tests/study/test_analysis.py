@@ -74,7 +74,9 @@ def test_without_claims_systems_that_differ_in_one_thing_are_compared(tmp_path: 
 def test_runs_that_differ_in_their_seed_alone_are_one_system_by_its_own_name(tmp_path: Path) -> None:
     own = {"strategy": "hybrid", "mono_share": 0.5, "tuning": LORA}
     named = {"system": "turned", "label": "hybrid 0.5, lora, turned", "stages": [{"train": {}}, {"debias": {"r": 3}}]}
-    cells = [make_cell(tmp_path, f"a{seed}", seed=seed, **own) for seed in (1, 0)]
+    # one of a study that was begun before systems had names
+    later = {"system": "hybrid-0.5-lora", "label": "hybrid 0.5, lora", "stages": [{"train": {"strategy": "hybrid"}}]}
+    cells = [make_cell(tmp_path, f"a{seed}", seed=seed, **own, **more) for seed, more in ((1, later), (0, {}))]
     cells += [make_cell(tmp_path, f"b{seed}", seed=seed, **own, **named) for seed in (1, 0)]
     plain, turned = analyse(write_study(tmp_path, cells), resamples=199).systems
     assert (plain.name, plain.label, plain.seeds) == ("hybrid-0.5-lora", "hybrid 0.5, lora", (0, 1))
