@@ -201,24 +201,15 @@ class Comparisons:
         key = (*systems, benchmark, *what, only)
         if key not in self._rows:
             try:
-                self._rows[key] = self._match(systems, benchmark, what, only)
+                whole = self.rows(systems, benchmark, what) if only else self._match(systems, benchmark, what)
+                self._rows[key] = _restrict(whole, only) if only else whole
             except InputError as error:
                 self._rows[key] = error
-        matched = self._rows[key]
-        if isinstance(matched, InputError):
+        if isinstance(matched := self._rows[key], InputError):
             raise matched
         return matched
 
-    def _match(self, systems: Sequence[System], benchmark: str, what: What, only: Only | None) -> paired.PairedRows:
-        if only is not None:
-            rows = copy(self.rows(systems, benchmark, what))
-            rows.__dict__.pop("_resampled", None)
-            rows.matched = rows.matched.only(only)
-            if rows.matched.cells.n_groups < 2:
-                raise InputError(
-                    f"{benchmark}, {what[0]}: all queries are of one group; an interval needs at least two"
-                )
-            return rows
+    def _match(self, systems: Sequence[System], benchmark: str, what: What) -> paired.PairedRows:
         sides = []
         for system in systems:
             results = [self.study.result(path) for path in system.paths(benchmark)]
@@ -261,6 +252,15 @@ class Comparisons:
         """The systems of a group that have a figure in a setting and measure."""
         group = self.groups.get((data, base, benchmark), [])
         return [system for system in group if system.stated(benchmark, *what) is not None]
+
+
+def _restrict(rows: paired.PairedRows, only: Only) -> paired.PairedRows:
+    rows = copy(rows)
+    rows.__dict__.pop("_resampled", None)
+    rows.matched = rows.matched.only(only)
+    if rows.matched.cells.n_groups < 2:
+        raise InputError(f"setting '{rows.setting}': all queries are of one group; an interval needs at least two")
+    return rows
 
 
 def _columns(table: pa.Table, measure: str) -> pa.Table:

@@ -142,7 +142,6 @@ def systems_of(study: Study) -> list[System]:
     systems = []
     for own, runs in zip(traits, groups):
         costs = tuple(dict(study.costs.get(str(run["id"])) or {}) for run in runs)
-        own["system"] = own["system"] or _system_name(own)
         systems.append(System(own["system"], _label(own, runs[0], differing), own, tuple(runs), costs))
     return sorted(systems, key=_order)
 
@@ -159,32 +158,28 @@ def natural(text: str) -> list[tuple[float, str]]:
 
 def _traits(run: Json) -> Json:
     """What a run is, but for its seed."""
+    traits: Json = dict.fromkeys((*CIRCUMSTANCES, *METHOD, *OF_TUNING, "learning_rate"))
     if run["kind"] == "base":
-        return {
-            **dict.fromkeys((*CIRCUMSTANCES, *METHOD, *OF_TUNING, "learning_rate")),
-            "kind": "base",
-            "system": "base",
-            "base": run["base"],
-        }
+        return {**traits, "kind": "base", "system": "base", "base": run["base"]}
     tuning = run.get("tuning") or {}
-    known = (*CIRCUMSTANCES, "kind", "strategy", "mono_share", "languages", "steps", "batch_size", "learning_rate")
-    traits = {key: run.get(key) for key in known}
-    stages = run.get("stages")
-    return {
-        **traits,
-        "system": run.get("system"),
-        "tuning": tuning.get("name"),
-        "tuning_kind": tuning.get("kind"),
-        **{key: tuning.get(key) for key in OF_TUNING[:-1]},
-        # of more than one stage, or of another than training: all of their settings
-        "stages": json.dumps(stages, sort_keys=True) if stages and [*map(list, stages)] != [["train"]] else "",
-    }
+    traits |= {key: run.get(key) for key in traits if key not in ("tuning", "stages", *OF_TUNING)}
+    traits |= {key: tuning.get(key) for key in OF_TUNING}
+    traits |= {"kind": run["kind"], "tuning": tuning.get("name"), "tuning_kind": tuning.get("kind")}
+    share = traits["mono_share"]
+    method = [traits["strategy"], f"{share:g}" if is_number(share) else None, traits["tuning"]]
+    words = [str(word) for word in method if word]
+    # records from before systems had names are of the grid, whose systems are called by what they combine
+    name = str(run.get("system") or "-".join(words))
+    return {**traits, "system": name, "stages": _rest(name, words, run.get("stages"))}
 
 
-def _system_name(own: Json) -> str:
-    """Of a record from before systems had names: what its id says of the method."""
-    share = f"{own['mono_share']:g}" if is_number(own["mono_share"]) else None
-    return "-".join(str(word) for word in (own["strategy"], share, own["tuning"]) if word)
+def _rest(name: str, words: Sequence[str], stages: Sequence[Mapping[str, Any]] | None) -> str:
+    """What a system is besides its strategy and tuning: further settings of the grid, else all of its stages."""
+    rest = name
+    for word in words:
+        rest = rest.replace(word, "", 1)
+    of_grid = rest != name and [list(stage) for stage in stages or [{"train": {}}]] == [["train"]]
+    return rest.strip("-") if of_grid else json.dumps(stages or name, sort_keys=True)
 
 
 def _differing(trained: Sequence[Json]) -> set[str]:

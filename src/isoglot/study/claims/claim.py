@@ -11,7 +11,7 @@ from isoglot.errors import InputError
 from isoglot.registry import Registry, one_line_help
 from isoglot.settings import Member
 from isoglot.study.analysis.contrasts import MAIN_MEASURE, Comparisons, Contrast, Only, What
-from isoglot.study.claims.selection import Chosen, Pair, Selection, apart
+from isoglot.study.claims.selection import Chosen, ChosenEach, Pair, Selection, apart
 from isoglot.study.claims.verdicts import Finding, Verdict, not_tested, overall
 
 MIN_SEEDS = 2
@@ -69,7 +69,7 @@ class Sides(Claim):
     """
 
     of: Chosen
-    against: tuple[Chosen, ...] = Field(min_length=1)
+    against: ChosenEach
     counted: Chosen | None = None
     called: tuple[str, ...] = Field((), max_length=2)
 

@@ -84,8 +84,14 @@ def _select(value: Any) -> Selection:
     return Selection({key: wanted for key, wanted in traits.items() if key != "else"}, otherwise)
 
 
+def _select_each(value: Any) -> tuple[Selection, ...]:
+    return tuple(map(_select, value)) if isinstance(value, (list, tuple)) else (_select(value),)
+
+
 Chosen = Annotated[Any, BeforeValidator(_select)]
 """The type of a setting that selects systems; a `Selection`."""
+ChosenEach = Annotated[Any, BeforeValidator(_select_each)]
+"""The type of a setting with one selection or a list of them; a tuple of `Selection`."""
 
 
 def _has(system: System, key: str, wanted: Any) -> bool:
