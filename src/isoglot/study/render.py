@@ -102,6 +102,7 @@ def to_page(markdown: str, pictures: Mapping[str, str]) -> str:
     body = re.sub('(?<=<p class="caption">)(.*)</p>\n<table>', _scrolling, body).replace("</table>", "</table></div>")
     body = re.sub(r"<tr>\n<td.*?>(.*)</td>((?:\n<td.*?></td>)+)\n</tr>", _group, body)
     body = re.sub(r"<tr>\n<td.*?>(.*)</td>", r'<tr>\n<th scope="row">\1</th>', body)
+    body = re.sub('<th scope="row">(?=.{60,}</th>)', '<th scope="row" class="long">', body)
     body = re.sub('<td style="text-align:left">(?=([✓✗?]) )', lambda match: f'<td class="{_TONES[match[1]]}">', body)
     body = re.sub('<td style="text-align:left">(?=.{30,}</td>)', '<td class="long">', body)
     answer, rule, rest = body.partition("<h2")
