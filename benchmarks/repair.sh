@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Measure the offline base on XQuAD-R, repair it on MLQA-R with each batch strategy at the same budget, measure again.
 #   ISOGLOT_DATA=... benchmarks/repair.sh [WORK_DIR]      (about 35 minutes on 2 CPU cores)
-# Models stay in WORK_DIR; per-query values, summaries, run records and logs go to results/repair/. What is there is not done again.
+# Models and logs stay in WORK_DIR; per-query values (not committed), summaries and run records go to results/repair/. What is there is not done again.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 work="${1:-runs/repair}"
@@ -20,6 +20,5 @@ for strategy in hybrid mono cross; do
     --lora-rank 16 --lora-alpha 32 --lora-targets query key value dense --dropout 0 --seed 0 \
     --output "$work/$strategy" --resume
   cp "$work/$strategy/run.json" "$results/$strategy-run.json"
-  cp "$work/$strategy/log.jsonl" "$results/$strategy-log.jsonl"
   measure "$work/$strategy" "$strategy" xquad-r
 done

@@ -181,7 +181,7 @@ class MadeStudy:
     def write(self) -> Path:
         """Write the files and return the directory."""
         leaks = self.audit["leaks"] if self.audit else None
-        results = {"schema": 1, "name": "made", "question": "?", "spec_digest": "0", "selection": []}
+        results = {"schema": 1, "name": "lareqa", "question": "?", "spec_digest": "0", "selection": []}
         results["audit"] = {"leaks": leaks, "allowed": True, "summary": []}
         write_json(self.home / "results.json", {**results, "cells": self.cells})
         write_json(self.home / "cost.json", self.costs)

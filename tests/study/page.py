@@ -17,6 +17,11 @@ class Page(HTMLParser):
         self.links: list[str] = []
         self.words: list[str] = []
         self.open: list[str] = []
+        self.ids: set[str] = set()
+        self.headings: list[tuple[str, str]] = []
+        self.contents: list[tuple[str, str]] = []
+        self.captions: list[str] = []
+        self._classes: list[str] = []
         self.feed(source)
         assert not self.open
 
@@ -24,21 +29,32 @@ class Page(HTMLParser):
         self.tags.append(tag)
         for name, value in attrs:
             assert not name.startswith("on"), name
+            if name == "id":
+                self.ids.add(value or "")
             if name in ("href", "src", "xlink:href"):
                 self.links.append(value or "")
         if tag not in self.void:
             self.open.append(tag)
+            self._classes.append(dict(attrs).get("class") or "")
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.handle_starttag(tag, attrs)
         if tag not in self.void:
             self.open.pop()
+            self._classes.pop()
 
     def handle_endtag(self, tag: str) -> None:
         assert self.open.pop() == tag
+        self._classes.pop()
 
     def handle_data(self, data: str) -> None:
         self.words.append(data)
+        if self.open and self.open[-1] in ("h1", "h2", "h3"):
+            self.headings.append((self.open[-1], data))
+        elif self.open[-2:] == ["li", "a"] and "nav" in self.open:
+            self.contents.append((self._classes[-2], data))
+        elif self.open[-1:] == ["strong"] and self._classes[-2] == "caption":
+            self.captions.append(data)
 
 
 def page(home: Path) -> Page:

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from isoglot.errors import InputError
+from isoglot.evaluation.contrasts import pooled
 from isoglot.files import read_json, write_json
-from isoglot.study.claims import CLAIMS, ClaimRow, answer, claims_table
-from isoglot.study.claims.contrasts import contrast
-from isoglot.study.claims.lora import measured, pooled
-from isoglot.study.results_view import StudyResults
+from isoglot.settings import read_yaml
+from isoglot.study.analysis.analyse import answer_of
+from isoglot.study.analysis.contrasts import Comparisons
+from isoglot.study.analysis.reading import read_study
+from isoglot.study.claims.judge import claims_of, judge_claims, parse_claims
+from isoglot.study.claims.verdicts import Verdict
+from isoglot.study.presets import preset_names, preset_path
 from tests.study.made_study import MadeStudy
 
 RESAMPLES = 999
@@ -23,40 +28,122 @@ def made(tmp_path: Path) -> MadeStudy:
     return MadeStudy(tmp_path / "study")
 
 
-def judged(made: MadeStudy) -> dict[str, ClaimRow]:
-    study = StudyResults.open(made.write(), resamples=RESAMPLES)
-    return {row.name: row for row in claims_table(study)}
+def compared(home: Path) -> Comparisons:
+    return Comparisons(read_study(home), resamples=RESAMPLES)
 
 
-def verdict(made: MadeStudy, name: str) -> ClaimRow:
-    study = StudyResults.open(made.write(), resamples=RESAMPLES)
-    claim = next(claim for claim in CLAIMS if claim.name == name)
-    found = claim.evaluate(study)
-    table = {"claim": claim.statement, "name": name, "source": claim.source, "test": claim.test}
-    return ClaimRow(**table, **vars(found))
+def judged_in(comparisons: Comparisons) -> dict[str, Verdict]:
+    return {verdict.name: verdict for verdict in judge_claims(comparisons, claims_of(comparisons.study))}
+
+
+def judged(made: MadeStudy) -> dict[str, Verdict]:
+    """All claims of the preset `lareqa`, whose name made studies bear."""
+    return judged_in(compared(made.write()))
+
+
+def verdict(made: MadeStudy, name: str) -> Verdict:
+    return judged(made)[name]
+
+
+def answer(home: Path) -> str:
+    return answer_of(compared(home))
 
 
 def test_an_empty_study_tests_nothing(made: MadeStudy) -> None:
     rows = judged(made)
-    assert {row.verdict for row in rows.values()} == {"not tested"}
+    assert {row.outcome for row in rows.values()} == {"not tested"}
     assert all(row.note and not row.evidence for row in rows.values())
-    assert answer(StudyResults.open(made.home)) == "Not answered by this study: no cell is finished."
+    assert answer(made.home) == "Not answered by this study: no cell is finished."
 
 
-def test_every_claim_is_there_once_and_says_how_it_is_tested() -> None:
-    names = [claim.name for claim in CLAIMS]
-    assert len(names) == len(set(names)) == 20
-    assert all(claim.statement.endswith(".") and len(claim.test) > 40 and claim.source for claim in CLAIMS)
+def test_every_claim_of_the_presets_says_how_it_is_tested() -> None:
+    for name in preset_names():
+        claims = parse_claims(read_yaml(preset_path(name)).get("claims"), name)
+        for claim in claims.values():
+            assert claim.statement.endswith(".")
+            assert not claim.states().startswith(claim.statement)
+            assert "; undecided" in claim.test or len(claim.test) > 40
+            assert claim.source in {"this project"} or claim.source.startswith("arXiv 2408.10536")
+
+
+@pytest.mark.parametrize(
+    ("claim", "message"),
+    [
+        ({"of": "a", "against": "b", "not_blow": -1}, "unknown setting 'not_blow' (did you mean 'not_below'?)"),
+        ({"kind": "costs"}, "claims.mine: unknown kind of claim 'costs' (did you mean 'cost'?)"),
+        ({"of": {"stratgy": "mono"}, "against": "b"}, "of: unknown trait 'stratgy' (did you mean 'strategy'?)"),
+        ({"of": {"steps": {"over": 3}}, "against": "b"}, "of: unknown test 'over'"),
+        ({"of": "a", "against": "b", "setting": "crss"}, "setting.0: 'crss' is not one of mono, cross, multi"),
+        ({"of": "a"}, "setting 'against' is missing"),
+        ({"kind": "cost", "of": "a", "against": "b", "cost": "money"}, "cost: 'money' is not one of seconds, memory"),
+        ("lareqaa", "unknown preset 'lareqaa' (did you mean 'lareqa'?)"),
+        ("lareqa", "the preset 'lareqa' states no claim of this name"),
+        (3, "expected a mapping of settings or the name of a preset, got 3"),
+    ],
+)
+def test_what_is_wrong_with_a_claim_is_one_line(claim: Any, message: str) -> None:
+    with pytest.raises(InputError) as error:
+        parse_claims({"mine": claim}, "spec.yaml")
+    assert str(error.value).startswith("spec.yaml: claims.mine: ")
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def own_claims(made: MadeStudy, claims: dict[str, Any]) -> dict[str, Verdict]:
+    """Verdicts on a study that states its claims itself."""
+    home = made.write()
+    write_json(home / "study.json", {"schema": 1, "name": "lareqa", "spec": {"claims": claims}})
+    return judged_in(compared(home))
+
+
+def test_a_claim_of_six_lines_between_systems_by_name(made: MadeStudy) -> None:
+    made.add("mono").add("hybrid", 0.05, share=0.5).audited()
+    for cell in made.cells:
+        cell["system"], cell["stages"] = ("plain", None) if cell["strategy"] == "mono" else ("new", [{"debias": {}}])
+    verdicts = own_claims(
+        made,
+        {
+            "new-better": {
+                "of": "new",
+                "against": "plain",
+                "measure": "nDCG@10",
+                "setting": "cross",
+                "better": "higher",
+            },
+            "new-not-worse": {"of": "new", "against": "plain", "not_below": -0.02},
+            "plain-better": {"of": "plain", "against": "new"},
+            "new-with-all-else-equal": {"of": {"strategy": "hybrid"}, "against": {"strategy": "mono"}},
+        },
+    )
+    assert [verdict.outcome for verdict in verdicts.values()] == ["holds", "holds", "fails", "not tested"]
+    assert verdicts["new-better"].statement == "new is higher than plain in nDCG@10 (cross)."
+    assert verdicts["new-better"].findings[0].where.endswith("toy, cross: new - plain")
+
+
+def test_a_study_that_states_no_claims_has_none(made: MadeStudy) -> None:
+    made.add("mono").add("hybrid", 0.05).audited()
+    assert own_claims(made, {}) == {}
+
+
+def test_claims_of_one_family_are_corrected_together(made: MadeStudy) -> None:
+    made.add("mono").add("cross", 0.02).add("hybrid", 0.05).audited()
+    claims = [{"of": {"strategy": "hybrid"}, "against": {"strategy": name}} for name in ("mono", "cross")]
+    alone = own_claims(made, {"one": claims[0], "two": claims[1]})
+    together = own_claims(made, {str(n): {**claim, "family": "both"} for n, claim in enumerate(claims)})
+    assert "Holm over 1 test(s)" in alone["one"].confidence
+    assert "Holm over 2 test(s)" in together["0"].confidence
+    p = [verdict.findings[0].p_holm or 0 for verdict in (alone["one"], together["0"])]
+    assert p[1] == pytest.approx(2 * p[0])
 
 
 def test_hybrid_best_in_multilingual(made: MadeStudy) -> None:
     made.add("mono").add("cross", 0.02).add("hybrid", 0.05).audited()
     row = verdict(made, "hybrid-multilingual")
-    assert row.verdict == "holds"
-    assert [part.verdict for part in row.parts] == ["holds", "holds"]
-    values = sorted(part.estimate or 0 for part in row.parts)
+    assert row.outcome == "holds"
+    assert [finding.outcome for finding in row.findings] == ["holds", "holds"]
+    values = sorted(finding.estimate or 0 for finding in row.findings)
     assert values == pytest.approx([0.03, 0.05], abs=0.005)
-    assert all(part.low is not None and 0 < part.low < part.estimate < part.high for part in row.parts)  # type: ignore[operator]
+    assert all(f.interval and 0 < f.interval[0] < (f.estimate or 0) < f.interval[1] for f in row.findings)
     assert "2 seeds" in row.confidence
     assert "Holm over 2" in row.confidence
     assert all((made.home / place / "per_query.parquet").is_file() for place in row.evidence)
@@ -66,24 +153,24 @@ def test_hybrid_best_in_multilingual(made: MadeStudy) -> None:
 def test_a_baseline_that_is_better_refutes_it(made: MadeStudy) -> None:
     made.add("mono", -0.1).add("cross", {"multi": 0.05}).add("hybrid").audited()
     rows = judged(made)
-    assert rows["hybrid-multilingual"].verdict == "fails"
-    assert rows["hybrid-every-base"].verdict == "fails"
-    assert rows["less-bias"].verdict == "holds"
+    assert rows["hybrid-multilingual"].outcome == "fails"
+    assert rows["hybrid-every-base"].outcome == "fails"
+    assert rows["less-bias"].outcome == "holds"
 
 
 def test_no_difference_is_undecided(made: MadeStudy) -> None:
     made.add("mono").add("cross").add("hybrid").audited()
     rows = judged(made)
     for name in ("hybrid-multilingual", "hybrid-every-base", "less-bias"):
-        assert rows[name].verdict == "undecided"
+        assert rows[name].outcome == "undecided"
 
 
 def test_seeds_that_disagree_are_undecided_however_many_queries(made: MadeStudy) -> None:
     """The mean is above both baselines on every query, the seeds are not."""
     made.add("mono", 0.0, spread=0.06).add("cross", 0.0, spread=0.06).add("hybrid", 0.04, spread=0.06).audited()
     row = verdict(made, "hybrid-multilingual")
-    assert row.verdict == "undecided"
-    assert all(part.p_holm is not None and part.p_holm < 0.05 for part in row.parts)
+    assert row.outcome == "undecided"
+    assert all(finding.p_holm is not None and finding.p_holm < 0.05 for finding in row.findings)
 
 
 def test_one_seed_decides_nothing_about_recipes(made: MadeStudy) -> None:
@@ -92,11 +179,10 @@ def test_one_seed_decides_nothing_about_recipes(made: MadeStudy) -> None:
     rows = judged(made)
     recipes = ("hybrid-multilingual", "less-bias", "strong-zero-shot", "lora-non-inferior", "lora-superior")
     for name in recipes:
-        assert rows[name].verdict == "undecided"
+        assert rows[name].outcome == "undecided"
         assert "one seed" in rows[name].note
         assert "one seed" in rows[name].confidence
-    study = StudyResults.open(made.home, resamples=RESAMPLES)
-    assert "it decides nothing" in answer(study)
+    assert "it decides nothing" in answer(made.home)
 
 
 def test_the_same_model_twice_is_one_seed(made: MadeStudy) -> None:
@@ -104,68 +190,70 @@ def test_the_same_model_twice_is_one_seed(made: MadeStudy) -> None:
     for cell in list(made.cells):
         made.cells.append({**cell, "id": cell["id"] + "-again", "seed": 1})
     row = verdict(made, "lora-non-inferior")
-    assert row.verdict == "undecided"
+    assert row.outcome == "undecided"
     assert "one seed" in row.confidence
 
 
 def test_missing_or_failed_cells_cannot_make_a_universal_claim_hold(made: MadeStudy) -> None:
     made.add("mono").add("cross", 0.02).add("hybrid", 0.05).audited()
     made.add("mono", tuning="full", status="failed", error="out of memory")
-    assert verdict(made, "hybrid-multilingual").verdict == "undecided"
+    assert verdict(made, "hybrid-multilingual").outcome == "undecided"
     only = MadeStudy(made.home.parent / "only").add("hybrid").audited()
     row = verdict(only, "hybrid-multilingual")
-    assert row.verdict == "not tested"
+    assert row.outcome == "not tested"
     assert "no finished mono cells" in row.note
 
 
 def test_better_for_each_base_takes_two_bases(made: MadeStudy) -> None:
     made.add("mono").add("cross", 0.02).add("hybrid", 0.06).audited()
     row = verdict(made, "hybrid-every-base")
-    assert (row.verdict, len(row.parts)) == ("undecided", 6)
+    assert (row.outcome, len(row.findings)) == ("undecided", 6)
     assert "one base" in row.note
     made.add("mono", base="labse").add("cross", 0.02, base="labse").add("hybrid", 0.06, base="labse")
     row = verdict(made, "hybrid-every-base")
-    assert (row.verdict, len(row.parts)) == ("holds", 12)
+    assert (row.outcome, len(row.findings)) == ("holds", 12)
 
 
 def test_less_bias_is_a_smaller_rank_distance(made: MadeStudy) -> None:
     made.add("mono", 0.05).add("hybrid", 0.0).audited()
     row = verdict(made, "less-bias")
-    assert row.verdict == "fails"
-    assert row.parts[0].estimate == pytest.approx(5, abs=0.5)
+    assert row.outcome == "fails"
+    assert row.findings[0].estimate == pytest.approx(5, abs=0.5)
     assert "ranks" in row.effect
 
 
 def test_strong_zero_shot_needs_an_audit_and_no_language_that_loses(made: MadeStudy) -> None:
     made.add(None).add("hybrid", 0.05)
-    assert verdict(made, "strong-zero-shot").verdict == "not tested"
-    assert verdict(made.audited(), "strong-zero-shot").verdict == "holds"
+    assert verdict(made, "strong-zero-shot").outcome == "not tested"
+    assert verdict(made.audited(), "strong-zero-shot").outcome == "holds"
     loses = MadeStudy(made.home.parent / "loses").audited().add(None)
     loses.add("hybrid", {"cross": 0.1, ("cross", "sw"): -0.05, "multi": 0.1})
     row = verdict(loses, "strong-zero-shot")
-    assert row.verdict == "fails"
-    assert [part.where.split("queries in ")[1][:2] for part in row.parts if part.verdict == "fails"] == ["sw"]
+    assert row.outcome == "fails"
+    assert [finding.where.split("queries in ")[1][:2] for finding in row.findings if finding.outcome == "fails"] == [
+        "sw"
+    ]
 
 
 def test_results_that_leaked_do_not_count(made: MadeStudy) -> None:
     made.add("mono").add("cross").add("hybrid", 0.1).add("hybrid", 0.0, tuning="full").audited(leaks=3)
     rows = judged(made)
     for name in ("hybrid-multilingual", "less-bias", "strong-zero-shot", "lora-superior"):
-        assert rows[name].verdict == "not tested"
-    assert (rows["disjoint"].verdict, rows["zero-shot"].verdict) == ("fails", "fails")
+        assert rows[name].outcome == "not tested"
+    assert (rows["disjoint"].outcome, rows["zero-shot"].outcome) == ("fails", "fails")
     assert rows["disjoint"].evidence == ("audit.json",)
-    words = answer(StudyResults.open(made.home, resamples=RESAMPLES))
+    words = answer(made.home)
     assert words.startswith("Not answered by this study: the audit found its benchmarks")
 
 
 def test_disjoint_is_less_than_nothing_seen(made: MadeStudy) -> None:
     made.add("hybrid").audited(distractors=2)
     rows = judged(made)
-    assert (rows["disjoint"].verdict, rows["zero-shot"].verdict) == ("holds", "fails")
+    assert (rows["disjoint"].outcome, rows["zero-shot"].outcome) == ("holds", "fails")
     made.audited()
-    assert judged(made)["zero-shot"].verdict == "holds"
+    assert judged(made)["zero-shot"].outcome == "holds"
     made.audited(benchmarks=["another"])
-    assert judged(made)["disjoint"].verdict == "not tested"
+    assert judged(made)["disjoint"].outcome == "not tested"
 
 
 def test_counts_are_read_and_not_assumed(made: MadeStudy) -> None:
@@ -173,31 +261,31 @@ def test_counts_are_read_and_not_assumed(made: MadeStudy) -> None:
     seven = ("ar", "de", "en", "es", "hi", "vi", "zh")
     made.add("hybrid", seeds=[0], benchmarks=["xquad-r"], languages=eleven)
     row = verdict(made, "settings")
-    assert (row.verdict, row.note) == ("undecided", "mlqa-r was not measured")
+    assert (row.outcome, row.note) == ("undecided", "mlqa-r was not measured")
     made.add("hybrid", seeds=[0], benchmarks=["mlqa-r"], languages=seven)
     rows = judged(made)
-    assert rows["settings"].verdict == rows["parallel-languages"].verdict == "holds"
+    assert rows["settings"].outcome == rows["parallel-languages"].outcome == "holds"
     assert rows["settings"].effect == "mlqa-r: 42 cross, 7 multi, 7 mono; xquad-r: 110 cross, 11 multi, 11 mono"
     made.add("hybrid", seeds=[1], benchmarks=["mlqa-r"], languages=seven[:6])
     rows = judged(made)
-    assert rows["settings"].verdict == rows["parallel-languages"].verdict == "fails"
-    assert rows["miracl"].verdict == "not tested"
+    assert rows["settings"].outcome == rows["parallel-languages"].outcome == "fails"
+    assert rows["miracl"].outcome == "not tested"
     made.add("hybrid", seeds=[2], benchmarks=["miracl"])
-    assert judged(made)["miracl"].verdict == "holds"
+    assert judged(made)["miracl"].outcome == "holds"
 
 
 def test_averages_are_recomputed(made: MadeStudy) -> None:
     made.add("hybrid").audited()
     rows = judged(made)
-    assert rows["macro-averages"].verdict == rows["map"].verdict == rows["mixed-batches"].verdict == "holds"
+    assert rows["macro-averages"].outcome == rows["map"].outcome == rows["mixed-batches"].outcome == "holds"
     made.cells[0]["benchmarks"]["toy"]["settings"]["cross"]["AP"] += 1e-6
-    assert judged(made)["macro-averages"].verdict == "fails"
+    assert judged(made)["macro-averages"].outcome == "fails"
     del made.cells[1]["benchmarks"]["toy"]["settings"]["multi"]["AP"]
-    assert judged(made)["map"].verdict == "fails"
+    assert judged(made)["map"].outcome == "fails"
 
 
 def test_a_single_language_is_no_mix(made: MadeStudy) -> None:
-    assert verdict(made.add("hybrid", trained=["en"]), "mixed-batches").verdict == "fails"
+    assert verdict(made.add("hybrid", trained=["en"]), "mixed-batches").outcome == "fails"
 
 
 @pytest.mark.parametrize(
@@ -207,28 +295,27 @@ def test_shares_are_stable(made: MadeStudy, shift: float, noise: float, wanted: 
     for share in (0.2, 0.4, 0.5, 0.6):
         made.add("hybrid", shift if share == 0.6 else 0.0, share=share, noise=noise)
     row = verdict(made, "share-stable")
-    assert (row.verdict, len(row.parts)) == (wanted, 9)
+    assert (row.outcome, len(row.findings)) == (wanted, 9)
 
 
 def test_shares_that_agree_on_average_only_are_undecided(made: MadeStudy) -> None:
     for share in (0.4, 0.5, 0.6):
         made.add("hybrid", share=share, noise=0.002, spread=0.03)
     row = verdict(made, "share-stable")
-    assert row.verdict == "undecided"
-    assert max(abs(part.estimate or 0) for part in row.parts) < 0.01
+    assert row.outcome == "undecided"
+    assert max(abs(finding.estimate or 0) for finding in row.findings) < 0.01
 
 
 def test_shares_without_one_of_the_three_are_not_tested(made: MadeStudy) -> None:
-    assert verdict(made.add("hybrid", share=0.4).add("hybrid", share=0.6), "share-stable").verdict == "not tested"
+    assert verdict(made.add("hybrid", share=0.4).add("hybrid", share=0.6), "share-stable").outcome == "not tested"
 
 
 def test_a_study_of_shares_is_answered_along_them(made: MadeStudy) -> None:
     made.add(None)
     for share, shift in ((0.4, 0.1), (0.5, 0.0), (0.6, 0.05)):
         made.add("hybrid", shift, share=share, seeds=(0,))
-    study = StudyResults.open(made.write(), resamples=RESAMPLES)
-    words = answer(study)
-    means = [cell["benchmarks"]["toy"]["settings"]["cross"]["nDCG@10"] for cell in study.results["cells"]]
+    words = answer(made.write())
+    means = [cell["benchmarks"]["toy"]["settings"]["cross"]["nDCG@10"] for cell in made.cells]
     by_share = ", ".join(f"{share}: {value:.4f}" for share, value in zip((0.4, 0.5, 0.6), means[1:]))
     assert words.startswith("Cross nDCG@10 on toy by share of monolingual batches (lora, hybrid, ")
     assert f": {by_share} (base {means[0]:.4f}). That shares of .4 to .6 do equally well: undecided." in words
@@ -240,7 +327,7 @@ def test_a_study_of_amounts_is_answered_along_them_strategy_by_strategy(made: Ma
         for amount in (0.25, 1.0):
             made.add(strategy, amount / 10, amount=amount)
     made.add("cross", amount=1.0)
-    words = answer(StudyResults.open(made.write(), resamples=RESAMPLES))
+    words = answer(made.write())
     assert words.count("Cross nDCG@10 on toy by share of the training pairs (lora, ") == 2
     assert "(lora, mono, " in words
     assert "(lora, hybrid, " in words
@@ -249,11 +336,11 @@ def test_a_study_of_amounts_is_answered_along_them_strategy_by_strategy(made: Ma
 
 def test_ends_of_a_series_over_shares_are_the_baselines(made: MadeStudy) -> None:
     made.add("hybrid", 0.0, share=0.0).add("hybrid", 0.0, share=1.0).add("hybrid", 0.05).audited()
-    assert verdict(made, "hybrid-multilingual").verdict == "holds"
-    assert verdict(made, "mixed-batches").verdict == "holds"
+    assert verdict(made, "hybrid-multilingual").outcome == "holds"
+    assert verdict(made, "mixed-batches").outcome == "holds"
     # cells that were asked to be mono are another recipe, and the one that counts
     made.add("mono", 0.1)
-    assert verdict(made, "hybrid-multilingual").verdict == "fails"
+    assert verdict(made, "hybrid-multilingual").outcome == "fails"
 
 
 def test_unseen_languages(made: MadeStudy) -> None:
@@ -261,15 +348,15 @@ def test_unseen_languages(made: MadeStudy) -> None:
     shift = {("cross", "en"): -0.2, ("multi", "en"): -0.2, "cross": 0.05, "multi": 0.05, "mono": 0.0}
     made.add(None).add("hybrid", shift, trained=["en"]).audited()
     row = verdict(made, "unseen-languages")
-    assert row.verdict == "holds"
-    assert [part.estimate for part in row.parts] == pytest.approx([0.05, 0.05], abs=0.005)
+    assert row.outcome == "holds"
+    assert [finding.estimate for finding in row.findings] == pytest.approx([0.05, 0.05], abs=0.005)
     other = MadeStudy(made.home.parent / "other").add(None).audited()
     other.add(
         "hybrid", {("cross", "sw"): -0.05, ("multi", "sw"): -0.05, "cross": 0.2, "multi": 0.2}, trained=["en", "de"]
     )
-    assert verdict(other, "unseen-languages").verdict in {"fails", "undecided"}
+    assert verdict(other, "unseen-languages").outcome in {"fails", "undecided"}
     seen = MadeStudy(made.home.parent / "seen").add(None).add("hybrid", 0.1).audited()
-    assert verdict(seen, "unseen-languages").verdict == "not tested"
+    assert verdict(seen, "unseen-languages").outcome == "not tested"
 
 
 COST = {
@@ -297,9 +384,9 @@ def test_lora_against_full(made: MadeStudy, shift: float, noise: float, inferior
     made.add("hybrid", {"cross": shift}, noise=noise, cost=LESS).add("hybrid", tuning="full", noise=noise, cost=COST)
     made.audited()
     rows = judged(made)
-    assert (rows["lora-non-inferior"].verdict, rows["lora-superior"].verdict) == (inferiority, superiority)
-    assert rows["lora-non-inferior"].parts[0].estimate == pytest.approx(shift, abs=5 * noise / 10)
-    words = answer(StudyResults.open(made.home, resamples=RESAMPLES))
+    assert (rows["lora-non-inferior"].outcome, rows["lora-superior"].outcome) == (inferiority, superiority)
+    assert rows["lora-non-inferior"].findings[0].estimate == pytest.approx(shift, abs=5 * noise / 10)
+    words = answer(made.home)
     stated = {"holds": "not inferior", "fails": "inferior by more", "undecided": "undecided"}[inferiority]
     assert f": {stated}" in words
     assert "60% of the training time, 25% of the peak memory, 1% of the trained parameters and 1% of the bytes" in words
@@ -310,16 +397,16 @@ def test_costs(made: MadeStudy) -> None:
     made.add("hybrid", cost=LESS).add("hybrid", tuning="full", cost=COST).audited()
     rows = judged(made)
     for name in ("lora-time", "lora-memory", "lora-parameters", "lora-bytes"):
-        assert rows[name].verdict == "holds"
+        assert rows[name].outcome == "holds"
         assert rows[name].evidence == ("cost.json",)
     assert rows["lora-time"].effect == "x0.6 [0.6, 0.6] of full fine-tuning"
     first = next(cell["id"] for cell in made.cells if cell["tuning"]["kind"] == "lora")
     made.costs[first]["train_seconds"] = 140.0
-    assert judged(made)["lora-time"].verdict == "undecided"
+    assert judged(made)["lora-time"].outcome == "undecided"
     del made.costs[first]
-    assert judged(made)["lora-time"].verdict == "not tested"
+    assert judged(made)["lora-time"].outcome == "not tested"
     slow = MadeStudy(made.home.parent / "slow").add("hybrid", cost={**LESS, "train_seconds": 200.0})
-    assert verdict(slow.add("hybrid", tuning="full", cost=COST), "lora-time").verdict == "fails"
+    assert verdict(slow.add("hybrid", tuning="full", cost=COST), "lora-time").outcome == "fails"
 
 
 def test_the_claim_about_time_says_how_many_cells_ran_at_a_time(made: MadeStudy) -> None:
@@ -335,7 +422,7 @@ def test_gpu_memory_counts_where_there_is_one(made: MadeStudy) -> None:
     made.add("hybrid", cost={**LESS, "gpu_peak_memory_bytes": 90}).add(
         "hybrid", tuning="full", cost={**COST, "gpu_peak_memory_bytes": 100}
     )
-    assert verdict(made, "lora-memory").parts[0].estimate == pytest.approx(0.9)
+    assert verdict(made, "lora-memory").findings[0].estimate == pytest.approx(0.9)
 
 
 def test_several_comparisons_are_told_apart_and_pooled(made: MadeStudy) -> None:
@@ -346,20 +433,21 @@ def test_several_comparisons_are_told_apart_and_pooled(made: MadeStudy) -> None:
     )
     made.audited(benchmarks=["one", "two"])
     row = verdict(made, "lora-non-inferior")
-    assert (row.verdict, sorted(part.verdict for part in row.parts)) == ("fails", ["fails", "holds", "holds"])
+    assert (row.outcome, sorted(finding.outcome for finding in row.findings)) == ("fails", ["fails", "holds", "holds"])
     assert row.effect.startswith("mean of 3 comparisons -0.00")
-    study = StudyResults.open(made.home, resamples=RESAMPLES)
-    found, _ = measured(study)
-    value, (low, high) = pooled(found)
-    assert value == pytest.approx((0.02 + 0.02 - 0.06) / 3, abs=0.003)
-    assert low < value < high
+    comparisons = compared(made.home)
+    differences = claims_of(comparisons.study)["lora-non-inferior"].compare(comparisons).counted  # type: ignore[attr-defined]
+    mean = pooled([contrast.paired for contrast in differences])
+    low, high = mean.interval()
+    assert mean.mean == pytest.approx((0.02 + 0.02 - 0.06) / 3, abs=0.003)
+    assert low < mean.mean < high
     # the mean of three is known better than the least certain of them
-    assert high - low < max(item.contrast.interval()[1] - item.contrast.interval()[0] for item in found)
-    words = answer(study)
+    assert high - low < max(contrast.interval()[1] - contrast.interval()[0] for contrast in differences)
+    words = answer(made.home)
     assert words.count("95% interval") == 4
     assert "the claim of non-inferiority as a whole is: fails" in words
     assert "What it costs was not recorded (labse on data)." in words
-    assert words == answer(StudyResults.open(made.home, resamples=RESAMPLES))
+    assert words == answer(made.home)
 
 
 def test_other_ranks_are_shown_and_not_counted(made: MadeStudy) -> None:
@@ -369,48 +457,50 @@ def test_other_ranks_are_shown_and_not_counted(made: MadeStudy) -> None:
     for cell in made.cells[-2:]:
         cell["tuning"] = four
     row = verdict(made, "lora-non-inferior")
-    assert row.verdict == "holds"
-    assert [(part.counted, part.verdict) for part in row.parts] == [(True, "holds"), (False, "fails")]
+    assert row.outcome == "holds"
+    assert [(finding.counted, finding.outcome) for finding in row.findings] == [(True, "holds"), (False, "fails")]
 
 
 def test_different_budgets_are_not_compared(made: MadeStudy) -> None:
     made.add("hybrid", steps=100).add("hybrid", tuning="full", steps=200)
-    assert verdict(made, "lora-non-inferior").verdict == "not tested"
-    assert "everything else equal" in answer(StudyResults.open(made.home, resamples=RESAMPLES))
+    assert verdict(made, "lora-non-inferior").outcome == "not tested"
+    assert "everything else equal" in answer(made.home)
 
 
 def test_broken_result_files_are_not_tested_and_nothing_is_raised(made: MadeStudy) -> None:
     made.add("mono").add("cross").add("hybrid").audited()
     home = made.write()
     shutil.rmtree(home / made.cells[-1]["benchmarks"]["toy"]["path"])
-    row = {row.name: row for row in claims_table(StudyResults.open(home, resamples=RESAMPLES))}["hybrid-multilingual"]
-    assert row.verdict == "not tested"
+    row = judged_in(compared(home))["hybrid-multilingual"]
+    assert row.outcome == "not tested"
     assert "no such file" in row.note
 
 
 def test_no_study_is_one_clear_line(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no such file"):
-        StudyResults.open(tmp_path)
+    with pytest.raises(InputError, match=r"no study\.json and no results\.json"):
+        read_study(tmp_path)
     write_json(tmp_path / "results.json", {"cells": [{"id": "a"}]})
     with pytest.raises(InputError, match="not as `isoglot study run` writes it"):
-        StudyResults.open(tmp_path)
+        read_study(tmp_path)
     write_json(tmp_path / "results.json", {"cells": 3})
     with pytest.raises(InputError, match="no 'cells'"):
-        StudyResults.open(tmp_path)
+        read_study(tmp_path)
 
 
 def test_contrasts_are_those_of_compare(made: MadeStudy) -> None:
     from isoglot.evaluation.compare import compare
+    from isoglot.evaluation.matching import load_systems
 
     made.add("mono").add("hybrid", 0.01)
-    study = StudyResults.open(made.write(), resamples=RESAMPLES)
-    reference, system = study.recipes
-    one = contrast(study, reference, system, "toy", "cross")
-    columns = ["nDCG@10"]
-    loaded = [study.system(recipe, "toy", columns) for recipe in (reference, system)]
-    other = compare(loaded, measure="nDCG@10", settings=["cross"], resamples=RESAMPLES).differences[0]
-    assert (one.value, one.p) == pytest.approx((other.difference, other.p_group))
+    comparisons = compared(made.write())
+    reference, system = comparisons.systems[1], comparisons.systems[0]
+    one = comparisons.contrast(reference, system, "toy", ("cross", "nDCG@10"))
+    words = [
+        f"{side.name}={','.join(str(made.home / path) for path in side.paths('toy'))}" for side in (reference, system)
+    ]
+    other = compare(load_systems(words), measure="nDCG@10", settings=["cross"], resamples=RESAMPLES).differences[0]
+    assert (one.difference, one.p) == pytest.approx((other.difference, other.p_group))
     assert one.interval() == pytest.approx(other.interval)
-    summaries = [read_json(study.home / place / "summary.json") for place in one.places]
-    means = [sum(s["settings"]["cross"]["nDCG@10"] for s in summaries[part]) / 2 for part in (slice(0, 2), slice(2, 4))]
-    assert one.value == pytest.approx(means[1] - means[0])
+    summaries = [read_json(made.home / path / "summary.json") for path in one.paths]
+    means = [sum(s["settings"]["cross"]["nDCG@10"] for s in summaries[side]) / 2 for side in (slice(0, 2), slice(2, 4))]
+    assert one.difference == pytest.approx(means[1] - means[0])

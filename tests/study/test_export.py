@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import lzma
 import shutil
 from pathlib import Path
 
 import pytest
 
 from isoglot.cli.main import main
+from isoglot.study.analysis.reading import read_study
 from isoglot.study.grid import RunOptions, run_study
 from isoglot.study.read_spec import parse_spec
 from tests.study.small import small_spec, write_pairs
@@ -42,16 +44,21 @@ def test_an_export_has_no_weights_or_texts_and_a_copy_of_it_is_gone_on_with(
     assert main(["study", "export", str(home), str(target)]) == 0
     assert capsys.readouterr().out.startswith(f"{target}: ")
     files = [path for path in target.rglob("*") if path.is_file()]
-    assert {path.suffix for path in files} == {".json", ".jsonl", ".parquet", ".html", ".md", ".svg"}
+    assert {path.suffix for path in files} == {".json", ".xz", ".parquet", ".html", ".md", ".svg"}
     for path in files:
         content = path.read_bytes()
         assert str(home).encode() not in content, path
         assert not any(text.encode() in content for text in texts), path
-    assert not list(target.glob("*/left-the-grid"))
-    assert len(list(target.glob("cells/*/cell.json"))) == 3
-    assert len(list(target.glob("selection/*/cell.json"))) == 2
-    for name in ("results.json", "cost.json", "study.json"):
+    packed = lzma.decompress((target / "details.json.xz").read_bytes())
+    assert str(home).encode() not in packed
+    assert b"left-the-grid" not in packed
+    assert not any(text.encode() in packed for text in texts)
+    assert not [path for path in target.iterdir() if path.is_dir() and path.name != "figures"]
+    for name in ("cost.json", "study.json"):
         assert (target / name).read_bytes() == (home / name).read_bytes()
+    averages = json.loads((target / "results.json").read_text())
+    assert [cell["id"] for cell in averages["cells"]] == [cell["id"] for cell in read_study(home).runs]
+    assert read_study(target).results == read_study(home).results
     audit = json.loads((target / "audit.json").read_text())
     assert any(side["examples"] for part in audit["comparisons"] for side in part["sides"])
     assert f"< {target.name}/study.json" in (target / "report.md").read_text()
@@ -65,6 +72,12 @@ def test_an_export_has_no_weights_or_texts_and_a_copy_of_it_is_gone_on_with(
     assert (moved / "cost.json").read_bytes() == (home / "cost.json").read_bytes()
     assert not (moved / "export.json").exists(), "a study again"
 
+    # an export of an export is the same
+    copy = tmp_path / "copy"
+    assert main(["study", "export", str(target), str(copy)]) == 0
+    for name in ("results.json", "per_query.parquet", "details.json.xz", "audit.json", "cost.json"):
+        assert (copy / name).read_bytes() == (target / name).read_bytes()
+
     # an older export is replaced whole, anything else is left alone
     (target / "old.txt").write_text("of the last time")
     assert main(["study", "export", str(home), str(target)]) == 0
@@ -74,5 +87,5 @@ def test_an_export_has_no_weights_or_texts_and_a_copy_of_it_is_gone_on_with(
         assert main(["study", "export", str(home), str(bad)]) == 2
         assert message in capsys.readouterr().err
     assert main(["study", "export", str(tmp_path / "in"), str(tmp_path / "new")]) == 2
-    assert "no study with results here" in capsys.readouterr().err
+    assert "no study.json and no results.json" in capsys.readouterr().err
     assert not (tmp_path / "new").exists()

@@ -196,7 +196,7 @@ def test_the_command_prints_answer_table_and_place(
     words = ["study", "run", str(spec), "--output", str(tmp_path / "out"), "--threads", "1"]
     assert main([*words, "--set", "train.steps=2", "seeds=[5]"]) == 0
     out = capsys.readouterr().out.splitlines()
-    assert out[0].startswith("Does it work? Not answered by this study: it has no finished pair of LoRA and full")
+    assert out[0].startswith("Does it work? Not answered by this study: it states no claim that compares systems")
     assert any(line.startswith("Highest cross nDCG@10 on bench") for line in out)
     assert any("made: mono, full" in line and line.endswith(" 1") for line in out)
     assert out[-1] == str(tmp_path / "out" / "report.html")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
@@ -33,26 +32,17 @@ def test_a_preset_is_a_valid_spec(name: str) -> None:
 
 
 def test_grids_are_what_the_names_promise() -> None:
-    specs = {name: load_spec(preset_path(name)) for name in NAMES}
-    assert len(cells_of(specs["demo"])) == 1 + 3 * 2
-    lareqa = cells_of(specs["lareqa"])
-    assert {(cell.data.name, cell.benchmarks) for cell in lareqa if cell.data} == {
+    cells = {name: [cell for cell in cells_of(load_spec(preset_path(name))) if cell.data] for name in NAMES}
+    assert {(cell.data.name, cell.benchmarks) for cell in cells["lareqa"] if cell.data} == {
         ("mlqa-r", ("xquad-r",)),
         ("xquad-r", ("mlqa-r",)),
     }
-    assert len(lareqa) == 1 + 2 * 3 * 2 * 2
-    assert specs["alpha"].mono_share == (0.0, 0.2, 0.4, 0.5, 0.6, 0.8, 1.0)
-    assert specs["data-size"].data[0].amount == (0.125, 0.25, 0.5, 1.0)
-    assert {part.rank for part in specs["lora-rank"].tuning} == {4, 8, 16, 32, 64}
-    assert {part.targets for part in specs["lora-rank"].tuning} > {()}
-    tested = set(specs["unseen"].evaluate.languages)
-    assert all(set(part.languages) < tested for part in specs["unseen"].data)
-    paper = specs["paper"]
-    assert (paper.base, paper.train["batch_size"], paper.rates_of(paper.tuning[0])) == (
-        ("xlm-r", "labse"),
-        100,
-        (3e-5,),
-    )
+    assert len({cell.mono_share for cell in cells["alpha"]}) > 5
+    assert len({cell.amount for cell in cells["data-size"]}) > 3
+    assert len({cell.tuning.rank for cell in cells["lora-rank"] if cell.tuning}) > 3
+    for spec in map(load_spec, map(preset_path, NAMES)):
+        trained, measured = [set(data.languages) for data in spec.data], set(spec.evaluate.languages)
+        assert (spec.name == "unseen") == all(languages and languages < measured for languages in trained)
 
 
 def test_a_file_goes_before_a_preset_and_misspelt_names_are_told(tmp_path: Path) -> None:
@@ -93,4 +83,3 @@ def test_the_sets_of_the_paper_load_from_files_in_the_hub_s_formats(tmp_path: Pa
     table = load_pairs(sources)
     assert set(table.index.sources) == {source.partition(":")[0] for source in sources}
     assert table.languages == ("de", "en")
-    assert json.dumps(sources)

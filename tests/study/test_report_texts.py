@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 
 from isoglot.files import read_json, write_json
+from isoglot.study.analysis.analyse import analyse
+from isoglot.study.analysis.reading import clean
+from isoglot.study.render import link
 from isoglot.study.report import write_report
-from isoglot.study.report_data import clean, relative_link
 from tests.study.fabricate import FULL, LORA, make_cell, write_study
 from tests.study.page import page
 
@@ -21,8 +23,7 @@ HOSTILE = "<script>alert(1)</script> & | `x` ``y`` *b* _i_ [l](javascript:alert(
 
 @pytest.fixture(autouse=True)
 def few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("isoglot.study.report_statistics.RESAMPLES", 199)
-    monkeypatch.setattr("isoglot.study.results_view.RESAMPLES", 199)
+    monkeypatch.setattr("isoglot.study.report.analyse", lambda home: analyse(home, resamples=199))
 
 
 def hostile_study(home: Path) -> Path:
@@ -54,7 +55,7 @@ def test_texts_of_the_data_are_no_markup(tmp_path: Path) -> None:
     source = (home / "report.html").read_text(encoding="utf-8")
     html = page(home)
     assert not {"script", "b1", "i"} & set(html.tags)
-    assert source.count("</style>") == 1
+    assert source.count("</style>") == 1 + html.tags.count("svg")  # matplotlib's own, in every picture
     assert not any(link.lower().startswith("javascript") for link in html.links)
     assert any(HOSTILE in word for word in html.words)
     assert "\x00" not in source
@@ -84,9 +85,9 @@ def test_markdown_is_escaped_and_its_tables_keep_their_columns(tmp_path: Path) -
 
 def test_links_lead_into_the_study_only(tmp_path: Path) -> None:
     (tmp_path / "a b(1)").mkdir()
-    assert relative_link(tmp_path, "a b(1)") == "a%20b%281%29"
+    assert link("a b(1)", tmp_path) == "[a b(1)](a%20b%281%29)"
     for path in ("javascript:alert(1)", "../x", "/etc/passwd", "missing", ""):
-        assert relative_link(tmp_path, path) is None
+        assert "](" not in link(path, tmp_path)
 
 
 def test_clean_keeps_every_script_and_drops_control_characters() -> None:

@@ -128,7 +128,7 @@ def _asked(options: argparse.Namespace) -> EvaluateSettings:
     from isoglot.errors import InputError
     from isoglot.evaluation.measures import parse_measures
     from isoglot.evaluation.mteb_results import MAIN_MEASURE
-    from isoglot.evaluation.plots import check_formats
+    from isoglot.evaluation.pictures import check_formats
     from isoglot.evaluation.settings import EvaluateSettings
     from isoglot.evaluation.tables import TABLES
     from isoglot.settings import build
@@ -167,7 +167,7 @@ def _model(options: argparse.Namespace, benchmark: Benchmark) -> Any:
 def _report(options: argparse.Namespace, result: Result, measure: str) -> None:
     """Write what was asked for beside the result, and print."""
     from isoglot.evaluation.mteb_results import write_mteb_results
-    from isoglot.evaluation.plots import write_plots
+    from isoglot.evaluation.pictures import write_plots
     from isoglot.evaluation.report import format_table
     from isoglot.evaluation.tables import paper_table
 

@@ -100,9 +100,7 @@ def _run(options: argparse.Namespace) -> int:
 
     from isoglot.cli.common import quiet
     from isoglot.study.grid import RunOptions, run_study
-    from isoglot.study.report_claims import read_claims
-    from isoglot.study.results import summary_lines
-    from isoglot.study.results_view import StudyResults
+    from isoglot.study.summary import summary_lines
 
     quiet()
     asked = RunOptions(options.data_dir, options.workers, devices, options.threads, options.allow_leaks, options.retry)
@@ -114,8 +112,7 @@ def _run(options: argparse.Namespace) -> int:
     if options.json:
         print_json(outcome.results)
     else:
-        answer = read_claims(StudyResults.open(options.output)).answer
-        print("\n".join(summary_lines(outcome.results, options.output, answer)))
+        print("\n".join(summary_lines(options.output)))
     return 1 if outcome.failed else 0
 
 
@@ -149,9 +146,7 @@ def _show(options: argparse.Namespace) -> int:
 
 def _report(options: argparse.Namespace) -> int:
     from isoglot.study.report import write_report
-    from isoglot.study.results import read_study
 
-    read_study(options.directory)
     for path in write_report(options.directory):
         print(path)
     return 0

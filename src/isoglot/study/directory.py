@@ -14,12 +14,11 @@ from typing import Any
 from isoglot.errors import InputError, IsoglotError
 from isoglot.evaluation.digests import versions
 from isoglot.files import digest_json, package_versions, read_json, write_json
+from isoglot.study.export import EXPORT, unpack_export
 from isoglot.study.inputs import Material
 from isoglot.study.runs import SCHEMA
 from isoglot.study.spec import StudySpec
 
-EXPORT = "export.json"
-"""Lies in a directory that `isoglot.study.export` made, until a study goes on there."""
 _PATIENCE = 5.0  # seconds: processes of a study that was killed need a moment to end
 
 
@@ -59,7 +58,8 @@ def lock(home: Path) -> Iterator[int]:
 
 
 def write_study(home: Path, spec: StudySpec) -> None:
-    """study.json; `created` stays that of the first time."""
+    """study.json; `created` stays that of the first time. An export becomes a study again."""
+    unpack_export(home)
     path = home / "study.json"
     before = read_json(path) if path.is_file() else {}
     (home / EXPORT).unlink(missing_ok=True)

@@ -1,0 +1,156 @@
+"""A study directory, or an export of one, as the analysis reads it: files, runs, costs, audit, and rows per query on demand."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from isoglot.errors import InputError
+from isoglot.evaluation.results import Result, load_result
+from isoglot.files import read_json
+from isoglot.study.packing import PACKED, PackedStudy
+
+Json = dict[str, Any]
+SCHEMA = 1
+FILES = ("study", "results", "cost", "audit")
+ROW_KEYS = ("setting", "query_id", "query_lang", "doc_lang", "group")
+# characters that no XML file may hold, and halves of surrogate pairs, which UTF-8 has no bytes for
+_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+
+
+@dataclass(frozen=True, eq=False)
+class Study:
+    """The files of a study as they were read.
+
+    Attributes:
+        directory: where they lie.
+        study, results, costs: content of `study.json`, `results.json`, `cost.json`; {} where a file is not there.
+        audit: content of `audit.json`; None where the study was not audited.
+        missing: names of the files that are not there.
+        packed: what an export holds in one table; None of a study directory.
+    """
+
+    directory: Path
+    study: Json
+    results: Json
+    costs: Json
+    audit: Json | None
+    missing: tuple[str, ...] = ()
+    packed: PackedStudy | None = None
+    _loaded: dict[str, Result] = field(default_factory=dict, repr=False)
+
+    @property
+    def name(self) -> str:
+        return str(self.results.get("name") or self.study.get("name") or self.directory.name)
+
+    @property
+    def question(self) -> str:
+        return str(self.results.get("question") or self.study.get("question") or "No question was stated.")
+
+    @property
+    def spec(self) -> Json:
+        """The specification as it was resolved."""
+        return dict(self.study.get("spec") or {})
+
+    @cached_property
+    def runs(self) -> list[Json]:
+        """The records of all cells, by id, whatever became of them."""
+        return sorted(self.results.get("cells") or [], key=lambda run: str(run["id"]))
+
+    @cached_property
+    def done(self) -> list[Json]:
+        """The records of finished cells, by id."""
+        return [run for run in self.runs if run["status"] == "done"]
+
+    @property
+    def n_open(self) -> int:
+        """How many cells failed or are pending: what they would have shown is not known."""
+        return len(self.runs) - len(self.done)
+
+    @property
+    def trained_pairs(self) -> list[tuple[str, str]]:
+        """(data, benchmark) of all finished trained cells, sorted."""
+        return sorted({(run["data"], name) for run in self.done if run["data"] for name in run["benchmarks"]})
+
+    def audited(self, data: str, benchmark: str) -> Mapping[str, Any] | None:
+        """What the audit found for training data and benchmark; None where it did not look."""
+        for comparison in (self.audit or {}).get("comparisons", []):
+            if comparison["data"] == data and Path(comparison["benchmark"]).name == benchmark:
+                found: Mapping[str, Any] = comparison
+                return found
+        return None
+
+    def leaked(self, data: str | None, benchmark: str) -> bool:
+        """Whether the audit found the benchmark in the data: then results on it are not zero-shot."""
+        compared = self.audited(data, benchmark) if data else None
+        return bool(compared and compared["leak"])
+
+    def result(self, path: str) -> Result:
+        """The result in a folder of the study (`cells/<id>/results/<benchmark>`), from there or from an export's one table.
+
+        Raises:
+            InputError: it is missing or malformed.
+        """
+        if path not in self._loaded:
+            result = self.packed.result(path) if self.packed else load_result(self.directory / path)
+            missing = [name for name in ROW_KEYS if name not in result.per_query.column_names]
+            if missing:
+                raise InputError(f"{self.directory / path}: no column '{missing[0]}' in the rows per query")
+            self._loaded[path] = result
+        return self._loaded[path]
+
+
+def read_study(directory: str | Path) -> Study:
+    """Read a study directory or an export.
+
+    Raises:
+        InputError: no directory, neither `results.json` nor `study.json`, or a file that is not what it should be.
+    """
+    home = Path(directory)
+    if not home.is_dir():
+        raise InputError(f"{home}: no such directory; expected one that `isoglot study run --output` wrote")
+    contents = {name: _read(home / f"{name}.json") for name in FILES if (home / f"{name}.json").is_file()}
+    if not {"study", "results"} & contents.keys():
+        raise InputError(f"{home}: no study.json and no results.json; expected what `isoglot study run --output` wrote")
+    results = contents.get("results", {})
+    if "results" in contents:
+        _check_runs(home / "results.json", results)
+    packed = PackedStudy(home) if (home / PACKED).is_file() else None
+    results = packed.restore(results) if packed else results
+    audited = (results.get("audit") or {}).get("leaks") is not None
+    audit = (contents.get("audit") or None) if audited else None
+    missing = tuple(f"{name}.json" for name in FILES if name not in contents)
+    return Study(home, contents.get("study", {}), results, contents.get("cost", {}), audit, missing, packed)
+
+
+def _read(path: Path) -> Json:
+    content = read_json(path)
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: expected a JSON object, as `isoglot study run` writes it")
+    if path.stem in ("study", "results") and (schema := content.get("schema", SCHEMA)) != SCHEMA:
+        raise InputError(f"{path}: schema {schema!r} is not one that this version reads ({SCHEMA})")
+    cleaned: Json = clean(content)
+    return cleaned
+
+
+def _check_runs(path: Path, results: Json) -> None:
+    runs = results.get("cells")
+    if not isinstance(runs, list):
+        raise InputError(f"{path}: no 'cells'; expected the results of `isoglot study run`")
+    for run in runs:
+        absent = [key for key in ("id", "kind", "base", "status", "benchmarks") if key not in (run or {})]
+        if absent:
+            raise InputError(f"{path}: a cell is not as `isoglot study run` writes it (no '{absent[0]}')")
+
+
+def clean(value: Any) -> Any:
+    """A JSON value whose texts hold no control characters and no halves of surrogate pairs."""
+    if isinstance(value, str):
+        return _FORBIDDEN.sub("\ufffd", value)
+    if isinstance(value, dict):
+        return {clean(key): clean(inner) for key, inner in value.items()}
+    return [clean(inner) for inner in value] if isinstance(value, list) else value
