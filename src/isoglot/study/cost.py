@@ -1,7 +1,8 @@
-"""What a cell cost: time, throughput, memory, parameters, bytes on disk."""
+"""What a cell cost (time, throughput, memory, parameters, bytes on disk), and what the log of its training says."""
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 from collections.abc import Mapping
@@ -9,33 +10,52 @@ from pathlib import Path
 from typing import Any
 
 from isoglot.processes import peak_memory, processor
-from isoglot.study.results import read_log
+from isoglot.study.layout import JobFolder
+
+_MOST_LOSSES = 200
 
 
-def train_cost(log: Path | None, record: Mapping[str, Any], batch_size: int = 0, workers: int = 1) -> dict[str, Any]:
-    """The cost of training, from a run's log and run.json; nulls without a log (a base that is measured as it is).
+def read_log(path: Path) -> list[dict[str, Any]]:
+    """The lines of a run's log; a last one that was cut off is left out."""
+    lines = []
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError:
+        return []
+    for row in text.splitlines():
+        try:
+            line = json.loads(row)
+        except json.JSONDecodeError:
+            continue
+        if isinstance(line, dict):
+            lines.append(line)
+    return lines
+
+
+def losses_of(path: Path) -> list[float]:
+    """The training losses of a run; of more than 200, means over as many spans of equal length."""
+    losses = [float(line["loss"]) for line in read_log(path) if "loss" in line]
+    if len(losses) <= _MOST_LOSSES:
+        return losses
+    edges = [round(i * len(losses) / _MOST_LOSSES) for i in range(_MOST_LOSSES + 1)]
+    return [round(sum(losses[a:b]) / (b - a), 6) for a, b in zip(edges, edges[1:])]
+
+
+def train_cost(log: Path, record: Mapping[str, Any], batch_size: int, workers: int) -> dict[str, Any]:
+    """The cost of training, from a run's log and run.json.
 
     Time is that of the training steps that led to the model: loading and steps that were lost when a run was killed do not
     count. Throughput is that of the same steps. Memory is the peak of the training process (on a GPU: of its tensors).
     """
-    if log is None:
-        keys = ("train_seconds", "pairs_per_second", "tokens_per_second", "gpu_peak_memory_bytes")
-        return {
-            **dict.fromkeys(keys),
-            "peak_memory_bytes": None,
-            "trainable_parameters": None,
-            "machine": machine(workers),
-        }
-    seconds = tokens = 0.0
+    seconds = tokens = before = 0.0
     steps = 0
-    before = 0.0
     for line in read_log(log):
         if "loss" not in line:
             continue
-        part = line["seconds"] - before if line["seconds"] >= before else line["seconds"]  # a resumed run counts anew
+        taken = line["seconds"] - before if line["seconds"] >= before else line["seconds"]  # a resumed run counts anew
         before = line["seconds"]
-        seconds += part
-        tokens += part * line["tokens_per_second"]
+        seconds += taken
+        tokens += taken * line["tokens_per_second"]
         steps = line["step"]
     return {
         "train_seconds": round(seconds, 3),
@@ -48,9 +68,31 @@ def train_cost(log: Path | None, record: Mapping[str, Any], batch_size: int = 0,
     }
 
 
+def stage_cost(seconds: float | None, before: Mapping[str, Any], workers: int) -> dict[str, Any]:
+    """The cost of a system whose last stage trained nothing and took so long (None: there is no stage at all).
+
+    What was trained `before` counts: its seconds are added, the rest stands as it was.
+    """
+    keys = ("train_seconds", "pairs_per_second", "tokens_per_second", "gpu_peak_memory_bytes", "trainable_parameters")
+    cost: dict[str, Any] = {key: before.get(key) for key in keys}
+    if seconds is not None:
+        cost["train_seconds"] = round((cost["train_seconds"] or 0.0) + seconds, 3)
+    return {**cost, "peak_memory_bytes": peak_memory(), "machine": machine(workers)}
+
+
 def evaluation_cost(summaries: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """Seconds per benchmark, from the results' own clocks."""
     return {"evaluate_seconds": {name: summary["seconds"]["total"] for name, summary in summaries.items()}}
+
+
+def sizes(folder: JobFolder) -> dict[str, int | None]:
+    """Bytes of what a job left; None for what is not there."""
+    seen = folder.checkpoint_bytes
+    return {
+        "adapter_bytes": bytes_under(folder.adapter),
+        "model_bytes": bytes_under(folder.model),
+        "checkpoint_bytes": int(seen.read_text()) if seen.is_file() else None,
+    }
 
 
 def gpu_peak_memory() -> int | None:
@@ -80,10 +122,10 @@ def bytes_under(path: Path) -> int | None:
     if not path.is_dir():
         return None
     total = 0
-    for part in path.rglob("*"):
+    for file in path.rglob("*"):
         try:
-            if part.is_file():
-                total += part.stat().st_size
+            if file.is_file():
+                total += file.stat().st_size
         except OSError:
             continue  # deleted meanwhile
     return total

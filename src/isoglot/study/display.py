@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
 import time
@@ -11,7 +12,6 @@ from typing import TYPE_CHECKING, TextIO
 
 from isoglot.evaluation.report import grid
 from isoglot.study.jobs import Job
-from isoglot.study.results import read_log
 
 if TYPE_CHECKING:
     from isoglot.study.pool import Running
@@ -68,7 +68,7 @@ class Display:
         if now - self._last < (_REDRAW if self._live else _PLAIN):
             return
         self._last = now
-        rows = [self._row(part, now) for part in running]
+        rows = [self._row(process, now) for process in running]
         left = self._left(running, waiting, now)
         foot = f"{self.done} of {self.total} done, {len(waiting)} waiting"
         foot += "" if left is None else f", about {clock(left)} left"
@@ -79,15 +79,16 @@ class Display:
                 self.say(f"{row[0]}: {row[1]}, step {row[2]}, loss {row[3]}, {row[4]}")
             self.say(foot)
 
-    def _row(self, part: Running, now: float) -> list[str]:
-        step, loss = progress(part.job)
-        left = self._rest(part, now)
+    def _row(self, process: Running, now: float) -> list[str]:
+        job = process.job
+        step, loss = progress(job)
+        left = self._rest(process, now)
         return [
-            part.job.id,
-            phase(part.job),
-            f"{step}/{part.job.steps}" if part.job.steps else "-",
+            job.id,
+            phase(job),
+            f"{step}/{job.steps}" if job.steps else "-",
             "-" if loss is None else f"{loss:.3f}",
-            clock(now - part.began),
+            clock(now - process.began),
             "-" if left is None else clock(left),
         ]
 
@@ -98,12 +99,12 @@ class Display:
         ]
         return sum(known) / len(known) if known else None
 
-    def _rest(self, part: Running, now: float) -> float | None:
-        gone = now - part.began
-        expected = self._expected(part.job)
+    def _rest(self, process: Running, now: float) -> float | None:
+        gone, job = now - process.began, process.job
+        expected = self._expected(job)
         if expected is None:
-            step = progress(part.job)[0] - self._earlier.get(part.job.id, 0)
-            steps = part.job.steps - self._earlier.get(part.job.id, 0)
+            step = progress(job)[0] - self._earlier.get(job.id, 0)
+            steps = job.steps - self._earlier.get(job.id, 0)
             if not 1 <= step < steps:  # nor do steps tell how long the evaluation after the last one takes
                 return None
             expected = gone * steps / step
@@ -111,13 +112,13 @@ class Display:
 
     def _left(self, running: Sequence[Running], waiting: Sequence[Job], now: float) -> float | None:
         """Seconds until all is done; None while nothing is known."""
-        rests = [self._rest(part, now) for part in running]
-        known = [rest + (now - part.began) for part, rest in zip(running, rests) if rest is not None]
+        rests = [self._rest(process, now) for process in running]
+        known = [rest + (now - process.began) for process, rest in zip(running, rests) if rest is not None]
         fallback = sum(known) / len(known) if known else None
         later = [self._expected(job) or fallback for job in waiting]
         if None in rests or None in later:
             return None
-        return (sum(rest for rest in rests if rest) + sum(one for one in later if one)) / max(1, self.workers)
+        return sum(filter(None, (*rests, *later))) / max(1, self.workers)
 
     def _draw(self, lines: Sequence[str]) -> None:
         width, height = shutil.get_terminal_size()
@@ -134,20 +135,17 @@ class Display:
 
 def progress(job: Job) -> tuple[int, float | None]:
     """(step, loss) of a job's training so far."""
-    lines = [line for line in _last_lines(job.folder / "run" / "log.jsonl") if "loss" in line]
+    lines = [line for line in _last_lines(job.folder.run / "log.jsonl") if "loss" in line]
     return (int(lines[-1]["step"]), float(lines[-1]["loss"])) if lines else (0, None)
 
 
 def _last_lines(path: Path) -> list[dict[str, float]]:
     try:
-        if path.stat().st_size <= _TAIL:
-            return read_log(path)
-        import json
-
         with path.open("rb") as source:
-            source.seek(-_TAIL, 2)
-            text = source.read().decode("utf-8", "replace")
-        return [json.loads(line) for line in text.splitlines()[1:] if line.endswith("}")]
+            length = source.seek(0, 2)
+            source.seek(max(0, length - _TAIL))
+            lines = source.read().decode("utf-8", "replace").splitlines()
+        return [json.loads(line) for line in lines[length > _TAIL :] if line.endswith("}")]
     except (OSError, ValueError):
         return []
 
@@ -155,7 +153,7 @@ def _last_lines(path: Path) -> list[dict[str, float]]:
 def phase(job: Job) -> str:
     """What a job's process is at."""
     try:
-        return (job.folder / "phase").read_text(encoding="utf-8").strip() or "starting"
+        return job.folder.phase.read_text(encoding="utf-8").strip() or "starting"
     except OSError:
         return "starting"
 

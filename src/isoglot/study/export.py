@@ -9,15 +9,13 @@ from typing import Any
 
 from isoglot.errors import InputError
 from isoglot.files import atomic_directory, read_json, write_json
-from isoglot.study.directory import EXPORT
-from isoglot.study.jobs import RECORD
+from isoglot.study.layout import SCHEMA
 from isoglot.study.report import write_report
 from isoglot.study.results import read_study
-from isoglot.study.runs import SCHEMA
 from isoglot.study.selection import trial_name
 
 _STUDY = ("study.json", "results.json", "cost.json")
-_CELL = (RECORD, "outcome.json", "train.json", "state.json")
+_CELL = ("cell.json", "outcome.json", "train.json", "state.json")
 """What a later run needs to know that a cell is done, and what of it goes into results.json and cost.json."""
 _LOG = Path("run/log.jsonl")
 
@@ -39,10 +37,10 @@ def export_study(directory: Path, target: Path) -> list[Path]:
         InputError: no results there, a damaged file, or a target that cannot be used; nothing is written then.
     """
     results = read_study(directory)
-    if target.exists() and not (target / EXPORT).is_file() and (not target.is_dir() or any(target.iterdir())):
+    if target.exists() and not (target / "export.json").is_file() and (not target.is_dir() or any(target.iterdir())):
         raise InputError(f"{target}: not empty and no export of a study; give another directory")
     with atomic_directory(target) as copy:
-        write_json(copy / EXPORT, {"schema": SCHEMA, "without": ["weights", "checkpoints", "pairs", "texts"]})
+        write_json(copy / "export.json", {"schema": SCHEMA, "without": ["weights", "checkpoints", "pairs", "texts"]})
         for name in _STUDY:
             if (directory / name).is_file():
                 shutil.copyfile(directory / name, copy / name)
@@ -60,7 +58,7 @@ def _finished(directory: Path, results: Mapping[str, Any]) -> list[Path]:
         key = choice["data"], choice["base"], choice["tuning"]
         rates = [candidate["learning_rate"] for candidate in choice["candidates"]]
         places += [Path("selection") / trial_name(*key, rate) for rate in rates if rate is not None]
-    return [place for place in places if (directory / place / RECORD).is_file()]
+    return [place for place in places if (directory / place / "cell.json").is_file()]
 
 
 def _copy_cell(source: Path, target: Path) -> None:
