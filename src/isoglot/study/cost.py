@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import platform
@@ -118,14 +119,12 @@ def machine(workers: int = 1) -> dict[str, Any]:
 
 
 def bytes_under(path: Path) -> int | None:
-    """Bytes of all files of a directory; None where there is no such directory."""
+    """Bytes of all files of a directory; None where there is no such directory. What is deleted meanwhile does not count."""
     if not path.is_dir():
         return None
     total = 0
-    for file in path.rglob("*"):
-        try:
-            if file.is_file():
-                total += file.stat().st_size
-        except OSError:
-            continue  # deleted meanwhile
+    for directory, _, names in os.walk(path):
+        for name in names:
+            with contextlib.suppress(OSError):
+                total += os.path.getsize(os.path.join(directory, name))
     return total

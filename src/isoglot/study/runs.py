@@ -195,4 +195,4 @@ def _describe_tuning(tuning: TuningSpec) -> dict[str, Any]:
     nothing: dict[str, Any] = {
         key: [] if field.default == () else None for key, field in member_options(TUNINGS).items()
     }
-    return {**nothing, **to_dict(tuning)}
+    return {"name": tuning.name, "kind": tuning.kind, **nothing, **to_dict(tuning)}

@@ -6,6 +6,7 @@ is there; 130: stopped by a signal, with a checkpoint; 1: `error.txt` says why, 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import threading
@@ -138,9 +139,9 @@ def _watch(folder: JobFolder, parent: int) -> None:
     """End with the process that started this one, whatever ended it; note the size of the largest checkpoint."""
     largest = 0
     while os.getppid() == parent:
-        for state in folder.run.glob("checkpoints/checkpoint-*/trainer_state.json"):
-            size = bytes_under(state.parent) or 0
-            if size > largest:
+        with contextlib.suppress(OSError):  # a checkpoint may be deleted while it is looked at
+            sizes = (bytes_under(state.parent) or 0 for state in folder.run.glob("checkpoints/*/trainer_state.json"))
+            if (size := max(sizes, default=0)) > largest:
                 largest = size
                 write_text(folder.checkpoint_bytes, str(size))
         time.sleep(_LOOK)
