@@ -37,14 +37,16 @@ def column(rows: int, shortest: int, longest: int, seed: int) -> dict[str, Any]:
 def step(rows: int, tokens: int) -> dict[str, Any]:
     """One step in this process; tokens = 0: without caching."""
     from isoglot.models.load import load_model
-    from isoglot.training.gradcache import CachedInfoNCE
-    from isoglot.training.loss import InfoNCE
-    from isoglot.training.settings import LoraSettings
+    from isoglot.models.tunings.lora import Lora
+    from isoglot.training.gradcache import CachedBatchLoss
+    from isoglot.training.loss import BatchLoss
+    from isoglot.training.losses.infonce import InfoNCE
 
     torch.manual_seed(0)
-    model = load_model(BASE, LoraSettings(), dropout=0.0).train()
+    model = load_model(BASE, dropout=0.0).train()
+    Lora().prepare(model)
     device = model.device
-    loss = info_nce(model, scale=50.0, tokens=tokens) if tokens else info_nce(model, scale=50.0)
+    loss = CachedBatchLoss(model, [InfoNCE()], tokens=tokens) if tokens else BatchLoss(model, [InfoNCE()])
 
     def run(given: int) -> tuple[float, float]:
         features = [column(given, 4, 12, 1), column(given, 8, 40, 2)]

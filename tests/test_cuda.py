@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +12,9 @@ import torch
 
 from isoglot.evaluation.evaluate import evaluate
 from isoglot.models.load import load_model
+from isoglot.models.tunings.lora import Lora
 from isoglot.retrieval.ranks import exact_ranks
 from isoglot.retrieval.topk import top_k
-from isoglot.training.gradcache import CachedInfoNCE
-from isoglot.training.loss import InfoNCE
-from isoglot.training.settings import LoraSettings
 from isoglot.training.train import train
 from tests.retrieval.test_ranks import near_ties
 from tests.study.small import small_spec, write_benchmark
@@ -25,7 +22,7 @@ from tests.training import test_optimizer as rows
 from tests.training.crash import Interrupt, crash_after
 from tests.training.test_gradcache import columns, farthest, run
 from tests.training.test_train import losses, settings
-from tests.training.tiny import pair_table, tiny_base
+from tests.training.tiny import info_nce, load_tuned, pair_table, tiny_base
 
 pytestmark = [
     pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device"),
@@ -64,16 +61,16 @@ def test_ranks_and_top_k_of_many_half_precision_vectors() -> None:
     np.testing.assert_array_equal(on_device[1], scores)
 
 
-@pytest.mark.parametrize("lora", [None, LoraSettings(rank=4)])
-def test_every_way_to_the_loss_is_the_cpus(base: Path, lora: LoraSettings | None) -> None:
+@pytest.mark.parametrize("lora", [None, Lora(rank=4)])
+def test_every_way_to_the_loss_is_the_cpus(base: Path, lora: Lora | None) -> None:
     """One pass, chunks, without padding, cached; in float64 on the CPU, float32 and bfloat16 here."""
     torch.manual_seed(0)
-    reference = load_model(str(base), lora, dropout=0.0, device="cpu").double()
+    reference = load_tuned(str(base), lora, dropout=0.0, device="cpu").double()
     state = reference.state_dict()
     features = columns(reference)
     given: dict[str, Any] = {"scale": 20.0, "symmetric": True}
     value, gradients = run(info_nce(reference, **given), features)
-    model = load_model(str(base), lora, dropout=0.0, device=DEVICE)
+    model = load_tuned(str(base), lora, dropout=0.0, device=DEVICE)
     model.load_state_dict({key: part.to(torch.float32) for key, part in state.items()})
     here = [{key: _put(part) for key, part in column.items()} for column in features]
     ways = {
@@ -134,7 +131,7 @@ def test_runs_in_bfloat16_follow_the_one_in_float32(base: Path, tmp_path: Path, 
 def test_a_broken_run_goes_on(base: Path, tmp_path: Path, tuning: str, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = settings(base, tmp_path / "whole", tuning=tuning, dropout=0.0, save_steps=4)
     train(asked, table=pair_table(), show=False)
-    broken = replace(asked, output=str(tmp_path / "broken"))
+    broken = asked.replace(output=str(tmp_path / "broken"))
     with monkeypatch.context() as patch:
         crash_after(7, patch)
         with pytest.raises(Interrupt):

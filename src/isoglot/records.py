@@ -191,6 +191,6 @@ def _offsets(side: Mapping[str, Texts]) -> IntArray:
 
 
 def _pooled(side: Mapping[str, Texts]) -> Iterator[tuple[str, str, str]]:
-    for lang, part in side.items():
-        for key, text in zip(part.ids, part.texts):
+    for lang, texts in side.items():
+        for key, text in zip(texts.ids, texts.texts):
             yield lang, key, text

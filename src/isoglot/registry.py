@@ -105,7 +105,7 @@ def one_line_help(member: object) -> str:
 
 def load_plugins() -> None:
     """Import the modules that `ISOGLOT_PLUGINS` names, each once. InputError names one that cannot be imported."""
-    for name in filter(None, (part.strip() for part in os.environ.get(PLUGINS, "").split(","))):
+    for name in filter(None, (name.strip() for name in os.environ.get(PLUGINS, "").split(","))):
         try:
             if name.endswith(".py"):
                 _import_file(Path(name))

@@ -67,14 +67,23 @@ class Settings(BaseModel):
     def _one_line(cls, value: Any, handler: ModelWrapValidatorHandler[Any]) -> Any:
         """The outermost model says what is wrong as an InputError; inner ones leave it to that one, which knows the place."""
         if _is_inner.get():
-            return handler(value)
+            made: Settings = handler(value)
+            made.check()
+            return made
         token = _is_inner.set(True)
         try:
-            return handler(value)
+            made = handler(value)
+            made.check()
         except ValidationError as error:
             raise InputError(message(cls, error)) from None
+        except ValueError as error:
+            raise InputError(str(error)) from None
         finally:
             _is_inner.reset(token)
+        return made
+
+    def check(self) -> None:
+        """ValueError for settings that fit the model one by one, but not together."""
 
     @classmethod
     def options(cls) -> dict[str, FieldInfo]:
@@ -139,6 +148,7 @@ def member_of(registry: Registry[Any]) -> Any:
             return registry[name](**{key: item for key, item in value.items() if key != "name"})
         return value
 
+    read.registry = registry  # type: ignore[attr-defined]  # for the command line
     return typing.Annotated[SerializeAsAny[Member], BeforeValidator(read)]
 
 

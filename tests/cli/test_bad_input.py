@@ -121,7 +121,9 @@ def test_settings(tmp_path: Path, refused: Callable[..., str]) -> None:
     assert "scale: expected a number, got 'high'" in refused(*train_words(tmp_path, path), "scale=high")
     assert "lora.rank: expected a whole number" in refused(*train_words(tmp_path, path), "lora.rank=2.5")
     assert "unknown setting 'lora.rnk'" in refused(*train_words(tmp_path, path), "lora.rnk=2")
-    assert "none of mono, cross, hybrid" in refused(*train_words(tmp_path, path), "strategy=both")
+    assert "unknown strategy 'both'; known: cross, hybrid, mono" in refused(
+        *train_words(tmp_path, path), "strategy=both"
+    )
     config = write(tmp_path / "config.yaml", "scale: 3", "stepps: 4")
     assert f"{config}: unknown setting 'stepps'" in refused(*train_words(tmp_path, path, "--config", config))
     broken = write(tmp_path / "broken.yaml", "scale: 3", "lora: [1")

@@ -14,11 +14,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from isoglot.batching.strategies import STRATEGIES
 from isoglot.data.pairs.table import PairTable
+from isoglot.models.tunings.lora import Lora
 from isoglot.processes import processes
 from isoglot.training.callbacks import Progress
-from isoglot.training.settings import LoraSettings, TrainSettings
+from isoglot.training.settings import TrainSettings
 from isoglot.training.train import train
+from tests.training.everything import Everything
 from tests.training.tiny import pair_rows
 
 
@@ -28,11 +31,19 @@ class Crash(Exception):
 
 def settings_of(base: str, output: Path, given: dict[str, Any]) -> TrainSettings:
     common = {"pairs": ("made",), "batch_size": 8, "steps": 6, "learning_rate": 5e-3, "scale": 20.0, "dropout": 0.0}
-    return TrainSettings(base=base, output=str(output), lora=LoraSettings(rank=4), **{**common, **given})
+    return TrainSettings(base=base, output=str(output), lora=Lora(rank=4), **{**common, **given})
 
 
 def run_case(base: str, output: Path, case: dict[str, Any]) -> list[Any]:
     """(complete, steps) of every attempt."""
+    STRATEGIES.register(Everything)
+    try:
+        return _run_case(base, output, case)
+    finally:
+        STRATEGIES.remove(Everything.name)
+
+
+def _run_case(base: str, output: Path, case: dict[str, Any]) -> list[Any]:
     asked = settings_of(base, output, case["settings"])
     rows = pair_rows(negatives=bool(case.get("negatives")))
     if given := case.get("negatives"):

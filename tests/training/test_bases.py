@@ -18,7 +18,8 @@ from isoglot.models.load import (
     load_model,
     resolve_base,
 )
-from isoglot.training.settings import LoraSettings
+from isoglot.models.tunings.lora import Lora
+from tests.training.tiny import load_tuned
 
 
 @pytest.mark.parametrize(
@@ -78,7 +79,7 @@ def test_prompts_belong_to_the_base(base: Path, tmp_path: Path) -> None:
 
 
 def test_lora_freezes_everything_else_and_skips_the_pooler(base: Path) -> None:
-    model = load_model(str(base), lora=LoraSettings(rank=4, layers=(1,)))
+    model = load_tuned(str(base), Lora(rank=4, layers=(1,)))
     trained = [name for name, part in model.named_parameters() if part.requires_grad]
     assert trained
     assert all("lora_" in name and "layer.1." in name and "pooler" not in name for name in trained)
@@ -89,13 +90,13 @@ def test_lora_freezes_everything_else_and_skips_the_pooler(base: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        (LoraSettings(targets=("nothing",)), r"lora.targets nothing.*query"),
-        (LoraSettings(layers=(2,)), r"layers 0 to 1"),
+        (Lora(targets=("nothing",)), r"lora.targets nothing.*query"),
+        (Lora(layers=(2,)), r"layers 0 to 1"),
     ],
 )
-def test_lora_that_does_not_fit(base: Path, settings: LoraSettings, message: str) -> None:
+def test_lora_that_does_not_fit(base: Path, settings: Lora, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        load_model(str(base), lora=settings)
+        load_tuned(str(base), settings)
 
 
 def test_dropout_can_be_switched_off(base: Path) -> None:
@@ -111,9 +112,9 @@ def test_dropout_can_be_switched_off(base: Path) -> None:
 def test_an_adapter_directory_loads_merged(base: Path, tmp_path: Path) -> None:
     import torch
 
-    from isoglot.models.lora import save_adapter
+    from isoglot.models.tunings.lora import save_adapter
 
-    model = load_model(str(base), lora=LoraSettings(rank=4), device="cpu")
+    model = load_tuned(str(base), Lora(rank=4), device="cpu")
     with torch.no_grad():
         for name, part in model.named_parameters():
             if "lora_B" in name:

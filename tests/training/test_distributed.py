@@ -21,6 +21,11 @@ from tests.training.several import run_case
 CASES: dict[str, dict[str, Any]] = {
     "full": {"settings": {"tuning": "full"}},
     "lora-negatives": {"negatives": True, "settings": {"negatives": 2}},
+    "several-texts-per-pair": {
+        "negatives": True,
+        "settings": {"strategy": "everything", "symmetric": True, "tuning": "full", "negatives": 1},
+    },
+    "several-texts-cached": {"settings": {"strategy": "everything", "symmetric": True, "grad_cache": 60}},
     # one negative per batch: one of the processes has none
     "lone-negative": {"negatives": ["en59 de59"], "settings": {"tuning": "full", "steps": 3}},
     "everything": {

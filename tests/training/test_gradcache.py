@@ -14,13 +14,15 @@ from sentence_transformers import SentenceTransformer
 from isoglot.batching.sampler import TextBatch
 from isoglot.errors import InputError
 from isoglot.models.load import load_model
+from isoglot.models.tunings.lora import Lora
 from isoglot.training import gradcache
 from isoglot.training.collate import Collator
-from isoglot.training.gradcache import CachedInfoNCE, cut_column
-from isoglot.training.loss import InfoNCE, bounded_chunks, gather_columns, info_nce
-from isoglot.training.settings import LoraSettings, TrainSettings
+from isoglot.training.gradcache import cut_column
+from isoglot.training.loss import bounded_chunks, gather_batch
+from isoglot.training.losses.infonce import InfoNCE
+from isoglot.training.settings import TrainSettings
 from tests.training.several import run_case
-from tests.training.tiny import pair_rows
+from tests.training.tiny import info_nce, load_tuned, pair_rows
 
 TOKENS = 40
 Found = tuple[float, list[torch.Tensor]]
@@ -60,7 +62,7 @@ def test_same_loss_and_gradients(
     base: Path, symmetric: bool, negatives: bool, lora: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(gradcache, "MOST_SCORES", 200)  # several blocks of scores
-    model = load_model(str(base), LoraSettings(rank=4) if lora else None, dropout=0.0, device="cpu").double()
+    model = load_tuned(str(base), Lora(rank=4) if lora else None, dropout=0.0, device="cpu").double()
     features = columns(model, negatives)
     given = {"scale": 20.0, "symmetric": symmetric}
     value, gradients = run(info_nce(model, **given), features)
@@ -92,8 +94,9 @@ def replayed(model: SentenceTransformer, features: list[dict[str, Any]]) -> Foun
     for column in features:
         parts, back = cut_column(column, TOKENS)
         embeddings.append(torch.cat([model(dict(part))["sentence_embedding"] for part in parts])[back])
-    found = gather_columns(embeddings)
-    loss = info_nce(found, found.own, scale=20.0, symmetric=True) / len(found.own)
+    batch = gather_batch(embeddings)
+    terms = InfoNCE(scale=20.0, symmetric=True)
+    loss = terms.sum(batch, batch.own_queries, batch.own_passages) / len(batch.own_queries)
     loss.backward()
     return loss.item(), [p.grad.detach().clone().to_dense() for p in model.parameters() if p.grad is not None]
 
@@ -195,6 +198,6 @@ def test_chunks_tile_and_keep_to_the_tokens(tokens: int) -> None:
 
 def test_settings() -> None:
     with pytest.raises(InputError, match="grad_cache must not be negative"):
-        TrainSettings(pairs=("x",), output="y", grad_cache=-1).check()
+        TrainSettings(pairs=("x",), output="y", grad_cache=-1)
     with pytest.raises(InputError, match="chunks or grad_cache, not both"):
-        TrainSettings(pairs=("x",), output="y", grad_cache=64, chunks=2).check()
+        TrainSettings(pairs=("x",), output="y", grad_cache=64, chunks=2)

@@ -13,8 +13,8 @@ from sentence_transformers.sentence_transformer.losses import MultipleNegativesR
 from isoglot.batching.sampler import TextBatch
 from isoglot.models.load import load_model
 from isoglot.training.collate import Collator
-from isoglot.training.loss import PASS_TOKENS, InfoNCE, chunk_bounds
-from tests.training.tiny import pair_rows
+from isoglot.training.loss import PASS_TOKENS, chunk_bounds
+from tests.training.tiny import info_nce, pair_rows
 
 
 class Given(torch.nn.Module):

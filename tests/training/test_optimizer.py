@@ -169,10 +169,8 @@ def test_tied_embeddings_stay_dense(base: Path) -> None:
 
 
 def settings(base: Path, output: Path, **more: Any) -> TrainSettings:
-    return TrainSettings(
-        ("made",), str(output), base=str(base), batch_size=8, steps=12, learning_rate=5e-3, tuning="full", dropout=0.0,
-        **more,
-    )  # fmt: skip
+    common = {"batch_size": 8, "steps": 12, "learning_rate": 5e-3, "tuning": "full", "dropout": 0.0}
+    return TrainSettings(pairs=("made",), output=str(output), base=str(base), **{**common, **more})
 
 
 def weights(run: Path) -> dict[str, np.ndarray]:

@@ -302,7 +302,7 @@ def test_training_is_bit_identical_with_stored_tokens(
     assert list((tmp_path / "cache" / "tokens").rglob("rows-*.npy"))
     with monkeypatch.context() as patch:
         patch.setattr(Collator, "prepare", lambda *_, **__: False)
-        train(replace(asked, output=str(tmp_path / "plain")), table=table, show=False)
+        train(asked.replace(output=str(tmp_path / "plain")), table=table, show=False)
     assert losses(tmp_path / "stored") == losses(tmp_path / "plain")
     one, two = weights(tmp_path / "stored"), weights(tmp_path / "plain")
     assert all(one[name].tobytes() == two[name].tobytes() for name in one)
@@ -314,7 +314,7 @@ def test_training_is_bit_identical_with_stored_tokens(
 def test_tokens_are_counted_over_interruptions(base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = settings(base, tmp_path / "whole", save_steps=5)
     whole = train(asked, table=pair_table(), show=False)
-    broken = replace(asked, output=str(tmp_path / "broken"))
+    broken = asked.replace(output=str(tmp_path / "broken"))
     with monkeypatch.context() as patch:
         crash_after(8, patch)
         with pytest.raises(Interrupt):

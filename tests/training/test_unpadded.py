@@ -10,13 +10,12 @@ import torch
 
 from isoglot.batching.sampler import TextBatch
 from isoglot.errors import InputError
-from isoglot.models.load import load_model
+from isoglot.models.tunings.lora import Lora
 from isoglot.training.collate import Collator
-from isoglot.training.loss import InfoNCE
-from isoglot.training.settings import LoraSettings, TrainSettings
+from isoglot.training.settings import TrainSettings
 from isoglot.training.train import train
 from isoglot.training.unpadded import ATTENTION
-from tests.training.tiny import pair_rows, tiny_base
+from tests.training.tiny import info_nce, load_tuned, pair_rows, tiny_base
 
 pytestmark = pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
 
@@ -26,12 +25,10 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny_base(tmp_path_factory.mktemp("tiny") / "base")
 
 
-@pytest.mark.parametrize("lora", [None, LoraSettings(rank=4)])
+@pytest.mark.parametrize("lora", [None, Lora(rank=4)])
 @pytest.mark.parametrize("include_prompt", [True, False])
-def test_loss_and_gradients_are_those_of_padded_passes(
-    base: Path, lora: LoraSettings | None, include_prompt: bool
-) -> None:
-    model = load_model(str(base), lora, dropout=0.0, device="cpu", query_prompt="ask: ", passage_prompt="a passage: ")
+def test_loss_and_gradients_are_those_of_padded_passes(base: Path, lora: Lora | None, include_prompt: bool) -> None:
+    model = load_tuned(str(base), lora, dropout=0.0, device="cpu", query_prompt="ask: ", passage_prompt="a passage: ")
     model = model.double()
     model[1].include_prompt = include_prompt
     rows = [row for row in pair_rows(24, negatives=True) if row.lang == "en"]
@@ -89,4 +86,4 @@ def test_a_run_has_the_same_losses(base: Path, tmp_path: Path) -> None:
 def test_what_excludes_it(tmp_path: Path) -> None:
     for more in ({"chunks": 2}, {"grad_cache": 100}):
         with pytest.raises(InputError, match="unpadded, chunks or grad_cache"):
-            TrainSettings(pairs=("x",), output=str(tmp_path), unpadded=True, **more).check()  # type: ignore[arg-type]
+            TrainSettings(pairs=("x",), output=str(tmp_path), unpadded=True, **more)  # type: ignore[arg-type]

@@ -68,3 +68,13 @@ def info_nce(model: Any, *, scale: float, symmetric: bool = False, tokens: int =
 
     terms = [InfoNCE(scale=scale, symmetric=symmetric)]
     return CachedBatchLoss(model, terms, tokens=tokens, **more) if tokens else BatchLoss(model, terms, **more)
+
+
+def load_tuned(base: str, tuning: Any = None, **more: Any) -> Any:
+    """A model whose weights are made trainable by a tuning (None: as it was loaded)."""
+    from isoglot.models.load import load_model
+
+    model = load_model(base, **more)
+    if tuning is not None:
+        tuning.prepare(model)
+    return model

@@ -126,9 +126,9 @@ class _Cache:
     def get(self, key: Hashable, make: Callable[[], Table]) -> Table:
         """The table of `key`, made where it is not there."""
         with self._lock:
-            if (found := self._tables.get(key)) is not None:
+            if (table := self._tables.get(key)) is not None:
                 self._tables.move_to_end(key)
-                return found
+                return table
         table = make()  # two threads may both make it: it is the same
         table.setflags(write=False)
         with self._lock:

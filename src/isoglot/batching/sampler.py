@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -78,9 +77,6 @@ class PlanDataset(Sequence[RowBatch]):
         steps: length.
         negatives: at most this many explicit negatives per row.
         rank, world: which slice of every global batch this process takes.
-
-    Attributes:
-        tokens: the token ids of its texts, once a collator has prepared them.
     """
 
     column_names = ("query", "passage")
@@ -90,7 +86,6 @@ class PlanDataset(Sequence[RowBatch]):
     ) -> None:
         self.table = table
         self.negatives = negatives if negatives and table.has_negatives else 0
-        self.tokens: Any = None
         self._plan = plan
         self._steps = steps
         self._rank = rank

@@ -81,7 +81,7 @@ class Stratum:
         missing = self.batch_size - len(pairs)
         walk = Permutation(self.n_pairs, *self._key, _FILLER, epoch)
         taken = set(self._groups[pairs].tolist())
-        found: list[int] = []
+        fillers: list[int] = []
         begin, end = turn * self.batch_size, turn * self.batch_size + self.n_pairs
         width = 16 + 2 * missing  # most hands are short of one pair, and most pairs fit
         while begin < end:
@@ -90,9 +90,9 @@ class Stratum:
             for pair, group in zip(window.tolist(), self._groups[window].tolist()):
                 if group not in taken:
                     taken.add(group)
-                    found.append(pair)
-                    if len(found) == missing:
-                        return np.array(found, dtype=np.int64)
+                    fillers.append(pair)
+                    if len(fillers) == missing:
+                        return np.array(fillers, dtype=np.int64)
             begin += width
             width = min(2 * width, 4 * self.batch_size)
         raise AssertionError("unreachable: there are at least batch_size groups")

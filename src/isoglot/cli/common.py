@@ -17,6 +17,24 @@ PAIRS_HELP = (
 )
 
 
+class LazyParser(argparse.ArgumentParser):
+    """A command's parser that gets its options only when the command is the one that was asked for.
+
+    Args:
+        fill: adds the options.
+    """
+
+    def __init__(self, *args: Any, fill: Any = None, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self._fill = fill
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        if self._fill is not None:
+            fill, self._fill = self._fill, None
+            fill(self)
+        return super().parse_known_args(args, namespace)
+
+
 def add_data_dir(command: argparse._ActionsContainer) -> None:
     """The option that names a folder of benchmark data."""
     command.add_argument(

@@ -8,7 +8,8 @@ import sys
 from collections.abc import Sequence
 
 from isoglot import __version__
-from isoglot.cli import compare, data, demo, evaluate, plan, study, train
+from isoglot.cli import compare, data, evaluate, list, plan, study, train
+from isoglot.cli.common import LazyParser
 from isoglot.errors import InputError, IsoglotError
 
 _ABOUT = "Train, measure and serve multilingual dense retrievers that treat every language alike."
@@ -19,8 +20,8 @@ def parser() -> argparse.ArgumentParser:
     """The whole command line."""
     top = argparse.ArgumentParser(prog="isoglot", description=_ABOUT, epilog=_EXITS)
     top.add_argument("--version", action="version", version=f"isoglot {__version__}")
-    commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for module in (demo, evaluate, compare, train, plan, data, study):
+    commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=LazyParser)
+    for module in (evaluate, compare, train, plan, data, study, list):
         module.add(commands)
     return top
 

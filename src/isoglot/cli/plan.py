@@ -10,14 +10,22 @@ from isoglot.cli.common import PAIRS_HELP, add_data_dir, print_json
 
 def add(commands: Any) -> None:
     """Add the command to the parser."""
-    plan = commands.add_parser(
+    commands.add_parser(
         "plan",
         help="show the batches that a run would train on",
         description="Print what each kind of batch is drawn from, the composition of the first steps, and the first batches. "
         "No model is loaded. Training with the same pairs and settings uses exactly these batches.",
+        fill=_fill,
     )
+
+
+def _fill(plan: argparse.ArgumentParser) -> None:
+    from isoglot.batching.plan import PlanSettings
+    from isoglot.cli.options import add_settings
+
     plan.add_argument("--pairs", nargs="+", required=True, metavar="P", help=PAIRS_HELP)
-    add_plan_options(plan)
+    plan.add_argument("--languages", nargs="+", metavar="L", default=None, help="training languages (default: all)")
+    add_settings(plan, PlanSettings)
     plan.add_argument("--steps", type=int, default=200, metavar="N", help="steps to count over (default 200)")
     plan.add_argument("--show", type=int, default=3, metavar="N", help="batches to print (default 3)")
     plan.add_argument("--json", action="store_true", help="print JSON instead of tables")
@@ -25,44 +33,19 @@ def add(commands: Any) -> None:
     plan.set_defaults(run=_run)
 
 
-def add_plan_options(command: argparse.ArgumentParser) -> None:
-    """Options that `plan` and `train` have in common; absent ones stay out of the settings."""
-    absent = argparse.SUPPRESS
-    command.add_argument(
-        "--languages", nargs="+", metavar="L", default=absent, help="training languages (default: all)"
-    )
-    command.add_argument("--strategy", choices=["mono", "cross", "hybrid"], default=absent, help="default hybrid")
-    command.add_argument(
-        "--mono-share",
-        type=float,
-        metavar="A",
-        default=absent,
-        help="hybrid: share of monolingual batches (default 0.5)",
-    )
-    command.add_argument("--batch-size", type=int, metavar="N", default=absent, help="pairs per batch (default 100)")
-    command.add_argument("--seed", type=int, metavar="N", default=absent, help="default 0")
-    command.add_argument(
-        "--source-temperature",
-        type=float,
-        metavar="T",
-        default=absent,
-        help="draw a source of n pairs with weight n^(1/T) (default 1: by size)",
-    )
-
-
 def _run(options: argparse.Namespace) -> int:
     from isoglot.batching.describe import composition, format_batch, format_composition, format_strata
     from isoglot.batching.plan import BatchPlan, PlanSettings
-    from isoglot.config import build
+    from isoglot.cli.options import given_settings
     from isoglot.data.pairs.table import load_pairs
     from isoglot.errors import InputError
+    from isoglot.settings import build
 
     if options.steps < 1 or options.show < 0:
-        raise InputError("--steps must be at least 1 and --show at least 0")
-    table = load_pairs(options.pairs, languages=getattr(options, "languages", None), data_dir=options.data_dir)
-    names = ("strategy", "mono_share", "batch_size", "seed", "source_temperature")
-    given = {name: getattr(options, name) for name in names if hasattr(options, name)}
-    plan = BatchPlan(table.index, build(PlanSettings, [("plan", given)]))
+        raise InputError("--steps must be at least 1 and --show must not be negative")
+    settings = build(PlanSettings, [("option", given_settings(options, PlanSettings))])
+    table = load_pairs(options.pairs, languages=options.languages, data_dir=options.data_dir)
+    plan = BatchPlan(table.index, settings)
     counts = composition(plan, table, options.steps)
     if options.json:
         batches = [

@@ -152,12 +152,12 @@ def _bert_tensors(model: E5File) -> dict[str, NDArray[np.float32]]:
         "pooler.dense.weight": np.zeros((hidden, hidden), np.float32),
         "pooler.dense.bias": np.zeros(hidden, np.float32),
     }
-    for layer, (short, part) in itertools.product(range(head.layers), _LAYER_PARTS.items()):
+    for layer, (short, module) in itertools.product(range(head.layers), _LAYER_PARTS.items()):
         rows = head.feed_forward if short == "fi" else hidden
         columns = head.feed_forward if short == "fo" else hidden
         shape = (hidden,) if short in ("aln", "oln") else (rows, columns)
-        out[f"encoder.layer.{layer}.{part}.weight"] = model.tensor(f"l{layer}.{short}.w", *shape)
-        out[f"encoder.layer.{layer}.{part}.bias"] = model.tensor(f"l{layer}.{short}.b", rows)
+        out[f"encoder.layer.{layer}.{module}.weight"] = model.tensor(f"l{layer}.{short}.w", *shape)
+        out[f"encoder.layer.{layer}.{module}.bias"] = model.tensor(f"l{layer}.{short}.b", rows)
     return out
 
 

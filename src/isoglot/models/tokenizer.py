@@ -14,9 +14,9 @@ def description(tokenizer: Any) -> str:
     truncation, padding = backend.truncation, backend.padding
     backend.no_truncation()
     backend.no_padding()
-    found: str = backend.to_str()
+    text: str = backend.to_str()
     if truncation:
         backend.enable_truncation(**truncation)
     if padding:
         backend.enable_padding(**padding)
-    return found
+    return text

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import torch
 
@@ -46,6 +47,7 @@ class Collator:
         self._options = {} if max_length is None else {"max_length": max_length}
         self._tokenizer = TextTokenizer(model.tokenizer, max_length)
         self._root = root
+        self._prepared: WeakKeyDictionary[PlanDataset, StepTokens] = WeakKeyDictionary()
         self._templates: dict[str, Template] = {}
         self._pin = torch.cuda.is_available()
         # cutting columns off a left-padded batch would cut text off
@@ -70,7 +72,7 @@ class Collator:
             self._templates[column] = template
         root = self._root if self._root is not None else cache_dir() / "tokens"
         try:
-            steps.tokens = StepTokens(steps, self._tokenizer, self._prompts, root, show)
+            self._prepared[steps] = StepTokens(steps, self._tokenizer, self._prompts, root, show)
         except OSError as error:
             reason = error.strerror or error
             print(f"{root}: cannot keep token ids here ({reason}); every step tokenises instead", file=sys.stderr)
@@ -80,7 +82,7 @@ class Collator:
     def __call__(self, items: Sequence[RowBatch | TextBatch]) -> dict[str, Any]:
         """Features of the one step in `items`."""
         (item,) = items
-        tokens = item.dataset.tokens if isinstance(item, RowBatch) else None
+        tokens = self._prepared.get(item.dataset) if isinstance(item, RowBatch) else None
         batch: dict[str, Any] = {}
         for name, (features, lengths) in (self._read(tokens, item) if tokens else self._tokenize(item)).items():
             self.tokens += sum(lengths)

@@ -187,8 +187,8 @@ def word_embeddings(model: SentenceTransformer) -> torch.nn.Embedding | None:
     """The encoder's word embeddings, where it has them as a plain embedding module."""
     from isoglot.models.load import encoder_of
 
-    found = encoder_of(model).get_input_embeddings()
-    return found if isinstance(found, torch.nn.Embedding) else None
+    embeddings = encoder_of(model).get_input_embeddings()
+    return embeddings if isinstance(embeddings, torch.nn.Embedding) else None
 
 
 def freeze_embeddings(model: SentenceTransformer) -> None:
@@ -206,6 +206,6 @@ def use_sparse_gradients(model: SentenceTransformer) -> bool:
     module = word_embeddings(model)
     if module is None or not module.weight.requires_grad or module.scale_grad_by_freq or module.max_norm is not None:
         return False
-    owners = sum(parameter is module.weight for part in model.modules() for parameter in part._parameters.values())
+    owners = sum(parameter is module.weight for inner in model.modules() for parameter in inner._parameters.values())
     module.sparse = owners == 1
     return owners == 1

@@ -112,9 +112,7 @@ class TrainSettings(Settings):
             values["tuning"] = {"name": tuning, **(to_dict(given) if isinstance(given, Member) else given)}
         return _lift_loss(values)
 
-    @model_validator(mode="after")
-    def _check(self) -> TrainSettings:
-        """What no run can have at once."""
+    def check(self) -> None:
         trains_embeddings = self.tuning.trains_embeddings and not self.freeze_embeddings
         problems = {
             "give steps or epochs, not both": self.steps is not None and self.epochs is not None,
@@ -133,7 +131,6 @@ class TrainSettings(Settings):
         for problem, is_there in problems.items():
             if is_there:
                 raise ValueError(problem)
-        return self
 
     @classmethod
     def options(cls) -> dict[str, FieldInfo]:

@@ -42,23 +42,23 @@ class StepTokens:
         table = steps.table
         query_rows, passage_rows = steps.used_rows()
 
-        def column(name: str, texts: ReadTexts, size: int, rows: IntArray, **more: Any) -> TokenColumn:
+        def make_column(name: str, texts: ReadTexts, size: int, rows: IntArray, **more: Any) -> TokenColumn:
             prompt = prompts[name]
             if len(rows) > IN_MEMORY:
                 key = {"table": table.digest, "column": name, **more}
                 return stored_column(root, key, texts, size, rows, tokenizer, prompt, show)
-            found = TokenColumn(size)
-            for _ in tokenize_rows(found, texts, rows, tokenizer, prompt, show):
+            column = TokenColumn(size)
+            for _ in tokenize_rows(column, texts, rows, tokenizer, prompt, show):
                 pass
-            return found
+            return column
 
         self._columns = {
-            name: column(name, partial(take_rows, table.table.column(name)), len(table), rows)
+            name: make_column(name, partial(take_rows, table.table.column(name)), len(table), rows)
             for name, rows in (("query", query_rows), ("passage", passage_rows))
         }
         if most := steps.negatives:
             texts = _Negatives(table, most)
-            self._columns["negative"] = column(
+            self._columns["negative"] = make_column(
                 "negative", texts, len(table) * most, texts.numbers(passage_rows), most=most
             )
 
@@ -84,13 +84,13 @@ class _Negatives:
 
     def numbers(self, rows: IntArray) -> IntArray:
         """Numbers of all negatives of some rows, int64."""
-        found = []
+        numbers = []
         for start in range(0, len(rows), _ROWS_AT_ONCE):
-            part = rows[start : start + _ROWS_AT_ONCE]
-            lengths = pc.fill_null(pc.list_value_length(take_rows(self._column, part)), 0)
+            chunk = rows[start : start + _ROWS_AT_ONCE]
+            lengths = pc.fill_null(pc.list_value_length(take_rows(self._column, chunk)), 0)
             counts = np.minimum(np.asarray(lengths, dtype=np.int64), self._most)
-            found.append(np.repeat(part * self._most, counts) + _ranges(counts))
-        return np.concatenate(found) if found else np.empty(0, dtype=np.int64)
+            numbers.append(np.repeat(chunk * self._most, counts) + _ranges(counts))
+        return np.concatenate(numbers) if numbers else np.empty(0, dtype=np.int64)
 
     def __call__(self, numbers: IntArray) -> pa.Array[Any]:
         """The texts of some numbers."""

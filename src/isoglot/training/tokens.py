@@ -56,7 +56,7 @@ class TextTokenizer:
 
     def ids(self, texts: Sequence[str], prompt: str) -> list[list[int]]:
         """Token ids of each text behind the prompt, truncated, not padded."""
-        found: list[list[int]] = self.tokenizer(
+        token_ids: list[list[int]] = self.tokenizer(
             [prompt + text for text in texts],
             truncation="longest_first",
             max_length=self.max_length,
@@ -64,7 +64,7 @@ class TextTokenizer:
             return_attention_mask=False,
             return_token_type_ids=False,
         )["input_ids"]
-        return found
+        return token_ids
 
     @cached_property
     def digest(self) -> str:
@@ -138,8 +138,8 @@ def tokenize_rows(
         total=len(rows), desc="tokenise", unit="text", file=sys.stderr, disable=not show, delay=1.0, dynamic_ncols=True
     ) as bar:
         for start in range(0, len(rows), SEGMENT):
-            part = rows[start : start + SEGMENT]
-            segment = (part, *_tokenize(texts(part), tokenizer, prompt, bar))
+            numbers = rows[start : start + SEGMENT]
+            segment = (numbers, *_tokenize(texts(numbers), tokenizer, prompt, bar))
             column.add(*segment)
             yield segment
 
@@ -149,14 +149,14 @@ def _tokenize(texts: pa.Array[Any], tokenizer: TextTokenizer, prompt: str, bar: 
     coded = texts.dictionary_encode()
     codes = np.asarray(coded.indices)
     distinct: list[Any] = coded.dictionary.to_pylist()
-    found: list[list[int]] = []
+    token_ids: list[list[int]] = []
     for start in range(0, len(distinct), _TEXTS_PER_CALL):
-        part = distinct[start : start + _TEXTS_PER_CALL]
-        found += tokenizer.ids(part, prompt)
-        bar.update(len(part))
+        chunk = distinct[start : start + _TEXTS_PER_CALL]
+        token_ids += tokenizer.ids(chunk, prompt)
+        bar.update(len(chunk))
     bar.update(len(codes) - len(distinct))
-    lengths = np.fromiter(map(len, found), dtype=np.int64, count=len(found))
-    flat = np.fromiter(itertools.chain.from_iterable(found), dtype=np.int32, count=int(lengths.sum()))
+    lengths = np.fromiter(map(len, token_ids), dtype=np.int64, count=len(token_ids))
+    flat = np.fromiter(itertools.chain.from_iterable(token_ids), dtype=np.int32, count=int(lengths.sum()))
     starts = np.cumsum(lengths) - lengths
     offsets = np.zeros(len(codes) + 1, dtype=np.int64)
     np.cumsum(lengths[codes], out=offsets[1:])

@@ -50,10 +50,10 @@ def attend(
         nested: Tensor = torch.nested.nested_tensor_from_jagged(by_token, offsets, min_seqlen=1, max_seqlen=longest)
         return nested.transpose(1, 2)
 
-    found = torch.nn.functional.scaled_dot_product_attention(
+    attended = torch.nn.functional.scaled_dot_product_attention(
         rows(query), rows(key), rows(value), dropout_p=dropout, scale=scaling
     )
-    return found.transpose(1, 2).values()[None], None
+    return attended.transpose(1, 2).values()[None], None
 
 
 class Unpadded:
@@ -98,19 +98,19 @@ class Unpadded:
         flat = self._lay_out(columns, lengths)
         with self._attention():
             embeddings: Tensor = model(flat)["sentence_embedding"]
-        return list(embeddings.split([len(part) for part in lengths]))
+        return list(embeddings.split([len(column) for column in lengths]))
 
     def _lay_out(self, columns: list[dict[str, Any]], lengths: list[list[int]]) -> dict[str, Any]:
         device = columns[0]["input_ids"].device
-        every = torch.tensor([length for part in lengths for length in part])
+        every = torch.tensor([length for column in lengths for length in column])
         ends = every.cumsum(0)
         starts = ends - every
         position = torch.arange(int(ends[-1])) - starts.repeat_interleave(every)
         where, first_token = [], 0
-        for column, part in zip(columns, lengths, strict=True):
+        for column, column_lengths in zip(columns, lengths, strict=True):
             n, width = column["input_ids"].shape
             row_starts = first_token + torch.arange(n) * width
-            where.append(row_starts.repeat_interleave(torch.tensor(part)))
+            where.append(row_starts.repeat_interleave(torch.tensor(column_lengths)))
             first_token += n * width
         chosen = on_device(torch.cat(where) + position, device)
         layout: dict[str, Any] = {

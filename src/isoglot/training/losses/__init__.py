@@ -71,6 +71,9 @@ def read_terms(value: Any) -> Any:
     return tuple(terms)
 
 
+read_terms.registry = LOSSES  # type: ignore[attr-defined]  # for the command line
+
+
 def default_terms() -> tuple[LossTerm, ...]:
     """The term that is taken where none is asked for."""
     return (LOSSES[LOSSES.default()](),)

@@ -58,6 +58,5 @@ def _classify(scores: Tensor, pairs: Tensor, candidate_pairs: Tensor) -> Tensor:
     negatives = torch.logsumexp(scores.masked_fill(positive, -torch.inf), dim=1)
     row = positive.nonzero()[:, 0]
     hits = scores[positive]
-    shares = 1.0 / positive.sum(dim=1)[row]
-    total: Tensor = ((torch.logaddexp(hits, negatives[row]) - hits) * shares).sum()
+    total: Tensor = ((torch.logaddexp(hits, negatives[row]) - hits) / positive.sum(dim=1)[row]).sum()
     return total

@@ -1,0 +1,91 @@
+"""`isoglot list`: everything that can be chosen by name, with its settings."""
+
+from __future__ import annotations
+
+import argparse
+from importlib import import_module
+from typing import Any
+
+from isoglot.cli.common import print_json
+from isoglot.registry import Registry, one_line_help
+
+KINDS = {
+    "strategies": "isoglot.batching.strategies:STRATEGIES",
+    "losses": "isoglot.training.losses:LOSSES",
+    "tunings": "isoglot.models.tunings:TUNINGS",
+    "debiasing": "isoglot.models.debias:DEBIAS_METHODS",
+    "stages": "isoglot.study.stages:STAGES",
+    "sources": "isoglot.data.pairs.source:SOURCES",
+    "transforms": "isoglot.data.transform:TRANSFORMS",
+    "benchmarks": "isoglot.data.benchmarks.member:BENCHMARKS",
+    "measures": "isoglot.evaluation.measures:MEASURES",
+    "claims": "isoglot.study.claims.claim:KINDS",
+    "indexes": "isoglot.retrieval.indexes:INDEXES",
+    "presets": "isoglot.studies:PRESETS",
+}
+"""Where the registry of each kind is."""
+
+
+def add(commands: Any) -> None:
+    """Add the command to the parser."""
+    commands.add_parser(
+        "list",
+        help="show what can be chosen by name: strategies, losses, tunings, sources, benchmarks, ...",
+        description="Show everything that can be chosen by name, with what it is and its settings. Own members of any kind come "
+        "from the modules or .py files that the environment variable ISOGLOT_PLUGINS names.",
+        fill=_fill,
+    )
+
+
+def _fill(command: argparse.ArgumentParser) -> None:
+    command.add_argument("kind", nargs="?", choices=list(KINDS), metavar="KIND", help=f"of {', '.join(KINDS)} (default: all)")
+    command.add_argument("--json", action="store_true", help="print JSON")
+    command.add_argument("--markdown", action="store_true", help="print Markdown tables, as in docs/methods.md")
+    command.set_defaults(run=_run)
+
+
+def registry_of_kind(kind: str) -> Registry[Any]:
+    """The registry of one of `KINDS`."""
+    module, _, name = KINDS[kind].partition(":")
+    registry: Registry[Any] = getattr(import_module(module), name)
+    return registry
+
+
+def _run(options: argparse.Namespace) -> int:
+    kinds = [options.kind] if options.kind else list(KINDS)
+    members = {kind: [_describe(member) for member in registry_of_kind(kind)] for kind in kinds}
+    if options.json:
+        print_json(members)
+    elif options.markdown:
+        print("\n\n".join(_markdown(kind, rows) for kind, rows in members.items()))
+    else:
+        print("\n\n".join(_text(kind, rows) for kind, rows in members.items()))
+    return 0
+
+
+def _describe(member: Any) -> dict[str, Any]:
+    """{"name", "help", "settings": {key: {"help", "default"}}}; a setting without a default is required."""
+    settings = {}
+    for key, field in getattr(member, "model_fields", {}).items():
+        default = None if field.is_required() else field.get_default(call_default_factory=True)
+        settings[key] = {"help": field.description or "", "default": "required" if field.is_required() else str(default)}
+    return {"name": member.name, "help": one_line_help(member), "settings": settings}
+
+
+def _text(kind: str, rows: list[dict[str, Any]]) -> str:
+    width = max((len(row["name"]) for row in rows), default=0)
+    lines = [kind]
+    for row in rows:
+        lines.append(f"  {row['name']:<{width}}  {row['help']}")
+        lines += [
+            f"  {'':<{width}}    {key} ({about['default']})  {about['help']}" for key, about in row["settings"].items()
+        ]
+    return "\n".join(lines)
+
+
+def _markdown(kind: str, rows: list[dict[str, Any]]) -> str:
+    lines = [f"## {kind}", "", "| name | what it is | settings (default) |", "|---|---|---|"]
+    for row in rows:
+        settings = ", ".join(f"`{key}` ({about['default']})" for key, about in row["settings"].items())
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in (f"`{row['name']}`", row["help"], settings)) + " |")
+    return "\n".join(lines)

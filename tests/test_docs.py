@@ -1,0 +1,149 @@
+"""Every code block of README and docs is run, in the order of the page, with small stand-ins for models and data.
+
+Shell blocks run in bash with an `isoglot` before the real one that puts a tiny model, a few pairs and a small benchmark in the
+place of the large ones; nothing else of a block is changed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.training.tiny import pair_rows, tiny_base
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+SHIM = """#!{python}
+import os, sys
+words = sys.argv[1:]
+names = {names!r}
+words = [names.get(word, word) for word in words]
+if words[:2] == ["study", "run"]:
+    words[2] = words[2] if words[2].endswith(".yaml") else "{small}"
+    words += ["--threads", "1"]
+for option, value in (("--steps", "3"), ("--batch-size", "6"), ("--resamples", "99")):
+    if option in words:
+        words[words.index(option) + 1] = value
+if words[:1] == ["train"] and "--steps" not in words:
+    words += ["--steps", "3"]
+if words[:1] == ["train"] and "--batch-size" not in words:
+    words += ["--batch-size", "6"]
+if words[:1] == ["train"] and os.path.isdir(words[words.index("--output") + 1]):
+    words += ["--overwrite"]
+os.execv({python!r}, [{python!r}, "-m", "isoglot", *words])
+"""
+
+SMALL_STUDY = """
+question: Does it run?
+name: small
+base: ["{base}"]
+data: [{{name: pairs, pairs: ["{pairs}"], benchmarks: ["{benchmark}"]}}]
+strategy: [hybrid]
+tuning: [lora]
+audit: false
+train: {{steps: 2, batch_size: 6}}
+evaluate: {{measures: [AP, nDCG@10]}}
+"""
+
+
+def blocks(page: Path, *kinds: str) -> list[str]:
+    return [text for kind, text in BLOCK.findall(page.read_text(encoding="utf-8")) if kind in kinds]
+
+
+@pytest.fixture(scope="module")
+def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with everything that the pages take for granted, small."""
+    folder = tmp_path_factory.mktemp("docs")
+    base = tiny_base(folder / "tiny")
+    fields = ("id", "lang", "query", "passage")
+    lines = [json.dumps({key: getattr(row, key) for key in fields}) + "\n" for row in pair_rows()]
+    pairs = folder / "my-pairs.jsonl"
+    pairs.write_text("".join(lines))
+    benchmark = folder / "my-benchmark-folder"
+    for side, text in (("queries", "query"), ("corpus", "passage")):
+        (benchmark / side).mkdir(parents=True)
+        for lang in ("de", "en", "zh"):
+            rows = [row for row in pair_rows(9) if row.lang == lang]
+            written = [
+                {"_id": f"{lang}-{row.id}" if side == "corpus" else row.id, "text": getattr(row, text)} for row in rows
+            ]
+            (benchmark / side / f"{lang}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in written))
+    (benchmark / "qrels.tsv").write_text("".join(f"{r.id}\t0\t{r.lang}-{r.id}\t1\n" for r in pair_rows(9)))
+    spec = folder / "small.yaml"
+    spec.write_text(SMALL_STUDY.format(base=base, pairs=pairs, benchmark=benchmark))
+    names = {name: str(base) for name in ("offline:multilingual-e5-small", "multilingual-e5-base")}
+    names |= {name: str(pairs) for name in ("lareqa:mlqa-r", "pairs.parquet", "facts:")}
+    names |= {name: str(benchmark) for name in ("xquad-r", "mlqa-r", "my-benchmark-folder/")}
+    bin_folder = folder / "bin"
+    bin_folder.mkdir()
+    shim = bin_folder / "isoglot"
+    shim.write_text(SHIM.format(python=sys.executable, names=names, small=spec))
+    shim.chmod(0o755)
+    for name in ("base", "mono", "h0", "h1"):
+        run(folder, f"isoglot evaluate offline:multilingual-e5-small xquad-r --output results/{name}")
+    return folder
+
+
+def run(folder: Path, script: str) -> str:
+    environment = {
+        **os.environ,
+        "PATH": f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT), os.environ.get("PYTHONPATH", "")]),
+        "OMP_NUM_THREADS": "1",
+        "CUDA_VISIBLE_DEVICES": "",
+    }
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script],
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        env=environment,
+        timeout=600,
+        check=False,
+    )
+    assert done.returncode == 0, f"{script}\n{done.stderr[-2000:]}"
+    return done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_shell_and_python_blocks_run(page: Path, workshop: Path) -> None:
+    for kind, text in BLOCK.findall(page.read_text(encoding="utf-8")):
+        if kind == "python":
+            (workshop / "block.py").write_text(text)
+            run(workshop, f"{sys.executable} block.py")
+        elif kind == "sh" and text.startswith("make "):
+            for target in re.findall(r"^make (\w+)", text, re.MULTILINE):
+                subprocess.run(["make", "-n", target], cwd=ROOT, capture_output=True, check=True)
+        elif kind == "sh" and not text.startswith("pip "):
+            run(workshop, re.sub(r"^torchrun --nproc-per-node \d+ -m isoglot", "isoglot", text, flags=re.MULTILINE))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_json_and_yaml_blocks_can_be_read(page: Path) -> None:
+    for text in blocks(page, "json"):
+        assert all(json.loads(line) for line in text.splitlines())
+    for text in blocks(page, "yaml"):
+        assert yaml.safe_load(text)
+
+
+def test_extras_that_the_pages_install_exist() -> None:
+    declared = re.findall(r"^(\w+) = \[", (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
+    named = {
+        extra
+        for page in PAGES
+        for group in re.findall(r"isoglot\[([\w,]+)\]", page.read_text(encoding="utf-8"))
+        for extra in group.split(",")
+    }
+    assert named <= set(declared)
+    assert shutil.which("bash")
