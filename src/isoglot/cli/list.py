@@ -38,7 +38,9 @@ def add(commands: Any) -> None:
 
 
 def _fill(command: argparse.ArgumentParser) -> None:
-    command.add_argument("kind", nargs="?", choices=list(KINDS), metavar="KIND", help=f"of {', '.join(KINDS)} (default: all)")
+    command.add_argument(
+        "kind", nargs="?", choices=list(KINDS), metavar="KIND", help=f"of {', '.join(KINDS)} (default: all)"
+    )
     command.add_argument("--json", action="store_true", help="print JSON")
     command.add_argument("--markdown", action="store_true", help="print Markdown tables, as in docs/methods.md")
     command.set_defaults(run=_run)
@@ -68,7 +70,10 @@ def _describe(member: Any) -> dict[str, Any]:
     settings = {}
     for key, field in getattr(member, "model_fields", {}).items():
         default = None if field.is_required() else field.get_default(call_default_factory=True)
-        settings[key] = {"help": field.description or "", "default": "required" if field.is_required() else str(default)}
+        settings[key] = {
+            "help": field.description or "",
+            "default": "required" if field.is_required() else str(default),
+        }
     return {"name": member.name, "help": one_line_help(member), "settings": settings}
 
 
@@ -87,5 +92,7 @@ def _markdown(kind: str, rows: list[dict[str, Any]]) -> str:
     lines = [f"## {kind}", "", "| name | what it is | settings (default) |", "|---|---|---|"]
     for row in rows:
         settings = ", ".join(f"`{key}` ({about['default']})" for key, about in row["settings"].items())
-        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in (f"`{row['name']}`", row["help"], settings)) + " |")
+        lines.append(
+            "| " + " | ".join(cell.replace("|", "\\|") for cell in (f"`{row['name']}`", row["help"], settings)) + " |"
+        )
     return "\n".join(lines)

@@ -225,8 +225,8 @@ class StudySpec(Settings):
     def to_flat(self) -> dict[str, Any]:
         """Plain JSON values as a file has them, all defaults filled in; `parse_spec` makes the same spec of them."""
         values = to_dict(self)
-        values["selection"] = self.selection.to_flat()
-        return values | values.pop("strategy_settings")
+        grid: dict[str, Any] = values.pop("strategy_settings")
+        return {**values, **grid, "selection": self.selection.to_flat()}
 
     @property
     def digest(self) -> str:

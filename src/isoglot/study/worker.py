@@ -140,8 +140,10 @@ def _watch(folder: JobFolder, parent: int) -> None:
     largest = 0
     while os.getppid() == parent:
         with contextlib.suppress(OSError):  # a checkpoint may be deleted while it is looked at
-            sizes = (bytes_under(state.parent) or 0 for state in folder.run.glob("checkpoints/*/trainer_state.json"))
-            if (size := max(sizes, default=0)) > largest:
+            checkpoints = (
+                bytes_under(state.parent) or 0 for state in folder.run.glob("checkpoints/*/trainer_state.json")
+            )
+            if (size := max(checkpoints, default=0)) > largest:
                 largest = size
                 write_text(folder.checkpoint_bytes, str(size))
         time.sleep(_LOOK)
