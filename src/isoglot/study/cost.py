@@ -16,21 +16,20 @@ from isoglot.study.layout import JobFolder
 _MOST_LOSSES = 200
 
 
-def read_log(path: Path) -> list[dict[str, Any]]:
-    """The lines of a run's log; a last one that was cut off is left out."""
-    lines = []
+def read_log(path: Path, last_bytes: int | None = None) -> list[dict[str, Any]]:
+    """The lines of a run's log (of its last bytes); one that was cut off is left out."""
     try:
-        text = path.read_text(encoding="utf-8")
+        with path.open("rb") as log:
+            if last_bytes:
+                log.seek(max(0, log.seek(0, os.SEEK_END) - last_bytes))
+            rows = log.read().decode("utf-8", "replace").splitlines()
     except OSError:
         return []
-    for row in text.splitlines():
-        try:
-            line = json.loads(row)
-        except json.JSONDecodeError:
-            continue
-        if isinstance(line, dict):
-            lines.append(line)
-    return lines
+    lines = []
+    for row in rows:
+        with contextlib.suppress(ValueError):
+            lines.append(json.loads(row))
+    return [line for line in lines if isinstance(line, dict)]
 
 
 def losses_of(path: Path) -> list[float]:
@@ -62,10 +61,8 @@ def train_cost(log: Path, record: Mapping[str, Any], batch_size: int, workers: i
         "train_seconds": round(seconds, 3),
         "pairs_per_second": round(steps * batch_size / seconds, 3) if seconds else None,
         "tokens_per_second": round(tokens / seconds, 1) if seconds else None,
-        "gpu_peak_memory_bytes": gpu_peak_memory(),
-        "peak_memory_bytes": peak_memory(),
         "trainable_parameters": record["base"]["trainable_parameters"],
-        "machine": machine(workers),
+        **process_cost(workers),
     }
 
 
@@ -74,16 +71,11 @@ def stage_cost(seconds: float | None, before: Mapping[str, Any], workers: int) -
 
     What was trained `before` counts: its seconds are added, the rest stands as it was.
     """
-    keys = ("train_seconds", "pairs_per_second", "tokens_per_second", "gpu_peak_memory_bytes", "trainable_parameters")
+    keys = ("train_seconds", "pairs_per_second", "tokens_per_second", "trainable_parameters")
     cost: dict[str, Any] = {key: before.get(key) for key in keys}
     if seconds is not None:
         cost["train_seconds"] = round((cost["train_seconds"] or 0.0) + seconds, 3)
-    return {**cost, "peak_memory_bytes": peak_memory(), "machine": machine(workers)}
-
-
-def evaluation_cost(summaries: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Seconds per benchmark, from the results' own clocks."""
-    return {"evaluate_seconds": {name: summary["seconds"]["total"] for name, summary in summaries.items()}}
+    return {**cost, **process_cost(workers)}
 
 
 def sizes(folder: JobFolder) -> dict[str, int | None]:
@@ -96,25 +88,23 @@ def sizes(folder: JobFolder) -> dict[str, int | None]:
     }
 
 
-def gpu_peak_memory() -> int | None:
-    """The most bytes that tensors took on the GPU; None without one."""
+def process_cost(workers: int) -> dict[str, Any]:
+    """The peak memory of this process (on a GPU: of its tensors, too), and where it ran beside how many others."""
     import torch
 
-    return int(torch.cuda.max_memory_allocated()) if torch.cuda.is_available() else None
-
-
-def machine(workers: int = 1) -> dict[str, Any]:
-    """Where a cell ran, and how many ran there at a time."""
-    import torch
-
+    has_gpu = torch.cuda.is_available()
     return {
-        "platform": platform.platform(),
-        "processor": processor(),
-        "python": platform.python_version(),
-        "cpus": os.cpu_count(),
-        "threads": torch.get_num_threads(),
-        "cells_at_a_time": workers,
-        "gpu": torch.cuda.get_device_name(0) if torch.cuda.is_available() else None,
+        "gpu_peak_memory_bytes": int(torch.cuda.max_memory_allocated()) if has_gpu else None,
+        "peak_memory_bytes": peak_memory(),
+        "machine": {
+            "platform": platform.platform(),
+            "processor": processor(),
+            "python": platform.python_version(),
+            "cpus": os.cpu_count(),
+            "threads": torch.get_num_threads(),
+            "cells_at_a_time": workers,
+            "gpu": torch.cuda.get_device_name(0) if has_gpu else None,
+        },
     }
 
 

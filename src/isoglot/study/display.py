@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import sys
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from isoglot.evaluation.report import grid
+from isoglot.study.cost import read_log
 from isoglot.study.jobs import Job
 
 if TYPE_CHECKING:
@@ -135,19 +134,8 @@ class Display:
 
 def progress(job: Job) -> tuple[int, float | None]:
     """(step, loss) of a job's training so far."""
-    lines = [line for line in _last_lines(job.folder.run / "log.jsonl") if "loss" in line]
+    lines = [line for line in read_log(job.folder.run / "log.jsonl", _TAIL) if "loss" in line]
     return (int(lines[-1]["step"]), float(lines[-1]["loss"])) if lines else (0, None)
-
-
-def _last_lines(path: Path) -> list[dict[str, float]]:
-    try:
-        with path.open("rb") as source:
-            length = source.seek(0, 2)
-            source.seek(max(0, length - _TAIL))
-            lines = source.read().decode("utf-8", "replace").splitlines()
-        return [json.loads(line) for line in lines[length > _TAIL :] if line.endswith("}")]
-    except (OSError, ValueError):
-        return []
 
 
 def phase(job: Job) -> str:

@@ -12,7 +12,7 @@ from isoglot.files import atomic_directory, read_json, write_json
 from isoglot.study.layout import SCHEMA
 from isoglot.study.report import write_report
 from isoglot.study.results import read_study
-from isoglot.study.selection import trial_name
+from isoglot.study.runs import slug
 
 _STUDY = ("study.json", "results.json", "cost.json")
 _CELL = ("cell.json", "outcome.json", "train.json", "state.json")
@@ -57,7 +57,9 @@ def _finished(directory: Path, results: Mapping[str, Any]) -> list[Path]:
     for choice in results["selection"]:
         key = choice["data"], choice["base"], choice["tuning"]
         rates = [candidate["learning_rate"] for candidate in choice["candidates"]]
-        places += [Path("selection") / trial_name(*key, rate) for rate in rates if rate is not None]
+        places += [
+            Path("selection") / f"{key[0]}.{slug(key[1])}.{key[2]}.lr{rate:g}" for rate in rates if rate is not None
+        ]
     return [place for place in places if (directory / place / "cell.json").is_file()]
 
 

@@ -128,7 +128,7 @@ class _Study:
     def _choose_and_run(self) -> bool:
         """False while trials of learning rates are missing."""
         trials = plan_trials(self.spec, self.layout, self.inputs)
-        if trials.jobs and not self._run(trials.all()):
+        if not self._run([job for jobs in trials.values() for job in jobs]):
             return False
         rates, self.selection, problems = choose(trials, self.spec)
         for choice in self.selection:

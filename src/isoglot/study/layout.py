@@ -9,31 +9,22 @@ SCHEMA = 1
 
 
 class JobFolder:
-    """One folder that one process works in.
-
-    Attributes:
-        path: the folder.
-        request, state: what the process was asked for (`job.json`), and the digests that this belongs to.
-        record, outcome: what is kept of it when it has ended (`cell.json`), and what its process wrote last.
-        facts: losses and cost of its stage (`train.json`), written when the weights are whole.
-        phase, error, log: what the process is at, why it failed, what it printed.
-        lock: held by the process that writes here.
-        run, adapter, model: directory of the stage, as `isoglot train` writes it.
-        results: one folder per benchmark, as `isoglot evaluate` writes it.
-        vectors: of a large corpus, while it is measured.
-        checkpoint_bytes: size of the largest checkpoint so far.
-    """
+    """One folder that one process works in: its files and folders as paths."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.request, self.state = path / "job.json", path / "state.json"
-        self.record, self.outcome = path / "cell.json", path / "outcome.json"
-        self.facts = path / "train.json"
-        self.phase, self.error, self.log = path / "phase", path / "error.txt", path / "log"
-        self.lock = path / ".lock"
-        self.run, self.results, self.vectors = path / "run", path / "results", path / "vectors"
+        self.request = path / "job.json"  # what the process is asked for
+        self.state = path / "state.json"  # digests that this belongs to
+        self.facts = path / "train.json"  # losses and cost of the stage, written when the weights are whole
+        self.outcome = path / "outcome.json"  # what the process wrote last
+        self.record = path / "cell.json"  # what is kept of it when it has ended
+        self.phase, self.log, self.error = path / "phase", path / "log", path / "error.txt"
+        self.lock = path / ".lock"  # held by the process that writes here
+        self.run = path / "run"  # of the stage, as `isoglot train` writes it
         self.adapter, self.model = self.run / "adapter", self.run / "model"
-        self.checkpoint_bytes = path / "checkpoint_bytes"
+        self.checkpoint_bytes = path / "checkpoint_bytes"  # of the largest so far
+        self.results = path / "results"  # one folder per benchmark, as `isoglot evaluate` writes it
+        self.vectors = path / "vectors"  # of a large corpus, while it is measured
 
     def weights(self) -> Path | None:
         """The model that the stage left, or its adapter; None where there is neither."""
@@ -41,23 +32,15 @@ class JobFolder:
 
 
 class Layout:
-    """The directory of a study.
-
-    Attributes:
-        root: the directory.
-        study, results, costs, audit: its JSON files.
-        export: lies in a directory that `isoglot study export` made, until a study goes on there.
-        lock, holder: held while a study runs, and the number of the process that holds it.
-        store: vectors of the bases.
-        trash: what is being deleted.
-    """
+    """The directory of a study: its files and folders as paths."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self.study, self.results = root / "study.json", root / "results.json"
-        self.costs, self.audit, self.export = root / "cost.json", root / "audit.json", root / "export.json"
-        self.lock, self.holder, self.trash = root / ".lock", root / ".holder", root / ".trash"
-        self.store = root / "store"
+        self.costs, self.audit = root / "cost.json", root / "audit.json"
+        self.export = root / "export.json"  # there in an export until a study goes on in it
+        self.lock, self.holder = root / ".lock", root / ".holder"  # the second names the process that holds the first
+        self.store, self.trash = root / "store", root / ".trash"  # vectors of the bases; what is being deleted
 
     def cell(self, name: str) -> JobFolder:
         """Of a run, by its id."""

@@ -23,8 +23,8 @@ from isoglot.training.settings import TrainSettings
 
 RateKey = tuple[str, str, str]
 """What a learning rate is chosen for: names of data, base and tuning."""
-Rates = Mapping[RateKey, "float | None"]
-"""Chosen learning rates; None: the tuning's default."""
+Rates = Mapping[RateKey, float]
+"""Learning rates that were chosen among candidates."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,8 @@ def stages_of(spec: StudySpec, run: Run, rates: Rates) -> list[Stage]:
     for stage in run.system.stages:
         if isinstance(stage, Train):
             assert run.data is not None
-            rate = rates.get(rate_key(run.data, run.base, stage.tuning))
+            only = spec.rates_of(stage.tuning)
+            rate = rates.get(rate_key(run.data, run.base, stage.tuning), only[0] if only else None)
             stage = complete(spec, stage, run.data, run.base, run.seed, rate)
         stages.append(stage)
     return stages

@@ -19,7 +19,7 @@ from filelock import FileLock
 
 from isoglot.errors import IsoglotError
 from isoglot.files import read_json, write_json, write_text
-from isoglot.study.cost import bytes_under, evaluation_cost, sizes, stage_cost
+from isoglot.study.cost import bytes_under, sizes, stage_cost
 from isoglot.study.layout import JobFolder
 from isoglot.study.results import RESULT_KEYS
 from isoglot.study.stages import STAGES, Work
@@ -47,10 +47,15 @@ def main(arguments: list[str]) -> int:
 
 
 def _work(folder: JobFolder, job: dict[str, Any]) -> bool:
+    import torch
+    import transformers
+
     from isoglot.models.load import load_model
 
-    _quiet()
-    _set_threads(job["threads"])
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+    if job["threads"]:
+        torch.set_num_threads(job["threads"])
     facts = None
     if job["stage"]:
         facts = _make_model(folder, job)
@@ -67,7 +72,8 @@ def _work(folder: JobFolder, job: dict[str, Any]) -> bool:
         summaries[name] = read_json(output / "summary.json")
     facts = facts or {"train": None, "cost": stage_cost(None, {}, job["workers"]) | sizes(folder)}
     kept = {name: {key: summary[key] for key in RESULT_KEYS} for name, summary in summaries.items()}
-    cost = {**facts["cost"], **evaluation_cost(summaries)}
+    seconds = {name: summary["seconds"]["total"] for name, summary in summaries.items()}
+    cost = {**facts["cost"], "evaluate_seconds": seconds}
     write_json(folder.outcome, {"train": facts["train"], "benchmarks": kept, "cost": cost})
     return True
 
@@ -148,17 +154,3 @@ def _watch(folder: JobFolder, parent: int) -> None:
                 write_text(folder.checkpoint_bytes, str(size))
         time.sleep(_LOOK)
     os._exit(1)
-
-
-def _set_threads(number: int) -> None:
-    import torch
-
-    if number:
-        torch.set_num_threads(number)
-
-
-def _quiet() -> None:
-    import transformers
-
-    transformers.utils.logging.set_verbosity_error()
-    transformers.utils.logging.disable_progress_bar()
