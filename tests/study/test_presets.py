@@ -11,7 +11,7 @@ from isoglot.cli.main import main
 from isoglot.errors import InputError
 from isoglot.study.presets import find_spec, preset_names, preset_path
 from isoglot.study.read_spec import load_spec
-from isoglot.study.runs import cells_of, settings_of
+from isoglot.study.runs import runs_of, settings_of
 
 NAMES = ["alpha", "data-size", "demo", "lareqa", "lora-rank", "paper", "unseen"]
 
@@ -25,26 +25,26 @@ def test_a_preset_is_a_valid_spec(name: str) -> None:
     spec = load_spec(preset_path(name))
     assert spec.name == name
     assert spec.question.endswith("?")
-    for cell in cells_of(spec):
+    for cell in runs_of(spec):
         if cell.kind == "trained":
-            settings = settings_of(spec, cell, None)
-            settings.check()
+            settings = settings_of(spec, cell, {})
+            assert settings
             assert settings.steps
 
 
 def test_grids_are_what_the_names_promise() -> None:
     specs = {name: load_spec(preset_path(name)) for name in NAMES}
-    assert len(cells_of(specs["demo"])) == 1 + 3 * 2
-    lareqa = cells_of(specs["lareqa"])
+    assert len(runs_of(specs["demo"])) == 1 + 3 * 2
+    lareqa = runs_of(specs["lareqa"])
     assert {(cell.data.name, cell.benchmarks) for cell in lareqa if cell.data} == {
         ("mlqa-r", ("xquad-r",)),
         ("xquad-r", ("mlqa-r",)),
     }
     assert len(lareqa) == 1 + 2 * 3 * 2 * 2
-    assert specs["alpha"].mono_share == (0.0, 0.2, 0.4, 0.5, 0.6, 0.8, 1.0)
+    assert specs["alpha"].strategy_settings["mono_share"] == (0.0, 0.2, 0.4, 0.5, 0.6, 0.8, 1.0)
     assert specs["data-size"].data[0].amount == (0.125, 0.25, 0.5, 1.0)
-    assert {part.rank for part in specs["lora-rank"].tuning} == {4, 8, 16, 32, 64}
-    assert {part.targets for part in specs["lora-rank"].tuning} > {()}
+    assert {tuning.method.rank for tuning in specs["lora-rank"].tuning} == {4, 8, 16, 32, 64}
+    assert {tuning.method.targets for tuning in specs["lora-rank"].tuning} > {()}
     tested = set(specs["unseen"].evaluate.languages)
     assert all(set(part.languages) < tested for part in specs["unseen"].data)
     paper = specs["paper"]

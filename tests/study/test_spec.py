@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -262,6 +263,8 @@ def test_systems_begin_with_others_and_have_names() -> None:
         ({"systems": {"a": [{"train": {"seed": 2}}]}}, r"systems\.a: train: 'seed' is decided by 'seeds'"),
         ({"systems": {"a": [{"debias": "lsra"}]}}, r"systems\.a: debias: method: unknown debiasing method 'lsra'"),
         ({"grid": {"strategy": ["mono"]}, "strategy": ["mono"]}, "'strategy' stands in grid and beside it"),
+        ({"systems": ["lsar"]}, r"systems: expected a mapping, got \['lsar'\]"),
+        ({"grid": ["mono"]}, r"grid: expected a mapping, got \['mono'\]"),
         ({"grid": {"seeds": [1]}}, "unknown key of grid 'seeds'"),
         (
             {"systems": {"d": [LSAR]}, "mono_share": [0.1234567, 0.12345674], "strategy": "hybrid"},
@@ -273,6 +276,16 @@ def test_what_is_wrong_with_systems_is_named(more: dict[str, Any], message: str)
     with pytest.raises(InputError, match=message) as caught:
         runs_of(parse_spec(plain(**more), "s.yaml"))
     assert "\n" not in str(caught.value)
+
+
+def test_the_spec_of_the_documentation_is_one() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "study.md").read_text(encoding="utf-8")
+    (text,) = re.findall(r"^```yaml\n(name: .*?systems:.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    spec = parse_spec(yaml.safe_load(text), "docs/study.md")
+    named = {system.name: [stage.name for stage in system.stages] for system in spec.all_systems()}
+    assert named["lsar"] == ["debias"]
+    assert named["hybrid-lsar"] == ["train", "debias"]
+    assert len(runs_of(spec)) == 2 + 3 * (4 + 3)
 
 
 def test_a_smaller_share_is_part_of_a_larger_one() -> None:

@@ -128,15 +128,16 @@ class StudySpec(Settings):
     @classmethod
     def _read(cls, values: Any) -> Any:
         """Take keys to their groups: the grid's out of `grid`, settings of strategies together, `per_tuning` out of `train`."""
-        given = dict(values)
-        grid = {str(key): value for key, value in dict(given.pop("grid", None) or {}).items()}
+        given = {key: value for key, value in dict(values).items() if value is not None or key in ("name", "question")}
+        if not isinstance(grid := given.pop("grid", None) or {}, Mapping):
+            raise ValueError(f"grid: expected a mapping, got {grid!r}")
         known = member_options(STRATEGIES)
         for key in grid:
             if key not in (*known, "strategy", "tuning"):
-                raise unknown("key of grid", key, (*known, "strategy", "tuning"))
+                raise unknown("key of grid", str(key), (*known, "strategy", "tuning"))
             if key in given:
                 raise ValueError(f"'{key}' stands in grid and beside it; give it once")
-        given |= grid
+        given |= dict(grid)
         if given.get("systems") and not given.keys() & {*known, "strategy", "tuning"}:
             given["strategy"] = ()  # a spec that names systems and no grid has none
         defaults = {
@@ -150,11 +151,6 @@ class StudySpec(Settings):
             given["per_tuning"] = train["per_tuning"] or {}
             given["train"] = {key: value for key, value in train.items() if key != "per_tuning"}
         return given
-
-    @field_validator("train", "per_tuning", "systems", "claims", "learning_rates", mode="before")
-    @classmethod
-    def _nothing(cls, value: Any) -> Any:
-        return {} if value is None else value
 
     @field_validator("train", "per_tuning")
     @classmethod
@@ -177,9 +173,11 @@ class StudySpec(Settings):
     @classmethod
     def _stages(cls, value: Any, info: ValidationInfo) -> Any:
         """Stages as they are; `tuning` in them may be the name of one of the study's."""
+        if not isinstance(value, Mapping):
+            return value  # which pydantic refuses
         tunings = {tuning.name: tuning for tuning in info.data.get("tuning", ())}
         systems = {}
-        for name, items in dict(value or {}).items():
+        for name, items in value.items():
             stages: list[str | Stage] = []
             for number, item in enumerate(listed(items)):
                 if isinstance(item, str) and number == 0:
