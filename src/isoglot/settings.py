@@ -97,7 +97,7 @@ class Settings(BaseModel):
             keys = keys[1:]
         group = _group(cls, keys[0]) if keys else None
         numbers = 2 if len(keys) > 1 and keys[1].isdecimal() else 1
-        if group is not None and issubclass(group, Settings) and len(keys) > numbers:
+        if group is not None and len(keys) > numbers:
             keys = [*keys[:numbers], group.spelled(keys[numbers:])]
         return ".".join(keys)
 
@@ -273,26 +273,20 @@ def _known(cls: type[BaseModel], keys: Sequence[str], key: str) -> list[str]:
     group = cls
     for name in keys[:-1]:
         group = _group(group, name) or group
+    options = list(group.options() if issubclass(group, Settings) else group.model_fields)
     prefix = key.rpartition(".")[0]
     if group is not cls:
-        return [f"{prefix}.{name}" if prefix else name for name in _options(group)]
-    return [option for option in _options(cls) if option.rpartition(".")[0] == prefix] or _options(cls)
+        return [f"{prefix}.{name}" if prefix else name for name in options]
+    return [option for option in options if option.rpartition(".")[0] == prefix] or options
 
 
-def _group(cls: type[BaseModel], name: str) -> type[BaseModel] | None:
+def _group(cls: type[BaseModel], name: str) -> type[Settings] | None:
     """The settings in a field, or in the list that it holds; None where there are none, or those of a member."""
-    hints = _types(cls.model_fields[name].annotation) if name in cls.model_fields else []
-    return next((hint for hint in hints if issubclass(hint, BaseModel) and hint is not Member), None)
-
-
-def _options(cls: type[BaseModel]) -> list[str]:
-    return list(cls.options()) if issubclass(cls, Settings) else list(cls.model_fields)
-
-
-def _types(hint: Any) -> list[type]:
-    """The classes in a type hint, outermost first."""
-    own = [hint] if isinstance(hint, type) and typing.get_origin(hint) is None else []
-    return [*own, *(inner for argument in typing.get_args(hint) for inner in _types(argument))]
+    hint = cls.model_fields[name].annotation if name in cls.model_fields else None
+    classes = (
+        inner for inner in (hint, *typing.get_args(hint)) if isinstance(inner, type) and not typing.get_origin(inner)
+    )
+    return next((inner for inner in classes if issubclass(inner, Settings) and inner is not Member), None)
 
 
 def to_dict(settings: BaseModel) -> dict[str, Any]:

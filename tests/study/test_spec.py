@@ -267,8 +267,12 @@ def test_systems_begin_with_others_and_have_names() -> None:
         ({"grid": ["mono"]}, r"grid: expected a mapping, got \['mono'\]"),
         ({"grid": {"seeds": [1]}}, "unknown key of grid 'seeds'"),
         (
-            {"systems": {"d": [LSAR]}, "mono_share": [0.1234567, 0.12345674], "strategy": "hybrid"},
-            "occurs twice|both have",
+            {"mono_share": [0.1234567, 0.12345674], "strategy": "hybrid"},
+            "0.1234567.* and .*0.12345674.* both have the id",
+        ),
+        (
+            {"base": ["org/a-b", "org/a_b"]},
+            "on base 'org/a-b' .* and .* on base 'org/a_b' .* both have the id 'base.org-a-b'",
         ),
     ],
 )

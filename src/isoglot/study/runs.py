@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -98,8 +99,8 @@ def _run(spec: StudySpec, data: DataSpec, base: str, amount: float, system: Syst
 
 
 def _describe(run: Run) -> str:
-    data = run.data.name if run.data else "-"
-    return f"system '{run.system.name}' of base '{run.base}', data '{data}', seed {run.seed}, amount {run.amount!r}"
+    stages = json.dumps([stage.written() for stage in run.system.stages])
+    return f"system '{run.system.name}' {stages} on base '{run.base}' with amount {run.amount!r}"
 
 
 def slug(base: str) -> str:
