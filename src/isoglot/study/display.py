@@ -6,14 +6,11 @@ import shutil
 import sys
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, TextIO
+from typing import TextIO
 
 from isoglot.evaluation.report import grid
 from isoglot.study.cost import read_log
-from isoglot.study.jobs import Job
-
-if TYPE_CHECKING:
-    from isoglot.study.pool import Running
+from isoglot.study.jobs import Job, Running
 
 _REDRAW = 0.5  # seconds
 _PLAIN = 30.0  # seconds between lines about running cells

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -141,6 +142,16 @@ class Job:
         if path.is_file() and (lines := path.read_text(encoding="utf-8").strip().splitlines()):
             return lines[-1]
         return f"its process ended with exit code {code}; see {self.folder.path.name}/log"
+
+
+@dataclass
+class Running:
+    """A job whose process is alive."""
+
+    job: Job
+    process: subprocess.Popen[bytes]
+    began: float
+    device: str | None
 
 
 def discard(path: Path, trash: Path) -> None:

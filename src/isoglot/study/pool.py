@@ -8,14 +8,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from types import FrameType
 
 from isoglot.errors import InputError
 from isoglot.files import write_text
 from isoglot.processes import OnSignal
 from isoglot.study.display import Display
-from isoglot.study.jobs import Job
+from isoglot.study.jobs import Job, Running
 
 _LOOK = 0.1  # seconds between looks at the processes
 _LAUNCH = """
@@ -25,16 +24,6 @@ from isoglot.study.worker import main
 sys.exit(main(sys.argv[1:]))
 """
 """Starts a worker that imports nothing from the working directory, which `python -m` and `-c` put first."""
-
-
-@dataclass
-class Running:
-    """A job whose process is alive."""
-
-    job: Job
-    process: subprocess.Popen[bytes]
-    began: float
-    device: str | None
 
 
 class Stop(OnSignal):
