@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 import pytest
 
 from isoglot.errors import InputError
-from isoglot.study import grid, worker
+from isoglot.study import grid, pool, worker
 from isoglot.study.directory import LeakError, lock
 from isoglot.study.grid import RunOptions, StudyOutcome, run_study
 from isoglot.study.jobs import Job
@@ -324,6 +324,17 @@ def test_an_evaluation_notes_how_far_it_is(tmp_path: Path, monkeypatch: pytest.M
     (tmp_path / "phase").unlink()
     model({"input_ids": torch.zeros(1, 5)})
     assert not (tmp_path / "phase").exists()
+
+
+def test_a_process_imports_nothing_from_the_working_directory(tmp_path: Path) -> None:
+    for name in ("filelock", "numpy", "pydantic"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit(7)")
+    (tmp_path / "job").mkdir()
+    command = [sys.executable, "-c", pool._LAUNCH, str(tmp_path / "job"), str(os.getpid())]
+    usual = [sys.executable, "-c", "import filelock"]
+    assert subprocess.run(usual, cwd=tmp_path, check=False).returncode == 7
+    assert subprocess.run(command, cwd=tmp_path, check=False).returncode == 1
+    assert (tmp_path / "job" / "error.txt").read_text().endswith("job.json: no such file\n")
 
 
 _SCRIPT = """
