@@ -26,10 +26,11 @@ from typing import Any
 import numpy as np
 
 from isoglot.data.benchmarks.load import load_benchmark
-from isoglot.data.benchmarks.miracl import MIRACL, languages_here
+from isoglot.data.benchmarks.members.miracl import MIRACL
 from isoglot.data.benchmarks.qrels import judged_lines
-from isoglot.data.hub import data_homes
-from isoglot.data.jsonl import lines
+from isoglot.data.benchmarks.wikipedia import languages_here
+from isoglot.data.hub import data_folders
+from isoglot.data.readers import lines
 from isoglot.errors import InputError, IsoglotError
 from isoglot.files import atomic_path, read_json, write_json
 from isoglot.records import Float32Array
@@ -94,7 +95,7 @@ def _judged(lang: str, data_dir: Path | None) -> tuple[dict[str, str], dict[str,
     found = []
     for pattern in (MIRACL.topics, MIRACL.qrels):
         path = Path(pattern.format(name=lang))
-        homes = data_homes("miracl", data_dir)
+        homes = data_folders("miracl", data_dir)
         place = next((p for home in homes for p in (home / path, home / path.name) if p.is_file()), None)
         if place is None:
             raise InputError(f"{path.name} is not in $ISOGLOT_DATA/miracl or --data-dir")

@@ -4,45 +4,76 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 if TYPE_CHECKING:
+    from isoglot.batching.plan import BatchPlan, PlanSettings
     from isoglot.data.benchmarks.load import load_benchmark
     from isoglot.data.pairs.table import load_pairs
+    from isoglot.evaluation.compare import compare
     from isoglot.evaluation.evaluate import evaluate
     from isoglot.evaluation.external import load_embeddings
+    from isoglot.evaluation.matching import load_systems
+    from isoglot.evaluation.results import load_result
     from isoglot.evaluation.training_evaluator import MultilingualRetrievalEvaluator
     from isoglot.models.load import load_model
+    from isoglot.models.tunings.full import Full
+    from isoglot.models.tunings.lora import Lora
     from isoglot.retrieval.bm25 import BM25
+    from isoglot.study.grid import RunOptions, run_study
+    from isoglot.study.read_spec import load_spec
+    from isoglot.training.settings import TrainSettings
     from isoglot.training.train import train
+
+_MODULES = {
+    "load_model": "isoglot.models.load",
+    "load_pairs": "isoglot.data.pairs.table",
+    "load_benchmark": "isoglot.data.benchmarks.load",
+    "load_embeddings": "isoglot.evaluation.external",
+    "evaluate": "isoglot.evaluation.evaluate",
+    "load_result": "isoglot.evaluation.results",
+    "load_systems": "isoglot.evaluation.matching",
+    "compare": "isoglot.evaluation.compare",
+    "BM25": "isoglot.retrieval.bm25",
+    "MultilingualRetrievalEvaluator": "isoglot.evaluation.training_evaluator",
+    "BatchPlan": "isoglot.batching.plan",
+    "PlanSettings": "isoglot.batching.plan",
+    "TrainSettings": "isoglot.training.settings",
+    "Lora": "isoglot.models.tunings.lora",
+    "Full": "isoglot.models.tunings.full",
+    "train": "isoglot.training.train",
+    "load_spec": "isoglot.study.read_spec",
+    "run_study": "isoglot.study.grid",
+    "RunOptions": "isoglot.study.grid",
+}
 
 __all__ = [
     "BM25",
+    "BatchPlan",
+    "Full",
+    "Lora",
     "MultilingualRetrievalEvaluator",
+    "PlanSettings",
+    "RunOptions",
+    "TrainSettings",
+    "compare",
     "evaluate",
     "load_benchmark",
     "load_embeddings",
     "load_model",
     "load_pairs",
+    "load_result",
+    "load_spec",
+    "load_systems",
+    "run_study",
     "train",
 ]
-
-_HOMES = {
-    "BM25": "isoglot.retrieval.bm25",
-    "MultilingualRetrievalEvaluator": "isoglot.evaluation.training_evaluator",
-    "load_embeddings": "isoglot.evaluation.external",
-    "evaluate": "isoglot.evaluation.evaluate",
-    "load_benchmark": "isoglot.data.benchmarks.load",
-    "load_model": "isoglot.models.load",
-    "load_pairs": "isoglot.data.pairs.table",
-    "train": "isoglot.training.train",
-}
 
 
 def __getattr__(name: str) -> Any:
     """Import the public names on first use, so that `import isoglot` stays free of torch."""
-    if name not in _HOMES:
+    if name not in _MODULES:
         raise AttributeError(f"module 'isoglot' has no attribute '{name}'")
     from importlib import import_module
 
-    return getattr(import_module(_HOMES[name]), name)
+    return getattr(import_module(_MODULES[name]), name)

@@ -20,8 +20,9 @@ from isoglot.errors import InputError
 def cache_dir() -> Path:
     """Where isoglot keeps what it can make again: `$ISOGLOT_CACHE`, else `$XDG_CACHE_HOME/isoglot`, else `~/.cache/isoglot`."""
     if own := os.environ.get("ISOGLOT_CACHE"):
-        return Path(own)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "isoglot"
+        return Path(own).expanduser()
+    base = Path(os.environ.get("XDG_CACHE_HOME") or "")  # a relative value is to be ignored (XDG specification)
+    return (base if base.is_absolute() else Path.home() / ".cache") / "isoglot"
 
 
 @contextmanager
@@ -93,13 +94,13 @@ def read_json(path: Path) -> Any:
 
 def package_versions(names: Iterable[str]) -> dict[str, str]:
     """Versions of those of the named packages that are installed."""
-    found = {}
+    versions = {}
     for name in names:
         try:
-            found[name] = version(name)
+            versions[name] = version(name)
         except PackageNotFoundError:
             continue
-    return found
+    return versions
 
 
 class StringDigest:
@@ -135,35 +136,36 @@ def digest_json(value: Any) -> str:
 
 def digest_file(path: Path) -> str:
     """SHA-256 (hex) of a file's bytes."""
-    with path.open("rb") as source:
-        return hashlib.file_digest(source, "sha256").hexdigest() if hasattr(hashlib, "file_digest") else _slow(source)
-
-
-def _slow(source: Any) -> str:
     digest = hashlib.sha256()
-    for chunk in iter(lambda: source.read(1 << 20), b""):
-        digest.update(chunk)
+    with path.open("rb") as source:
+        while chunk := source.read(1 << 20):
+            digest.update(chunk)
     return digest.hexdigest()
+
+
+def missing_files(directory: Path, names: Iterable[str]) -> list[str]:
+    """Those of the names that are no files in `directory`."""
+    return [name for name in names if not (directory / name).is_file()]
 
 
 @contextmanager
 def exclusive(path: Path, waiting: str = "") -> Iterator[None]:
-    """Hold a lock on a file that the system drops with the process; without `fcntl` (Windows) there is none.
+    """Hold a lock on a file that the system drops with the process.
 
     Args:
-        path: the lock's file; it is made where it is missing, and stays.
+        path: the lock's file; it is made where it is missing.
         waiting: said on stderr when another process holds the lock.
     """
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(path)
     try:
-        import fcntl
-    except ImportError:
+        lock.acquire(timeout=0)
+    except Timeout:
+        if waiting:
+            print(waiting, file=sys.stderr)
+        lock.acquire()
+    try:
         yield
-        return
-    with path.open("a") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if waiting:
-                print(waiting, file=sys.stderr)
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
+    finally:
+        lock.release()

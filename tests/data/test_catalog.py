@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,11 @@ import numpy as np
 import pytest
 
 from isoglot.cli.main import main
-from isoglot.data.benchmarks.catalog import catalog
-from isoglot.data.benchmarks.load import BENCHMARKS, load_benchmark
-from isoglot.records import Float32Array
+from isoglot.data.benchmarks.catalog import BENCHMARKS, NamedBenchmark, Request, catalog
+from isoglot.data.benchmarks.load import load_benchmark
+from isoglot.data.pairs.source import SOURCES
+from isoglot.errors import InputError
+from isoglot.records import Benchmark, Float32Array
 from tests.realdata import lareqa_dir
 
 DOCS = Path(__file__).parents[2] / "docs" / "benchmarks.md"
@@ -34,7 +37,8 @@ class Letters:
 
 
 def test_every_name_is_there() -> None:
-    assert {entry.name for entry in catalog()} == set(BENCHMARKS)
+    assert [entry.name for entry in catalog()] == ["faq", "xquad-r", "mlqa-r", "belebele", "miracl", "mr-tydi"]
+    assert {entry.name for entry in catalog()} == set(BENCHMARKS.names())
 
 
 def test_sizes_of_the_built_in_benchmark() -> None:
@@ -42,6 +46,36 @@ def test_sizes_of_the_built_in_benchmark() -> None:
     benchmark = load_benchmark("faq")
     assert (entry.queries, entry.passages) == (benchmark.n_queries, benchmark.n_documents)
     assert list(entry.languages) == benchmark.query_languages
+
+
+def test_another_benchmark_is_one_registration(capsys: pytest.CaptureFixture[str]) -> None:
+    def load(request: Request) -> Benchmark:
+        return replace(load_benchmark("faq", languages=request.languages), name="tiny")
+
+    entry = NamedBenchmark(
+        name="tiny",
+        languages=("de", "en"),
+        queries=144,
+        passages=624,
+        license="CC0-1.0",
+        source="here",
+        help="questions of a test",
+        load=load,
+        available=lambda _: "built in",
+    )
+    BENCHMARKS.register(entry)
+    try:
+        assert load_benchmark("tiny", languages=["de"]).query_languages == ["de"]
+        with pytest.raises(InputError, match="tiny has no paragraphs around its passages"):
+            load_benchmark("tiny", context="paragraph")
+        with pytest.raises(InputError, match=r"unknown benchmark 'tniy' \(did you mean 'tiny'"):
+            load_benchmark("tniy")
+        assert main(["data", "list"]) == 0
+        lines = capsys.readouterr().out.splitlines()
+        assert lines[8].split()[:4] == ["tiny", "2", "144", "624"], "after those of isoglot"
+        assert lines[-1] == "tiny: questions of a test; de en"
+    finally:
+        BENCHMARKS.remove("tiny")
 
 
 @pytest.mark.realdata
@@ -121,3 +155,10 @@ def test_folder_options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     plain = load_benchmark("mine", passage="text")
     assert list(plain.corpus["sw"].texts) == ["b"]
     assert plain.about["passage"] == "text"
+
+
+def test_the_table_of_sources_in_the_docs() -> None:
+    text = DOCS.with_name("pairs.md").read_text(encoding="utf-8")
+    rows = [line for line in text.splitlines() if line.startswith("| `")]
+    for name in SOURCES.names():
+        assert any(f"`{name}`" in row.split("|")[1] for row in rows), name

@@ -5,14 +5,24 @@ import re
 import subprocess
 import sys
 from collections import Counter, defaultdict
+from dataclasses import astuple
+from importlib.metadata import version
 
 import pytest
 
-from isoglot.data import facts
-from isoglot.data.facts import HELD_OUT, LANGUAGES, RELATIONS, Fact, distractors, generate_facts
-from isoglot.data.facts_templates import SEPARATORS, TEMPLATES, _names
-from isoglot.data.facts_templates._items import Item
-from isoglot.data.facts_templates._names import has_own_letter, name_of
+from isoglot.data.benchmarks.digest import benchmark_digest
+from isoglot.data.benchmarks.load import load_benchmark
+from isoglot.data.facts import generate as facts
+from isoglot.data.facts import names
+from isoglot.data.facts.generate import HELD_OUT, RELATIONS, Fact, distractors, generate_facts
+from isoglot.data.facts.names import has_own_letter, name_of
+from isoglot.data.facts.wordings import LANGUAGES, wording
+from isoglot.files import digest_strings
+
+BABEL = "2.19.0"
+# of the facts as the templates in Python worded them
+FACTS_DIGEST = "770e436f96c9f30a9e682d78a4ee892360e166d1acfc5d0bfa5aa748b615d060"
+FAQ_DIGEST = "0e9a74a797397fe3cdb442947030067396461a9711b65adb223b5f517b17f142"
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +78,7 @@ def test_a_subset_of_languages_changes_nothing_but_the_languages(training: list[
 
 def test_facts_are_the_same_in_a_fresh_process_with_other_hash_seeds(training: list[Fact]) -> None:
     code = (
-        "import hashlib; from isoglot.data.facts import generate_facts;"
+        "import hashlib; from isoglot.data.facts.generate import generate_facts;"
         "print(hashlib.sha256('\\n'.join(map(repr, generate_facts())).encode()).hexdigest())"
     )
     paths = ":".join(path for path in sys.path if path)
@@ -138,9 +148,9 @@ def test_texts_are_clean(training: list[Fact], held_out: list[Fact]) -> None:
 
 
 def test_all_templates_are_used(by_key: dict[tuple[str, str], Fact]) -> None:
-    for lang, relations in TEMPLATES.items():
-        for relation, sides in relations.items():
-            for field, templates in zip(("query", "passage"), sides, strict=True):
+    for lang in LANGUAGES:
+        for relation, sides in wording(lang).templates.items():
+            for field, templates in (("query", sides["queries"]), ("passage", sides.get("passages", ()))):
                 texts = [
                     getattr(fact, field) for fact in by_key.values() if (fact.lang, fact.relation) == (lang, relation)
                 ]
@@ -151,13 +161,27 @@ def test_all_templates_are_used(by_key: dict[tuple[str, str], Fact]) -> None:
 
 
 def test_templates_are_parallel_over_languages() -> None:
-    assert len(SEPARATORS) == len(TEMPLATES)
-    for lang, relations in TEMPLATES.items():
-        assert set(relations) == set(RELATIONS) | set(HELD_OUT), lang
-        for relation, (queries, passages) in relations.items():
-            assert len(queries) >= 2, (lang, relation)
-            assert len(set(queries)) == len(queries), (lang, relation)
-            assert len(passages) != 1, (lang, relation)
+    for lang in LANGUAGES:
+        assert set(wording(lang).separators) == {",", "."}
+        templates = wording(lang).templates
+        assert set(templates) == set(RELATIONS) | set(HELD_OUT), lang
+        for relation, sides in templates.items():
+            assert set(sides) == set(templates_of_english(relation)), (lang, relation)
+            assert len(sides["queries"]) >= 2, (lang, relation)
+            assert len(set(sides["queries"])) == len(sides["queries"]), (lang, relation)
+            assert len(sides.get("passages", ())) != 1, (lang, relation)
+
+
+def templates_of_english(relation: str) -> list[str]:
+    """Which of "queries" and "passages" a relation has."""
+    return list(wording("en").templates[relation])
+
+
+@pytest.mark.skipif(version("babel") != BABEL, reason=f"the digests are those of the names in Babel {BABEL}")
+def test_all_facts_are_those_of_the_first_release(training: list[Fact], held_out: list[Fact]) -> None:
+    assert len(training + held_out) == 59_972
+    assert digest_strings(text for fact in training + held_out for text in astuple(fact)) == FACTS_DIGEST
+    assert benchmark_digest(load_benchmark("faq")) == FAQ_DIGEST
 
 
 @pytest.mark.parametrize(
@@ -178,15 +202,15 @@ def test_a_missing_name_is_none() -> None:
 
 
 def test_a_name_in_a_foreign_script_counts_as_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(_names._CLDR_NAMES, "territory", lambda code, lang: "Switzerland")
+    monkeypatch.setitem(names._CLDR_NAMES, "territory", lambda code, lang: "Switzerland")
     assert name_of.__wrapped__("territory", "CH", "en") == "Switzerland"
     assert name_of.__wrapped__("territory", "CH", "ru") is None
 
 
 def test_an_item_that_repeats_another_is_dropped_in_all_languages(monkeypatch: pytest.MonkeyPatch) -> None:
-    slots = {"territory": "CH", "in_territory": "CH", "currency": "CHF"}
+    slots = {"territory": "CH", "currency": "CHF"}
     sources = {relation: lambda: iter(()) for relation in RELATIONS + HELD_OUT}
-    monkeypatch.setattr(facts, "SOURCES", {**sources, "currency-of": lambda: (Item(key, slots) for key in "ABCDEF")})
+    monkeypatch.setattr(facts, "SOURCES", {**sources, "currency-of": lambda: ((key, slots) for key in "ABCDEF")})
     (kept,) = facts._all_facts.__wrapped__()["currency-of"]
     assert {fact.id for fact in kept.values()} == {"currency-of/A"}
 

@@ -7,9 +7,10 @@ from collections import Counter
 
 import pytest
 
-from isoglot.data.benchmarks.faq import read_faq
 from isoglot.data.benchmarks.load import load_benchmark
-from isoglot.data.facts import LANGUAGES, generate_facts
+from isoglot.data.benchmarks.members.faq import read_faq
+from isoglot.data.facts.generate import generate_facts
+from isoglot.data.facts.wordings import LANGUAGES
 
 SCRIPTS = {"ar": "ARABIC", "el": "GREEK", "hi": "DEVANAGARI", "ru": "CYRILLIC", "th": "THAI", "zh": "CJK"}
 ROWS = list(read_faq())

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 from isoglot.data import hub
 from isoglot.data.benchmarks.load import load_benchmark
-from isoglot.data.hub import FLORES, belebele_languages, hub_file, hub_revision, load_belebele
+from isoglot.data.benchmarks.members.belebele import belebele_languages
+from isoglot.data.hub import hub_file, hub_revision
 from isoglot.errors import InputError
 from isoglot.evaluation.cells import make_rows
 from isoglot.retrieval.ranks import Ranks
@@ -59,8 +61,8 @@ def data(tmp_path: Path) -> Path:
 
 def test_codes() -> None:
     codes = belebele_languages()
-    assert len(FLORES) == len(codes) == 122
-    assert sorted(codes.values()) == sorted(FLORES)
+    assert len(codes) == len(set(codes.values())) == 122
+    assert all(re.fullmatch("[a-z]{3}_[A-Z][a-z]{3}", code) for code in codes.values())
     known = {"ar": "arb_Arab", "ar-Latn": "arb_Latn", "zh": "zho_Hans", "zh-Hant": "zho_Hant", "sw": "swh_Latn"}
     assert known.items() <= codes.items()
     assert {"ps": "pbt_Arab", "fa": "pes_Arab", "nb": "nob_Latn", "fil": "tgl_Latn"}.items() <= codes.items()
@@ -89,11 +91,11 @@ def test_passages_of_a_question_in_every_language(data: Path) -> None:
 
 
 def test_languages_are_read_alone(data: Path) -> None:
-    assert load_belebele(["hi-Latn"], data).query_languages == ["hi-Latn"]
+    assert load_benchmark("belebele", languages=["hi-Latn"], data_dir=data).query_languages == ["hi-Latn"]
     with pytest.raises(InputError, match="belebele has no language 'cy'"):
-        load_belebele(["cy"], data)
+        load_benchmark("belebele", languages=["cy"], data_dir=data)
     with pytest.raises(InputError, match=r"data/deu_Latn.jsonl .*cannot be reached; put deu_Latn.jsonl into belebele/"):
-        load_belebele(["en", "de"], data)
+        load_benchmark("belebele", languages=["en", "de"], data_dir=data)
     with pytest.raises(InputError, match="context 'paragraph' is for LAReQA"):
         load_benchmark("belebele", data_dir=data, context="paragraph")
 
@@ -111,11 +113,11 @@ def test_malformed(data: Path) -> None:
     for rows, message in cases:
         write(path, rows)
         with pytest.raises(InputError, match=message):
-            load_belebele(data_dir=data)
+            load_benchmark("belebele", data_dir=data)
     path.unlink()
     (data / "belebele" / "hin_Latn.parquet").write_bytes(b"no")
     with pytest.raises(InputError, match="not a Parquet file"):
-        load_belebele(data_dir=data)
+        load_benchmark("belebele", data_dir=data)
 
 
 def test_files_from_the_hub(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -129,7 +131,7 @@ def test_files_from_the_hub(data: Path, tmp_path: Path, monkeypatch: pytest.Monk
         return str(snapshot / path)
 
     monkeypatch.setattr("huggingface_hub.hf_hub_download", download)
-    benchmark = load_belebele(["de", "en"], data)
+    benchmark = load_benchmark("belebele", languages=["de", "en"], data_dir=data)
     assert asked == [("facebook/belebele", "data/deu_Latn.jsonl", "dataset")]
     assert benchmark.about["revision"] == "facebook/belebele@0123abc"
     assert hub_revision("a/b", Path("/tmp/x.jsonl")) == {}

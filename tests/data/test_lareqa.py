@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from isoglot.data import download
+from isoglot.data import lareqa
 from isoglot.data.benchmarks.load import load_benchmark
 from isoglot.data.lareqa import find_lareqa, read_lareqa, read_lareqa_file
 from isoglot.errors import InputError
@@ -170,9 +170,9 @@ def test_no_network_names_both_ways_out(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.delenv("ISOGLOT_DATA", raising=False)
     monkeypatch.setenv("ISOGLOT_CACHE", str(tmp_path))
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    source = download.LAREQA["xquad-r"]
+    source = lareqa.LAREQA["xquad-r"]
     # nothing listens on port 9 (discard) of this machine
-    monkeypatch.setitem(download.LAREQA, "xquad-r", source._replace(url="http://127.0.0.1:9/xquad-r"))
+    monkeypatch.setitem(lareqa.LAREQA, "xquad-r", source._replace(url="http://127.0.0.1:9/xquad-r"))
     with pytest.raises(InputError, match=r"ISOGLOT_DATA.*--data-dir") as caught:
         load_benchmark("xquad-r")
     assert "\n" not in str(caught.value)
@@ -191,11 +191,11 @@ def test_a_changed_download_is_refused(tmp_path: Path, monkeypatch: pytest.Monke
     handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path / "web"))
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         Thread(target=server.serve_forever, daemon=True).start()
-        source = download.LAREQA["xquad-r"]
+        source = lareqa.LAREQA["xquad-r"]
         url = f"http://127.0.0.1:{server.server_port}"
-        monkeypatch.setitem(download.LAREQA, "xquad-r", source._replace(url=url))
+        monkeypatch.setitem(lareqa.LAREQA, "xquad-r", source._replace(url=url))
         with pytest.raises(InputError, match=r"ar.json is not the file that isoglot knows"):
-            download.download_lareqa("xquad-r")
+            lareqa.download_lareqa("xquad-r")
         server.shutdown()
     assert not (tmp_path / "cache" / "lareqa" / "xquad-r" / "ar.json").exists()
 
@@ -238,4 +238,4 @@ def test_pinned_digests_are_those_of_the_files(name: str) -> None:
     from isoglot.files import digest_file
 
     folder = lareqa_dir(name)
-    assert {path.stem: digest_file(path) for path in folder.glob("*.json")} == download.LAREQA[name].sha256
+    assert {path.stem: digest_file(path) for path in folder.glob("*.json")} == lareqa.LAREQA[name].sha256

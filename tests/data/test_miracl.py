@@ -13,9 +13,11 @@ import numpy as np
 import pytest
 
 from isoglot.data.benchmarks.load import load_benchmark
-from isoglot.data.benchmarks.miracl import LAYOUTS, MIRACL, languages_here
+from isoglot.data.benchmarks.mapped import Mapped, View, map_corpus
+from isoglot.data.benchmarks.members.miracl import MIRACL
+from isoglot.data.benchmarks.members.mr_tydi import MR_TYDI
 from isoglot.data.benchmarks.qrels import JudgedBenchmark, judged_documents
-from isoglot.data.jsonl import Mapped, View, map_corpus
+from isoglot.data.benchmarks.wikipedia import languages_here
 from isoglot.errors import InputError
 from isoglot.evaluation.evaluate import evaluate
 from isoglot.files import cache_dir
@@ -129,7 +131,7 @@ def test_malformed_files(data: Path) -> None:
         (shard, gzip.compress(b'{"docid": "1"}\n'), r"docs-2.jsonl.gz:1: expected text in 'docid'"),
         (shard, gzip.compress(b'{"docid": "7#0", "text": "a"}\n[1]\n'), r"docs-2.jsonl.gz:2: expected an object"),
         (shard, good[:-12], r"not a complete gzip file"),
-        (shard, gzip.compress(b'{"docid": "9#2", "text": "a"}\n'), r"'9#2' is there twice \(passages 1 and 2\)"),
+        (shard, gzip.compress(b'{"docid": "9#2", "text": "a"}\n'), r"'9#2' occurs twice \(passages 1 and 2\)"),
         (home / "topics.miracl-v1.0-sw-dev.tsv", b"6 no tab\n", r"sw-dev.tsv:1: expected a query id, a tab"),
         (home / "topics.miracl-v1.0-sw-dev.tsv", b"6\ta\n6\tb\n", r"sw-dev.tsv:2: query id '6' is already on line 1"),
         (home / "qrels.miracl-v1.0-sw-dev.tsv", b"9 Q0 7#0 1\n", r"sw-dev.tsv:1: query '9' is not among the topics"),
@@ -186,10 +188,13 @@ def test_the_arrow_file_is_built_once(tmp_path: Path) -> None:
 
 
 def test_layouts() -> None:
-    for layout in LAYOUTS.values():
-        assert set(layout.names) == set(layout.shards) == set(layout.queries) == set(layout.passages)
     # Zhang et al. 2023, Table 3: 13,495 dev queries and 106,332,152 passages
-    assert (sum(MIRACL.queries.values()), sum(MIRACL.passages.values())) == (13_495, 106_332_152)
+    assert (len(MIRACL.languages), MIRACL.n_queries, MIRACL.n_passages) == (18, 13_495, 106_332_152)
+    assert MIRACL.languages["sw"] == ("sw", 1, 482, 131_924)
+    assert MIRACL.languages["en"].shards == 66
+    # Zhang et al. 2021, Table 1: 58,043,326 passages in eleven languages
+    assert (len(MR_TYDI.languages), MR_TYDI.n_queries, MR_TYDI.n_passages) == (11, 8_661, 58_043_326)
+    assert MR_TYDI.languages["sw"].name == "swahili"
 
 
 def generator() -> ModuleType:
@@ -223,7 +228,7 @@ def test_the_four_languages_end_to_end(tmp_path: Path, monkeypatch: pytest.Monke
     work = made.generate(tmp_path / "work", languages, 12_000, 0)
     benchmark = load_benchmark("miracl", languages=languages, data_dir=work)
     assert {lang: len(texts) for lang, texts in benchmark.queries.items()} == {
-        lang: MIRACL.queries[lang] for lang in languages
+        lang: MIRACL.languages[lang].queries for lang in languages
     }
     assert benchmark.n_documents == 12_000
     # distinct docids per language in the qrels files, and rows with grade 1

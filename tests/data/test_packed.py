@@ -14,9 +14,9 @@ import pytest
 
 from isoglot.batching.plan import BatchPlan, PlanSettings
 from isoglot.cli.main import main
+from isoglot.data.groups import first_rows, group_pairs
 from isoglot.data.pairs import packing
 from isoglot.data.pairs.check import check_pairs
-from isoglot.data.pairs.grouping import first_rows, group_pairs
 from isoglot.data.pairs.packed import PackedTable, open_packed
 from isoglot.data.pairs.packing import pack_pairs
 from isoglot.data.pairs.table import SCHEMA, PairTable, load_pairs
@@ -152,7 +152,7 @@ def test_packed_pairs_are_a_source_like_a_file(tmp_path: Path) -> None:
     pack_pairs([tmp_path / "packed"], tmp_path / "english", languages=["en"])
     assert load_pairs(tmp_path / "english").digest == english.digest
     counted = check_pairs([str(tmp_path / "packed")])
-    assert counted.rows == check_pairs([str(one)]).rows
+    assert counted.sources == check_pairs([str(one)]).sources
     assert not counted.problems
 
 

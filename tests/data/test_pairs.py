@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +15,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from isoglot.cli.main import main
 from isoglot.data.languages import language
 from isoglot.data.pairs.check import check_pairs
 from isoglot.data.pairs.index import build_index
+from isoglot.data.pairs.packing import pack_pairs
+from isoglot.data.pairs.source import SOURCES, Item, Scheme
 from isoglot.data.pairs.table import PairTable, load_pairs
 from isoglot.errors import InputError
 from isoglot.records import PairRow
@@ -68,6 +73,15 @@ def test_languages_filter_and_sources_stack(tmp_path: Path) -> None:
     assert table.languages == ("en",)
     assert table.index.sources == ("one", "two")
     assert table.index.n_pairs == 4, "the same id in two sources is two pairs"
+
+
+def test_a_file_that_is_named_twice_has_duplicate_rows(tmp_path: Path) -> None:
+    path = write(tmp_path / "p.jsonl", ROWS)
+    with pytest.raises(
+        InputError, match=rf"{path}:1: duplicate row: id '1' in 'en' of source 'p' is already at {path}:1"
+    ):
+        load_pairs([path, path])
+    assert len(check_pairs([str(path), str(path)]).problems) == len(ROWS)
 
 
 @pytest.mark.parametrize(
@@ -127,11 +141,54 @@ def test_split_keeps_groups_together_and_loses_nothing() -> None:
 
 def test_check_reports_figures(tmp_path: Path) -> None:
     report = check_pairs([str(write(tmp_path / "p.jsonl", [*ROWS, {**ROWS[2], "id": "3"}]))])
-    assert report.pairs == {"p": 3}
-    assert dict(report.rows["p"]) == {"en": 3, "de": 1}
-    assert dict(report.parallel["p"]) == {2: 1, 1: 2}
-    assert report.repeated["p"] == {"query": 1, "passage": 1}
-    assert report.largest_group["p"] == 2
-    assert report.negatives["p"] == 2 - 1
+    assert list(report.sources) == ["p"]
+    source = report.sources["p"]
+    assert source.pairs == 3
+    assert source.rows == {"en": 3, "de": 1}
+    assert source.pairs_in_k_languages == {2: 1, 1: 2}
+    assert source.repeated_texts == {"query": 1, "passage": 1}
+    assert source.largest_group == 2
+    assert source.rows_with_negatives == 2 - 1
     # "a mouse" twice, 'the "cat"' once
     assert report.lengths["en"]["passage"][0] == pytest.approx((7 + 7 + 9) / 3, abs=0.05)
+
+
+def test_the_list_of_sources(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["data", "sources", "--json"]) == 0
+    rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
+    assert {"files", "packed", "facts", "lareqa", "mmarco", "nq", "mr-tydi"} <= set(rows)
+    assert rows["facts"]["form"] == "facts: or facts:en,de"
+    assert all(row["help"] and row["form"] for row in rows.values())
+    assert main(["data", "sources"]) == 0
+    out = capsys.readouterr().out
+    assert all(row["help"] in out for row in rows.values())
+
+
+def test_another_source_is_one_class(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    class Numbers(Scheme):
+        """So many numbers, in words of no language."""
+
+        name = "numbers"
+        form = "numbers:N"
+
+        def read(self, spec: str, data_dir: Path | None) -> Iterator[Item]:
+            for number in range(int(spec.partition(":")[2])):
+                yield PairRow("numbers", str(number), "en", f"q{number}", f"p{number}"), spec, number + 1
+
+    SOURCES.register(Numbers())
+    try:
+        assert len(load_pairs("numbers:5")) == 5
+        pack_pairs(["numbers:5"], tmp_path / "packed")
+        assert load_pairs(tmp_path / "packed").digest == load_pairs("numbers:5").digest
+        assert main(["data", "check", "numbers:3"]) == 0
+        assert re.search(r"^numbers +3 +3$", capsys.readouterr().out, re.MULTILINE)
+        assert main(["data", "sources"]) == 0
+        assert "So many numbers" in capsys.readouterr().out
+        for command in ("train", "plan", "data check", "data pack", "data audit"):
+            with pytest.raises(SystemExit):
+                main([*command.split(), "--help"])
+            assert "numbers:N" in capsys.readouterr().out, command
+        with pytest.raises(InputError, match=r"none\.jsonl: no such file .*numbers:N"):
+            load_pairs(tmp_path / "none.jsonl")
+    finally:
+        SOURCES.remove("numbers")

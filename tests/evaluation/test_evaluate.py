@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from isoglot.data.benchmarks.digest import benchmark_digest
 from isoglot.data.benchmarks.load import load_benchmark
 from isoglot.data.benchmarks.qrels import Judgments, make_benchmark
 from isoglot.errors import InputError
-from isoglot.evaluation.digests import benchmark_digest, model_digest
+from isoglot.evaluation.digests import model_digest
 from isoglot.evaluation.evaluate import evaluate
 from isoglot.evaluation.report import format_comparison, format_table
 from isoglot.evaluation.results import load_result

@@ -6,20 +6,17 @@ import re
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import yaml
 
 from isoglot.errors import InputError
 from isoglot.settings import to_dict
-from isoglot.study.pairs import take_share
 from isoglot.study.read_spec import load_spec, parse_spec
 from isoglot.study.runs import Run, evaluation_digests, runs_of, stages_of, weights_digests
 from isoglot.study.selection import trial_stage
 from isoglot.study.spec import StudySpec
 from isoglot.study.stages.train import Train
 from isoglot.training.settings import TrainSettings
-from tests.training.tiny import pair_table
 
 
 def plain(**more: Any) -> dict[str, Any]:
@@ -290,20 +287,3 @@ def test_the_spec_of_the_documentation_is_one() -> None:
     assert named["lsar"] == ["debias"]
     assert named["hybrid-lsar"] == ["train", "debias"]
     assert len(runs_of(spec)) == 2 + 3 * (4 + 3)
-
-
-def test_a_smaller_share_is_part_of_a_larger_one() -> None:
-    table = pair_table(40)
-    held: list[set[str]] = []
-    for amount in (0.1, 0.25, 0.5, 1.0):
-        part = take_share(table, amount, 0)
-        ids = set(part.table.column("id").to_pylist())
-        assert len(part) == 3 * len(ids), "a pair is taken in all its languages"
-        groups = table.index.group
-        inside = np.array([str(number) in ids for number in range(40)])
-        assert all(inside[groups == group].all() or not inside[groups == group].any() for group in set(groups.tolist()))
-        held.append(ids)
-    assert held[0] < held[1] < held[2] < held[3]
-    assert abs(len(held[2]) - 20) <= 4
-    other = set(take_share(table, 0.25, 1).table.column("id").to_pylist())
-    assert other != held[1]

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from isoglot.cli.common import PAIRS_HELP, add_data_dir, print_json
+from isoglot.cli.common import add_context, add_data_dir, pairs_help, print_json
 
 
 def add(commands: Any) -> None:
@@ -20,14 +20,12 @@ def add(commands: Any) -> None:
         "Needs the extra study (datasketch).",
         epilog="example: isoglot data audit lareqa:mlqa-r --against xquad-r faq",
     )
-    command.add_argument("pairs", nargs="+", metavar="PAIRS", help=PAIRS_HELP)
+    command.add_argument("pairs", nargs="+", metavar="PAIRS", help=pairs_help())
     command.add_argument(
         "--against", nargs="+", required=True, metavar="BENCHMARK", help="names (isoglot data list) or folders"
     )
     command.add_argument("--languages", nargs="+", metavar="L", help="of the pairs only (default: all)")
-    command.add_argument(
-        "--context", choices=["sentence", "paragraph"], default="sentence", help="of xquad-r and mlqa-r, as in evaluate"
-    )
+    add_context(command)
     command.add_argument("--json", action="store_true", help="print the whole audit as JSON")
     command.add_argument("--output", type=Path, metavar="FILE", help="write it there as JSON")
     command.add_argument("--quiet", action="store_true", help="no progress bar")
@@ -38,6 +36,7 @@ def add(commands: Any) -> None:
 def _run(options: argparse.Namespace) -> int:
     from isoglot.data.audit.report import format_audit
     from isoglot.data.audit.run import run_audit
+    from isoglot.data.benchmarks.catalog import BENCHMARKS
     from isoglot.data.benchmarks.load import load_benchmark
     from isoglot.data.pairs.table import load_pairs
     from isoglot.errors import InputError
@@ -45,13 +44,10 @@ def _run(options: argparse.Namespace) -> int:
 
     if options.output and options.output.is_dir():
         raise InputError(f"--output {options.output}: is a folder; expected the name of a JSON file")
-    benchmarks = [
-        # LAReQA alone has paragraphs around its passages
-        load_benchmark(
-            name, context=options.context if name in ("xquad-r", "mlqa-r") else "sentence", data_dir=options.data_dir
-        )
-        for name in options.against
-    ]
+    benchmarks = []
+    for name in options.against:
+        more = {"context": options.context} if name in BENCHMARKS and BENCHMARKS[name].has_paragraphs else {}
+        benchmarks.append(load_benchmark(name, data_dir=options.data_dir, **more))
     pairs = load_pairs(options.pairs, languages=options.languages, data_dir=options.data_dir)
     audit = run_audit([(", ".join(options.pairs), pairs, benchmarks)], progress=not options.quiet)
     if options.output:

@@ -10,11 +10,27 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-PAIRS_HELP = (
-    "files (.jsonl .csv .tsv .parquet, also .gz) with id, lang, query, passage [passage_id, negatives, source]; "
-    "facts: or facts:en,de (built in); lareqa:DIR, lareqa:xquad-r, lareqa:mlqa-r (answer sentences); lareqa-paragraphs:DIR; "
-    "a folder of isoglot data pack; mmarco:hub, mmarco:DIR and other public sets (docs/study.md)"
-)
+
+class _Later(str):
+    """Help that is made when argparse shows it (it fills every help text by `%`): registries are not read for nothing."""
+
+    make: Callable[[], str]
+
+    def __mod__(self, _: Any) -> str:
+        return self.make()
+
+
+def pairs_help() -> str:
+    """What a source of pairs may be."""
+
+    def make() -> str:
+        from isoglot.data.pairs.source import SOURCES
+
+        return f"{'; '.join(source.form for source in SOURCES)} (isoglot data sources says more)"
+
+    text = _Later("sources of pairs")
+    text.make = make
+    return text
 
 
 class LazyParser(argparse.ArgumentParser):
@@ -42,6 +58,16 @@ def add_data_dir(command: argparse._ActionsContainer) -> None:
         type=Path,
         metavar="DIR",
         help="folder with the benchmarks' files (default: $ISOGLOT_DATA, then a download); see docs/benchmarks.md",
+    )
+
+
+def add_context(command: argparse._ActionsContainer) -> None:
+    """The option that says what is encoded of a passage inside a paragraph."""
+    command.add_argument(
+        "--context",
+        choices=["sentence", "paragraph"],
+        default="sentence",
+        help="of benchmarks with paragraphs around their passages, as in evaluate",
     )
 
 

@@ -8,19 +8,22 @@ from pathlib import Path
 from typing import Any
 
 from isoglot.cli import audit
-from isoglot.cli.common import PAIRS_HELP, add_data_dir, print_json
+from isoglot.cli.common import add_context, add_data_dir, pairs_help, print_json
 
 
 def add(commands: Any) -> None:
     """Add the command to the parser."""
     top = commands.add_parser(
-        "data", help="check parallel pairs, list benchmarks", description="Look at parallel pairs and benchmarks."
+        "data",
+        help="check parallel pairs, list sources and benchmarks",
+        description="Look at parallel pairs and benchmarks.",
     )
     inner = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_check(inner)
     _add_pack(inner)
     audit.add(inner)
     _add_list(inner)
+    _add_sources(inner)
     _add_texts(inner)
 
 
@@ -31,7 +34,7 @@ def _add_check(inner: Any) -> None:
         description="Read pairs to their end and report: counts per language and source, parallelism, duplicates, lengths, and "
         "every malformed line with file and line. Exit code 1 if there is a malformed line.",
     )
-    check.add_argument("pairs", nargs="+", metavar="PAIRS", help=PAIRS_HELP)
+    check.add_argument("pairs", nargs="+", metavar="PAIRS", help=pairs_help())
     check.add_argument("--json", action="store_true", help="print the report as JSON")
     add_data_dir(check)
     check.set_defaults(run=_check)
@@ -44,7 +47,7 @@ def _add_pack(inner: Any) -> None:
         description="Write parallel pairs, their index and the order of their batches into a folder that `isoglot train`, "
         "`isoglot plan` and load_pairs open by memory-mapping. The batches are those of the same pairs in memory.",
     )
-    pack.add_argument("pairs", nargs="+", metavar="PAIRS", help=PAIRS_HELP)
+    pack.add_argument("pairs", nargs="+", metavar="PAIRS", help=pairs_help())
     pack.add_argument("--output", required=True, metavar="DIR", help="the folder to write")
     pack.add_argument("--languages", nargs="+", metavar="L", help="keep these languages only (default: all)")
     pack.add_argument("--overwrite", action="store_true", help="replace packed pairs that are at --output")
@@ -65,6 +68,16 @@ def _add_list(inner: Any) -> None:
     shown.set_defaults(run=_list)
 
 
+def _add_sources(inner: Any) -> None:
+    shown = inner.add_parser(
+        "sources",
+        help="where pairs can come from",
+        description="Show what PAIRS may be in every command: how it is written, and what it gives.",
+    )
+    shown.add_argument("--json", action="store_true", help="print the list as JSON")
+    shown.set_defaults(run=_sources)
+
+
 def _add_texts(inner: Any) -> None:
     texts = inner.add_parser(
         "texts",
@@ -76,9 +89,7 @@ def _add_texts(inner: Any) -> None:
     texts.add_argument("benchmark", metavar="BENCHMARK", help="a name (isoglot data list) or a folder")
     texts.add_argument("output", type=Path, metavar="DIR", help="where to")
     texts.add_argument("--languages", nargs="+", metavar="L", help="of these only (default: all)")
-    texts.add_argument(
-        "--context", choices=["sentence", "paragraph"], default="sentence", help="of xquad-r and mlqa-r, as in evaluate"
-    )
+    add_context(texts)
     add_data_dir(texts)
     texts.set_defaults(run=_texts)
 
@@ -102,7 +113,7 @@ def _check(options: argparse.Namespace) -> int:
     from isoglot.errors import InputError
 
     report = check_pairs(options.pairs, options.data_dir)
-    if not report.rows and not report.problems:
+    if not report.sources and not report.problems:
         raise InputError(f"{', '.join(options.pairs)}: no rows")
     if options.json:
         print_json(report.to_dict())
@@ -144,4 +155,15 @@ def _list(options: argparse.Namespace) -> int:
         print_json(rows)
     else:
         print(format_catalog(rows))
+    return 0
+
+
+def _sources(options: argparse.Namespace) -> int:
+    from tabulate import tabulate
+
+    from isoglot.data.pairs.source import SOURCES
+
+    help_of = SOURCES.help()
+    rows = [{"name": source.name, "form": source.form, "help": help_of[source.name]} for source in SOURCES]
+    print_json(rows) if options.json else print(tabulate(rows, headers="keys"))
     return 0

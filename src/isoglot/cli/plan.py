@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from isoglot.cli.common import PAIRS_HELP, add_data_dir, print_json
+from isoglot.cli.common import pairs_help, add_data_dir, print_json
 
 
 def add(commands: Any) -> None:
@@ -23,7 +23,7 @@ def _fill(plan: argparse.ArgumentParser) -> None:
     from isoglot.batching.plan import PlanSettings
     from isoglot.cli.options import add_settings
 
-    plan.add_argument("--pairs", nargs="+", required=True, metavar="P", help=PAIRS_HELP)
+    plan.add_argument("--pairs", nargs="+", required=True, metavar="P", help=pairs_help())
     plan.add_argument("--languages", nargs="+", metavar="L", default=None, help="training languages (default: all)")
     add_settings(plan, PlanSettings)
     plan.add_argument("--steps", type=int, default=200, metavar="N", help="steps to count over (default 200)")

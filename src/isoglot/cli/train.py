@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from isoglot.cli.common import PAIRS_HELP, add_data_dir, in_all, print_json
+from isoglot.cli.common import pairs_help, add_data_dir, in_all, print_json
 
 if TYPE_CHECKING:
     from isoglot.training.settings import TrainSettings
@@ -34,7 +34,7 @@ def _fill(train: argparse.ArgumentParser) -> None:
     absent = argparse.SUPPRESS
     train.add_argument("words", nargs="*", metavar="key=value", help="any setting by name")
     train.add_argument("--config", type=Path, metavar="FILE", help="YAML file of settings")
-    train.add_argument("--pairs", nargs="+", metavar="P", default=absent, help=PAIRS_HELP)
+    train.add_argument("--pairs", nargs="+", metavar="P", default=absent, help=pairs_help())
     length = train.add_mutually_exclusive_group()
     add_settings(length, TrainSettings, ("steps", "epochs"))
     add_settings(train, TrainSettings, leave_out=("pairs", "steps", "epochs"))

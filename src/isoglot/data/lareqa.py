@@ -1,4 +1,4 @@
-"""LAReQA (Roy et al. 2020, arXiv 2004.05484): questions whose candidates are all sentences of all paragraphs.
+"""LAReQA's files (Roy et al. 2020, arXiv 2004.05484): questions whose candidates are all sentences of all paragraphs.
 
 One `<lang>.json` per language in SQuAD's layout; every paragraph has besides `sentences` and their `sentence_breaks`
 ([start, end) in characters of `context`). A question's id is the same in every language it exists in.
@@ -6,22 +6,30 @@ One `<lang>.json` per language in SQuAD's layout; every paragraph has besides `s
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
-import numpy as np
-
-from isoglot.data.benchmarks.qrels import Judgments, make_benchmark
-from isoglot.data.download import LAREQA, download_lareqa
+from isoglot.data.hub import data_roots
 from isoglot.data.languages import language
+from isoglot.data.readers import yaml_data
 from isoglot.errors import InputError, unknown
-from isoglot.files import read_json
-from isoglot.records import Benchmark, Texts
+from isoglot.files import cache_dir, read_json
 
 Context = Literal["sentence", "paragraph"]
+# (seconds to connect, seconds between two bytes): a machine without a network must say so at once
+_TIMEOUT = (5.0, 60.0)
+
+
+class Source(NamedTuple):
+    """Where the `<lang>.json` files of one benchmark lie, and what they must be: SHA-256 by language."""
+
+    url: str
+    license: str
+    sha256: dict[str, str]
+
+
+LAREQA = {name: Source(**source) for name, source in yaml_data(Path(__file__).with_name("lareqa.yaml")).items()}
 
 
 @dataclass(frozen=True)
@@ -60,13 +68,16 @@ def read_lareqa_file(path: str | Path) -> list[LareqaParagraph]:
     value = read_json(path)
     paragraphs = []
     for a, article in enumerate(_get(value, "data", list, path, "")):
-        where = f"data[{a}]."
-        title = str(article.get("title", "")) if isinstance(article, dict) else ""
-        for p, paragraph in enumerate(_get(article, "paragraphs", list, path, where)):
-            paragraphs.append(_paragraph(paragraph, a, p, title, path, f"{where}paragraphs[{p}]."))
+        for p, paragraph in enumerate(_get(article, "paragraphs", list, path, f"data[{a}].")):
+            title = str(article.get("title", ""))
+            paragraphs.append(_paragraph(paragraph, a, p, title, path, f"data[{a}].paragraphs[{p}]."))
     if not any(paragraph.questions for paragraph in paragraphs):
         raise InputError(f"{path}: no question in it; expected LAReQA's JSON (SQuAD's layout with sentences)")
-    _check_ids(paragraphs, path)
+    seen: set[str] = set()
+    for question in (question for paragraph in paragraphs for question in paragraph.questions):
+        if question.id in seen:
+            raise InputError(f"{path}: question id '{question.id}' occurs twice; ids are unique within a language")
+        seen.add(question.id)
     return paragraphs
 
 
@@ -76,10 +87,12 @@ def read_lareqa(directory: str | Path) -> dict[str, list[LareqaParagraph]]:
     Raises:
         InputError: no such files, a file name that is no language, a malformed file.
     """
-    files = _language_files(Path(directory))
+    if not Path(directory).is_dir():
+        raise InputError(f"{directory}: no such directory")
+    files = sorted((language(path.stem), path) for path in Path(directory).glob("*.json"))
     if not files:
         raise InputError(f"{directory}: no <lang>.json in it (en.json, de.json, ... in LAReQA's layout)")
-    return {lang: read_lareqa_file(path) for lang, path in files.items()}
+    return {lang: read_lareqa_file(path) for lang, path in files}
 
 
 def find_lareqa(name_or_dir: str, data_dir: str | Path | None = None) -> Path:
@@ -96,103 +109,61 @@ def find_lareqa(name_or_dir: str, data_dir: str | Path | None = None) -> Path:
             problem = unknown("LAReQA benchmark", name_or_dir, LAREQA)
             raise InputError(f"{problem}; or a directory with <lang>.json files")
         return Path(name_or_dir)
+    if found := local_lareqa(name_or_dir, data_dir):
+        return found
     if data_dir is not None:
-        base = Path(data_dir)
-        homes = [base / name_or_dir, base / "lareqa" / name_or_dir, base]
-        for home in homes:
-            if _has_files(home, name_or_dir):
-                return home
         raise InputError(
-            f"{base}: does not hold {name_or_dir}; expected {name_or_dir}/<lang>.json or the files "
+            f"{data_dir}: does not hold {name_or_dir}; expected {name_or_dir}/<lang>.json or the files "
             f"{', '.join(f'{lang}.json' for lang in LAREQA[name_or_dir].sha256)} and no other .json"
         )
-    if root := os.environ.get("ISOGLOT_DATA"):
-        home = Path(root) / "lareqa" / name_or_dir
-        if _has_files(home, name_or_dir):
-            return home
     return download_lareqa(name_or_dir)
 
 
-def load_lareqa(name: str, data_dir: str | Path | None = None, context: Context = "sentence") -> Benchmark:
-    """XQuAD-R or MLQA-R as a benchmark.
+def local_lareqa(name: str, data_dir: str | Path | None) -> Path | None:
+    """The directory of a benchmark in `data_dir` or, where that is None, in `$ISOGLOT_DATA`."""
+    inside: tuple[str, ...] = (name, f"lareqa/{name}", "") if data_dir is not None else (f"lareqa/{name}",)
+    folders = (root / path for root in data_roots(data_dir)[:1] for path in inside)
+    return next((folder for folder in folders if is_complete(folder, name)), None)
 
-    A candidate is every sentence of every paragraph. The relevant candidates of a question are its gold sentences in
-    every language where the question exists. With `context="paragraph"` the text of a candidate is the sentence, a line
-    break and its paragraph: LAReQA's own models encode a sentence together with that context.
+
+def is_complete(folder: Path, name: str) -> bool:
+    """Whether `folder` holds exactly this benchmark's files (XQuAD-R has every language of MLQA-R: more is wrong too)."""
+    return {path.stem for path in folder.glob("*.json")} == set(LAREQA[name].sha256)
+
+
+def lareqa_cache(name: str) -> Path:
+    """Where a benchmark is downloaded to."""
+    return cache_dir() / "lareqa" / name
+
+
+def download_lareqa(name: str) -> Path:
+    """The directory with the benchmark's `<lang>.json`, fetched into the cache where it is not there yet.
 
     Raises:
-        InputError: see `find_lareqa` and `read_lareqa_file`.
+        InputError: no network, or a file whose SHA-256 is not the pinned one.
     """
-    if context not in ("sentence", "paragraph"):
-        raise unknown("context", context, ("sentence", "paragraph"))
-    content = read_lareqa(find_lareqa(name, data_dir))
-    queries, corpus = {}, {}
-    for lang, paragraphs in content.items():
-        questions = [question for paragraph in paragraphs for question in paragraph.questions]
-        queries[lang] = Texts([q.id for q in questions], [q.question for q in questions])
-        corpus[lang] = Texts(
-            [f"{lang}:{p.article}:{p.paragraph}:{s}" for p in paragraphs for s in range(len(p.sentences))],
-            [f"{s}\n{p.context}" if context == "paragraph" else s for p in paragraphs for s in p.sentences],
-        )
-    source = LAREQA.get(name)
-    about: dict[str, str] = {"context": context}
-    if source:
-        about |= {"license": source.license, "source": source.url}
-    return make_benchmark(name, queries, corpus, _judgments(content), _groups(content), about)
+    import pooch
 
-
-def _judgments(content: Mapping[str, Sequence[LareqaParagraph]]) -> Judgments:
-    """Every (query, gold sentence of that id in any language) as pooled numbers."""
-    gold: dict[str, list[int]] = {}
-    ids: list[str] = []
-    first = 0
-    for paragraphs in content.values():
-        for paragraph in paragraphs:
-            for question in paragraph.questions:
-                ids.append(question.id)
-                gold.setdefault(question.id, []).extend(first + s for s in question.gold)
-            first += len(paragraph.sentences)
-    query_numbers = np.repeat(np.arange(len(ids)), [len(gold[key]) for key in ids])
-    documents = np.array([document for key in ids for document in gold[key]], dtype=np.int64)
-    return Judgments(query_numbers.astype(np.int64), documents, np.ones(len(documents)))
-
-
-def _groups(content: Mapping[str, Sequence[LareqaParagraph]]) -> list[str]:
-    """Per pooled query, the name of the set of paragraphs it shares with others.
-
-    Paragraphs (of any language) that hold the same question are one group, and so are all questions over one paragraph:
-    connected components. A group is called after its first paragraph.
-    """
-    from scipy.sparse import coo_matrix
-    from scipy.sparse.csgraph import connected_components
-
-    names: list[str] = []
-    holder: list[int] = []
-    numbers: dict[str, int] = {}
-    question: list[int] = []
-    for lang, paragraphs in content.items():
-        for paragraph in paragraphs:
-            for item in paragraph.questions:
-                holder.append(len(names))
-                question.append(numbers.setdefault(item.id, len(numbers)))
-            names.append(f"{lang}:{paragraph.article}:{paragraph.paragraph}")
-    size = len(names) + len(numbers)
-    edges = (np.ones(len(holder)), (np.array(holder), np.array(question) + len(names)))
-    _, component = connected_components(coo_matrix(edges, shape=(size, size)), directed=False)
-    _, first = np.unique(component[: len(names)], return_index=True)
-    called = dict(zip(component[first].tolist(), (names[i] for i in first.tolist()), strict=True))
-    return [called[number] for number in component[holder].tolist()]
-
-
-def _language_files(directory: Path) -> dict[str, Path]:
-    if not directory.is_dir():
-        raise InputError(f"{directory}: no such directory")
-    return dict(sorted((language(path.stem), path) for path in directory.glob("*.json")))
-
-
-def _has_files(home: Path, name: str) -> bool:
-    """Whether `home` holds exactly this benchmark's files (XQuAD-R has every language of MLQA-R: more is wrong too)."""
-    return {path.stem for path in home.glob("*.json")} == set(LAREQA[name].sha256)
+    pooch.get_logger().setLevel("WARNING")
+    for lang, sha256 in LAREQA[name].sha256.items():
+        url = f"{LAREQA[name].url}/{lang}.json"
+        try:
+            pooch.retrieve(
+                url=url,
+                known_hash=f"sha256:{sha256}",
+                fname=f"{lang}.json",
+                path=lareqa_cache(name),
+                downloader=pooch.HTTPDownloader(timeout=_TIMEOUT),
+            )
+        except ValueError as error:
+            problem = str(error).partition("\n")[0] or "ValueError"
+            raise InputError(f"{url} is not the file that isoglot knows: {problem}") from None
+        except Exception as error:  # requests, urllib3 and OSError share no narrower base
+            raise InputError(
+                f"{name} could not be downloaded ({type(error).__name__} for {url}); without a network, set "
+                f"ISOGLOT_DATA to a folder that holds lareqa/{name}/<lang>.json, or name one by --data-dir"
+            ) from None
+    return lareqa_cache(name)
 
 
 def _paragraph(value: Any, article: int, number: int, title: str, path: Path, where: str) -> LareqaParagraph:
@@ -207,20 +178,30 @@ def _paragraph(value: Any, article: int, number: int, title: str, path: Path, wh
         if not (isinstance(pair, list) and len(pair) == 2 and all(isinstance(end, int) for end in pair)):
             raise InputError(f"{path}: {where}sentence_breaks[{s}] is {pair!r}; expected [start, end]")
     bounds = [(begin, end) for begin, end in breaks]
-    questions = []
-    for q, item in enumerate(_get(value, "qas", list, path, where)):
-        questions.append(_question(item, sentences, bounds, path, f"{where}qas[{q}]."))
+    questions = tuple(
+        _question(question, sentences, bounds, path, f"{where}qas[{q}].")
+        for q, question in enumerate(_get(value, "qas", list, path, where))
+    )
     context = _get(value, "context", str, path, where)
-    return LareqaParagraph(article, number, title, context, tuple(sentences), tuple(questions))
+    return LareqaParagraph(
+        article=article,
+        paragraph=number,
+        title=title,
+        context=context,
+        sentences=tuple(sentences),
+        questions=questions,
+    )
 
 
-def _question(item: Any, sentences: list[str], bounds: list[tuple[int, int]], path: Path, where: str) -> LareqaQuestion:
-    text = _get(item, "question", str, path, where)
-    key = _get(item, "id", str, path, where)
+def _question(
+    value: Any, sentences: list[str], bounds: list[tuple[int, int]], path: Path, where: str
+) -> LareqaQuestion:
+    text = _get(value, "question", str, path, where)
+    key = _get(value, "id", str, path, where)
     if not text.strip():
         raise InputError(f"{path}: {where}question is empty")
     gold: set[int] = set()
-    for a, answer in enumerate(_get(item, "answers", list, path, where)):
+    for a, answer in enumerate(_get(value, "answers", list, path, where)):
         start = _get(answer, "answer_start", int, path, f"{where}answers[{a}].")
         gold.add(_sentence_at(start, bounds, path, f"{where}answers[{a}]."))
     if not gold:
@@ -244,18 +225,9 @@ def _get(value: Any, key: str, kind: type, path: Path, where: str) -> Any:
     """`value[key]`, which must be of type `kind`."""
     if not isinstance(value, dict):
         raise InputError(f"{path}: {where.rstrip('.') or 'the file'} is not an object")
-    found = value.get(key)
-    if not isinstance(found, kind) or isinstance(found, bool):
-        what = "is missing" if found is None else f"is a {type(found).__name__}"
+    field = value.get(key)
+    if not isinstance(field, kind) or isinstance(field, bool):
+        what = "is missing" if field is None else f"is a {type(field).__name__}"
         wanted = {list: "a list", str: "a text", int: "a whole number"}[kind]
         raise InputError(f"{path}: {where}{key} {what}; expected {wanted}")
-    return found
-
-
-def _check_ids(paragraphs: list[LareqaParagraph], path: Path) -> None:
-    seen: set[str] = set()
-    for paragraph in paragraphs:
-        for question in paragraph.questions:
-            if question.id in seen:
-                raise InputError(f"{path}: question id '{question.id}' occurs twice; ids are unique within a language")
-            seen.add(question.id)
+    return field

@@ -1,34 +1,17 @@
-"""What was measured, by content: digests of benchmarks and models, and the versions at work."""
+"""What was measured, by content: digests of models, and the versions at work."""
 
 from __future__ import annotations
 
 import hashlib
 import platform
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from isoglot.files import digest_strings, package_versions
-from isoglot.records import Benchmark
+from isoglot.files import package_versions
 from isoglot.retrieval.encode import Embeddings
 
 _PACKAGES = ("babel", "numpy", "sentence-transformers", "torch", "transformers")
-
-
-def benchmark_digest(benchmark: Benchmark) -> str:
-    """SHA-256 (hex) of all languages, ids, texts, judgments and groups; the name and the licence do not count."""
-
-    def parts() -> Iterator[str]:
-        for side in (benchmark.pooled_queries(), benchmark.pooled_documents()):
-            for row in side:
-                yield from row
-            yield ""
-        for array in (benchmark.indptr, benchmark.relevant, benchmark.gains):
-            yield np.ascontiguousarray(array).tobytes().hex()
-        yield from benchmark.query_groups
-
-    return digest_strings(parts())
 
 
 def model_digest(model: Any) -> str | None:

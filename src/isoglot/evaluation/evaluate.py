@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import pyarrow as pa
 
+from isoglot.data.benchmarks.digest import benchmark_digest
 from isoglot.data.benchmarks.load import load_benchmark
 from isoglot.data.benchmarks.qrels import restrict
 from isoglot.errors import InputError
@@ -15,7 +16,7 @@ from isoglot.evaluation import aggregate
 from isoglot.evaluation.bias import language_bias, rank_distance
 from isoglot.evaluation.bias_report import bias_report
 from isoglot.evaluation.cells import POOLED, Rows, make_rows, parse_settings
-from isoglot.evaluation.digests import benchmark_digest, model_digest, versions
+from isoglot.evaluation.digests import model_digest, versions
 from isoglot.evaluation.measures import DEFAULT_MEASURES, Measure, compute, parse_measures
 from isoglot.evaluation.ranking import Clock, rank_with
 from isoglot.evaluation.results import Result

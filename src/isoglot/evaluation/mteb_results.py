@@ -12,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from isoglot.data.download import LAREQA
+from isoglot.data.lareqa import LAREQA
 from isoglot.errors import InputError
 from isoglot.evaluation.measures import Measure, parse_measure
 from isoglot.evaluation.results import Result

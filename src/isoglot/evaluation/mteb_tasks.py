@@ -19,14 +19,13 @@ from typing import Any
 
 import numpy as np
 
+from isoglot.data.benchmarks.digest import benchmark_digest
 from isoglot.data.benchmarks.load import load_benchmark
 from isoglot.data.benchmarks.qrels import judgments_of
-from isoglot.data.download import LAREQA
 from isoglot.data.languages import language
-from isoglot.data.lareqa import Context
+from isoglot.data.lareqa import LAREQA, Context
 from isoglot.errors import InputError
 from isoglot.evaluation.cells import parse_settings
-from isoglot.evaluation.digests import benchmark_digest
 from isoglot.evaluation.mteb_results import SPLIT, mteb_language, revision, subset_name, task_name
 from isoglot.evaluation.trec import bounds
 from isoglot.records import SETTINGS, Benchmark, Setting

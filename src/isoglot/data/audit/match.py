@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
-from isoglot.data.audit.texts import ENOUGH, NearIndex, Signatures, UIntArray, chunks, normalise, rolling, size, sketch
+from isoglot.data.audit.near import NearIndex, sketch
+from isoglot.data.audit.texts import ENOUGH, UIntArray, chunks, normalise, rolling, size
 from isoglot.records import IntArray
 
 Kind = Literal["exact", "near", "contained"]
@@ -81,27 +82,27 @@ class Target:
     def __init__(self, distinct: Distinct, parts_of: Sequence[int] = ()) -> None:
         self.distinct = distinct
         self.long = [number for number, text in enumerate(distinct.texts) if size(text) >= ENOUGH]
-        self.near = NearIndex.build([distinct.texts[number] for number in self.long])
+        self.near = NearIndex([distinct.texts[number] for number in self.long])
         self.parts_of = [number for number in parts_of if size(distinct.texts[number]) >= ENOUGH]
         self._anchors = _Anchors.of([distinct.texts[number] for number in self.parts_of])
 
-    def compare(self, chunk: Chunk, found: dict[int, Match]) -> None:
-        """Add the matches of a chunk of training texts to `found`: evaluation text number -> its best match."""
+    def compare(self, chunk: Chunk, matches: dict[int, Match]) -> None:
+        """Add those of a chunk of training texts to `matches`: evaluation text number -> its best match."""
         for number, text in zip(chunk.numbers, chunk.texts):
             same = self.distinct.number.get(text)
             if same is not None:
-                found[same] = Match("exact", number)
-        for asked, indexed, similarity in self.near.look_up(chunk.hashes, chunk.signatures):
-            _keep(found, self.long[indexed], Match("near", chunk.long[asked], similarity))
+                matches[same] = Match("exact", number)
+        for asked, indexed, similarity in self.near.look_up(chunk.shingles, chunk.minhashes):
+            _keep(matches, self.long[indexed], Match("near", chunk.long[asked], similarity))
         for indexed, asked in self._anchors.look_up(chunk.texts):
-            _keep(found, self.parts_of[indexed], Match("contained", chunk.numbers[asked]))
+            _keep(matches, self.parts_of[indexed], Match("contained", chunk.numbers[asked]))
 
 
-def _keep(found: dict[int, Match], number: int, match: Match) -> None:
+def _keep(matches: dict[int, Match], number: int, match: Match) -> None:
     """The better kind, then the higher similarity, then the earlier training text stays."""
-    old = found.get(number)
+    old = matches.get(number)
     if old is None or (KINDS.index(match.kind), -match.similarity) < (KINDS.index(old.kind), -old.similarity):
-        found[number] = match
+        matches[number] = match
 
 
 @dataclass(frozen=True)
@@ -111,14 +112,14 @@ class Chunk:
     Attributes:
         numbers, texts: of the distinct training texts.
         long: numbers of those that were sketched.
-        hashes, signatures: their sketches.
+        shingles, minhashes: their sketches.
     """
 
     numbers: list[int]
     texts: list[str]
     long: list[int]
-    hashes: list[UIntArray]
-    signatures: Signatures
+    shingles: list[UIntArray]
+    minhashes: list[Any]
 
 
 def training_chunks(training: Distinct) -> Iterator[Chunk]:
@@ -127,8 +128,8 @@ def training_chunks(training: Distinct) -> Iterator[Chunk]:
     for texts in chunks(training.texts):
         numbers = list(range(first, first + len(texts)))
         long = [number for number, text in zip(numbers, texts) if size(text) >= ENOUGH]
-        hashes, signatures = sketch([texts[number - first] for number in long])
-        yield Chunk(numbers, texts, long, hashes, signatures)
+        shingles, minhashes = sketch([texts[number - first] for number in long])
+        yield Chunk(numbers=numbers, texts=texts, long=long, shingles=shingles, minhashes=minhashes)
         first += len(texts)
 
 

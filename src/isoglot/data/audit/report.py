@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -20,16 +20,31 @@ MOST_DOCUMENTS = 1_000_000
 TrainingSide = Literal["query", "passage"]
 EvaluationSide = Literal["queries", "documents"]
 TRAINING_SIDES: tuple[TrainingSide, ...] = ("query", "passage")
-EVALUATION_SIDES: tuple[EvaluationSide, ...] = ("queries", "documents")
+_COLUMNS = ("texts", *KINDS, "short", "leaks")
+_PLURAL = {"query": "queries", "passage": "passages"}
+
+
+@dataclass(frozen=True)
+class EvaluationTexts:
+    """The queries or the documents of a benchmark: by pooled number (language, id, text), and prepared for comparison."""
+
+    rows: dict[int, tuple[str, str, str]]
+    target: Target
+
+    @classmethod
+    def of(cls, rows: dict[int, tuple[str, str, str]], answers: frozenset[int] = frozenset()) -> EvaluationTexts:
+        """`answers`: numbers of the texts that are also looked for inside longer training texts."""
+        distinct = Distinct.of((number, text) for number, (_, _, text) in rows.items())
+        asked = [n for n, members in enumerate(distinct.members) if not answers.isdisjoint(members)]
+        return cls(rows, Target(distinct, asked))
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A benchmark prepared for comparison: its texts by pooled numbers."""
+    """A benchmark prepared for comparison; `relevant`: pooled numbers of its relevant documents."""
 
     benchmark: Benchmark
-    targets: dict[EvaluationSide, Target]
-    keys: dict[EvaluationSide, dict[int, tuple[str, str, str]]]
+    texts: dict[EvaluationSide, EvaluationTexts]
     relevant: frozenset[int]
     left_out: int
 
@@ -38,88 +53,73 @@ class Evaluation:
         relevant = frozenset(np.unique(benchmark.relevant).tolist())
         whole = benchmark.n_documents <= MOST_DOCUMENTS
         documents = {n: row for n, row in enumerate(benchmark.pooled_documents()) if whole or n in relevant}
-        keys: dict[EvaluationSide, dict[int, tuple[str, str, str]]] = {
-            "queries": dict(enumerate(benchmark.pooled_queries())),
-            "documents": documents,
+        texts: dict[EvaluationSide, EvaluationTexts] = {
+            "queries": EvaluationTexts.of(dict(enumerate(benchmark.pooled_queries()))),
+            "documents": EvaluationTexts.of(documents, relevant),
         }
-        distinct = {side: Distinct.of((n, text) for n, (_, _, text) in rows.items()) for side, rows in keys.items()}
-        asked = [n for n, members in enumerate(distinct["documents"].members) if not relevant.isdisjoint(members)]
-        targets: dict[EvaluationSide, Target] = {
-            "queries": Target(distinct["queries"]),
-            "documents": Target(distinct["documents"], asked),
-        }
-        return cls(benchmark, targets, keys, relevant, benchmark.n_documents - len(documents))
+        left_out = benchmark.n_documents - len(documents)
+        return cls(benchmark=benchmark, texts=texts, relevant=relevant, left_out=left_out)
 
 
-def side_report(
-    side: TrainingSide,
-    other: EvaluationSide,
-    pairs: PairTable,
-    training: Distinct,
-    evaluation: Evaluation,
-    matches: dict[int, Match],
-    leaks: set[int],
-) -> dict[str, Any]:
-    target, keys = evaluation.targets[other], evaluation.keys[other]
-    by_language: dict[str, dict[str, Any]] = {}
-    for lang, _, _ in keys.values():
-        entry = by_language.setdefault(lang, {"texts": 0, **dict.fromkeys(KINDS, 0), "short": 0, "leaks": 0})
-        entry["texts"] += 1
-    for number, match in matches.items():
-        short = size(target.distinct.texts[number]) < ENOUGH
-        for member in target.distinct.members[number]:
-            entry = by_language[keys[member][0]]
-            entry[match.kind] += 1
-            entry["short"] += short
-            entry["leaks"] += member in leaks
-    names = ("texts", *KINDS, "short", "leaks")
-    total = {name: sum(entry[name] for entry in by_language.values()) for name in names}
-    for entry in (*by_language.values(), total):
-        entry["share"] = sum(entry[kind] for kind in KINDS) / entry["texts"] if entry["texts"] else 0.0
-    return {
-        "training": side,
-        "evaluation": other,
-        "total": total,
-        "by_language": by_language,
-        "examples": _examples(side, pairs, training, target, keys, matches, leaks),
-    }
+@dataclass(frozen=True)
+class SideReport:
+    """What was found of one evaluation side among one training side.
 
+    Attributes:
+        matches: number of a distinct evaluation text -> its best match.
+        leaks: pooled numbers of the evaluation texts whose match stops a study.
+    """
 
-def _examples(
-    side: TrainingSide,
-    pairs: PairTable,
-    training: Distinct,
-    target: Target,
-    keys: dict[int, tuple[str, str, str]],
-    matches: dict[int, Match],
-    leaks: set[int],
-) -> list[dict[str, Any]]:
-    """The leaks first, then the longest texts."""
+    side: TrainingSide
+    other: EvaluationSide
+    training: Distinct
+    evaluation: EvaluationTexts
+    matches: dict[int, Match] = field(default_factory=dict)
+    leaks: set[int] = field(default_factory=set)
 
-    def order(number: int) -> tuple[bool, int, int]:
-        members, text = target.distinct.members[number], target.distinct.texts[number]
-        return leaks.isdisjoint(members), -size(text), number
-
-    examples = []
-    for number in sorted(matches, key=order)[:EXAMPLES]:
-        match, members = matches[number], target.distinct.members[number]
-        shown = next((member for member in members if member in leaks), members[0])
-        lang, key, text = keys[shown]
-        row = training.members[match.training][0]
-        trained = pairs.table.slice(row, 1).to_pylist()[0]
-        examples.append(
-            {
-                "kind": match.kind,
-                "similarity": round(match.similarity, 3),
-                "leak": shown in leaks,
-                "evaluation": {"id": key, "lang": lang, "text": _brief(text)},
-                "training": {
-                    **{name: trained[name] for name in ("source", "id", "lang")},
-                    "text": _brief(trained[side]),
-                },
-            }
+    def to_dict(self, pairs: PairTable) -> dict[str, Any]:
+        """JSON values: counts per language and in total, and examples."""
+        distinct = self.evaluation.target.distinct
+        by_language: dict[str, dict[str, Any]] = {}
+        for lang, _, _ in self.evaluation.rows.values():
+            entry = by_language.setdefault(lang, dict.fromkeys(_COLUMNS, 0))
+            entry["texts"] += 1
+        for number, match in self.matches.items():
+            for member in distinct.members[number]:
+                entry = by_language[self.evaluation.rows[member][0]]
+                entry[match.kind] += 1
+                entry["short"] += size(distinct.texts[number]) < ENOUGH
+                entry["leaks"] += member in self.leaks
+        total = {name: sum(entry[name] for entry in by_language.values()) for name in _COLUMNS}
+        for entry in (*by_language.values(), total):
+            entry["share"] = sum(entry[kind] for kind in KINDS) / entry["texts"] if entry["texts"] else 0.0
+        # the leaks first, then the longest texts
+        numbers = sorted(
+            self.matches, key=lambda n: (self.leaks.isdisjoint(distinct.members[n]), -size(distinct.texts[n]), n)
         )
-    return examples
+        return {
+            "training": self.side,
+            "evaluation": self.other,
+            "total": total,
+            "by_language": by_language,
+            "examples": [self._example(number, pairs) for number in numbers[:EXAMPLES]],
+        }
+
+    def _example(self, number: int, pairs: PairTable) -> dict[str, Any]:
+        match, members = self.matches[number], self.evaluation.target.distinct.members[number]
+        shown = next((member for member in members if member in self.leaks), members[0])
+        lang, key, text = self.evaluation.rows[shown]
+        trained = pairs.table.slice(self.training.members[match.training][0], 1).to_pylist()[0]
+        return {
+            "kind": match.kind,
+            "similarity": round(match.similarity, 3),
+            "leak": shown in self.leaks,
+            "evaluation": {"id": key, "lang": lang, "text": _brief(text)},
+            "training": {
+                **{name: trained[name] for name in ("source", "id", "lang")},
+                "text": _brief(trained[self.side]),
+            },
+        }
 
 
 def _brief(text: str) -> str:
@@ -128,6 +128,7 @@ def _brief(text: str) -> str:
 
 
 def sentence(values: dict[str, Any]) -> str:
+    """One sentence on a comparison, see `run_audit`."""
     data, benchmark, evaluation, leaks = (values[key] for key in ("data", "benchmark", "evaluation", "leaks"))
     totals = [side["total"] for side in values["sides"]]
     reported = sum(sum(total[kind] for kind in KINDS) - total["leaks"] for total in totals)
@@ -137,25 +138,25 @@ def sentence(values: dict[str, Any]) -> str:
         extra = f" ({rest})" if rest else ", not even a short one"
         return f"{data} -> {benchmark}: clean: nothing of the {against} was trained on{extra}."
     share = values["affected"]
-    found = [f"{leaks['queries']:,} questions", f"{leaks['documents']:,} answer passages", f"{leaks['ids']:,} ids"]
+    leaked = f"{leaks['queries']:,} questions, {leaks['documents']:,} answer passages, {leaks['ids']:,} ids"
     return (
-        f"{data} -> {benchmark}: LEAK: of the {against}, {', '.join(found)} occur in training: "
+        f"{data} -> {benchmark}: LEAK: of the {against}, {leaked} occur in training: "
         f"{share['ids']:,} of {share['of']:,} questions ({share['share']:.1%}) are not zero-shot{'; ' + rest if rest else ''}."
     )
-
-
-_COLUMNS = ("texts", *KINDS, "short", "leaks")
 
 
 def format_audit(audit: dict[str, Any]) -> str:
     """The audit for the screen: a sentence per benchmark, the counts where anything was found, some examples."""
     lines: list[str] = []
-    for item in audit["comparisons"]:
-        lines += [item["summary"], *(f"  note: {note}" for note in item["notes"])]
-        for side in item["sides"]:
+    for comparison in audit["comparisons"]:
+        lines += [comparison["summary"], *(f"  note: {note}" for note in comparison["notes"])]
+        for side in comparison["sides"]:
             if not any(side["total"][kind] for kind in KINDS):
                 continue
-            lines += ["", f"  {side['evaluation']} of {item['benchmark']} among training {_PLURAL[side['training']]}"]
+            lines += [
+                "",
+                f"  {side['evaluation']} of {comparison['benchmark']} among training {_PLURAL[side['training']]}",
+            ]
             lines.append("  " + f"{'':<6}" + "".join(f"{name:>11}" for name in _COLUMNS))
             for lang, entry in [*side["by_language"].items(), ("all", side["total"])]:
                 lines.append("  " + f"{lang:<6}" + "".join(f"{entry[name]:>11,}" for name in _COLUMNS))
@@ -164,9 +165,6 @@ def format_audit(audit: dict[str, Any]) -> str:
                 lines.append(
                     f"  {'leak' if example['leak'] else 'seen'}, {example['kind']} {example['similarity']:.2f}:"
                 )
-                lines += [f"    {one['lang']} {one['id']}: {one['text']}" for one in (asked, trained)]
+                lines += [f"    {text['lang']} {text['id']}: {text['text']}" for text in (asked, trained)]
         lines.append("")
     return "\n".join(lines).rstrip()
-
-
-_PLURAL = {"query": "queries", "passage": "passages"}

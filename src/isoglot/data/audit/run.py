@@ -10,24 +10,25 @@ occur as passages and passages as questions, and questions whose text is the onl
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
 
-from isoglot.data.audit.match import Distinct, Match, training_chunks
+from isoglot.data.audit.match import Distinct, training_chunks
+from isoglot.data.audit.near import THRESHOLD
 from isoglot.data.audit.report import (
-    EVALUATION_SIDES,
     MOST_DOCUMENTS,
     TRAINING_SIDES,
     Evaluation,
     EvaluationSide,
+    SideReport,
     TrainingSide,
     sentence,
-    side_report,
 )
-from isoglot.data.audit.texts import ENOUGH, THRESHOLD, size
+from isoglot.data.audit.texts import ENOUGH, size
+from isoglot.data.benchmarks.digest import benchmark_digest
 from isoglot.data.pairs.table import PairTable
-from isoglot.evaluation.digests import benchmark_digest
 from isoglot.files import package_versions
 from isoglot.records import Benchmark
 
@@ -73,77 +74,77 @@ def run_audit(
     Raises:
         InputError: the package datasketch is not installed.
     """
-    prepared: dict[int, Evaluation] = {}
+    prepared: list[Evaluation] = []
     comparisons = []
     for name, pairs, benchmarks in datasets:
+        evaluations = []
         for benchmark in benchmarks:
-            if id(benchmark) not in prepared:
-                prepared[id(benchmark)] = Evaluation.of(benchmark)
-        comparisons += _audit_data(name, pairs, [prepared[id(benchmark)] for benchmark in benchmarks], progress)
+            known = next((evaluation for evaluation in prepared if evaluation.benchmark is benchmark), None)
+            evaluations.append(known or Evaluation.of(benchmark))
+            if known is None:
+                prepared.append(evaluations[-1])
+        comparisons += _audit_data(name, pairs, evaluations, progress)
     return {
         "schema": 1,
-        "leaks": any(item["leak"] for item in comparisons),
-        "summary": [item["summary"] for item in comparisons],
+        "leaks": any(comparison["leak"] for comparison in comparisons),
+        "summary": [comparison["summary"] for comparison in comparisons],
         "rules": RULES,
         "versions": package_versions(["datasketch"]),
         "comparisons": comparisons,
     }
 
 
-Found = dict[tuple[TrainingSide, EvaluationSide], dict[int, Match]]
-
-
 def _audit_data(name: str, pairs: PairTable, evaluations: Sequence[Evaluation], progress: bool) -> list[dict[str, Any]]:
     from tqdm import tqdm
 
-    found: list[Found] = [{} for _ in evaluations]
-    training: dict[TrainingSide, Distinct] = {}
-    for side in TRAINING_SIDES:
-        training[side] = Distinct.of(_training_texts(pairs, side))
+    training = {side: Distinct.of(_training_texts(pairs, side)) for side in TRAINING_SIDES}
+    reports: list[list[SideReport]] = [[] for _ in evaluations]
     with tqdm(total=sum(map(len, training.values())), desc=f"audit {name}", unit="text", disable=not progress) as bar:
-        for side in TRAINING_SIDES:
-            for into in found:
-                for other in EVALUATION_SIDES:
-                    into[side, other] = {}
-            for chunk in training_chunks(training[side]):
-                for evaluation, into in zip(evaluations, found):
-                    for other, target in evaluation.targets.items():
-                        target.compare(chunk, into[side, other])
+        for side, distinct in training.items():
+            of_side = [
+                [
+                    SideReport(side=side, other=other, training=distinct, evaluation=texts)
+                    for other, texts in evaluation.texts.items()
+                ]
+                for evaluation in evaluations
+            ]
+            for chunk in training_chunks(distinct):
+                for report in chain.from_iterable(of_side):
+                    report.evaluation.target.compare(chunk, report.matches)
                 bar.update(len(chunk.texts))
-    return [_comparison(name, pairs, training, item, into) for item, into in zip(evaluations, found)]
+            for evaluation, own, together in zip(evaluations, of_side, reports):
+                for report in own:
+                    report.leaks.update(_leaks(report, evaluation.relevant))
+                together += own
+    return [_comparison(name, pairs, training, *compared) for compared in zip(evaluations, reports)]
 
 
 def _training_texts(pairs: PairTable, side: TrainingSide) -> Iterator[tuple[int, str]]:
     """(row, text) of one column; negatives are passages that are trained on as well."""
     columns = ("query",) if side == "query" else ("passage", "negatives")
-    row = 0
-    for batch in pairs.table.select(columns).to_batches(max_chunksize=_BATCH):
-        values = [column.to_pylist() for column in batch.columns]
-        for number, items in enumerate(zip(*values), start=row):
-            yield number, items[0]
-            for negative in (items[1] or ()) if len(items) > 1 else ():
-                yield number, negative
-        row += batch.num_rows
+    batches = pairs.table.select(columns).to_batches(max_chunksize=_BATCH)
+    rows = chain.from_iterable(zip(*(column.to_pylist() for column in batch.columns)) for batch in batches)
+    for row, (text, *negatives) in enumerate(rows):
+        yield row, text
+        for negative in chain.from_iterable(texts or () for texts in negatives):
+            yield row, negative
 
 
 def _comparison(
-    name: str, pairs: PairTable, training: dict[TrainingSide, Distinct], evaluation: Evaluation, found: Found
+    name: str,
+    pairs: PairTable,
+    training: dict[TrainingSide, Distinct],
+    evaluation: Evaluation,
+    reports: Sequence[SideReport],
 ) -> dict[str, Any]:
     benchmark = evaluation.benchmark
     leaked: dict[EvaluationSide, set[int]] = {"queries": set(), "documents": set()}
-    sides = []
-    for (side, other), matches in found.items():
-        leaks = _leaks(side, other, matches, evaluation)
-        leaked[other] |= leaks
-        sides.append(side_report(side, other, pairs, training[side], evaluation, matches, leaks))
+    for report in reports:
+        leaked[report.other] |= report.leaks
     ids = _shared_ids(pairs, benchmark)
     affected = _affected(benchmark, leaked, ids)
     of = len({key for _, key, _ in benchmark.pooled_queries()})
-    n_leaks: dict[str, int] = {
-        "queries": len(leaked["queries"]),
-        "documents": len(leaked["documents"]),
-        "ids": len(ids),
-    }
+    n_leaks = {"queries": len(leaked["queries"]), "documents": len(leaked["documents"]), "ids": len(ids)}
     values = {
         "data": name,
         "benchmark": benchmark.name,
@@ -163,19 +164,26 @@ def _comparison(
         "leak": any(n_leaks.values()),
         "leaks": n_leaks,
         "affected": {"ids": len(affected), "of": of, "share": len(affected) / of if of else 0.0},
-        "sides": sides,
-        "notes": _notes(evaluation),
+        "sides": [report.to_dict(pairs) for report in reports],
+        "notes": [
+            f"the corpus has more than {MOST_DOCUMENTS:,} documents: {evaluation.left_out:,} that no question asks for "
+            "were not compared"
+        ]
+        if evaluation.left_out
+        else [],
     }
     return {**values, "summary": sentence(values)}
 
 
-def _leaks(side: TrainingSide, other: EvaluationSide, matches: dict[int, Match], evaluation: Evaluation) -> set[int]:
+def _leaks(report: SideReport, relevant: frozenset[int]) -> set[int]:
     """Pooled numbers of the evaluation texts whose match stops a study."""
-    if (side == "query") != (other == "queries"):
+    if (report.side == "query") != (report.other == "queries"):
         return set()
-    distinct = evaluation.targets[other].distinct
-    members = (m for number in matches if size(distinct.texts[number]) >= ENOUGH for m in distinct.members[number])
-    return {member for member in members if other == "queries" or member in evaluation.relevant}
+    distinct = report.evaluation.target.distinct
+    members = (
+        m for number in report.matches if size(distinct.texts[number]) >= ENOUGH for m in distinct.members[number]
+    )
+    return {member for member in members if report.other == "queries" or member in relevant}
 
 
 def _shared_ids(pairs: PairTable, benchmark: Benchmark) -> list[str]:
@@ -186,18 +194,9 @@ def _shared_ids(pairs: PairTable, benchmark: Benchmark) -> list[str]:
 def _affected(benchmark: Benchmark, leaked: dict[EvaluationSide, set[int]], ids: Sequence[str]) -> set[str]:
     """Question ids whose question, relevant passage or translation was trained on."""
     keys = [key for _, key, _ in benchmark.pooled_queries()]
-    found = {keys[number] for number in leaked["queries"]} | set(ids)
+    affected = {keys[number] for number in leaked["queries"]} | set(ids)
     if leaked["documents"]:
         hit = np.isin(benchmark.relevant, np.fromiter(leaked["documents"], dtype=np.int64))
         queries = np.searchsorted(benchmark.indptr, np.flatnonzero(hit), side="right") - 1
-        found |= {keys[number] for number in np.unique(queries).tolist()}
-    return found
-
-
-def _notes(evaluation: Evaluation) -> list[str]:
-    if not evaluation.left_out:
-        return []
-    return [
-        f"the corpus has more than {MOST_DOCUMENTS:,} documents: {evaluation.left_out:,} that no question asks for were "
-        "not compared"
-    ]
+        affected |= {keys[number] for number in np.unique(queries).tolist()}
+    return affected

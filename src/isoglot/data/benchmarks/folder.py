@@ -14,22 +14,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
-from isoglot.data.benchmarks.qrels import Judgments, judged_lines, make_benchmark
-from isoglot.data.jsonl import json_object, lines
+from isoglot.data.benchmarks.catalog import Passage
+from isoglot.data.benchmarks.qrels import Judgments, judged_lines, make_benchmark, merge_judgments
 from isoglot.data.languages import language
+from isoglot.data.readers import json_rows, valid
 from isoglot.errors import InputError, LineError
 from isoglot.files import read_json
 from isoglot.records import Benchmark, Texts
 
 Numbers = Mapping[str, list[int]]
 """Pooled numbers per id: several where a query exists in several languages."""
-
-Passage = Literal["title+text", "text"]
-"""What of a passage is encoded: its title, a space and its text, or the text alone."""
 
 
 def load_folder(name: str, folder: Path, passage: Passage = "title+text") -> Benchmark:
@@ -52,64 +50,57 @@ def load_folder(name: str, folder: Path, passage: Passage = "title+text") -> Ben
         raise InputError(f"{folder}: has both qrels.tsv and qrels/; expected one of them")
     if single.is_file():
         _check_unique(folder, corpus)
-        parts = [_read_qrels(single, _numbers(queries), _numbers(corpus))]
+        judgments = [_read_qrels(single, _numbers(queries), _numbers(corpus))]
     elif several.is_dir():
-        parts = [
+        judgments = [
             _read_qrels(path, _numbers(queries, lang), _numbers(corpus, lang))
             for lang, path in _files(folder, "qrels", ".tsv").items()
         ]
     else:
         raise InputError(f"{folder}: no judgments; expected qrels.tsv or qrels/<lang>.tsv")
-    merged = Judgments(
-        np.concatenate([part.queries for part, _ in parts]),
-        np.concatenate([part.documents for part, _ in parts]),
-        np.concatenate([part.gains for part, _ in parts]),
-    )
-    judged = np.array([document for _, documents in parts for document in documents], dtype=np.int64)
+    merged = merge_judgments([relevant for relevant, _ in judgments])
+    judged = np.array([document for _, documents in judgments for document in documents], dtype=np.int64)
     about = _about(folder) | ({} if titles else {"passage": passage})
     return make_benchmark(name, queries, corpus, merged, about=about, judged=judged)
 
 
-def _files(folder: Path, part: str, suffix: str) -> dict[str, Path]:
-    """`<lang><suffix>` files of a part of the folder, by language code in alphabetical order."""
-    home = folder / part
-    if not home.is_dir():
-        raise InputError(f"{folder}: no folder {part}/ in it; expected {part}/<lang>{suffix}")
-    found: dict[str, Path] = {}
-    for path in sorted([*home.glob(f"*{suffix}"), *home.glob(f"*{suffix}.gz")]):
+def _files(folder: Path, name: str, suffix: str) -> dict[str, Path]:
+    """`<lang><suffix>` files in the subfolder `name`, by language code in alphabetical order."""
+    inner = folder / name
+    if not inner.is_dir():
+        raise InputError(f"{folder}: no folder {name}/ in it; expected {name}/<lang>{suffix}")
+    files: dict[str, Path] = {}
+    for path in sorted([*inner.glob(f"*{suffix}"), *inner.glob(f"*{suffix}.gz")]):
         try:
             lang = language(path.name.removesuffix(".gz").removesuffix(suffix))
         except InputError as error:
             raise InputError(f"{path}: the file is named after no language ({error})") from None
-        if lang in found:
+        if files.setdefault(lang, path) != path:
             raise InputError(
-                f"{path}: {found[lang].name} is the same language ({lang}); expected one file per language"
+                f"{path}: {files[lang].name} is the same language ({lang}); expected one file per language"
             )
-        found[lang] = path
-    if not found:
-        raise InputError(f"{home}: no <lang>{suffix} in it, such as en{suffix}")
-    return dict(sorted(found.items()))
+    if not files:
+        raise InputError(f"{inner}: no <lang>{suffix} in it, such as en{suffix}")
+    return dict(sorted(files.items()))
 
 
 def _read_texts(path: Path, *, title: bool) -> Texts:
-    places: dict[str, int] = {}
+    first_line: dict[str, int] = {}
     texts: list[str] = []
-    for number, line in lines(path):
-        row = json_object(line, path, number, '{"_id": "q1", "text": "..."}')
+    for number, row in valid(json_rows(path, '{"_id": "q1", "text": "..."}')):
         key = _field(row, "_id", path, number)
         text = _field(row, "text", path, number)
         heading = row.get("title") if title else None
         if heading is not None and not isinstance(heading, str):
             raise LineError(path, number, f"field 'title' must be text, found {type(heading).__name__}")
-        if key in places:
-            raise LineError(path, number, f"id '{key}' is already on line {places[key]}; ids are unique within a file")
+        if (first := first_line.setdefault(key, number)) != number:
+            raise LineError(path, number, f"id '{key}' is already on line {first}; ids are unique within a file")
         if not (text.strip() or (heading or "").strip()):
             raise LineError(path, number, f"field 'text' of '{key}' is empty")
-        places[key] = number
         texts.append(f"{heading} {text}" if heading else text)
     if not texts:
         raise InputError(f"{path}: no line in it; leave the file out where a language has none")
-    return Texts(list(places), texts)
+    return Texts(list(first_line), texts)
 
 
 def _field(row: dict[str, Any], key: str, path: Path, line: int) -> str:
@@ -138,36 +129,30 @@ def _numbers(side: Mapping[str, Texts], only: str | None = None) -> Numbers:
 
 
 def _check_unique(folder: Path, corpus: Mapping[str, Texts]) -> None:
-    home: dict[str, tuple[str, int]] = {}
+    language_of: dict[str, str] = {}
     for lang, texts in corpus.items():
-        for row, key in enumerate(texts.ids):
-            if key in home:
+        for key in texts.ids:
+            if (other := language_of.setdefault(key, lang)) != lang:
                 raise InputError(
-                    f"{folder}: document id '{key}' is in corpus/{home[key][0]}.jsonl and in corpus/{lang}.jsonl; with "
+                    f"{folder}: document id '{key}' is in corpus/{other}.jsonl and in corpus/{lang}.jsonl; with "
                     "qrels.tsv ids are unique in the benchmark (or use qrels/<lang>.tsv)"
                 )
-            home[key] = lang, row
 
 
 def _read_qrels(path: Path, queries: Numbers, documents: Numbers) -> tuple[Judgments, list[int]]:
     """Judged pairs of one file and all documents it names; a query id of several numbers is judged in each language."""
-    rows: list[tuple[int, int]] = []
-    gains: list[float] = []
+    relevant: list[tuple[int, int, float]] = []
     judged: list[int] = []
     for number, query, document, grade in judged_lines(path):
-        if query not in queries:
-            raise LineError(path, number, f"query '{query}' is in no file of queries/ that these judgments are for")
-        if document not in documents:
-            raise LineError(
-                path, number, f"document '{document}' is in no file of corpus/ that these judgments are for"
-            )
+        for key, known, what in ((query, queries, "query"), (document, documents, "document")):
+            if key not in known:
+                files = "queries/" if what == "query" else "corpus/"
+                raise LineError(path, number, f"{what} '{key}' is in no file of {files} that these judgments are for")
         judged.append(documents[document][0])
         if grade > 0:
-            pairs = [(q, documents[document][0]) for q in queries[query]]
-            rows.extend(pairs)
-            gains.extend([grade] * len(pairs))
-    pairs_array = np.array(rows, dtype=np.int64).reshape(-1, 2)
-    return Judgments(pairs_array[:, 0], pairs_array[:, 1], np.array(gains, dtype=np.float64)), judged
+            relevant += [(one, documents[document][0], grade) for one in queries[query]]
+    columns = np.array(relevant, dtype=np.float64).reshape(-1, 3).T
+    return Judgments(columns[0].astype(np.int64), columns[1].astype(np.int64), columns[2]), judged
 
 
 def _about(folder: Path) -> dict[str, str]:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from isoglot.data.jsonl import lines
 from isoglot.data.languages import language
+from isoglot.data.readers import lines
 from isoglot.errors import InputError, LineError
 from isoglot.records import Benchmark, BoolArray, FloatArray, IntArray, Texts
 
@@ -46,7 +48,7 @@ def judged_lines(path: Path) -> Iterator[tuple[int, str, str, float]]:
     """
     seen: dict[tuple[str, str], int] = {}
     for number, line in lines(path):
-        fields = [part.strip() for part in (line.split("\t") if "\t" in line else line.split())]
+        fields = [field.strip() for field in (line.split("\t") if "\t" in line else line.split())]
         if number == 1 and fields[0].lower() in ("query-id", "query_id", "qid"):
             continue
         if len(fields) not in (3, 4):
@@ -69,6 +71,33 @@ def _grade(text: str, path: Path, line: int) -> float:
     if not math.isfinite(grade):
         raise LineError(path, line, f"grade '{text}' is not a number")
     return grade
+
+
+def judge_by_key(query_keys: Iterable[str], answers: Iterable[tuple[str, int]]) -> Judgments:
+    """Judgments where a query's relevant documents are those with its key, all of gain 1.
+
+    Args:
+        query_keys: one per pooled query.
+        answers: (key, pooled document number).
+    """
+    numbers: dict[str, list[int]] = defaultdict(list)
+    for key, document in answers:
+        numbers[key].append(document)
+    of_key = {key: np.array(documents, dtype=np.int64) for key, documents in numbers.items()}
+    none = np.zeros(0, dtype=np.int64)
+    documents = [none, *(of_key.get(key, none) for key in query_keys)]
+    queries = np.repeat(np.arange(len(documents), dtype=np.int64) - 1, [len(own) for own in documents])
+    relevant = np.concatenate(documents)
+    return Judgments(queries, relevant, np.ones(len(relevant)))
+
+
+def merge_judgments(judgments: Sequence[Judgments]) -> Judgments:
+    """One after the other."""
+    return Judgments(
+        queries=np.concatenate([judged.queries for judged in judgments]),
+        documents=np.concatenate([judged.documents for judged in judgments]),
+        gains=np.concatenate([judged.gains for judged in judgments]),
+    )
 
 
 def make_benchmark(
@@ -94,12 +123,19 @@ def make_benchmark(
     n_queries = sum(map(len, queries.values()))
     indptr = np.zeros(n_queries + 1, dtype=np.int64)
     np.cumsum(np.bincount(judgments.queries, minlength=n_queries), out=indptr[1:])
-    relevant = judgments.documents[order].astype(np.int64)
-    gains = judgments.gains[order].astype(np.float64)
-    parts = (name, dict(queries), dict(corpus), indptr, relevant, gains, list(groups), dict(about or {}))
+    fields: dict[str, Any] = {
+        "name": name,
+        "queries": dict(queries),
+        "corpus": dict(corpus),
+        "indptr": indptr,
+        "relevant": judgments.documents[order].astype(np.int64),
+        "gains": judgments.gains[order].astype(np.float64),
+        "query_groups": list(groups),
+        "about": dict(about or {}),
+    }
     if judged is None:
-        return Benchmark(*parts)
-    return JudgedBenchmark(*parts, np.unique(judged).astype(np.int64))
+        return Benchmark(**fields)
+    return JudgedBenchmark(**fields, judged=np.unique(judged).astype(np.int64))
 
 
 def judgments_of(benchmark: Benchmark) -> Judgments:
@@ -113,18 +149,6 @@ def judged_documents(benchmark: Benchmark) -> IntArray:
     """Pooled numbers of all documents that are known to be judged, ascending: relevant, and judged not relevant."""
     more = benchmark.judged if isinstance(benchmark, JudgedBenchmark) else ()
     return np.unique(np.concatenate([benchmark.relevant, np.asarray(more, dtype=np.int64)]))
-
-
-def keep_documents(
-    benchmark: Benchmark, keep: BoolArray, corpus: Mapping[str, Texts], about: Mapping[str, str]
-) -> Benchmark:
-    """The benchmark with some of its documents: `keep` has shape (n_documents,), `corpus` holds what is left."""
-    numbers = np.cumsum(keep) - 1
-    old = judgments_of(benchmark)
-    left = keep[old.documents]
-    judgments = Judgments(old.queries[left], numbers[old.documents[left]], old.gains[left])
-    judged = numbers[benchmark.judged[keep[benchmark.judged]]] if isinstance(benchmark, JudgedBenchmark) else None
-    return make_benchmark(benchmark.name, benchmark.queries, corpus, judgments, benchmark.query_groups, about, judged)
 
 
 def wanted_languages(name: str, languages: Sequence[str], known: Sequence[str]) -> list[str]:
@@ -150,20 +174,41 @@ def restrict(benchmark: Benchmark, languages: Sequence[str] | None) -> Benchmark
     if languages is None:
         return benchmark
     wanted = set(wanted_languages(benchmark.name, languages, sorted({*benchmark.queries, *benchmark.corpus})))
-    keep_query = _keep(benchmark.queries, wanted)
-    keep_document = _keep(benchmark.corpus, wanted)
-    old = judgments_of(benchmark)
-    keep = keep_query[old.queries] & keep_document[old.documents]
-    numbers = np.cumsum(keep_document) - 1
-    judgments = Judgments((np.cumsum(keep_query) - 1)[old.queries[keep]], numbers[old.documents[keep]], old.gains[keep])
-    judged = None
-    if isinstance(benchmark, JudgedBenchmark):
-        judged = numbers[benchmark.judged[keep_document[benchmark.judged]]]
-    groups = [group for group, kept in zip(benchmark.query_groups, keep_query.tolist(), strict=False) if kept]
     queries = {lang: texts for lang, texts in benchmark.queries.items() if lang in wanted}
     corpus = {lang: texts for lang, texts in benchmark.corpus.items() if lang in wanted}
-    return make_benchmark(benchmark.name, queries, corpus, judgments, groups, benchmark.about, judged)
+    keep_query, keep_document = (
+        np.concatenate([np.full(len(texts), lang in wanted) for lang, texts in side.items()])
+        for side in (benchmark.queries, benchmark.corpus)
+    )
+    return keep(benchmark, keep_document, corpus, benchmark.about, keep_query, queries)
 
 
-def _keep(side: Mapping[str, Texts], wanted: set[str]) -> BoolArray:
-    return np.concatenate([np.full(len(texts), lang in wanted) for lang, texts in side.items()])
+def keep(
+    benchmark: Benchmark,
+    keep_document: BoolArray,
+    corpus: Mapping[str, Texts],
+    about: Mapping[str, str],
+    keep_query: BoolArray | None = None,
+    queries: Mapping[str, Texts] | None = None,
+) -> Benchmark:
+    """The benchmark with some of its documents, and with some of its queries where they are given.
+
+    Args:
+        keep_document, keep_query: shape (n_documents,) and (n_queries,).
+        corpus, queries: what is left.
+    """
+    keep_query = np.ones(benchmark.n_queries, dtype=np.bool_) if keep_query is None else keep_query
+    query_numbers, document_numbers = np.cumsum(keep_query) - 1, np.cumsum(keep_document) - 1
+    old = judgments_of(benchmark)
+    left = keep_query[old.queries] & keep_document[old.documents]
+    return make_benchmark(
+        benchmark.name,
+        benchmark.queries if queries is None else queries,
+        corpus,
+        Judgments(query_numbers[old.queries[left]], document_numbers[old.documents[left]], old.gains[left]),
+        [group for group, kept in zip(benchmark.query_groups, keep_query.tolist(), strict=False) if kept],
+        about,
+        document_numbers[benchmark.judged[keep_document[benchmark.judged]]]
+        if isinstance(benchmark, JudgedBenchmark)
+        else None,
+    )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from isoglot.data.benchmarks.qrels import judged_documents, keep_documents
-from isoglot.data.jsonl import View
+from isoglot.data.benchmarks.mapped import View
+from isoglot.data.benchmarks.qrels import judged_documents, keep
 from isoglot.errors import InputError
 from isoglot.records import Benchmark, Texts
 
@@ -33,24 +33,24 @@ def sample_corpus(benchmark: Benchmark, n_per_language: int, seed: int = 0) -> B
     if n_per_language < 0 or seed < 0:
         raise InputError(f"a corpus sample takes a number and a seed of at least 0, got {n_per_language} and {seed}")
     offsets = benchmark.document_offsets()
-    keep = np.zeros(benchmark.n_documents, dtype=np.bool_)
-    keep[judged_documents(benchmark)] = True
+    kept = np.zeros(benchmark.n_documents, dtype=np.bool_)
+    kept[judged_documents(benchmark)] = True
     corpus: dict[str, Texts] = {}
     for number, (lang, texts) in enumerate(benchmark.corpus.items()):
-        part = keep[offsets[number] : offsets[number + 1]]
-        others = np.flatnonzero(~part)
+        own = kept[offsets[number] : offsets[number + 1]]
+        others = np.flatnonzero(~own)
         if len(others) > n_per_language:
             generator = np.random.default_rng([seed, *lang.encode()])
             others = generator.choice(others, n_per_language, replace=False)
-        part[others] = True
-        rows = np.flatnonzero(part)
-        corpus[lang] = texts if part.all() else Texts(View(texts.ids, rows), View(texts.texts, rows))
-    if keep.all():
+        own[others] = True
+        rows = np.flatnonzero(own)
+        corpus[lang] = texts if own.all() else Texts(View(texts.ids, rows), View(texts.texts, rows))
+    if kept.all():
         return benchmark
     about = {
         **benchmark.about,
         "sample": f"all judged passages and {n_per_language:,} others per language (seed {seed}): "
-        f"{int(keep.sum()):,} of {len(keep):,} passages",
+        f"{int(kept.sum()):,} of {len(kept):,} passages",
         "comparable": NOT_COMPARABLE,
     }
-    return keep_documents(benchmark, keep, corpus, about)
+    return keep(benchmark, kept, corpus, about)

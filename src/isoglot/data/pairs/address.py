@@ -1,53 +1,50 @@
-"""Where a named set of pairs lies: `name:hub` or `name:DIR`, with options as in an address (`?languages=en,de&limit=1000`)."""
+"""Where the files of a named set of pairs lie: `name:hub` or `name:DIR`, with options (`?languages=en,de&limit=1000`)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from isoglot.data.hub import hub_file
 from isoglot.data.languages import language
 from isoglot.errors import InputError, unknown
 
 
 @dataclass(frozen=True)
-class Place:
-    """A source of pairs, taken apart.
+class SetAddress:
+    """A set of pairs on the hub or in a folder.
 
     Attributes:
         spec: as given.
         name: of the set.
-        hub: read from the hub instead of `folder`.
+        is_hub: read from the hub instead of `folder`.
         folder: where the files lie.
         options: by name.
     """
 
     spec: str
     name: str
-    hub: bool
+    is_hub: bool
     folder: Path
     options: dict[str, str] = field(default_factory=dict)
 
     @classmethod
-    def parse(cls, spec: str) -> Place:
-        """`mmarco:hub?languages=en,de`. InputError for a missing folder or a malformed option."""
+    def parse(cls, spec: str, *known: str) -> SetAddress:
+        """`mmarco:hub?languages=en,de`. InputError for a missing folder, or an option that is malformed or none of `known`."""
         name, _, rest = spec.partition(":")
         where, _, query = rest.partition("?")
         options = {}
-        for part in query.split("&") if query else ():
-            key, sign, value = part.partition("=")
-            if not sign or not key or not value:
-                raise InputError(f"{spec}: '{part}': expected option=value")
+        for word in query.split("&") if query else ():
+            key, _, value = word.partition("=")
+            if not key or not value:
+                raise InputError(f"{spec}: '{word}': expected option=value")
+            if key not in known:
+                raise InputError(f"{spec}: {unknown('option', key, known)}")
             options[key] = value
         folder = Path(where).expanduser()
         if where != "hub" and (not where or not folder.is_dir()):
             raise InputError(f"{spec}: no such folder; expected {name}:hub or {name}:DIR")
-        return cls(spec, name, where == "hub", folder, options)
-
-    def check(self, *known: str) -> None:
-        """InputError for an option that is none of `known`."""
-        for key in self.options:
-            if key not in known:
-                raise InputError(f"{self.spec}: {unknown('option', key, known)}")
+        return cls(spec=spec, name=name, is_hub=where == "hub", folder=folder, options=options)
 
     @property
     def languages(self) -> tuple[str, ...]:
@@ -62,3 +59,21 @@ class Place:
         if not text.isdecimal():
             raise InputError(f"{self.spec}: {key}={text}: expected a whole number")
         return int(text)
+
+    @property
+    def way_out(self) -> str:
+        """Ends messages on files of the hub that cannot be had."""
+        return f"put its files into a folder and name that: {self.name}:DIR"
+
+    def find(self, path: str) -> Path | None:
+        """A file in the folder: under its path in the repository, that path without `data/`, or its name alone."""
+        candidates = (self.folder / name for name in (path, path.removeprefix("data/"), Path(path).name))
+        return next((candidate for candidate in candidates if candidate.is_file()), None)
+
+    def file(self, repo: str, path: str) -> Path:
+        """A file of a repository, from the hub or the folder. InputError where there is none."""
+        if self.is_hub:
+            return hub_file(repo, path, self.way_out)
+        if file := self.find(path):
+            return file
+        raise InputError(f"{self.spec}: no {path} (or {Path(path).name}) in {self.folder}")

@@ -4,17 +4,38 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from isoglot.data.pairs.index import build_index
-from isoglot.data.pairs.sources import read_source
-from isoglot.data.pairs.table import find_duplicate
+from isoglot.data.pairs.loading import find_duplicate
+from isoglot.data.pairs.source import read_source
 from isoglot.errors import LineError
 from isoglot.records import PairRow
+
+SIDES = ("query", "passage")
+
+
+@dataclass(frozen=True)
+class SourceReport:
+    """What is worth knowing of the pairs of one source.
+
+    Attributes:
+        rows: by language.
+        pairs_in_k_languages: how many pairs exist in exactly k languages.
+        repeated_texts: per side, rows whose (language, text) occurs in another row before.
+        largest_group: size of the largest group of pairs that may not share a batch.
+    """
+
+    pairs: int
+    rows: dict[str, int]
+    pairs_in_k_languages: dict[int, int]
+    repeated_texts: dict[str, int]
+    largest_group: int
+    rows_with_negatives: int
 
 
 @dataclass
@@ -22,115 +43,84 @@ class PairReport:
     """Everything that is worth knowing before training on some pairs.
 
     Attributes:
-        rows: rows per (source, language).
-        pairs: pairs per source.
-        parallel: per source, how many pairs exist in exactly k languages: {k: n}.
-        repeated: per source, rows whose (language, query) or (language, passage) text occurs in another pair.
-        largest_group: per source, size of the largest group of pairs that may not share a batch.
-        lengths: per language, (query, passage) x (mean, 95th percentile, maximum) in characters.
+        sources: by name, in the order of the names.
+        lengths: per language and side, mean, 95th percentile and maximum in characters.
         problems: malformed lines, in the order of the files.
     """
 
-    rows: dict[str, Counter[str]] = field(default_factory=dict)
-    pairs: dict[str, int] = field(default_factory=dict)
-    parallel: dict[str, Counter[int]] = field(default_factory=dict)
-    repeated: dict[str, dict[str, int]] = field(default_factory=dict)
-    largest_group: dict[str, int] = field(default_factory=dict)
-    negatives: dict[str, int] = field(default_factory=dict)
+    sources: dict[str, SourceReport] = field(default_factory=dict)
     lengths: dict[str, dict[str, list[float]]] = field(default_factory=dict)
     problems: list[LineError] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values of the report."""
-        return {
-            "sources": {
-                name: {
-                    "pairs": self.pairs[name],
-                    "rows": dict(sorted(self.rows[name].items())),
-                    "pairs_in_k_languages": {str(k): n for k, n in sorted(self.parallel[name].items())},
-                    "repeated_texts": self.repeated[name],
-                    "largest_group": self.largest_group[name],
-                    "rows_with_negatives": self.negatives[name],
-                }
-                for name in sorted(self.pairs)
-            },
-            "lengths": self.lengths,
-            "problems": [str(problem) for problem in self.problems],
-        }
+        sources = {name: asdict(report) for name, report in self.sources.items()}
+        for report in sources.values():
+            report["pairs_in_k_languages"] = {str(k): n for k, n in report["pairs_in_k_languages"].items()}
+        return {"sources": sources, "lengths": self.lengths, "problems": [str(problem) for problem in self.problems]}
 
 
 def check_pairs(sources: Sequence[str], data_dir: Path | None = None) -> PairReport:
     """Read all sources to their end and report. InputError only where a source cannot be read at all."""
     report = PairReport()
-    rows: list[PairRow] = []
+    by_source: dict[str, list[PairRow]] = defaultdict(list)
+    by_language: dict[str, list[PairRow]] = defaultdict(list)
     seen: dict[tuple[str, str, str], str] = {}
     for spec in sources:
-        for item, path, line in read_source(spec, data_dir):
-            problem = item if isinstance(item, LineError) else find_duplicate(item, seen, path, line)
+        for row, path, line in read_source(spec, data_dir):
+            problem = row if isinstance(row, LineError) else find_duplicate(row, seen, path, line)
             if problem:
                 report.problems.append(problem)
-            elif not isinstance(item, LineError):
-                rows.append(item)
-    by_source: dict[str, list[PairRow]] = defaultdict(list)
-    for row in rows:
-        by_source[row.source].append(row)
-    for name, part in by_source.items():
-        _count(report, name, part)
-    _measure_lengths(report, rows)
+            elif isinstance(row, PairRow):
+                by_source[row.source].append(row)
+                by_language[row.lang].append(row)
+    report.sources = {name: _report_source(rows) for name, rows in sorted(by_source.items())}
+    report.lengths = {
+        lang: {side: _lengths(rows, side) for side in SIDES} for lang, rows in sorted(by_language.items())
+    }
     return report
 
 
-def _count(report: PairReport, name: str, rows: list[PairRow]) -> None:
+def _report_source(rows: list[PairRow]) -> SourceReport:
     index = build_index(rows)
-    report.rows[name] = Counter(row.lang for row in rows)
-    report.pairs[name] = index.n_pairs
-    report.parallel[name] = Counter((index.rows >= 0).sum(axis=1).tolist())
-    report.largest_group[name] = int(np.bincount(index.group).max())
-    report.negatives[name] = sum(bool(row.negatives) for row in rows)
-    report.repeated[name] = {
-        kind: sum(n - 1 for n in Counter((row.lang, getattr(row, kind)) for row in rows).values())
-        for kind in ("query", "passage")
-    }
+    return SourceReport(
+        pairs=index.n_pairs,
+        rows=dict(sorted(Counter(row.lang for row in rows).items())),
+        pairs_in_k_languages=dict(sorted(Counter((index.rows >= 0).sum(axis=1).tolist()).items())),
+        repeated_texts={side: len(rows) - len({(row.lang, getattr(row, side)) for row in rows}) for side in SIDES},
+        largest_group=int(np.bincount(index.group).max()),
+        rows_with_negatives=sum(bool(row.negatives) for row in rows),
+    )
 
 
-def _measure_lengths(report: PairReport, rows: list[PairRow]) -> None:
-    for lang in sorted({row.lang for row in rows}):
-        report.lengths[lang] = {}
-        for kind in ("query", "passage"):
-            sizes = np.array([len(getattr(row, kind)) for row in rows if row.lang == lang])
-            figures = [float(sizes.mean()), float(np.percentile(sizes, 95)), float(sizes.max())]
-            report.lengths[lang][kind] = [round(value, 1) for value in figures]
+def _lengths(rows: list[PairRow], side: str) -> list[float]:
+    sizes = np.array([len(getattr(row, side)) for row in rows])
+    return [round(float(figure), 1) for figure in (sizes.mean(), np.percentile(sizes, 95), sizes.max())]
 
 
-def format_report(report: PairReport, *, most_problems: int | None = None) -> str:
+def format_report(report: PairReport) -> str:
     """The report as text tables."""
-    lines: list[str] = []
-    languages = sorted({lang for counts in report.rows.values() for lang in counts})
-    width = max([6, *map(len, report.rows)])
-    head = " ".join(f"{lang:>7}" for lang in languages)
-    lines.append(f"{'source':<{width}} {'pairs':>8} {head}")
-    for name in sorted(report.rows):
-        counts = " ".join(f"{report.rows[name][lang]:>7}" for lang in languages)
-        lines.append(f"{name:<{width}} {report.pairs[name]:>8} {counts}")
+    languages = list(report.lengths)
+    width = max([6, *map(len, report.sources)])
+    lines = [f"{'source':<{width}} {'pairs':>8} {' '.join(f'{lang:>7}' for lang in languages)}"]
+    for name, source in report.sources.items():
+        counts = " ".join(f"{source.rows.get(lang, 0):>7}" for lang in languages)
+        lines.append(f"{name:<{width}} {source.pairs:>8} {counts}")
     lines.append("")
-    for name in sorted(report.rows):
-        spread = ", ".join(f"{n} in {k}" for k, n in sorted(report.parallel[name].items(), reverse=True))
-        twice = report.repeated[name]
-        lines.append(f"{name}: pairs by number of languages: {spread}")
-        lines.append(
-            f"{name}: repeated texts: {twice['query']} queries, {twice['passage']} passages;"
-            f" largest group that may not share a batch: {report.largest_group[name]} pairs;"
-            f" rows with negatives: {report.negatives[name]}"
-        )
+    for name, source in report.sources.items():
+        spread = ", ".join(f"{n} in {k}" for k, n in reversed(source.pairs_in_k_languages.items()))
+        repeated = source.repeated_texts
+        lines += [
+            f"{name}: pairs by number of languages: {spread}",
+            f"{name}: repeated texts: {repeated['query']} queries, {repeated['passage']} passages;"
+            f" largest group that may not share a batch: {source.largest_group} pairs;"
+            f" rows with negatives: {source.rows_with_negatives}",
+        ]
     lines += [
         "",
         f"{'length in characters':<22}{'query mean':>11}{'p95':>7}{'max':>7}{'passage mean':>14}{'p95':>7}{'max':>7}",
     ]
     for lang, sizes in report.lengths.items():
-        (qm, q95, qx), (pm, p95, px) = sizes["query"], sizes["passage"]
+        (qm, q95, qx), (pm, p95, px) = (sizes[side] for side in SIDES)
         lines.append(f"{lang:<22}{qm:>11.1f}{q95:>7.0f}{qx:>7.0f}{pm:>14.1f}{p95:>7.0f}{px:>7.0f}")
-    lines.append("")
-    shown = report.problems if most_problems is None else report.problems[:most_problems]
-    lines += [str(problem) for problem in shown]
-    lines.append(f"{len(report.problems)} malformed line(s)")
-    return "\n".join(lines)
+    return "\n".join([*lines, "", *map(str, report.problems), f"{len(report.problems)} malformed line(s)"])

@@ -8,6 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
+from isoglot.data.groups import components
 from isoglot.files import digest_strings
 from isoglot.records import IntArray, PairRow
 
@@ -63,12 +64,12 @@ class PairIndex:
     @cached_property
     def counts(self) -> IntArray:
         """Pairs of each source in each language and, last, in two or more; int64, shape (n_sources, n_languages + 1)."""
-        found = np.zeros((len(self.sources), len(self.languages) + 1), dtype=np.int64)
+        counts = np.zeros((len(self.sources), len(self.languages) + 1), dtype=np.int64)
         for start in range(0, self.n_pairs, _CHUNK):
             there, source = self.rows[start : start + _CHUNK] >= 0, self.source[start : start + _CHUNK]
             for column, fits in enumerate([*there.T, there.sum(axis=1) >= 2]):
-                found[:, column] += np.bincount(source[fits], minlength=len(self.sources))
-        return found
+                counts[:, column] += np.bincount(source[fits], minlength=len(self.sources))
+        return counts
 
     @cached_property
     def n_groups(self) -> int:
@@ -87,12 +88,12 @@ class PairIndex:
 
     def members(self, source: int, lang: str | None) -> IntArray:
         """Pairs of a source that exist in `lang`, or in two or more languages (None); int64, ascending, shape (n,)."""
-        parts = [np.zeros(0, dtype=np.int64)]
+        members = [np.zeros(0, dtype=np.int64)]
         for start in range(0, self.n_pairs, _CHUNK):
             rows = self.rows[start : start + _CHUNK]
             fits = (rows >= 0).sum(axis=1) >= 2 if lang is None else rows[:, self.languages.index(lang)] >= 0
-            parts.append(np.flatnonzero(fits & (self.source[start : start + _CHUNK] == source)) + start)
-        return np.concatenate(parts)
+            members.append(np.flatnonzero(fits & (self.source[start : start + _CHUNK] == source)) + start)
+        return np.concatenate(members)
 
     def deal_order(self, source: int, lang: str | None) -> DealOrder:
         """The pairs of `members` in the order that a stratum of a batch plan deals from."""
@@ -115,7 +116,7 @@ def deal_order(pairs: IntArray, group: IntArray) -> DealOrder:
         keys = np.repeat(sizes, sizes)
         # 16 bits are sorted by radix, many times faster
         order = order[np.argsort(keys.astype(np.uint16) if class_sizes[-1] < 1 << 16 else keys, kind="stable")]
-    return DealOrder(pairs[order], class_sizes.astype(np.int64), counts.astype(np.int64))
+    return DealOrder(pairs=pairs[order], class_sizes=class_sizes.astype(np.int64), class_counts=counts.astype(np.int64))
 
 
 def build_index(rows: Sequence[PairRow]) -> PairIndex:
@@ -136,9 +137,14 @@ def build_index(rows: Sequence[PairRow]) -> PairIndex:
         if table[pair, column[row.lang]] >= 0:
             raise ValueError(f"two rows for source {row.source!r}, id {row.id!r}, language {row.lang!r}")
         table[pair, column[row.lang]] = number
-    place = {name: number for number, name in enumerate(sources)}
-    source = np.array([place[name] for name, _ in numbers], dtype=np.int64)
-    return PairIndex(languages, sources, table, source, _groups(rows, pair_of_row, len(numbers)))
+    source_number = {name: number for number, name in enumerate(sources)}
+    return PairIndex(
+        languages=languages,
+        sources=sources,
+        rows=table,
+        source=np.array([source_number[name] for name, _ in numbers], dtype=np.int64),
+        group=_groups(rows, pair_of_row, len(numbers)),
+    )
 
 
 def _groups(rows: Sequence[PairRow], pair_of_row: IntArray, n_pairs: int) -> IntArray:
@@ -156,19 +162,3 @@ def _groups(rows: Sequence[PairRow], pair_of_row: IntArray, n_pairs: int) -> Int
                 left.append(other)
                 right.append(pair)
     return components(np.array(left, dtype=np.int64), np.array(right, dtype=np.int64), n_pairs)
-
-
-def components(left: IntArray, right: IntArray, n: int) -> IntArray:
-    """Connected components of n nodes under the edges left[i] - right[i]; int64, shape (n,), numbered by first node."""
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    graph = coo_array((np.ones(len(left), dtype=np.int8), (left, right)), shape=(n, n))
-    count, labels = connected_components(graph, directed=False)
-    # plans depend on the numbers, so they are made canonical: components in the order of their smallest nodes
-    first = np.empty(count, dtype=np.int64)
-    first[labels[::-1]] = np.arange(n - 1, -1, -1)  # the last assignment stays
-    number = np.empty(count, dtype=np.int64)
-    number[np.argsort(first)] = np.arange(count)
-    groups: IntArray = number[labels]
-    return groups

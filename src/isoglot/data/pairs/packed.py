@@ -13,7 +13,7 @@ A folder of
 from __future__ import annotations
 
 import mmap
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,10 +23,10 @@ import numpy as np
 import pyarrow as pa
 
 from isoglot.data.pairs.index import DealOrder, PairIndex
-from isoglot.data.pairs.table import PairTable
+from isoglot.data.pairs.table import PairTable, read_rows
 from isoglot.errors import InputError
 from isoglot.files import read_json
-from isoglot.records import IntArray, PairRow
+from isoglot.records import IntArray
 
 FORMAT = 1
 RECORD, TEXTS = "pairs.json", "texts.arrow"
@@ -62,12 +62,12 @@ class PackedIndex(PairIndex):
 
     def deal_order(self, source: int, lang: str | None) -> DealOrder:
         """See `PairIndex.deal_order`; a slice of the map."""
-        found = self.facts["strata"][source][self.column(lang)]
+        stratum = self.facts["strata"][source][self.column(lang)]
         size = int(self.counts[source, self.column(lang)])
         return DealOrder(
-            self.order[found["start"] : found["start"] + size],
-            np.array(found["class_sizes"], dtype=np.int64),
-            np.array(found["class_counts"], dtype=np.int64),
+            pairs=self.order[stratum["start"] : stratum["start"] + size],
+            class_sizes=np.array(stratum["class_sizes"], dtype=np.int64),
+            class_counts=np.array(stratum["class_counts"], dtype=np.int64),
         )
 
 
@@ -85,14 +85,12 @@ class PackedTable(PairTable):
 
     def column(self, name: str, rows: IntArray) -> list[Any]:
         """Values of a column for row numbers of shape (n,), in their order."""
-        rows = np.asarray(rows)
         # row by row: `take` would lay the chunks of a column together in memory first
         if name not in self._chunks:
             self._chunks[name] = self.table.column(name).chunks
         chunks = self._chunks[name]
-        number = np.searchsorted(self._ends, rows, side="right")
-        place = rows - np.concatenate([[0], self._ends[:-1]])[number]
-        return [chunks[chunk][row].as_py() for chunk, row in zip(number.tolist(), place.tolist())]
+        number = np.searchsorted(self._starts, rows, side="right") - 1
+        return [chunks[n][row].as_py() for n, row in zip(number.tolist(), (rows - self._starts[number]).tolist())]
 
     @cached_property
     def _chunks(self) -> dict[str, list[Any]]:
@@ -100,9 +98,9 @@ class PackedTable(PairTable):
         return {}
 
     @cached_property
-    def _ends(self) -> IntArray:
-        """Row number after the last row of each chunk, int64, shape (n_chunks,)."""
-        return np.cumsum([len(chunk) for chunk in self.table.column("id").chunks], dtype=np.int64)
+    def _starts(self) -> IntArray:
+        """First row number of each chunk, int64, shape (n_chunks,)."""
+        return np.cumsum([0, *(len(chunk) for chunk in self.table.column("id").chunks)], dtype=np.int64)[:-1]
 
     @cached_property
     def has_negatives(self) -> bool:
@@ -133,18 +131,6 @@ def is_packed(path: str | Path) -> bool:
     return (Path(path) / RECORD).is_file()
 
 
-def read_rows(table: pa.Table, rows: IntArray | None = None) -> Iterator[PairRow]:
-    """The rows of a table (or some of them, by number), a chunk at a time."""
-    start = 0
-    for batch in table.to_batches():
-        if rows is not None:
-            inside = rows[(rows >= start) & (rows < start + len(batch))] - start
-            start += len(batch)
-            batch = batch.take(pa.array(inside, pa.int64()))
-        for fields in batch.to_pylist():
-            yield PairRow(**{**fields, "negatives": tuple(fields["negatives"] or ())})
-
-
 def open_packed(path: Path) -> PackedTable:
     """Open packed pairs: maps the files, reads no row.
 
@@ -169,7 +155,7 @@ def open_packed(path: Path) -> PackedTable:
     table = open_texts(path)
     if table.num_rows != n_rows:
         raise InputError(f"{path / TEXTS}: {table.num_rows:,} rows where {RECORD} says {n_rows:,}; pack the pairs anew")
-    return PackedTable(table, index, path, facts)
+    return PackedTable(table=table, index=index, path=path, facts=facts)
 
 
 def read_facts(path: Path) -> dict[str, Any]:
@@ -178,8 +164,8 @@ def read_facts(path: Path) -> dict[str, Any]:
         raise InputError(f"{path}: no packed pairs ({RECORD} is missing); `isoglot data pack` makes them")
     facts = read_json(path / RECORD)
     if not isinstance(facts, dict) or facts.get("format") != FORMAT:
-        found = facts.get("format") if isinstance(facts, dict) else None
-        raise InputError(f"{path / RECORD}: packed pairs of format {found}, expected {FORMAT}; pack the pairs anew")
+        other = facts.get("format") if isinstance(facts, dict) else None
+        raise InputError(f"{path / RECORD}: packed pairs of format {other}, expected {FORMAT}; pack the pairs anew")
     return facts
 
 
@@ -195,15 +181,15 @@ def open_texts(path: Path) -> pa.Table:
 def _mapped(path: Path, shape: tuple[int, ...]) -> IntArray:
     """An array on disk, mapped for access in random order."""
     try:
-        found = np.load(path, mmap_mode="r")
+        array = np.load(path, mmap_mode="r")
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; pack the pairs anew") from None
     except (OSError, ValueError, EOFError) as error:
         raise InputError(f"{path}: not a complete array ({error}); pack the pairs anew") from None
-    if found.shape != shape or found.dtype.kind != "i":
-        raise InputError(f"{path}: {found.dtype} of shape {found.shape}, expected integers of shape {shape}")
+    if array.shape != shape or array.dtype.kind != "i":
+        raise InputError(f"{path}: {array.dtype} of shape {array.shape}, expected integers of shape {shape}")
     # batches touch pages in random order: reading ahead would fetch 32 pages for each
-    if found.size and hasattr(mmap, "MADV_RANDOM"):
-        found._mmap.madvise(mmap.MADV_RANDOM)
-    plain: IntArray = np.asarray(found)  # a memmap's own indexing is slow
+    if array.size and hasattr(mmap, "MADV_RANDOM"):
+        array._mmap.madvise(mmap.MADV_RANDOM)
+    plain: IntArray = np.asarray(array)  # a memmap's own indexing is slow
     return plain

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +17,10 @@ import numpy.typing as npt
 import pyarrow as pa
 from numpy.lib.format import open_memmap
 
-from isoglot.data.languages import language
-from isoglot.data.pairs.grouping import first_rows, group_pairs, text_hash
+from isoglot.data.groups import first_rows, group_pairs
 from isoglot.data.pairs.index import PairIndex
+from isoglot.data.pairs.loading import duplicate_row, read_pairs
 from isoglot.data.pairs.packed import FORMAT, RECORD, TEXTS, is_packed, open_texts
-from isoglot.data.pairs.sources import read_source
 from isoglot.data.pairs.table import SCHEMA
 from isoglot.errors import InputError, LineError
 from isoglot.files import StringDigest, atomic_directory, write_json
@@ -92,67 +93,40 @@ def _write_rows(folder: Path, specs: list[str], languages: Sequence[str] | None,
     """Write texts.arrow, and the hashes and numbers of the rows as raw arrays into the scratch folder."""
     from tqdm import tqdm
 
-    wanted = None if languages is None else {language(code) for code in languages}
     written = _Written()
     with ExitStack() as stack:
         sink = stack.enter_context(pa.OSFile(str(folder / TEXTS), "wb"))
         writer = stack.enter_context(pa.ipc.new_file(sink, SCHEMA))
         raw = {name: stack.enter_context(open(folder / _SCRATCH / name, "wb")) for name in (*_HASHES, *_NUMBERS)}
         bar = stack.enter_context(tqdm(desc="read pairs", unit="row", unit_scale=True, disable=None))
-        for batch, places in _batches(specs, wanted, data_dir):
-            writer.write_batch(_record_batch(batch))
-            for name, values in _columns(batch, places, written).items():
+        rows = read_pairs(specs, languages, data_dir, unique=False)
+        while batch := list(islice(rows, _BATCH_ROWS)):
+            only_rows = [row for row, _, _ in batch]
+            columns = [pa.array([getattr(row, column.name) for row in only_rows], column.type) for column in SCHEMA]
+            writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=SCHEMA))
+            for name, values in _columns(batch, written).items():
                 raw[name].write(values)
             bar.update(len(batch))
     return written
 
 
-def _batches(
-    specs: list[str], wanted: set[str] | None, data_dir: Path | None
-) -> Iterator[tuple[list[PairRow], list[tuple[str, int]]]]:
-    """Rows and their (file, line), some at a time. Raises what `load_pairs` does, except for duplicates."""
-    found: set[str] = set()
-    rows: list[PairRow] = []
-    places: list[tuple[str, int]] = []
-    any_rows = False
-    for spec in specs:
-        for item, path, line in read_source(spec, data_dir):
-            if isinstance(item, LineError):
-                raise item
-            found.add(item.lang)
-            if wanted is not None and item.lang not in wanted:
-                continue
-            rows.append(item)
-            places.append((path, line))
-            if len(rows) == _BATCH_ROWS:
-                yield rows, places
-                rows, places, any_rows = [], [], True
-    if wanted and wanted - found:
-        absent = ", ".join(sorted(wanted - found))
-        there = ", ".join(sorted(found)) or "none"
-        raise InputError(f"{', '.join(specs)}: no pairs in {absent} (languages there: {there})")
-    if not rows and not any_rows:
-        raise InputError(f"{', '.join(specs) or 'pairs'}: no rows")
-    if rows:
-        yield rows, places
+def _text_hash(first: str, second: str, size: int = 8) -> bytes:
+    """`size` bytes that stand for a pair of strings (BLAKE2b); ("a", "bc") and ("ab", "c") differ."""
+    data = f"{len(first)}:{first}{second}".encode("utf-8", "surrogatepass")
+    return hashlib.blake2b(data, digest_size=size).digest()
 
 
-def _record_batch(rows: list[PairRow]) -> pa.RecordBatch:
-    columns = [pa.array([getattr(row, part.name) for row in rows], part.type) for part in SCHEMA]
-    return pa.RecordBatch.from_arrays(columns, schema=SCHEMA)
-
-
-def _columns(rows: list[PairRow], places: list[tuple[str, int]], written: _Written) -> dict[str, bytes]:
-    """Raw int64 or uint64 values of the rows, one per name in `_HASHES` and `_NUMBERS`; counts the rows in `written`."""
+def _columns(batch: list[tuple[PairRow, str, int]], written: _Written) -> dict[str, bytes]:
+    """Raw int64 or uint64 values of (row, file, line), one per name in `_HASHES` and `_NUMBERS`; counts them in `written`."""
     numbers = {name: array("q") for name in _NUMBERS}
     hashes: dict[str, list[bytes]] = {name: [] for name in _HASHES}
-    for row, (path, line) in zip(rows, places):
-        own = text_hash(row.source, row.id, 16)
-        hashes["pair_high"].append(own[:8])
-        hashes["pair_low"].append(own[8:])
-        hashes["query"].append(text_hash(row.lang, row.query))
-        hashes["passage"].append(text_hash(row.lang, row.passage))
-        hashes["passage_id"].append(bytes(8) if row.passage_id is None else text_hash(row.source, row.passage_id))
+    for row, path, line in batch:
+        pair = _text_hash(row.source, row.id, 16)
+        hashes["pair_high"].append(pair[:8])
+        hashes["pair_low"].append(pair[8:])
+        hashes["query"].append(_text_hash(row.lang, row.query))
+        hashes["passage"].append(_text_hash(row.lang, row.passage))
+        hashes["passage_id"].append(bytes(8) if row.passage_id is None else _text_hash(row.source, row.passage_id))
         numbers["lang"].append(written.languages.setdefault(row.lang, len(written.languages)))
         numbers["source"].append(written.sources.setdefault(row.source, len(written.sources)))
         numbers["file"].append(written.files.setdefault(path, len(written.files)))
@@ -161,13 +135,9 @@ def _columns(rows: list[PairRow], places: list[tuple[str, int]], written: _Writt
         for text in (row.source, row.id, row.lang, row.query, row.passage, str(len(row.negatives)), *row.negatives):
             written.digest.add(text)
         written.negatives = written.negatives or bool(row.negatives)
-    written.rows += len(rows)
-    return {**{name: _raw(parts) for name, parts in hashes.items()}, **{k: v.tobytes() for k, v in numbers.items()}}
-
-
-def _raw(parts: list[bytes]) -> bytes:
-    values = np.frombuffer(b"".join(parts), dtype="<u8").astype(np.uint64)
-    return values.tobytes()
+    written.rows += len(batch)
+    raw = {name: np.frombuffer(b"".join(digests), dtype="<u8").astype(np.uint64) for name, digests in hashes.items()}
+    return {**{k: v.tobytes() for k, v in raw.items()}, **{k: v.tobytes() for k, v in numbers.items()}}
 
 
 def _write_index(folder: Path, written: _Written) -> dict[str, Any]:
@@ -188,7 +158,7 @@ def _write_index(folder: Path, written: _Written) -> dict[str, Any]:
         keys = [raw(name, np.uint64) for name in ("query", "passage", "passage_id")]
         group = group_pairs(pair_of_row, n_pairs, keys, bar.update)
         np.save(folder / "group.npy", group.astype(_smallest(n_pairs)))
-        index = PairIndex(index.languages, index.sources, index.rows, index.source, group)
+        index = replace(index, group=group)
         rest = {"rows": written.rows, "negatives": written.negatives, "digest": written.digest.hex()}
         facts = write_record(folder, index, rest)
         bar.update()
@@ -212,7 +182,7 @@ def _place_rows(folder: Path, written: _Written, pair_of_row: IntArray, first: I
     """Write rows.npy and source.npy; the index without groups. LineError where two rows are one pair in one language."""
     languages, sources = sorted(written.languages), sorted(written.sources)
     column = np.array([languages.index(name) for name in written.languages])
-    place = np.array([sources.index(name) for name in written.sources])
+    source_number = np.array([sources.index(name) for name in written.sources])
     lang_of_row, source_of_row = (
         np.memmap(folder / _SCRATCH / name, dtype=np.int64, mode="r") for name in ("lang", "source")
     )
@@ -223,28 +193,25 @@ def _place_rows(folder: Path, written: _Written, pair_of_row: IntArray, first: I
         numbers = np.arange(start, min(start + _CHUNK, written.rows))
         pairs, langs = np.asarray(pair_of_row[numbers]), column[lang_of_row[numbers]]
         taken = table[pairs, langs] >= 0
-        free = np.flatnonzero(~taken)[::-1]  # backwards: of two rows for one place, the first one stays
+        free = np.flatnonzero(~taken)[::-1]  # backwards: of two rows for one cell, the first one stays
         table[pairs[free], langs[free]] = numbers[free]
         wrong = table[pairs, langs] != numbers
         if wrong.any():
             again = int(numbers[wrong.argmax()])
             raise _duplicate(folder, written, int(table[pairs[again - start], langs[again - start]]), again)
         new = first[numbers] == numbers
-        source[pairs[new]] = place[source_of_row[numbers[new]]]
-    return PairIndex(tuple(languages), tuple(sources), table, source, np.zeros(0, dtype=np.int64))
+        source[pairs[new]] = source_number[source_of_row[numbers[new]]]
+    no_group = np.zeros(0, dtype=np.int64)
+    return PairIndex(languages=tuple(languages), sources=tuple(sources), rows=table, source=source, group=no_group)
 
 
 def _duplicate(folder: Path, written: _Written, first: int, again: int) -> LineError:
     """The error for two rows with the same (source, id, lang)."""
     files, lines = (np.memmap(folder / _SCRATCH / name, dtype=np.int64, mode="r") for name in ("file", "line"))
     names = list(written.files)
-    fields = open_texts(folder).slice(again, 1).to_pylist()[0]
-    return LineError(
-        names[files[again]],
-        int(lines[again]),
-        f"duplicate row: id '{fields['id']}' in '{fields['lang']}' of source '{fields['source']}' is already at "
-        f"{names[files[first]]}:{lines[first]}",
-    )
+    row = open_texts(folder).slice(again, 1).to_pylist()[0]
+    seen_at = f"{names[files[first]]}:{lines[first]}"
+    return duplicate_row(row["source"], row["id"], row["lang"], seen_at, names[files[again]], int(lines[again]))
 
 
 def write_record(folder: Path, index: PairIndex, rest: dict[str, Any]) -> dict[str, Any]:
@@ -256,16 +223,16 @@ def write_record(folder: Path, index: PairIndex, rest: dict[str, Any]) -> dict[s
     """
     total = int(index.counts.sum())
     order = open_memmap(folder / "order.npy", mode="w+", dtype=_smallest(index.n_pairs), shape=(total,))
-    strata, start = [], 0
+    strata: list[list[dict[str, Any]]] = []
+    start = 0
     for source in range(len(index.sources)):
-        found = []
+        strata.append([])
         for lang in (*index.languages, None):
-            part = index.deal_order(source, lang)
-            order[start : start + len(part.pairs)] = part.pairs
-            sizes, counts = part.class_sizes.tolist(), part.class_counts.tolist()
-            found.append({"start": start, "class_sizes": sizes, "class_counts": counts})
-            start += len(part.pairs)
-        strata.append(found)
+            deal = index.deal_order(source, lang)
+            order[start : start + len(deal.pairs)] = deal.pairs
+            sizes, counts = deal.class_sizes.tolist(), deal.class_counts.tolist()
+            strata[-1].append({"start": start, "class_sizes": sizes, "class_counts": counts})
+            start += len(deal.pairs)
     for mapped in (order, index.rows, index.source):
         if isinstance(mapped, np.memmap):
             mapped.flush()

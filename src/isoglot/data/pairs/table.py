@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,12 +11,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from isoglot.data.languages import language
 from isoglot.data.pairs.index import PairIndex, build_index
-from isoglot.data.pairs.sources import read_source
-from isoglot.errors import InputError, LineError
+from isoglot.data.pairs.loading import read_pairs
+from isoglot.errors import InputError
 from isoglot.files import digest_strings
-from isoglot.records import IntArray, PairRow
+from isoglot.records import BoolArray, IntArray, PairRow
 
 SCHEMA = pa.schema(
     [
@@ -57,7 +56,7 @@ class PairTable:
 
     @cached_property
     def has_negatives(self) -> bool:
-        return any(len(item or ()) for item in self.table.column("negatives").to_pylist())
+        return any(len(texts or ()) for texts in self.table.column("negatives").to_pylist())
 
     @cached_property
     def digest(self) -> str:
@@ -70,9 +69,7 @@ class PairTable:
 
     def select(self, rows: IntArray) -> PairTable:
         """The table of some rows, by number, indexed anew."""
-        part = self.table.take(pa.array(rows, pa.int64()))
-        kept = [PairRow(**{**fields, "negatives": tuple(fields["negatives"] or ())}) for fields in part.to_pylist()]
-        return PairTable(part, build_index(kept))
+        return PairTable.from_arrow(self.table.take(pa.array(rows, pa.int64())))
 
     def split(self, share: float, seed: int) -> tuple[PairTable, PairTable]:
         """Two tables: about `1 - share` and `share` of the pairs. Pairs that share a passage or query stay together.
@@ -87,15 +84,35 @@ class PairTable:
         held = np.isin(self.index.group, order[: round(share * len(groups))])
         if held.all() or not held.any():
             raise InputError(f"a share of {share} of {len(groups)} groups of pairs leaves one side empty")
-        rows = (self.index.rows[~held], self.index.rows[held])
-        first, second = (self.select(np.sort(part[part >= 0])) for part in rows)
-        return first, second
+        return self.select_pairs(~held), self.select_pairs(held)
+
+    def select_pairs(self, kept: BoolArray) -> PairTable:
+        """The table of some pairs, `kept` of shape (n_pairs,), indexed anew."""
+        rows = self.index.rows[kept]
+        return self.select(np.sort(rows[rows >= 0]))
+
+    @classmethod
+    def from_arrow(cls, table: pa.Table) -> PairTable:
+        """A table with the columns of `SCHEMA`, indexed."""
+        return cls(table, build_index(list(read_rows(table))))
 
     @classmethod
     def from_rows(cls, rows: Sequence[PairRow]) -> PairTable:
         """A table of `rows` in their order. Raises ValueError where two rows share (source, id, lang)."""
         columns = {name: [getattr(row, name) for row in rows] for name in SCHEMA.names}
         return cls(pa.table(columns, schema=SCHEMA), build_index(rows))
+
+
+def read_rows(table: pa.Table, rows: IntArray | None = None) -> Iterator[PairRow]:
+    """The rows of a table (or some of them, by number), a chunk at a time."""
+    start = 0
+    for batch in table.to_batches():
+        if rows is not None:
+            inside = rows[(rows >= start) & (rows < start + len(batch))] - start
+            start += len(batch)
+            batch = batch.take(pa.array(inside, pa.int64()))
+        for fields in batch.to_pylist():
+            yield PairRow(**{**fields, "negatives": tuple(fields["negatives"] or ())})
 
 
 def take_rows(column: pa.ChunkedArray[Any], rows: IntArray) -> pa.Array[Any]:
@@ -112,9 +129,9 @@ def take_rows(column: pa.ChunkedArray[Any], rows: IntArray) -> pa.Array[Any]:
     order = np.argsort(number, kind="stable")
     numbers, starts = np.unique(number[order], return_index=True)
     pieces: list[Any] = []
-    for chunk, part in zip(numbers.tolist(), np.split(order, starts[1:]), strict=True):
+    for chunk, positions in zip(numbers.tolist(), np.split(order, starts[1:]), strict=True):
         first = int(ends[chunk]) - len(column.chunk(chunk))
-        pieces.append(column.chunk(chunk).take(pa.array(rows[part] - first, pa.int64())))
+        pieces.append(column.chunk(chunk).take(pa.array(rows[positions] - first, pa.int64())))
     back = np.empty(len(rows), dtype=np.int64)
     back[order] = np.arange(len(rows))
     together: Any = pa.chunked_array(pieces, type=column.type).combine_chunks()
@@ -130,8 +147,8 @@ def load_pairs(
     """Load parallel pairs.
 
     Args:
-        sources: files (`.jsonl`, `.csv`, `.tsv`, each also `.gz`; `.parquet`) with the columns id, lang, query, passage and
-            optionally passage_id, negatives, source; or `facts:`, `lareqa:DIR`, `lareqa-paragraphs:DIR`.
+        sources: files with the columns id, lang, query, passage and optionally passage_id, negatives, source, or another form
+            that `isoglot data sources` lists, such as `facts:` or `lareqa:DIR`.
             Rows with the same (source, id) are translations of each other; `source` defaults to the file's stem.
             A folder that `isoglot data pack` wrote, alone and in all its languages, is memory-mapped and not read.
         languages: keep these only.
@@ -147,36 +164,4 @@ def load_pairs(
 
         if is_packed(specs[0]):
             return open_packed(Path(specs[0]))
-    wanted = None if languages is None else {language(code) for code in languages}
-    rows: list[PairRow] = []
-    seen: dict[tuple[str, str, str], str] = {}
-    found: set[str] = set()
-    for spec in specs:
-        for item, path, line in read_source(spec, data_dir):
-            if isinstance(item, LineError):
-                raise item
-            if problem := find_duplicate(item, seen, path, line):
-                raise problem
-            found.add(item.lang)
-            if wanted is None or item.lang in wanted:
-                rows.append(item)
-    if wanted and wanted - found:
-        absent = ", ".join(sorted(wanted - found))
-        raise InputError(
-            f"{', '.join(specs)}: no pairs in {absent} (languages there: {', '.join(sorted(found)) or 'none'})"
-        )
-    if not rows:
-        raise InputError(f"{', '.join(specs) or 'pairs'}: no rows")
-    return PairTable.from_rows(rows)
-
-
-def find_duplicate(row: PairRow, seen: dict[tuple[str, str, str], str], path: str, line: int) -> LineError | None:
-    """A LineError when (source, id, lang) of `row` was seen before; else remembers it."""
-    key = (row.source, row.id, row.lang)
-    place = f"{path}:{line}"
-    first = seen.setdefault(key, place)
-    if first == place:
-        return None
-    return LineError(
-        path, line, f"duplicate row: id '{row.id}' in '{row.lang}' of source '{row.source}' is already at {first}"
-    )
+    return PairTable.from_rows([row for row, _, _ in read_pairs(specs, languages, data_dir, unique=True)])

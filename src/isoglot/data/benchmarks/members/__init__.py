@@ -1,0 +1,1 @@
+"""The benchmarks that have a name, one file each."""

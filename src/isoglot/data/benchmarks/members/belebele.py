@@ -1,0 +1,122 @@
+"""Belebele (Bandarkar et al. 2024, arXiv 2308.16884) as retrieval: the passage that a question was asked about.
+
+A corpus is the 488 passages of a language (one per `link`), a query is a question; relevant are the passage of its
+link in its own and in every other language. A question is the same query in all languages: its id is its link and
+its number there. Questions over one passage are one group. Answers and their options are not used.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from isoglot.data.benchmarks.catalog import BENCHMARKS, NamedBenchmark, Request
+from isoglot.data.benchmarks.qrels import judge_by_key, make_benchmark, wanted_languages
+from isoglot.data.hub import about_revisions, data_folders, hub_file, hub_revision
+from isoglot.data.languages import language
+from isoglot.data.readers import json_rows, parquet_rows, valid, yaml_data
+from isoglot.errors import InputError, LineError
+from isoglot.records import Benchmark, Texts
+
+NAME = "belebele"
+LICENSE = "CC BY-SA 4.0"
+REPO = "facebook/belebele"
+URL = f"https://huggingface.co/datasets/{REPO}"
+_FIELDS = ("link", "question_number", "flores_passage", "question")
+_EXAMPLE = '{"link": "...", "question_number": 1, "flores_passage": "...", "question": "..."}'
+
+
+@cache
+def belebele_languages() -> dict[str, str]:
+    """Our language codes and the FLORES code of each, in alphabetical order of ours."""
+    data = yaml_data(Path(__file__).with_name("belebele.yaml"))
+    codes = {}
+    for code in data["variants"].split():
+        head, script = code.split("_")
+        base = data["own_codes"].get(head) or language(head)
+        codes[f"{base}-{script}" if code in data["second_scripts"].split() else base] = code
+    return dict(sorted(codes.items()))
+
+
+def belebele_here(data_dir: str | Path | None = None) -> dict[str, Path]:
+    """The languages that lie on this machine outside the hub's cache, and the file of each."""
+    folders = [folder for root in data_folders(NAME, data_dir) for folder in (root, root / "data")]
+    files = {}
+    for lang, code in belebele_languages().items():
+        candidates = (folder / f"{code}{ending}" for folder in folders for ending in (".jsonl", ".parquet"))
+        if path := next((candidate for candidate in candidates if candidate.is_file()), None):
+            files[lang] = path
+    return files
+
+
+def load_belebele(request: Request) -> Benchmark:
+    """Read the benchmark.
+
+    Files: `<FLORES code>.jsonl` or `.parquet` in `belebele/` or `belebele/data/` of `data_dir` or `$ISOGLOT_DATA`, else
+    from the hub. Only the languages asked for are read and downloaded; without any, all 122 variants, or those that lie on
+    this machine if some do.
+
+    Raises:
+        InputError: an unknown language, a file that is neither there nor on the hub, a malformed one.
+    """
+    codes, here = belebele_languages(), belebele_here(request.data_dir)
+    chosen = list(here or codes)
+    if request.languages is not None:
+        chosen = wanted_languages(NAME, request.languages, list(codes))
+    queries, corpus = {}, {}
+    revisions: dict[str, str] = {}
+    query_links: list[str] = []
+    passage_links: list[str] = []
+    for lang in chosen:
+        file = f"{codes[lang]}.jsonl"
+        way_out = f"put {file} into belebele/ of a folder and name the folder by --data-dir or ISOGLOT_DATA"
+        path = here.get(lang) or hub_file(REPO, f"data/{file}", way_out)
+        revisions |= hub_revision(REPO, path)
+        questions, passages = _read(path)
+        queries[lang] = Texts(list(questions), [text for _, text in questions.values()])
+        corpus[lang] = Texts([f"{lang}:{link}" for link in passages], list(passages.values()))
+        query_links += [link for link, _ in questions.values()]
+        passage_links += passages
+    judgments = judge_by_key(query_links, ((link, number) for number, link in enumerate(passage_links)))
+    about = {"license": LICENSE, "source": URL} | about_revisions(revisions)
+    return make_benchmark(NAME, queries, corpus, judgments, query_links, about)
+
+
+def _read(path: Path) -> tuple[dict[str, tuple[str, str]], dict[str, str]]:
+    """Of one language's file, link and text of every question by id, and the passage of every link."""
+    questions: dict[str, tuple[str, str]] = {}
+    passages: dict[str, str] = {}
+    rows = json_rows(path, _EXAMPLE) if path.suffix == ".jsonl" else parquet_rows(path)
+    for number, row in valid(rows):
+        if missing := [name for name in _FIELDS if not str(row.get(name) or "").strip()]:
+            raise LineError(path, number, f"field '{missing[0]}' is missing or empty; expected {', '.join(_FIELDS)}")
+        link = str(row["link"])
+        key = f"{link}#{row['question_number']}"
+        if key in questions:
+            raise LineError(path, number, f"question {row['question_number']} of {link} occurs twice")
+        passages.setdefault(link, str(row["flores_passage"]))
+        questions[key] = link, str(row["question"])
+    if not questions:
+        raise InputError(f"{path}: no question in it")
+    return questions, passages
+
+
+def _available(data_dir: str | Path | None) -> str:
+    here = belebele_here(data_dir)
+    return f"here: {' '.join(here)}; rest: hub" if here else "hub"
+
+
+BENCHMARKS.register(
+    NamedBenchmark(
+        name=NAME,
+        languages=tuple(belebele_languages()),
+        queries=900 * len(belebele_languages()),
+        passages=488 * len(belebele_languages()),
+        license=LICENSE,
+        source=URL,
+        help="parallel questions, the short texts they were asked about",
+        load=load_belebele,
+        available=_available,
+        order=3,
+    )
+)

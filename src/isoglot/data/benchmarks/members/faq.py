@@ -1,0 +1,87 @@
+"""The built-in benchmark: questions and answers in eleven languages, among generated statements as distractors.
+
+It is small and needs no download: a check of the whole path, not a ruler for papers.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from isoglot.data.benchmarks.catalog import BENCHMARKS, NamedBenchmark
+from isoglot.data.benchmarks.qrels import judge_by_key, make_benchmark, restrict
+from isoglot.data.facts.wordings import LANGUAGES
+from isoglot.data.readers import lines
+from isoglot.records import Benchmark, Texts
+
+NAME = "faq"
+LICENSE = "Apache-2.0"
+SOURCE = "isoglot"
+_PER_RELATION = 120
+"""Distractors per held-out relation and language: more would only make the benchmark slower on a CPU, not harder."""
+
+
+def read_faq() -> Iterator[dict[str, Any]]:
+    """Rows of `faq_texts/*.jsonl`: {"id", "topic", "<lang>": {"question", "answer"}, ...}, by file name."""
+    for path in sorted((Path(__file__).parent / "faq_texts").glob("*.jsonl")):
+        for _, line in lines(path):
+            yield json.loads(line)
+
+
+def load_faq() -> Benchmark:
+    """Queries are the questions; the corpus of a language is its answers and its distractors.
+
+    Relevant to a question is its answer in every language. Document ids: `<id>:<lang>` for answers,
+    `fact:<passage id>:<lang>` for distractors.
+    """
+    rows = list(read_faq())
+    languages = sorted({key for row in rows for key, value in row.items() if isinstance(value, dict)})
+    distractors = _distractors(languages)
+    queries, corpus = {}, {}
+    answers: list[tuple[str, int]] = []
+    n_documents = 0
+    for lang in languages:
+        here = [row for row in rows if lang in row]
+        ids = [row["id"] for row in here]
+        queries[lang] = Texts(ids, [row[lang]["question"] for row in here])
+        corpus[lang] = Texts(
+            [f"{key}:{lang}" for key in ids] + [f"fact:{key}:{lang}" for key in distractors[lang]],
+            [row[lang]["answer"] for row in here] + list(distractors[lang].values()),
+        )
+        answers += [(key, n_documents + number) for number, key in enumerate(ids)]
+        n_documents += len(corpus[lang])
+    judgments = judge_by_key([key for texts in queries.values() for key in texts.ids], answers)
+    return make_benchmark(NAME, queries, corpus, judgments, about={"license": LICENSE, "source": SOURCE})
+
+
+def _distractors(languages: list[str]) -> dict[str, dict[str, str]]:
+    """Per language, passage id -> passage of the first `_PER_RELATION` generated statements of each held-out relation."""
+    from isoglot.data.facts.generate import distractors
+
+    passages: dict[str, dict[str, str]] = {lang: {} for lang in languages}
+    counts: Counter[tuple[str, str]] = Counter()
+    for fact in distractors(languages):
+        key = (fact.lang, fact.relation)
+        if fact.passage_id not in passages[fact.lang] and counts[key] < _PER_RELATION:
+            passages[fact.lang][fact.passage_id] = fact.passage
+            counts[key] += 1
+    return passages
+
+
+BENCHMARKS.register(
+    NamedBenchmark(
+        name=NAME,
+        languages=LANGUAGES,
+        queries=792,
+        passages=3_432,
+        license=LICENSE,
+        source=SOURCE,
+        help="questions, answers among distractors",
+        load=lambda request: restrict(load_faq(), request.languages),
+        available=lambda _: "built in",
+        order=0,
+    )
+)

@@ -1,0 +1,140 @@
+"""`facts:` parallel question-answer pairs generated from the CLDR data that Babel ships.
+
+Every pair exists in all of `LANGUAGES` or in none, whatever subset is asked for. Within a language no query occurs
+twice, and no passage occurs under two values of `passage_id`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+from isoglot.data.facts.items import SOURCES
+from isoglot.data.facts.names import name_of
+from isoglot.data.facts.wordings import LANGUAGES, wording
+
+HELD_OUT = ("week-start", "decimal-separator")
+"""Relations kept out of training; their passages serve as distractors of a benchmark."""
+
+RELATIONS = tuple(name for name in SOURCES if name not in HELD_OUT)
+"""Relations used for training."""
+
+# these ask the other way round about the passages of another relation
+_PASSAGES_OF = {
+    "currency-country": "currency-of",
+    "territory-of-code": "territory-code",
+    "language-of-code": "language-code",
+    "currency-of-code": "currency-code",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One question and its only right passage, in one language.
+
+    `id` is the same in all languages; `passage_id` is shared by the pairs that ask about the same passage.
+    """
+
+    id: str
+    relation: str
+    lang: str
+    query: str
+    passage: str
+    passage_id: str
+
+
+def generate_facts(
+    languages: Sequence[str] | None = None,
+    relations: Sequence[str] | None = None,
+) -> Iterator[Fact]:
+    """Facts ordered by relation, then item, then language, both in the order asked for.
+
+    Args:
+        languages: some of `LANGUAGES`; all of them by default. Which facts there are does not depend on it.
+        relations: some of `RELATIONS` and `HELD_OUT`; `RELATIONS` by default.
+
+    Raises:
+        ValueError: a language or relation is unknown; raised at once, not when the iterator is first used.
+    """
+    chosen_languages = _checked("language", LANGUAGES if languages is None else languages, LANGUAGES)
+    chosen_relations = _checked("relation", RELATIONS if relations is None else relations, RELATIONS + HELD_OUT)
+    return (
+        parallel[lang]
+        for relation in chosen_relations
+        for parallel in _all_facts()[relation]
+        for lang in chosen_languages
+    )
+
+
+def distractors(languages: Sequence[str] | None = None) -> Iterator[Fact]:
+    """Facts of the `HELD_OUT` relations, ordered and checked like those of `generate_facts`."""
+    return generate_facts(languages, HELD_OUT)
+
+
+def _checked(kind: str, names: Sequence[str], known: tuple[str, ...]) -> list[str]:
+    """`names` without repetitions; ValueError if one is unknown."""
+    if unknown := [name for name in names if name not in known]:
+        raise ValueError(f"unknown {kind} {unknown[0]!r}; known: {', '.join(known)}")
+    return list(dict.fromkeys(names))
+
+
+@cache
+def _all_facts() -> dict[str, list[dict[str, Fact]]]:
+    """Relation to its facts, each by language.
+
+    All relations are built together because a text may occur once only, across relations too; RELATIONS come first, so
+    that a clash costs a distractor and not a training pair.
+    """
+    queries: set[tuple[str, str]] = set()
+    owners: dict[tuple[str, str], str] = {}
+    facts: dict[str, list[dict[str, Fact]]] = {}
+    for relation in RELATIONS + HELD_OUT:
+        facts[relation] = []
+        for key, slots in SOURCES[relation]():
+            parallel = _in_all_languages(relation, key, slots)
+            if parallel and _is_new(parallel, queries, owners):
+                queries.update((lang, fact.query.casefold()) for lang, fact in parallel.items())
+                owners.update({(lang, fact.passage.casefold()): fact.passage_id for lang, fact in parallel.items()})
+                facts[relation].append(parallel)
+    return facts
+
+
+def _is_new(parallel: dict[str, Fact], queries: set[tuple[str, str]], owners: dict[tuple[str, str], str]) -> bool:
+    """Whether no language has the query already, nor the passage under another id."""
+    return all(
+        (lang, fact.query.casefold()) not in queries
+        and owners.get((lang, fact.passage.casefold()), fact.passage_id) == fact.passage_id
+        for lang, fact in parallel.items()
+    )
+
+
+def _in_all_languages(relation: str, key: str, slots: Mapping[str, str]) -> dict[str, Fact] | None:
+    """The fact in every language, or None if a name is missing in any."""
+    facts = {}
+    passage_relation = _PASSAGES_OF.get(relation, relation)
+    fact_id, passage_id = f"{relation}/{key}", f"{passage_relation}/{key}"
+    for lang in LANGUAGES:
+        names = {slot: name_of(slot, value, lang) for slot, value in slots.items()}
+        if "territory" in slots:
+            names["in_territory"] = name_of("in_territory", slots["territory"], lang)
+        if None in names.values():
+            return None
+        templates = wording(lang).templates
+        query = _worded(templates[relation]["queries"], f"{lang}/query/{fact_id}", names, lang)
+        passage = _worded(templates[passage_relation]["passages"], f"{lang}/passage/{passage_id}", names, lang)
+        facts[lang] = Fact(
+            id=fact_id, relation=relation, lang=lang, query=query, passage=passage, passage_id=passage_id
+        )
+    return facts
+
+
+def _worded(templates: Sequence[str], seed: str, names: Mapping[str, str | None], lang: str) -> str:
+    """One of the templates, filled; the choice depends on `seed` only, in every process and on every machine."""
+    # not a CRC: it is linear, so languages would always choose in step
+    digest = hashlib.blake2b(seed.encode(), digest_size=8).digest()
+    text = templates[int.from_bytes(digest, "big") % len(templates)].format_map(names)
+    start = 1 if text.startswith("¿") else 0
+    first = wording(lang).capitals.get(text[start], text[start].upper())
+    return text[:start] + first + text[start + 1 :]

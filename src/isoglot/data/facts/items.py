@@ -1,0 +1,211 @@
+"""Which facts there are, before they are put into words: taken from the CLDR data inside Babel, see also `items.yaml`."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from babel import Locale
+from babel.core import get_global
+from babel.localedata import locale_identifiers
+
+from isoglot.data.facts.names import name_of
+from isoglot.data.facts.wordings import LANGUAGES
+from isoglot.data.readers import yaml_data
+
+Item = tuple[str, dict[str, str]]
+"""The key of a fact, and template slots with their codes or values, see `name_of`."""
+Generator = Callable[[], Iterable[Item]]
+
+SOURCES: dict[str, Generator] = {}
+"""Relation to the function that gives its items, always in the same order."""
+
+_SMALLEST_SHARE = 0.1  # of a territory's people, in percent
+_LISTS = SimpleNamespace(
+    **{name: frozenset(codes.split()) for name, codes in yaml_data(Path(__file__).with_name("items.yaml")).items()}
+)
+
+
+def _relation(*names: str) -> Callable[[Generator], Generator]:
+    """Register a function as the source of some relations."""
+
+    def register(function: Generator) -> Generator:
+        SOURCES.update(dict.fromkeys(names, function))
+        return function
+
+    return register
+
+
+@cache
+def _territories() -> list[str]:
+    """The ISO 3166 codes that CLDR has names for."""
+    names: Mapping[str, str] = Locale("en").territories
+    return sorted(code for code in names if re.fullmatch("[A-Z]{2}", code) and code not in _LISTS.not_iso_3166)
+
+
+@cache
+def _inhabited() -> list[str]:
+    return [territory for territory in _territories() if territory not in _LISTS.uninhabited]
+
+
+@cache
+def _languages() -> list[str]:
+    """The ISO 639 codes that CLDR has names for, without deprecated ones and special codes."""
+    left_out = {*get_global("language_aliases"), *_LISTS.odd_languages}
+    names: Mapping[str, str] = Locale("en").languages
+    return sorted(code for code in names if re.fullmatch("[a-z]{2,3}", code) and code not in left_out)
+
+
+@cache
+def _with_locale() -> list[str]:
+    """The languages that CLDR has a locale of."""
+    return [language for language in _languages() if language in locale_identifiers()]
+
+
+@cache
+def _tenders() -> dict[str, list[str]]:
+    """Inhabited territory to the currencies that are legal tender there now."""
+    data = get_global("territory_currencies")
+    return {territory: _current_tenders(data[territory]) for territory in _inhabited() if territory in data}
+
+
+def _current_tenders(entries: Any) -> list[str]:
+    """The legal tenders among CLDR's (currency, begin, end, is tender) entries of a territory."""
+    return [currency for currency, _, end, is_tender in entries if is_tender and end is None]
+
+
+@_relation("currency-of")
+def _currency_of() -> Iterable[Item]:
+    for territory, currencies in _tenders().items():
+        if len(currencies) == 1 and territory not in _LISTS.unsettled_currency:
+            yield territory, {"territory": territory, "currency": currencies[0]}
+
+
+@_relation("currency-country")
+def _currency_country() -> Iterable[Item]:
+    # territories outside ISO 3166 count too: they make the answer ambiguous for a reader just as well
+    data = get_global("territory_currencies")
+    users = Counter(currency for entries in data.values() for currency in set(_current_tenders(entries)))
+    return ((key, slots) for key, slots in _currency_of() if users[slots["currency"]] == 1)
+
+
+@cache
+def _official() -> dict[str, list[str]]:
+    """Official languages by territory."""
+    official = {}
+    for territory in _inhabited():
+        spoken = get_global("territory_languages").get(territory, {})
+        status = {code: info["official_status"] for code, info in spoken.items()}
+        # where a language is official in practice only, lists of official languages disagree
+        if "de_facto_official" not in status.values() and territory not in _LISTS.doubtful_official:
+            official[territory] = [code for code in status if status[code] == "official"]
+    return official
+
+
+@_relation("official-language")
+def _official_language() -> Iterable[Item]:
+    return ((key, {"territory": key, "language": codes[0]}) for key, codes in _official().items() if len(codes) == 1)
+
+
+@_relation("official-languages")
+def _official_languages() -> Iterable[Item]:
+    for territory, codes in _official().items():
+        if len(codes) > 1:
+            yield territory, {"territory": territory, "languages": " ".join(codes)}
+
+
+@_relation("speaker-share")
+def _speaker_share() -> Iterable[Item]:
+    for territory in _inhabited():
+        for language, info in get_global("territory_languages").get(territory, {}).items():
+            share = info["population_percent"]
+            if language in _languages() and _SMALLEST_SHARE <= share <= 100:
+                yield f"{territory}-{language}", {"territory": territory, "language": language, "percent": str(share)}
+
+
+@_relation("territory-code", "territory-of-code")
+def _territory_code() -> Iterable[Item]:
+    return ((code, {"territory": code, "code": code}) for code in _territories())
+
+
+@_relation("language-code", "language-of-code")
+def _language_code() -> Iterable[Item]:
+    return ((code, {"language": code, "code": code}) for code in _languages())
+
+
+@_relation("language-script")
+def _language_script() -> Iterable[Item]:
+    for language in _languages():
+        subtags = get_global("likely_subtags").get(language, "").split("_")
+        if len(subtags) == 3 and subtags[1] not in _LISTS.odd_scripts:
+            yield language, {"language": language, "script": subtags[1]}
+
+
+@_relation("script-code")
+def _script_code() -> Iterable[Item]:
+    scripts: list[str] = sorted(set(Locale("en").scripts) - _LISTS.odd_scripts)
+    return ((code, {"script": code, "code": code}) for code in scripts)
+
+
+@_relation("currency-code", "currency-of-code")
+def _currency_code() -> Iterable[Item]:
+    currencies = sorted({currency for tenders in _tenders().values() for currency in tenders})
+    return ((code, {"currency": code, "code": code}) for code in currencies)
+
+
+@cache
+def _towns() -> dict[str, str]:
+    """Time zones named after a town, and the town's territory."""
+    towns = {}
+    for zone, territory in sorted(get_global("zone_territories").items()):
+        named_after_town = zone.split("/")[0] in _LISTS.town_regions or zone in _LISTS.island_towns
+        if not named_after_town or zone in _LISTS.disputed or territory not in _territories():
+            continue
+        # a zone named after its whole territory (Jamaica, Singapore) is no town, or makes the question circular
+        names = ((name_of("city", zone, lang), name_of("territory", territory, lang)) for lang in LANGUAGES)
+        if not any(city and country and (city in country or country in city) for city, country in names):
+            towns[zone] = territory
+    return towns
+
+
+@_relation("city-territory")
+def _city_territory() -> Iterable[Item]:
+    return ((zone, {"territory": territory, "city": zone}) for zone, territory in _towns().items())
+
+
+@_relation("city-zone")
+def _city_zone() -> Iterable[Item]:
+    for zone in _towns():
+        forms = (f"{get_global('meta_zones').get(zone)}:{kind}" for kind in ("generic", "standard"))
+        if form := next((form for form in forms if all(name_of("zone", form, lang) for lang in LANGUAGES)), None):
+            yield zone, {"city": zone, "zone": form}
+
+
+@_relation("endonym")
+def _endonym() -> Iterable[Item]:
+    for language in _with_locale():
+        own = Locale.parse(language).languages.get(language)
+        if own and own != language and language not in LANGUAGES:
+            yield language, {"language": language, "endonym": own}
+
+
+@_relation("week-start")
+def _week_start() -> Iterable[Item]:
+    locales = {name.split("_")[-1]: name for name in locale_identifiers() if re.search("_[A-Z]{2}$", name)}
+    for territory in _inhabited():
+        if territory in locales:
+            yield territory, {"territory": territory, "day": str(Locale.parse(locales[territory]).first_week_day)}
+
+
+@_relation("decimal-separator")
+def _decimal_separator() -> Iterable[Item]:
+    for language in _with_locale():
+        locale = Locale.parse(language)
+        sign = locale.number_symbols.get("latn", {}).get("decimal")
+        if locale.default_numbering_system == "latn" and sign in {",", "."}:
+            yield language, {"language": language, "separator": sign}

@@ -1,0 +1,73 @@
+"""Where parallel pairs come from: the registry of sources. Each yields rows or line errors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+from isoglot.data.readers import FORMATS
+from isoglot.errors import InputError, LineError
+from isoglot.records import PairRow
+from isoglot.registry import Registry
+
+Item = tuple[PairRow | LineError, str, int]
+"""A row or what is wrong with it, and the file and 1-based line it stands on."""
+
+
+class Source(Protocol):
+    """A kind of pairs. Its help is the first line of its docstring, or its attribute `help`.
+
+    Attributes:
+        name: what `isoglot data sources` calls it.
+        form: how it is written on the command line.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def form(self) -> str: ...
+
+    def takes(self, spec: str) -> bool:
+        """Whether `spec` is written in this source's form."""
+        ...
+
+    def read(self, spec: str, data_dir: Path | None) -> Iterator[Item]:
+        """The rows of `spec`. A malformed line is yielded, not raised, so that a check can list them all.
+
+        Args:
+            data_dir: where files of named data sets are looked for first.
+
+        Raises:
+            InputError: it cannot be read at all.
+        """
+        ...
+
+
+SOURCES: Registry[Source] = Registry("source of pairs", "isoglot.data.pairs.sources")
+
+
+class Scheme:
+    """Base of sources that are written `name:...`."""
+
+    name: str
+
+    def takes(self, spec: str) -> bool:
+        return spec.startswith(f"{self.name}:")
+
+
+def read_source(spec: str, data_dir: Path | None = None) -> Iterator[Item]:
+    """The rows of one source, see `Source.read`; `isoglot data sources` lists what `spec` may be.
+
+    Raises:
+        InputError: no such file, unknown format.
+    """
+    source = next((source for source in SOURCES if source.takes(spec)), None)
+    if source:
+        return source.read(spec, data_dir)
+    known = f"a file {', '.join(FORMATS)} or from {', '.join(source.form for source in SOURCES if ':' in source.form)}"
+    path = Path(spec)
+    if path.is_file():
+        raise InputError(f"{spec}: unknown format (pairs come from {known})")
+    what = "is a directory, not a file, and holds no packed pairs" if path.is_dir() else "no such file"
+    raise InputError(f"{spec}: {what} (pairs come from {known})")

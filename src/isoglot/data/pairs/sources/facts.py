@@ -1,0 +1,40 @@
+"""The built-in facts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from isoglot.data.languages import language
+from isoglot.data.pairs.source import SOURCES, Item, Scheme
+from isoglot.errors import InputError
+from isoglot.records import PairRow
+
+
+class Facts(Scheme):
+    """Questions and answers generated from CLDR's names of countries, languages, currencies and so on; built in."""
+
+    name = "facts"
+    form = "facts: or facts:en,de"
+
+    def read(self, spec: str, data_dir: Path | None) -> Iterator[Item]:
+        from isoglot.data.facts.generate import generate_facts
+
+        wanted = [language(code) for code in spec.partition(":")[2].split(",") if code.strip()] or None
+        try:
+            facts = generate_facts(wanted)
+        except ValueError as error:
+            raise InputError(f"{spec}: {error}") from None
+        for number, fact in enumerate(facts, start=1):
+            row = PairRow(
+                source=self.name,
+                id=fact.id,
+                lang=fact.lang,
+                query=fact.query,
+                passage=fact.passage,
+                passage_id=fact.passage_id,
+            )
+            yield row, spec, number
+
+
+SOURCES.register(Facts())

@@ -1,0 +1,56 @@
+"""LAReQA's files as training pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from isoglot.data.languages import language
+from isoglot.data.pairs.source import SOURCES, Item, Scheme
+from isoglot.records import PairRow
+
+
+class Lareqa(Scheme):
+    """LAReQA's JSON files (SQuAD's layout with sentences): a question and its answer sentence."""
+
+    name = "lareqa"
+    paragraphs = False
+
+    @property
+    def form(self) -> str:
+        from isoglot.data.lareqa import LAREQA
+
+        return f"{self.name}:DIR or {self.name}:NAME ({', '.join(LAREQA)})"
+
+    def read(self, spec: str, data_dir: Path | None) -> Iterator[Item]:
+        from isoglot.data.lareqa import find_lareqa, read_lareqa_file
+
+        directory = find_lareqa(spec.partition(":")[2], data_dir)
+        number = 0
+        for path in sorted(directory.glob("*.json")):
+            lang = language(path.stem)
+            for paragraph in read_lareqa_file(path):
+                key = f"{lang}:{paragraph.article}:{paragraph.paragraph}"
+                for question in paragraph.questions:
+                    number += 1
+                    gold = question.gold[0]
+                    row = PairRow(
+                        source=directory.name,
+                        id=question.id,
+                        lang=lang,
+                        query=question.question,
+                        passage=paragraph.context if self.paragraphs else paragraph.sentences[gold],
+                        passage_id=key if self.paragraphs else f"{key}:{gold}",
+                    )
+                    yield row, str(path), number
+
+
+class LareqaParagraphs(Lareqa):
+    """LAReQA's JSON files: a question and the whole paragraph that it was asked about."""
+
+    name = "lareqa-paragraphs"
+    paragraphs = True
+
+
+SOURCES.register(Lareqa())
+SOURCES.register(LareqaParagraphs())
