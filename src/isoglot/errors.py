@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -32,6 +33,15 @@ class LineError(InputError):
         self.path = str(path)
         self.line = line
         self.problem = problem
+
+
+@contextmanager
+def at(place: str) -> Iterator[None]:
+    """Open the message of an InputError inside with the place: file, key."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{place}: {error}" if place else str(error)) from None
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> InputError:

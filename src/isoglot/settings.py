@@ -95,6 +95,10 @@ class Settings(BaseModel):
         """How users write the setting at this place of the model."""
         while len(keys) > 1 and keys[0] in cls.inner:
             keys = keys[1:]
+        group = _group(cls, keys[0]) if keys else None
+        numbers = 2 if len(keys) > 1 and keys[1].isdecimal() else 1
+        if group is not None and len(keys) > numbers:
+            keys = [*keys[:numbers], group.spelled(keys[numbers:])]
         return ".".join(keys)
 
     def replace(self: T, **changes: Any) -> T:
@@ -239,13 +243,15 @@ _LIMITS = {
 
 def message(cls: type[BaseModel], error: ValidationError) -> str:
     """The first problem of a validation in one line: setting, what is wrong, what would be right."""
-    problem = error.errors(include_url=False)[0]
+    problems = error.errors(include_url=False)
+    # where a key is missing and another one unknown, the unknown one is most often the missing one
+    problem = next((problem for problem in problems if problem["type"] == "extra_forbidden"), problems[0])
     kind, value = str(problem["type"]), problem.get("input")
     keys = [str(key) for key in problem["loc"] if not str(key).startswith(("function-", "tuple["))]
     key = cls.spelled(keys) if issubclass(cls, Settings) else ".".join(keys)
     context = dict(problem.get("ctx") or {})
     if kind == "extra_forbidden":
-        return str(unknown("setting", key, _known(cls, key)))
+        return str(unknown("setting", key, _known(cls, keys, key)))
     if kind == "missing":
         return f"setting '{key}' is missing"
     if kind == "member":
@@ -262,11 +268,25 @@ def message(cls: type[BaseModel], error: ValidationError) -> str:
     return f"{key}: expected {expected}, got {value!r}"
 
 
-def _known(cls: type[BaseModel], key: str) -> list[str]:
-    """The settings that `key` may have been meant to be: those of its group, in full."""
-    options = list(cls.options()) if issubclass(cls, Settings) else list(cls.model_fields)
-    group = key.rpartition(".")[0]
-    return [option for option in options if option.rpartition(".")[0] == group] or options
+def _known(cls: type[BaseModel], keys: Sequence[str], key: str) -> list[str]:
+    """The settings that `key` (spelled; at the place `keys`) may have been meant to be: those of its group, in full."""
+    group = cls
+    for name in keys[:-1]:
+        group = _group(group, name) or group
+    options = list(group.options() if issubclass(group, Settings) else group.model_fields)
+    prefix = key.rpartition(".")[0]
+    if group is not cls:
+        return [f"{prefix}.{name}" if prefix else name for name in options]
+    return [option for option in options if option.rpartition(".")[0] == prefix] or options
+
+
+def _group(cls: type[BaseModel], name: str) -> type[Settings] | None:
+    """The settings in a field, or in the list that it holds; None where there are none, or those of a member."""
+    hint = cls.model_fields[name].annotation if name in cls.model_fields else None
+    classes = (
+        inner for inner in (hint, *typing.get_args(hint)) if isinstance(inner, type) and not typing.get_origin(inner)
+    )
+    return next((inner for inner in classes if issubclass(inner, Settings) and inner is not Member), None)
 
 
 def to_dict(settings: BaseModel) -> dict[str, Any]:

@@ -35,14 +35,14 @@ def write_benchmark(folder: Path) -> Path:
 
 
 def small_spec(folder: Path, **more: Any) -> dict[str, Any]:
-    """Two strategies by LoRA and full: four cells and the base."""
+    """Two strategies by LoRA and full: four cells and the base. A key that is None is left out."""
     folder.mkdir(parents=True, exist_ok=True)
     base = folder / "tiny"
     if not base.exists():
         tiny_base(base)
         write_pairs(folder / "pairs.jsonl")
         write_benchmark(folder / "bench")
-    return {
+    spec = {
         "name": "small",
         "question": "Does it work?",
         "base": [str(base)],
@@ -55,3 +55,4 @@ def small_spec(folder: Path, **more: Any) -> dict[str, Any]:
         "evaluate": {"measures": ["nDCG@10"]},
         **more,
     }
+    return {key: value for key, value in spec.items() if value is not None}

@@ -12,11 +12,12 @@ from typing import Any
 from isoglot.study import display
 from isoglot.study.display import Display, clock
 from isoglot.study.jobs import Job
+from isoglot.study.layout import JobFolder
 from isoglot.study.spec import EvaluateSpec
 
 
 def job(folder: Path, name: str, steps: int = 10) -> Job:
-    return Job(name, folder / name, "base", None, None, {}, EvaluateSpec(), "t", kind="lora", steps=steps)
+    return Job(name, JobFolder(folder / name), "base", "t", EvaluateSpec(), kind="lora", steps=steps)
 
 
 def running(one: Job, seconds: float) -> Any:
@@ -31,10 +32,10 @@ def test_a_live_table_is_redrawn_and_tells_the_time_left(tmp_path: Path) -> None
     stream = io.StringIO()
     shown = Display(4, 1, workers=1, stream=stream, live=True)
     first, second = job(tmp_path, "first"), job(tmp_path, "second")
-    (first.folder / "run").mkdir(parents=True)
-    (first.folder / "phase").write_text("training\n")
+    first.folder.run.mkdir(parents=True)
+    first.folder.phase.write_text("training\n")
     lines = [json.dumps({"step": step, "loss": 2.0 / step}) for step in (1, 2, 3, 4)]
-    (first.folder / "run" / "log.jsonl").write_text("\n".join(lines) + '\n{"step": 5, "lo')
+    (first.folder.run / "log.jsonl").write_text("\n".join(lines) + '\n{"step": 5, "lo')
     shown._last = -100.0
     shown.update([running(first, 40.0)], [second])
     text = stream.getvalue()
@@ -53,7 +54,7 @@ def test_a_job_that_goes_on_does_not_tell_how_long_a_whole_one_takes(tmp_path: P
     stream = io.StringIO()
     shown = Display(3, stream=stream, live=True)
     first, second = job(tmp_path, "first"), job(tmp_path, "second")
-    log = first.folder / "run" / "log.jsonl"
+    log = first.folder.run / "log.jsonl"
     log.parent.mkdir(parents=True)
     log.write_text('{"step": 6, "loss": 1.0}\n')
     shown.begin(first)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,12 +18,13 @@ from typing import Any, ClassVar
 import pytest
 
 from isoglot.errors import InputError
-from isoglot.study import directory, grid, worker
-from isoglot.study.directory import LeakError
+from isoglot.study import grid, pool, worker
+from isoglot.study.directory import LeakError, lock
 from isoglot.study.grid import RunOptions, StudyOutcome, run_study
 from isoglot.study.jobs import Job
+from isoglot.study.layout import JobFolder, Layout
 from isoglot.study.read_spec import parse_spec
-from isoglot.study.runs import cells_of
+from isoglot.study.runs import runs_of
 from tests.study.small import small_spec
 
 QUIET = RunOptions(threads=1, allow_leaks=True)
@@ -40,16 +42,20 @@ class InProcess:
     def run(self, jobs: Sequence[Job], ended: Callable[[Job, int], None]) -> bool:
         for job in jobs:
             self.ran.append(job.id)
-            job.write(1)
             trouble = self.break_in.get(job.id)
+            try:
+                job.write(1)
+            except InputError as error:
+                job.folder.error.write_text(f"{error}\n")
+                trouble = 1
             if isinstance(trouble, int):
                 ended(job, trouble)
                 continue
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr(worker, "_watch", lambda *_: None)
                 if trouble is not None:
-                    patch.setattr(worker, "_train", _raise(trouble))
-                ended(job, worker.main([str(job.folder), str(os.getpid())]))
+                    patch.setattr(worker, "_make_model", _raise(trouble))
+                ended(job, worker.main([str(job.folder.path), str(os.getpid())]))
         return True
 
 
@@ -152,7 +158,7 @@ def _check_costs(out: Path, lora: str) -> None:
 def test_a_cell_that_fails_is_recorded_and_tried_again(
     run: Callable[..., StudyOutcome], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    ids = [cell.id for cell in cells_of(parse_spec(small_spec(tmp_path / "in"), "spec"))]
+    ids = [cell.id for cell in runs_of(parse_spec(small_spec(tmp_path / "in"), "spec"))]
     InProcess.break_in = {ids[1]: RuntimeError("bad\nluck"), ids[2]: -9, ids[3]: InputError("no such thing")}
     outcome = run()
     assert outcome.complete
@@ -208,6 +214,72 @@ def test_the_command_prints_answer_table_and_place(
     assert [cell["status"] for cell in results["cells"]] == ["done", "failed"]
 
 
+LSAR: dict[str, Any] = {"debias": {"method": "lsar"}}
+MONO: dict[str, Any] = {"train": {"strategy": "mono", "tuning": "full", "steps": 3}}
+
+
+def test_systems_share_their_beginnings_and_are_made_once(run: Callable[..., StudyOutcome], tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    systems = {
+        "lsar": [LSAR],
+        "repaired": ["hybrid-0.5-full", LSAR],
+        "halved": ["hybrid-0.5-full", {"average": 0.5}],
+        "apart": [MONO, LSAR],
+        "apart-halved": [MONO, {"average": 0.5}],
+    }
+    more: dict[str, Any] = {"grid": {"strategy": "hybrid", "tuning": "full"}, "strategy": None, "tuning": None}
+    outcome = run(systems=systems, **more)
+    assert outcome.complete
+    assert not outcome.failed
+    assert len([name for name in InProcess.ran if name.startswith("stages/")]) == 1
+    assert len(InProcess.ran) == 2 + 5 + 1
+    cells = {cell["system"]: cell for cell in outcome.results["cells"]}
+    assert cells.keys() == {"base", "hybrid-0.5-full", *systems}
+    hybrid, repaired = cells["hybrid-0.5-full"], cells["repaired"]
+    assert (hybrid["label"], repaired["label"], cells["base"]["label"]) == (
+        "hybrid 0.5, full",
+        "repaired",
+        "none (base)",
+    )
+    assert [list(stage) for stage in repaired["stages"]] == [["train"], ["debias"]]
+    assert repaired["stages"][0] == hybrid["stages"][0]
+    assert hybrid["stages"][0]["train"]["learning_rate"] == 1e-3
+    assert repaired["train"] == hybrid["train"], "what was trained before stands"
+    assert (cells["lsar"]["kind"], cells["lsar"]["seed"], cells["lsar"]["train"]) == ("transformed", None, None)
+    assert (repaired["strategy"], repaired["mono_share"], repaired["tuning"]["name"]) == ("hybrid", 0.5, "full")
+    figures = {name: json.dumps(cell["benchmarks"]["bench"]["settings"]) for name, cell in cells.items()}
+    assert len(set(figures.values())) == len(figures)
+    costs = json.loads((out / "cost.json").read_text())
+    assert costs[repaired["id"]]["train_seconds"] > costs[hybrid["id"]]["train_seconds"]
+    assert {path.parts[-3] for path in out.glob("cells/*/run/model")} == {hybrid["id"]}, "others go on from it"
+
+    run(systems=systems, **more)
+    assert InProcess.ran == []
+    shutil.rmtree(out / "cells" / hybrid["id"] / "run" / "model")
+    run(systems=systems, **more)
+    assert InProcess.ran == [], "nothing is left to do that needs the model"
+    again = run(systems={**systems, "quarter": ["hybrid-0.5-full", {"average": 0.25}]}, **more)
+    assert [name.split(".")[2] for name in InProcess.ran] == ["hybrid-0", "quarter"]
+    assert next(cell for cell in again.results["cells"] if cell["id"] == hybrid["id"]) == hybrid
+    InProcess.break_in = {hybrid["id"]: RuntimeError("no luck")}
+    broken = run(systems={"repaired": systems["repaired"]}, train={"steps": 5, "batch_size": 4}, **more)
+    assert {cell["system"]: cell["error"] for cell in broken.results["cells"] if cell["status"] == "failed"} == {
+        "hybrid-0.5-full": "RuntimeError: no luck",
+        "repaired": f"goes on from {hybrid['id']}, which failed",
+    }
+
+
+def test_a_repaired_model_is_measured_like_any_other(run: Callable[..., StudyOutcome], tmp_path: Path) -> None:
+    from isoglot.evaluation.evaluate import evaluate
+    from isoglot.models.load import load_model
+
+    outcome = run(systems={"lsar": [LSAR]}, strategy=[], keep_models=True)
+    (cell,) = [cell for cell in outcome.results["cells"] if cell["system"] == "lsar"]
+    model = load_model(str(tmp_path / "out" / "cells" / cell["id"] / "run" / "model"))
+    again = evaluate(model, str(tmp_path / "in" / "bench"), measures=["nDCG@10"], progress=False)
+    assert again.summary["settings"] == cell["benchmarks"]["bench"]["settings"]
+
+
 def test_everything_wrong_is_found_before_training(run: Callable[..., StudyOutcome], tmp_path: Path) -> None:
     for more, message in (
         ({"benchmarks": [str(tmp_path / "nothing")]}, "no such folder"),
@@ -227,15 +299,15 @@ def test_everything_wrong_is_found_before_training(run: Callable[..., StudyOutco
         run(tmp_path / "used")
 
 
-def test_two_runs_cannot_work_on_one_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(directory, "_PATIENCE", 0.2)
+def test_two_runs_cannot_work_on_one_directory(tmp_path: Path) -> None:
+    layout = Layout(tmp_path)
     with (
-        directory.lock(tmp_path),
-        pytest.raises(InputError, match="another process works on this study"),
-        directory.lock(tmp_path),
+        lock(layout),
+        pytest.raises(InputError, match=rf"another process \({os.getpid()}\) works on this study"),
+        lock(layout),
     ):
         pass
-    with directory.lock(tmp_path):
+    with lock(layout):
         pass
 
 
@@ -244,7 +316,7 @@ def test_an_evaluation_notes_how_far_it_is(tmp_path: Path, monkeypatch: pytest.M
 
     monkeypatch.setattr(worker, "_SAY", 0.0)
     model = torch.nn.Identity()
-    handle = worker._note_texts(model, tmp_path, "bench", 8)
+    handle = worker._note_texts(model, JobFolder(tmp_path), "bench", 8)
     for rows, noted in ((3, "37%"), (4, "87%"), (1, "99%")):
         model({"input_ids": torch.zeros(rows, 5)})
         assert (tmp_path / "phase").read_text() == f"evaluating bench, {noted}\n"
@@ -252,6 +324,17 @@ def test_an_evaluation_notes_how_far_it_is(tmp_path: Path, monkeypatch: pytest.M
     (tmp_path / "phase").unlink()
     model({"input_ids": torch.zeros(1, 5)})
     assert not (tmp_path / "phase").exists()
+
+
+def test_a_process_imports_nothing_from_the_working_directory(tmp_path: Path) -> None:
+    for name in ("filelock", "numpy", "pydantic"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit(7)")
+    (tmp_path / "job").mkdir()
+    command = [sys.executable, "-c", pool._LAUNCH, str(tmp_path / "job"), str(os.getpid())]
+    usual = [sys.executable, "-c", "import filelock"]
+    assert subprocess.run(usual, cwd=tmp_path, check=False).returncode == 7
+    assert subprocess.run(command, cwd=tmp_path, check=False).returncode == 1
+    assert (tmp_path / "job" / "error.txt").read_text().endswith("job.json: no such file\n")
 
 
 _SCRIPT = """

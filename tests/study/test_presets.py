@@ -10,7 +10,7 @@ from isoglot.cli.main import main
 from isoglot.errors import InputError
 from isoglot.study.presets import find_spec, preset_names, preset_path
 from isoglot.study.read_spec import load_spec
-from isoglot.study.runs import cells_of, settings_of
+from isoglot.study.runs import runs_of, settings_of
 
 NAMES = ["alpha", "data-size", "demo", "lareqa", "lora-rank", "paper", "unseen"]
 
@@ -24,25 +24,34 @@ def test_a_preset_is_a_valid_spec(name: str) -> None:
     spec = load_spec(preset_path(name))
     assert spec.name == name
     assert spec.question.endswith("?")
-    for cell in cells_of(spec):
+    for cell in runs_of(spec):
         if cell.kind == "trained":
-            settings = settings_of(spec, cell, None)
-            settings.check()
+            settings = settings_of(spec, cell, {})
+            assert settings
             assert settings.steps
 
 
 def test_grids_are_what_the_names_promise() -> None:
-    cells = {name: [cell for cell in cells_of(load_spec(preset_path(name))) if cell.data] for name in NAMES}
-    assert {(cell.data.name, cell.benchmarks) for cell in cells["lareqa"] if cell.data} == {
+    specs = {name: load_spec(preset_path(name)) for name in NAMES}
+    assert len(runs_of(specs["demo"])) == 1 + 3 * 2
+    lareqa = runs_of(specs["lareqa"])
+    assert {(cell.data.name, cell.benchmarks) for cell in lareqa if cell.data} == {
         ("mlqa-r", ("xquad-r",)),
         ("xquad-r", ("mlqa-r",)),
     }
-    assert len({cell.mono_share for cell in cells["alpha"]}) > 5
-    assert len({cell.amount for cell in cells["data-size"]}) > 3
-    assert len({cell.tuning.rank for cell in cells["lora-rank"] if cell.tuning}) > 3
-    for spec in map(load_spec, map(preset_path, NAMES)):
-        trained, measured = [set(data.languages) for data in spec.data], set(spec.evaluate.languages)
-        assert (spec.name == "unseen") == all(languages and languages < measured for languages in trained)
+    assert len(lareqa) == 1 + 2 * 3 * 2 * 2
+    assert specs["alpha"].strategy_settings["mono_share"] == (0.0, 0.2, 0.4, 0.5, 0.6, 0.8, 1.0)
+    assert specs["data-size"].data[0].amount == (0.125, 0.25, 0.5, 1.0)
+    assert {tuning.method.rank for tuning in specs["lora-rank"].tuning} == {4, 8, 16, 32, 64}
+    assert {tuning.method.targets for tuning in specs["lora-rank"].tuning} > {()}
+    tested = set(specs["unseen"].evaluate.languages)
+    assert all(set(part.languages) < tested for part in specs["unseen"].data)
+    paper = specs["paper"]
+    assert (paper.base, paper.train["batch_size"], paper.rates_of(paper.tuning[0])) == (
+        ("xlm-r", "labse"),
+        100,
+        (3e-5,),
+    )
 
 
 def test_a_file_goes_before_a_preset_and_misspelt_names_are_told(tmp_path: Path) -> None:

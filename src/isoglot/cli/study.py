@@ -123,7 +123,7 @@ def _devices(text: str | None) -> tuple[str, ...]:
     for device in devices:
         kind, colon, number = device.partition(":")
         if kind not in ("cpu", "cuda") or (colon and not number.isdecimal()):
-            raise InputError(f"--devices: '{device}' is no device; expected cpu or cuda:0, cuda:1, ...")
+            raise InputError(f"--devices: '{device}' is not a device; expected cpu or cuda:0, cuda:1, ...")
     return devices
 
 

@@ -4,72 +4,62 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timezone
-from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from isoglot.errors import InputError, IsoglotError
 from isoglot.evaluation.digests import versions
-from isoglot.files import digest_json, package_versions, read_json, write_json
-from isoglot.study.export import EXPORT, unpack_export
-from isoglot.study.inputs import Material
-from isoglot.study.runs import SCHEMA
+from isoglot.files import digest_json, package_versions, read_json, write_json, write_text
+from isoglot.study.export import unpack_export
+from isoglot.study.inputs import Inputs
+from isoglot.study.layout import SCHEMA, Layout
 from isoglot.study.spec import StudySpec
-
-_PATIENCE = 5.0  # seconds: processes of a study that was killed need a moment to end
 
 
 class LeakError(IsoglotError):
     """Training pairs and a benchmark share texts: the answer to "is this zero-shot?" is no."""
 
 
-def check_home(home: Path) -> None:
-    if home.exists() and not home.is_dir():
-        raise InputError(f"{home}: is a file; give a directory")
-    if home.is_dir() and not (home / "study.json").is_file():
-        others = [path.name for path in home.iterdir() if not path.name.startswith(".")]
-        if others:
-            raise InputError(f"{home}: not empty and not a study; give another --output")
+def check_directory(layout: Layout) -> None:
+    """InputError where something else is there."""
+    directory = layout.root
+    if directory.exists() and not directory.is_dir():
+        raise InputError(f"{directory}: is a file; give a directory")
+    is_foreign = directory.is_dir() and not layout.study.is_file()
+    if is_foreign and any(not path.name.startswith(".") for path in directory.iterdir()):
+        raise InputError(f"{directory}: not empty and not a study; give another --output")
 
 
 @contextmanager
-def lock(home: Path) -> Iterator[int]:
-    """The study's lock, which the processes of its cells inherit; without `fcntl` (Windows) there is none."""
-    with (home / ".lock").open("a") as handle:
-        os.set_inheritable(handle.fileno(), True)
-        try:
-            import fcntl
-        except ImportError:
-            yield handle.fileno()
-            return
-        until = time.monotonic() + _PATIENCE
-        while True:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > until:
-                    raise InputError(f"{home}: another process works on this study; wait for it or stop it") from None
-                time.sleep(0.1)
-        yield handle.fileno()
+def lock(layout: Layout) -> Iterator[None]:
+    """The study's lock; it dies with the process. InputError names the process that holds it."""
+    try:
+        with FileLock(layout.lock, timeout=0):
+            write_text(layout.holder, f"{os.getpid()}\n")
+            yield
+    except Timeout:
+        holder = layout.holder.read_text().strip() if layout.holder.is_file() else "unknown"
+        raise InputError(
+            f"{layout.root}: another process ({holder}) works on this study; wait for it or stop it"
+        ) from None
 
 
-def write_study(home: Path, spec: StudySpec) -> None:
-    """study.json; `created` stays that of the first time. An export becomes a study again."""
-    unpack_export(home)
-    path = home / "study.json"
-    before = read_json(path) if path.is_file() else {}
-    (home / EXPORT).unlink(missing_ok=True)
+def write_study(layout: Layout, spec: StudySpec) -> None:
+    """study.json; `created` stays that of the first time. An export is unpacked first."""
+    unpack_export(layout.root)
+    layout.export.unlink(missing_ok=True)
+    before = read_json(layout.study) if layout.study.is_file() else {}
     write_json(
-        path,
+        layout.study,
         {
             "schema": SCHEMA,
             "name": spec.name,
             "question": spec.question,
-            "spec": spec.to_json(),
+            "spec": spec.to_flat(),
             "spec_digest": spec.digest,
             "versions": {**versions(), **package_versions(("accelerate", "datasets", "peft", "pyarrow", "tokenizers"))},
             "created": before.get("created") or datetime.now(timezone.utc).isoformat(timespec="seconds"),
@@ -77,46 +67,36 @@ def write_study(home: Path, spec: StudySpec) -> None:
     )
 
 
-def audit_of(spec: StudySpec, home: Path, material: Material, allow_leaks: bool) -> dict[str, Any]:
+def audit_of(spec: StudySpec, layout: Layout, inputs: Inputs, allow_leaks: bool) -> dict[str, Any]:
     """What results.json says of the audit; audit.json has all of it, and is made anew only where the texts changed."""
     if not spec.audit:
         return {"leaks": None, "allowed": allow_leaks, "summary": ["not audited: the spec says audit: false"]}
-    datasets = [
-        (
-            data.name,
-            material.tables[data.name, max(data.amount)],
-            [material.benchmarks[name] for name in spec.benchmarks_of(data)],
-        )
-        for data in spec.data
-    ]
-    inputs = digest_json(
+    largest = [(data, max(data.amount), spec.benchmarks_of(data)) for data in spec.data]
+    digest = digest_json(
         [
-            [
-                data.name,
-                material.table_digest(data, max(data.amount)),
-                [material.benchmark_digests[name] for name in spec.benchmarks_of(data)],
-            ]
-            for data in spec.data
+            [data.name, inputs.table_digest(data, amount), [inputs.benchmark_digests[name] for name in names]]
+            for data, amount, names in largest
         ]
     )
-    path = home / "audit.json"
-    found: dict[str, Any] = read_json(path) if path.is_file() else {}
-    if found.get("inputs") != inputs:
+    audit: dict[str, Any] = read_json(layout.audit) if layout.audit.is_file() else {}
+    if audit.get("inputs") != digest:
         from isoglot.data.audit.run import run_audit
 
         say("audit: comparing training pairs with the benchmarks")
-        found = {"inputs": inputs, **run_audit(datasets, progress=sys.stderr.isatty())}
-        write_json(path, found)
-    if found["leaks"] and not allow_leaks:
-        summary = "; ".join(map(str, found["summary"]))
+        datasets = [
+            (data.name, inputs.tables[data.name, amount], [inputs.benchmarks[name] for name in names])
+            for data, amount, names in largest
+        ]
+        audit = {"inputs": digest, **run_audit(datasets, progress=sys.stderr.isatty())}
+        write_json(layout.audit, audit)
+    if audit["leaks"] and not allow_leaks:
+        summary = "; ".join(map(str, audit["summary"]))
         raise LeakError(
-            f"training pairs and benchmarks share texts ({summary}): not zero-shot; see {path}, or go on with --allow-leaks"
+            f"training pairs and benchmarks share texts ({summary}): not zero-shot; see {layout.audit}, or go on with "
+            "--allow-leaks"
         )
-    return {
-        "leaks": bool(found["leaks"]),
-        "allowed": bool(found["leaks"]) and allow_leaks,
-        "summary": list(found["summary"]),
-    }
+    leaks = bool(audit["leaks"])
+    return {"leaks": leaks, "allowed": leaks and allow_leaks, "summary": list(audit["summary"])}
 
 
 def say(text: str) -> None:

@@ -6,15 +6,11 @@ import shutil
 import sys
 import time
 from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TextIO
 
-from isoglot.study.jobs import Job
-from isoglot.study.results import read_log
+from isoglot.study.cost import read_log
+from isoglot.study.jobs import Job, Running
 from isoglot.tables import text_table
-
-if TYPE_CHECKING:
-    from isoglot.study.pool import Running
 
 _REDRAW = 0.5  # seconds
 _PLAIN = 30.0  # seconds between lines about running cells
@@ -68,7 +64,7 @@ class Display:
         if now - self._last < (_REDRAW if self._live else _PLAIN):
             return
         self._last = now
-        rows = [self._row(part, now) for part in running]
+        rows = [self._row(process, now) for process in running]
         left = self._left(running, waiting, now)
         foot = f"{self.done} of {self.total} done, {len(waiting)} waiting"
         foot += "" if left is None else f", about {clock(left)} left"
@@ -79,15 +75,16 @@ class Display:
                 self.say(f"{row[0]}: {row[1]}, step {row[2]}, loss {row[3]}, {row[4]}")
             self.say(foot)
 
-    def _row(self, part: Running, now: float) -> list[str]:
-        step, loss = progress(part.job)
-        left = self._rest(part, now)
+    def _row(self, process: Running, now: float) -> list[str]:
+        job = process.job
+        step, loss = progress(job)
+        left = self._rest(process, now)
         return [
-            part.job.id,
-            phase(part.job),
-            f"{step}/{part.job.steps}" if part.job.steps else "-",
+            job.id,
+            phase(job),
+            f"{step}/{job.steps}" if job.steps else "-",
             "-" if loss is None else f"{loss:.3f}",
-            clock(now - part.began),
+            clock(now - process.began),
             "-" if left is None else clock(left),
         ]
 
@@ -98,12 +95,12 @@ class Display:
         ]
         return sum(known) / len(known) if known else None
 
-    def _rest(self, part: Running, now: float) -> float | None:
-        gone = now - part.began
-        expected = self._expected(part.job)
+    def _rest(self, process: Running, now: float) -> float | None:
+        gone, job = now - process.began, process.job
+        expected = self._expected(job)
         if expected is None:
-            step = progress(part.job)[0] - self._earlier.get(part.job.id, 0)
-            steps = part.job.steps - self._earlier.get(part.job.id, 0)
+            step = progress(job)[0] - self._earlier.get(job.id, 0)
+            steps = job.steps - self._earlier.get(job.id, 0)
             if not 1 <= step < steps:  # nor do steps tell how long the evaluation after the last one takes
                 return None
             expected = gone * steps / step
@@ -111,13 +108,13 @@ class Display:
 
     def _left(self, running: Sequence[Running], waiting: Sequence[Job], now: float) -> float | None:
         """Seconds until all is done; None while nothing is known."""
-        rests = [self._rest(part, now) for part in running]
-        known = [rest + (now - part.began) for part, rest in zip(running, rests) if rest is not None]
+        rests = [self._rest(process, now) for process in running]
+        known = [rest + (now - process.began) for process, rest in zip(running, rests) if rest is not None]
         fallback = sum(known) / len(known) if known else None
         later = [self._expected(job) or fallback for job in waiting]
         if None in rests or None in later:
             return None
-        return (sum(rest for rest in rests if rest) + sum(one for one in later if one)) / max(1, self.workers)
+        return sum(filter(None, (*rests, *later))) / max(1, self.workers)
 
     def _draw(self, lines: Sequence[str]) -> None:
         width, height = shutil.get_terminal_size()
@@ -134,28 +131,14 @@ class Display:
 
 def progress(job: Job) -> tuple[int, float | None]:
     """(step, loss) of a job's training so far."""
-    lines = [line for line in _last_lines(job.folder / "run" / "log.jsonl") if "loss" in line]
+    lines = [line for line in read_log(job.folder.run / "log.jsonl", _TAIL) if "loss" in line]
     return (int(lines[-1]["step"]), float(lines[-1]["loss"])) if lines else (0, None)
-
-
-def _last_lines(path: Path) -> list[dict[str, float]]:
-    try:
-        if path.stat().st_size <= _TAIL:
-            return read_log(path)
-        import json
-
-        with path.open("rb") as source:
-            source.seek(-_TAIL, 2)
-            text = source.read().decode("utf-8", "replace")
-        return [json.loads(line) for line in text.splitlines()[1:] if line.endswith("}")]
-    except (OSError, ValueError):
-        return []
 
 
 def phase(job: Job) -> str:
     """What a job's process is at."""
     try:
-        return (job.folder / "phase").read_text(encoding="utf-8").strip() or "starting"
+        return job.folder.phase.read_text(encoding="utf-8").strip() or "starting"
     except OSError:
         return "starting"
 

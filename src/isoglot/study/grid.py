@@ -1,4 +1,4 @@
-"""A study from its spec to results.json: load, audit, choose learning rates, train and measure every cell, write the report."""
+"""A study from its spec to results.json: load, audit, choose learning rates, make and measure every system, write the report."""
 
 from __future__ import annotations
 
@@ -10,22 +10,18 @@ from pathlib import Path
 from typing import Any
 
 from isoglot.files import read_json, write_json
-from isoglot.study.directory import audit_of, check_home, lock, say, write_study
+from isoglot.study.directory import audit_of, check_directory, lock, say, write_study
 from isoglot.study.display import Display
-from isoglot.study.inputs import Material, check_cells, load_material, write_tables
-from isoglot.study.jobs import RECORD, Job
+from isoglot.study.inputs import Inputs, check_runs, load_inputs
+from isoglot.study.jobs import Job
+from isoglot.study.layout import Layout
+from isoglot.study.pairs import write_table
+from isoglot.study.plan import Planner
 from isoglot.study.pool import Pool, Stop
-from isoglot.study.results import cell_record, write_costs, write_results
-from isoglot.study.runs import (
-    Cell,
-    cells_of,
-    describe_cell,
-    evaluation_digests,
-    settings_of,
-    train_digest,
-)
-from isoglot.study.selection import Key, choose, plan_trials, trial_record
-from isoglot.study.spec import StudySpec, benchmark_name
+from isoglot.study.results import run_record, write_costs, write_results
+from isoglot.study.runs import Run, runs_of
+from isoglot.study.selection import choose, plan_trials, trial_record
+from isoglot.study.spec import StudySpec
 
 
 @dataclass(frozen=True)
@@ -68,12 +64,12 @@ class StudyOutcome:
     report: list[Path] = field(default_factory=list)
 
 
-def run_study(spec: StudySpec, home: Path, options: RunOptions | None = None) -> StudyOutcome:
+def run_study(spec: StudySpec, directory: Path, options: RunOptions | None = None) -> StudyOutcome:
     """Run a study in a directory, or go on with one: nothing that is done and unchanged is done again.
 
     Args:
         spec: see `load_spec`.
-        home: the study's directory.
+        directory: of the study.
         options: see `RunOptions`.
 
     Raises:
@@ -81,178 +77,153 @@ def run_study(spec: StudySpec, home: Path, options: RunOptions | None = None) ->
         LeakError: the audit found shared texts and `allow_leaks` is not set.
     """
     options = options or RunOptions()
-    check_home(home)
-    material = load_material(spec, options.data_dir, say)
-    cells = cells_of(spec)
-    check_cells(spec, cells, material)
-    home.mkdir(parents=True, exist_ok=True)
-    with lock(home) as descriptor:
-        shutil.rmtree(home / ".trash", ignore_errors=True)
-        write_study(home, spec)
-        write_tables(home, spec, material)
-        audit = audit_of(spec, home, material, options.allow_leaks)
+    layout = Layout(directory)
+    check_directory(layout)
+    runs = runs_of(spec)
+    inputs = load_inputs(spec, options.data_dir, say)
+    check_runs(spec, runs, inputs)
+    directory.mkdir(parents=True, exist_ok=True)
+    with lock(layout):
+        shutil.rmtree(layout.trash, ignore_errors=True)
+        write_study(layout, spec)
+        for data in spec.data:
+            for amount in data.amount:
+                write_table(layout.pairs(inputs.table_digest(data, amount)), inputs.tables[data.name, amount])
+        audit = audit_of(spec, layout, inputs, options.allow_leaks)
         with Stop() as stop:
-            return _Run(spec, home, options, material, cells, audit, stop, descriptor).all()
+            return _Study(spec, layout, options, inputs, runs, audit, stop).all()
 
 
-class _Run:
-    """One pass over a study whose directory is locked and whose material is loaded."""
+class _Study:
+    """One pass over a study whose directory is locked and whose inputs are loaded."""
 
     def __init__(
         self,
         spec: StudySpec,
-        home: Path,
+        layout: Layout,
         options: RunOptions,
-        material: Material,
-        cells: Sequence[Cell],
+        inputs: Inputs,
+        runs: Sequence[Run],
         audit: Mapping[str, Any],
         stop: Stop,
-        descriptor: int,
     ) -> None:
-        self.spec, self.home, self.options, self.material = spec, home, options, material
-        self.cells, self.audit, self.stop, self.descriptor = cells, audit, stop, descriptor
-        self.trash = home / ".trash"
+        self.spec, self.layout, self.options, self.inputs = spec, layout, options, inputs
+        self.runs, self.audit, self.stop = runs, audit, stop
         self.about: dict[str, dict[str, Any]] = {}
-        self.problems: dict[Key, str] = {}
         self.selection: list[dict[str, Any]] = []
+        self.begun: set[str] = set()
 
     def all(self) -> StudyOutcome:
-        """Choose learning rates, run the cells, write results and report."""
-        chosen, self.selection = self._select()
-        jobs = self._jobs(chosen) if chosen is not None else []
-        if chosen is not None and not self.stop.asked:
-            self._run(jobs, self._cell_ended)
+        """Choose learning rates, run the jobs, write results and report."""
+        is_chosen = self._choose_and_run()
         results = self._write_results()
-        complete = chosen is not None and not self.stop.asked
-        failed = [cell["id"] for cell in results["cells"] if cell["status"] == "failed"]
-        outcome = StudyOutcome(complete, results, failed)
-        if complete:
+        failed = [run["id"] for run in results["cells"] if run["status"] == "failed"]
+        outcome = StudyOutcome(is_chosen and not self.stop.asked, results, failed)
+        if outcome.complete:
             from isoglot.study.report import write_report
 
-            outcome.report = write_report(self.home)
+            outcome.report = write_report(self.layout.root)
         return outcome
 
-    def _select(self) -> tuple[dict[Key, float | None] | None, list[dict[str, Any]]]:
-        """(learning rates, descriptions); None while trials are missing."""
-        trials = plan_trials(self.spec, self.home, self.material)
-        if trials.jobs and not self._run(trials.all(), self._trial_ended):
-            return None, []
-        chosen, described, self.problems = choose(trials, self.spec)
-        for part in described:
-            say(f"learning rate of {part['tuning']} on {part['data']}, {part['base']}: {part['chosen']}")
-        return chosen, described
+    def _choose_and_run(self) -> bool:
+        """False while trials of learning rates are missing."""
+        trials = plan_trials(self.spec, self.layout, self.inputs)
+        if not self._run([job for jobs in trials.values() for job in jobs]):
+            return False
+        rates, self.selection, problems = choose(trials, self.spec)
+        for choice in self.selection:
+            say(f"learning rate of {choice['tuning']} on {choice['data']}, {choice['base']}: {choice['chosen']}")
+        planner = Planner(self.spec, self.runs, self.inputs, self.layout, rates, self.options.data_dir)
+        jobs = dict(planner.jobs)
+        for run in self.runs:
+            self.about[run.id] = planner.describe(run)
+            if problem := next((problems[key] for key in run.rate_keys() if key in problems), None):
+                job = jobs.pop(run.id)
+                job.prepare(self.layout.trash)
+                self._record_end(job, problem)
+        if not self.stop.asked:
+            self._run(list(jobs.values()))
+        return True
 
-    def _jobs(self, chosen: Mapping[Key, float | None]) -> list[Job]:
-        jobs = []
-        for cell in self.cells:
-            key = _key(cell)
-            job = self._job(cell, chosen.get(key) if key else None)
-            languages: tuple[str, ...] = ()
-            if cell.data:
-                languages = self.material.tables[cell.data.name, cell.amount].languages
-            self.about[cell.id] = describe_cell(cell, job.settings, job.digest, languages, job.steps)
-            if key in self.problems:
-                job.prepare(self.trash)
-                self._write_record(job, "failed", self.problems[key])
-            else:
-                jobs.append(job)
-        return jobs
-
-    def _job(self, cell: Cell, rate: float | None) -> Job:
-        """What a cell's process is asked for."""
-        settings, table, steps, kind = None, None, 0, ""
-        weights = self.material.bases[cell.base]
-        if cell.data and cell.tuning:
-            settings = settings_of(self.spec, cell, rate)
-            pairs = self.material.tables[cell.data.name, cell.amount].index.n_pairs
-            steps = settings.total_steps(-(-pairs // settings.batch_size))
-            table = self.material.files[cell.data.name, cell.amount]
-            weights = train_digest(settings, self.material.table_digest(cell.data, cell.amount), weights)
-            kind = f"{cell.base} {cell.tuning.kind}"
-        return Job(
-            id=cell.id,
-            folder=self.home / "cells" / cell.id,
-            base=cell.base,
-            settings=settings,
-            table=table,
-            benchmarks={benchmark_name(name): name for name in cell.benchmarks},
-            evaluate=self.spec.evaluate,
-            train_digest=weights,
-            evaluations=evaluation_digests(self.spec, cell, self.material.benchmark_digests),
-            kind=kind,
-            steps=steps,
-            store=self.home / "store",
-            data_dir=self.options.data_dir,
-        )
-
-    def _run(self, jobs: Sequence[Job], ended: Any) -> bool:
+    def _run(self, jobs: Sequence[Job]) -> bool:
         """Run those of the jobs that are not done yet; False when stopped."""
-        todo, failed = [], 0
+        self.begun = {job.after.id for job in jobs if job.after}
+        todo = self._todo(jobs)
+        planned = {job.id for job in todo}
         for job in jobs:
-            record = job.record()
-            if record and record["status"] == "done":
+            if job.id not in planned:
                 self._clean(job)
-                continue
-            if record and record["status"] == "failed":
-                if not self.options.retry:
-                    continue
-                failed += 1
-            job.prepare(self.trash)
-            if (job.folder / "outcome.json").is_file():  # killed between the end of its process and its record
-                ended(job, 0)
+        ready = []
+        for job in todo:
+            job.prepare(self.layout.trash, keeps_weights=job.id in self.begun)
+            if job.folder.outcome.is_file():  # killed between the end of its process and its record
+                self._ended(job, 0)
             else:
-                todo.append(job)
+                ready.append(job)
+        if not ready:
+            return True
+        workers = max(1, min(self.options.workers, len(ready)))
+        threads = self.options.threads or max(1, (os.cpu_count() or 1) // max(1, self.options.workers))
+        display = Display(len(jobs), len(jobs) - len(ready), workers, live=self.options.live)
+        return Pool(workers, self.options.devices, threads, display, self.stop).run(ready, self._ended)
+
+    def _todo(self, jobs: Sequence[Job]) -> list[Job]:
+        """Jobs that are not done, and those whose model they go on from, where it is not there."""
+        needed: set[str] = set()
+        todo, failed = [], 0
+        for job in reversed(jobs):
+            status = (job.record() or {}).get("status")
+            is_done = status == "done" and (job.id not in needed or job.folder.weights() is not None)
+            is_wanted = job.purpose != "stage" or job.id in needed
+            if is_done or not is_wanted or (status == "failed" and not self.options.retry):
+                continue
+            failed += status == "failed"
+            todo.append(job)
+            if job.after:
+                needed.add(job.after.id)
         if failed:
             say(f"{failed} failed before and {'is' if failed == 1 else 'are'} tried again (--no-retry leaves them)")
-        if not todo:
-            return True
-        workers = max(1, min(self.options.workers, len(todo)))
-        threads = self.options.threads or max(1, (os.cpu_count() or 1) // max(1, self.options.workers))
-        display = Display(len(jobs), len(jobs) - len(todo), workers, live=self.options.live)
-        return Pool(workers, self.options.devices, threads, display, self.stop, (self.descriptor,)).run(todo, ended)
+        return todo[::-1]
 
-    def _cell_ended(self, job: Job, code: int) -> None:
-        self._write_record(job, "done" if code == 0 else "failed", None if code == 0 else job.error(code))
+    def _ended(self, job: Job, code: int) -> None:
+        self._record_end(job, None if code == 0 else job.error(code))
         self._clean(job)
-        self._write_results()  # so that a report can be written while others still run
+        if job.purpose == "run":
+            self._write_results()  # so that a report can be written while others still run
 
-    def _trial_ended(self, job: Job, code: int) -> None:
-        error = None if code == 0 else job.error(code)
-        write_json(job.folder / RECORD, trial_record(job, error))
+    def _record_end(self, job: Job, error: str | None) -> None:
         if error:
             say(f"{job.id}: {error}")
-        self._clean(job)
-
-    def _write_record(self, job: Job, status: str, error: str | None) -> None:
-        if error:
-            say(f"{job.id}: {error}")
-        write_json(job.folder / RECORD, cell_record(self.about[job.id], job.folder, status=status, error=error))
+        if job.purpose == "run":
+            record = run_record(self.about[job.id], job.folder, status="failed" if error else "done", error=error)
+        else:
+            record = trial_record(job, error)
+        write_json(job.folder.record, record)
 
     def _clean(self, job: Job) -> None:
-        """Delete what a finished job needs no more; its sizes are in its outcome."""
-        if not (job.folder / "outcome.json").is_file():
+        """Delete what a finished job needs no more; its sizes are in its outcome. What others go on from stays."""
+        if not job.folder.outcome.is_file():
             return
-        trial = job.folder.parent.name == "selection"
-        parts = ["checkpoints"] if self.spec.keep_models and not trial else ["checkpoints", "model"]
-        for name in [*parts, "adapter"] if trial else parts:
-            shutil.rmtree(job.folder / "run" / name, ignore_errors=True)
+        is_trial = job.purpose == "trial"
+        unneeded = [job.folder.run / "checkpoints"]
+        if is_trial or not (self.spec.keep_models or job.id in self.begun):
+            unneeded.append(job.folder.model)
+        if is_trial:
+            unneeded.append(job.folder.adapter)
+        for path in unneeded:
+            shutil.rmtree(path, ignore_errors=True)
 
     def _write_results(self) -> dict[str, Any]:
-        """results.json and cost.json as far as the study is; no cells while learning rates are not chosen."""
-        records = [self._record(cell) for cell in self.cells if cell.id in self.about]
-        results = write_results(self.home, self.spec, audit=self.audit, selection=self.selection, cells=records)
-        write_costs(self.home, (cell.id for cell in self.cells))
+        """results.json and cost.json as far as the study is; no runs while learning rates are not chosen."""
+        records = [self._record(run) for run in self.runs if run.id in self.about]
+        results = write_results(self.layout, self.spec, audit=self.audit, selection=self.selection, runs=records)
+        write_costs(self.layout, (run.id for run in self.runs))
         return results
 
-    def _record(self, cell: Cell) -> dict[str, Any]:
-        """The record of a cell as results.json has it."""
-        about = self.about[cell.id]
-        path = self.home / "cells" / cell.id / RECORD
-        found: dict[str, Any] = read_json(path) if path.is_file() else {}
-        if found.get("digest") == about["digest"]:
-            return found
-        return cell_record(about, path.parent, status="pending")
-
-
-def _key(cell: Cell) -> Key | None:
-    return (cell.data.name, cell.base, cell.tuning.name) if cell.data and cell.tuning else None
+    def _record(self, run: Run) -> dict[str, Any]:
+        """The record of a run as results.json has it."""
+        about, folder = self.about[run.id], self.layout.cell(run.id)
+        record: dict[str, Any] = read_json(folder.record) if folder.record.is_file() else {}
+        if record.get("digest") == about["digest"]:
+            return about | {key: record[key] for key in ("status", "error", "train", "benchmarks")}
+        return run_record(about, folder, status="pending")

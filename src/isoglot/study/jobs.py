@@ -3,36 +3,42 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from isoglot.config import to_dict
+from filelock import FileLock, Timeout
+
 from isoglot.errors import InputError
-from isoglot.files import read_json, write_json
-from isoglot.study.runs import cell_digest
+from isoglot.files import digest_json, read_json, write_json
+from isoglot.settings import to_dict
+from isoglot.study.layout import JobFolder
 from isoglot.study.spec import EvaluateSpec
-from isoglot.training.settings import TrainSettings
+from isoglot.study.stages import Stage
 
-RECORD = "cell.json"
+_PATIENCE = 5.0
+"""Seconds that the process of a study that was killed may take to end."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """What a process is asked for.
+    """What a process is asked for: to make a model by one stage, or to take a base, and to measure it.
 
     Attributes:
-        id: of the cell or trial.
+        id: of the run, trial or stage.
         folder: to work in.
-        base: to measure where nothing is trained.
-        settings: of training; None: none.
+        base: the untrained base.
+        weights_digest: of what decides the weights.
+        evaluate: how the benchmarks are measured.
+        stage: None: the base is measured as it is.
+        after: makes the model that the stage goes on from; None: that is the base.
         table: file of the training pairs.
         benchmarks: name -> as the spec gives it.
-        evaluate: how they are measured.
-        train_digest: of what decides the weights.
         evaluations: name of benchmark -> digest of what decides its figures besides the weights.
+        purpose: a run, a trial of a learning rate, or a stage that runs go on from and none ends with.
         kind: jobs of one kind take about as long as each other.
         steps: that the training will have.
         store: folder of shared embeddings.
@@ -40,14 +46,16 @@ class Job:
     """
 
     id: str
-    folder: Path
+    folder: JobFolder
     base: str
-    settings: TrainSettings | None
-    table: Path | None
-    benchmarks: Mapping[str, str]
+    weights_digest: str
     evaluate: EvaluateSpec
-    train_digest: str
+    stage: Stage | None = None
+    after: Job | None = None
+    table: Path | None = None
+    benchmarks: Mapping[str, str] = field(default_factory=dict)
     evaluations: Mapping[str, str] = field(default_factory=dict)
+    purpose: Literal["run", "trial", "stage"] = "run"
     kind: str = ""
     steps: int = 0
     store: Path | None = None
@@ -56,54 +64,66 @@ class Job:
     @property
     def digest(self) -> str:
         """Of everything that decides the outcome."""
-        return cell_digest(self.train_digest, self.evaluations)
+        return digest_json({"train": self.weights_digest, "evaluations": dict(self.evaluations)})
 
     def record(self) -> dict[str, Any] | None:
         """The record of this very job, if it was done or failed before."""
-        path = self.folder / RECORD
-        found: dict[str, Any] | None = read_json(path) if path.is_file() else None
-        return found if found and found.get("digest") == self.digest else None
+        record: dict[str, Any] = read_json(self.folder.record) if self.folder.record.is_file() else {}
+        return record if record.get("digest") == self.digest else None
 
-    def prepare(self, trash: Path) -> None:
-        """Make the folder ready: keep what this job may go on from, remove everything else."""
-        state = self._state()
-        if state is None or state["train"] != self.train_digest or self._weights_gone(state):
-            discard(self.folder, trash)
-        elif state["evaluations"] != dict(self.evaluations):
-            for name in ("outcome.json", RECORD):
-                (self.folder / name).unlink(missing_ok=True)
-            for place in (self.folder / "results").glob("*"):
-                if state["evaluations"].get(place.name) != self.evaluations.get(place.name):
-                    discard(place, trash)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        write_json(self.folder / "state.json", {"train": self.train_digest, "evaluations": dict(self.evaluations)})
+    def prepare(self, trash: Path, keeps_weights: bool = False) -> None:
+        """Make the folder ready: keep what this job may go on from, remove everything else.
+
+        Args:
+            trash: where to delete things.
+            keeps_weights: another job goes on from the model: it is made again where it was deleted.
+        """
+        self.folder.path.mkdir(parents=True, exist_ok=True)
+        try:
+            with FileLock(self.folder.lock, timeout=_PATIENCE):
+                state = self._state()
+                if state is None or state["train"] != self.weights_digest or self._weights_gone(state, keeps_weights):
+                    discard(self.folder.path, trash)
+                elif state["evaluations"] != dict(self.evaluations):
+                    for path in (self.folder.outcome, self.folder.record):
+                        path.unlink(missing_ok=True)
+                    for path in self.folder.results.glob("*"):
+                        if state["evaluations"].get(path.name) != self.evaluations.get(path.name):
+                            discard(path, trash)
+        except Timeout:
+            raise InputError(f"{self.folder.path}: a process of an earlier run still works here; stop it") from None
+        self.folder.path.mkdir(parents=True, exist_ok=True)
+        write_json(self.folder.state, {"train": self.weights_digest, "evaluations": dict(self.evaluations)})
 
     def _state(self) -> dict[str, Any] | None:
         try:
-            state = read_json(self.folder / "state.json")
+            state = read_json(self.folder.state)
         except InputError:
             return None
         return state if isinstance(state, dict) and {"train", "evaluations"} <= state.keys() else None
 
-    def _weights_gone(self, state: Mapping[str, Any]) -> bool:
-        """Whether something must be measured anew, but the weights were deleted after they had been measured."""
-        if self.settings is None or not (self.folder / "train.json").is_file():
+    def _weights_gone(self, state: Mapping[str, Any], are_needed: bool) -> bool:
+        """Whether something needs the weights that were deleted after they had been measured: a job, or a new evaluation."""
+        was_made = self.folder.facts.is_file() or self.folder.outcome.is_file()
+        if self.stage is None or not was_made or self.folder.weights():
             return False
-        run = self.folder / "run"
-        if (run / "model").is_dir() or (run / "adapter").is_dir():
-            return False
-        there = {place.parent.name for place in (self.folder / "results").glob("*/summary.json")}
+        there = {path.parent.name for path in self.folder.results.glob("*/summary.json")}
         current = {name for name, digest in self.evaluations.items() if state["evaluations"].get(name) == digest}
-        return bool(set(self.evaluations) - (there & current))
+        return are_needed or bool(set(self.evaluations) - (there & current))
 
     def write(self, threads: int, workers: int = 1) -> None:
-        """Write `job.json` for the process, one of `workers` at a time."""
+        """Write `job.json` for the process, one of `workers` at a time. InputError where the job before it has failed."""
+        start = self.after.folder.weights() if self.after and self.after.folder.outcome.is_file() else None
+        if self.after and start is None:
+            raise InputError(f"goes on from {self.after.id}, which failed")
         write_json(
-            self.folder / "job.json",
+            self.folder.request,
             {
                 "id": self.id,
                 "base": self.base,
-                "settings": _settings(self.settings),
+                "start": str(start.resolve()) if start else self.base,
+                "stage": to_dict(self.stage) if self.stage else None,
+                "before": read_json(self.after.folder.facts) if self.after else {},
                 "table": str(self.table.resolve()) if self.table else None,
                 "benchmarks": dict(self.benchmarks),
                 "evaluate": to_dict(self.evaluate),
@@ -116,17 +136,22 @@ class Job:
 
     def error(self, code: int) -> str:
         """Why a process ended with `code`, in one line."""
-        path = self.folder / "error.txt"
+        path = self.folder.error
         if code < 0:
             return f"killed by signal {-code}" + (" (out of memory?)" if code == -9 else "")
         if path.is_file() and (lines := path.read_text(encoding="utf-8").strip().splitlines()):
             return lines[-1]
-        return f"its process ended with exit code {code}; see {self.folder.name}/log"
+        return f"its process ended with exit code {code}; see {self.folder.path.name}/log"
 
 
-def _settings(settings: TrainSettings | None) -> dict[str, Any] | None:
-    """Plain values; `build` makes the same settings of them."""
-    return None if settings is None else to_dict(settings)
+@dataclass
+class Running:
+    """A job whose process is alive."""
+
+    job: Job
+    process: subprocess.Popen[bytes]
+    began: float
+    device: str | None
 
 
 def discard(path: Path, trash: Path) -> None:

@@ -8,25 +8,22 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from types import FrameType
 
+from isoglot.errors import InputError
+from isoglot.files import write_text
 from isoglot.processes import OnSignal
 from isoglot.study.display import Display
-from isoglot.study.jobs import Job
+from isoglot.study.jobs import Job, Running
 
 _LOOK = 0.1  # seconds between looks at the processes
-STOPPED = 130
-
-
-@dataclass
-class Running:
-    """A job whose process is alive."""
-
-    job: Job
-    process: subprocess.Popen[bytes]
-    began: float
-    device: str | None
+_LAUNCH = """
+import sys
+sys.path[:] = [path for path in sys.path if path]
+from isoglot.study.worker import main
+sys.exit(main(sys.argv[1:]))
+"""
+"""Starts a worker that imports nothing from the working directory, which `python -m` and `-c` put first."""
 
 
 class Stop(OnSignal):
@@ -49,67 +46,72 @@ class Pool:
         threads: CPU threads per process.
         display: shows how far they are.
         stop: tells when to end early.
-        keep: file descriptors that the processes inherit (a lock is held until the last one has ended).
     """
 
-    def __init__(
-        self, workers: int, devices: Sequence[str], threads: int, display: Display, stop: Stop, keep: Sequence[int] = ()
-    ) -> None:
+    def __init__(self, workers: int, devices: Sequence[str], threads: int, display: Display, stop: Stop) -> None:
         self.workers, self.devices, self.threads = workers, list(devices), threads
-        self.display, self.stop, self.keep = display, stop, tuple(keep)
+        self.display, self.stop = display, stop
         self._sent = 0
 
     def run(self, jobs: Sequence[Job], ended: Callable[[Job, int], None]) -> bool:
-        """Run all jobs in their order and report each end with the exit code; False when stopped early."""
+        """Run all jobs, each after the one that it goes on from, and report each end with the exit code; False when stopped."""
         waiting = list(jobs)
         running: list[Running] = []
         try:
             while running or (waiting and not self.stop.asked):
-                while waiting and len(running) < self.workers and not self.stop.asked:
-                    running.append(self._start(waiting.pop(0), running))
+                while len(running) < self.workers and not self.stop.asked and (job := _next(waiting, running)):
+                    waiting.remove(job)
+                    self._begin(job, running, ended)
                 time.sleep(_LOOK)
-                for part in [part for part in running if part.process.poll() is not None]:
-                    running.remove(part)
-                    self._end(part, ended)
+                for process in [process for process in running if process.process.poll() is not None]:
+                    running.remove(process)
+                    self._end(process, ended)
                 self._pass_on(running)
                 self.display.update(running, waiting)
         finally:
-            for part in running:
-                part.process.kill()
-                part.process.wait()
+            for process in running:
+                process.process.kill()
+                process.process.wait()
         return not self.stop.asked
 
-    def _end(self, part: Running, ended: Callable[[Job, int], None]) -> None:
-        code = part.process.returncode
+    def _end(self, ending: Running, ended: Callable[[Job, int], None]) -> None:
+        code, seconds = ending.process.returncode, time.monotonic() - ending.began
         if code != 0 and self.stop.asked:
-            self.display.end(part.job, "stopped", time.monotonic() - part.began)
+            self.display.end(ending.job, "stopped", seconds)
             return
-        self.display.end(part.job, "done" if code == 0 else "failed", time.monotonic() - part.began)
-        ended(part.job, code)
+        self.display.end(ending.job, "done" if code == 0 else "failed", seconds)
+        ended(ending.job, code)
 
     def _pass_on(self, running: Sequence[Running]) -> None:
         if self.stop.asked > self._sent:
             self._sent = self.stop.asked
             self.display.say("stopping: processes save a checkpoint and end" if self._sent == 1 else "killing them")
-            for part in running:
-                part.process.send_signal(signal.SIGTERM if self._sent == 1 else signal.SIGKILL)
+            for process in running:
+                process.process.send_signal(signal.SIGTERM if self._sent == 1 else signal.SIGKILL)
+
+    def _begin(self, job: Job, running: list[Running], ended: Callable[[Job, int], None]) -> None:
+        try:
+            job.write(self.threads, self.workers)
+        except InputError as error:
+            write_text(job.folder.error, f"{error}\n")
+            ended(job, 1)
+            return
+        self.display.begin(job)
+        running.append(self._start(job, running))
 
     def _start(self, job: Job, running: Sequence[Running]) -> Running:
         device = self._device(running)
-        job.write(self.threads, self.workers)
         environment = {**os.environ, **_device_environment(device)}
         environment.setdefault("TOKENIZERS_PARALLELISM", "true" if self.threads > 1 else "false")
         for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
             environment[name] = str(self.threads)
-        self.display.begin(job)
-        with (job.folder / "log").open("ab") as log:
+        with job.folder.log.open("ab") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "isoglot.study.worker", str(job.folder.resolve()), str(os.getpid())],
+                [sys.executable, "-c", _LAUNCH, str(job.folder.path.resolve()), str(os.getpid())],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 env=environment,
-                pass_fds=self.keep,
                 start_new_session=True,  # a terminal's Ctrl-C comes to this process alone, which passes it on once
             )
         return Running(job, process, time.monotonic(), device)
@@ -118,8 +120,14 @@ class Pool:
         """The device with the fewest processes."""
         if not self.devices:
             return None
-        used = [part.device for part in running]
+        used = [process.device for process in running]
         return min(self.devices, key=used.count)
+
+
+def _next(waiting: Sequence[Job], running: Sequence[Running]) -> Job | None:
+    """The first job whose model to go on from is not in the making."""
+    unfinished = {job.id for job in waiting} | {process.job.id for process in running}
+    return next((job for job in waiting if job.after is None or job.after.id not in unfinished), None)
 
 
 def _device_environment(device: str | None) -> dict[str, str]:

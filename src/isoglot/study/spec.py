@@ -1,87 +1,71 @@
-"""The specification of a study: what a YAML file can ask for. `isoglot.study.read_spec` reads and checks one."""
+"""The specification of a study: what a YAML file can ask for. `isoglot.study.read_spec` reads one."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import itertools
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from isoglot.batching.plan import STRATEGIES
-from isoglot.config import to_dict
-from isoglot.evaluation.measures import DEFAULT_MEASURES
+from pydantic import BeforeValidator, Field, ValidationInfo, field_serializer, field_validator, model_validator
+from pydantic.fields import FieldInfo
+
+from isoglot.batching.plan import PlanSettings
+from isoglot.batching.strategies import STRATEGIES, Strategy
+from isoglot.errors import at, unknown
+from isoglot.evaluation.cells import parse_settings
+from isoglot.evaluation.measures import DEFAULT_MEASURES, parse_measures
 from isoglot.files import digest_json
-from isoglot.records import SETTINGS, Strategy
-from isoglot.training.settings import LoraSettings, Tuning
+from isoglot.models.tunings import TUNINGS
+from isoglot.records import SETTINGS
+from isoglot.settings import Settings, default_of, lift, member_of, member_options, to_dict
+from isoglot.study.stages import Stage, read_stage
+from isoglot.study.stages.train import Name, TuningSpec, default_tuning, train_values
+from isoglot.study.systems import BASE, System, grid_systems, named_systems
 
-KINDS: tuple[Tuning, ...] = ("lora", "full")
-
-
-@dataclass(frozen=True)
-class TuningSpec:
-    """One way to train: all weights, or low-rank adapters.
-
-    Attributes:
-        name: in ids of cells; `lora` and `full` alone mean the defaults.
-        kind: `lora` or `full`.
-        rank, alpha, dropout, targets, layers: of LoRA, as in `LoraSettings`.
-    """
-
-    name: str
-    kind: Tuning = "lora"
-    rank: int = LoraSettings.rank
-    alpha: float = LoraSettings.alpha
-    dropout: float = LoraSettings.dropout
-    targets: tuple[str, ...] = ()
-    layers: tuple[int, ...] = ()
-
-    def lora(self) -> LoraSettings:
-        """The adapter's settings."""
-        return LoraSettings(self.rank, self.alpha, self.dropout, self.targets, self.layers)
+_ELSEWHERE = {"strategy": "strategy", "tuning": "tuning", "learning_rate": "learning_rates"}
+"""Settings of `isoglot train` that the grid decides, and the key of a spec that does."""
 
 
-@dataclass(frozen=True)
-class DataSpec:
-    """Training pairs, and what is measured after training on them.
-
-    Attributes:
-        name: in ids of cells.
-        pairs: sources, as `isoglot train --pairs` takes them.
-        languages: training languages; empty: all that the pairs have.
-        amount: shares of the groups of pairs to train on, each in (0, 1]; a smaller share is a subset of a larger one.
-        amount_seed: of the order in which groups are taken.
-        benchmarks: instead of the study's.
-    """
-
-    name: str
-    pairs: tuple[str, ...]
-    languages: tuple[str, ...] = ()
-    amount: tuple[float, ...] = (1.0,)
-    amount_seed: int = 0
-    benchmarks: tuple[str, ...] = ()
+def listed(value: Any) -> tuple[Any, ...]:
+    """A list as it is; a single value as a list of one."""
+    return tuple(value) if isinstance(value, (list, tuple)) else (value,)
 
 
-@dataclass(frozen=True)
-class SelectionSpec:
-    """How a learning rate is chosen among candidates: on held-out TRAINING pairs, never on a benchmark.
+class DataSpec(Settings):
+    """Training pairs, and what is measured after training on them."""
 
-    Attributes:
-        strategy, mono_share, seed: of the trial runs; one choice serves all strategies and seeds of the grid.
-        steps: of the trial runs; None: as many as the cells have.
-        validation_share: share of the groups of pairs that is held out.
-        validation_steps: batches of them that the loss is averaged over; 0: as `isoglot train` does by itself.
-    """
-
-    strategy: Strategy = "hybrid"
-    mono_share: float = 0.5
-    seed: int = 0
-    steps: int | None = None
-    validation_share: float = 0.1
-    validation_steps: int = 50
+    name: Name = Field(description="in ids")
+    pairs: tuple[str, ...] = Field(min_length=1, description="sources, as isoglot train --pairs takes them")
+    languages: tuple[str, ...] = Field((), description="training languages (default: all that the pairs have)")
+    amount: tuple[Annotated[float, Field(gt=0, le=1)], ...] = Field(
+        (1.0,), min_length=1, description="shares of the groups of pairs; a smaller share is a subset of a larger one"
+    )
+    amount_seed: int = Field(0, ge=0, description="of the order in which groups are taken")
+    benchmarks: tuple[str, ...] = Field((), description="instead of the study's")
 
 
-@dataclass(frozen=True)
-class EvaluateSpec:
+class SelectionSpec(Settings):
+    """How a learning rate is chosen among candidates: on held-out TRAINING pairs, never on a benchmark."""
+
+    inner = ("strategy",)
+
+    strategy: member_of(STRATEGIES) = default_of(STRATEGIES)  # type: ignore[valid-type]
+    seed: int = Field(0, ge=0, description="of the trials; one choice serves all strategies and seeds")
+    steps: int | None = Field(None, ge=1, description="of the trials (default: as many as the cells have)")
+    validation_share: float = Field(0.1, gt=0, lt=1, description="share of the groups of pairs that is held out")
+    validation_steps: int = Field(50, ge=0, description="batches of them; 0: as isoglot train does by itself")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _lift(cls, values: Any) -> Any:
+        return lift(values, "strategy", STRATEGIES)
+
+    def to_flat(self) -> dict[str, Any]:
+        return PlanSettings.flatten(to_dict(self))
+
+
+class EvaluateSpec(Settings):
     """What `isoglot.evaluate` is asked for; the names are its own."""
 
     measures: tuple[str, ...] = DEFAULT_MEASURES
@@ -92,54 +76,185 @@ class EvaluateSpec:
     sample_seed: int = 0
     batch_size: int | None = None
 
+    @model_validator(mode="after")
+    def _check(self) -> EvaluateSpec:
+        with at("evaluate"):
+            parse_measures(self.measures)
+            parse_settings(self.settings)
+        return self
 
-@dataclass(frozen=True)
-class StudySpec:
-    """A study: a question and the grid of runs that answers it.
+
+class StudySpec(Settings):
+    """A study: a question, and the systems whose runs answer it on every base and training set, with every seed.
 
     Attributes:
-        name, question: what the report is about.
-        base: base models.
-        strategy: of mono, cross, hybrid.
-        mono_share: alphas; they multiply hybrid cells only.
-        tuning: ways to train.
-        data: training sets.
-        seeds: each cell is trained with each.
-        benchmarks: measured after training, unless the data name their own.
-        train: settings of `isoglot train` that all cells share.
-        per_tuning: settings by name or kind of tuning, on top of `train`.
-        learning_rates: candidates by name or kind of tuning; absent: the kind's default.
-        selection: how one of several candidates is chosen.
-        evaluate: measures, settings, languages and so on.
-        audit: compare training pairs with the benchmarks before anything is trained.
-        keep_models: keep merged models after they were measured (adapters are always kept).
+        strategy_settings: values to try of settings of strategies (`mono_share`); each multiplies the strategies that have it.
+            In files they stand among the other keys. All grid keys may stand under `grid`.
+        systems: stages by name; the first may be the name of another system, whose stages come first.
+        per_tuning: settings of `isoglot train` by name or kind of tuning, on top of `train` (in files: inside it).
+        learning_rates: candidates by name or kind of tuning (default: the tuning's own).
+        claims: what is tested in the end, as `isoglot.study.analysis` reads it.
     """
 
     name: str
     question: str
-    base: tuple[str, ...]
-    data: tuple[DataSpec, ...]
-    strategy: tuple[Strategy, ...] = STRATEGIES
-    mono_share: tuple[float, ...] = (0.5,)
-    tuning: tuple[TuningSpec, ...] = (TuningSpec("lora"),)
-    seeds: tuple[int, ...] = (0,)
-    benchmarks: tuple[str, ...] = ()
-    train: Mapping[str, Any] = field(default_factory=dict)
-    per_tuning: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    learning_rates: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
-    selection: SelectionSpec = field(default_factory=SelectionSpec)
-    evaluate: EvaluateSpec = field(default_factory=EvaluateSpec)
-    audit: bool = True
-    keep_models: bool = False
+    base: tuple[str, ...] = Field(description="base models")
+    data: Annotated[tuple[DataSpec, ...], BeforeValidator(listed)] = Field(description="training sets")
+    strategy: tuple[str, ...] = Field(default_factory=lambda: tuple(STRATEGIES.names()), description="kinds of batches")
+    strategy_settings: dict[str, tuple[Any, ...]] = Field({})
+    tuning: Annotated[tuple[TuningSpec, ...], BeforeValidator(listed)] = Field(
+        default_factory=lambda: (default_tuning(),), description="ways to train"
+    )
+    systems: dict[Name, tuple[Any, ...]] = Field({})
+    seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field((0,), description="every cell is trained with each")
+    benchmarks: tuple[str, ...] = Field((), description="measured after training, unless the data name their own")
+    train: dict[str, Any] = Field({}, description="settings of isoglot train for all cells")
+    per_tuning: dict[str, dict[str, Any]] = Field({})
+    learning_rates: dict[
+        str, Annotated[tuple[Annotated[float, Field(gt=0)], ...], BeforeValidator(listed), Field(min_length=1)]
+    ] = Field({})
+    selection: SelectionSpec = SelectionSpec()
+    evaluate: EvaluateSpec = EvaluateSpec()
+    claims: dict[str, Any] = Field({})
+    audit: bool = Field(True, description="compare training pairs with the benchmarks before anything is trained")
+    keep_models: bool = Field(False, description="keep merged models after they were measured; adapters always are")
 
-    def to_json(self) -> dict[str, Any]:
-        """Plain JSON values, all defaults filled in; `parse_spec` makes the same spec of them."""
-        return to_dict(self)
+    @classmethod
+    def options(cls) -> dict[str, FieldInfo]:
+        own = {key: field for key, field in cls.model_fields.items() if key not in ("strategy_settings", "per_tuning")}
+        return {**own, **member_options(STRATEGIES)}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read(cls, values: Any) -> Any:
+        """Take keys to their groups: the grid's out of `grid`, settings of strategies together, `per_tuning` out of `train`."""
+        given = {key: value for key, value in dict(values).items() if value is not None or key in ("name", "question")}
+        if not isinstance(grid := given.pop("grid", None) or {}, Mapping):
+            raise ValueError(f"grid: expected a mapping, got {grid!r}")
+        known = member_options(STRATEGIES)
+        for key in grid:
+            if key not in (*known, "strategy", "tuning"):
+                raise unknown("key of grid", str(key), (*known, "strategy", "tuning"))
+            if key in given:
+                raise ValueError(f"'{key}' stands in grid and beside it; give it once")
+        given |= dict(grid)
+        if given.get("systems") and not given.keys() & {*known, "strategy", "tuning"}:
+            given["strategy"] = ()  # a spec that names systems and no grid has none
+        defaults = {
+            key: (field.get_default(call_default_factory=True),)
+            for key, field in known.items()
+            if not field.is_required()
+        }
+        chosen = {key: listed(given.pop(key)) for key in known if key in given}
+        given.setdefault("strategy_settings", defaults | chosen)
+        if isinstance(train := given.get("train"), Mapping) and "per_tuning" in train:
+            given["per_tuning"] = train["per_tuning"] or {}
+            given["train"] = {key: value for key, value in train.items() if key != "per_tuning"}
+        return given
+
+    @field_validator("train", "per_tuning")
+    @classmethod
+    def _train(cls, value: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        decided = (
+            _ELSEWHERE
+            | dict.fromkeys(member_options(STRATEGIES), "strategy")
+            | dict.fromkeys(TUNINGS.names(), "tuning")
+        )
+        if info.field_name == "train":
+            with at("train"):
+                return train_values(value, decided)
+        checked = {}
+        for name, settings in value.items():
+            with at(f"per_tuning.{name}"):
+                checked[name] = train_values(settings, decided)
+        return checked
+
+    @field_validator("systems", mode="before")
+    @classmethod
+    def _stages(cls, value: Any, info: ValidationInfo) -> Any:
+        """Stages as they are; `tuning` in them may be the name of one of the study's."""
+        if not isinstance(value, Mapping):
+            return value  # which pydantic refuses
+        tunings = {tuning.name: tuning for tuning in info.data.get("tuning", ())}
+        systems = {}
+        for name, items in value.items():
+            stages: list[str | Stage] = []
+            for number, item in enumerate(listed(items)):
+                if isinstance(item, str) and number == 0:
+                    stages.append(item)
+                else:
+                    stages.append(read_stage(item, f"systems.{name}", tunings))
+            if not stages:
+                raise ValueError(f"'{name}' is empty; expected stages")
+            systems[name] = stages
+        return systems
+
+    @field_serializer("systems")
+    def _written(self, systems: Mapping[str, Sequence[str | Stage]]) -> dict[str, list[Any]]:
+        return {
+            name: [item if isinstance(item, str) else item.written() for item in items]
+            for name, items in systems.items()
+        }
+
+    @model_validator(mode="after")
+    def _check(self) -> StudySpec:
+        for key in ("base", "data", "seeds", *(() if self.systems else ("strategy", "tuning"))):
+            if not getattr(self, key):
+                raise ValueError(f"'{key}' is empty; expected at least one")
+        for key in ("base", "strategy", "seeds"):
+            _check_once(getattr(self, key), key)
+        for key, values in self.strategy_settings.items():
+            _check_once(values, key)
+        _check_once([data.name for data in self.data], "data")
+        _check_once([tuning.name for tuning in self.tuning], "tuning")
+        for data in self.data:
+            if not self.benchmarks_of(data):
+                raise ValueError(f"data '{data.name}': no benchmark; give 'benchmarks' here or for the whole study")
+            _check_once(data.amount, f"data '{data.name}': amount")
+            _check_once([benchmark_name(name) for name in self.benchmarks_of(data)], f"data '{data.name}': benchmarks")
+        known = {*TUNINGS.names(), *(tuning.name for tuning in self.tunings())}
+        for key in ("per_tuning", "learning_rates"):
+            for name in getattr(self, key):
+                if name not in known:
+                    with at(key):
+                        raise unknown("tuning", name, known)
+        return self
+
+    def to_flat(self) -> dict[str, Any]:
+        """Plain JSON values as a file has them, all defaults filled in; `parse_spec` makes the same spec of them."""
+        values = to_dict(self)
+        grid: dict[str, Any] = values.pop("strategy_settings")
+        return {**values, **grid, "selection": self.selection.to_flat()}
 
     @property
     def digest(self) -> str:
         """SHA-256 of the spec."""
-        return digest_json(self.to_json())
+        return digest_json(self.to_flat())
+
+    def strategies(self) -> list[Strategy]:
+        """Those of the grid, with every combination of the values of their settings."""
+        made = []
+        for name in self.strategy:
+            member = STRATEGIES[name]
+            own = {key: values for key, values in self.strategy_settings.items() if key in member.model_fields}
+            made += [member(**dict(zip(own, chosen))) for chosen in itertools.product(*own.values())]
+        return made
+
+    def all_systems(self) -> list[System]:
+        """The untrained base, the systems of the grid, and those that have names of their own."""
+        grid = grid_systems(self.strategies(), self.tuning)
+        return [BASE, *grid, *named_systems(self.systems, grid)]
+
+    def tunings(self) -> list[TuningSpec]:
+        """All that systems are trained by. ValueError where a name stands for two."""
+        known = {tuning.name: tuning for tuning in self.tuning}
+        for system in self.all_systems():
+            for tuning in system.tunings():
+                if known.setdefault(tuning.name, tuning) != tuning:
+                    raise ValueError(
+                        f"systems.{system.name}: tuning '{tuning.name}' is another one elsewhere; give it a name"
+                    )
+        return list(known.values())
 
     def benchmarks_of(self, data: DataSpec) -> tuple[str, ...]:
         """What is measured after training on `data`."""
@@ -147,12 +262,18 @@ class StudySpec:
 
     def rates_of(self, tuning: TuningSpec) -> tuple[float, ...]:
         """Candidates for the learning rate; () means the default of `isoglot train`."""
-        return tuple(self.learning_rates.get(tuning.name, self.learning_rates.get(tuning.kind, ())))
+        return self.learning_rates.get(tuning.name, self.learning_rates.get(tuning.kind, ()))
 
     def train_values(self, tuning: TuningSpec) -> dict[str, Any]:
         """Settings of `isoglot train` for a tuning: common ones, then those of its kind, then those of its name."""
-        kinds, names = self.per_tuning.get(tuning.kind, {}), self.per_tuning.get(tuning.name, {})
-        return {**self.train, **kinds, **names}
+        return {**self.train, **self.per_tuning.get(tuning.kind, {}), **self.per_tuning.get(tuning.name, {})}
+
+
+def _check_once(values: Sequence[Any], where: str) -> None:
+    names = [str(value) for value in values]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"{where}: '{name}' occurs twice")
 
 
 def benchmark_name(benchmark: str) -> str:

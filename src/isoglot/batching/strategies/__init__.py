@@ -30,6 +30,14 @@ class Strategy(Member):
 
     by_language: ClassVar[bool] = False
 
+    @property
+    def label(self) -> str:
+        """The name and the values of the settings, `hybrid 0.5`; ids are made of it, so that it must tell settings apart."""
+        values = (getattr(self, key) for key in type(self).model_fields)
+        return " ".join(
+            [self.name, *(f"{value:g}" if isinstance(value, (int, float)) else str(value) for value in values)]
+        )
+
     def parts(self) -> Sequence[tuple[Strategy, float]]:
         """The kinds of batch, each with its probability per step; their sum is 1."""
         return [(self, 1.0)]

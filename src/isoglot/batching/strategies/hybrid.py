@@ -18,9 +18,5 @@ class Hybrid(Strategy):
     is_default: ClassVar[bool] = True
     mono_share: float = Field(0.5, ge=0, le=1, description="alpha: share of monolingual batches")
 
-    @property
-    def label(self) -> str:
-        return f"{self.name} {self.mono_share:g}"
-
     def parts(self) -> Sequence[tuple[Strategy, float]]:
         return [(Mono(), self.mono_share), (Cross(), 1.0 - self.mono_share)]

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field, model_validator
+
+from isoglot.models.debias import DEBIAS_METHODS
+from isoglot.settings import default_of, lift, member_of
+from isoglot.study.stages import STAGES, Stage, Work
+
+
+@STAGES.register
+class Debias(Stage):
+    """append a linear map that takes the language out of the embeddings; nothing is trained"""
+
+    name: ClassVar[str] = "debias"
+    uses_pairs: ClassVar[bool] = True
+    doing: ClassVar[str] = "debiasing"
+    inner: ClassVar[tuple[str, ...]] = ("method",)
+
+    method: member_of(DEBIAS_METHODS) = default_of(DEBIAS_METHODS)  # type: ignore[valid-type]
+    fit: Literal["pairs"] = Field(
+        "pairs", description="texts that the map is fitted on: queries and passages of the pairs"
+    )
+    texts: int = Field(10_000, gt=0, description="most queries and most passages per language")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _lift(cls, values: Any) -> Any:
+        return lift(values, "method", DEBIAS_METHODS) if isinstance(values, Mapping) else values
+
+    def run(self, work: Work) -> dict[str, Any] | None:
+        import numpy as np
+
+        from isoglot.files import atomic_directory
+        from isoglot.models.debias import append_map
+        from isoglot.models.load import load_model
+        from isoglot.retrieval.encode import encode_texts
+        from isoglot.study.pairs import read_table
+
+        began = time.perf_counter()
+        table = read_table(work.table)
+        model = load_model(work.start)
+        vectors = {}
+        for column, language in enumerate(table.languages):
+            rows = table.index.rows[:, column]
+            rows = rows[rows >= 0]
+            rows = rows[np.linspace(0, len(rows) - 1, min(self.texts, len(rows))).round().astype(np.int64)]
+            sides = [
+                encode_texts(model, table.column(side, rows), side, progress=False) for side in ("query", "passage")
+            ]
+            vectors[language] = np.concatenate(sides)
+        append_map(model, self.method.fit(vectors))
+        with atomic_directory(work.folder.model) as path:
+            model.save_pretrained(str(path), create_model_card=False)
+        return work.outcome(time.perf_counter() - began)

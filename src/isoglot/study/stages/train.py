@@ -1,0 +1,198 @@
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
+
+from pydantic import AfterValidator, Field, model_serializer, model_validator
+from pydantic.fields import FieldInfo
+
+from isoglot.batching.strategies import STRATEGIES
+from isoglot.errors import InputError
+from isoglot.files import read_json
+from isoglot.models.tunings import TUNINGS
+from isoglot.settings import Settings, build, default_of, lift, member_of, member_options, to_dict
+from isoglot.study.cost import losses_of, sizes, train_cost
+from isoglot.study.layout import JobFolder
+from isoglot.study.stages import STAGES, Stage, Work
+from isoglot.training.settings import TrainSettings
+
+_ELSEWHERE = {
+    "pairs": "data[].pairs",
+    "languages": "data[].languages",
+    "output": "--output",
+    "base": "base",
+    "seed": "seeds",
+    "threads": "--workers",
+    "validation": "train.validation_share",
+}
+"""Settings of `isoglot train` that are no matter of a stage, and the key of a spec that decides each."""
+
+
+def check_name(name: str) -> str:
+    """A name that is a part of ids. ValueError where it cannot be one."""
+    if not name or not all(sign.isalnum() or sign in "-_" for sign in name):
+        raise ValueError(f"'{name}': expected letters, digits, '-' and '_'")
+    return name
+
+
+Name = Annotated[str, AfterValidator(check_name)]
+
+
+class TuningSpec(Settings):
+    """A tuning with its settings and a name for ids. The name of a registered tuning alone stands for its defaults."""
+
+    inner: ClassVar[tuple[str, ...]] = ("method",)
+
+    name: Name
+    method: member_of(TUNINGS)  # type: ignore[valid-type]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read(cls, values: Any) -> Any:
+        if isinstance(values, str):
+            values = {"name": values, "kind": TUNINGS[values].name}
+        if not isinstance(values, Mapping) or "method" in values:
+            return values
+        settings = dict(values)
+        own = {"name": settings.pop("name")} if "name" in settings else {}
+        kind = settings.pop("kind", own["name"] if own.get("name") in TUNINGS else TUNINGS.default())
+        for key in settings:
+            owners = [tuning.name for tuning in TUNINGS if key in tuning.model_fields]
+            if owners and kind in TUNINGS and kind not in owners:
+                raise ValueError(f"'{key}' is a setting of kind '{', '.join(owners)}', not of '{kind}'")
+        return {**own, "method": {**settings, "name": kind}}
+
+    @model_serializer
+    def _write(self) -> dict[str, Any]:
+        method = to_dict(self.method)
+        return {"name": self.name, "kind": method.pop("name"), **method}
+
+    @classmethod
+    def options(cls) -> dict[str, FieldInfo]:
+        return {"name": cls.model_fields["name"], "kind": cls.model_fields["method"], **member_options(TUNINGS)}
+
+    @property
+    def kind(self) -> str:
+        """The name of the registered tuning."""
+        return str(self.method.name)
+
+
+def default_tuning() -> TuningSpec:
+    """The registry's default, under its own name."""
+    return TuningSpec.model_validate(TUNINGS.default())
+
+
+def train_values(values: Mapping[str, Any], decided: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Settings of `isoglot train` by name, checked and as plain values.
+
+    Args:
+        values: by key, dotted for inner ones.
+        decided: more keys that are decided elsewhere, and where.
+
+    Raises:
+        InputError: an unknown setting, a value that is none, settings that exclude each other.
+    """
+    elsewhere = {**_ELSEWHERE, **(decided or {})}
+    given = {str(key).replace("-", "_"): value for key, value in values.items()}
+    for key in given:
+        if (first := key.partition(".")[0]) in elsewhere:
+            raise InputError(f"'{key}' is decided by '{elsewhere[first]}'")
+    flat = build(TrainSettings, [("", {"pairs": ["-"], "output": "-"}), ("", given)]).to_flat()
+    return {key: flat.get(key, given[key]) for key in given}
+
+
+@STAGES.register
+class Train(Stage):
+    """train on the pairs, as `isoglot train` does
+
+    Settings are those of `isoglot train` except what the study decides. `values` are the other ones beside strategy and tuning:
+    what was asked of this stage, or (`complete`) all that is known of it.
+    """
+
+    name: ClassVar[str] = "train"
+    uses_pairs: ClassVar[bool] = True
+    uses_seed: ClassVar[bool] = True
+    doing: ClassVar[str] = "training"
+    inner: ClassVar[tuple[str, ...]] = ("strategy", "values")
+
+    strategy: member_of(STRATEGIES) = default_of(STRATEGIES)  # type: ignore[valid-type]
+    tuning: TuningSpec = Field(default_factory=default_tuning)
+    values: dict[str, Any] = Field({}, description="settings of isoglot train")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read(cls, given: Any) -> Any:
+        if not isinstance(given, Mapping) or "values" in given:
+            return given
+        own = lift({str(key).replace("-", "_"): value for key, value in given.items()}, "strategy", STRATEGIES)
+        chosen = {key: own.pop(key) for key in ("strategy", "tuning") if key in own}
+        return {**chosen, "values": train_values(own, dict.fromkeys(TUNINGS.names(), "tuning"))}
+
+    def written(self) -> dict[str, Any]:
+        strategy = to_dict(self.strategy)
+        asked = {key: value for key, value in self.values.items() if key not in _ELSEWHERE}
+        return {self.name: {"strategy": strategy.pop("name"), **strategy, "tuning": to_dict(self.tuning), **asked}}
+
+    def complete(self, values: Mapping[str, Any]) -> Train:
+        """With all values of `isoglot train` that the study decides; those that this stage asked for stay."""
+        return Train(strategy=self.strategy, tuning=self.tuning, values={**values, **self.values})
+
+    def settings(self, **more: Any) -> TrainSettings:
+        """Of `isoglot train`; the stage must be complete."""
+        chosen = {"strategy": to_dict(self.strategy), "tuning": to_dict(self.tuning.method)}
+        return build(TrainSettings, [("train", {"output": "run", **self.values, **chosen, **more})])
+
+    def deciding(self) -> dict[str, Any]:
+        return {"settings": self.settings().deciding()}
+
+    def run(self, work: Work) -> dict[str, Any] | None:
+        from isoglot.study.pairs import read_table
+        from isoglot.training.train import train
+
+        run = work.folder.run
+        _tidy(run)
+        is_begun = (run / "run.json").is_file()
+        was_finished = is_begun and "outcome" in read_json(run / "run.json")
+        settings = self.settings(base=work.start, output=str(run), threads=work.threads)
+        result = train(settings, table=read_table(work.table), resume=is_begun, show=False)
+        if not result.complete:
+            return None
+        record = read_json(run / "run.json")
+        cost = train_cost(run / "log.jsonl", record, settings.plan.batch_size, work.workers) | sizes(work.folder)
+        if was_finished:  # by an attempt that was killed right after: this process did not train
+            cost["peak_memory_bytes"] = result.outcome["peak_memory_bytes"]
+        cost["train_seconds"] = round(
+            cost["train_seconds"] + (work.before.get("cost", {}).get("train_seconds") or 0.0), 3
+        )
+        return {"train": _facts(work.folder, record), "cost": cost}
+
+
+def _facts(folder: JobFolder, record: Mapping[str, Any]) -> dict[str, Any]:
+    """What a cell's record says of a training, from its run.json."""
+    outcome = record["outcome"]
+    return {
+        **{key: outcome[key] for key in ("steps", "first_loss", "last_loss", "mean_loss_of_last_tenth")},
+        "validation_loss": outcome.get("best_validation_loss"),
+        "losses": losses_of(folder.run / "log.jsonl"),
+        "trainable_parameters": record["base"]["trainable_parameters"],
+        "parameters": record["base"]["parameters"],
+        "pairs": record["data"]["pairs"],
+    }
+
+
+def _tidy(run: Path) -> None:
+    """Remove what a killed attempt left half-written, so that the run can go on or begin again."""
+    if run.is_dir() and not (run / "run.json").is_file():
+        shutil.rmtree(run)
+    for path in run.glob(".*"):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+    for checkpoint in run.glob("checkpoints/checkpoint-*"):
+        try:
+            read_json(checkpoint / "trainer_state.json")
+        except InputError:
+            shutil.rmtree(checkpoint, ignore_errors=True)
