@@ -126,6 +126,9 @@ class Member(Settings):
         """How tables call this member with these settings; by default its name."""
         return self.name
 
+    def __str__(self) -> str:
+        return self.label
+
     @model_serializer(mode="wrap")
     def _with_name(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         return {"name": self.name, **handler(self)}

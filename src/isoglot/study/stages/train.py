@@ -73,6 +73,9 @@ class TuningSpec(Settings):
     def options(cls) -> dict[str, FieldInfo]:
         return {"name": cls.model_fields["name"], "kind": cls.model_fields["method"], **member_options(TUNINGS)}
 
+    def __str__(self) -> str:
+        return self.name
+
     @property
     def kind(self) -> str:
         """The name of the registered tuning."""
@@ -118,8 +121,10 @@ class Train(Stage):
     inner: ClassVar[tuple[str, ...]] = ("strategy", "values")
 
     strategy: member_of(STRATEGIES) = default_of(STRATEGIES)  # type: ignore[valid-type]
-    tuning: TuningSpec = Field(default_factory=default_tuning)
-    values: dict[str, Any] = Field({}, description="settings of isoglot train")
+    tuning: TuningSpec = Field(
+        default_factory=default_tuning, description="its name, or a mapping of name, kind, settings"
+    )
+    values: dict[str, Any] = Field({}, description="any other setting of isoglot train, written beside the two")
 
     @model_validator(mode="before")
     @classmethod
