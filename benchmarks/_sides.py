@@ -12,8 +12,9 @@ import torch
 from transformers import TrainerCallback
 
 from isoglot.processes import peak_memory
-from isoglot.settings import build, read_words
+from isoglot.settings import build
 from isoglot.training.settings import TrainSettings
+from isoglot.yaml_input import read_words
 
 
 def settings_of(asked: argparse.Namespace, folder: Path) -> TrainSettings:

@@ -11,13 +11,13 @@ import pytest
 from isoglot.errors import InputError
 from isoglot.evaluation.contrasts import pooled
 from isoglot.files import read_json, write_json
-from isoglot.settings import read_yaml
 from isoglot.study.analysis.analyse import answer_of
 from isoglot.study.analysis.contrasts import Comparisons
 from isoglot.study.analysis.reading import read_study
 from isoglot.study.claims.judge import claims_of, judge_claims, parse_claims
 from isoglot.study.claims.verdicts import Verdict
 from isoglot.study.presets import preset_names, preset_path
+from isoglot.yaml_input import read_yaml
 from tests.study.made_study import MadeStudy
 
 RESAMPLES = 999

@@ -54,8 +54,9 @@ def _settings(options: argparse.Namespace) -> TrainSettings:
     from isoglot.cli.options import given_settings
     from isoglot.errors import InputError
     from isoglot.processes import processes
-    from isoglot.settings import build, read_words, read_yaml
+    from isoglot.settings import build
     from isoglot.training.settings import TrainSettings
+    from isoglot.yaml_input import read_words, read_yaml
 
     layers: list[tuple[str, dict[str, Any]]] = []
     if options.config:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from isoglot.errors import InputError, unknown
-from isoglot.settings import read_yaml
+from isoglot.yaml_input import read_yaml
 
 STUDIES = Path(__file__).parent.parent / "studies"
 

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from isoglot.errors import InputError, at
-from isoglot.settings import build, read_words, read_yaml
+from isoglot.settings import build
 from isoglot.study.spec import StudySpec
+from isoglot.yaml_input import read_words, read_yaml
 
 
 def load_spec(path: Path, words: Sequence[str] = ()) -> StudySpec:

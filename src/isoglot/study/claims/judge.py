@@ -7,12 +7,13 @@ from dataclasses import replace
 from typing import Any
 
 from isoglot.errors import InputError, unknown
-from isoglot.settings import build, read_yaml
+from isoglot.settings import build
 from isoglot.study.analysis.contrasts import Comparisons
 from isoglot.study.analysis.reading import Study
 from isoglot.study.claims.claim import KINDS, Claim
 from isoglot.study.claims.verdicts import Verdict, not_tested
 from isoglot.study.presets import preset_names, preset_path
+from isoglot.yaml_input import read_yaml
 
 
 def stated_claims(values: Any, where: str) -> dict[str, Any]:
