@@ -1,7 +1,9 @@
 # make demo   a whole study in minutes: measure a model, repair it in six ways, measure again, report
 # make test   everything that must hold: tests, ruff, types, import directions
+# make quick  the inner loop: lint and the tests that take no time, under a minute
+# make docs   write the pages that are made of docstrings and registries
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint tests format clean
+.PHONY: help setup demo test quick lint tests docs format clean
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -23,18 +25,26 @@ demo: setup
 
 test: lint tests
 
+quick: setup
+	$(BIN)/ruff check src tests benchmarks docs
+	$(BIN)/lint-imports
+	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 2 --dist loadscope -m "not slow" --durations 5
+
 lint: setup
-	$(BIN)/ruff check src tests benchmarks
-	$(BIN)/ruff format --check src tests benchmarks
+	$(BIN)/ruff check src tests benchmarks docs
+	$(BIN)/ruff format --check src tests benchmarks docs
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
 tests: setup
-	$(BIN)/pytest
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadscope --durations 25
+
+docs: setup
+	$(BIN)/python docs/make_api.py
 
 format: setup
-	$(BIN)/ruff format src tests benchmarks
-	$(BIN)/ruff check --fix src tests benchmarks
+	$(BIN)/ruff format src tests benchmarks docs
+	$(BIN)/ruff check --fix src tests benchmarks docs
 
 clean:
 	rm -rf $(VENV) demo-run

@@ -17,8 +17,8 @@ DOCS = Path(__file__).parent
 API = """\
 # Python
 
-Everything here is imported from `isoglot`: `from isoglot import train`. `import isoglot` is cheap: torch and the like are loaded by the
-first name that needs them. This page is made of the docstrings (`make docs`).
+Everything here is imported from `isoglot`: `from isoglot import train`. `import isoglot` is cheap: torch and the like are
+loaded by the first name that needs them. This page is made of the docstrings (`make docs`).
 """
 METHODS = """\
 # What can be chosen by name

@@ -147,3 +147,33 @@ def test_extras_that_the_pages_install_exist() -> None:
     }
     assert named <= set(declared)
     assert shutil.which("bash")
+
+
+def test_pages_made_of_docstrings_and_registries_are_up_to_date() -> None:
+    code = (
+        "from make_api import PAGES, DOCS; print([n for n, w in PAGES.items() if w() != (DOCS / n).read_text('utf-8')])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT / "docs", check=True)
+    assert done.stdout.strip() == "[]", "run make docs"
+
+
+def test_all_public_names_can_be_imported() -> None:
+    import isoglot
+
+    assert sorted(isoglot.__all__) == sorted(isoglot._MODULES)
+    for name in isoglot.__all__:
+        assert getattr(isoglot, name).__doc__, name
+    code = "import sys, isoglot; sys.exit('torch' in sys.modules or 'pydantic' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_files_that_the_pages_name_exist() -> None:
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+    walks = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    for name in re.findall(r"`([a-z_/]+\.py)`", walks):
+        assert list((ROOT / "src" / "isoglot").rglob(name)), name
+    for walk in re.findall(r"## One (?:pair|query).*?(?=\n## )", walks, re.DOTALL):
+        assert len(re.findall(r"^\| \d+ ", walk, re.MULTILINE)) <= 15
