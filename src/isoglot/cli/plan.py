@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from isoglot.cli.common import pairs_help, add_data_dir, print_json
+from isoglot.cli.common import add_data_dir, pairs_help, print_json
 
 
 def add(commands: Any) -> None:

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from isoglot.cli.common import pairs_help, add_data_dir, in_all, print_json
+from isoglot.cli.common import add_data_dir, in_all, pairs_help, print_json
 
 if TYPE_CHECKING:
     from isoglot.training.settings import TrainSettings

@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from isoglot.data.hub import data_roots
 from isoglot.data.languages import language
 from isoglot.data.readers import yaml_data
 from isoglot.errors import InputError, unknown
-from isoglot.files import cache_dir, read_json
+from isoglot.files import cache_dir, data_roots, read_json
 
 Context = Literal["sentence", "paragraph"]
 # (seconds to connect, seconds between two bytes): a machine without a network must say so at once

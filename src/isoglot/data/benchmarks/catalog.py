@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from isoglot.data.hub import data_roots
 from isoglot.data.lareqa import Context
+from isoglot.files import data_roots
 from isoglot.records import SETTINGS, Benchmark, Setting
 from isoglot.registry import Registry
 

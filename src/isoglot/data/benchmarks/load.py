@@ -11,9 +11,9 @@ from isoglot.data.benchmarks.folder import load_folder
 from isoglot.data.benchmarks.lareqa import load_lareqa
 from isoglot.data.benchmarks.qrels import restrict
 from isoglot.data.benchmarks.sample import sample_corpus
-from isoglot.data.hub import data_roots
 from isoglot.data.lareqa import Context
 from isoglot.errors import InputError, unknown
+from isoglot.files import data_roots
 from isoglot.records import Benchmark
 
 

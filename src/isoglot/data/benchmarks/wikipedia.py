@@ -17,9 +17,10 @@ import numpy as np
 from isoglot.data.benchmarks.catalog import NamedBenchmark, Request
 from isoglot.data.benchmarks.mapped import MappedCorpus, map_corpus
 from isoglot.data.benchmarks.qrels import Judgments, judged_lines, make_benchmark, merge_judgments, wanted_languages
-from isoglot.data.hub import about_revisions, data_folders, hub_file, hub_revision
 from isoglot.data.readers import lines, yaml_data
 from isoglot.errors import InputError, LineError
+from isoglot.files import data_folders
+from isoglot.hub import about_revisions, hub_file, hub_revision
 from isoglot.records import Benchmark, IntArray, Texts
 
 _NAME_IT = "name the folder that holds it by --data-dir or ISOGLOT_DATA"

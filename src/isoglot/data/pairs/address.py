@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from isoglot.data.hub import hub_file
 from isoglot.data.languages import language
 from isoglot.errors import InputError, unknown
+from isoglot.hub import hub_file
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from isoglot.data.hub import hub_file, hub_listing
 from isoglot.data.pairs.address import SetAddress
 from isoglot.data.pairs.source import Item, Scheme
 from isoglot.data.readers import READERS, split_name, valid
 from isoglot.errors import InputError, LineError
+from isoglot.hub import hub_file, hub_listing
 from isoglot.records import PairRow
 
 _ENDINGS = (".parquet", ".jsonl", ".jsonl.gz")

@@ -19,7 +19,7 @@ class Source(Protocol):
     """A kind of pairs. Its help is the first line of its docstring, or its attribute `help`.
 
     Attributes:
-        name: what `isoglot data sources` calls it.
+        name: what `isoglot list sources` calls it.
         form: how it is written on the command line.
     """
 
@@ -57,7 +57,7 @@ class Scheme:
 
 
 def read_source(spec: str, data_dir: Path | None = None) -> Iterator[Item]:
-    """The rows of one source, see `Source.read`; `isoglot data sources` lists what `spec` may be.
+    """The rows of one source, see `Source.read`; `isoglot list sources` lists what `spec` may be.
 
     Raises:
         InputError: no such file, unknown format.

@@ -12,10 +12,11 @@ from pathlib import Path
 
 from isoglot.data.benchmarks.catalog import BENCHMARKS, NamedBenchmark, Request
 from isoglot.data.benchmarks.qrels import judge_by_key, make_benchmark, wanted_languages
-from isoglot.data.hub import about_revisions, data_folders, hub_file, hub_revision
 from isoglot.data.languages import language
 from isoglot.data.readers import json_rows, parquet_rows, valid, yaml_data
 from isoglot.errors import InputError, LineError
+from isoglot.files import data_folders
+from isoglot.hub import about_revisions, hub_file, hub_revision
 from isoglot.records import Benchmark, Texts
 
 NAME = "belebele"
