@@ -68,11 +68,6 @@ def generate_facts(
     )
 
 
-def distractors(languages: Sequence[str] | None = None) -> Iterator[Fact]:
-    """Facts of the `HELD_OUT` relations, ordered and checked like those of `generate_facts`."""
-    return generate_facts(languages, HELD_OUT)
-
-
 def _checked(kind: str, names: Sequence[str], known: tuple[str, ...]) -> list[str]:
     """`names` without repetitions; ValueError if one is unknown."""
     if unknown := [name for name in names if name not in known]:
@@ -124,9 +119,7 @@ def _in_all_languages(relation: str, key: str, slots: Mapping[str, str]) -> dict
         templates = wording(lang).templates
         query = _worded(templates[relation]["queries"], f"{lang}/query/{fact_id}", names, lang)
         passage = _worded(templates[passage_relation]["passages"], f"{lang}/passage/{passage_id}", names, lang)
-        facts[lang] = Fact(
-            id=fact_id, relation=relation, lang=lang, query=query, passage=passage, passage_id=passage_id
-        )
+        facts[lang] = Fact(fact_id, relation, lang, query, passage, passage_id)
     return facts
 
 

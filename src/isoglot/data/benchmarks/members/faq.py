@@ -59,11 +59,11 @@ def load_faq() -> Benchmark:
 
 def _distractors(languages: list[str]) -> dict[str, dict[str, str]]:
     """Per language, passage id -> passage of the first `_PER_RELATION` generated statements of each held-out relation."""
-    from isoglot.data.facts.generate import distractors
+    from isoglot.data.facts.generate import HELD_OUT, generate_facts
 
     passages: dict[str, dict[str, str]] = {lang: {} for lang in languages}
     counts: Counter[tuple[str, str]] = Counter()
-    for fact in distractors(languages):
+    for fact in generate_facts(languages, HELD_OUT):
         key = (fact.lang, fact.relation)
         if fact.passage_id not in passages[fact.lang] and counts[key] < _PER_RELATION:
             passages[fact.lang][fact.passage_id] = fact.passage
