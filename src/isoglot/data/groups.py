@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -72,28 +72,24 @@ def _buckets(hashes: Hashes, bucket: int) -> Iterator[IntArray]:
             yield np.concatenate(rows)
 
 
-def group_pairs(
-    pair_of_row: IntArray, n_pairs: int, keys: Sequence[Hashes], done: Callable[[], object], bucket: int = BUCKET
-) -> IntArray:
+def group_pairs(pair_of_row: IntArray, n_pairs: int, keys: Sequence[Hashes], bucket: int = BUCKET) -> IntArray:
     """Connected components of "some rows of the two pairs have the same hash", int64, shape (n_pairs,).
 
     Two keys that differ but have one hash (of 64 bits) only join groups that could stay apart.
 
     Args:
-        pair_of_row: shape (n_rows,), may be memory-mapped.
+        pair_of_row: int64, shape (n_rows,), may be memory-mapped.
         keys: hashes of shape (n_rows,) each; hashes of one array are compared with each other only.
-        done: called after each of the keys.
+        bucket: see `first_rows`.
     """
     edges = np.zeros(0, dtype=np.int64)
     for hashes in keys:
         edge_sets = [edges]
         for rows, first in first_rows(hashes, bucket=bucket):
-            apart = rows != first
-            left, right = pair_of_row[first[apart]].astype(np.int64), pair_of_row[rows[apart]].astype(np.int64)
-            apart = left != right
+            repeated = rows != first
+            left, right = pair_of_row[first[repeated]], pair_of_row[rows[repeated]]
             # translations of one passage share it in every language: one edge is enough
-            edge_sets.append(np.unique(left[apart] * n_pairs + right[apart]))
+            edge_sets.append(np.unique((left * n_pairs + right)[left != right]))
         edges = np.unique(np.concatenate(edge_sets))
-        done()
     left, right = np.divmod(edges, n_pairs)
     return components(left, right, n_pairs)

@@ -83,25 +83,6 @@ class PackedTable(PairTable):
     path: Path
     facts: Mapping[str, Any]
 
-    def column(self, name: str, rows: IntArray) -> list[Any]:
-        """Values of a column for row numbers of shape (n,), in their order."""
-        # row by row: `take` would lay the chunks of a column together in memory first
-        if name not in self._chunks:
-            self._chunks[name] = self.table.column(name).chunks
-        chunks = self._chunks[name]
-        number = np.searchsorted(self._starts, rows, side="right") - 1
-        return [chunks[n][row].as_py() for n, row in zip(number.tolist(), (rows - self._starts[number]).tolist())]
-
-    @cached_property
-    def _chunks(self) -> dict[str, list[Any]]:
-        """Chunks of the columns that were asked for."""
-        return {}
-
-    @cached_property
-    def _starts(self) -> IntArray:
-        """First row number of each chunk, int64, shape (n_chunks,)."""
-        return np.cumsum([0, *(len(chunk) for chunk in self.table.column("id").chunks)], dtype=np.int64)[:-1]
-
     @cached_property
     def has_negatives(self) -> bool:
         """Does any row have negatives?"""

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.lib.format import open_memmap
 
 from isoglot.data.groups import first_rows, group_pairs
@@ -31,7 +32,7 @@ _CHUNK = 1 << 20
 _SCRATCH = "scratch"
 # what is kept per row while the pairs are packed: hashes, and where the row came from
 _HASHES = ("pair_high", "pair_low", "query", "passage", "passage_id")
-_NUMBERS = ("lang", "source", "file", "line")
+_NUMBERS = ("file", "line")
 
 
 def pack_pairs(
@@ -44,7 +45,7 @@ def pack_pairs(
 ) -> dict[str, Any]:
     """Pack parallel pairs into a folder that opens without being read.
 
-    The sources are read once, row by row. Beside texts and index, 88 bytes per row are needed on the disk meanwhile, and
+    The sources are read once, row by row. Beside texts and index, 72 bytes per row are needed on the disk meanwhile, and
     about 1 GB and 100 bytes per pair of memory. The folder appears when everything is in it; an interruption leaves
     nothing (a process that is killed outright leaves a folder `.NAME.*` beside, which can be deleted).
 
@@ -79,13 +80,13 @@ def pack_pairs(
 
 @dataclass
 class _Written:
-    """What is known of the rows once they went by. Numbers are those of the lists, in the order of first rows."""
+    """What is known of the rows once they went by; files by number, in the order of their first rows."""
 
     rows: int = 0
     negatives: bool = False
     digest: StringDigest = field(default_factory=StringDigest)
-    languages: dict[str, int] = field(default_factory=dict)
-    sources: dict[str, int] = field(default_factory=dict)
+    languages: set[str] = field(default_factory=set)
+    sources: set[str] = field(default_factory=set)
     files: dict[str, int] = field(default_factory=dict)
 
 
@@ -117,47 +118,44 @@ def _text_hash(first: str, second: str, size: int = 8) -> bytes:
 
 
 def _columns(batch: list[tuple[PairRow, str, int]], written: _Written) -> dict[str, bytes]:
-    """Raw int64 or uint64 values of (row, file, line), one per name in `_HASHES` and `_NUMBERS`; counts them in `written`."""
-    numbers = {name: array("q") for name in _NUMBERS}
-    hashes: dict[str, list[bytes]] = {name: [] for name in _HASHES}
+    """64-bit values of (row, file, line), one per name in `_HASHES` and `_NUMBERS`; counts them in `written`."""
+    hashes, numbers = [], []
     for row, path, line in batch:
         pair = _text_hash(row.source, row.id, 16)
-        hashes["pair_high"].append(pair[:8])
-        hashes["pair_low"].append(pair[8:])
-        hashes["query"].append(_text_hash(row.lang, row.query))
-        hashes["passage"].append(_text_hash(row.lang, row.passage))
-        hashes["passage_id"].append(bytes(8) if row.passage_id is None else _text_hash(row.source, row.passage_id))
-        numbers["lang"].append(written.languages.setdefault(row.lang, len(written.languages)))
-        numbers["source"].append(written.sources.setdefault(row.source, len(written.sources)))
-        numbers["file"].append(written.files.setdefault(path, len(written.files)))
-        numbers["line"].append(line)
+        query, passage = _text_hash(row.lang, row.query), _text_hash(row.lang, row.passage)
+        passage_id = bytes(8) if row.passage_id is None else _text_hash(row.source, row.passage_id)
+        hashes.append((pair[:8], pair[8:], query, passage, passage_id))
+        numbers.append((written.files.setdefault(path, len(written.files)), line))
         # in the order of PairTable.digest
         for text in (row.source, row.id, row.lang, row.query, row.passage, str(len(row.negatives)), *row.negatives):
             written.digest.add(text)
+        written.languages.add(row.lang)
+        written.sources.add(row.source)
         written.negatives = written.negatives or bool(row.negatives)
     written.rows += len(batch)
-    raw = {name: np.frombuffer(b"".join(digests), dtype="<u8").astype(np.uint64) for name, digests in hashes.items()}
-    return {**{k: v.tobytes() for k, v in raw.items()}, **{k: v.tobytes() for k, v in numbers.items()}}
+    columns = {name: b"".join(values) for name, values in zip(_HASHES, zip(*hashes))}
+    return columns | {name: array("q", values).tobytes() for name, values in zip(_NUMBERS, zip(*numbers))}
 
 
 def _write_index(folder: Path, written: _Written) -> dict[str, Any]:
     """Write the arrays and the record from what `_write_rows` left in the scratch folder."""
     from tqdm import tqdm
 
-    def raw(name: str, dtype: type) -> Any:
-        return np.memmap(folder / _SCRATCH / name, dtype=dtype, mode="r")
+    def raw(name: str) -> Any:
+        return np.memmap(folder / _SCRATCH / name, dtype="<u8", mode="r")
 
-    with tqdm(desc="index pairs", total=6, unit="pass", disable=None, delay=3) as bar:
+    with tqdm(desc="index pairs", total=4, unit="pass", disable=None, delay=3) as bar:
         first = np.memmap(folder / _SCRATCH / "first", dtype=np.int64, mode="w+", shape=(written.rows,))
-        for rows, same in first_rows(raw("pair_high", np.uint64), raw("pair_low", np.uint64)):
+        for rows, same in first_rows(raw("pair_high"), raw("pair_low")):
             first[rows] = same
         pair_of_row, n_pairs = _number_pairs(first, folder / _SCRATCH / "pair")
         bar.update()
-        index = _place_rows(folder, written, pair_of_row, first, n_pairs)
+        index = _place_rows(folder, written, pair_of_row, n_pairs)
         bar.update()
-        keys = [raw(name, np.uint64) for name in ("query", "passage", "passage_id")]
-        group = group_pairs(pair_of_row, n_pairs, keys, bar.update)
+        keys = [raw(name) for name in ("query", "passage", "passage_id")]
+        group = group_pairs(pair_of_row, n_pairs, keys)
         np.save(folder / "group.npy", group.astype(_smallest(n_pairs)))
+        bar.update()
         index = replace(index, group=group)
         rest = {"rows": written.rows, "negatives": written.negatives, "digest": written.digest.hex()}
         facts = write_record(folder, index, rest)
@@ -178,20 +176,21 @@ def _number_pairs(first: IntArray, path: Path) -> tuple[IntArray, int]:
     return pair, count
 
 
-def _place_rows(folder: Path, written: _Written, pair_of_row: IntArray, first: IntArray, n_pairs: int) -> PairIndex:
+def _place_rows(folder: Path, written: _Written, pair_of_row: IntArray, n_pairs: int) -> PairIndex:
     """Write rows.npy and source.npy; the index without groups. LineError where two rows are one pair in one language."""
     languages, sources = sorted(written.languages), sorted(written.sources)
-    column = np.array([languages.index(name) for name in written.languages])
-    source_number = np.array([sources.index(name) for name in written.sources])
-    lang_of_row, source_of_row = (
-        np.memmap(folder / _SCRATCH / name, dtype=np.int64, mode="r") for name in ("lang", "source")
-    )
+    texts = open_texts(folder)
     table = open_memmap(folder / "rows.npy", mode="w+", dtype=_smallest(written.rows), shape=(n_pairs, len(languages)))
     table[:] = -1
     source = open_memmap(folder / "source.npy", mode="w+", dtype=_smallest(len(sources)), shape=(n_pairs,))
     for start in range(0, written.rows, _CHUNK):
         numbers = np.arange(start, min(start + _CHUNK, written.rows))
-        pairs, langs = np.asarray(pair_of_row[numbers]), column[lang_of_row[numbers]]
+        chunk = texts.slice(start, _CHUNK)
+        langs, source_of_row = (
+            pc.index_in(chunk.column(name), value_set=pa.array(known)).to_numpy()
+            for name, known in (("lang", languages), ("source", sources))
+        )
+        pairs = np.asarray(pair_of_row[numbers])
         taken = table[pairs, langs] >= 0
         free = np.flatnonzero(~taken)[::-1]  # backwards: of two rows for one cell, the first one stays
         table[pairs[free], langs[free]] = numbers[free]
@@ -199,8 +198,7 @@ def _place_rows(folder: Path, written: _Written, pair_of_row: IntArray, first: I
         if wrong.any():
             again = int(numbers[wrong.argmax()])
             raise _duplicate(folder, written, int(table[pairs[again - start], langs[again - start]]), again)
-        new = first[numbers] == numbers
-        source[pairs[new]] = source_number[source_of_row[numbers[new]]]
+        source[pairs] = source_of_row
     no_group = np.zeros(0, dtype=np.int64)
     return PairIndex(languages=tuple(languages), sources=tuple(sources), rows=table, source=source, group=no_group)
 

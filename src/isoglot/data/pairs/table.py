@@ -51,8 +51,9 @@ class PairTable:
 
     def column(self, name: str, rows: IntArray) -> list[Any]:
         """Values of a column for row numbers of shape (n,), in their order."""
-        values: list[Any] = self.table.column(name).take(pa.array(rows, pa.int64())).to_pylist()
-        return values
+        # row by row: `take` would lay the chunks of a memory-mapped column together in memory first
+        column: Any = self.table.column(name)
+        return [column[row].as_py() for row in rows.tolist()]
 
     @cached_property
     def has_negatives(self) -> bool:
@@ -118,24 +119,12 @@ def read_rows(table: pa.Table, rows: IntArray | None = None) -> Iterator[PairRow
 def take_rows(column: pa.ChunkedArray[Any], rows: IntArray) -> pa.Array[Any]:
     """Values of a column by row number, shape (n,), in their order.
 
-    `ChunkedArray.take` lays all chunks together in memory first; here only the chunks that are asked for are read.
+    `ChunkedArray.take` lays all chunks together in memory first; here only the rows that are asked for are read.
     """
-    rows = np.asarray(rows, dtype=np.int64)
+    values: Any = column
     if column.num_chunks == 1:
-        only: Any = column.chunk(0)
-        return only.take(pa.array(rows, pa.int64()))  # type: ignore[no-any-return]
-    ends = np.cumsum([len(chunk) for chunk in column.chunks], dtype=np.int64)
-    number = np.searchsorted(ends, rows, side="right")
-    order = np.argsort(number, kind="stable")
-    numbers, starts = np.unique(number[order], return_index=True)
-    pieces: list[Any] = []
-    for chunk, positions in zip(numbers.tolist(), np.split(order, starts[1:]), strict=True):
-        first = int(ends[chunk]) - len(column.chunk(chunk))
-        pieces.append(column.chunk(chunk).take(pa.array(rows[positions] - first, pa.int64())))
-    back = np.empty(len(rows), dtype=np.int64)
-    back[order] = np.arange(len(rows))
-    together: Any = pa.chunked_array(pieces, type=column.type).combine_chunks()
-    return together.take(pa.array(back, pa.int64()))  # type: ignore[no-any-return]
+        return values.chunk(0).take(pa.array(rows, pa.int64()))  # type: ignore[no-any-return]
+    return pa.array([values[row].as_py() for row in rows.tolist()], column.type)
 
 
 def load_pairs(
