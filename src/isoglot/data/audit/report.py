@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -14,8 +15,9 @@ from isoglot.records import Benchmark
 
 EXAMPLES = 10
 EXAMPLE_LENGTH = 120
-MOST_DOCUMENTS = 1_000_000
-"""A larger corpus is compared by its relevant documents alone."""
+MOST_DOCUMENTS = 500_000
+"""A larger corpus is compared by its relevant documents alone: at about 12 kB a document, most of it datasketch's index, these
+fit into 8 GB of memory."""
 
 TrainingSide = Literal["query", "passage"]
 EvaluationSide = Literal["queries", "documents"]
@@ -25,40 +27,44 @@ _PLURAL = {"query": "queries", "passage": "passages"}
 
 
 @dataclass(frozen=True)
-class EvaluationTexts:
-    """The queries or the documents of a benchmark: by pooled number (language, id, text), and prepared for comparison."""
-
-    rows: dict[int, tuple[str, str, str]]
-    target: Target
-
-    @classmethod
-    def of(cls, rows: dict[int, tuple[str, str, str]], answers: frozenset[int] = frozenset()) -> EvaluationTexts:
-        """`answers`: numbers of the texts that are also looked for inside longer training texts."""
-        distinct = Distinct.of((number, text) for number, (_, _, text) in rows.items())
-        asked = [n for n, members in enumerate(distinct.members) if not answers.isdisjoint(members)]
-        return cls(rows, Target(distinct, asked))
-
-
-@dataclass(frozen=True)
 class Evaluation:
-    """A benchmark prepared for comparison; `relevant`: pooled numbers of its relevant documents."""
+    """A benchmark prepared for comparison.
+
+    Attributes:
+        rows: per side, the compared texts: pooled number -> (language, id, text).
+        targets: the same, prepared.
+        relevant: pooled numbers of the relevant documents.
+    """
 
     benchmark: Benchmark
-    texts: dict[EvaluationSide, EvaluationTexts]
+    rows: dict[EvaluationSide, dict[int, tuple[str, str, str]]]
+    targets: dict[EvaluationSide, Target]
     relevant: frozenset[int]
-    left_out: int
 
     @classmethod
     def of(cls, benchmark: Benchmark) -> Evaluation:
         relevant = frozenset(np.unique(benchmark.relevant).tolist())
         whole = benchmark.n_documents <= MOST_DOCUMENTS
-        documents = {n: row for n, row in enumerate(benchmark.pooled_documents()) if whole or n in relevant}
-        texts: dict[EvaluationSide, EvaluationTexts] = {
-            "queries": EvaluationTexts.of(dict(enumerate(benchmark.pooled_queries()))),
-            "documents": EvaluationTexts.of(documents, relevant),
+        rows: dict[EvaluationSide, dict[int, tuple[str, str, str]]] = {
+            "queries": dict(enumerate(benchmark.pooled_queries())),
+            "documents": {n: row for n, row in enumerate(benchmark.pooled_documents()) if whole or n in relevant},
         }
-        left_out = benchmark.n_documents - len(documents)
-        return cls(benchmark=benchmark, texts=texts, relevant=relevant, left_out=left_out)
+        texts = {side: Distinct.of((n, text) for n, (_, _, text) in rows[side].items()) for side in rows}
+        # answers are also looked for inside longer training texts
+        answers = (n for n, members in enumerate(texts["documents"].members) if not relevant.isdisjoint(members))
+        targets = {"queries": Target(texts["queries"]), "documents": Target(texts["documents"], answers)}
+        return cls(benchmark=benchmark, rows=rows, targets=targets, relevant=relevant)
+
+    @property
+    def notes(self) -> list[str]:
+        """What a reader should know of the comparison."""
+        left_out = self.benchmark.n_documents - len(self.rows["documents"])
+        if not left_out:
+            return []
+        return [
+            f"the corpus has more than {MOST_DOCUMENTS:,} documents, which is what fits into 8 GB of memory: {left_out:,} that "
+            "no question asks for were not compared"
+        ]
 
 
 @dataclass(frozen=True)
@@ -67,26 +73,38 @@ class SideReport:
 
     Attributes:
         matches: number of a distinct evaluation text -> its best match.
-        leaks: pooled numbers of the evaluation texts whose match stops a study.
     """
 
     side: TrainingSide
     other: EvaluationSide
     training: Distinct
-    evaluation: EvaluationTexts
+    evaluation: Evaluation
     matches: dict[int, Match] = field(default_factory=dict)
-    leaks: set[int] = field(default_factory=set)
+
+    @property
+    def target(self) -> Target:
+        return self.evaluation.targets[self.other]
+
+    @cached_property
+    def leaks(self) -> set[int]:
+        """Pooled numbers of the evaluation texts whose match stops a study; to be asked for when all matches are there."""
+        if (self.side == "query") != (self.other == "queries"):
+            return set()
+        distinct = self.target.distinct
+        long = [number for number in self.matches if size(distinct.texts[number]) >= ENOUGH]
+        members = {member for number in long for member in distinct.members[number]}
+        return members if self.other == "queries" else members & self.evaluation.relevant
 
     def to_dict(self, pairs: PairTable) -> dict[str, Any]:
         """JSON values: counts per language and in total, and examples."""
-        distinct = self.evaluation.target.distinct
+        distinct, rows = self.target.distinct, self.evaluation.rows[self.other]
         by_language: dict[str, dict[str, Any]] = {}
-        for lang, _, _ in self.evaluation.rows.values():
+        for lang, _, _ in rows.values():
             entry = by_language.setdefault(lang, dict.fromkeys(_COLUMNS, 0))
             entry["texts"] += 1
         for number, match in self.matches.items():
             for member in distinct.members[number]:
-                entry = by_language[self.evaluation.rows[member][0]]
+                entry = by_language[rows[member][0]]
                 entry[match.kind] += 1
                 entry["short"] += size(distinct.texts[number]) < ENOUGH
                 entry["leaks"] += member in self.leaks
@@ -106,9 +124,9 @@ class SideReport:
         }
 
     def _example(self, number: int, pairs: PairTable) -> dict[str, Any]:
-        match, members = self.matches[number], self.evaluation.target.distinct.members[number]
+        match, members = self.matches[number], self.target.distinct.members[number]
         shown = next((member for member in members if member in self.leaks), members[0])
-        lang, key, text = self.evaluation.rows[shown]
+        lang, key, text = self.evaluation.rows[self.other][shown]
         trained = pairs.table.slice(self.training.members[match.training][0], 1).to_pylist()[0]
         return {
             "kind": match.kind,
