@@ -153,6 +153,11 @@ def digest_file(path: Path) -> str:
     return digest.hexdigest()
 
 
+def first_file(candidates: Iterable[Path]) -> Path | None:
+    """The first of the paths that is a file."""
+    return next((path for path in candidates if path.is_file()), None)
+
+
 def missing_files(directory: Path, names: Iterable[str]) -> list[str]:
     """Those of the names that are no files in `directory`."""
     return [name for name in names if not (directory / name).is_file()]

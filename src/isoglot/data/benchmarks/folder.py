@@ -12,14 +12,12 @@ those of the query's own language (MIRACL). Grades of 0 and below are "not relev
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from isoglot.data.benchmarks.catalog import Passage
-from isoglot.data.benchmarks.qrels import Judgments, judged_lines, make_benchmark, merge_judgments
+from isoglot.data.benchmarks.qrels import Judgments, judged_lines, make_benchmark, unique_texts
 from isoglot.data.languages import language
 from isoglot.data.readers import json_rows, valid
 from isoglot.errors import InputError, LineError
@@ -58,10 +56,10 @@ def load_folder(name: str, folder: Path, passage: Passage = "title+text") -> Ben
         ]
     else:
         raise InputError(f"{folder}: no judgments; expected qrels.tsv or qrels/<lang>.tsv")
-    merged = merge_judgments([relevant for relevant, _ in judgments])
-    judged = np.array([document for _, documents in judgments for document in documents], dtype=np.int64)
+    relevant = Judgments.of([pair for pairs, _ in judgments for pair in pairs])
+    judged = [document for _, documents in judgments for document in documents]
     about = _about(folder) | ({} if titles else {"passage": passage})
-    return make_benchmark(name, queries, corpus, merged, about=about, judged=judged)
+    return make_benchmark(name, queries, corpus, relevant, about=about, judged=judged)
 
 
 def _files(folder: Path, name: str, suffix: str) -> dict[str, Path]:
@@ -85,22 +83,17 @@ def _files(folder: Path, name: str, suffix: str) -> dict[str, Path]:
 
 
 def _read_texts(path: Path, *, title: bool) -> Texts:
-    first_line: dict[str, int] = {}
-    texts: list[str] = []
-    for number, row in valid(json_rows(path, '{"_id": "q1", "text": "..."}')):
-        key = _field(row, "_id", path, number)
-        text = _field(row, "text", path, number)
-        heading = row.get("title") if title else None
-        if heading is not None and not isinstance(heading, str):
-            raise LineError(path, number, f"field 'title' must be text, found {type(heading).__name__}")
-        if (first := first_line.setdefault(key, number)) != number:
-            raise LineError(path, number, f"id '{key}' is already on line {first}; ids are unique within a file")
-        if not (text.strip() or (heading or "").strip()):
-            raise LineError(path, number, f"field 'text' of '{key}' is empty")
-        texts.append(f"{heading} {text}" if heading else text)
-    if not texts:
-        raise InputError(f"{path}: no line in it; leave the file out where a language has none")
-    return Texts(list(first_line), texts)
+    def rows() -> Iterator[tuple[int, str, str]]:
+        for number, row in valid(json_rows(path, '{"_id": "q1", "text": "..."}')):
+            key, text = (_field(row, name, path, number) for name in ("_id", "text"))
+            heading = (row.get("title") or "") if title else ""
+            if not isinstance(heading, str):
+                raise LineError(path, number, f"field 'title' must be text, found {type(heading).__name__}")
+            if not (text.strip() or heading.strip()):
+                raise LineError(path, number, f"field 'text' of '{key}' is empty")
+            yield number, key, f"{heading} {text}" if heading else text
+
+    return unique_texts(path, rows(), "id", "no line in it; leave the file out where a language has none")
 
 
 def _field(row: dict[str, Any], key: str, path: Path, line: int) -> str:
@@ -139,20 +132,24 @@ def _check_unique(folder: Path, corpus: Mapping[str, Texts]) -> None:
                 )
 
 
-def _read_qrels(path: Path, queries: Numbers, documents: Numbers) -> tuple[Judgments, list[int]]:
-    """Judged pairs of one file and all documents it names; a query id of several numbers is judged in each language."""
+def _read_qrels(path: Path, queries: Numbers, documents: Numbers) -> tuple[list[tuple[int, int, float]], list[int]]:
+    """(query, document, grade) of the relevant pairs of one file, and all documents that it names.
+
+    A query id of several numbers is judged in each language.
+    """
     relevant: list[tuple[int, int, float]] = []
     judged: list[int] = []
     for number, query, document, grade in judged_lines(path):
-        for key, known, what in ((query, queries, "query"), (document, documents, "document")):
+        for key, known, what, files in (
+            (query, queries, "query", "queries"),
+            (document, documents, "document", "corpus"),
+        ):
             if key not in known:
-                files = "queries/" if what == "query" else "corpus/"
-                raise LineError(path, number, f"{what} '{key}' is in no file of {files} that these judgments are for")
+                raise LineError(path, number, f"{what} '{key}' is in no file of {files}/ that these judgments are for")
         judged.append(documents[document][0])
         if grade > 0:
-            relevant += [(one, documents[document][0], grade) for one in queries[query]]
-    columns = np.array(relevant, dtype=np.float64).reshape(-1, 3).T
-    return Judgments(columns[0].astype(np.int64), columns[1].astype(np.int64), columns[2]), judged
+            relevant += [(query_number, judged[-1], grade) for query_number in queries[query]]
+    return relevant, judged
 
 
 def _about(folder: Path) -> dict[str, str]:

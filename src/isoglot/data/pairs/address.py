@@ -7,6 +7,7 @@ from pathlib import Path
 
 from isoglot.data.languages import language
 from isoglot.errors import InputError, unknown
+from isoglot.files import first_file
 from isoglot.hub import hub_file
 
 
@@ -67,8 +68,7 @@ class SetAddress:
 
     def find(self, path: str) -> Path | None:
         """A file in the folder: under its path in the repository, that path without `data/`, or its name alone."""
-        candidates = (self.folder / name for name in (path, path.removeprefix("data/"), Path(path).name))
-        return next((candidate for candidate in candidates if candidate.is_file()), None)
+        return first_file(self.folder / name for name in (path, path.removeprefix("data/"), Path(path).name))
 
     def file(self, repo: str, path: str) -> Path:
         """A file of a repository, from the hub or the folder. InputError where there is none."""

@@ -15,7 +15,7 @@ from isoglot.data.benchmarks.qrels import judge_by_key, make_benchmark, wanted_l
 from isoglot.data.languages import language
 from isoglot.data.readers import json_rows, parquet_rows, valid, yaml_data
 from isoglot.errors import InputError, LineError
-from isoglot.files import data_folders
+from isoglot.files import data_folders, first_file
 from isoglot.hub import about_revisions, hub_file, hub_revision
 from isoglot.records import Benchmark, Texts
 
@@ -42,12 +42,11 @@ def belebele_languages() -> dict[str, str]:
 def belebele_here(data_dir: str | Path | None = None) -> dict[str, Path]:
     """The languages that lie on this machine outside the hub's cache, and the file of each."""
     folders = [folder for root in data_folders(NAME, data_dir) for folder in (root, root / "data")]
-    files = {}
-    for lang, code in belebele_languages().items():
-        candidates = (folder / f"{code}{ending}" for folder in folders for ending in (".jsonl", ".parquet"))
-        if path := next((candidate for candidate in candidates if candidate.is_file()), None):
-            files[lang] = path
-    return files
+    files = {
+        lang: first_file(folder / f"{code}{ending}" for folder in folders for ending in (".jsonl", ".parquet"))
+        for lang, code in belebele_languages().items()
+    }
+    return {lang: path for lang, path in files.items() if path}
 
 
 def load_belebele(request: Request) -> Benchmark:
@@ -61,9 +60,8 @@ def load_belebele(request: Request) -> Benchmark:
         InputError: an unknown language, a file that is neither there nor on the hub, a malformed one.
     """
     codes, here = belebele_languages(), belebele_here(request.data_dir)
-    chosen = list(here or codes)
-    if request.languages is not None:
-        chosen = wanted_languages(NAME, request.languages, list(codes))
+    asked = request.languages
+    chosen = list(here or codes) if asked is None else wanted_languages(NAME, asked, list(codes))
     queries, corpus = {}, {}
     revisions: dict[str, str] = {}
     query_links: list[str] = []
