@@ -20,7 +20,7 @@ from isoglot.data.languages import language
 from isoglot.data.pairs.check import check_pairs
 from isoglot.data.pairs.index import build_index
 from isoglot.data.pairs.packing import pack_pairs
-from isoglot.data.pairs.source import SOURCES, Item, Scheme
+from isoglot.data.pairs.source import SOURCES, Item, Source
 from isoglot.data.pairs.table import PairTable, load_pairs
 from isoglot.errors import InputError
 from isoglot.records import PairRow
@@ -170,7 +170,7 @@ def test_the_list_of_sources(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_another_source_is_one_class(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    class Numbers(Scheme):
+    class Numbers(Source):
         """So many numbers, in words of no language."""
 
         name = "numbers"

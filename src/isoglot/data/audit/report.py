@@ -52,7 +52,10 @@ class Evaluation:
         texts = {side: Distinct.of((n, text) for n, (_, _, text) in rows[side].items()) for side in rows}
         # answers are also looked for inside longer training texts
         answers = (n for n, members in enumerate(texts["documents"].members) if not relevant.isdisjoint(members))
-        targets = {"queries": Target(texts["queries"]), "documents": Target(texts["documents"], answers)}
+        targets: dict[EvaluationSide, Target] = {
+            "queries": Target(texts["queries"]),
+            "documents": Target(texts["documents"], answers),
+        }
         return cls(benchmark=benchmark, rows=rows, targets=targets, relevant=relevant)
 
     @property

@@ -36,7 +36,7 @@ class NamedBenchmark:
         queries, passages: numbers over all languages.
         source: where it comes from.
         help: one line on what is a query and what a passage.
-        load: reads it.
+        load: reads it; it may leave it to the caller to restrict it to the languages asked for.
         available: says where it would come from, given `data_dir`: `built in`, `here: ...`, `download` (pinned files) or `hub`.
         settings: which of mono, cross and multi mean something on it.
         has_paragraphs: there are paragraphs around its passages, so that it has a context.
@@ -98,15 +98,15 @@ def format_catalog(rows: Sequence[dict[str, Any]]) -> str:
     """The table that `isoglot data list` prints."""
     from tabulate import tabulate
 
-    table = [["benchmark", "languages", "queries", "passages", "settings", "licence", "available"]]
+    headers = ["benchmark", "languages", "queries", "passages", "settings", "licence", "available"]
+    table = []
     for row in rows:
         sizes = [f"{row[key]:,}" if key in row else "-" for key in ("queries", "passages")]
         settings = " ".join(row.get("settings", ["-"]))
         licence = row.get("license", "-")
         table.append([row["name"], str(len(row["languages"])), *sizes, settings, licence, row["available"]])
-    table.insert(1, ["-" * max(map(len, column)) for column in zip(*table)])
     align = ("left", "right", "right", "right", "left", "left", "left")
-    shown = tabulate(table, tablefmt="plain", colalign=align, disable_numparse=True)
+    shown = tabulate(table, headers, tablefmt="simple", colalign=align, disable_numparse=True)
     notes = [f"{row['name']}: {row['what']}; {_short(row['languages'])}" for row in rows]
     return "\n".join([*(line.rstrip() for line in shown.splitlines()), "", *notes])
 

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from isoglot.data.benchmarks.catalog import Passage
+from isoglot.data.benchmarks.catalog import Request
 from isoglot.data.benchmarks.qrels import Judgments, judged_lines, make_benchmark, unique_texts
 from isoglot.data.languages import language
 from isoglot.data.readers import json_rows, valid
@@ -28,19 +28,19 @@ Numbers = Mapping[str, list[int]]
 """Pooled numbers per id: several where a query exists in several languages."""
 
 
-def load_folder(name: str, folder: Path, passage: Passage = "title+text") -> Benchmark:
+def load_folder(name: str, folder: Path, request: Request) -> Benchmark:
     """Read a folder in the layout above.
 
     Args:
         name: of the benchmark.
         folder: where it lies.
-        passage: with titles, where there are some, or without; `text` is noted in the benchmark's `about`.
+        request: its passage `text` leaves titles out, and is noted in the benchmark's `about`.
 
     Raises:
         InputError: a missing folder or file, a file name that is no language, no relevant document at all.
         LineError: a malformed line, an id that occurs twice, a judgment that names an unknown query or document.
     """
-    titles = passage == "title+text"
+    titles = request.passage == "title+text"
     queries = {lang: _read_texts(path, title=False) for lang, path in _files(folder, "queries", ".jsonl").items()}
     corpus = {lang: _read_texts(path, title=titles) for lang, path in _files(folder, "corpus", ".jsonl").items()}
     single, several = folder / "qrels.tsv", folder / "qrels"
@@ -58,7 +58,7 @@ def load_folder(name: str, folder: Path, passage: Passage = "title+text") -> Ben
         raise InputError(f"{folder}: no judgments; expected qrels.tsv or qrels/<lang>.tsv")
     relevant = Judgments.of([pair for pairs, _ in judgments for pair in pairs])
     judged = [document for _, documents in judgments for document in documents]
-    about = _about(folder) | ({} if titles else {"passage": passage})
+    about = _about(folder) | ({} if titles else {"passage": request.passage})
     return make_benchmark(name, queries, corpus, relevant, about=about, judged=judged)
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from array import array
-from bisect import bisect_right
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, islice
+from itertools import islice
 from pathlib import Path
 from typing import Any, overload
 
@@ -23,7 +23,23 @@ _BATCH_ROWS = 16_384
 _READ_ROWS = 4_096  # texts that are Python strings at a time while a mapped sequence is read through
 
 
-class Mapped(Sequence[str]):
+class _Rows(Sequence[str], ABC):
+    """A sequence of strings by row number; slices are views."""
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[str]: ...
+    def __getitem__(self, index: int | slice) -> str | Sequence[str]:
+        if isinstance(index, slice):
+            return View(self, range(len(self))[index])
+        return self._text(range(len(self))[index])  # IndexError and negative numbers as in a list
+
+    @abstractmethod
+    def _text(self, row: int) -> str: ...
+
+
+class Mapped(_Rows):
     """One string per row of a memory-mapped Arrow table; what is held is the chunk that is being read.
 
     Args:
@@ -32,25 +48,16 @@ class Mapped(Sequence[str]):
     """
 
     def __init__(self, *columns: Any) -> None:
-        self._chunks = [tuple(chunks) for chunks in zip(*(column.chunks for column in columns)) if len(chunks[0])]
-        self._starts = [0, *accumulate(len(chunks[0]) for chunks in self._chunks)]
+        self._columns = columns
 
     def __len__(self) -> int:
-        return self._starts[-1]
+        return len(self._columns[0])
 
-    @overload
-    def __getitem__(self, index: int) -> str: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[str]: ...
-    def __getitem__(self, index: int | slice) -> str | Sequence[str]:
-        if isinstance(index, slice):
-            return View(self, range(*index.indices(len(self))))
-        row = range(len(self))[index]  # IndexError and negative numbers as in a list
-        number = bisect_right(self._starts, row) - 1
-        return _join([chunk[row - self._starts[number]].as_py() for chunk in self._chunks[number]])
+    def _text(self, row: int) -> str:
+        return _join([column[row].as_py() for column in self._columns])
 
     def __iter__(self) -> Iterator[str]:
-        for chunks in self._chunks:
+        for chunks in zip(*(column.chunks for column in self._columns)):
             for start in range(0, len(chunks[0]), _READ_ROWS):
                 cells = [chunk.slice(start, _READ_ROWS).to_pylist() for chunk in chunks]
                 yield from cells[0] if len(cells) == 1 else map(_join, zip(*cells))
@@ -63,14 +70,16 @@ class Mapped(Sequence[str]):
         keys = sorted(wanted)
         values = pa.array(keys, pa.large_string())
         rows: dict[str, int] = {}
-        for start, chunks in zip(self._starts, self._chunks):
-            hits = pc.index_in(chunks[0], value_set=values).fill_null(-1).to_numpy(zero_copy_only=False)
+        start = 0
+        for chunk in self._columns[0].chunks:
+            hits = pc.index_in(chunk, value_set=values).fill_null(-1).to_numpy(zero_copy_only=False)
             for row in np.flatnonzero(hits >= 0).tolist():
                 rows.setdefault(keys[hits[row]], start + row)
+            start += len(chunk)
         return rows
 
 
-class View(Sequence[str]):
+class View(_Rows):
     """Some rows of a sequence of strings, in the order given; nothing is copied."""
 
     def __init__(self, base: Sequence[str], rows: Sequence[int] | IntArray) -> None:
@@ -80,18 +89,11 @@ class View(Sequence[str]):
     def __len__(self) -> int:
         return len(self._rows)
 
-    @overload
-    def __getitem__(self, index: int) -> str: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[str]: ...
-    def __getitem__(self, index: int | slice) -> str | Sequence[str]:
-        if isinstance(index, slice):
-            return View(self._base, self._rows[index])
-        return self._base[int(self._rows[index])]
+    def _text(self, row: int) -> str:
+        return self._base[int(self._rows[row])]
 
     def __iter__(self) -> Iterator[str]:
-        base = self._base
-        return (base[int(row)] for row in self._rows)
+        return (self._base[int(row)] for row in self._rows)
 
 
 def _join(cells: Sequence[str]) -> str:

@@ -163,7 +163,10 @@ def restrict(benchmark: Benchmark, languages: Sequence[str] | None) -> Benchmark
     """
     if languages is None:
         return benchmark
-    wanted = set(wanted_languages(benchmark.name, languages, sorted({*benchmark.queries, *benchmark.corpus})))
+    known = sorted({*benchmark.queries, *benchmark.corpus})
+    wanted = wanted_languages(benchmark.name, languages, known)
+    if wanted == known:
+        return benchmark
     sides = (benchmark.queries, benchmark.corpus)
     queries, corpus = ({lang: texts for lang, texts in side.items() if lang in wanted} for side in sides)
     keep_query, keep_document = (

@@ -51,7 +51,7 @@ def _language_in_list(code: str, lang: str) -> str | None:
 
 
 def _languages(codes: str, lang: str) -> str | None:
-    names = [_language_in_list(code, lang) for code in codes.split()]
+    names = [_language_in_list(code, lang) or "" for code in codes.split()]
     return format_list(names, locale=locale_of(lang)) if all(names) else None
 
 

@@ -54,10 +54,7 @@ class PairReport:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values of the report."""
-        sources = {name: asdict(report) for name, report in self.sources.items()}
-        for report in sources.values():
-            report["pairs_in_k_languages"] = {str(k): n for k, n in report["pairs_in_k_languages"].items()}
-        return {"sources": sources, "lengths": self.lengths, "problems": [str(problem) for problem in self.problems]}
+        return {**asdict(self), "problems": [str(problem) for problem in self.problems]}
 
 
 def check_pairs(sources: Sequence[str], data_dir: Path | None = None) -> PairReport:
@@ -100,27 +97,29 @@ def _lengths(rows: list[PairRow], side: str) -> list[float]:
 
 def format_report(report: PairReport) -> str:
     """The report as text tables."""
+    from tabulate import tabulate
+
     languages = list(report.lengths)
-    width = max([6, *map(len, report.sources)])
-    lines = [f"{'source':<{width}} {'pairs':>8} {' '.join(f'{lang:>7}' for lang in languages)}"]
-    for name, source in report.sources.items():
-        counts = " ".join(f"{source.rows.get(lang, 0):>7}" for lang in languages)
-        lines.append(f"{name:<{width}} {source.pairs:>8} {counts}")
-    lines.append("")
+    counts = [
+        [name, source.pairs, *(source.rows.get(lang, 0) for lang in languages)]
+        for name, source in report.sources.items()
+    ]
+    remarks = []
     for name, source in report.sources.items():
         spread = ", ".join(f"{n} in {k}" for k, n in reversed(source.pairs_in_k_languages.items()))
         repeated = source.repeated_texts
-        lines += [
+        remarks += [
             f"{name}: pairs by number of languages: {spread}",
             f"{name}: repeated texts: {repeated['query']} queries, {repeated['passage']} passages;"
             f" largest group that may not share a batch: {source.largest_group} pairs;"
             f" rows with negatives: {source.rows_with_negatives}",
         ]
-    lines += [
-        "",
-        f"{'length in characters':<22}{'query mean':>11}{'p95':>7}{'max':>7}{'passage mean':>14}{'p95':>7}{'max':>7}",
+    lengths = [[lang, *sizes["query"], *sizes["passage"]] for lang, sizes in report.lengths.items()]
+    columns = ["length in characters", "query mean", "p95", "max", "passage mean", "p95", "max"]
+    tables = [
+        tabulate(counts, ["source", "pairs", *languages], tablefmt="plain"),
+        "\n".join(remarks),
+        tabulate(lengths, columns, tablefmt="plain", floatfmt=("", *(".1f", ".0f", ".0f") * 2)),
+        "\n".join([*map(str, report.problems), f"{len(report.problems)} malformed line(s)"]),
     ]
-    for lang, sizes in report.lengths.items():
-        (qm, q95, qx), (pm, p95, px) = (sizes[side] for side in SIDES)
-        lines.append(f"{lang:<22}{qm:>11.1f}{q95:>7.0f}{qx:>7.0f}{pm:>14.1f}{p95:>7.0f}{px:>7.0f}")
-    return "\n".join([*lines, "", *map(str, report.problems), f"{len(report.problems)} malformed line(s)"])
+    return "\n\n".join(tables)

@@ -121,10 +121,10 @@ def take_rows(column: pa.ChunkedArray[Any], rows: IntArray) -> pa.Array[Any]:
 
     `ChunkedArray.take` lays all chunks together in memory first; here only the rows that are asked for are read.
     """
-    values: Any = column
     if column.num_chunks == 1:
-        return values.chunk(0).take(pa.array(rows, pa.int64()))  # type: ignore[no-any-return]
-    return pa.array([values[row].as_py() for row in rows.tolist()], column.type)
+        values: pa.Array[Any] = column.chunk(0).take(pa.array(rows, pa.int64()))
+        return values
+    return pa.array([column[row].as_py() for row in rows.tolist()], column.type)
 
 
 def load_pairs(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from isoglot.data.languages import language
-from isoglot.data.pairs.source import SOURCES, Item
+from isoglot.data.pairs.source import SOURCES, Item, Source
 from isoglot.data.readers import READERS, split_name
 from isoglot.errors import InputError, LineError
 from isoglot.records import PairRow
@@ -16,7 +16,7 @@ from isoglot.records import PairRow
 _REQUIRED = ("id", "lang", "query", "passage")
 
 
-class Files:
+class Files(Source):
     """JSON lines, CSV, TSV or Parquet with the columns id, lang, query, passage [passage_id, negatives, source]."""
 
     name = "files"
