@@ -15,10 +15,11 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, TypeVar, cast
 
 from isoglot.errors import InputError, LineError
 
+T = TypeVar("T")
 Row = tuple[int, dict[str, Any] | LineError]
 """1-based line (Parquet: row) and its fields, or what is wrong with it."""
 
@@ -30,35 +31,30 @@ def lines(path: Path) -> Iterator[tuple[int, str]]:
         LineError: a line that is not UTF-8.
         InputError: an incomplete gzip file, or no such file.
     """
-    for number, line in _decoded(path):
-        if isinstance(line, LineError):
-            raise line
-        yield number, line
+    return valid(_decoded(path))
 
 
-def valid(rows: Iterator[Row]) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The rows of a reader below, up to the first that is wrong, which is raised."""
-    for number, fields in rows:
-        if isinstance(fields, LineError):
-            raise fields
-        yield number, fields
+def valid(rows: Iterator[tuple[int, T | LineError]]) -> Iterator[tuple[int, T]]:
+    """The rows of a reader, up to the first that is wrong, which is raised."""
+    for number, row in rows:
+        if isinstance(row, LineError):
+            raise row
+        yield number, row
 
 
 def json_rows(path: Path, example: str = "") -> Iterator[Row]:
     """The JSON object on every line that is not blank; `example` says what would be right."""
-    for number, line in _decoded(path):
-        yield number, line if isinstance(line, LineError) else _json_object(path, number, line, example)
-
-
-def _json_object(path: Path, number: int, line: str, example: str) -> dict[str, Any] | LineError:
-    try:
-        value = json.loads(line)
-    except json.JSONDecodeError as error:
-        return LineError(path, number, f"not valid JSON ({error.msg} at column {error.colno})")
-    if isinstance(value, dict):
-        return value
     wanted = f"an object such as {example}" if example else "a JSON object"
-    return LineError(path, number, f"expected {wanted}, found {type(value).__name__}")
+    for number, line in _decoded(path):
+        row: Any = line
+        if isinstance(line, str):
+            try:
+                row = json.loads(line)
+                if not isinstance(row, dict):
+                    row = LineError(path, number, f"expected {wanted}, found {type(row).__name__}")
+            except json.JSONDecodeError as error:
+                row = LineError(path, number, f"not valid JSON ({error.msg} at column {error.colno})")
+        yield number, row
 
 
 def csv_rows(path: Path, required: Collection[str] = (), delimiter: str = ",") -> Iterator[Row]:

@@ -74,18 +74,9 @@ def own_folders(data_dir: str | Path | None = None) -> list[Path]:
 
 def as_rows(data_dir: str | Path | None = None) -> list[dict[str, Any]]:
     """The catalogue with `available`, and own folders, as plain JSON values."""
+    shown = ("name", "languages", "queries", "passages", "license", "settings", "source")
     rows: list[dict[str, Any]] = [
-        {
-            "name": entry.name,
-            "languages": list(entry.languages),
-            "queries": entry.queries,
-            "passages": entry.passages,
-            "license": entry.license,
-            "settings": list(entry.settings),
-            "source": entry.source,
-            "what": entry.help,
-            "available": entry.available(data_dir),
-        }
+        {name: getattr(entry, name) for name in shown} | {"what": entry.help, "available": entry.available(data_dir)}
         for entry in catalog()
     ]
     for folder in own_folders(data_dir):

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from array import array
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 
@@ -23,23 +22,7 @@ _BATCH_ROWS = 16_384
 _READ_ROWS = 4_096  # texts that are Python strings at a time while a mapped sequence is read through
 
 
-class _Rows(Sequence[str], ABC):
-    """A sequence of strings by row number; slices are views."""
-
-    @overload
-    def __getitem__(self, index: int) -> str: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[str]: ...
-    def __getitem__(self, index: int | slice) -> str | Sequence[str]:
-        if isinstance(index, slice):
-            return View(self, range(len(self))[index])
-        return self._text(range(len(self))[index])  # IndexError and negative numbers as in a list
-
-    @abstractmethod
-    def _text(self, row: int) -> str: ...
-
-
-class Mapped(_Rows):
+class Mapped(Sequence[str]):
     """One string per row of a memory-mapped Arrow table; what is held is the chunk that is being read.
 
     Args:
@@ -53,7 +36,10 @@ class Mapped(_Rows):
     def __len__(self) -> int:
         return len(self._columns[0])
 
-    def _text(self, row: int) -> str:
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return View(self, range(len(self))[index])
+        row = range(len(self))[index]  # IndexError and negative numbers as in a list
         return _join([column[row].as_py() for column in self._columns])
 
     def __iter__(self) -> Iterator[str]:
@@ -79,7 +65,7 @@ class Mapped(_Rows):
         return rows
 
 
-class View(_Rows):
+class View(Sequence[str]):
     """Some rows of a sequence of strings, in the order given; nothing is copied."""
 
     def __init__(self, base: Sequence[str], rows: Sequence[int] | IntArray) -> None:
@@ -89,8 +75,9 @@ class View(_Rows):
     def __len__(self) -> int:
         return len(self._rows)
 
-    def _text(self, row: int) -> str:
-        return self._base[int(self._rows[row])]
+    def __getitem__(self, index: Any) -> Any:
+        rows = self._rows[index]
+        return View(self._base, rows) if isinstance(index, slice) else self._base[int(rows)]
 
     def __iter__(self) -> Iterator[str]:
         return (self._base[int(row)] for row in self._rows)

@@ -23,7 +23,7 @@ import numpy as np
 import pyarrow as pa
 
 from isoglot.data.pairs.index import DealOrder, PairIndex
-from isoglot.data.pairs.table import PairTable, read_rows
+from isoglot.data.pairs.table import PairTable
 from isoglot.errors import InputError
 from isoglot.files import read_json
 from isoglot.records import IntArray
@@ -104,7 +104,7 @@ class PackedTable(PairTable):
                 f"{self.path}: {len(rows):,} rows of a packed table are too many to be split off in memory "
                 f"(at most {_MOST_ROWS_IN_MEMORY:,}): give validation pairs in a file of their own"
             )
-        return PairTable.from_rows(list(read_rows(self.table, rows)))
+        return super().select(rows)
 
 
 def is_packed(path: str | Path) -> bool:

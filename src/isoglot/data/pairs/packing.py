@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -30,9 +29,8 @@ from isoglot.records import IntArray, PairRow
 _BATCH_ROWS = 65_536  # rows of a record batch: opening maps one after the other, 4,300 of them for 280 million rows
 _CHUNK = 1 << 20
 _SCRATCH = "scratch"
-# what is kept per row while the pairs are packed: hashes, and where the row came from
+# of what is kept per row while the pairs are packed
 _HASHES = ("pair_high", "pair_low", "query", "passage", "passage_id")
-_NUMBERS = ("file", "line")
 
 
 def pack_pairs(
@@ -45,7 +43,7 @@ def pack_pairs(
 ) -> dict[str, Any]:
     """Pack parallel pairs into a folder that opens without being read.
 
-    The sources are read once, row by row. Beside texts and index, 72 bytes per row are needed on the disk meanwhile, and
+    The sources are read once, row by row. Beside texts and index, 56 bytes per row are needed on the disk meanwhile, and
     about 1 GB and 100 bytes per pair of memory. The folder appears when everything is in it; an interruption leaves
     nothing (a process that is killed outright leaves a folder `.NAME.*` beside, which can be deleted).
 
@@ -70,43 +68,52 @@ def pack_pairs(
         with atomic_directory(folder) as temporary:
             scratch = temporary / _SCRATCH
             scratch.mkdir()
-            written = _write_rows(temporary, specs, languages, data_dir)
+            written = _write_rows(temporary, read_pairs(specs, languages, data_dir, unique=False))
             facts = _write_index(temporary, written)
             shutil.rmtree(scratch)
+    except _Duplicate as duplicate:
+        raise _where(read_pairs(specs, languages, data_dir, unique=False), *duplicate.args) from None
     except OSError as error:
         raise InputError(f"{folder}: the pairs could not be packed ({error.strerror or error})") from None
     return facts
 
 
+class _Duplicate(Exception):
+    """Two rows, by number, are one pair in one language."""
+
+
+def _where(rows: Iterator[tuple[PairRow, str, int]], first: int, again: int) -> LineError:
+    """The error for two rows with the same (source, id, lang): their places are known once they are read again."""
+    (_, *seen), (row, path, line) = islice(rows, first, again + 1, again - first)
+    return duplicate_row(row.source, row.id, row.lang, f"{seen[0]}:{seen[1]}", path, line)
+
+
 @dataclass
 class _Written:
-    """What is known of the rows once they went by; files by number, in the order of their first rows."""
+    """What is known of the rows once they went by."""
 
     rows: int = 0
     negatives: bool = False
     digest: StringDigest = field(default_factory=StringDigest)
     languages: set[str] = field(default_factory=set)
     sources: set[str] = field(default_factory=set)
-    files: dict[str, int] = field(default_factory=dict)
 
 
-def _write_rows(folder: Path, specs: list[str], languages: Sequence[str] | None, data_dir: Path | None) -> _Written:
-    """Write texts.arrow, and the hashes and numbers of the rows as raw arrays into the scratch folder."""
+def _write_rows(folder: Path, rows: Iterator[tuple[PairRow, str, int]]) -> _Written:
+    """Write texts.arrow, and the hashes of the rows as raw arrays into the scratch folder."""
     from tqdm import tqdm
 
     written = _Written()
     with ExitStack() as stack:
         sink = stack.enter_context(pa.OSFile(str(folder / TEXTS), "wb"))
         writer = stack.enter_context(pa.ipc.new_file(sink, SCHEMA))
-        raw = {name: stack.enter_context(open(folder / _SCRATCH / name, "wb")) for name in (*_HASHES, *_NUMBERS)}
+        files = [stack.enter_context(open(folder / _SCRATCH / name, "wb")) for name in _HASHES]
         bar = stack.enter_context(tqdm(desc="read pairs", unit="row", unit_scale=True, disable=None))
-        rows = read_pairs(specs, languages, data_dir, unique=False)
-        while batch := list(islice(rows, _BATCH_ROWS)):
-            only_rows = [row for row, _, _ in batch]
-            columns = [pa.array([getattr(row, column.name) for row in only_rows], column.type) for column in SCHEMA]
+        while batch := [row for row, _, _ in islice(rows, _BATCH_ROWS)]:
+            columns = [pa.array([getattr(row, column.name) for row in batch], column.type) for column in SCHEMA]
             writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=SCHEMA))
-            for name, values in _columns(batch, written).items():
-                raw[name].write(values)
+            for file, values in zip(files, _columns(batch, written)):
+                file.write(values)
             bar.update(len(batch))
     return written
 
@@ -117,15 +124,14 @@ def _text_hash(first: str, second: str, size: int = 8) -> bytes:
     return hashlib.blake2b(data, digest_size=size).digest()
 
 
-def _columns(batch: list[tuple[PairRow, str, int]], written: _Written) -> dict[str, bytes]:
-    """64-bit values of (row, file, line), one per name in `_HASHES` and `_NUMBERS`; counts them in `written`."""
-    hashes, numbers = [], []
-    for row, path, line in batch:
+def _columns(batch: list[PairRow], written: _Written) -> list[bytes]:
+    """Hashes of the rows, 8 bytes each, one column per name in `_HASHES`; counts the rows in `written`."""
+    hashes = []
+    for row in batch:
         pair = _text_hash(row.source, row.id, 16)
         query, passage = _text_hash(row.lang, row.query), _text_hash(row.lang, row.passage)
         passage_id = bytes(8) if row.passage_id is None else _text_hash(row.source, row.passage_id)
         hashes.append((pair[:8], pair[8:], query, passage, passage_id))
-        numbers.append((written.files.setdefault(path, len(written.files)), line))
         # in the order of PairTable.digest
         for text in (row.source, row.id, row.lang, row.query, row.passage, str(len(row.negatives)), *row.negatives):
             written.digest.add(text)
@@ -133,8 +139,7 @@ def _columns(batch: list[tuple[PairRow, str, int]], written: _Written) -> dict[s
         written.sources.add(row.source)
         written.negatives = written.negatives or bool(row.negatives)
     written.rows += len(batch)
-    columns = {name: b"".join(values) for name, values in zip(_HASHES, zip(*hashes))}
-    return columns | {name: array("q", values).tobytes() for name, values in zip(_NUMBERS, zip(*numbers))}
+    return [b"".join(column) for column in zip(*hashes)]
 
 
 def _write_index(folder: Path, written: _Written) -> dict[str, Any]:
@@ -197,19 +202,10 @@ def _place_rows(folder: Path, written: _Written, pair_of_row: IntArray, n_pairs:
         wrong = table[pairs, langs] != numbers
         if wrong.any():
             again = int(numbers[wrong.argmax()])
-            raise _duplicate(folder, written, int(table[pairs[again - start], langs[again - start]]), again)
+            raise _Duplicate(int(table[pairs[again - start], langs[again - start]]), again)
         source[pairs] = source_of_row
     no_group = np.zeros(0, dtype=np.int64)
     return PairIndex(languages=tuple(languages), sources=tuple(sources), rows=table, source=source, group=no_group)
-
-
-def _duplicate(folder: Path, written: _Written, first: int, again: int) -> LineError:
-    """The error for two rows with the same (source, id, lang)."""
-    files, lines = (np.memmap(folder / _SCRATCH / name, dtype=np.int64, mode="r") for name in ("file", "line"))
-    names = list(written.files)
-    row = open_texts(folder).slice(again, 1).to_pylist()[0]
-    seen_at = f"{names[files[first]]}:{lines[first]}"
-    return duplicate_row(row["source"], row["id"], row["lang"], seen_at, names[files[again]], int(lines[again]))
 
 
 def write_record(folder: Path, index: PairIndex, rest: dict[str, Any]) -> dict[str, Any]:

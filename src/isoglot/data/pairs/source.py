@@ -30,7 +30,7 @@ class Source(ABC):
         return f"{self.name}:hub or {self.name}:DIR"
 
     def takes(self, spec: str) -> bool:
-        """Whether `spec` is written in this source's form: it begins with the name and a colon, unless a source says otherwise."""
+        """Whether `spec` is written in this source's form: by default it begins with the name and a colon."""
         return spec.startswith(f"{self.name}:")
 
     @abstractmethod

@@ -70,7 +70,8 @@ class PairTable:
 
     def select(self, rows: IntArray) -> PairTable:
         """The table of some rows, by number, indexed anew."""
-        return PairTable.from_arrow(self.table.take(pa.array(rows, pa.int64())))
+        columns = {name: take_rows(self.table.column(name), rows) for name in SCHEMA.names}
+        return PairTable.from_arrow(pa.table(columns, schema=SCHEMA))
 
     def split(self, share: float, seed: int) -> tuple[PairTable, PairTable]:
         """Two tables: about `1 - share` and `share` of the pairs. Pairs that share a passage or query stay together.
@@ -104,27 +105,22 @@ class PairTable:
         return cls(pa.table(columns, schema=SCHEMA), build_index(rows))
 
 
-def read_rows(table: pa.Table, rows: IntArray | None = None) -> Iterator[PairRow]:
-    """The rows of a table (or some of them, by number), a chunk at a time."""
-    start = 0
+def read_rows(table: pa.Table) -> Iterator[PairRow]:
+    """The rows of a table, a chunk at a time."""
     for batch in table.to_batches():
-        if rows is not None:
-            inside = rows[(rows >= start) & (rows < start + len(batch))] - start
-            start += len(batch)
-            batch = batch.take(pa.array(inside, pa.int64()))
         for fields in batch.to_pylist():
             yield PairRow(**{**fields, "negatives": tuple(fields["negatives"] or ())})
 
 
-def take_rows(column: pa.ChunkedArray[Any], rows: IntArray) -> pa.Array[Any]:
-    """Values of a column by row number, shape (n,), in their order.
+def take_rows(column: Any, rows: IntArray) -> pa.Array[Any]:
+    """Values of a chunked column by row number, shape (n,), in their order, as an Arrow array.
 
     `ChunkedArray.take` lays all chunks together in memory first; here only the rows that are asked for are read.
     """
-    if column.num_chunks == 1:
-        values: pa.Array[Any] = column.chunk(0).take(pa.array(rows, pa.int64()))
-        return values
-    return pa.array([column[row].as_py() for row in rows.tolist()], column.type)
+    if column.num_chunks != 1:
+        return pa.array([column[row].as_py() for row in rows.tolist()], column.type)
+    values: pa.Array[Any] = column.chunk(0).take(pa.array(rows, pa.int64()))
+    return values
 
 
 def load_pairs(
