@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -19,11 +19,9 @@ MOST_DOCUMENTS = 500_000
 """A larger corpus is compared by its relevant documents alone: at about 12 kB a document, most of it datasketch's index, these
 fit into 8 GB of memory."""
 
-TrainingSide = Literal["query", "passage"]
-EvaluationSide = Literal["queries", "documents"]
-TRAINING_SIDES: tuple[TrainingSide, ...] = ("query", "passage")
 _COLUMNS = ("texts", *KINDS, "short", "leaks")
-_PLURAL = {"query": "queries", "passage": "passages"}
+PLURAL = {"query": "queries", "passage": "passages"}
+"""The columns of pairs that are compared, and what they are called."""
 
 
 @dataclass(frozen=True)
@@ -37,25 +35,22 @@ class Evaluation:
     """
 
     benchmark: Benchmark
-    rows: dict[EvaluationSide, dict[int, tuple[str, str, str]]]
-    targets: dict[EvaluationSide, Target]
+    rows: dict[str, dict[int, tuple[str, str, str]]]
+    targets: dict[str, Target]
     relevant: frozenset[int]
 
     @classmethod
     def of(cls, benchmark: Benchmark) -> Evaluation:
         relevant = frozenset(np.unique(benchmark.relevant).tolist())
         whole = benchmark.n_documents <= MOST_DOCUMENTS
-        rows: dict[EvaluationSide, dict[int, tuple[str, str, str]]] = {
+        rows = {
             "queries": dict(enumerate(benchmark.pooled_queries())),
             "documents": {n: row for n, row in enumerate(benchmark.pooled_documents()) if whole or n in relevant},
         }
         texts = {side: Distinct.of((n, text) for n, (_, _, text) in rows[side].items()) for side in rows}
         # answers are also looked for inside longer training texts
         answers = (n for n, members in enumerate(texts["documents"].members) if not relevant.isdisjoint(members))
-        targets: dict[EvaluationSide, Target] = {
-            "queries": Target(texts["queries"]),
-            "documents": Target(texts["documents"], answers),
-        }
+        targets = {"queries": Target(texts["queries"]), "documents": Target(texts["documents"], answers)}
         return cls(benchmark=benchmark, rows=rows, targets=targets, relevant=relevant)
 
     @property
@@ -78,8 +73,8 @@ class SideReport:
         matches: number of a distinct evaluation text -> its best match.
     """
 
-    side: TrainingSide
-    other: EvaluationSide
+    side: str
+    other: str
     training: Distinct
     evaluation: Evaluation
     matches: dict[int, Match] = field(default_factory=dict)
@@ -103,8 +98,7 @@ class SideReport:
         distinct, rows = self.target.distinct, self.evaluation.rows[self.other]
         by_language: dict[str, dict[str, Any]] = {}
         for lang, _, _ in rows.values():
-            entry = by_language.setdefault(lang, dict.fromkeys(_COLUMNS, 0))
-            entry["texts"] += 1
+            by_language.setdefault(lang, dict.fromkeys(_COLUMNS, 0))["texts"] += 1
         for number, match in self.matches.items():
             for member in distinct.members[number]:
                 entry = by_language[rows[member][0]]
@@ -113,7 +107,7 @@ class SideReport:
                 entry["leaks"] += member in self.leaks
         total = {name: sum(entry[name] for entry in by_language.values()) for name in _COLUMNS}
         for entry in (*by_language.values(), total):
-            entry["share"] = sum(entry[kind] for kind in KINDS) / entry["texts"] if entry["texts"] else 0.0
+            entry["share"] = sum(entry[kind] for kind in KINDS) / max(1, entry["texts"])
         # the leaks first, then the longest texts
         numbers = sorted(
             self.matches, key=lambda n: (self.leaks.isdisjoint(distinct.members[n]), -size(distinct.texts[n]), n)
@@ -136,10 +130,8 @@ class SideReport:
             "similarity": round(match.similarity, 3),
             "leak": shown in self.leaks,
             "evaluation": {"id": key, "lang": lang, "text": _brief(text)},
-            "training": {
-                **{name: trained[name] for name in ("source", "id", "lang")},
-                "text": _brief(trained[self.side]),
-            },
+            "training": {name: trained[name] for name in ("source", "id", "lang")}
+            | {"text": _brief(trained[self.side])},
         }
 
 
@@ -168,24 +160,22 @@ def sentence(values: dict[str, Any]) -> str:
 
 def format_audit(audit: dict[str, Any]) -> str:
     """The audit for the screen: a sentence per benchmark, the counts where anything was found, some examples."""
-    lines: list[str] = []
+    from tabulate import tabulate
+
+    blocks = []
     for comparison in audit["comparisons"]:
-        lines += [comparison["summary"], *(f"  note: {note}" for note in comparison["notes"])]
+        blocks.append("\n".join([comparison["summary"], *(f"  note: {note}" for note in comparison["notes"])]))
         for side in comparison["sides"]:
             if not any(side["total"][kind] for kind in KINDS):
                 continue
-            lines += [
-                "",
-                f"  {side['evaluation']} of {comparison['benchmark']} among training {_PLURAL[side['training']]}",
-            ]
-            lines.append("  " + f"{'':<6}" + "".join(f"{name:>11}" for name in _COLUMNS))
-            for lang, entry in [*side["by_language"].items(), ("all", side["total"])]:
-                lines.append("  " + f"{lang:<6}" + "".join(f"{entry[name]:>11,}" for name in _COLUMNS))
+            counts = [*side["by_language"].items(), ("all", side["total"])]
+            rows = [[lang, *(f"{entry[name]:,}" for name in _COLUMNS)] for lang, entry in counts]
+            align = ("left", *("right" for _ in _COLUMNS))
+            lines = [f"{side['evaluation']} of {comparison['benchmark']} among training {PLURAL[side['training']]}"]
+            lines += tabulate(rows, ("", *_COLUMNS), "plain", colalign=align, disable_numparse=True).splitlines()
             for example in side["examples"][:3]:
-                asked, trained = example["evaluation"], example["training"]
-                lines.append(
-                    f"  {'leak' if example['leak'] else 'seen'}, {example['kind']} {example['similarity']:.2f}:"
-                )
-                lines += [f"    {text['lang']} {text['id']}: {text['text']}" for text in (asked, trained)]
-        lines.append("")
-    return "\n".join(lines).rstrip()
+                lines.append(f"{'leak' if example['leak'] else 'seen'}, {example['kind']} {example['similarity']:.2f}:")
+                texts = (example["evaluation"], example["training"])
+                lines += [f"  {text['lang']} {text['id']}: {text['text']}" for text in texts]
+            blocks.append("\n".join(f"  {line}" for line in lines))
+    return "\n\n".join(blocks)

@@ -17,14 +17,7 @@ import numpy as np
 
 from isoglot.data.audit.match import Distinct, training_chunks
 from isoglot.data.audit.near import THRESHOLD
-from isoglot.data.audit.report import (
-    TRAINING_SIDES,
-    Evaluation,
-    EvaluationSide,
-    SideReport,
-    TrainingSide,
-    sentence,
-)
+from isoglot.data.audit.report import PLURAL, Evaluation, SideReport, sentence
 from isoglot.data.audit.texts import ENOUGH
 from isoglot.data.benchmarks.digest import benchmark_digest
 from isoglot.data.pairs.table import PairTable
@@ -94,7 +87,7 @@ def run_audit(
 def _audit_data(name: str, pairs: PairTable, evaluations: Sequence[Evaluation], progress: bool) -> list[dict[str, Any]]:
     from tqdm import tqdm
 
-    training = {side: Distinct.of(_training_texts(pairs, side)) for side in TRAINING_SIDES}
+    training = {side: Distinct.of(_training_texts(pairs, side)) for side in PLURAL}
     reports = [
         [SideReport(side, other, training[side], evaluation) for side in training for other in evaluation.targets]
         for evaluation in evaluations
@@ -109,7 +102,7 @@ def _audit_data(name: str, pairs: PairTable, evaluations: Sequence[Evaluation], 
     return [_comparison(name, pairs, *compared) for compared in zip(evaluations, reports)]
 
 
-def _training_texts(pairs: PairTable, side: TrainingSide) -> Iterator[tuple[int, str]]:
+def _training_texts(pairs: PairTable, side: str) -> Iterator[tuple[int, str]]:
     """(row, text) of one column; negatives are passages that are trained on as well."""
     columns = ("query",) if side == "query" else ("passage", "negatives")
     batches = pairs.table.select(columns).to_batches(max_chunksize=_BATCH)
@@ -122,7 +115,7 @@ def _training_texts(pairs: PairTable, side: TrainingSide) -> Iterator[tuple[int,
 
 def _comparison(name: str, pairs: PairTable, evaluation: Evaluation, reports: Sequence[SideReport]) -> dict[str, Any]:
     benchmark = evaluation.benchmark
-    leaked: dict[EvaluationSide, set[int]] = {"queries": set(), "documents": set()}
+    leaked: dict[str, set[int]] = {"queries": set(), "documents": set()}
     for report in reports:
         leaked[report.other] |= report.leaks
     trained = {str(key) for key in pairs.table.column("id").unique().to_pylist()}
@@ -156,7 +149,7 @@ def _comparison(name: str, pairs: PairTable, evaluation: Evaluation, reports: Se
     return {**values, "summary": sentence(values)}
 
 
-def _affected(benchmark: Benchmark, leaked: dict[EvaluationSide, set[int]]) -> set[str]:
+def _affected(benchmark: Benchmark, leaked: dict[str, set[int]]) -> set[str]:
     """Ids of the questions that leaked, or of which a relevant passage did."""
     keys = [key for _, key, _ in benchmark.pooled_queries()]
     hit = np.isin(benchmark.relevant, np.array(sorted(leaked["documents"]), dtype=np.int64))

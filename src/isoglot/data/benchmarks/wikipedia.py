@@ -68,9 +68,8 @@ class Layout:
 def read_layout(path: Path) -> Layout:
     """The layout in a YAML file."""
     values = yaml_data(path)
-    return Layout(
-        **{**values, "languages": {code: LanguageFiles(*files) for code, files in values["languages"].items()}}
-    )
+    languages = {code: LanguageFiles(*files) for code, files in values["languages"].items()}
+    return Layout(**{**values, "languages": languages})
 
 
 def wikipedia_benchmark(layout: Layout, order: int) -> NamedBenchmark:
@@ -112,7 +111,15 @@ def load_wikipedia(layout: Layout, request: Request) -> Benchmark:
         LineError: a malformed line.
     """
     finder = _Finder(layout, request.data_dir)
-    chosen = _chosen(finder, request.languages)
+    chosen = finder.here()
+    if request.languages is not None:
+        chosen = wanted_languages(layout.name, request.languages, list(layout.languages))
+    elif not chosen:
+        raise InputError(
+            f"{layout.name}: no topics on this machine; name languages to download (such as --languages sw; all "
+            f"{len(layout.languages)} are {layout.n_passages:,} passages), or a folder with "
+            f"{Path(layout.topics.format(name='...')).name} by --data-dir or ISOGLOT_DATA"
+        )
     asked = {lang: (finder.file(layout.topics, lang), finder.file(layout.qrels, lang)) for lang in chosen}
     shards = {lang: finder.corpus(lang) for lang in chosen}  # every file is there before the long reading begins
     queries, corpus = {}, {}
@@ -143,19 +150,6 @@ def load_wikipedia(layout: Layout, request: Request) -> Benchmark:
 def languages_here(layout: Layout, data_dir: str | Path | None = None) -> list[str]:
     """The languages whose topics lie on this machine outside the hub's cache."""
     return _Finder(layout, data_dir).here()
-
-
-def _chosen(finder: _Finder, languages: Sequence[str] | None) -> list[str]:
-    layout = finder.layout
-    if languages is not None:
-        return wanted_languages(layout.name, languages, list(layout.languages))
-    if here := finder.here():
-        return here
-    raise InputError(
-        f"{layout.name}: no topics on this machine; name languages to download (such as --languages sw; all "
-        f"{len(layout.languages)} are {layout.n_passages:,} passages), or a folder with "
-        f"{Path(layout.topics.format(name='...')).name} by --data-dir or ISOGLOT_DATA"
-    )
 
 
 class _Finder:

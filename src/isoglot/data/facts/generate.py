@@ -45,10 +45,7 @@ class Fact:
     passage_id: str
 
 
-def generate_facts(
-    languages: Sequence[str] | None = None,
-    relations: Sequence[str] | None = None,
-) -> Iterator[Fact]:
+def generate_facts(languages: Sequence[str] | None = None, relations: Sequence[str] | None = None) -> Iterator[Fact]:
     """Facts ordered by relation, then item, then language, both in the order asked for.
 
     Args:

@@ -64,12 +64,10 @@ class PairIndex:
     @cached_property
     def counts(self) -> IntArray:
         """Pairs of each source in each language and, last, in two or more; int64, shape (n_sources, n_languages + 1)."""
-        counts = np.zeros((len(self.sources), len(self.languages) + 1), dtype=np.int64)
-        for start in range(0, self.n_pairs, _CHUNK):
-            there, source = self.rows[start : start + _CHUNK] >= 0, self.source[start : start + _CHUNK]
-            for column, fits in enumerate([*there.T, there.sum(axis=1) >= 2]):
-                counts[:, column] += np.bincount(source[fits], minlength=len(self.sources))
-        return counts
+        strata = [
+            [self.members(source, lang) for lang in (*self.languages, None)] for source in range(len(self.sources))
+        ]
+        return np.array([[len(pairs) for pairs in row] for row in strata], dtype=np.int64)
 
     @cached_property
     def n_groups(self) -> int:

@@ -124,10 +124,7 @@ def take_rows(column: Any, rows: IntArray) -> pa.Array[Any]:
 
 
 def load_pairs(
-    sources: str | Path | Iterable[str | Path],
-    *,
-    languages: Sequence[str] | None = None,
-    data_dir: Path | None = None,
+    sources: str | Path | Iterable[str | Path], *, languages: Sequence[str] | None = None, data_dir: Path | None = None
 ) -> PairTable:
     """Load parallel pairs.
 
