@@ -43,15 +43,9 @@ def first_rows(high: Hashes, low: Hashes | None = None, bucket: int = BUCKET) ->
         (rows, first rows with the same hash), both int64, shape (k,). All yields together have every row with a key once.
     """
     for rows in _buckets(high, bucket):
-        keys = high[rows]
-        order = np.argsort(keys, kind="stable")
-        ranked = keys[order]
-        changes = ranked[1:] != ranked[:-1]
-        if low is not None:
-            more = low[rows]
-            if np.any(~changes & (more[order][1:] != more[order][:-1])):
-                order = np.lexsort((more, keys))
-                changes = (keys[order][1:] != keys[order][:-1]) | (more[order][1:] != more[order][:-1])
+        keys = [hashes[rows] for hashes in (low, high) if hashes is not None]
+        order = np.lexsort(keys)
+        changes = np.any([ordered[1:] != ordered[:-1] for ordered in (key[order] for key in keys)], axis=0)
         starts = np.flatnonzero(np.concatenate([[True], changes]))
         ordered = rows[order]
         yield ordered, np.repeat(ordered[starts], np.diff(starts, append=len(ordered)))

@@ -11,7 +11,7 @@ import gzip
 import io
 import json
 import zlib
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -40,6 +40,25 @@ def valid(rows: Iterator[tuple[int, T | LineError]]) -> Iterator[tuple[int, T]]:
         if isinstance(row, LineError):
             raise row
         yield number, row
+
+
+def text_field(fields: Mapping[str, Any], key: str, path: str | Path, line: int, hint: str, empty: bool = False) -> str:
+    """The text of a field, or an id that is a whole number; LineError says what is wrong with it.
+
+    Args:
+        hint: what would be right, said of a field that is missing.
+        empty: it may be without a letter.
+    """
+    value = fields.get(key)
+    if value is None:
+        raise LineError(path, line, f"field '{key}' is missing; {hint}")
+    if key in ("id", "_id") and isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    if not isinstance(value, str):
+        raise LineError(path, line, f"field '{key}' must be text, found {type(value).__name__}")
+    if not (empty or value.strip()):
+        raise LineError(path, line, f"field '{key}' is empty")
+    return value
 
 
 def json_rows(path: Path, example: str = "") -> Iterator[Row]:

@@ -14,12 +14,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from isoglot.data.benchmarks.catalog import Request
 from isoglot.data.benchmarks.qrels import Judgments, judged_lines, make_benchmark, unique_texts
 from isoglot.data.languages import language
-from isoglot.data.readers import json_rows, valid
+from isoglot.data.readers import json_rows, text_field, valid
 from isoglot.errors import InputError, LineError
 from isoglot.files import read_json
 from isoglot.records import Benchmark, Texts
@@ -83,30 +82,20 @@ def _files(folder: Path, name: str, suffix: str) -> dict[str, Path]:
 
 
 def _read_texts(path: Path, *, title: bool) -> Texts:
+    example = '{"_id": "q1", "text": "..."}'
+
     def rows() -> Iterator[tuple[int, str, str]]:
-        for number, row in valid(json_rows(path, '{"_id": "q1", "text": "..."}')):
-            key, text = (_field(row, name, path, number) for name in ("_id", "text"))
-            heading = (row.get("title") or "") if title else ""
-            if not isinstance(heading, str):
-                raise LineError(path, number, f"field 'title' must be text, found {type(heading).__name__}")
+        for number, row in valid(json_rows(path, example)):
+            key = text_field(row, "_id", path, number, f"expected {example}")
+            text = text_field(row, "text", path, number, f"expected {example}", empty=True)
+            heading = ""
+            if title and row.get("title") is not None:
+                heading = text_field(row, "title", path, number, "", empty=True)
             if not (text.strip() or heading.strip()):
                 raise LineError(path, number, f"field 'text' of '{key}' is empty")
             yield number, key, f"{heading} {text}" if heading else text
 
     return unique_texts(path, rows(), "id", "no line in it; leave the file out where a language has none")
-
-
-def _field(row: dict[str, Any], key: str, path: Path, line: int) -> str:
-    value = row.get(key)
-    if value is None:
-        raise LineError(path, line, f'field \'{key}\' is missing; expected {{"_id": "...", "text": "..."}}')
-    if key == "_id" and isinstance(value, int) and not isinstance(value, bool):
-        value = str(value)
-    if not isinstance(value, str):
-        raise LineError(path, line, f"field '{key}' must be text, found {type(value).__name__}")
-    if key == "_id" and not value.strip():
-        raise LineError(path, line, "field '_id' is empty")
-    return value
 
 
 def _numbers(side: Mapping[str, Texts], only: str | None = None) -> Numbers:

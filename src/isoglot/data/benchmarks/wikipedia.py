@@ -127,8 +127,7 @@ def load_wikipedia(layout: Layout, request: Request) -> Benchmark:
     judged: list[int] = []
     missing: list[str] = []
     n_queries = n_documents = 0
-    for lang in chosen:
-        topics, qrels = asked[lang]
+    for lang, (topics, qrels) in asked.items():
         queries[lang] = unique_texts(topics, _topics(topics), "query id", "no query in it")
         mapped = map_corpus(shards[lang], f"{layout.name} {lang}")
         corpus[lang] = Texts(mapped.ids, mapped.passages if request.passage == "title+text" else mapped.texts)
@@ -142,7 +141,7 @@ def load_wikipedia(layout: Layout, request: Request) -> Benchmark:
             if document in row_of and grade > 0
         ]
         n_queries, n_documents = n_queries + len(queries[lang]), n_documents + len(mapped.ids)
-    about = {"license": layout.license, "source": layout.source, "split": layout.split, "passage": request.passage}
+    about = {name: getattr(layout, name) for name in ("license", "source", "split")} | {"passage": request.passage}
     about |= about_revisions(finder.revisions) | _missing(layout, missing, request.allow_missing)
     return make_benchmark(layout.name, queries, corpus, Judgments.of(relevant), about=about, judged=judged)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,7 @@ class SourceReport:
     rows_with_negatives: int
 
 
-@dataclass
+@dataclass(frozen=True)
 class PairReport:
     """Everything that is worth knowing before training on some pairs.
 
@@ -48,9 +48,9 @@ class PairReport:
         problems: malformed lines, in the order of the files.
     """
 
-    sources: dict[str, SourceReport] = field(default_factory=dict)
-    lengths: dict[str, dict[str, list[float]]] = field(default_factory=dict)
-    problems: list[LineError] = field(default_factory=list)
+    sources: dict[str, SourceReport]
+    lengths: dict[str, dict[str, list[float]]]
+    problems: list[LineError]
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values of the report."""
@@ -59,23 +59,24 @@ class PairReport:
 
 def check_pairs(sources: Sequence[str], data_dir: Path | None = None) -> PairReport:
     """Read all sources to their end and report. InputError only where a source cannot be read at all."""
-    report = PairReport()
+    problems: list[LineError] = []
     by_source: dict[str, list[PairRow]] = defaultdict(list)
-    by_language: dict[str, list[PairRow]] = defaultdict(list)
+    texts: dict[str, dict[str, list[str]]] = defaultdict(lambda: {side: [] for side in SIDES})
     seen: dict[tuple[str, str, str], str] = {}
     for spec in sources:
         for row, path, line in read_source(spec, data_dir):
             problem = row if isinstance(row, LineError) else find_duplicate(row, seen, path, line)
             if problem:
-                report.problems.append(problem)
+                problems.append(problem)
             elif isinstance(row, PairRow):
                 by_source[row.source].append(row)
-                by_language[row.lang].append(row)
-    report.sources = {name: _report_source(rows) for name, rows in sorted(by_source.items())}
-    report.lengths = {
-        lang: {side: _lengths(rows, side) for side in SIDES} for lang, rows in sorted(by_language.items())
-    }
-    return report
+                for side in SIDES:
+                    texts[row.lang][side].append(getattr(row, side))
+    return PairReport(
+        sources={name: _report_source(rows) for name, rows in sorted(by_source.items())},
+        lengths={lang: {side: _lengths(texts[lang][side]) for side in SIDES} for lang in sorted(texts)},
+        problems=problems,
+    )
 
 
 def _report_source(rows: list[PairRow]) -> SourceReport:
@@ -90,8 +91,8 @@ def _report_source(rows: list[PairRow]) -> SourceReport:
     )
 
 
-def _lengths(rows: list[PairRow], side: str) -> list[float]:
-    sizes = np.array([len(getattr(row, side)) for row in rows])
+def _lengths(texts: list[str]) -> list[float]:
+    sizes = np.array([len(text) for text in texts])
     return [round(float(figure), 1) for figure in (sizes.mean(), np.percentile(sizes, 95), sizes.max())]
 
 

@@ -6,7 +6,7 @@ import hashlib
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -68,8 +68,8 @@ def pack_pairs(
         with atomic_directory(folder) as temporary:
             scratch = temporary / _SCRATCH
             scratch.mkdir()
-            written = _write_rows(temporary, read_pairs(specs, languages, data_dir, unique=False))
-            facts = _write_index(temporary, written)
+            digest = _write_rows(temporary, read_pairs(specs, languages, data_dir, unique=False))
+            facts = _write_index(temporary, digest)
             shutil.rmtree(scratch)
     except _Duplicate as duplicate:
         raise _where(read_pairs(specs, languages, data_dir, unique=False), *duplicate.args) from None
@@ -88,22 +88,11 @@ def _where(rows: Iterator[tuple[PairRow, str, int]], first: int, again: int) -> 
     return duplicate_row(row.source, row.id, row.lang, f"{seen[0]}:{seen[1]}", path, line)
 
 
-@dataclass
-class _Written:
-    """What is known of the rows once they went by."""
-
-    rows: int = 0
-    negatives: bool = False
-    digest: StringDigest = field(default_factory=StringDigest)
-    languages: set[str] = field(default_factory=set)
-    sources: set[str] = field(default_factory=set)
-
-
-def _write_rows(folder: Path, rows: Iterator[tuple[PairRow, str, int]]) -> _Written:
-    """Write texts.arrow, and the hashes of the rows as raw arrays into the scratch folder."""
+def _write_rows(folder: Path, rows: Iterator[tuple[PairRow, str, int]]) -> str:
+    """Write texts.arrow, and the hashes of the rows as raw arrays into the scratch folder; the digest of the rows."""
     from tqdm import tqdm
 
-    written = _Written()
+    digest = StringDigest()
     with ExitStack() as stack:
         sink = stack.enter_context(pa.OSFile(str(folder / TEXTS), "wb"))
         writer = stack.enter_context(pa.ipc.new_file(sink, SCHEMA))
@@ -112,10 +101,14 @@ def _write_rows(folder: Path, rows: Iterator[tuple[PairRow, str, int]]) -> _Writ
         while batch := [row for row, _, _ in islice(rows, _BATCH_ROWS)]:
             columns = [pa.array([getattr(row, column.name) for row in batch], column.type) for column in SCHEMA]
             writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=SCHEMA))
-            for file, values in zip(files, _columns(batch, written)):
+            for file, values in zip(files, _columns(batch)):
                 file.write(values)
+            for row in batch:  # in the order of PairTable.digest
+                n_negatives = str(len(row.negatives))
+                for text in (row.source, row.id, row.lang, row.query, row.passage, n_negatives, *row.negatives):
+                    digest.add(text)
             bar.update(len(batch))
-    return written
+    return digest.hex()
 
 
 def _text_hash(first: str, second: str, size: int = 8) -> bytes:
@@ -124,46 +117,40 @@ def _text_hash(first: str, second: str, size: int = 8) -> bytes:
     return hashlib.blake2b(data, digest_size=size).digest()
 
 
-def _columns(batch: list[PairRow], written: _Written) -> list[bytes]:
-    """Hashes of the rows, 8 bytes each, one column per name in `_HASHES`; counts the rows in `written`."""
+def _columns(batch: list[PairRow]) -> list[bytes]:
+    """Hashes of the rows, 8 bytes each, one column per name in `_HASHES`."""
     hashes = []
     for row in batch:
         pair = _text_hash(row.source, row.id, 16)
         query, passage = _text_hash(row.lang, row.query), _text_hash(row.lang, row.passage)
         passage_id = bytes(8) if row.passage_id is None else _text_hash(row.source, row.passage_id)
         hashes.append((pair[:8], pair[8:], query, passage, passage_id))
-        # in the order of PairTable.digest
-        for text in (row.source, row.id, row.lang, row.query, row.passage, str(len(row.negatives)), *row.negatives):
-            written.digest.add(text)
-        written.languages.add(row.lang)
-        written.sources.add(row.source)
-        written.negatives = written.negatives or bool(row.negatives)
-    written.rows += len(batch)
     return [b"".join(column) for column in zip(*hashes)]
 
 
-def _write_index(folder: Path, written: _Written) -> dict[str, Any]:
-    """Write the arrays and the record from what `_write_rows` left in the scratch folder."""
+def _write_index(folder: Path, digest: str) -> dict[str, Any]:
+    """Write the arrays and the record from what `_write_rows` left."""
     from tqdm import tqdm
 
     def raw(name: str) -> Any:
         return np.memmap(folder / _SCRATCH / name, dtype="<u8", mode="r")
 
+    texts = open_texts(folder)
     with tqdm(desc="index pairs", total=4, unit="pass", disable=None, delay=3) as bar:
-        first = np.memmap(folder / _SCRATCH / "first", dtype=np.int64, mode="w+", shape=(written.rows,))
+        first = np.memmap(folder / _SCRATCH / "first", dtype=np.int64, mode="w+", shape=(len(texts),))
         for rows, same in first_rows(raw("pair_high"), raw("pair_low")):
             first[rows] = same
         pair_of_row, n_pairs = _number_pairs(first, folder / _SCRATCH / "pair")
         bar.update()
-        index = _place_rows(folder, written, pair_of_row, n_pairs)
+        index = _place_rows(folder, texts, pair_of_row, n_pairs)
         bar.update()
-        keys = [raw(name) for name in ("query", "passage", "passage_id")]
-        group = group_pairs(pair_of_row, n_pairs, keys)
+        group = group_pairs(pair_of_row, n_pairs, [raw(name) for name in ("query", "passage", "passage_id")])
         np.save(folder / "group.npy", group.astype(_smallest(n_pairs)))
         bar.update()
-        index = replace(index, group=group)
-        rest = {"rows": written.rows, "negatives": written.negatives, "digest": written.digest.hex()}
-        facts = write_record(folder, index, rest)
+        chunks = texts.column("negatives").chunks
+        negatives = any(pc.max(pc.list_value_length(chunk)).as_py() for chunk in chunks)
+        rest = {"rows": len(texts), "negatives": negatives, "digest": digest}
+        facts = write_record(folder, replace(index, group=group), rest)
         bar.update()
     return facts
 
@@ -181,23 +168,21 @@ def _number_pairs(first: IntArray, path: Path) -> tuple[IntArray, int]:
     return pair, count
 
 
-def _place_rows(folder: Path, written: _Written, pair_of_row: IntArray, n_pairs: int) -> PairIndex:
-    """Write rows.npy and source.npy; the index without groups. LineError where two rows are one pair in one language."""
-    languages, sources = sorted(written.languages), sorted(written.sources)
-    texts = open_texts(folder)
-    table = open_memmap(folder / "rows.npy", mode="w+", dtype=_smallest(written.rows), shape=(n_pairs, len(languages)))
+def _place_rows(folder: Path, texts: Any, pair_of_row: IntArray, n_pairs: int) -> PairIndex:
+    """Write rows.npy and source.npy; the index without groups. _Duplicate where two rows are one pair in one language."""
+    languages, sources = (sorted(texts.column(name).unique().to_pylist()) for name in ("lang", "source"))
+    table = open_memmap(folder / "rows.npy", mode="w+", dtype=_smallest(len(texts)), shape=(n_pairs, len(languages)))
     table[:] = -1
     source = open_memmap(folder / "source.npy", mode="w+", dtype=_smallest(len(sources)), shape=(n_pairs,))
-    for start in range(0, written.rows, _CHUNK):
-        numbers = np.arange(start, min(start + _CHUNK, written.rows))
+    for start in range(0, len(texts), _CHUNK):
+        numbers = np.arange(start, min(start + _CHUNK, len(texts)))
         chunk = texts.slice(start, _CHUNK)
         langs, source_of_row = (
             pc.index_in(chunk.column(name), value_set=pa.array(known)).to_numpy()
             for name, known in (("lang", languages), ("source", sources))
         )
         pairs = np.asarray(pair_of_row[numbers])
-        taken = table[pairs, langs] >= 0
-        free = np.flatnonzero(~taken)[::-1]  # backwards: of two rows for one cell, the first one stays
+        free = np.flatnonzero(table[pairs, langs] < 0)[::-1]  # backwards: of two rows for one cell, the first one stays
         table[pairs[free], langs[free]] = numbers[free]
         wrong = table[pairs, langs] != numbers
         if wrong.any():

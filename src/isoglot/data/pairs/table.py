@@ -117,9 +117,11 @@ def take_rows(column: Any, rows: IntArray) -> pa.Array[Any]:
 
     `ChunkedArray.take` lays all chunks together in memory first; here only the rows that are asked for are read.
     """
-    if column.num_chunks != 1:
-        return pa.array([column[row].as_py() for row in rows.tolist()], column.type)
-    values: pa.Array[Any] = column.chunk(0).take(pa.array(rows, pa.int64()))
+    values: pa.Array[Any]
+    if column.num_chunks == 1:
+        values = column.chunk(0).take(pa.array(rows, pa.int64()))
+    else:
+        values = pa.array([column[row].as_py() for row in rows.tolist()], column.type)
     return values
 
 

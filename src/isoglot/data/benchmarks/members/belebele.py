@@ -20,9 +20,8 @@ from isoglot.hub import about_revisions, hub_file, hub_revision
 from isoglot.records import Benchmark, Texts
 
 NAME = "belebele"
-LICENSE = "CC BY-SA 4.0"
 REPO = "facebook/belebele"
-URL = f"https://huggingface.co/datasets/{REPO}"
+ABOUT = {"license": "CC BY-SA 4.0", "source": f"https://huggingface.co/datasets/{REPO}"}
 _FIELDS = ("link", "question_number", "flores_passage", "question")
 _EXAMPLE = '{"link": "...", "question_number": 1, "flores_passage": "...", "question": "..."}'
 
@@ -60,8 +59,9 @@ def load_belebele(request: Request) -> Benchmark:
         InputError: an unknown language, a file that is neither there nor on the hub, a malformed one.
     """
     codes, here = belebele_languages(), belebele_here(request.data_dir)
-    asked = request.languages
-    chosen = list(here or codes) if asked is None else wanted_languages(NAME, asked, list(codes))
+    chosen = list(here or codes)
+    if request.languages is not None:
+        chosen = wanted_languages(NAME, request.languages, list(codes))
     queries, corpus = {}, {}
     revisions: dict[str, str] = {}
     query_links: list[str] = []
@@ -77,8 +77,7 @@ def load_belebele(request: Request) -> Benchmark:
         query_links += [link for link, _ in questions.values()]
         passage_links += passages
     judgments = judge_by_key(query_links, ((link, number) for number, link in enumerate(passage_links)))
-    about = {"license": LICENSE, "source": URL} | about_revisions(revisions)
-    return make_benchmark(NAME, queries, corpus, judgments, query_links, about)
+    return make_benchmark(NAME, queries, corpus, judgments, query_links, ABOUT | about_revisions(revisions))
 
 
 def _read(path: Path) -> tuple[dict[str, tuple[str, str]], dict[str, str]]:
@@ -111,8 +110,8 @@ BENCHMARKS.register(
         languages=tuple(belebele_languages()),
         queries=900 * len(belebele_languages()),
         passages=488 * len(belebele_languages()),
-        license=LICENSE,
-        source=URL,
+        license=ABOUT["license"],
+        source=ABOUT["source"],
         help="parallel questions, the short texts they were asked about",
         load=load_belebele,
         available=_available,
