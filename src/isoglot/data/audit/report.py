@@ -53,17 +53,6 @@ class Evaluation:
         targets = {"queries": Target(texts["queries"]), "documents": Target(texts["documents"], answers)}
         return cls(benchmark=benchmark, rows=rows, targets=targets, relevant=relevant)
 
-    @property
-    def notes(self) -> list[str]:
-        """What a reader should know of the comparison."""
-        left_out = self.benchmark.n_documents - len(self.rows["documents"])
-        if not left_out:
-            return []
-        return [
-            f"the corpus has more than {MOST_DOCUMENTS:,} documents, which is what fits into 8 GB of memory: {left_out:,} that "
-            "no question asks for were not compared"
-        ]
-
 
 @dataclass(frozen=True)
 class SideReport:

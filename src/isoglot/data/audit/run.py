@@ -17,7 +17,7 @@ import numpy as np
 
 from isoglot.data.audit.match import Distinct, training_chunks
 from isoglot.data.audit.near import THRESHOLD
-from isoglot.data.audit.report import PLURAL, Evaluation, SideReport, sentence
+from isoglot.data.audit.report import MOST_DOCUMENTS, PLURAL, Evaluation, SideReport, sentence
 from isoglot.data.audit.texts import ENOUGH
 from isoglot.data.benchmarks.digest import benchmark_digest
 from isoglot.data.pairs.table import PairTable
@@ -123,6 +123,11 @@ def _comparison(name: str, pairs: PairTable, evaluation: Evaluation, reports: Se
     ids = {key for key in asked & trained if len(key) >= LONG_ID}
     affected = _affected(benchmark, leaked) | ids
     n_leaks = {"queries": len(leaked["queries"]), "documents": len(leaked["documents"]), "ids": len(ids)}
+    left_out = benchmark.n_documents - len(evaluation.rows["documents"])
+    note = (
+        f"the corpus has more than {MOST_DOCUMENTS:,} documents, which is what fits into 8 GB of memory: {left_out:,} that no "
+        "question asks for were not compared"
+    )
     n_trained = {report.side: len(report.training) for report in reports}
     values = {
         "data": name,
@@ -144,7 +149,7 @@ def _comparison(name: str, pairs: PairTable, evaluation: Evaluation, reports: Se
         "leaks": n_leaks,
         "affected": {"ids": len(affected), "of": len(asked), "share": len(affected) / len(asked) if asked else 0.0},
         "sides": [report.to_dict(pairs) for report in reports],
-        "notes": evaluation.notes,
+        "notes": [note] if left_out else [],
     }
     return {**values, "summary": sentence(values)}
 

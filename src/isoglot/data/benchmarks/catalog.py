@@ -12,6 +12,7 @@ from isoglot.files import data_roots
 from isoglot.records import SETTINGS, Benchmark, Setting
 from isoglot.registry import Registry
 
+_MOST = 20  # languages that are shown of a benchmark
 Passage = Literal["title+text", "text"]
 """What of a passage is encoded: its title, a space and its text, or the text alone."""
 
@@ -68,8 +69,10 @@ def catalog() -> list[NamedBenchmark]:
 def own_folders(data_dir: str | Path | None = None) -> list[Path]:
     """Folders in isoglot's layout directly in `data_dir` and `$ISOGLOT_DATA`: they can be named like a benchmark."""
     roots = [root for root in data_roots(data_dir) if root.is_dir()]
-    found = {folder.name: folder for root in roots[::-1] for folder in root.iterdir() if (folder / "queries").is_dir()}
-    return [found[name] for name in sorted(found)]
+    folders = {
+        folder.name: folder for root in roots[::-1] for folder in root.iterdir() if (folder / "queries").is_dir()
+    }
+    return [folders[name] for name in sorted(folders)]
 
 
 def as_rows(data_dir: str | Path | None = None) -> list[dict[str, Any]]:
@@ -98,10 +101,8 @@ def format_catalog(rows: Sequence[dict[str, Any]]) -> str:
         table.append([row["name"], str(len(row["languages"])), *sizes, settings, licence, row["available"]])
     align = ("left", "right", "right", "right", "left", "left", "left")
     shown = tabulate(table, headers, tablefmt="simple", colalign=align, disable_numparse=True)
-    notes = [f"{row['name']}: {row['what']}; {_short(row['languages'])}" for row in rows]
+    notes = []
+    for row in rows:
+        more = f" and {len(row['languages']) - _MOST} more (--json shows all)" if len(row["languages"]) > _MOST else ""
+        notes.append(f"{row['name']}: {row['what']}; {' '.join(row['languages'][:_MOST])}{more}")
     return "\n".join([*(line.rstrip() for line in shown.splitlines()), "", *notes])
-
-
-def _short(languages: Sequence[str], limit: int = 20) -> str:
-    more = f" and {len(languages) - limit} more (--json shows all)" if len(languages) > limit else ""
-    return " ".join(languages[:limit]) + more

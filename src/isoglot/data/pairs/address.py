@@ -55,11 +55,9 @@ class SetAddress:
     def number(self, key: str) -> int | None:
         """A whole number of at least 0; None where the option is not given."""
         text = self.options.get(key)
-        if text is None:
-            return None
-        if not text.isdecimal():
+        if text is not None and not text.isdecimal():
             raise InputError(f"{self.spec}: {key}={text}: expected a whole number")
-        return int(text)
+        return None if text is None else int(text)
 
     @property
     def way_out(self) -> str:

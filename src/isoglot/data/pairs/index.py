@@ -111,9 +111,9 @@ def deal_order(pairs: IntArray, group: IntArray) -> DealOrder:
     sizes = np.diff(starts, append=len(labels))
     class_sizes, counts = np.unique(sizes, return_counts=True)
     if len(class_sizes) > 1:
-        keys = np.repeat(sizes, sizes)
         # 16 bits are sorted by radix, many times faster
-        order = order[np.argsort(keys.astype(np.uint16) if class_sizes[-1] < 1 << 16 else keys, kind="stable")]
+        keys = np.repeat(sizes, sizes).astype(np.uint16 if class_sizes[-1] < 1 << 16 else np.int64)
+        order = order[np.argsort(keys, kind="stable")]
     return DealOrder(pairs=pairs[order], class_sizes=class_sizes.astype(np.int64), class_counts=counts.astype(np.int64))
 
 

@@ -69,9 +69,9 @@ def _in_language(lang: str, pairs: dict[tuple[str, str], list[str]], path: Path,
     wanted = {passage for _, passage in pairs} | {other for others in pairs.values() for other in others}
     passages = {key: text for key, (text, _) in _texts(collection, wanted).items()}
     for (query, passage), others in pairs.items():
-        if query not in queries or passage not in passages:
-            what, where = (f"query {query}", path) if query not in queries else (f"passage {passage}", collection)
-            raise InputError(f"{where}: {what} of {Path(TRIPLES).name} is missing")
+        for key, texts, what, file in ((query, queries, "query", path), (passage, passages, "passage", collection)):
+            if key not in texts:
+                raise InputError(f"{file}: {what} {key} of {Path(TRIPLES).name} is missing")
         text, line = queries[query]
         row = PairRow(
             source=Mmarco.name,
