@@ -105,9 +105,9 @@ def rolling(codes: UIntArray, width: int) -> UIntArray:
     return value
 
 
-def jaccard(one: UIntArray, two: UIntArray) -> float:
+def jaccard(left: UIntArray, right: UIntArray) -> float:
     """|A and B| / |A or B| of two sets of shingles, given with repetitions."""
-    first, second = np.unique(one), np.unique(two)
+    first, second = np.unique(left), np.unique(right)
     common = len(np.intersect1d(first, second, assume_unique=True))
     union = len(first) + len(second) - common
     return common / union if union else 0.0
