@@ -29,10 +29,9 @@ from isoglot.data.benchmarks.load import load_benchmark
 from isoglot.data.benchmarks.members.miracl import MIRACL
 from isoglot.data.benchmarks.qrels import judged_lines
 from isoglot.data.benchmarks.wikipedia import languages_here
-from isoglot.data.hub import data_folders
 from isoglot.data.readers import lines
 from isoglot.errors import InputError, IsoglotError
-from isoglot.files import atomic_path, read_json, write_json
+from isoglot.files import atomic_path, data_folders, read_json, write_json
 from isoglot.records import Float32Array
 from isoglot.retrieval.store import EmbeddingStore
 

@@ -25,6 +25,16 @@ def cache_dir() -> Path:
     return (base if base.is_absolute() else Path.home() / ".cache") / "isoglot"
 
 
+def data_roots(data_dir: str | Path | None) -> list[Path]:
+    """Where benchmarks are looked for on this machine: `data_dir`, then `$ISOGLOT_DATA`."""
+    return [Path(root) for root in (data_dir, os.environ.get("ISOGLOT_DATA")) if root]
+
+
+def data_folders(name: str, data_dir: str | Path | None) -> list[Path]:
+    """Folders that may hold the files of benchmark `name`: `<root>/<name>` and `<root>` of every root."""
+    return [folder for root in data_roots(data_dir) for folder in (root / name, root) if folder.is_dir()]
+
+
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """A temporary name beside `path` that takes its place when the block ends well, and disappears when it does not."""
@@ -141,6 +151,11 @@ def digest_file(path: Path) -> str:
         while chunk := source.read(1 << 20):
             digest.update(chunk)
     return digest.hexdigest()
+
+
+def first_file(candidates: Iterable[Path]) -> Path | None:
+    """The first of the paths that is a file."""
+    return next((path for path in candidates if path.is_file()), None)
 
 
 def missing_files(directory: Path, names: Iterable[str]) -> list[str]:

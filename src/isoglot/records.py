@@ -139,6 +139,8 @@ class Benchmark:
         indptr: int64, shape (n_queries + 1,).
         relevant: int64, shape (n_judged,).
         gains: float64, shape (n_judged,), relevance grades > 0.
+        judged: int64, ascending: pooled numbers of every document that somebody judged, relevant or not. A sample of the corpus
+            keeps them all: the passages judged not relevant are the hard ones.
         query_groups: for queries that are not independent (questions over one paragraph), the name of the group per query, in
             pooled query order; empty where there are none. Intervals are bootstrapped over these.
         about: licence, source, context and so on: strings that a result file should repeat.
@@ -150,6 +152,7 @@ class Benchmark:
     indptr: IntArray
     relevant: IntArray
     gains: FloatArray
+    judged: IntArray
     query_groups: Sequence[str] = ()
     about: Mapping[str, str] = field(default_factory=dict)
 

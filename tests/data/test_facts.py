@@ -14,7 +14,7 @@ from isoglot.data.benchmarks.digest import benchmark_digest
 from isoglot.data.benchmarks.load import load_benchmark
 from isoglot.data.facts import generate as facts
 from isoglot.data.facts import names
-from isoglot.data.facts.generate import HELD_OUT, RELATIONS, Fact, distractors, generate_facts
+from isoglot.data.facts.generate import HELD_OUT, RELATIONS, Fact, generate_facts
 from isoglot.data.facts.names import has_own_letter, name_of
 from isoglot.data.facts.wordings import LANGUAGES, wording
 from isoglot.files import digest_strings
@@ -32,7 +32,7 @@ def training() -> list[Fact]:
 
 @pytest.fixture(scope="module")
 def held_out() -> list[Fact]:
-    return list(distractors())
+    return list(generate_facts(relations=HELD_OUT))
 
 
 @pytest.fixture(scope="module")
@@ -282,7 +282,7 @@ def test_an_unknown_language_is_named_at_once(unknown: str) -> None:
     with pytest.raises(ValueError, match=rf"language '{unknown}'.*ar, de, el"):
         generate_facts(["en", unknown])
     with pytest.raises(ValueError, match=unknown):
-        distractors([unknown])
+        generate_facts([unknown], HELD_OUT)
 
 
 def test_an_unknown_relation_is_named_at_once() -> None:

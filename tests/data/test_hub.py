@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from isoglot.data import hub
+from isoglot import hub
 from isoglot.data.benchmarks.load import load_benchmark
 from isoglot.data.benchmarks.members.belebele import belebele_languages
-from isoglot.data.hub import hub_file, hub_revision
 from isoglot.errors import InputError
 from isoglot.evaluation.cells import make_rows
+from isoglot.hub import hub_file, hub_revision
 from isoglot.retrieval.ranks import Ranks
 
 

@@ -16,7 +16,6 @@ from isoglot.data.benchmarks.load import load_benchmark
 from isoglot.data.benchmarks.mapped import Mapped, View, map_corpus
 from isoglot.data.benchmarks.members.miracl import MIRACL
 from isoglot.data.benchmarks.members.mr_tydi import MR_TYDI
-from isoglot.data.benchmarks.qrels import JudgedBenchmark, judged_documents
 from isoglot.data.benchmarks.wikipedia import languages_here
 from isoglot.errors import InputError
 from isoglot.evaluation.evaluate import evaluate
@@ -75,7 +74,6 @@ def test_two_languages(data: Path) -> None:
     assert list(benchmark.corpus["sw"].texts) == ["Bandari Mombasa", "Bandari samaki", "Dodoma"]
     # grade 0 is not relevant, and relevance stays in the query's language though ids are shared
     assert answers(benchmark) == {"sw/6": ["sw/7#0"], "sw/8": ["sw/9#2"], "yo/7#0": ["yo/7#0"]}
-    assert isinstance(benchmark, JudgedBenchmark)
     assert benchmark.judged.tolist() == [0, 1, 2, 3]
     assert benchmark.about["passage"] == "title+text"
     assert benchmark.about["license"] == "Apache-2.0"
@@ -232,7 +230,7 @@ def test_the_four_languages_end_to_end(tmp_path: Path, monkeypatch: pytest.Monke
     }
     assert benchmark.n_documents == 12_000
     # distinct docids per language in the qrels files, and rows with grade 1
-    assert len(judged_documents(benchmark)) == 3729 + 2835 + 3514 + 942
+    assert len(benchmark.judged) == 3729 + 2835 + 3514 + 942
     assert len(benchmark.relevant) == 863 + 547 + 910 + 144
     result = evaluate(
         made.HashModel(64), benchmark, settings=["mono", "multi"], measures=["nDCG@10", "R@100"], progress=False

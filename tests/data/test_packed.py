@@ -171,8 +171,8 @@ def test_first_rows_and_groups_do_not_depend_on_the_bucket(bucket: int) -> None:
             found.update(zip(rows.tolist(), first.tolist()))
         assert found == expected
     pairs = np.arange(400) // 2
-    groups = group_pairs(pairs, 200, [hashes], lambda: None, bucket)
-    assert np.array_equal(groups, group_pairs(pairs, 200, [hashes], lambda: None))
+    groups = group_pairs(pairs, 200, [hashes], bucket)
+    assert np.array_equal(groups, group_pairs(pairs, 200, [hashes]))
     assert all(groups[a // 2] == groups[b // 2] for a, b in expected_edges(hashes))
     # numbered by first pair
     assert [int(label) for n, label in enumerate(groups) if label not in groups[:n]] == list(range(groups.max() + 1))

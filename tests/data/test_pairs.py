@@ -20,7 +20,7 @@ from isoglot.data.languages import language
 from isoglot.data.pairs.check import check_pairs
 from isoglot.data.pairs.index import build_index
 from isoglot.data.pairs.packing import pack_pairs
-from isoglot.data.pairs.source import SOURCES, Item, Scheme
+from isoglot.data.pairs.source import SOURCES, Item, Source
 from isoglot.data.pairs.table import PairTable, load_pairs
 from isoglot.errors import InputError
 from isoglot.records import PairRow
@@ -154,18 +154,23 @@ def test_check_reports_figures(tmp_path: Path) -> None:
 
 
 def test_the_list_of_sources(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["data", "sources", "--json"]) == 0
-    rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
+    assert main(["list", "sources", "--json"]) == 0
+    rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)["sources"]}
     assert {"files", "packed", "facts", "lareqa", "mmarco", "nq", "mr-tydi"} <= set(rows)
     assert rows["facts"]["form"] == "facts: or facts:en,de"
     assert all(row["help"] and row["form"] for row in rows.values())
-    assert main(["data", "sources"]) == 0
+    for option in ([], ["--markdown"]):
+        assert main(["list", "sources", *option]) == 0
+        out = capsys.readouterr().out
+        assert all(row["help"] in out and row["form"] in out for row in rows.values())
+    assert main(["list", "benchmarks"]) == main(["list", "transforms"]) == 0
     out = capsys.readouterr().out
-    assert all(row["help"] in out for row in rows.values())
+    assert "xquad-r" in out
+    assert "amount_seed (0)" in out
 
 
 def test_another_source_is_one_class(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    class Numbers(Scheme):
+    class Numbers(Source):
         """So many numbers, in words of no language."""
 
         name = "numbers"
@@ -182,7 +187,7 @@ def test_another_source_is_one_class(tmp_path: Path, capsys: pytest.CaptureFixtu
         assert load_pairs(tmp_path / "packed").digest == load_pairs("numbers:5").digest
         assert main(["data", "check", "numbers:3"]) == 0
         assert re.search(r"^numbers +3 +3$", capsys.readouterr().out, re.MULTILINE)
-        assert main(["data", "sources"]) == 0
+        assert main(["list", "sources"]) == 0
         assert "So many numbers" in capsys.readouterr().out
         for command in ("train", "plan", "data check", "data pack", "data audit"):
             with pytest.raises(SystemExit):

@@ -11,7 +11,7 @@ from isoglot.cli.common import add_context, add_data_dir, pairs_help, print_json
 
 def add(commands: Any) -> None:
     """Add the command to the parser of `isoglot data`."""
-    command = commands.add_parser(
+    commands.add_parser(
         "audit",
         help="exact and near duplicates between training pairs and benchmarks",
         description="Compare training pairs with benchmarks, before anything is trained on them: exact and near duplicates "
@@ -19,7 +19,11 @@ def add(commands: Any) -> None:
         "language. Exit code 1 if an evaluation question or answer passage was found: results would not be zero-shot. "
         "Needs the extra study (datasketch).",
         epilog="example: isoglot data audit lareqa:mlqa-r --against xquad-r faq",
+        fill=_fill,
     )
+
+
+def _fill(command: argparse.ArgumentParser) -> None:
     command.add_argument("pairs", nargs="+", metavar="PAIRS", help=pairs_help())
     command.add_argument(
         "--against", nargs="+", required=True, metavar="BENCHMARK", help="names (isoglot data list) or folders"

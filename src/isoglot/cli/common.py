@@ -11,26 +11,11 @@ from pathlib import Path
 from typing import Any
 
 
-class _Later(str):
-    """Help that is made when argparse shows it (it fills every help text by `%`): registries are not read for nothing."""
-
-    make: Callable[[], str]
-
-    def __mod__(self, _: Any) -> str:
-        return self.make()
-
-
 def pairs_help() -> str:
     """What a source of pairs may be."""
+    from isoglot.data.pairs.source import SOURCES
 
-    def make() -> str:
-        from isoglot.data.pairs.source import SOURCES
-
-        return f"{'; '.join(source.form for source in SOURCES)} (isoglot data sources says more)"
-
-    text = _Later("sources of pairs")
-    text.make = make
-    return text
+    return f"{'; '.join(source.form for source in SOURCES)} (isoglot list sources says more)"
 
 
 class LazyParser(argparse.ArgumentParser):

@@ -15,38 +15,50 @@ def add(commands: Any) -> None:
     """Add the command to the parser."""
     top = commands.add_parser(
         "data",
-        help="check parallel pairs, list sources and benchmarks",
+        help="check and pack parallel pairs, compare them with benchmarks, list benchmarks",
         description="Look at parallel pairs and benchmarks.",
     )
     inner = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    _add_check(inner)
-    _add_pack(inner)
-    audit.add(inner)
-    _add_list(inner)
-    _add_sources(inner)
-    _add_texts(inner)
-
-
-def _add_check(inner: Any) -> None:
-    check = inner.add_parser(
+    inner.add_parser(
         "check",
         help="counts, parallelism, duplicates, lengths, malformed lines",
         description="Read pairs to their end and report: counts per language and source, parallelism, duplicates, lengths, and "
         "every malformed line with file and line. Exit code 1 if there is a malformed line.",
+        fill=_fill_check,
     )
+    inner.add_parser(
+        "pack",
+        help="pairs as a folder that opens without being read (for millions of pairs)",
+        description="Write parallel pairs, their index and the order of their batches into a folder that `isoglot train`, "
+        "`isoglot plan` and load_pairs open by memory-mapping. The batches are those of the same pairs in memory.",
+        fill=_fill_pack,
+    )
+    audit.add(inner)
+    inner.add_parser(
+        "list",
+        help="benchmarks: languages, sizes, licence, where they come from",
+        description="Show the benchmarks that have a name, and own benchmark folders directly in --data-dir and "
+        "$ISOGLOT_DATA: languages, sizes, licence, settings, and what lies on this machine.",
+        fill=_fill_list,
+    )
+    inner.add_parser(
+        "texts",
+        help="write a benchmark's texts, to embed them elsewhere",
+        description='Write the texts of a benchmark as queries/<lang>.jsonl and corpus/<lang>.jsonl, {"_id", "text"} per line. '
+        "Embed them with any model or API, put the vectors beside them as <lang>.npy (rows in the same order) or .parquet (id, "
+        "embedding), and measure them by isoglot evaluate NAME BENCHMARK --embeddings DIR.",
+        fill=_fill_texts,
+    )
+
+
+def _fill_check(check: argparse.ArgumentParser) -> None:
     check.add_argument("pairs", nargs="+", metavar="PAIRS", help=pairs_help())
     check.add_argument("--json", action="store_true", help="print the report as JSON")
     add_data_dir(check)
     check.set_defaults(run=_check)
 
 
-def _add_pack(inner: Any) -> None:
-    pack = inner.add_parser(
-        "pack",
-        help="pairs as a folder that opens without being read (for millions of pairs)",
-        description="Write parallel pairs, their index and the order of their batches into a folder that `isoglot train`, "
-        "`isoglot plan` and load_pairs open by memory-mapping. The batches are those of the same pairs in memory.",
-    )
+def _fill_pack(pack: argparse.ArgumentParser) -> None:
     pack.add_argument("pairs", nargs="+", metavar="PAIRS", help=pairs_help())
     pack.add_argument("--output", required=True, metavar="DIR", help="the folder to write")
     pack.add_argument("--languages", nargs="+", metavar="L", help="keep these languages only (default: all)")
@@ -56,36 +68,13 @@ def _add_pack(inner: Any) -> None:
     pack.set_defaults(run=_pack)
 
 
-def _add_list(inner: Any) -> None:
-    shown = inner.add_parser(
-        "list",
-        help="benchmarks: languages, sizes, licence, where they come from",
-        description="Show the benchmarks that have a name, and own benchmark folders directly in --data-dir and "
-        "$ISOGLOT_DATA: languages, sizes, licence, settings, and what lies on this machine.",
-    )
+def _fill_list(shown: argparse.ArgumentParser) -> None:
     shown.add_argument("--json", action="store_true", help="print the list as JSON")
     add_data_dir(shown)
     shown.set_defaults(run=_list)
 
 
-def _add_sources(inner: Any) -> None:
-    shown = inner.add_parser(
-        "sources",
-        help="where pairs can come from",
-        description="Show what PAIRS may be in every command: how it is written, and what it gives.",
-    )
-    shown.add_argument("--json", action="store_true", help="print the list as JSON")
-    shown.set_defaults(run=_sources)
-
-
-def _add_texts(inner: Any) -> None:
-    texts = inner.add_parser(
-        "texts",
-        help="write a benchmark's texts, to embed them elsewhere",
-        description='Write the texts of a benchmark as queries/<lang>.jsonl and corpus/<lang>.jsonl, {"_id", "text"} per line. '
-        "Embed them with any model or API, put the vectors beside them as <lang>.npy (rows in the same order) or .parquet (id, "
-        "embedding), and measure them by isoglot evaluate NAME BENCHMARK --embeddings DIR.",
-    )
+def _fill_texts(texts: argparse.ArgumentParser) -> None:
     texts.add_argument("benchmark", metavar="BENCHMARK", help="a name (isoglot data list) or a folder")
     texts.add_argument("output", type=Path, metavar="DIR", help="where to")
     texts.add_argument("--languages", nargs="+", metavar="L", help="of these only (default: all)")
@@ -155,15 +144,4 @@ def _list(options: argparse.Namespace) -> int:
         print_json(rows)
     else:
         print(format_catalog(rows))
-    return 0
-
-
-def _sources(options: argparse.Namespace) -> int:
-    from tabulate import tabulate
-
-    from isoglot.data.pairs.source import SOURCES
-
-    help_of = SOURCES.help()
-    rows = [{"name": source.name, "form": source.form, "help": help_of[source.name]} for source in SOURCES]
-    print_json(rows) if options.json else print(tabulate(rows, headers="keys"))
     return 0

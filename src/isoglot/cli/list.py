@@ -16,8 +16,8 @@ KINDS = {
     "debiasing": "isoglot.models.debias:DEBIAS_METHODS",
     "stages": "isoglot.study.stages:STAGES",
     "sources": "isoglot.data.pairs.source:SOURCES",
-    "transforms": "isoglot.data.transform:TRANSFORMS",
-    "benchmarks": "isoglot.data.benchmarks.member:BENCHMARKS",
+    "transforms": "isoglot.data.transform.registry:TRANSFORMS",
+    "benchmarks": "isoglot.data.benchmarks.catalog:BENCHMARKS",
     "measures": "isoglot.evaluation.measures:MEASURES",
     "claims": "isoglot.study.claims.claim:KINDS",
     "indexes": "isoglot.retrieval.indexes:INDEXES",
@@ -66,7 +66,10 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _describe(member: Any) -> dict[str, Any]:
-    """{"name", "help", "settings": {key: {"help", "default"}}}; a setting without a default is required."""
+    """{"name", "form"?, "help", "settings": {key: {"help", "default"}}}.
+
+    A setting without a default is required; the form is how a source of pairs is written.
+    """
     settings = {}
     for key, field in getattr(member, "model_fields", {}).items():
         default = None if field.is_required() else field.get_default(call_default_factory=True)
@@ -74,7 +77,8 @@ def _describe(member: Any) -> dict[str, Any]:
             "help": field.description or "",
             "default": "required" if field.is_required() else str(default),
         }
-    return {"name": member.name, "help": one_line_help(member), "settings": settings}
+    form = {"form": member.form} if hasattr(member, "form") else {}
+    return {"name": member.name, **form, "help": one_line_help(member), "settings": settings}
 
 
 def _text(kind: str, rows: list[dict[str, Any]]) -> str:
@@ -82,6 +86,7 @@ def _text(kind: str, rows: list[dict[str, Any]]) -> str:
     lines = [kind]
     for row in rows:
         lines.append(f"  {row['name']:<{width}}  {row['help']}")
+        lines += [f"  {'':<{width}}    {row['form']}"] if "form" in row else []
         lines += [
             f"  {'':<{width}}    {key} ({about['default']})  {about['help']}" for key, about in row["settings"].items()
         ]
@@ -92,7 +97,8 @@ def _markdown(kind: str, rows: list[dict[str, Any]]) -> str:
     lines = [f"## {kind}", "", "| name | what it is | settings (default) |", "|---|---|---|"]
     for row in rows:
         settings = ", ".join(f"`{key}` ({about['default']})" for key, about in row["settings"].items())
+        what = f"{row['help']} Written {row['form']}" if "form" in row else row["help"]
         lines.append(
-            "| " + " | ".join(cell.replace("|", "\\|") for cell in (f"`{row['name']}`", row["help"], settings)) + " |"
+            "| " + " | ".join(cell.replace("|", "\\|") for cell in (f"`{row['name']}`", what, settings)) + " |"
         )
     return "\n".join(lines)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -43,15 +43,9 @@ def first_rows(high: Hashes, low: Hashes | None = None, bucket: int = BUCKET) ->
         (rows, first rows with the same hash), both int64, shape (k,). All yields together have every row with a key once.
     """
     for rows in _buckets(high, bucket):
-        keys = high[rows]
-        order = np.argsort(keys, kind="stable")
-        ranked = keys[order]
-        changes = ranked[1:] != ranked[:-1]
-        if low is not None:
-            more = low[rows]
-            if np.any(~changes & (more[order][1:] != more[order][:-1])):
-                order = np.lexsort((more, keys))
-                changes = (keys[order][1:] != keys[order][:-1]) | (more[order][1:] != more[order][:-1])
+        keys = [hashes[rows] for hashes in (low, high) if hashes is not None]
+        order = np.lexsort(keys)
+        changes = np.any([ordered[1:] != ordered[:-1] for ordered in (key[order] for key in keys)], axis=0)
         starts = np.flatnonzero(np.concatenate([[True], changes]))
         ordered = rows[order]
         yield ordered, np.repeat(ordered[starts], np.diff(starts, append=len(ordered)))
@@ -72,28 +66,24 @@ def _buckets(hashes: Hashes, bucket: int) -> Iterator[IntArray]:
             yield np.concatenate(rows)
 
 
-def group_pairs(
-    pair_of_row: IntArray, n_pairs: int, keys: Sequence[Hashes], done: Callable[[], object], bucket: int = BUCKET
-) -> IntArray:
+def group_pairs(pair_of_row: IntArray, n_pairs: int, keys: Sequence[Hashes], bucket: int = BUCKET) -> IntArray:
     """Connected components of "some rows of the two pairs have the same hash", int64, shape (n_pairs,).
 
     Two keys that differ but have one hash (of 64 bits) only join groups that could stay apart.
 
     Args:
-        pair_of_row: shape (n_rows,), may be memory-mapped.
+        pair_of_row: int64, shape (n_rows,), may be memory-mapped.
         keys: hashes of shape (n_rows,) each; hashes of one array are compared with each other only.
-        done: called after each of the keys.
+        bucket: see `first_rows`.
     """
     edges = np.zeros(0, dtype=np.int64)
     for hashes in keys:
         edge_sets = [edges]
         for rows, first in first_rows(hashes, bucket=bucket):
-            apart = rows != first
-            left, right = pair_of_row[first[apart]].astype(np.int64), pair_of_row[rows[apart]].astype(np.int64)
-            apart = left != right
+            repeated = rows != first
+            left, right = pair_of_row[first[repeated]], pair_of_row[rows[repeated]]
             # translations of one passage share it in every language: one edge is enough
-            edge_sets.append(np.unique(left[apart] * n_pairs + right[apart]))
+            edge_sets.append(np.unique((left * n_pairs + right)[left != right]))
         edges = np.unique(np.concatenate(edge_sets))
-        done()
     left, right = np.divmod(edges, n_pairs)
     return components(left, right, n_pairs)

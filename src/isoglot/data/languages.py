@@ -25,4 +25,4 @@ def language(code: str) -> str:
     if not head.isalpha() or not (alias in names or head in names):
         raise InputError(f"unknown language '{code}': expected an ISO 639-1 code such as en, zh or sw, or ISO 639-3")
     base = alias if alias in names and "_" not in alias else head
-    return "-".join([base, *(part.title() if len(part) == 4 else part.upper() for part in tail)])
+    return "-".join([base, *(subtag.title() if len(subtag) == 4 else subtag.upper() for subtag in tail)])

@@ -6,15 +6,15 @@ One `<lang>.json` per language in SQuAD's layout; every paragraph has besides `s
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from isoglot.data.hub import data_roots
 from isoglot.data.languages import language
 from isoglot.data.readers import yaml_data
 from isoglot.errors import InputError, unknown
-from isoglot.files import cache_dir, read_json
+from isoglot.files import cache_dir, data_roots, read_json
 
 Context = Literal["sentence", "paragraph"]
 # (seconds to connect, seconds between two bytes): a machine without a network must say so at once
@@ -65,19 +65,18 @@ def read_lareqa_file(path: str | Path) -> list[LareqaParagraph]:
         InputError: names the file, the place in it and what is malformed there.
     """
     path = Path(path)
-    value = read_json(path)
-    paragraphs = []
-    for a, article in enumerate(_get(value, "data", list, path, "")):
-        for p, paragraph in enumerate(_get(article, "paragraphs", list, path, f"data[{a}].")):
-            title = str(article.get("title", ""))
-            paragraphs.append(_paragraph(paragraph, a, p, title, path, f"data[{a}].paragraphs[{p}]."))
-    if not any(paragraph.questions for paragraph in paragraphs):
+    file = _Json(path, "", read_json(path))
+    paragraphs = [
+        _paragraph(paragraph, a, p, str(article.value.get("title", "")))
+        for a, article in enumerate(file.items("data"))
+        for p, paragraph in enumerate(article.items("paragraphs"))
+    ]
+    counts = Counter(question.id for paragraph in paragraphs for question in paragraph.questions)
+    if not counts:
         raise InputError(f"{path}: no question in it; expected LAReQA's JSON (SQuAD's layout with sentences)")
-    seen: set[str] = set()
-    for question in (question for paragraph in paragraphs for question in paragraph.questions):
-        if question.id in seen:
-            raise InputError(f"{path}: question id '{question.id}' occurs twice; ids are unique within a language")
-        seen.add(question.id)
+    key, times = counts.most_common(1)[0]
+    if times > 1:
+        raise InputError(f"{path}: question id '{key}' occurs twice; ids are unique within a language")
     return paragraphs
 
 
@@ -109,14 +108,13 @@ def find_lareqa(name_or_dir: str, data_dir: str | Path | None = None) -> Path:
             problem = unknown("LAReQA benchmark", name_or_dir, LAREQA)
             raise InputError(f"{problem}; or a directory with <lang>.json files")
         return Path(name_or_dir)
-    if found := local_lareqa(name_or_dir, data_dir):
-        return found
-    if data_dir is not None:
+    folder = local_lareqa(name_or_dir, data_dir)
+    if not folder and data_dir is not None:
         raise InputError(
             f"{data_dir}: does not hold {name_or_dir}; expected {name_or_dir}/<lang>.json or the files "
             f"{', '.join(f'{lang}.json' for lang in LAREQA[name_or_dir].sha256)} and no other .json"
         )
-    return download_lareqa(name_or_dir)
+    return folder or download_lareqa(name_or_dir)
 
 
 def local_lareqa(name: str, data_dir: str | Path | None) -> Path | None:
@@ -144,17 +142,12 @@ def download_lareqa(name: str) -> Path:
     """
     import pooch
 
+    folder, downloader = lareqa_cache(name), pooch.HTTPDownloader(timeout=_TIMEOUT)
     pooch.get_logger().setLevel("WARNING")
     for lang, sha256 in LAREQA[name].sha256.items():
         url = f"{LAREQA[name].url}/{lang}.json"
         try:
-            pooch.retrieve(
-                url=url,
-                known_hash=f"sha256:{sha256}",
-                fname=f"{lang}.json",
-                path=lareqa_cache(name),
-                downloader=pooch.HTTPDownloader(timeout=_TIMEOUT),
-            )
+            pooch.retrieve(url, f"sha256:{sha256}", f"{lang}.json", folder, downloader=downloader)
         except ValueError as error:
             problem = str(error).partition("\n")[0] or "ValueError"
             raise InputError(f"{url} is not the file that isoglot knows: {problem}") from None
@@ -163,71 +156,72 @@ def download_lareqa(name: str) -> Path:
                 f"{name} could not be downloaded ({type(error).__name__} for {url}); without a network, set "
                 f"ISOGLOT_DATA to a folder that holds lareqa/{name}/<lang>.json, or name one by --data-dir"
             ) from None
-    return lareqa_cache(name)
+    return folder
 
 
-def _paragraph(value: Any, article: int, number: int, title: str, path: Path, where: str) -> LareqaParagraph:
-    sentences = _get(value, "sentences", list, path, where)
-    breaks = _get(value, "sentence_breaks", list, path, where)
+@dataclass(frozen=True)
+class _Json:
+    """A value of a JSON file, and its place there."""
+
+    path: Path
+    place: str
+    value: Any
+
+    def wrong(self, problem: str) -> InputError:
+        return InputError(f"{self.path}: {self.place}{problem}")
+
+    def get(self, key: str, kind: type) -> Any:
+        """A field, which must be of type `kind`."""
+        if not isinstance(self.value, dict):
+            raise InputError(f"{self.path}: {self.place.rstrip('.') or 'the file'} is not an object")
+        field = self.value.get(key)
+        if not isinstance(field, kind) or isinstance(field, bool):
+            problem = "is missing" if field is None else f"is a {type(field).__name__}"
+            wanted = {list: "a list", str: "a text", int: "a whole number"}[kind]
+            raise self.wrong(f"{key} {problem}; expected {wanted}")
+        return field
+
+    def items(self, key: str) -> list[_Json]:
+        """The objects of a field that is a list."""
+        return [_Json(self.path, f"{self.place}{key}[{i}].", value) for i, value in enumerate(self.get(key, list))]
+
+
+def _paragraph(json: _Json, article: int, number: int, title: str) -> LareqaParagraph:
+    sentences, breaks = json.get("sentences", list), json.get("sentence_breaks", list)
     if len(sentences) != len(breaks):
-        raise InputError(f"{path}: {where}sentence_breaks has {len(breaks)} entries for {len(sentences)} sentences")
-    for s, sentence in enumerate(sentences):
-        if not isinstance(sentence, str) or not sentence.strip():
-            raise InputError(f"{path}: {where}sentences[{s}] is not a text with at least one character")
-    for s, pair in enumerate(breaks):
-        if not (isinstance(pair, list) and len(pair) == 2 and all(isinstance(end, int) for end in pair)):
-            raise InputError(f"{path}: {where}sentence_breaks[{s}] is {pair!r}; expected [start, end]")
-    bounds = [(begin, end) for begin, end in breaks]
-    questions = tuple(
-        _question(question, sentences, bounds, path, f"{where}qas[{q}].")
-        for q, question in enumerate(_get(value, "qas", list, path, where))
-    )
-    context = _get(value, "context", str, path, where)
+        raise json.wrong(f"sentence_breaks has {len(breaks)} entries for {len(sentences)} sentences")
+    for i, (text, ends) in enumerate(zip(sentences, breaks)):
+        if not isinstance(text, str) or not text.strip():
+            raise json.wrong(f"sentences[{i}] is not a text with at least one character")
+        if not (isinstance(ends, list) and len(ends) == 2 and all(isinstance(end, int) for end in ends)):
+            raise json.wrong(f"sentence_breaks[{i}] is {ends!r}; expected [start, end]")
     return LareqaParagraph(
         article=article,
         paragraph=number,
         title=title,
-        context=context,
+        context=json.get("context", str),
         sentences=tuple(sentences),
-        questions=questions,
+        questions=tuple(_question(question, sentences, breaks) for question in json.items("qas")),
     )
 
 
-def _question(
-    value: Any, sentences: list[str], bounds: list[tuple[int, int]], path: Path, where: str
-) -> LareqaQuestion:
-    text = _get(value, "question", str, path, where)
-    key = _get(value, "id", str, path, where)
+def _question(json: _Json, sentences: list[str], breaks: list[list[int]]) -> LareqaQuestion:
+    text, key = json.get("question", str), json.get("id", str)
     if not text.strip():
-        raise InputError(f"{path}: {where}question is empty")
-    gold: set[int] = set()
-    for a, answer in enumerate(_get(value, "answers", list, path, where)):
-        start = _get(answer, "answer_start", int, path, f"{where}answers[{a}].")
-        gold.add(_sentence_at(start, bounds, path, f"{where}answers[{a}]."))
+        raise json.wrong("question is empty")
+    gold = {sentences[_sentence_at(answer, breaks)] for answer in json.items("answers")}
     if not gold:
-        raise InputError(f"{path}: {where}answers is empty; expected at least one {{text, answer_start}}")
-    same = {sentences[i] for i in gold}
-    return LareqaQuestion(key, text, tuple(i for i, sentence in enumerate(sentences) if sentence in same))
+        raise json.wrong("answers is empty; expected at least one {text, answer_start}")
+    return LareqaQuestion(key, text, tuple(i for i, sentence in enumerate(sentences) if sentence in gold))
 
 
-def _sentence_at(start: int, bounds: list[tuple[int, int]], path: Path, where: str) -> int:
-    """The first sentence with begin <= start < end, else the nearest one that begins before `start`."""
-    for i, (begin, end) in enumerate(bounds):
+def _sentence_at(answer: _Json, breaks: list[list[int]]) -> int:
+    """The first sentence with begin <= start < end, else the nearest one that begins before the answer's start."""
+    start = answer.get("answer_start", int)
+    for i, (begin, end) in enumerate(breaks):
         if begin <= start < end:
             return i
-    before = [(begin, i) for i, (begin, _) in enumerate(bounds) if begin <= start]
+    before = [(begin, i) for i, (begin, _) in enumerate(breaks) if begin <= start]
     if not before:
-        raise InputError(f"{path}: {where}answer_start {start} lies before the first sentence")
+        raise answer.wrong(f"answer_start {start} lies before the first sentence")
     return max(before)[1]
-
-
-def _get(value: Any, key: str, kind: type, path: Path, where: str) -> Any:
-    """`value[key]`, which must be of type `kind`."""
-    if not isinstance(value, dict):
-        raise InputError(f"{path}: {where.rstrip('.') or 'the file'} is not an object")
-    field = value.get(key)
-    if not isinstance(field, kind) or isinstance(field, bool):
-        what = "is missing" if field is None else f"is a {type(field).__name__}"
-        wanted = {list: "a list", str: "a text", int: "a whole number"}[kind]
-        raise InputError(f"{path}: {where}{key} {what}; expected {wanted}")
-    return field

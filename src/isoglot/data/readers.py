@@ -11,14 +11,15 @@ import gzip
 import io
 import json
 import zlib
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, TypeVar, cast
 
 from isoglot.errors import InputError, LineError
 
+T = TypeVar("T")
 Row = tuple[int, dict[str, Any] | LineError]
 """1-based line (Parquet: row) and its fields, or what is wrong with it."""
 
@@ -30,35 +31,49 @@ def lines(path: Path) -> Iterator[tuple[int, str]]:
         LineError: a line that is not UTF-8.
         InputError: an incomplete gzip file, or no such file.
     """
-    for number, line in _decoded(path):
-        if isinstance(line, LineError):
-            raise line
-        yield number, line
+    return valid(_decoded(path))
 
 
-def valid(rows: Iterator[Row]) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The rows of a reader below, up to the first that is wrong, which is raised."""
-    for number, fields in rows:
-        if isinstance(fields, LineError):
-            raise fields
-        yield number, fields
+def valid(rows: Iterator[tuple[int, T | LineError]]) -> Iterator[tuple[int, T]]:
+    """The rows of a reader, up to the first that is wrong, which is raised."""
+    for number, row in rows:
+        if isinstance(row, LineError):
+            raise row
+        yield number, row
+
+
+def text_field(fields: Mapping[str, Any], key: str, path: str | Path, line: int, hint: str, empty: bool = False) -> str:
+    """The text of a field, or an id that is a whole number; LineError says what is wrong with it.
+
+    Args:
+        hint: what would be right, said of a field that is missing.
+        empty: it may be without a letter.
+    """
+    value = fields.get(key)
+    if value is None:
+        raise LineError(path, line, f"field '{key}' is missing; {hint}")
+    if key in ("id", "_id") and isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    if not isinstance(value, str):
+        raise LineError(path, line, f"field '{key}' must be text, found {type(value).__name__}")
+    if not (empty or value.strip()):
+        raise LineError(path, line, f"field '{key}' is empty")
+    return value
 
 
 def json_rows(path: Path, example: str = "") -> Iterator[Row]:
     """The JSON object on every line that is not blank; `example` says what would be right."""
-    for number, line in _decoded(path):
-        yield number, line if isinstance(line, LineError) else _json_object(path, number, line, example)
-
-
-def _json_object(path: Path, number: int, line: str, example: str) -> dict[str, Any] | LineError:
-    try:
-        value = json.loads(line)
-    except json.JSONDecodeError as error:
-        return LineError(path, number, f"not valid JSON ({error.msg} at column {error.colno})")
-    if isinstance(value, dict):
-        return value
     wanted = f"an object such as {example}" if example else "a JSON object"
-    return LineError(path, number, f"expected {wanted}, found {type(value).__name__}")
+    for number, line in _decoded(path):
+        row: Any = line
+        if isinstance(line, str):
+            try:
+                row = json.loads(line)
+                if not isinstance(row, dict):
+                    row = LineError(path, number, f"expected {wanted}, found {type(row).__name__}")
+            except json.JSONDecodeError as error:
+                row = LineError(path, number, f"not valid JSON ({error.msg} at column {error.colno})")
+        yield number, row
 
 
 def csv_rows(path: Path, required: Collection[str] = (), delimiter: str = ",") -> Iterator[Row]:

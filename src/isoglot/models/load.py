@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from isoglot.data.hub import hub_reachable
 from isoglot.errors import InputError
+from isoglot.hub import hub_reachable
 from isoglot.models.offline import OFFLINE_NAME, offline_base
 
 if TYPE_CHECKING:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 
 from isoglot.data.audit.near import NearIndex, sketch
-from isoglot.data.audit.texts import ENOUGH, UIntArray, chunks, normalise, rolling, size
-from isoglot.records import IntArray
+from isoglot.data.audit.texts import ENOUGH, UIntArray, chunks, code_points, normalise, rolling, size
 
 Kind = Literal["exact", "near", "contained"]
 KINDS: tuple[Kind, ...] = ("exact", "near", "contained")
@@ -44,28 +43,19 @@ class Distinct:
         members: per distinct text, where it stands, as numbered by whoever made this, ascending.
     """
 
-    number: dict[str, int] = field(default_factory=dict)
-    texts: list[str] = field(default_factory=list)
-    members: list[list[int]] = field(default_factory=list)
-
-    def add(self, origin: int, text: str) -> None:
-        """Add a text as it is written; texts without a letter or digit are left out."""
-        normalised = normalise(text)
-        if not normalised:
-            return
-        number = self.number.setdefault(normalised, len(self.texts))
-        if number == len(self.texts):
-            self.texts.append(normalised)
-            self.members.append([])
-        self.members[number].append(origin)
+    number: dict[str, int]
+    texts: list[str]
+    members: list[list[int]]
 
     @classmethod
     def of(cls, texts: Iterable[tuple[int, str]]) -> Distinct:
-        """The distinct ones of (origin, text)."""
-        made = cls()
+        """The distinct ones of (origin, text as it is written); texts without a letter or digit are left out."""
+        members: dict[str, list[int]] = {}
         for origin, text in texts:
-            made.add(origin, text)
-        return made
+            if normalised := normalise(text):
+                members.setdefault(normalised, []).append(origin)
+        number = {text: n for n, text in enumerate(members)}
+        return cls(number=number, texts=list(members), members=list(members.values()))
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -79,23 +69,47 @@ class Target:
         parts_of: numbers of the distinct texts that are also looked for inside longer training texts.
     """
 
-    def __init__(self, distinct: Distinct, parts_of: Sequence[int] = ()) -> None:
+    def __init__(self, distinct: Distinct, parts_of: Iterable[int] = ()) -> None:
         self.distinct = distinct
         self.long = [number for number, text in enumerate(distinct.texts) if size(text) >= ENOUGH]
         self.near = NearIndex([distinct.texts[number] for number in self.long])
-        self.parts_of = [number for number in parts_of if size(distinct.texts[number]) >= ENOUGH]
-        self._anchors = _Anchors.of([distinct.texts[number] for number in self.parts_of])
+        # per width of an anchor: hash of the first characters -> the texts that begin so
+        self.anchors: dict[int, dict[int, list[int]]] = {_WIDE_ANCHOR: {}, _NARROW_ANCHOR: {}}
+        for number in parts_of:
+            text = distinct.texts[number]
+            if size(text) >= ENOUGH:
+                width = _WIDE_ANCHOR if len(text) < ENOUGH else _NARROW_ANCHOR
+                anchor = int(rolling(code_points([text[:width]])[0], width)[0])
+                self.anchors[width].setdefault(anchor, []).append(number)
 
     def compare(self, chunk: Chunk, matches: dict[int, Match]) -> None:
         """Add those of a chunk of training texts to `matches`: evaluation text number -> its best match."""
-        for number, text in zip(chunk.numbers, chunk.texts):
+        for number, text in enumerate(chunk.texts, start=chunk.first):
             same = self.distinct.number.get(text)
             if same is not None:
                 matches[same] = Match("exact", number)
         for asked, indexed, similarity in self.near.look_up(chunk.shingles, chunk.minhashes):
             _keep(matches, self.long[indexed], Match("near", chunk.long[asked], similarity))
-        for indexed, asked in self._anchors.look_up(chunk.texts):
-            _keep(matches, self.parts_of[indexed], Match("contained", chunk.numbers[asked]))
+        for number, holder in self._contained(chunk.texts):
+            _keep(matches, number, Match("contained", chunk.first + holder))
+
+    def _contained(self, longer: Sequence[str]) -> Iterator[tuple[int, int]]:
+        """(number of the text, number of a longer one that contains it), ascending by the latter."""
+        codes, ends = code_points(longer)
+        for width, texts_of in self.anchors.items():
+            hashes = rolling(codes, width)
+            anchors = np.array(sorted(texts_of), dtype=np.uint64)
+            if not len(anchors) or not len(hashes):
+                continue
+            # the few positions whose hash is that of an anchor, then all texts that begin with it
+            nearest = anchors[np.minimum(np.searchsorted(anchors, hashes), len(anchors) - 1)]
+            positions = np.flatnonzero(nearest == hashes)
+            holders = np.searchsorted(ends, positions, side="right")
+            for holder, anchor in zip(holders.tolist(), hashes[positions].tolist()):
+                for number in texts_of[anchor]:
+                    text = self.distinct.texts[number]
+                    if len(text) < len(longer[holder]) and text in longer[holder]:
+                        yield number, holder
 
 
 def _keep(matches: dict[int, Match], number: int, match: Match) -> None:
@@ -110,12 +124,13 @@ class Chunk:
     """Some distinct training texts with sketches of those that are long enough to be near duplicates of anything.
 
     Attributes:
-        numbers, texts: of the distinct training texts.
+        first: number of the first of the texts among the distinct training texts.
+        texts: themselves.
         long: numbers of those that were sketched.
         shingles, minhashes: their sketches.
     """
 
-    numbers: list[int]
+    first: int
     texts: list[str]
     long: list[int]
     shingles: list[UIntArray]
@@ -126,54 +141,7 @@ def training_chunks(training: Distinct) -> Iterator[Chunk]:
     """All distinct training texts, sketched once, a few million characters at a time."""
     first = 0
     for texts in chunks(training.texts):
-        numbers = list(range(first, first + len(texts)))
-        long = [number for number, text in zip(numbers, texts) if size(text) >= ENOUGH]
+        long = [number for number, text in enumerate(texts, start=first) if size(text) >= ENOUGH]
         shingles, minhashes = sketch([texts[number - first] for number in long])
-        yield Chunk(numbers=numbers, texts=texts, long=long, shingles=shingles, minhashes=minhashes)
+        yield Chunk(first=first, texts=texts, long=long, shingles=shingles, minhashes=minhashes)
         first += len(texts)
-
-
-@dataclass(frozen=True)
-class _Anchors:
-    """Texts that are looked for inside longer ones: by the hash of their first characters, then by the characters."""
-
-    texts: list[str]
-    by_width: dict[int, tuple[UIntArray, IntArray]]
-
-    @classmethod
-    def of(cls, texts: list[str]) -> _Anchors:
-        numbers: dict[int, list[int]] = {_WIDE_ANCHOR: [], _NARROW_ANCHOR: []}
-        for number, text in enumerate(texts):
-            numbers[_WIDE_ANCHOR if len(text) < ENOUGH else _NARROW_ANCHOR].append(number)
-        by_width = {}
-        for width, own in numbers.items():
-            hashes = np.array([rolling(_codes(texts[number][:width]), width)[0] for number in own], dtype=np.uint64)
-            order = np.argsort(hashes, kind="stable")
-            by_width[width] = hashes[order], np.array(own, dtype=np.int64)[order]
-        return cls(texts, by_width)
-
-    def look_up(self, longer: Sequence[str]) -> list[tuple[int, int]]:
-        """(number of the text, number of the longer one that contains it), each text with the first that does, sorted."""
-        first: dict[int, int] = {}
-        ends = np.cumsum([len(text) for text in longer])
-        codes = _codes("".join(longer))
-        for width, (hashes, numbers) in self.by_width.items():
-            positions = rolling(codes, width)
-            if not len(hashes) or not len(positions):
-                continue
-            # the few positions whose hash is that of an anchor, then all anchors of that hash
-            left = np.searchsorted(hashes, positions, side="left")
-            hits = np.flatnonzero(hashes[np.minimum(left, len(hashes) - 1)] == positions)
-            left = left[hits]
-            right = np.searchsorted(hashes, positions[hits], side="right")
-            holders = np.searchsorted(ends, hits, side="right")
-            for holder, low, high in zip(holders.tolist(), left.tolist(), right.tolist()):
-                for number in numbers[low:high].tolist():
-                    text = self.texts[number]
-                    if number not in first and len(text) < len(longer[holder]) and text in longer[holder]:
-                        first[number] = holder
-        return sorted(first.items())
-
-
-def _codes(text: str) -> UIntArray:
-    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4").astype(np.uint64)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 from isoglot.data.audit.texts import UIntArray, chunks, jaccard, shingles
@@ -36,13 +37,11 @@ class NearIndex:
     """
 
     def __init__(self, texts: Sequence[str]) -> None:
-        self._shingles: list[UIntArray] = []
+        self._texts = texts
         self._lsh = _datasketch().MinHashLSH(num_perm=PERMUTATIONS, params=(BANDS, ROWS))
-        for chunk in chunks(texts):
-            of_text, minhashes = sketch(chunk)
-            for number, minhash in enumerate(minhashes, start=len(self._shingles)):
-                self._lsh.insert(number, minhash, check_duplication=False)
-            self._shingles += of_text
+        minhashes = chain.from_iterable(sketch(chunk)[1] for chunk in chunks(texts))
+        for number, minhash in enumerate(minhashes):
+            self._lsh.insert(number, minhash, check_duplication=False)
 
     def look_up(self, of_text: Sequence[UIntArray], minhashes: Sequence[Any]) -> list[tuple[int, int, float]]:
         """(number of the asked text, number of the indexed one, Jaccard) of all pairs from `THRESHOLD` on, sorted.
@@ -52,8 +51,9 @@ class NearIndex:
         """
         pairs = []
         for asked, (own, minhash) in enumerate(zip(of_text, minhashes)):
-            for indexed in sorted(self._lsh.query(minhash)):
-                similarity = jaccard(own, self._shingles[indexed])
+            candidates = sorted(self._lsh.query(minhash))
+            for indexed, other in zip(candidates, shingles([self._texts[number] for number in candidates])):
+                similarity = jaccard(own, other)
                 if similarity >= THRESHOLD:
                     pairs.append((asked, indexed, similarity))
         return pairs

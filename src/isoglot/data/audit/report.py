@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -14,51 +15,43 @@ from isoglot.records import Benchmark
 
 EXAMPLES = 10
 EXAMPLE_LENGTH = 120
-MOST_DOCUMENTS = 1_000_000
-"""A larger corpus is compared by its relevant documents alone."""
+MOST_DOCUMENTS = 500_000
+"""A larger corpus is compared by its relevant documents alone: at about 12 kB a document, most of it datasketch's index, these
+fit into 8 GB of memory."""
 
-TrainingSide = Literal["query", "passage"]
-EvaluationSide = Literal["queries", "documents"]
-TRAINING_SIDES: tuple[TrainingSide, ...] = ("query", "passage")
 _COLUMNS = ("texts", *KINDS, "short", "leaks")
-_PLURAL = {"query": "queries", "passage": "passages"}
-
-
-@dataclass(frozen=True)
-class EvaluationTexts:
-    """The queries or the documents of a benchmark: by pooled number (language, id, text), and prepared for comparison."""
-
-    rows: dict[int, tuple[str, str, str]]
-    target: Target
-
-    @classmethod
-    def of(cls, rows: dict[int, tuple[str, str, str]], answers: frozenset[int] = frozenset()) -> EvaluationTexts:
-        """`answers`: numbers of the texts that are also looked for inside longer training texts."""
-        distinct = Distinct.of((number, text) for number, (_, _, text) in rows.items())
-        asked = [n for n, members in enumerate(distinct.members) if not answers.isdisjoint(members)]
-        return cls(rows, Target(distinct, asked))
+PLURAL = {"query": "queries", "passage": "passages"}
+"""The columns of pairs that are compared, and what they are called."""
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A benchmark prepared for comparison; `relevant`: pooled numbers of its relevant documents."""
+    """A benchmark prepared for comparison.
+
+    Attributes:
+        rows: per side, the compared texts: pooled number -> (language, id, text).
+        targets: the same, prepared.
+        relevant: pooled numbers of the relevant documents.
+    """
 
     benchmark: Benchmark
-    texts: dict[EvaluationSide, EvaluationTexts]
+    rows: dict[str, dict[int, tuple[str, str, str]]]
+    targets: dict[str, Target]
     relevant: frozenset[int]
-    left_out: int
 
     @classmethod
     def of(cls, benchmark: Benchmark) -> Evaluation:
         relevant = frozenset(np.unique(benchmark.relevant).tolist())
         whole = benchmark.n_documents <= MOST_DOCUMENTS
-        documents = {n: row for n, row in enumerate(benchmark.pooled_documents()) if whole or n in relevant}
-        texts: dict[EvaluationSide, EvaluationTexts] = {
-            "queries": EvaluationTexts.of(dict(enumerate(benchmark.pooled_queries()))),
-            "documents": EvaluationTexts.of(documents, relevant),
+        rows = {
+            "queries": dict(enumerate(benchmark.pooled_queries())),
+            "documents": {n: row for n, row in enumerate(benchmark.pooled_documents()) if whole or n in relevant},
         }
-        left_out = benchmark.n_documents - len(documents)
-        return cls(benchmark=benchmark, texts=texts, relevant=relevant, left_out=left_out)
+        texts = {side: Distinct.of((n, text) for n, (_, _, text) in rows[side].items()) for side in rows}
+        # answers are also looked for inside longer training texts
+        answers = (n for n, members in enumerate(texts["documents"].members) if not relevant.isdisjoint(members))
+        targets = {"queries": Target(texts["queries"]), "documents": Target(texts["documents"], answers)}
+        return cls(benchmark=benchmark, rows=rows, targets=targets, relevant=relevant)
 
 
 @dataclass(frozen=True)
@@ -67,32 +60,43 @@ class SideReport:
 
     Attributes:
         matches: number of a distinct evaluation text -> its best match.
-        leaks: pooled numbers of the evaluation texts whose match stops a study.
     """
 
-    side: TrainingSide
-    other: EvaluationSide
+    side: str
+    other: str
     training: Distinct
-    evaluation: EvaluationTexts
+    evaluation: Evaluation
     matches: dict[int, Match] = field(default_factory=dict)
-    leaks: set[int] = field(default_factory=set)
+
+    @property
+    def target(self) -> Target:
+        return self.evaluation.targets[self.other]
+
+    @cached_property
+    def leaks(self) -> set[int]:
+        """Pooled numbers of the evaluation texts whose match stops a study; to be asked for when all matches are there."""
+        if (self.side == "query") != (self.other == "queries"):
+            return set()
+        distinct = self.target.distinct
+        long = [number for number in self.matches if size(distinct.texts[number]) >= ENOUGH]
+        members = {member for number in long for member in distinct.members[number]}
+        return members if self.other == "queries" else members & self.evaluation.relevant
 
     def to_dict(self, pairs: PairTable) -> dict[str, Any]:
         """JSON values: counts per language and in total, and examples."""
-        distinct = self.evaluation.target.distinct
+        distinct, rows = self.target.distinct, self.evaluation.rows[self.other]
         by_language: dict[str, dict[str, Any]] = {}
-        for lang, _, _ in self.evaluation.rows.values():
-            entry = by_language.setdefault(lang, dict.fromkeys(_COLUMNS, 0))
-            entry["texts"] += 1
+        for lang, _, _ in rows.values():
+            by_language.setdefault(lang, dict.fromkeys(_COLUMNS, 0))["texts"] += 1
         for number, match in self.matches.items():
             for member in distinct.members[number]:
-                entry = by_language[self.evaluation.rows[member][0]]
+                entry = by_language[rows[member][0]]
                 entry[match.kind] += 1
                 entry["short"] += size(distinct.texts[number]) < ENOUGH
                 entry["leaks"] += member in self.leaks
         total = {name: sum(entry[name] for entry in by_language.values()) for name in _COLUMNS}
         for entry in (*by_language.values(), total):
-            entry["share"] = sum(entry[kind] for kind in KINDS) / entry["texts"] if entry["texts"] else 0.0
+            entry["share"] = sum(entry[kind] for kind in KINDS) / max(1, entry["texts"])
         # the leaks first, then the longest texts
         numbers = sorted(
             self.matches, key=lambda n: (self.leaks.isdisjoint(distinct.members[n]), -size(distinct.texts[n]), n)
@@ -106,19 +110,17 @@ class SideReport:
         }
 
     def _example(self, number: int, pairs: PairTable) -> dict[str, Any]:
-        match, members = self.matches[number], self.evaluation.target.distinct.members[number]
+        match, members = self.matches[number], self.target.distinct.members[number]
         shown = next((member for member in members if member in self.leaks), members[0])
-        lang, key, text = self.evaluation.rows[shown]
+        lang, key, text = self.evaluation.rows[self.other][shown]
         trained = pairs.table.slice(self.training.members[match.training][0], 1).to_pylist()[0]
         return {
             "kind": match.kind,
             "similarity": round(match.similarity, 3),
             "leak": shown in self.leaks,
             "evaluation": {"id": key, "lang": lang, "text": _brief(text)},
-            "training": {
-                **{name: trained[name] for name in ("source", "id", "lang")},
-                "text": _brief(trained[self.side]),
-            },
+            "training": {name: trained[name] for name in ("source", "id", "lang")}
+            | {"text": _brief(trained[self.side])},
         }
 
 
@@ -147,24 +149,22 @@ def sentence(values: dict[str, Any]) -> str:
 
 def format_audit(audit: dict[str, Any]) -> str:
     """The audit for the screen: a sentence per benchmark, the counts where anything was found, some examples."""
-    lines: list[str] = []
+    from tabulate import tabulate
+
+    blocks = []
     for comparison in audit["comparisons"]:
-        lines += [comparison["summary"], *(f"  note: {note}" for note in comparison["notes"])]
+        blocks.append("\n".join([comparison["summary"], *(f"  note: {note}" for note in comparison["notes"])]))
         for side in comparison["sides"]:
             if not any(side["total"][kind] for kind in KINDS):
                 continue
-            lines += [
-                "",
-                f"  {side['evaluation']} of {comparison['benchmark']} among training {_PLURAL[side['training']]}",
-            ]
-            lines.append("  " + f"{'':<6}" + "".join(f"{name:>11}" for name in _COLUMNS))
-            for lang, entry in [*side["by_language"].items(), ("all", side["total"])]:
-                lines.append("  " + f"{lang:<6}" + "".join(f"{entry[name]:>11,}" for name in _COLUMNS))
+            counts = [*side["by_language"].items(), ("all", side["total"])]
+            rows = [[lang, *(f"{entry[name]:,}" for name in _COLUMNS)] for lang, entry in counts]
+            align = ("left", *("right" for _ in _COLUMNS))
+            lines = [f"{side['evaluation']} of {comparison['benchmark']} among training {PLURAL[side['training']]}"]
+            lines += tabulate(rows, ("", *_COLUMNS), "plain", colalign=align, disable_numparse=True).splitlines()
             for example in side["examples"][:3]:
-                asked, trained = example["evaluation"], example["training"]
-                lines.append(
-                    f"  {'leak' if example['leak'] else 'seen'}, {example['kind']} {example['similarity']:.2f}:"
-                )
-                lines += [f"    {text['lang']} {text['id']}: {text['text']}" for text in (asked, trained)]
-        lines.append("")
-    return "\n".join(lines).rstrip()
+                lines.append(f"{'leak' if example['leak'] else 'seen'}, {example['kind']} {example['similarity']:.2f}:")
+                texts = (example["evaluation"], example["training"])
+                lines += [f"  {text['lang']} {text['id']}: {text['text']}" for text in texts]
+            blocks.append("\n".join(f"  {line}" for line in lines))
+    return "\n\n".join(blocks)

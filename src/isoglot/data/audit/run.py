@@ -17,16 +17,8 @@ import numpy as np
 
 from isoglot.data.audit.match import Distinct, training_chunks
 from isoglot.data.audit.near import THRESHOLD
-from isoglot.data.audit.report import (
-    MOST_DOCUMENTS,
-    TRAINING_SIDES,
-    Evaluation,
-    EvaluationSide,
-    SideReport,
-    TrainingSide,
-    sentence,
-)
-from isoglot.data.audit.texts import ENOUGH, size
+from isoglot.data.audit.report import MOST_DOCUMENTS, PLURAL, Evaluation, SideReport, sentence
+from isoglot.data.audit.texts import ENOUGH
 from isoglot.data.benchmarks.digest import benchmark_digest
 from isoglot.data.pairs.table import PairTable
 from isoglot.files import package_versions
@@ -77,13 +69,11 @@ def run_audit(
     prepared: list[Evaluation] = []
     comparisons = []
     for name, pairs, benchmarks in datasets:
-        evaluations = []
         for benchmark in benchmarks:
-            known = next((evaluation for evaluation in prepared if evaluation.benchmark is benchmark), None)
-            evaluations.append(known or Evaluation.of(benchmark))
-            if known is None:
-                prepared.append(evaluations[-1])
-        comparisons += _audit_data(name, pairs, evaluations, progress)
+            if not any(evaluation.benchmark is benchmark for evaluation in prepared):
+                prepared.append(Evaluation.of(benchmark))
+        chosen = [next(ready for ready in prepared if ready.benchmark is benchmark) for benchmark in benchmarks]
+        comparisons += _audit_data(name, pairs, chosen, progress)
     return {
         "schema": 1,
         "leaks": any(comparison["leak"] for comparison in comparisons),
@@ -97,29 +87,22 @@ def run_audit(
 def _audit_data(name: str, pairs: PairTable, evaluations: Sequence[Evaluation], progress: bool) -> list[dict[str, Any]]:
     from tqdm import tqdm
 
-    training = {side: Distinct.of(_training_texts(pairs, side)) for side in TRAINING_SIDES}
-    reports: list[list[SideReport]] = [[] for _ in evaluations]
+    training = {side: Distinct.of(_training_texts(pairs, side)) for side in PLURAL}
+    reports = [
+        [SideReport(side, other, training[side], evaluation) for side in training for other in evaluation.targets]
+        for evaluation in evaluations
+    ]
     with tqdm(total=sum(map(len, training.values())), desc=f"audit {name}", unit="text", disable=not progress) as bar:
         for side, distinct in training.items():
-            of_side = [
-                [
-                    SideReport(side=side, other=other, training=distinct, evaluation=texts)
-                    for other, texts in evaluation.texts.items()
-                ]
-                for evaluation in evaluations
-            ]
+            of_side = [report for report in chain.from_iterable(reports) if report.side == side]
             for chunk in training_chunks(distinct):
-                for report in chain.from_iterable(of_side):
-                    report.evaluation.target.compare(chunk, report.matches)
+                for report in of_side:
+                    report.target.compare(chunk, report.matches)
                 bar.update(len(chunk.texts))
-            for evaluation, own, together in zip(evaluations, of_side, reports):
-                for report in own:
-                    report.leaks.update(_leaks(report, evaluation.relevant))
-                together += own
-    return [_comparison(name, pairs, training, *compared) for compared in zip(evaluations, reports)]
+    return [_comparison(name, pairs, *compared) for compared in zip(evaluations, reports)]
 
 
-def _training_texts(pairs: PairTable, side: TrainingSide) -> Iterator[tuple[int, str]]:
+def _training_texts(pairs: PairTable, side: str) -> Iterator[tuple[int, str]]:
     """(row, text) of one column; negatives are passages that are trained on as well."""
     columns = ("query",) if side == "query" else ("passage", "negatives")
     batches = pairs.table.select(columns).to_batches(max_chunksize=_BATCH)
@@ -130,21 +113,22 @@ def _training_texts(pairs: PairTable, side: TrainingSide) -> Iterator[tuple[int,
             yield row, negative
 
 
-def _comparison(
-    name: str,
-    pairs: PairTable,
-    training: dict[TrainingSide, Distinct],
-    evaluation: Evaluation,
-    reports: Sequence[SideReport],
-) -> dict[str, Any]:
+def _comparison(name: str, pairs: PairTable, evaluation: Evaluation, reports: Sequence[SideReport]) -> dict[str, Any]:
     benchmark = evaluation.benchmark
-    leaked: dict[EvaluationSide, set[int]] = {"queries": set(), "documents": set()}
+    leaked: dict[str, set[int]] = {"queries": set(), "documents": set()}
     for report in reports:
         leaked[report.other] |= report.leaks
-    ids = _shared_ids(pairs, benchmark)
-    affected = _affected(benchmark, leaked, ids)
-    of = len({key for _, key, _ in benchmark.pooled_queries()})
+    trained = {str(key) for key in pairs.table.column("id").unique().to_pylist()}
+    asked = {key for _, key, _ in benchmark.pooled_queries()}
+    ids = {key for key in asked & trained if len(key) >= LONG_ID}
+    affected = _affected(benchmark, leaked) | ids
     n_leaks = {"queries": len(leaked["queries"]), "documents": len(leaked["documents"]), "ids": len(ids)}
+    left_out = benchmark.n_documents - len(evaluation.rows["documents"])
+    note = (
+        f"the corpus has more than {MOST_DOCUMENTS:,} documents, which is what fits into 8 GB of memory: {left_out:,} that no "
+        "question asks for were not compared"
+    )
+    n_trained = {report.side: len(report.training) for report in reports}
     values = {
         "data": name,
         "benchmark": benchmark.name,
@@ -152,8 +136,8 @@ def _comparison(
         "training": {
             "rows": len(pairs),
             "languages": list(pairs.languages),
-            "queries": len(training["query"]),
-            "passages": len(training["passage"]),
+            "queries": n_trained["query"],
+            "passages": n_trained["passage"],
         },
         "evaluation": {
             "queries": benchmark.n_queries,
@@ -163,40 +147,16 @@ def _comparison(
         },
         "leak": any(n_leaks.values()),
         "leaks": n_leaks,
-        "affected": {"ids": len(affected), "of": of, "share": len(affected) / of if of else 0.0},
+        "affected": {"ids": len(affected), "of": len(asked), "share": len(affected) / len(asked) if asked else 0.0},
         "sides": [report.to_dict(pairs) for report in reports],
-        "notes": [
-            f"the corpus has more than {MOST_DOCUMENTS:,} documents: {evaluation.left_out:,} that no question asks for "
-            "were not compared"
-        ]
-        if evaluation.left_out
-        else [],
+        "notes": [note] if left_out else [],
     }
     return {**values, "summary": sentence(values)}
 
 
-def _leaks(report: SideReport, relevant: frozenset[int]) -> set[int]:
-    """Pooled numbers of the evaluation texts whose match stops a study."""
-    if (report.side == "query") != (report.other == "queries"):
-        return set()
-    distinct = report.evaluation.target.distinct
-    members = (
-        m for number in report.matches if size(distinct.texts[number]) >= ENOUGH for m in distinct.members[number]
-    )
-    return {member for member in members if report.other == "queries" or member in relevant}
-
-
-def _shared_ids(pairs: PairTable, benchmark: Benchmark) -> list[str]:
-    trained = {str(key) for key in pairs.table.column("id").unique().to_pylist()}
-    return sorted(key for key in {key for _, key, _ in benchmark.pooled_queries()} & trained if len(key) >= LONG_ID)
-
-
-def _affected(benchmark: Benchmark, leaked: dict[EvaluationSide, set[int]], ids: Sequence[str]) -> set[str]:
-    """Question ids whose question, relevant passage or translation was trained on."""
+def _affected(benchmark: Benchmark, leaked: dict[str, set[int]]) -> set[str]:
+    """Ids of the questions that leaked, or of which a relevant passage did."""
     keys = [key for _, key, _ in benchmark.pooled_queries()]
-    affected = {keys[number] for number in leaked["queries"]} | set(ids)
-    if leaked["documents"]:
-        hit = np.isin(benchmark.relevant, np.fromiter(leaked["documents"], dtype=np.int64))
-        queries = np.searchsorted(benchmark.indptr, np.flatnonzero(hit), side="right") - 1
-        affected |= {keys[number] for number in np.unique(queries).tolist()}
-    return affected
+    hit = np.isin(benchmark.relevant, np.array(sorted(leaked["documents"]), dtype=np.int64))
+    queries = np.searchsorted(benchmark.indptr, np.flatnonzero(hit), side="right") - 1
+    return {keys[number] for number in leaked["queries"].union(queries.tolist())}

@@ -61,11 +61,8 @@ def size(normalised: str) -> int:
     """
     if normalised.isascii():
         return len(normalised)
-    return len(normalised) + 2 * _count(_CHINESE, normalised) + _count(_SYLLABLES, normalised)
-
-
-def _count(runs: re.Pattern[str], text: str) -> int:
-    return sum(map(len, runs.findall(text)))
+    chinese, syllables = (sum(map(len, runs.findall(normalised))) for runs in (_CHINESE, _SYLLABLES))
+    return len(normalised) + 2 * chinese + syllables
 
 
 def shingles(texts: Sequence[str]) -> list[UIntArray]:
@@ -76,23 +73,21 @@ def shingles(texts: Sequence[str]) -> list[UIntArray]:
     Returns:
         Per text, uint64, shape (n_shingles,); empty for an empty text.
     """
-    codes, ends = _codes(texts)
-    starts = np.append(0, ends[:-1])
-    worth = np.array([size(text) for text in texts])
-    wide = worth > 1.5 * (ends - starts)
+    codes, ends = code_points(texts)
     hashed = {width: rolling(codes, width) for width in (NARROW, WIDE)}
     of_text = []
-    for start, end, is_wide in zip(starts.tolist(), ends.tolist(), wide.tolist()):
-        width = WIDE if is_wide else NARROW
-        if end - start >= width:
+    for text, end in zip(texts, ends.tolist()):
+        start = end - len(text)
+        width = WIDE if size(text) > 1.5 * len(text) else NARROW
+        if len(text) >= width:
             of_text.append(hashed[width][start : end - width + 1])
         else:
-            of_text.append(rolling(codes[start:end], end - start) if end > start else codes[:0])
+            of_text.append(rolling(codes[start:end], len(text)) if text else codes[:0])
     return of_text
 
 
-def _codes(texts: Sequence[str]) -> tuple[UIntArray, IntArray]:
-    """All characters one after the other, and where every text ends."""
+def code_points(texts: Sequence[str]) -> tuple[UIntArray, IntArray]:
+    """All characters one after the other, shape (n_characters,), and where every text ends, shape (n_texts,)."""
     joined = "".join(texts).encode("utf-32-le", "surrogatepass")
     ends = np.cumsum([len(text) for text in texts], dtype=np.int64)
     return np.frombuffer(joined, dtype="<u4").astype(np.uint64), ends
@@ -110,22 +105,22 @@ def rolling(codes: UIntArray, width: int) -> UIntArray:
     return value
 
 
-def jaccard(one: UIntArray, two: UIntArray) -> float:
+def jaccard(left: UIntArray, right: UIntArray) -> float:
     """|A and B| / |A or B| of two sets of shingles, given with repetitions."""
-    first, second = np.unique(one), np.unique(two)
+    first, second = np.unique(left), np.unique(right)
     common = len(np.intersect1d(first, second, assume_unique=True))
     union = len(first) + len(second) - common
     return common / union if union else 0.0
 
 
-def chunks(texts: Iterable[str], characters: int = _CHUNK) -> Iterator[list[str]]:
-    """Texts in lists of about so many characters."""
+def chunks(texts: Iterable[str]) -> Iterator[list[str]]:
+    """Texts in lists of a few million characters."""
     chunk: list[str] = []
     length = 0
     for text in texts:
         chunk.append(text)
         length += len(text)
-        if length >= characters:
+        if length >= _CHUNK:
             yield chunk
             chunk, length = [], 0
     if chunk:

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from isoglot.data.hub import data_roots
 from isoglot.data.lareqa import Context
+from isoglot.files import data_roots
 from isoglot.records import SETTINGS, Benchmark, Setting
 from isoglot.registry import Registry
 
+_MOST = 20  # languages that are shown of a benchmark
 Passage = Literal["title+text", "text"]
 """What of a passage is encoded: its title, a space and its text, or the text alone."""
 
@@ -36,7 +37,7 @@ class NamedBenchmark:
         queries, passages: numbers over all languages.
         source: where it comes from.
         help: one line on what is a query and what a passage.
-        load: reads it.
+        load: reads it; it may leave it to the caller to restrict it to the languages asked for.
         available: says where it would come from, given `data_dir`: `built in`, `here: ...`, `download` (pinned files) or `hub`.
         settings: which of mono, cross and multi mean something on it.
         has_paragraphs: there are paragraphs around its passages, so that it has a context.
@@ -68,24 +69,17 @@ def catalog() -> list[NamedBenchmark]:
 def own_folders(data_dir: str | Path | None = None) -> list[Path]:
     """Folders in isoglot's layout directly in `data_dir` and `$ISOGLOT_DATA`: they can be named like a benchmark."""
     roots = [root for root in data_roots(data_dir) if root.is_dir()]
-    found = {folder.name: folder for root in roots[::-1] for folder in root.iterdir() if (folder / "queries").is_dir()}
-    return [found[name] for name in sorted(found)]
+    folders = {
+        folder.name: folder for root in roots[::-1] for folder in root.iterdir() if (folder / "queries").is_dir()
+    }
+    return [folders[name] for name in sorted(folders)]
 
 
 def as_rows(data_dir: str | Path | None = None) -> list[dict[str, Any]]:
     """The catalogue with `available`, and own folders, as plain JSON values."""
+    shown = ("name", "languages", "queries", "passages", "license", "settings", "source")
     rows: list[dict[str, Any]] = [
-        {
-            "name": entry.name,
-            "languages": list(entry.languages),
-            "queries": entry.queries,
-            "passages": entry.passages,
-            "license": entry.license,
-            "settings": list(entry.settings),
-            "source": entry.source,
-            "what": entry.help,
-            "available": entry.available(data_dir),
-        }
+        {name: getattr(entry, name) for name in shown} | {"what": entry.help, "available": entry.available(data_dir)}
         for entry in catalog()
     ]
     for folder in own_folders(data_dir):
@@ -98,19 +92,17 @@ def format_catalog(rows: Sequence[dict[str, Any]]) -> str:
     """The table that `isoglot data list` prints."""
     from tabulate import tabulate
 
-    table = [["benchmark", "languages", "queries", "passages", "settings", "licence", "available"]]
+    headers = ["benchmark", "languages", "queries", "passages", "settings", "licence", "available"]
+    table = []
     for row in rows:
         sizes = [f"{row[key]:,}" if key in row else "-" for key in ("queries", "passages")]
         settings = " ".join(row.get("settings", ["-"]))
         licence = row.get("license", "-")
         table.append([row["name"], str(len(row["languages"])), *sizes, settings, licence, row["available"]])
-    table.insert(1, ["-" * max(map(len, column)) for column in zip(*table)])
     align = ("left", "right", "right", "right", "left", "left", "left")
-    shown = tabulate(table, tablefmt="plain", colalign=align, disable_numparse=True)
-    notes = [f"{row['name']}: {row['what']}; {_short(row['languages'])}" for row in rows]
+    shown = tabulate(table, headers, tablefmt="simple", colalign=align, disable_numparse=True)
+    notes = []
+    for row in rows:
+        more = f" and {len(row['languages']) - _MOST} more (--json shows all)" if len(row["languages"]) > _MOST else ""
+        notes.append(f"{row['name']}: {row['what']}; {' '.join(row['languages'][:_MOST])}{more}")
     return "\n".join([*(line.rstrip() for line in shown.splitlines()), "", *notes])
-
-
-def _short(languages: Sequence[str], limit: int = 20) -> str:
-    more = f" and {len(languages) - limit} more (--json shows all)" if len(languages) > limit else ""
-    return " ".join(languages[:limit]) + more

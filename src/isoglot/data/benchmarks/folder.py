@@ -12,16 +12,13 @@ those of the query's own language (MIRACL). Grades of 0 and below are "not relev
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-
-from isoglot.data.benchmarks.catalog import Passage
-from isoglot.data.benchmarks.qrels import Judgments, judged_lines, make_benchmark, merge_judgments
+from isoglot.data.benchmarks.catalog import Request
+from isoglot.data.benchmarks.qrels import Judgments, judged_lines, make_benchmark, unique_texts
 from isoglot.data.languages import language
-from isoglot.data.readers import json_rows, valid
+from isoglot.data.readers import json_rows, text_field, valid
 from isoglot.errors import InputError, LineError
 from isoglot.files import read_json
 from isoglot.records import Benchmark, Texts
@@ -30,19 +27,19 @@ Numbers = Mapping[str, list[int]]
 """Pooled numbers per id: several where a query exists in several languages."""
 
 
-def load_folder(name: str, folder: Path, passage: Passage = "title+text") -> Benchmark:
+def load_folder(name: str, folder: Path, request: Request) -> Benchmark:
     """Read a folder in the layout above.
 
     Args:
         name: of the benchmark.
         folder: where it lies.
-        passage: with titles, where there are some, or without; `text` is noted in the benchmark's `about`.
+        request: its passage `text` leaves titles out, and is noted in the benchmark's `about`.
 
     Raises:
         InputError: a missing folder or file, a file name that is no language, no relevant document at all.
         LineError: a malformed line, an id that occurs twice, a judgment that names an unknown query or document.
     """
-    titles = passage == "title+text"
+    titles = request.passage == "title+text"
     queries = {lang: _read_texts(path, title=False) for lang, path in _files(folder, "queries", ".jsonl").items()}
     corpus = {lang: _read_texts(path, title=titles) for lang, path in _files(folder, "corpus", ".jsonl").items()}
     single, several = folder / "qrels.tsv", folder / "qrels"
@@ -58,10 +55,10 @@ def load_folder(name: str, folder: Path, passage: Passage = "title+text") -> Ben
         ]
     else:
         raise InputError(f"{folder}: no judgments; expected qrels.tsv or qrels/<lang>.tsv")
-    merged = merge_judgments([relevant for relevant, _ in judgments])
-    judged = np.array([document for _, documents in judgments for document in documents], dtype=np.int64)
-    about = _about(folder) | ({} if titles else {"passage": passage})
-    return make_benchmark(name, queries, corpus, merged, about=about, judged=judged)
+    relevant = Judgments.of([pair for pairs, _ in judgments for pair in pairs])
+    judged = [document for _, documents in judgments for document in documents]
+    about = _about(folder) | ({} if titles else {"passage": request.passage})
+    return make_benchmark(name, queries, corpus, relevant, about=about, judged=judged)
 
 
 def _files(folder: Path, name: str, suffix: str) -> dict[str, Path]:
@@ -85,35 +82,20 @@ def _files(folder: Path, name: str, suffix: str) -> dict[str, Path]:
 
 
 def _read_texts(path: Path, *, title: bool) -> Texts:
-    first_line: dict[str, int] = {}
-    texts: list[str] = []
-    for number, row in valid(json_rows(path, '{"_id": "q1", "text": "..."}')):
-        key = _field(row, "_id", path, number)
-        text = _field(row, "text", path, number)
-        heading = row.get("title") if title else None
-        if heading is not None and not isinstance(heading, str):
-            raise LineError(path, number, f"field 'title' must be text, found {type(heading).__name__}")
-        if (first := first_line.setdefault(key, number)) != number:
-            raise LineError(path, number, f"id '{key}' is already on line {first}; ids are unique within a file")
-        if not (text.strip() or (heading or "").strip()):
-            raise LineError(path, number, f"field 'text' of '{key}' is empty")
-        texts.append(f"{heading} {text}" if heading else text)
-    if not texts:
-        raise InputError(f"{path}: no line in it; leave the file out where a language has none")
-    return Texts(list(first_line), texts)
+    example = '{"_id": "q1", "text": "..."}'
 
+    def rows() -> Iterator[tuple[int, str, str]]:
+        for number, row in valid(json_rows(path, example)):
+            key = text_field(row, "_id", path, number, f"expected {example}")
+            text = text_field(row, "text", path, number, f"expected {example}", empty=True)
+            heading = ""
+            if title and row.get("title") is not None:
+                heading = text_field(row, "title", path, number, "", empty=True)
+            if not (text.strip() or heading.strip()):
+                raise LineError(path, number, f"field 'text' of '{key}' is empty")
+            yield number, key, f"{heading} {text}" if heading else text
 
-def _field(row: dict[str, Any], key: str, path: Path, line: int) -> str:
-    value = row.get(key)
-    if value is None:
-        raise LineError(path, line, f'field \'{key}\' is missing; expected {{"_id": "...", "text": "..."}}')
-    if key == "_id" and isinstance(value, int) and not isinstance(value, bool):
-        value = str(value)
-    if not isinstance(value, str):
-        raise LineError(path, line, f"field '{key}' must be text, found {type(value).__name__}")
-    if key == "_id" and not value.strip():
-        raise LineError(path, line, "field '_id' is empty")
-    return value
+    return unique_texts(path, rows(), "id", "no line in it; leave the file out where a language has none")
 
 
 def _numbers(side: Mapping[str, Texts], only: str | None = None) -> Numbers:
@@ -139,20 +121,24 @@ def _check_unique(folder: Path, corpus: Mapping[str, Texts]) -> None:
                 )
 
 
-def _read_qrels(path: Path, queries: Numbers, documents: Numbers) -> tuple[Judgments, list[int]]:
-    """Judged pairs of one file and all documents it names; a query id of several numbers is judged in each language."""
+def _read_qrels(path: Path, queries: Numbers, documents: Numbers) -> tuple[list[tuple[int, int, float]], list[int]]:
+    """(query, document, grade) of the relevant pairs of one file, and all documents that it names.
+
+    A query id of several numbers is judged in each language.
+    """
     relevant: list[tuple[int, int, float]] = []
     judged: list[int] = []
     for number, query, document, grade in judged_lines(path):
-        for key, known, what in ((query, queries, "query"), (document, documents, "document")):
+        for key, known, what, files in (
+            (query, queries, "query", "queries"),
+            (document, documents, "document", "corpus"),
+        ):
             if key not in known:
-                files = "queries/" if what == "query" else "corpus/"
-                raise LineError(path, number, f"{what} '{key}' is in no file of {files} that these judgments are for")
+                raise LineError(path, number, f"{what} '{key}' is in no file of {files}/ that these judgments are for")
         judged.append(documents[document][0])
         if grade > 0:
-            relevant += [(one, documents[document][0], grade) for one in queries[query]]
-    columns = np.array(relevant, dtype=np.float64).reshape(-1, 3).T
-    return Judgments(columns[0].astype(np.int64), columns[1].astype(np.int64), columns[2]), judged
+            relevant += [(query_number, judged[-1], grade) for query_number in queries[query]]
+    return relevant, judged
 
 
 def _about(folder: Path) -> dict[str, str]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import get_args
 
 import numpy as np
 
-from isoglot.data.benchmarks.catalog import NamedBenchmark
-from isoglot.data.benchmarks.qrels import judge_by_key, make_benchmark, restrict
+from isoglot.data.benchmarks.catalog import NamedBenchmark, Request
+from isoglot.data.benchmarks.qrels import judge_by_key, make_benchmark
 from isoglot.data.groups import components
 from isoglot.data.lareqa import (
     LAREQA,
@@ -41,26 +42,27 @@ def lareqa_benchmark(name: str, queries: int, passages: int, order: int) -> Name
         license=LAREQA[name].license,
         source=LAREQA[name].url,
         help="parallel questions, all sentences of their paragraphs",
-        load=lambda asked: restrict(load_lareqa(name, asked.data_dir, asked.context), asked.languages),
+        load=partial(load_lareqa, name),
         available=available,
         has_paragraphs=True,
         order=order,
     )
 
 
-def load_lareqa(name: str, data_dir: str | Path | None = None, context: Context = "sentence") -> Benchmark:
+def load_lareqa(name: str, request: Request) -> Benchmark:
     """XQuAD-R, MLQA-R or a directory in their layout as a benchmark.
 
     A candidate is every sentence of every paragraph. The relevant candidates of a question are its gold sentences in
-    every language where the question exists. With `context="paragraph"` the text of a candidate is the sentence, a line
+    every language where the question exists. With the context `paragraph` the text of a candidate is the sentence, a line
     break and its paragraph: LAReQA's own models encode a sentence together with that context.
 
     Raises:
         InputError: see `find_lareqa` and `read_lareqa_file`.
     """
+    context = request.context
     if context not in get_args(Context):
         raise unknown("context", context, get_args(Context))
-    content = read_lareqa(find_lareqa(name, data_dir))
+    content = read_lareqa(find_lareqa(name, request.data_dir))
     queries, corpus = {}, {}
     gold: list[tuple[str, int]] = []
     n_documents = 0

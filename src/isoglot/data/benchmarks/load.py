@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import get_args
 
@@ -11,9 +12,9 @@ from isoglot.data.benchmarks.folder import load_folder
 from isoglot.data.benchmarks.lareqa import load_lareqa
 from isoglot.data.benchmarks.qrels import restrict
 from isoglot.data.benchmarks.sample import sample_corpus
-from isoglot.data.hub import data_roots
 from isoglot.data.lareqa import Context
 from isoglot.errors import InputError, unknown
+from isoglot.files import data_roots
 from isoglot.records import Benchmark
 
 
@@ -54,15 +55,18 @@ def load_benchmark(
 
 
 def _load(name: str, request: Request) -> Benchmark:
+    load: Callable[[Request], Benchmark]
     if name in BENCHMARKS:
-        if not BENCHMARKS[name].has_paragraphs:
-            _no_context(name, request)
-        return BENCHMARKS[name].load(request)
-    folder = _folder(name, request.data_dir)
-    if not (folder / "queries").is_dir() and any(path.stem != "benchmark" for path in folder.glob("*.json")):
-        return restrict(load_lareqa(str(folder), request.data_dir, request.context), request.languages)
-    _no_context(name, request)
-    return restrict(load_folder(name, folder, request.passage), request.languages)
+        has_paragraphs, load = BENCHMARKS[name].has_paragraphs, BENCHMARKS[name].load
+    else:
+        folder = _folder(name, request.data_dir)
+        has_paragraphs = not (folder / "queries").is_dir() and any(p.stem != "benchmark" for p in folder.glob("*.json"))
+        load = partial(load_lareqa, str(folder)) if has_paragraphs else partial(load_folder, name, folder)
+    if request.context != "sentence" and not has_paragraphs:
+        raise InputError(
+            f"{name} has no paragraphs around its passages: context '{request.context}' is for LAReQA's benchmarks"
+        )
+    return restrict(load(request), request.languages)
 
 
 def _folder(name: str, data_dir: str | Path | None) -> Path:
@@ -75,10 +79,3 @@ def _folder(name: str, data_dir: str | Path | None) -> Path:
         raise InputError(f"{name}: no such folder (known benchmarks: {', '.join(BENCHMARKS.names())})")
     problem = unknown("benchmark", name, BENCHMARKS.names())
     raise InputError(f"{problem}; or a folder with queries/, corpus/ and qrels.tsv")
-
-
-def _no_context(name: str, request: Request) -> None:
-    if request.context != "sentence":
-        raise InputError(
-            f"{name} has no paragraphs around its passages: context '{request.context}' is for LAReQA's benchmarks"
-        )

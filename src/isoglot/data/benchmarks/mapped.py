@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_right
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, islice
+from itertools import islice
 from pathlib import Path
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 
@@ -32,25 +31,19 @@ class Mapped(Sequence[str]):
     """
 
     def __init__(self, *columns: Any) -> None:
-        self._chunks = [tuple(chunks) for chunks in zip(*(column.chunks for column in columns)) if len(chunks[0])]
-        self._starts = [0, *accumulate(len(chunks[0]) for chunks in self._chunks)]
+        self._columns = columns
 
     def __len__(self) -> int:
-        return self._starts[-1]
+        return len(self._columns[0])
 
-    @overload
-    def __getitem__(self, index: int) -> str: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[str]: ...
-    def __getitem__(self, index: int | slice) -> str | Sequence[str]:
+    def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice):
-            return View(self, range(*index.indices(len(self))))
+            return View(self, range(len(self))[index])
         row = range(len(self))[index]  # IndexError and negative numbers as in a list
-        number = bisect_right(self._starts, row) - 1
-        return _join([chunk[row - self._starts[number]].as_py() for chunk in self._chunks[number]])
+        return _join([column[row].as_py() for column in self._columns])
 
     def __iter__(self) -> Iterator[str]:
-        for chunks in self._chunks:
+        for chunks in zip(*(column.chunks for column in self._columns)):
             for start in range(0, len(chunks[0]), _READ_ROWS):
                 cells = [chunk.slice(start, _READ_ROWS).to_pylist() for chunk in chunks]
                 yield from cells[0] if len(cells) == 1 else map(_join, zip(*cells))
@@ -63,10 +56,12 @@ class Mapped(Sequence[str]):
         keys = sorted(wanted)
         values = pa.array(keys, pa.large_string())
         rows: dict[str, int] = {}
-        for start, chunks in zip(self._starts, self._chunks):
-            hits = pc.index_in(chunks[0], value_set=values).fill_null(-1).to_numpy(zero_copy_only=False)
+        start = 0
+        for chunk in self._columns[0].chunks:
+            hits = pc.index_in(chunk, value_set=values).fill_null(-1).to_numpy(zero_copy_only=False)
             for row in np.flatnonzero(hits >= 0).tolist():
                 rows.setdefault(keys[hits[row]], start + row)
+            start += len(chunk)
         return rows
 
 
@@ -80,18 +75,12 @@ class View(Sequence[str]):
     def __len__(self) -> int:
         return len(self._rows)
 
-    @overload
-    def __getitem__(self, index: int) -> str: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[str]: ...
-    def __getitem__(self, index: int | slice) -> str | Sequence[str]:
-        if isinstance(index, slice):
-            return View(self._base, self._rows[index])
-        return self._base[int(self._rows[index])]
+    def __getitem__(self, index: Any) -> Any:
+        rows = self._rows[index]
+        return View(self._base, rows) if isinstance(index, slice) else self._base[int(rows)]
 
     def __iter__(self) -> Iterator[str]:
-        base = self._base
-        return (base[int(row)] for row in self._rows)
+        return (self._base[int(row)] for row in self._rows)
 
 
 def _join(cells: Sequence[str]) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,25 +17,18 @@ from isoglot.errors import InputError, LineError
 from isoglot.records import Benchmark, BoolArray, FloatArray, IntArray, Texts
 
 
-@dataclass(frozen=True)
-class Judgments:
+class Judgments(NamedTuple):
     """Judged pairs, all arrays of shape (n_judged,): pooled query numbers, pooled document numbers, gains > 0."""
 
     queries: IntArray
     documents: IntArray
     gains: FloatArray
 
-
-@dataclass(frozen=True)
-class JudgedBenchmark(Benchmark):
-    """A benchmark that also knows which documents somebody judged, relevant or not.
-
-    Attributes:
-        judged: pooled numbers of every document that the qrels name with whatever grade, ascending, int64. A sample of
-            the corpus keeps them all: the passages judged not relevant are the hard ones.
-    """
-
-    judged: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    @classmethod
+    def of(cls, rows: Sequence[tuple[int, int, float]]) -> Judgments:
+        """From (query number, document number, gain) of every pair."""
+        queries, documents, gains = np.array(rows, dtype=np.float64).reshape(-1, 3).T
+        return cls(queries.astype(np.int64), documents.astype(np.int64), gains)
 
 
 def judged_lines(path: Path) -> Iterator[tuple[int, str, str, float]]:
@@ -55,22 +48,17 @@ def judged_lines(path: Path) -> Iterator[tuple[int, str, str, float]]:
             expected = "'query 0 document grade' or 'query document grade'"
             raise LineError(path, number, f"{len(fields)} columns; expected {expected}")
         query, document = fields[0], fields[-2]
-        grade = _grade(fields[-1], path, number)
+        try:
+            grade = float(fields[-1])
+        except ValueError:
+            grade = math.nan
+        if not math.isfinite(grade):
+            raise LineError(path, number, f"grade '{fields[-1]}' is not a number")
         if (first := seen.setdefault((query, document), number)) != number:
             raise LineError(
                 path, number, f"query '{query}' and document '{document}' are already judged on line {first}"
             )
         yield number, query, document, grade
-
-
-def _grade(text: str, path: Path, line: int) -> float:
-    try:
-        grade = float(text)
-    except ValueError:
-        grade = math.nan
-    if not math.isfinite(grade):
-        raise LineError(path, line, f"grade '{text}' is not a number")
-    return grade
 
 
 def judge_by_key(query_keys: Iterable[str], answers: Iterable[tuple[str, int]]) -> Judgments:
@@ -91,13 +79,25 @@ def judge_by_key(query_keys: Iterable[str], answers: Iterable[tuple[str, int]]) 
     return Judgments(queries, relevant, np.ones(len(relevant)))
 
 
-def merge_judgments(judgments: Sequence[Judgments]) -> Judgments:
-    """One after the other."""
-    return Judgments(
-        queries=np.concatenate([judged.queries for judged in judgments]),
-        documents=np.concatenate([judged.documents for judged in judgments]),
-        gains=np.concatenate([judged.gains for judged in judgments]),
-    )
+def unique_texts(path: Path, rows: Iterable[tuple[int, str, str]], what: str, empty: str) -> Texts:
+    """The texts of a file from (line, id, text).
+
+    Args:
+        path: for messages, as are `what` an id is called and what is said of an `empty` file.
+
+    Raises:
+        LineError: an id that occurs twice.
+        InputError: no rows.
+    """
+    first_line: dict[str, int] = {}
+    texts = []
+    for number, key, text in rows:
+        if (first := first_line.setdefault(key, number)) != number:
+            raise LineError(path, number, f"{what} '{key}' is already on line {first}; ids are unique within a file")
+        texts.append(text)
+    if not texts:
+        raise InputError(f"{path}: {empty}")
+    return Texts(list(first_line), texts)
 
 
 def make_benchmark(
@@ -107,12 +107,12 @@ def make_benchmark(
     judgments: Judgments,
     groups: Sequence[str] = (),
     about: Mapping[str, str] | None = None,
-    judged: IntArray | None = None,
+    judged: Sequence[int] | IntArray = (),
 ) -> Benchmark:
     """Put the judged pairs in the order that `Benchmark` promises.
 
     Args:
-        judged: pooled numbers of all judged documents, where some were judged not relevant.
+        judged: pooled numbers of the documents that were judged, relevant or not; relevant ones need not be named.
 
     Raises:
         InputError: no pair is judged relevant, so nothing could be measured.
@@ -120,22 +120,18 @@ def make_benchmark(
     if not len(judgments.queries):
         raise InputError(f"{name}: no query has a relevant document; expected a judgment with a grade above 0")
     order = np.lexsort((judgments.documents, judgments.queries))
-    n_queries = sum(map(len, queries.values()))
-    indptr = np.zeros(n_queries + 1, dtype=np.int64)
-    np.cumsum(np.bincount(judgments.queries, minlength=n_queries), out=indptr[1:])
-    fields: dict[str, Any] = {
-        "name": name,
-        "queries": dict(queries),
-        "corpus": dict(corpus),
-        "indptr": indptr,
-        "relevant": judgments.documents[order].astype(np.int64),
-        "gains": judgments.gains[order].astype(np.float64),
-        "query_groups": list(groups),
-        "about": dict(about or {}),
-    }
-    if judged is None:
-        return Benchmark(**fields)
-    return JudgedBenchmark(**fields, judged=np.unique(judged).astype(np.int64))
+    per_query = np.bincount(judgments.queries, minlength=sum(map(len, queries.values())))
+    return Benchmark(
+        name=name,
+        queries=dict(queries),
+        corpus=dict(corpus),
+        indptr=np.concatenate([[0], np.cumsum(per_query)]).astype(np.int64),
+        relevant=judgments.documents[order].astype(np.int64),
+        gains=judgments.gains[order].astype(np.float64),
+        judged=np.union1d(judgments.documents, judged).astype(np.int64),
+        query_groups=list(groups),
+        about=dict(about or {}),
+    )
 
 
 def judgments_of(benchmark: Benchmark) -> Judgments:
@@ -143,12 +139,6 @@ def judgments_of(benchmark: Benchmark) -> Judgments:
     counts = np.diff(benchmark.indptr)
     queries = np.repeat(np.arange(len(counts), dtype=np.int64), counts)
     return Judgments(queries, benchmark.relevant, benchmark.gains)
-
-
-def judged_documents(benchmark: Benchmark) -> IntArray:
-    """Pooled numbers of all documents that are known to be judged, ascending: relevant, and judged not relevant."""
-    more = benchmark.judged if isinstance(benchmark, JudgedBenchmark) else ()
-    return np.unique(np.concatenate([benchmark.relevant, np.asarray(more, dtype=np.int64)]))
 
 
 def wanted_languages(name: str, languages: Sequence[str], known: Sequence[str]) -> list[str]:
@@ -173,42 +163,36 @@ def restrict(benchmark: Benchmark, languages: Sequence[str] | None) -> Benchmark
     """
     if languages is None:
         return benchmark
-    wanted = set(wanted_languages(benchmark.name, languages, sorted({*benchmark.queries, *benchmark.corpus})))
-    queries = {lang: texts for lang, texts in benchmark.queries.items() if lang in wanted}
-    corpus = {lang: texts for lang, texts in benchmark.corpus.items() if lang in wanted}
+    known = sorted({*benchmark.queries, *benchmark.corpus})
+    wanted = wanted_languages(benchmark.name, languages, known)
+    if wanted == known:
+        return benchmark
+    sides = (benchmark.queries, benchmark.corpus)
+    queries, corpus = ({lang: texts for lang, texts in side.items() if lang in wanted} for side in sides)
     keep_query, keep_document = (
-        np.concatenate([np.full(len(texts), lang in wanted) for lang, texts in side.items()])
-        for side in (benchmark.queries, benchmark.corpus)
+        np.concatenate([np.full(len(texts), lang in wanted) for lang, texts in side.items()]) for side in sides
     )
-    return keep(benchmark, keep_document, corpus, benchmark.about, keep_query, queries)
+    return keep(replace(benchmark, queries=queries, corpus=corpus), keep_document, keep_query)
 
 
-def keep(
-    benchmark: Benchmark,
-    keep_document: BoolArray,
-    corpus: Mapping[str, Texts],
-    about: Mapping[str, str],
-    keep_query: BoolArray | None = None,
-    queries: Mapping[str, Texts] | None = None,
-) -> Benchmark:
-    """The benchmark with some of its documents, and with some of its queries where they are given.
+def keep(cut: Benchmark, keep_document: BoolArray, keep_query: BoolArray | None = None) -> Benchmark:
+    """A benchmark whose texts were cut to some of its documents and queries, with the judgments of those that are left.
 
     Args:
-        keep_document, keep_query: shape (n_documents,) and (n_queries,).
-        corpus, queries: what is left.
+        cut: with the texts that are left, and the judgments and groups of all.
+        keep_document: shape (n_documents before,).
+        keep_query: shape (n_queries before,); None: all.
     """
-    keep_query = np.ones(benchmark.n_queries, dtype=np.bool_) if keep_query is None else keep_query
+    keep_query = np.ones(len(cut.indptr) - 1, dtype=np.bool_) if keep_query is None else keep_query
     query_numbers, document_numbers = np.cumsum(keep_query) - 1, np.cumsum(keep_document) - 1
-    old = judgments_of(benchmark)
-    left = keep_query[old.queries] & keep_document[old.documents]
+    queries, documents, gains = judgments_of(cut)
+    left = keep_query[queries] & keep_document[documents]
     return make_benchmark(
-        benchmark.name,
-        benchmark.queries if queries is None else queries,
-        corpus,
-        Judgments(query_numbers[old.queries[left]], document_numbers[old.documents[left]], old.gains[left]),
-        [group for group, kept in zip(benchmark.query_groups, keep_query.tolist(), strict=False) if kept],
-        about,
-        document_numbers[benchmark.judged[keep_document[benchmark.judged]]]
-        if isinstance(benchmark, JudgedBenchmark)
-        else None,
+        cut.name,
+        cut.queries,
+        cut.corpus,
+        Judgments(query_numbers[queries[left]], document_numbers[documents[left]], gains[left]),
+        [group for group, kept in zip(cut.query_groups, keep_query.tolist(), strict=False) if kept],
+        cut.about,
+        document_numbers[cut.judged[keep_document[cut.judged]]],
     )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from isoglot.data.benchmarks.mapped import View
-from isoglot.data.benchmarks.qrels import judged_documents, keep
+from isoglot.data.benchmarks.qrels import keep
 from isoglot.errors import InputError
 from isoglot.records import Benchmark, Texts
 
@@ -34,7 +36,7 @@ def sample_corpus(benchmark: Benchmark, n_per_language: int, seed: int = 0) -> B
         raise InputError(f"a corpus sample takes a number and a seed of at least 0, got {n_per_language} and {seed}")
     offsets = benchmark.document_offsets()
     kept = np.zeros(benchmark.n_documents, dtype=np.bool_)
-    kept[judged_documents(benchmark)] = True
+    kept[benchmark.judged] = True
     corpus: dict[str, Texts] = {}
     for number, (lang, texts) in enumerate(benchmark.corpus.items()):
         own = kept[offsets[number] : offsets[number + 1]]
@@ -53,4 +55,4 @@ def sample_corpus(benchmark: Benchmark, n_per_language: int, seed: int = 0) -> B
         f"{int(kept.sum()):,} of {len(kept):,} passages",
         "comparable": NOT_COMPARABLE,
     }
-    return keep(benchmark, kept, corpus, about)
+    return keep(replace(benchmark, corpus=corpus, about=about), kept)

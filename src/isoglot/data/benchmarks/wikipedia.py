@@ -7,20 +7,19 @@ Topics are `id<TAB>text`, judgments TREC qrels, corpora JSON-lines shards of {"d
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
 from isoglot.data.benchmarks.catalog import NamedBenchmark, Request
-from isoglot.data.benchmarks.mapped import MappedCorpus, map_corpus
-from isoglot.data.benchmarks.qrels import Judgments, judged_lines, make_benchmark, merge_judgments, wanted_languages
-from isoglot.data.hub import about_revisions, data_folders, hub_file, hub_revision
+from isoglot.data.benchmarks.mapped import map_corpus
+from isoglot.data.benchmarks.qrels import Judgments, judged_lines, make_benchmark, unique_texts, wanted_languages
 from isoglot.data.readers import lines, yaml_data
 from isoglot.errors import InputError, LineError
-from isoglot.records import Benchmark, IntArray, Texts
+from isoglot.files import data_folders, first_file
+from isoglot.hub import about_revisions, hub_file, hub_revision
+from isoglot.records import Benchmark, Texts
 
 _NAME_IT = "name the folder that holds it by --data-dir or ISOGLOT_DATA"
 
@@ -69,9 +68,8 @@ class Layout:
 def read_layout(path: Path) -> Layout:
     """The layout in a YAML file."""
     values = yaml_data(path)
-    return Layout(
-        **{**values, "languages": {code: LanguageFiles(*files) for code, files in values["languages"].items()}}
-    )
+    languages = {code: LanguageFiles(*files) for code, files in values["languages"].items()}
+    return Layout(**{**values, "languages": languages})
 
 
 def wikipedia_benchmark(layout: Layout, order: int) -> NamedBenchmark:
@@ -113,46 +111,44 @@ def load_wikipedia(layout: Layout, request: Request) -> Benchmark:
         LineError: a malformed line.
     """
     finder = _Finder(layout, request.data_dir)
-    chosen = _chosen(finder, request.languages)
+    chosen = finder.here()
+    if request.languages is not None:
+        chosen = wanted_languages(layout.name, request.languages, list(layout.languages))
+    elif not chosen:
+        raise InputError(
+            f"{layout.name}: no topics on this machine; name languages to download (such as --languages sw; all "
+            f"{len(layout.languages)} are {layout.n_passages:,} passages), or a folder with "
+            f"{Path(layout.topics.format(name='...')).name} by --data-dir or ISOGLOT_DATA"
+        )
     asked = {lang: (finder.file(layout.topics, lang), finder.file(layout.qrels, lang)) for lang in chosen}
     shards = {lang: finder.corpus(lang) for lang in chosen}  # every file is there before the long reading begins
     queries, corpus = {}, {}
-    judgments: list[Judgments] = []
-    judged: list[IntArray] = []
+    relevant: list[tuple[int, int, float]] = []
+    judged: list[int] = []
     missing: list[str] = []
     n_queries = n_documents = 0
-    for lang in chosen:
-        topics, qrels = asked[lang]
-        queries[lang] = _read_topics(topics)
+    for lang, (topics, qrels) in asked.items():
+        queries[lang] = unique_texts(topics, _topics(topics), "query id", "no query in it")
         mapped = map_corpus(shards[lang], f"{layout.name} {lang}")
-        own, documents, lost = _judge(qrels, queries[lang], mapped)
-        missing += [f"{key} ({lang})" for key in lost]
-        judgments.append(Judgments(own.queries + n_queries, own.documents + n_documents, own.gains))
-        judged.append(documents + n_documents)
-        n_queries, n_documents = n_queries + len(queries[lang]), n_documents + len(mapped.ids)
         corpus[lang] = Texts(mapped.ids, mapped.passages if request.passage == "title+text" else mapped.texts)
-    about = {"license": layout.license, "source": layout.source, "split": layout.split, "passage": request.passage}
+        rows = list(_judgments(qrels, queries[lang]))
+        row_of = mapped.ids.find({document for _, document, _ in rows})
+        missing += [f"{key} ({lang})" for key in dict.fromkeys(key for _, key, _ in rows) if key not in row_of]
+        judged += [n_documents + row for row in row_of.values()]
+        relevant += [
+            (n_queries + query, n_documents + row_of[document], grade)
+            for query, document, grade in rows
+            if document in row_of and grade > 0
+        ]
+        n_queries, n_documents = n_queries + len(queries[lang]), n_documents + len(mapped.ids)
+    about = {name: getattr(layout, name) for name in ("license", "source", "split")} | {"passage": request.passage}
     about |= about_revisions(finder.revisions) | _missing(layout, missing, request.allow_missing)
-    merged = merge_judgments(judgments)
-    return make_benchmark(layout.name, queries, corpus, merged, about=about, judged=np.concatenate(judged))
+    return make_benchmark(layout.name, queries, corpus, Judgments.of(relevant), about=about, judged=judged)
 
 
 def languages_here(layout: Layout, data_dir: str | Path | None = None) -> list[str]:
     """The languages whose topics lie on this machine outside the hub's cache."""
     return _Finder(layout, data_dir).here()
-
-
-def _chosen(finder: _Finder, languages: Sequence[str] | None) -> list[str]:
-    layout = finder.layout
-    if languages is not None:
-        return wanted_languages(layout.name, languages, list(layout.languages))
-    if here := finder.here():
-        return here
-    raise InputError(
-        f"{layout.name}: no topics on this machine; name languages to download (such as --languages sw; all "
-        f"{len(layout.languages)} are {layout.n_passages:,} passages), or a folder with "
-        f"{Path(layout.topics.format(name='...')).name} by --data-dir or ISOGLOT_DATA"
-    )
 
 
 class _Finder:
@@ -187,11 +183,10 @@ class _Finder:
         return self._local(pattern, lang) or self._hub(self.layout.repo, path, f"put it into {by_hand} and {_NAME_IT}")
 
     def _local(self, pattern: str, lang: str) -> Path | None:
-        path = Path(pattern.format(name=self.layout.languages[lang].name))
+        path = pattern.format(name=self.layout.languages[lang].name)
         # Mr. TyDi's bare file names do not tell the language
-        inside = [path, Path(path.name)] if "{name}" in Path(pattern).name else [path]
-        candidates = (folder / name for name in inside for folder in self._folders)
-        return next((candidate for candidate in candidates if candidate.is_file()), None)
+        inside = [path, Path(path).name] if "{name}" in Path(pattern).name else [path]
+        return first_file(folder / name for name in inside for folder in self._folders)
 
     def _hub(self, repo: str, path: str, way_out: str) -> Path:
         downloaded = hub_file(repo, path, way_out)
@@ -204,39 +199,21 @@ def _natural(path: Path) -> list[tuple[int, str]]:
     return [(int(run or -1), "") if i % 2 else (-1, run) for i, run in enumerate(re.split(r"(\d+)", path.name))]
 
 
-def _read_topics(path: Path) -> Texts:
-    first_line: dict[str, int] = {}
-    texts = []
+def _topics(path: Path) -> Iterator[tuple[int, str, str]]:
     for number, line in lines(path):
-        key, tab, text = line.partition("\t")
-        key, text = key.strip(), text.strip()
-        if not (key and tab and text):
+        key, _, text = (field.strip() for field in line.partition("\t"))
+        if not (key and text):
             raise LineError(path, number, "expected a query id, a tab and the text of the query")
-        if (first := first_line.setdefault(key, number)) != number:
-            raise LineError(path, number, f"query id '{key}' is already on line {first}")
-        texts.append(text)
-    if not texts:
-        raise InputError(f"{path}: no query in it")
-    return Texts(list(first_line), texts)
+        yield number, key, text
 
 
-def _judge(path: Path, queries: Texts, corpus: MappedCorpus) -> tuple[Judgments, IntArray, list[str]]:
-    """Relevant pairs, all judged passages (numbers within the language) and the judged ids that the corpus lacks."""
+def _judgments(path: Path, queries: Texts) -> Iterator[tuple[int, str, float]]:
+    """(number of the query, document id, grade) of every line."""
     numbers = {key: i for i, key in enumerate(queries.ids)}
-    rows: list[tuple[int, str, float]] = []
     for line, query, document, grade in judged_lines(path):
         if query not in numbers:
             raise LineError(path, line, f"query '{query}' is not among the topics of this language")
-        rows.append((numbers[query], document, grade))
-    ids = dict.fromkeys(document for _, document, _ in rows)
-    row_of = corpus.ids.find(ids)
-    relevant = [(query, row_of[document], grade) for query, document, grade in rows if document in row_of and grade > 0]
-    judgments = Judgments(
-        np.array([query for query, _, _ in relevant], dtype=np.int64),
-        np.array([document for _, document, _ in relevant], dtype=np.int64),
-        np.array([grade for _, _, grade in relevant], dtype=np.float64),
-    )
-    return judgments, np.array(sorted(row_of.values()), dtype=np.int64), [key for key in ids if key not in row_of]
+        yield numbers[query], document, grade
 
 
 def _missing(layout: Layout, missing: Sequence[str], allowed: bool) -> dict[str, str]:

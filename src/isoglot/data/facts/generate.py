@@ -45,10 +45,7 @@ class Fact:
     passage_id: str
 
 
-def generate_facts(
-    languages: Sequence[str] | None = None,
-    relations: Sequence[str] | None = None,
-) -> Iterator[Fact]:
+def generate_facts(languages: Sequence[str] | None = None, relations: Sequence[str] | None = None) -> Iterator[Fact]:
     """Facts ordered by relation, then item, then language, both in the order asked for.
 
     Args:
@@ -66,11 +63,6 @@ def generate_facts(
         for parallel in _all_facts()[relation]
         for lang in chosen_languages
     )
-
-
-def distractors(languages: Sequence[str] | None = None) -> Iterator[Fact]:
-    """Facts of the `HELD_OUT` relations, ordered and checked like those of `generate_facts`."""
-    return generate_facts(languages, HELD_OUT)
 
 
 def _checked(kind: str, names: Sequence[str], known: tuple[str, ...]) -> list[str]:
@@ -124,9 +116,7 @@ def _in_all_languages(relation: str, key: str, slots: Mapping[str, str]) -> dict
         templates = wording(lang).templates
         query = _worded(templates[relation]["queries"], f"{lang}/query/{fact_id}", names, lang)
         passage = _worded(templates[passage_relation]["passages"], f"{lang}/passage/{passage_id}", names, lang)
-        facts[lang] = Fact(
-            id=fact_id, relation=relation, lang=lang, query=query, passage=passage, passage_id=passage_id
-        )
+        facts[lang] = Fact(fact_id, relation, lang, query, passage, passage_id)
     return facts
 
 

@@ -20,25 +20,11 @@ from isoglot.data.readers import yaml_data
 
 Item = tuple[str, dict[str, str]]
 """The key of a fact, and template slots with their codes or values, see `name_of`."""
-Generator = Callable[[], Iterable[Item]]
-
-SOURCES: dict[str, Generator] = {}
-"""Relation to the function that gives its items, always in the same order."""
 
 _SMALLEST_SHARE = 0.1  # of a territory's people, in percent
 _LISTS = SimpleNamespace(
     **{name: frozenset(codes.split()) for name, codes in yaml_data(Path(__file__).with_name("items.yaml")).items()}
 )
-
-
-def _relation(*names: str) -> Callable[[Generator], Generator]:
-    """Register a function as the source of some relations."""
-
-    def register(function: Generator) -> Generator:
-        SOURCES.update(dict.fromkeys(names, function))
-        return function
-
-    return register
 
 
 @cache
@@ -79,14 +65,12 @@ def _current_tenders(entries: Any) -> list[str]:
     return [currency for currency, _, end, is_tender in entries if is_tender and end is None]
 
 
-@_relation("currency-of")
 def _currency_of() -> Iterable[Item]:
     for territory, currencies in _tenders().items():
         if len(currencies) == 1 and territory not in _LISTS.unsettled_currency:
             yield territory, {"territory": territory, "currency": currencies[0]}
 
 
-@_relation("currency-country")
 def _currency_country() -> Iterable[Item]:
     # territories outside ISO 3166 count too: they make the answer ambiguous for a reader just as well
     data = get_global("territory_currencies")
@@ -107,19 +91,6 @@ def _official() -> dict[str, list[str]]:
     return official
 
 
-@_relation("official-language")
-def _official_language() -> Iterable[Item]:
-    return ((key, {"territory": key, "language": codes[0]}) for key, codes in _official().items() if len(codes) == 1)
-
-
-@_relation("official-languages")
-def _official_languages() -> Iterable[Item]:
-    for territory, codes in _official().items():
-        if len(codes) > 1:
-            yield territory, {"territory": territory, "languages": " ".join(codes)}
-
-
-@_relation("speaker-share")
 def _speaker_share() -> Iterable[Item]:
     for territory in _inhabited():
         for language, info in get_global("territory_languages").get(territory, {}).items():
@@ -128,17 +99,6 @@ def _speaker_share() -> Iterable[Item]:
                 yield f"{territory}-{language}", {"territory": territory, "language": language, "percent": str(share)}
 
 
-@_relation("territory-code", "territory-of-code")
-def _territory_code() -> Iterable[Item]:
-    return ((code, {"territory": code, "code": code}) for code in _territories())
-
-
-@_relation("language-code", "language-of-code")
-def _language_code() -> Iterable[Item]:
-    return ((code, {"language": code, "code": code}) for code in _languages())
-
-
-@_relation("language-script")
 def _language_script() -> Iterable[Item]:
     for language in _languages():
         subtags = get_global("likely_subtags").get(language, "").split("_")
@@ -146,16 +106,8 @@ def _language_script() -> Iterable[Item]:
             yield language, {"language": language, "script": subtags[1]}
 
 
-@_relation("script-code")
-def _script_code() -> Iterable[Item]:
-    scripts: list[str] = sorted(set(Locale("en").scripts) - _LISTS.odd_scripts)
-    return ((code, {"script": code, "code": code}) for code in scripts)
-
-
-@_relation("currency-code", "currency-of-code")
-def _currency_code() -> Iterable[Item]:
-    currencies = sorted({currency for tenders in _tenders().values() for currency in tenders})
-    return ((code, {"currency": code, "code": code}) for code in currencies)
+def _coded(slot: str, codes: Iterable[str]) -> Iterable[Item]:
+    return ((code, {slot: code, "code": code}) for code in codes)
 
 
 @cache
@@ -173,12 +125,6 @@ def _towns() -> dict[str, str]:
     return towns
 
 
-@_relation("city-territory")
-def _city_territory() -> Iterable[Item]:
-    return ((zone, {"territory": territory, "city": zone}) for zone, territory in _towns().items())
-
-
-@_relation("city-zone")
 def _city_zone() -> Iterable[Item]:
     for zone in _towns():
         forms = (f"{get_global('meta_zones').get(zone)}:{kind}" for kind in ("generic", "standard"))
@@ -186,7 +132,6 @@ def _city_zone() -> Iterable[Item]:
             yield zone, {"city": zone, "zone": form}
 
 
-@_relation("endonym")
 def _endonym() -> Iterable[Item]:
     for language in _with_locale():
         own = Locale.parse(language).languages.get(language)
@@ -194,7 +139,6 @@ def _endonym() -> Iterable[Item]:
             yield language, {"language": language, "endonym": own}
 
 
-@_relation("week-start")
 def _week_start() -> Iterable[Item]:
     locales = {name.split("_")[-1]: name for name in locale_identifiers() if re.search("_[A-Z]{2}$", name)}
     for territory in _inhabited():
@@ -202,10 +146,48 @@ def _week_start() -> Iterable[Item]:
             yield territory, {"territory": territory, "day": str(Locale.parse(locales[territory]).first_week_day)}
 
 
-@_relation("decimal-separator")
 def _decimal_separator() -> Iterable[Item]:
     for language in _with_locale():
         locale = Locale.parse(language)
         sign = locale.number_symbols.get("latn", {}).get("decimal")
         if locale.default_numbering_system == "latn" and sign in {",", "."}:
             yield language, {"language": language, "separator": sign}
+
+
+def _territory_codes() -> Iterable[Item]:
+    return _coded("territory", _territories())
+
+
+def _language_codes() -> Iterable[Item]:
+    return _coded("language", _languages())
+
+
+def _currency_codes() -> Iterable[Item]:
+    return _coded("currency", sorted({currency for tenders in _tenders().values() for currency in tenders}))
+
+
+SOURCES: dict[str, Callable[[], Iterable[Item]]] = {
+    "currency-of": _currency_of,
+    "currency-country": _currency_country,
+    "official-language": lambda: (
+        (key, {"territory": key, "language": codes[0]}) for key, codes in _official().items() if len(codes) == 1
+    ),
+    "official-languages": lambda: (
+        (key, {"territory": key, "languages": " ".join(codes)}) for key, codes in _official().items() if len(codes) > 1
+    ),
+    "speaker-share": _speaker_share,
+    "territory-code": _territory_codes,
+    "territory-of-code": _territory_codes,
+    "language-code": _language_codes,
+    "language-of-code": _language_codes,
+    "language-script": _language_script,
+    "script-code": lambda: _coded("script", sorted(set(Locale("en").scripts) - _LISTS.odd_scripts)),
+    "currency-code": _currency_codes,
+    "currency-of-code": _currency_codes,
+    "city-territory": lambda: ((zone, {"territory": territory, "city": zone}) for zone, territory in _towns().items()),
+    "city-zone": _city_zone,
+    "endonym": _endonym,
+    "week-start": _week_start,
+    "decimal-separator": _decimal_separator,
+}
+"""Relation to the function that gives its items, always in the same order."""

@@ -39,13 +39,7 @@ def _worded(slot: str, code: str, name: str | None, lang: str, default: str = "{
         if re.search(pattern, name):
             name = re.sub(pattern, replacement, name)
             break
-    return _by_code(slot, lang).get(code, default).format(name=name)
-
-
-@cache
-def _by_code(slot: str, lang: str) -> dict[str, str]:
-    """Code -> its wording, where it has one of its own."""
-    return {code: text for text, codes in wording(lang).codes.get(slot, {}).items() for code in codes.split()}
+    return wording(lang).codes.get(slot, {}).get(code, default).format(name=name)
 
 
 def _territory(code: str, lang: str) -> str | None:
@@ -57,8 +51,8 @@ def _language_in_list(code: str, lang: str) -> str | None:
 
 
 def _languages(codes: str, lang: str) -> str | None:
-    names = [name for code in codes.split() if (name := _language_in_list(code, lang))]
-    return format_list(names, locale=locale_of(lang)) if len(names) == len(codes.split()) else None
+    names = [_language_in_list(code, lang) or "" for code in codes.split()]
+    return format_list(names, locale=locale_of(lang)) if all(names) else None
 
 
 def _city(zone: str, lang: str) -> str | None:

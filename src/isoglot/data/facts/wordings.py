@@ -26,7 +26,7 @@ class Wording:
         templates: relation -> "queries" and "passages", `str.format` templates of the slots that `names.name_of` fills. A
             relation without passages asks another question about the passages of a different relation.
         names: slot -> (regular expression, replacement) rules for names; the first that fits is applied.
-        codes: slot -> {wording with `{name}`: the codes it is for, with spaces between}.
+        codes: slot -> code -> its wording, with `{name}`, where it has one of its own.
         capitals: capital letters that `str.upper` does not know.
         locale: Babel's name of the language where it is not the code.
     """
@@ -43,4 +43,9 @@ class Wording:
 @cache
 def wording(lang: str) -> Wording:
     """The wording of one of `LANGUAGES`."""
-    return Wording(**yaml_data(_FOLDER / f"{lang}.yaml"))
+    values = yaml_data(_FOLDER / f"{lang}.yaml")
+    codes = {
+        slot: {code: text for text, listed in texts.items() for code in listed.split()}
+        for slot, texts in values.get("codes", {}).items()
+    }
+    return Wording(**{**values, "codes": codes})

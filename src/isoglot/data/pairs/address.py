@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from isoglot.data.hub import hub_file
 from isoglot.data.languages import language
 from isoglot.errors import InputError, unknown
+from isoglot.files import first_file
+from isoglot.hub import hub_file
 
 
 @dataclass(frozen=True)
@@ -54,11 +55,9 @@ class SetAddress:
     def number(self, key: str) -> int | None:
         """A whole number of at least 0; None where the option is not given."""
         text = self.options.get(key)
-        if text is None:
-            return None
-        if not text.isdecimal():
+        if text is not None and not text.isdecimal():
             raise InputError(f"{self.spec}: {key}={text}: expected a whole number")
-        return int(text)
+        return None if text is None else int(text)
 
     @property
     def way_out(self) -> str:
@@ -67,8 +66,7 @@ class SetAddress:
 
     def find(self, path: str) -> Path | None:
         """A file in the folder: under its path in the repository, that path without `data/`, or its name alone."""
-        candidates = (self.folder / name for name in (path, path.removeprefix("data/"), Path(path).name))
-        return next((candidate for candidate in candidates if candidate.is_file()), None)
+        return first_file(self.folder / name for name in (path, path.removeprefix("data/"), Path(path).name))
 
     def file(self, repo: str, path: str) -> Path:
         """A file of a repository, from the hub or the folder. InputError where there is none."""

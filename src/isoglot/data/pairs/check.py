@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,7 @@ class SourceReport:
     rows_with_negatives: int
 
 
-@dataclass
+@dataclass(frozen=True)
 class PairReport:
     """Everything that is worth knowing before training on some pairs.
 
@@ -48,37 +48,35 @@ class PairReport:
         problems: malformed lines, in the order of the files.
     """
 
-    sources: dict[str, SourceReport] = field(default_factory=dict)
-    lengths: dict[str, dict[str, list[float]]] = field(default_factory=dict)
-    problems: list[LineError] = field(default_factory=list)
+    sources: dict[str, SourceReport]
+    lengths: dict[str, dict[str, list[float]]]
+    problems: list[LineError]
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values of the report."""
-        sources = {name: asdict(report) for name, report in self.sources.items()}
-        for report in sources.values():
-            report["pairs_in_k_languages"] = {str(k): n for k, n in report["pairs_in_k_languages"].items()}
-        return {"sources": sources, "lengths": self.lengths, "problems": [str(problem) for problem in self.problems]}
+        return {**asdict(self), "problems": [str(problem) for problem in self.problems]}
 
 
 def check_pairs(sources: Sequence[str], data_dir: Path | None = None) -> PairReport:
     """Read all sources to their end and report. InputError only where a source cannot be read at all."""
-    report = PairReport()
+    problems: list[LineError] = []
     by_source: dict[str, list[PairRow]] = defaultdict(list)
-    by_language: dict[str, list[PairRow]] = defaultdict(list)
+    texts: dict[str, dict[str, list[str]]] = defaultdict(lambda: {side: [] for side in SIDES})
     seen: dict[tuple[str, str, str], str] = {}
     for spec in sources:
         for row, path, line in read_source(spec, data_dir):
             problem = row if isinstance(row, LineError) else find_duplicate(row, seen, path, line)
             if problem:
-                report.problems.append(problem)
+                problems.append(problem)
             elif isinstance(row, PairRow):
                 by_source[row.source].append(row)
-                by_language[row.lang].append(row)
-    report.sources = {name: _report_source(rows) for name, rows in sorted(by_source.items())}
-    report.lengths = {
-        lang: {side: _lengths(rows, side) for side in SIDES} for lang, rows in sorted(by_language.items())
-    }
-    return report
+                for side in SIDES:
+                    texts[row.lang][side].append(getattr(row, side))
+    return PairReport(
+        sources={name: _report_source(rows) for name, rows in sorted(by_source.items())},
+        lengths={lang: {side: _lengths(texts[lang][side]) for side in SIDES} for lang in sorted(texts)},
+        problems=problems,
+    )
 
 
 def _report_source(rows: list[PairRow]) -> SourceReport:
@@ -93,34 +91,36 @@ def _report_source(rows: list[PairRow]) -> SourceReport:
     )
 
 
-def _lengths(rows: list[PairRow], side: str) -> list[float]:
-    sizes = np.array([len(getattr(row, side)) for row in rows])
+def _lengths(texts: list[str]) -> list[float]:
+    sizes = np.array([len(text) for text in texts])
     return [round(float(figure), 1) for figure in (sizes.mean(), np.percentile(sizes, 95), sizes.max())]
 
 
 def format_report(report: PairReport) -> str:
     """The report as text tables."""
+    from tabulate import tabulate
+
     languages = list(report.lengths)
-    width = max([6, *map(len, report.sources)])
-    lines = [f"{'source':<{width}} {'pairs':>8} {' '.join(f'{lang:>7}' for lang in languages)}"]
-    for name, source in report.sources.items():
-        counts = " ".join(f"{source.rows.get(lang, 0):>7}" for lang in languages)
-        lines.append(f"{name:<{width}} {source.pairs:>8} {counts}")
-    lines.append("")
+    counts = [
+        [name, source.pairs, *(source.rows.get(lang, 0) for lang in languages)]
+        for name, source in report.sources.items()
+    ]
+    remarks = []
     for name, source in report.sources.items():
         spread = ", ".join(f"{n} in {k}" for k, n in reversed(source.pairs_in_k_languages.items()))
         repeated = source.repeated_texts
-        lines += [
+        remarks += [
             f"{name}: pairs by number of languages: {spread}",
             f"{name}: repeated texts: {repeated['query']} queries, {repeated['passage']} passages;"
             f" largest group that may not share a batch: {source.largest_group} pairs;"
             f" rows with negatives: {source.rows_with_negatives}",
         ]
-    lines += [
-        "",
-        f"{'length in characters':<22}{'query mean':>11}{'p95':>7}{'max':>7}{'passage mean':>14}{'p95':>7}{'max':>7}",
+    lengths = [[lang, *sizes["query"], *sizes["passage"]] for lang, sizes in report.lengths.items()]
+    columns = ["length in characters", "query mean", "p95", "max", "passage mean", "p95", "max"]
+    tables = [
+        tabulate(counts, ["source", "pairs", *languages], tablefmt="plain"),
+        "\n".join(remarks),
+        tabulate(lengths, columns, tablefmt="plain", floatfmt=("", *(".1f", ".0f", ".0f") * 2)),
+        "\n".join([*map(str, report.problems), f"{len(report.problems)} malformed line(s)"]),
     ]
-    for lang, sizes in report.lengths.items():
-        (qm, q95, qx), (pm, p95, px) = (sizes[side] for side in SIDES)
-        lines.append(f"{lang:<22}{qm:>11.1f}{q95:>7.0f}{qx:>7.0f}{pm:>14.1f}{p95:>7.0f}{px:>7.0f}")
-    return "\n".join([*lines, "", *map(str, report.problems), f"{len(report.problems)} malformed line(s)"])
+    return "\n\n".join(tables)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
-from isoglot.data.groups import components
+from isoglot.data.groups import Hashes, group_pairs
 from isoglot.files import digest_strings
 from isoglot.records import IntArray, PairRow
 
@@ -64,12 +64,10 @@ class PairIndex:
     @cached_property
     def counts(self) -> IntArray:
         """Pairs of each source in each language and, last, in two or more; int64, shape (n_sources, n_languages + 1)."""
-        counts = np.zeros((len(self.sources), len(self.languages) + 1), dtype=np.int64)
-        for start in range(0, self.n_pairs, _CHUNK):
-            there, source = self.rows[start : start + _CHUNK] >= 0, self.source[start : start + _CHUNK]
-            for column, fits in enumerate([*there.T, there.sum(axis=1) >= 2]):
-                counts[:, column] += np.bincount(source[fits], minlength=len(self.sources))
-        return counts
+        strata = [
+            [self.members(source, lang) for lang in (*self.languages, None)] for source in range(len(self.sources))
+        ]
+        return np.array([[len(pairs) for pairs in row] for row in strata], dtype=np.int64)
 
     @cached_property
     def n_groups(self) -> int:
@@ -113,9 +111,9 @@ def deal_order(pairs: IntArray, group: IntArray) -> DealOrder:
     sizes = np.diff(starts, append=len(labels))
     class_sizes, counts = np.unique(sizes, return_counts=True)
     if len(class_sizes) > 1:
-        keys = np.repeat(sizes, sizes)
         # 16 bits are sorted by radix, many times faster
-        order = order[np.argsort(keys.astype(np.uint16) if class_sizes[-1] < 1 << 16 else keys, kind="stable")]
+        keys = np.repeat(sizes, sizes).astype(np.uint16 if class_sizes[-1] < 1 << 16 else np.int64)
+        order = order[np.argsort(keys, kind="stable")]
     return DealOrder(pairs=pairs[order], class_sizes=class_sizes.astype(np.int64), class_counts=counts.astype(np.int64))
 
 
@@ -125,40 +123,28 @@ def build_index(rows: Sequence[PairRow]) -> PairIndex:
     Raises:
         ValueError: two rows with the same (source, id, lang). Sources check this with file and line before.
     """
-    languages = tuple(sorted({row.lang for row in rows}))
-    sources = tuple(sorted({row.source for row in rows}))
-    column = {lang: number for number, lang in enumerate(languages)}
-    numbers: dict[tuple[str, str], int] = {}
-    pair_of_row = np.fromiter(
-        (numbers.setdefault((row.source, row.id), len(numbers)) for row in rows), dtype=np.int64, count=len(rows)
-    )
-    table = np.full((len(numbers), len(languages)), -1, dtype=np.int64)
-    for number, (pair, row) in enumerate(zip(pair_of_row, rows)):
-        if table[pair, column[row.lang]] >= 0:
-            raise ValueError(f"two rows for source {row.source!r}, id {row.id!r}, language {row.lang!r}")
-        table[pair, column[row.lang]] = number
-    source_number = {name: number for number, name in enumerate(sources)}
-    return PairIndex(
-        languages=languages,
-        sources=sources,
-        rows=table,
-        source=np.array([source_number[name] for name, _ in numbers], dtype=np.int64),
-        group=_groups(rows, pair_of_row, len(numbers)),
-    )
+    languages, sources = (tuple(sorted({getattr(row, name) for row in rows})) for name in ("lang", "source"))
+    pair_of_row = _numbers((row.source, row.id) for row in rows).astype(np.int64) - 1
+    n_pairs = int(pair_of_row.max(initial=-1)) + 1
+    lang_of_row = np.array([languages.index(row.lang) for row in rows], dtype=np.int64)
+    table = np.full((n_pairs, len(languages)), -1, dtype=np.int64)
+    table[pair_of_row, lang_of_row] = np.arange(len(rows))
+    replaced = np.flatnonzero(table[pair_of_row, lang_of_row] != np.arange(len(rows)))
+    if len(replaced):
+        row = rows[replaced[0]]
+        raise ValueError(f"two rows for source {row.source!r}, id {row.id!r}, language {row.lang!r}")
+    source = np.zeros(n_pairs, dtype=np.int64)
+    source[pair_of_row] = [sources.index(row.source) for row in rows]
+    keys = [
+        _numbers((row.lang, row.passage) for row in rows),
+        _numbers((row.lang, row.query) for row in rows),
+        _numbers(None if row.passage_id is None else (row.source, row.passage_id) for row in rows),
+    ]
+    group = group_pairs(pair_of_row, n_pairs, keys)
+    return PairIndex(languages=languages, sources=sources, rows=table, source=source, group=group)
 
 
-def _groups(rows: Sequence[PairRow], pair_of_row: IntArray, n_pairs: int) -> IntArray:
-    """Connected components of "shares a passage id, a passage text or a query text", shape (n_pairs,)."""
-    first: dict[tuple[str, ...], int] = {}
-    left: list[int] = []
-    right: list[int] = []
-    for pair, row in zip(pair_of_row.tolist(), rows):
-        keys = [("passage", row.lang, row.passage), ("query", row.lang, row.query)]
-        if row.passage_id is not None:
-            keys.append(("id", row.source, row.passage_id))
-        for key in keys:
-            other = first.setdefault(key, pair)
-            if other != pair:
-                left.append(other)
-                right.append(pair)
-    return components(np.array(left, dtype=np.int64), np.array(right, dtype=np.int64), n_pairs)
+def _numbers(keys: Iterable[object]) -> Hashes:
+    """The number of every key, from 1 on, in the order of first appearance; 0 for None."""
+    numbers: dict[object, int] = {None: 0}
+    return np.fromiter((numbers.setdefault(key, len(numbers)) for key in keys), dtype=np.uint64)

@@ -41,7 +41,6 @@ def read_pairs(
     wanted = None if languages is None else {language(code) for code in languages}
     present: set[str] = set()
     seen: dict[tuple[str, str, str], str] = {}
-    is_empty = True
     for spec in specs:
         for row, path, line in read_source(spec, data_dir):
             if isinstance(row, LineError):
@@ -50,10 +49,9 @@ def read_pairs(
                 raise problem
             present.add(row.lang)
             if wanted is None or row.lang in wanted:
-                is_empty = False
                 yield row, path, line
     check_present(", ".join(specs), wanted or (), present)
-    if is_empty:
+    if not (present if wanted is None else present & wanted):
         raise InputError(f"{', '.join(specs) or 'pairs'}: no rows")
 
 

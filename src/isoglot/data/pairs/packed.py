@@ -23,7 +23,7 @@ import numpy as np
 import pyarrow as pa
 
 from isoglot.data.pairs.index import DealOrder, PairIndex
-from isoglot.data.pairs.table import PairTable, read_rows
+from isoglot.data.pairs.table import PairTable
 from isoglot.errors import InputError
 from isoglot.files import read_json
 from isoglot.records import IntArray
@@ -62,13 +62,9 @@ class PackedIndex(PairIndex):
 
     def deal_order(self, source: int, lang: str | None) -> DealOrder:
         """See `PairIndex.deal_order`; a slice of the map."""
-        stratum = self.facts["strata"][source][self.column(lang)]
-        size = int(self.counts[source, self.column(lang)])
-        return DealOrder(
-            pairs=self.order[stratum["start"] : stratum["start"] + size],
-            class_sizes=np.array(stratum["class_sizes"], dtype=np.int64),
-            class_counts=np.array(stratum["class_counts"], dtype=np.int64),
-        )
+        stratum, size = (facts[source][self.column(lang)] for facts in (self.facts["strata"], self.counts))
+        sizes, counts = (np.array(stratum[name], dtype=np.int64) for name in ("class_sizes", "class_counts"))
+        return DealOrder(self.order[stratum["start"] : stratum["start"] + size], sizes, counts)
 
 
 @dataclass(frozen=True)
@@ -82,25 +78,6 @@ class PackedTable(PairTable):
 
     path: Path
     facts: Mapping[str, Any]
-
-    def column(self, name: str, rows: IntArray) -> list[Any]:
-        """Values of a column for row numbers of shape (n,), in their order."""
-        # row by row: `take` would lay the chunks of a column together in memory first
-        if name not in self._chunks:
-            self._chunks[name] = self.table.column(name).chunks
-        chunks = self._chunks[name]
-        number = np.searchsorted(self._starts, rows, side="right") - 1
-        return [chunks[n][row].as_py() for n, row in zip(number.tolist(), (rows - self._starts[number]).tolist())]
-
-    @cached_property
-    def _chunks(self) -> dict[str, list[Any]]:
-        """Chunks of the columns that were asked for."""
-        return {}
-
-    @cached_property
-    def _starts(self) -> IntArray:
-        """First row number of each chunk, int64, shape (n_chunks,)."""
-        return np.cumsum([0, *(len(chunk) for chunk in self.table.column("id").chunks)], dtype=np.int64)[:-1]
 
     @cached_property
     def has_negatives(self) -> bool:
@@ -123,7 +100,7 @@ class PackedTable(PairTable):
                 f"{self.path}: {len(rows):,} rows of a packed table are too many to be split off in memory "
                 f"(at most {_MOST_ROWS_IN_MEMORY:,}): give validation pairs in a file of their own"
             )
-        return PairTable.from_rows(list(read_rows(self.table, rows)))
+        return super().select(rows)
 
 
 def is_packed(path: str | Path) -> bool:
@@ -137,10 +114,13 @@ def open_packed(path: Path) -> PackedTable:
     Raises:
         InputError: no packed pairs there, of another format, or a file that is missing, cut short or does not belong.
     """
-    facts = read_facts(path)
+    if not is_packed(path):
+        raise InputError(f"{path}: no packed pairs ({RECORD} is missing); `isoglot data pack` makes them")
+    facts = read_json(path / RECORD)
+    if (number := facts.get("format") if isinstance(facts, dict) else None) != FORMAT:
+        raise InputError(f"{path / RECORD}: packed pairs of format {number}, expected {FORMAT}; pack the pairs anew")
     try:
-        n_pairs, n_rows = int(facts["pairs"]), int(facts["rows"])
-        n_order = int(np.sum(facts["counts"]))
+        n_pairs, n_rows, n_order = int(facts["pairs"]), int(facts["rows"]), int(np.sum(facts["counts"]))
         index = PackedIndex(
             languages=tuple(facts["languages"]),
             sources=tuple(facts["sources"]),
@@ -156,17 +136,6 @@ def open_packed(path: Path) -> PackedTable:
     if table.num_rows != n_rows:
         raise InputError(f"{path / TEXTS}: {table.num_rows:,} rows where {RECORD} says {n_rows:,}; pack the pairs anew")
     return PackedTable(table=table, index=index, path=path, facts=facts)
-
-
-def read_facts(path: Path) -> dict[str, Any]:
-    """What `pairs.json` of a packed folder says. InputError where there is none, or of another format."""
-    if not is_packed(path):
-        raise InputError(f"{path}: no packed pairs ({RECORD} is missing); `isoglot data pack` makes them")
-    facts = read_json(path / RECORD)
-    if not isinstance(facts, dict) or facts.get("format") != FORMAT:
-        other = facts.get("format") if isinstance(facts, dict) else None
-        raise InputError(f"{path / RECORD}: packed pairs of format {other}, expected {FORMAT}; pack the pairs anew")
-    return facts
 
 
 def open_texts(path: Path) -> pa.Table:

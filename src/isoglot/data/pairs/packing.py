@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.lib.format import open_memmap
 
 from isoglot.data.groups import first_rows, group_pairs
@@ -29,9 +29,8 @@ from isoglot.records import IntArray, PairRow
 _BATCH_ROWS = 65_536  # rows of a record batch: opening maps one after the other, 4,300 of them for 280 million rows
 _CHUNK = 1 << 20
 _SCRATCH = "scratch"
-# what is kept per row while the pairs are packed: hashes, and where the row came from
+# of what is kept per row while the pairs are packed
 _HASHES = ("pair_high", "pair_low", "query", "passage", "passage_id")
-_NUMBERS = ("lang", "source", "file", "line")
 
 
 def pack_pairs(
@@ -44,7 +43,7 @@ def pack_pairs(
 ) -> dict[str, Any]:
     """Pack parallel pairs into a folder that opens without being read.
 
-    The sources are read once, row by row. Beside texts and index, 88 bytes per row are needed on the disk meanwhile, and
+    The sources are read once, row by row. Beside texts and index, 56 bytes per row are needed on the disk meanwhile, and
     about 1 GB and 100 bytes per pair of memory. The folder appears when everything is in it; an interruption leaves
     nothing (a process that is killed outright leaves a folder `.NAME.*` beside, which can be deleted).
 
@@ -69,45 +68,47 @@ def pack_pairs(
         with atomic_directory(folder) as temporary:
             scratch = temporary / _SCRATCH
             scratch.mkdir()
-            written = _write_rows(temporary, specs, languages, data_dir)
-            facts = _write_index(temporary, written)
+            digest = _write_rows(temporary, read_pairs(specs, languages, data_dir, unique=False))
+            facts = _write_index(temporary, digest)
             shutil.rmtree(scratch)
+    except _Duplicate as duplicate:
+        raise _where(read_pairs(specs, languages, data_dir, unique=False), *duplicate.args) from None
     except OSError as error:
         raise InputError(f"{folder}: the pairs could not be packed ({error.strerror or error})") from None
     return facts
 
 
-@dataclass
-class _Written:
-    """What is known of the rows once they went by. Numbers are those of the lists, in the order of first rows."""
-
-    rows: int = 0
-    negatives: bool = False
-    digest: StringDigest = field(default_factory=StringDigest)
-    languages: dict[str, int] = field(default_factory=dict)
-    sources: dict[str, int] = field(default_factory=dict)
-    files: dict[str, int] = field(default_factory=dict)
+class _Duplicate(Exception):
+    """Two rows, by number, are one pair in one language."""
 
 
-def _write_rows(folder: Path, specs: list[str], languages: Sequence[str] | None, data_dir: Path | None) -> _Written:
-    """Write texts.arrow, and the hashes and numbers of the rows as raw arrays into the scratch folder."""
+def _where(rows: Iterator[tuple[PairRow, str, int]], first: int, again: int) -> LineError:
+    """The error for two rows with the same (source, id, lang): their places are known once they are read again."""
+    (_, *seen), (row, path, line) = islice(rows, first, again + 1, again - first)
+    return duplicate_row(row.source, row.id, row.lang, f"{seen[0]}:{seen[1]}", path, line)
+
+
+def _write_rows(folder: Path, rows: Iterator[tuple[PairRow, str, int]]) -> str:
+    """Write texts.arrow, and the hashes of the rows as raw arrays into the scratch folder; the digest of the rows."""
     from tqdm import tqdm
 
-    written = _Written()
+    digest = StringDigest()
     with ExitStack() as stack:
         sink = stack.enter_context(pa.OSFile(str(folder / TEXTS), "wb"))
         writer = stack.enter_context(pa.ipc.new_file(sink, SCHEMA))
-        raw = {name: stack.enter_context(open(folder / _SCRATCH / name, "wb")) for name in (*_HASHES, *_NUMBERS)}
+        files = [stack.enter_context(open(folder / _SCRATCH / name, "wb")) for name in _HASHES]
         bar = stack.enter_context(tqdm(desc="read pairs", unit="row", unit_scale=True, disable=None))
-        rows = read_pairs(specs, languages, data_dir, unique=False)
-        while batch := list(islice(rows, _BATCH_ROWS)):
-            only_rows = [row for row, _, _ in batch]
-            columns = [pa.array([getattr(row, column.name) for row in only_rows], column.type) for column in SCHEMA]
+        while batch := [row for row, _, _ in islice(rows, _BATCH_ROWS)]:
+            columns = [pa.array([getattr(row, column.name) for row in batch], column.type) for column in SCHEMA]
             writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=SCHEMA))
-            for name, values in _columns(batch, written).items():
-                raw[name].write(values)
+            for file, values in zip(files, _columns(batch)):
+                file.write(values)
+            for row in batch:  # in the order of PairTable.digest
+                n_negatives = str(len(row.negatives))
+                for text in (row.source, row.id, row.lang, row.query, row.passage, n_negatives, *row.negatives):
+                    digest.add(text)
             bar.update(len(batch))
-    return written
+    return digest.hex()
 
 
 def _text_hash(first: str, second: str, size: int = 8) -> bytes:
@@ -116,51 +117,40 @@ def _text_hash(first: str, second: str, size: int = 8) -> bytes:
     return hashlib.blake2b(data, digest_size=size).digest()
 
 
-def _columns(batch: list[tuple[PairRow, str, int]], written: _Written) -> dict[str, bytes]:
-    """Raw int64 or uint64 values of (row, file, line), one per name in `_HASHES` and `_NUMBERS`; counts them in `written`."""
-    numbers = {name: array("q") for name in _NUMBERS}
-    hashes: dict[str, list[bytes]] = {name: [] for name in _HASHES}
-    for row, path, line in batch:
+def _columns(batch: list[PairRow]) -> list[bytes]:
+    """Hashes of the rows, 8 bytes each, one column per name in `_HASHES`."""
+    hashes = []
+    for row in batch:
         pair = _text_hash(row.source, row.id, 16)
-        hashes["pair_high"].append(pair[:8])
-        hashes["pair_low"].append(pair[8:])
-        hashes["query"].append(_text_hash(row.lang, row.query))
-        hashes["passage"].append(_text_hash(row.lang, row.passage))
-        hashes["passage_id"].append(bytes(8) if row.passage_id is None else _text_hash(row.source, row.passage_id))
-        numbers["lang"].append(written.languages.setdefault(row.lang, len(written.languages)))
-        numbers["source"].append(written.sources.setdefault(row.source, len(written.sources)))
-        numbers["file"].append(written.files.setdefault(path, len(written.files)))
-        numbers["line"].append(line)
-        # in the order of PairTable.digest
-        for text in (row.source, row.id, row.lang, row.query, row.passage, str(len(row.negatives)), *row.negatives):
-            written.digest.add(text)
-        written.negatives = written.negatives or bool(row.negatives)
-    written.rows += len(batch)
-    raw = {name: np.frombuffer(b"".join(digests), dtype="<u8").astype(np.uint64) for name, digests in hashes.items()}
-    return {**{k: v.tobytes() for k, v in raw.items()}, **{k: v.tobytes() for k, v in numbers.items()}}
+        query, passage = _text_hash(row.lang, row.query), _text_hash(row.lang, row.passage)
+        passage_id = bytes(8) if row.passage_id is None else _text_hash(row.source, row.passage_id)
+        hashes.append((pair[:8], pair[8:], query, passage, passage_id))
+    return [b"".join(column) for column in zip(*hashes)]
 
 
-def _write_index(folder: Path, written: _Written) -> dict[str, Any]:
-    """Write the arrays and the record from what `_write_rows` left in the scratch folder."""
+def _write_index(folder: Path, digest: str) -> dict[str, Any]:
+    """Write the arrays and the record from what `_write_rows` left."""
     from tqdm import tqdm
 
-    def raw(name: str, dtype: type) -> Any:
-        return np.memmap(folder / _SCRATCH / name, dtype=dtype, mode="r")
+    def raw(name: str) -> Any:
+        return np.memmap(folder / _SCRATCH / name, dtype="<u8", mode="r")
 
-    with tqdm(desc="index pairs", total=6, unit="pass", disable=None, delay=3) as bar:
-        first = np.memmap(folder / _SCRATCH / "first", dtype=np.int64, mode="w+", shape=(written.rows,))
-        for rows, same in first_rows(raw("pair_high", np.uint64), raw("pair_low", np.uint64)):
+    texts = open_texts(folder)
+    with tqdm(desc="index pairs", total=4, unit="pass", disable=None, delay=3) as bar:
+        first = np.memmap(folder / _SCRATCH / "first", dtype=np.int64, mode="w+", shape=(len(texts),))
+        for rows, same in first_rows(raw("pair_high"), raw("pair_low")):
             first[rows] = same
         pair_of_row, n_pairs = _number_pairs(first, folder / _SCRATCH / "pair")
         bar.update()
-        index = _place_rows(folder, written, pair_of_row, first, n_pairs)
+        index = _place_rows(folder, texts, pair_of_row, n_pairs)
         bar.update()
-        keys = [raw(name, np.uint64) for name in ("query", "passage", "passage_id")]
-        group = group_pairs(pair_of_row, n_pairs, keys, bar.update)
+        group = group_pairs(pair_of_row, n_pairs, [raw(name) for name in ("query", "passage", "passage_id")])
         np.save(folder / "group.npy", group.astype(_smallest(n_pairs)))
-        index = replace(index, group=group)
-        rest = {"rows": written.rows, "negatives": written.negatives, "digest": written.digest.hex()}
-        facts = write_record(folder, index, rest)
+        bar.update()
+        chunks = texts.column("negatives").chunks
+        negatives = any(pc.max(pc.list_value_length(chunk)).as_py() for chunk in chunks)
+        rest = {"rows": len(texts), "negatives": negatives, "digest": digest}
+        facts = write_record(folder, replace(index, group=group), rest)
         bar.update()
     return facts
 
@@ -178,40 +168,29 @@ def _number_pairs(first: IntArray, path: Path) -> tuple[IntArray, int]:
     return pair, count
 
 
-def _place_rows(folder: Path, written: _Written, pair_of_row: IntArray, first: IntArray, n_pairs: int) -> PairIndex:
-    """Write rows.npy and source.npy; the index without groups. LineError where two rows are one pair in one language."""
-    languages, sources = sorted(written.languages), sorted(written.sources)
-    column = np.array([languages.index(name) for name in written.languages])
-    source_number = np.array([sources.index(name) for name in written.sources])
-    lang_of_row, source_of_row = (
-        np.memmap(folder / _SCRATCH / name, dtype=np.int64, mode="r") for name in ("lang", "source")
-    )
-    table = open_memmap(folder / "rows.npy", mode="w+", dtype=_smallest(written.rows), shape=(n_pairs, len(languages)))
+def _place_rows(folder: Path, texts: Any, pair_of_row: IntArray, n_pairs: int) -> PairIndex:
+    """Write rows.npy and source.npy; the index without groups. _Duplicate where two rows are one pair in one language."""
+    languages, sources = (sorted(texts.column(name).unique().to_pylist()) for name in ("lang", "source"))
+    table = open_memmap(folder / "rows.npy", mode="w+", dtype=_smallest(len(texts)), shape=(n_pairs, len(languages)))
     table[:] = -1
     source = open_memmap(folder / "source.npy", mode="w+", dtype=_smallest(len(sources)), shape=(n_pairs,))
-    for start in range(0, written.rows, _CHUNK):
-        numbers = np.arange(start, min(start + _CHUNK, written.rows))
-        pairs, langs = np.asarray(pair_of_row[numbers]), column[lang_of_row[numbers]]
-        taken = table[pairs, langs] >= 0
-        free = np.flatnonzero(~taken)[::-1]  # backwards: of two rows for one cell, the first one stays
+    for start in range(0, len(texts), _CHUNK):
+        numbers = np.arange(start, min(start + _CHUNK, len(texts)))
+        chunk = texts.slice(start, _CHUNK)
+        langs, source_of_row = (
+            pc.index_in(chunk.column(name), value_set=pa.array(known)).to_numpy()
+            for name, known in (("lang", languages), ("source", sources))
+        )
+        pairs = np.asarray(pair_of_row[numbers])
+        free = np.flatnonzero(table[pairs, langs] < 0)[::-1]  # backwards: of two rows for one cell, the first one stays
         table[pairs[free], langs[free]] = numbers[free]
         wrong = table[pairs, langs] != numbers
         if wrong.any():
             again = int(numbers[wrong.argmax()])
-            raise _duplicate(folder, written, int(table[pairs[again - start], langs[again - start]]), again)
-        new = first[numbers] == numbers
-        source[pairs[new]] = source_number[source_of_row[numbers[new]]]
+            raise _Duplicate(int(table[pairs[again - start], langs[again - start]]), again)
+        source[pairs] = source_of_row
     no_group = np.zeros(0, dtype=np.int64)
     return PairIndex(languages=tuple(languages), sources=tuple(sources), rows=table, source=source, group=no_group)
-
-
-def _duplicate(folder: Path, written: _Written, first: int, again: int) -> LineError:
-    """The error for two rows with the same (source, id, lang)."""
-    files, lines = (np.memmap(folder / _SCRATCH / name, dtype=np.int64, mode="r") for name in ("file", "line"))
-    names = list(written.files)
-    row = open_texts(folder).slice(again, 1).to_pylist()[0]
-    seen_at = f"{names[files[first]]}:{lines[first]}"
-    return duplicate_row(row["source"], row["id"], row["lang"], seen_at, names[files[again]], int(lines[again]))
 
 
 def write_record(folder: Path, index: PairIndex, rest: dict[str, Any]) -> dict[str, Any]:

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from isoglot.data.hub import hub_file, hub_listing
 from isoglot.data.pairs.address import SetAddress
-from isoglot.data.pairs.source import Item, Scheme
+from isoglot.data.pairs.source import Item, Source
 from isoglot.data.readers import READERS, split_name, valid
 from isoglot.errors import InputError, LineError
+from isoglot.hub import hub_file, hub_listing
 from isoglot.records import PairRow
 
 _ENDINGS = (".parquet", ".jsonl", ".jsonl.gz")
@@ -32,7 +32,7 @@ class QaPair(NamedTuple):
 
 
 @dataclass(frozen=True)
-class QaSet(Scheme):
+class QaSet(Source):
     """A set with one column for the question and one for the passage; option limit: the first so many pairs.
 
     Attributes:
@@ -52,10 +52,6 @@ class QaSet(Scheme):
     passage: str = "answer"
     passage_id: str = ""
     keep: tuple[str, object] | None = None
-
-    @property
-    def form(self) -> str:
-        return f"{self.name}:hub or {self.name}:DIR"
 
     def read(self, spec: str, data_dir: Path | None) -> Iterator[Item]:
         """The pairs of the set, each with its file and row.

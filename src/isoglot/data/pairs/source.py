@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol
 
 from isoglot.data.readers import FORMATS
 from isoglot.errors import InputError, LineError
@@ -15,23 +15,25 @@ Item = tuple[PairRow | LineError, str, int]
 """A row or what is wrong with it, and the file and 1-based line it stands on."""
 
 
-class Source(Protocol):
+class Source(ABC):
     """A kind of pairs. Its help is the first line of its docstring, or its attribute `help`.
 
     Attributes:
-        name: what `isoglot data sources` calls it.
-        form: how it is written on the command line.
+        name: what `isoglot list sources` calls it.
     """
 
+    name: str
+
     @property
-    def name(self) -> str: ...
-    @property
-    def form(self) -> str: ...
+    def form(self) -> str:
+        """How it is written on the command line."""
+        return f"{self.name}:hub or {self.name}:DIR"
 
     def takes(self, spec: str) -> bool:
-        """Whether `spec` is written in this source's form."""
-        ...
+        """Whether `spec` is written in this source's form: by default it begins with the name and a colon."""
+        return spec.startswith(f"{self.name}:")
 
+    @abstractmethod
     def read(self, spec: str, data_dir: Path | None) -> Iterator[Item]:
         """The rows of `spec`. A malformed line is yielded, not raised, so that a check can list them all.
 
@@ -41,23 +43,13 @@ class Source(Protocol):
         Raises:
             InputError: it cannot be read at all.
         """
-        ...
 
 
 SOURCES: Registry[Source] = Registry("source of pairs", "isoglot.data.pairs.sources")
 
 
-class Scheme:
-    """Base of sources that are written `name:...`."""
-
-    name: str
-
-    def takes(self, spec: str) -> bool:
-        return spec.startswith(f"{self.name}:")
-
-
 def read_source(spec: str, data_dir: Path | None = None) -> Iterator[Item]:
-    """The rows of one source, see `Source.read`; `isoglot data sources` lists what `spec` may be.
+    """The rows of one source, see `Source.read`; `isoglot list sources` lists what `spec` may be.
 
     Raises:
         InputError: no such file, unknown format.

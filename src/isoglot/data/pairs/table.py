@@ -51,8 +51,9 @@ class PairTable:
 
     def column(self, name: str, rows: IntArray) -> list[Any]:
         """Values of a column for row numbers of shape (n,), in their order."""
-        values: list[Any] = self.table.column(name).take(pa.array(rows, pa.int64())).to_pylist()
-        return values
+        # row by row: `take` would lay the chunks of a memory-mapped column together in memory first
+        column: Any = self.table.column(name)
+        return [column[row].as_py() for row in rows.tolist()]
 
     @cached_property
     def has_negatives(self) -> bool:
@@ -69,7 +70,8 @@ class PairTable:
 
     def select(self, rows: IntArray) -> PairTable:
         """The table of some rows, by number, indexed anew."""
-        return PairTable.from_arrow(self.table.take(pa.array(rows, pa.int64())))
+        columns = {name: take_rows(self.table.column(name), rows) for name in SCHEMA.names}
+        return PairTable.from_arrow(pa.table(columns, schema=SCHEMA))
 
     def split(self, share: float, seed: int) -> tuple[PairTable, PairTable]:
         """Two tables: about `1 - share` and `share` of the pairs. Pairs that share a passage or query stay together.
@@ -103,52 +105,34 @@ class PairTable:
         return cls(pa.table(columns, schema=SCHEMA), build_index(rows))
 
 
-def read_rows(table: pa.Table, rows: IntArray | None = None) -> Iterator[PairRow]:
-    """The rows of a table (or some of them, by number), a chunk at a time."""
-    start = 0
+def read_rows(table: pa.Table) -> Iterator[PairRow]:
+    """The rows of a table, a chunk at a time."""
     for batch in table.to_batches():
-        if rows is not None:
-            inside = rows[(rows >= start) & (rows < start + len(batch))] - start
-            start += len(batch)
-            batch = batch.take(pa.array(inside, pa.int64()))
         for fields in batch.to_pylist():
             yield PairRow(**{**fields, "negatives": tuple(fields["negatives"] or ())})
 
 
-def take_rows(column: pa.ChunkedArray[Any], rows: IntArray) -> pa.Array[Any]:
-    """Values of a column by row number, shape (n,), in their order.
+def take_rows(column: Any, rows: IntArray) -> pa.Array[Any]:
+    """Values of a chunked column by row number, shape (n,), in their order, as an Arrow array.
 
-    `ChunkedArray.take` lays all chunks together in memory first; here only the chunks that are asked for are read.
+    `ChunkedArray.take` lays all chunks together in memory first; here only the rows that are asked for are read.
     """
-    rows = np.asarray(rows, dtype=np.int64)
+    values: pa.Array[Any]
     if column.num_chunks == 1:
-        only: Any = column.chunk(0)
-        return only.take(pa.array(rows, pa.int64()))  # type: ignore[no-any-return]
-    ends = np.cumsum([len(chunk) for chunk in column.chunks], dtype=np.int64)
-    number = np.searchsorted(ends, rows, side="right")
-    order = np.argsort(number, kind="stable")
-    numbers, starts = np.unique(number[order], return_index=True)
-    pieces: list[Any] = []
-    for chunk, positions in zip(numbers.tolist(), np.split(order, starts[1:]), strict=True):
-        first = int(ends[chunk]) - len(column.chunk(chunk))
-        pieces.append(column.chunk(chunk).take(pa.array(rows[positions] - first, pa.int64())))
-    back = np.empty(len(rows), dtype=np.int64)
-    back[order] = np.arange(len(rows))
-    together: Any = pa.chunked_array(pieces, type=column.type).combine_chunks()
-    return together.take(pa.array(back, pa.int64()))  # type: ignore[no-any-return]
+        values = column.chunk(0).take(pa.array(rows, pa.int64()))
+    else:
+        values = pa.array([column[row].as_py() for row in rows.tolist()], column.type)
+    return values
 
 
 def load_pairs(
-    sources: str | Path | Iterable[str | Path],
-    *,
-    languages: Sequence[str] | None = None,
-    data_dir: Path | None = None,
+    sources: str | Path | Iterable[str | Path], *, languages: Sequence[str] | None = None, data_dir: Path | None = None
 ) -> PairTable:
     """Load parallel pairs.
 
     Args:
         sources: files with the columns id, lang, query, passage and optionally passage_id, negatives, source, or another form
-            that `isoglot data sources` lists, such as `facts:` or `lareqa:DIR`.
+            that `isoglot list sources` lists, such as `facts:` or `lareqa:DIR`.
             Rows with the same (source, id) are translations of each other; `source` defaults to the file's stem.
             A folder that `isoglot data pack` wrote, alone and in all its languages, is memory-mapped and not read.
         languages: keep these only.

@@ -12,16 +12,16 @@ from pathlib import Path
 
 from isoglot.data.benchmarks.catalog import BENCHMARKS, NamedBenchmark, Request
 from isoglot.data.benchmarks.qrels import judge_by_key, make_benchmark, wanted_languages
-from isoglot.data.hub import about_revisions, data_folders, hub_file, hub_revision
 from isoglot.data.languages import language
 from isoglot.data.readers import json_rows, parquet_rows, valid, yaml_data
 from isoglot.errors import InputError, LineError
+from isoglot.files import data_folders, first_file
+from isoglot.hub import about_revisions, hub_file, hub_revision
 from isoglot.records import Benchmark, Texts
 
 NAME = "belebele"
-LICENSE = "CC BY-SA 4.0"
 REPO = "facebook/belebele"
-URL = f"https://huggingface.co/datasets/{REPO}"
+ABOUT = {"license": "CC BY-SA 4.0", "source": f"https://huggingface.co/datasets/{REPO}"}
 _FIELDS = ("link", "question_number", "flores_passage", "question")
 _EXAMPLE = '{"link": "...", "question_number": 1, "flores_passage": "...", "question": "..."}'
 
@@ -41,12 +41,11 @@ def belebele_languages() -> dict[str, str]:
 def belebele_here(data_dir: str | Path | None = None) -> dict[str, Path]:
     """The languages that lie on this machine outside the hub's cache, and the file of each."""
     folders = [folder for root in data_folders(NAME, data_dir) for folder in (root, root / "data")]
-    files = {}
-    for lang, code in belebele_languages().items():
-        candidates = (folder / f"{code}{ending}" for folder in folders for ending in (".jsonl", ".parquet"))
-        if path := next((candidate for candidate in candidates if candidate.is_file()), None):
-            files[lang] = path
-    return files
+    files = {
+        lang: first_file(folder / f"{code}{ending}" for folder in folders for ending in (".jsonl", ".parquet"))
+        for lang, code in belebele_languages().items()
+    }
+    return {lang: path for lang, path in files.items() if path}
 
 
 def load_belebele(request: Request) -> Benchmark:
@@ -78,8 +77,7 @@ def load_belebele(request: Request) -> Benchmark:
         query_links += [link for link, _ in questions.values()]
         passage_links += passages
     judgments = judge_by_key(query_links, ((link, number) for number, link in enumerate(passage_links)))
-    about = {"license": LICENSE, "source": URL} | about_revisions(revisions)
-    return make_benchmark(NAME, queries, corpus, judgments, query_links, about)
+    return make_benchmark(NAME, queries, corpus, judgments, query_links, ABOUT | about_revisions(revisions))
 
 
 def _read(path: Path) -> tuple[dict[str, tuple[str, str]], dict[str, str]]:
@@ -112,8 +110,8 @@ BENCHMARKS.register(
         languages=tuple(belebele_languages()),
         queries=900 * len(belebele_languages()),
         passages=488 * len(belebele_languages()),
-        license=LICENSE,
-        source=URL,
+        license=ABOUT["license"],
+        source=ABOUT["source"],
         help="parallel questions, the short texts they were asked about",
         load=load_belebele,
         available=_available,

@@ -12,14 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from isoglot.data.benchmarks.catalog import BENCHMARKS, NamedBenchmark
-from isoglot.data.benchmarks.qrels import judge_by_key, make_benchmark, restrict
+from isoglot.data.benchmarks.qrels import judge_by_key, make_benchmark
 from isoglot.data.facts.wordings import LANGUAGES
 from isoglot.data.readers import lines
 from isoglot.records import Benchmark, Texts
 
 NAME = "faq"
-LICENSE = "Apache-2.0"
-SOURCE = "isoglot"
+ABOUT = {"license": "Apache-2.0", "source": "isoglot"}
 _PER_RELATION = 120
 """Distractors per held-out relation and language: more would only make the benchmark slower on a CPU, not harder."""
 
@@ -44,26 +43,24 @@ def load_faq() -> Benchmark:
     answers: list[tuple[str, int]] = []
     n_documents = 0
     for lang in languages:
-        here = [row for row in rows if lang in row]
-        ids = [row["id"] for row in here]
-        queries[lang] = Texts(ids, [row[lang]["question"] for row in here])
-        corpus[lang] = Texts(
-            [f"{key}:{lang}" for key in ids] + [f"fact:{key}:{lang}" for key in distractors[lang]],
-            [row[lang]["answer"] for row in here] + list(distractors[lang].values()),
-        )
-        answers += [(key, n_documents + number) for number, key in enumerate(ids)]
-        n_documents += len(corpus[lang])
+        here = {row["id"]: row[lang] for row in rows if lang in row}
+        queries[lang] = Texts(list(here), [texts["question"] for texts in here.values()])
+        passages = {f"{key}:{lang}": texts["answer"] for key, texts in here.items()}
+        passages |= {f"fact:{key}:{lang}": text for key, text in distractors[lang].items()}
+        corpus[lang] = Texts(list(passages), list(passages.values()))
+        answers += [(key, n_documents + number) for number, key in enumerate(here)]
+        n_documents += len(passages)
     judgments = judge_by_key([key for texts in queries.values() for key in texts.ids], answers)
-    return make_benchmark(NAME, queries, corpus, judgments, about={"license": LICENSE, "source": SOURCE})
+    return make_benchmark(NAME, queries, corpus, judgments, about=ABOUT)
 
 
 def _distractors(languages: list[str]) -> dict[str, dict[str, str]]:
     """Per language, passage id -> passage of the first `_PER_RELATION` generated statements of each held-out relation."""
-    from isoglot.data.facts.generate import distractors
+    from isoglot.data.facts.generate import HELD_OUT, generate_facts
 
     passages: dict[str, dict[str, str]] = {lang: {} for lang in languages}
     counts: Counter[tuple[str, str]] = Counter()
-    for fact in distractors(languages):
+    for fact in generate_facts(languages, HELD_OUT):
         key = (fact.lang, fact.relation)
         if fact.passage_id not in passages[fact.lang] and counts[key] < _PER_RELATION:
             passages[fact.lang][fact.passage_id] = fact.passage
@@ -77,10 +74,10 @@ BENCHMARKS.register(
         languages=LANGUAGES,
         queries=792,
         passages=3_432,
-        license=LICENSE,
-        source=SOURCE,
+        license=ABOUT["license"],
+        source=ABOUT["source"],
         help="questions, answers among distractors",
-        load=lambda request: restrict(load_faq(), request.languages),
+        load=lambda _: load_faq(),
         available=lambda _: "built in",
         order=0,
     )

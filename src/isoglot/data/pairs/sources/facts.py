@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from isoglot.data.languages import language
-from isoglot.data.pairs.source import SOURCES, Item, Scheme
+from isoglot.data.pairs.source import SOURCES, Item, Source
 from isoglot.errors import InputError
 from isoglot.records import PairRow
 
 
-class Facts(Scheme):
+class Facts(Source):
     """Questions and answers generated from CLDR's names of countries, languages, currencies and so on; built in."""
 
     name = "facts"

@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from isoglot.data.languages import language
-from isoglot.data.pairs.source import SOURCES, Item
-from isoglot.data.readers import READERS, split_name
+from isoglot.data.pairs.source import SOURCES, Item, Source
+from isoglot.data.readers import READERS, split_name, text_field
 from isoglot.errors import InputError, LineError
 from isoglot.records import PairRow
 
 _REQUIRED = ("id", "lang", "query", "passage")
 
 
-class Files:
+class Files(Source):
     """JSON lines, CSV, TSV or Parquet with the columns id, lang, query, passage [passage_id, negatives, source]."""
 
     name = "files"
@@ -29,51 +29,44 @@ class Files:
         path = Path(spec)
         stem, ending = split_name(path)
         for number, fields in READERS[ending](path, _REQUIRED):
-            row = fields if isinstance(fields, LineError) else parse_row(fields, stem, spec, number)
+            try:
+                row = fields if isinstance(fields, LineError) else parse_row(fields, stem, spec, number)
+            except LineError as problem:
+                row = problem
             yield row, spec, number
 
 
-def parse_row(fields: Mapping[str, Any], default_source: str, path: str, line: int) -> PairRow | LineError:
-    """A row from the fields of a file, or what is wrong with it."""
-    for key in _REQUIRED:
-        value = fields.get(key)
-        if value is None:
-            return LineError(path, line, f"field '{key}' is missing (a row needs {', '.join(_REQUIRED)})")
-        if not isinstance(value, str) and not (key == "id" and isinstance(value, int)):
-            return LineError(path, line, f"field '{key}' must be text, found {type(value).__name__}")
-        if not str(value).strip():
-            return LineError(path, line, f"field '{key}' is empty")
+def parse_row(fields: Mapping[str, Any], default_source: str, path: str, line: int) -> PairRow:
+    """A row from the fields of a file. LineError says what is wrong with it."""
+    hint = f"a row needs {', '.join(_REQUIRED)}"
+    key, lang, query, passage = (text_field(fields, name, path, line, hint) for name in _REQUIRED)
     try:
-        lang = language(fields["lang"])
+        lang = language(lang)
     except InputError as error:
-        return LineError(path, line, str(error))
-    negatives = _negatives(fields.get("negatives"))
-    if negatives is None:
-        return LineError(path, line, "field 'negatives' must be a list of non-empty texts")
+        raise LineError(path, line, str(error)) from None
     passage_id, source = fields.get("passage_id"), fields.get("source")
     return PairRow(
         source=str(source) if source not in (None, "") else default_source,
-        id=str(fields["id"]),
+        id=key,
         lang=lang,
-        query=fields["query"].strip(),
-        passage=fields["passage"].strip(),
+        query=query.strip(),
+        passage=passage.strip(),
         passage_id=str(passage_id) if passage_id not in (None, "") else None,
-        negatives=negatives,
+        negatives=_negatives(fields.get("negatives"), path, line),
     )
 
 
-def _negatives(value: Any) -> tuple[str, ...] | None:
-    """Texts from a list, a JSON list (CSV cells) or nothing; None where it is something else."""
+def _negatives(value: Any, path: str, line: int) -> tuple[str, ...]:
+    """Texts from a list, a JSON list (CSV cells) or nothing."""
     if value is None or value == "":
         return ()
-    if isinstance(value, str):
-        try:
-            value = json.loads(value)
-        except json.JSONDecodeError:
-            return None
-    if not isinstance(value, list) or not all(isinstance(text, str) and text.strip() for text in value):
-        return None
-    return tuple(text.strip() for text in value)
+    try:
+        texts = json.loads(value) if isinstance(value, str) else value
+    except json.JSONDecodeError:
+        texts = None
+    if not isinstance(texts, list) or not all(isinstance(text, str) and text.strip() for text in texts):
+        raise LineError(path, line, "field 'negatives' must be a list of non-empty texts")
+    return tuple(text.strip() for text in texts)
 
 
 SOURCES.register(Files())

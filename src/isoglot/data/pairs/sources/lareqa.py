@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from isoglot.data.languages import language
-from isoglot.data.pairs.source import SOURCES, Item, Scheme
+from isoglot.data.pairs.source import SOURCES, Item, Source
 from isoglot.records import PairRow
 
 
-class Lareqa(Scheme):
+class Lareqa(Source):
     """LAReQA's JSON files (SQuAD's layout with sentences): a question and its answer sentence."""
 
     name = "lareqa"

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from isoglot.data.pairs.address import SetAddress
-from isoglot.data.pairs.source import SOURCES, Item, Scheme
+from isoglot.data.pairs.source import SOURCES, Item, Source
 from isoglot.data.readers import lines
 from isoglot.errors import InputError, LineError, unknown
 from isoglot.records import PairRow
@@ -32,11 +32,10 @@ QUERIES = "data/google/queries/train/{name}_queries.train.tsv"
 COLLECTION = "data/google/collections/{name}_collection.tsv"
 
 
-class Mmarco(Scheme):
+class Mmarco(Source):
     """mMARCO: MS MARCO's training pairs in 14 languages; options languages, limit, negatives (per pair)."""
 
     name = "mmarco"
-    form = "mmarco:hub or mmarco:DIR"
 
     def read(self, spec: str, data_dir: Path | None) -> Iterator[Item]:
         """The pairs, one language after the other, each with the file and line of its query.
@@ -70,9 +69,9 @@ def _in_language(lang: str, pairs: dict[tuple[str, str], list[str]], path: Path,
     wanted = {passage for _, passage in pairs} | {other for others in pairs.values() for other in others}
     passages = {key: text for key, (text, _) in _texts(collection, wanted).items()}
     for (query, passage), others in pairs.items():
-        if query not in queries or passage not in passages:
-            what, where = (f"query {query}", path) if query not in queries else (f"passage {passage}", collection)
-            raise InputError(f"{where}: {what} of {Path(TRIPLES).name} is missing")
+        for key, texts, what, file in ((query, queries, "query", path), (passage, passages, "passage", collection)):
+            if key not in texts:
+                raise InputError(f"{file}: {what} {key} of {Path(TRIPLES).name} is missing")
         text, line = queries[query]
         row = PairRow(
             source=Mmarco.name,

@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from isoglot.data.hub import hub_file
 from isoglot.data.pairs.address import SetAddress
 from isoglot.data.pairs.qa_set import QaPair, QaSet, Rows
 from isoglot.data.pairs.source import SOURCES
 from isoglot.data.readers import json_rows, valid
 from isoglot.errors import InputError
+from isoglot.hub import hub_file
 
 CORPUS_REPO, CORPUS = "castorini/mr-tydi-corpus", "mrtydi-v1.1-english/corpus.jsonl.gz"
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from isoglot.data.pairs.source import SOURCES, Item
+from isoglot.data.pairs.source import SOURCES, Item, Source
 
 
-class Packed:
+class Packed(Source):
     """A folder that `isoglot data pack` wrote; alone and in all its languages it is memory-mapped, not read."""
 
     name = "packed"

@@ -1,39 +1,10 @@
-"""English question-answer sets with one column for the question and one for the passage."""
+"""English question-answer sets with one column for the question and one for the passage, see `qa_sets.yaml`."""
+
+from pathlib import Path
 
 from isoglot.data.pairs.qa_set import QaSet
 from isoglot.data.pairs.source import SOURCES
+from isoglot.data.readers import yaml_data
 
-SOURCES.register(
-    QaSet("wikiqa", "WikiQA: questions and answer sentences", "microsoft/wiki_qa", "data/train", keep=("label", 1))
-)
-SOURCES.register(
-    QaSet(
-        "duorc",
-        "DuoRC: questions about plots of films",
-        "ibm-research/duorc",
-        "SelfRC/train",
-        passage="plot",
-        passage_id="plot_id",
-        keep=("no_answer", False),
-    )
-)
-SOURCES.register(
-    QaSet("newsqa", "NewsQA: questions about news articles", "lucadiliello/newsqa", "data/train", passage="context")
-)
-SOURCES.register(
-    QaSet(
-        "nq",
-        "Natural Questions: questions and passages of Wikipedia",
-        "sentence-transformers/natural-questions",
-        "pair/train",
-        query="query",
-    )
-)
-SOURCES.register(
-    QaSet(
-        "yahoo",
-        "Yahoo Answers: questions and answers of users",
-        "sentence-transformers/yahoo-answers",
-        "question-answer-pair/train",
-    )
-)
+for name, fields in yaml_data(Path(__file__).with_name("qa_sets.yaml")).items():
+    SOURCES.register(QaSet(name, **fields))

@@ -1,4 +1,4 @@
-"""Files of dataset repositories on the Hugging Face hub, and the folders on this machine where they may lie."""
+"""The Hugging Face hub: files of dataset repositories, and whether it can be reached at all."""
 
 from __future__ import annotations
 
@@ -8,16 +8,6 @@ import urllib.request
 from pathlib import Path
 
 from isoglot.errors import InputError
-
-
-def data_roots(data_dir: str | Path | None) -> list[Path]:
-    """Where benchmarks are looked for on this machine: `data_dir`, then `$ISOGLOT_DATA`."""
-    return [Path(root) for root in (data_dir, os.environ.get("ISOGLOT_DATA")) if root]
-
-
-def data_folders(name: str, data_dir: str | Path | None) -> list[Path]:
-    """Folders that may hold the files of benchmark `name`: `<root>/<name>` and `<root>` of every root."""
-    return [folder for root in data_roots(data_dir) for folder in (root / name, root) if folder.is_dir()]
 
 
 def hub_file(repo: str, path: str, way_out: str) -> Path:
