@@ -171,7 +171,7 @@ def their_trainer(settings: TrainSettings, recorder: Recorder, folder: Path) -> 
 
     from isoglot.batching.plan import BatchPlan
     from isoglot.batching.sampler import PlanDataset
-    from isoglot.data.pairs.table import load_pairs
+    from isoglot.data.pairs.loading import load_pairs
     from isoglot.training.train import _model
 
     def in_order(dataset: Any, batch_size: int, drop_last: bool, **_: Any) -> Iterator[list[int]]:

@@ -21,7 +21,7 @@ from _machine import conditions, write
 
 from isoglot.batching.plan import BatchPlan, PlanSettings
 from isoglot.batching.sampler import PlanDataset
-from isoglot.data.pairs.table import load_pairs
+from isoglot.data.pairs.loading import load_pairs
 from isoglot.models.load import load_model
 from isoglot.training.callbacks import Progress
 from isoglot.training.collate import Collator

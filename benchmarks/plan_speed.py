@@ -103,7 +103,7 @@ def memory() -> dict[str, int]:
 def measure(folder: Path, batch_size: int, steps: int, furthest: int) -> dict[str, Any]:
     """Open the table and a plan over it and time steps; to be called in a fresh process."""
     from isoglot.batching.plan import BatchPlan, PlanSettings
-    from isoglot.data.pairs.table import load_pairs
+    from isoglot.data.pairs.loading import load_pairs
 
     before = memory()
     began = time.perf_counter()

@@ -9,7 +9,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from isoglot.batching.plan import BatchPlan, PlanSettings
     from isoglot.data.benchmarks.load import load_benchmark
-    from isoglot.data.pairs.table import load_pairs
+    from isoglot.data.pairs.loading import load_pairs
     from isoglot.evaluation.compare import compare
     from isoglot.evaluation.evaluate import evaluate
     from isoglot.evaluation.external import load_embeddings
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _MODULES = {
     "load_model": "isoglot.models.load",
-    "load_pairs": "isoglot.data.pairs.table",
+    "load_pairs": "isoglot.data.pairs.loading",
     "load_benchmark": "isoglot.data.benchmarks.load",
     "load_embeddings": "isoglot.evaluation.external",
     "evaluate": "isoglot.evaluation.evaluate",

@@ -63,7 +63,7 @@ def test_help_and_plan_load_no_torch(pairs: str) -> None:
 
 def test_plan_shows_what_training_uses(pairs: str, capsys: pytest.CaptureFixture[str]) -> None:
     from isoglot.batching.plan import BatchPlan, PlanSettings
-    from isoglot.data.pairs.table import load_pairs
+    from isoglot.data.pairs.loading import load_pairs
 
     words = ["plan", "--pairs", pairs, "--batch-size", "4", "--steps", "40", "--seed", "3"]
     assert main([*words, "--json"]) == 0

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from isoglot.data.pairs.table import load_pairs
+from isoglot.data.pairs.loading import load_pairs
 from isoglot.errors import InputError, LineError
 
 NAMES = {"en": "english", "de": "german"}

@@ -17,9 +17,10 @@ from isoglot.cli.main import main
 from isoglot.data.groups import first_rows, group_pairs
 from isoglot.data.pairs import packing
 from isoglot.data.pairs.check import check_pairs
+from isoglot.data.pairs.loading import load_pairs
 from isoglot.data.pairs.packed import PackedTable, open_packed
 from isoglot.data.pairs.packing import pack_pairs
-from isoglot.data.pairs.table import SCHEMA, PairTable, load_pairs
+from isoglot.data.pairs.table import SCHEMA, PairTable
 from isoglot.errors import InputError
 from isoglot.records import PairRow
 

@@ -19,9 +19,10 @@ from isoglot.cli.main import main
 from isoglot.data.languages import language
 from isoglot.data.pairs.check import check_pairs
 from isoglot.data.pairs.index import build_index
+from isoglot.data.pairs.loading import load_pairs
 from isoglot.data.pairs.packing import pack_pairs
 from isoglot.data.pairs.source import SOURCES, Item, Source
-from isoglot.data.pairs.table import PairTable, load_pairs
+from isoglot.data.pairs.table import PairTable
 from isoglot.errors import InputError
 from isoglot.records import PairRow
 

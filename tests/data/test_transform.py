@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from isoglot.data.pairs.table import PairTable, load_pairs
+from isoglot.data.pairs.loading import load_pairs
+from isoglot.data.pairs.table import PairTable
 from isoglot.data.transform.members.languages import Languages
 from isoglot.data.transform.members.share import Share
 from isoglot.data.transform.registry import TRANSFORMS

@@ -79,7 +79,7 @@ def test_list_and_show(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_the_sets_of_the_paper_load_from_files_in_the_hub_s_formats(tmp_path: Path) -> None:
     """The `paper` spec with folders in the place of the hub: the same sources, the same code."""
-    from isoglot.data.pairs.table import load_pairs
+    from isoglot.data.pairs.loading import load_pairs
     from tests.data.test_mmarco import write_all_sets
 
     folders = write_all_sets(tmp_path)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from isoglot.data.pairs.loading import load_pairs
 from isoglot.data.pairs.packed import PackedTable
 from isoglot.data.pairs.packing import pack_pairs
-from isoglot.data.pairs.table import load_pairs
 from isoglot.training.train import train
 from tests.training.test_train import losses, settings, weights
 from tests.training.tiny import pair_rows

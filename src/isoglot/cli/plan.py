@@ -37,7 +37,7 @@ def _run(options: argparse.Namespace) -> int:
     from isoglot.batching.describe import composition, format_batch, format_composition, format_strata
     from isoglot.batching.plan import BatchPlan, PlanSettings
     from isoglot.cli.options import given_settings
-    from isoglot.data.pairs.table import load_pairs
+    from isoglot.data.pairs.loading import load_pairs
     from isoglot.errors import InputError
     from isoglot.settings import build
 

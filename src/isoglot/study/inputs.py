@@ -9,7 +9,8 @@ from pathlib import Path
 from isoglot.batching.plan import BatchPlan
 from isoglot.data.benchmarks.digest import benchmark_digest
 from isoglot.data.benchmarks.load import load_benchmark
-from isoglot.data.pairs.table import PairTable, load_pairs
+from isoglot.data.pairs.loading import load_pairs
+from isoglot.data.pairs.table import PairTable
 from isoglot.data.transform.members.share import Share
 from isoglot.errors import at
 from isoglot.files import digest_json

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from isoglot.batching.plan import BatchPlan, PlanSettings
 from isoglot.batching.sampler import PlanDataset
 from isoglot.batching.strategies import STRATEGIES
-from isoglot.data.pairs.table import PairTable, load_pairs
+from isoglot.data.pairs.loading import load_pairs
+from isoglot.data.pairs.table import PairTable
 from isoglot.errors import InputError
 from isoglot.processes import processes
 from isoglot.training.settings import TrainSettings

@@ -2,13 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from isoglot.data.languages import language
+from isoglot.data.pairs.packed import is_packed, open_packed
 from isoglot.data.pairs.source import read_source
+from isoglot.data.pairs.table import PairTable
 from isoglot.errors import InputError, LineError
 from isoglot.records import PairRow
+
+
+def load_pairs(
+    sources: str | Path | Iterable[str | Path], *, languages: Sequence[str] | None = None, data_dir: Path | None = None
+) -> PairTable:
+    """Load parallel pairs.
+
+    Args:
+        sources: files with the columns id, lang, query, passage and optionally passage_id, negatives, source, or another form
+            that `isoglot list sources` lists, such as `facts:` or `lareqa:DIR`.
+            Rows with the same (source, id) are translations of each other; `source` defaults to the file's stem.
+            A folder that `isoglot data pack` wrote, alone and in all its languages, is memory-mapped and not read.
+        languages: keep these only.
+        data_dir: where named LAReQA folders (`lareqa:xquad-r`) are looked for first.
+
+    Raises:
+        InputError: a missing file, the first malformed line (file, line, what), a duplicate row, an unknown language,
+            a language that does not occur, no rows.
+    """
+    specs = [str(sources)] if isinstance(sources, (str, Path)) else [str(source) for source in sources]
+    if len(specs) == 1 and languages is None and is_packed(specs[0]):
+        return open_packed(Path(specs[0]))
+    return PairTable.from_rows([row for row, _, _ in read_pairs(specs, languages, data_dir, unique=True)])
 
 
 def find_duplicate(row: PairRow, seen: dict[tuple[str, str, str], str], path: str, line: int) -> LineError | None:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from isoglot.data.pairs.index import PairIndex, build_index
-from isoglot.data.pairs.loading import read_pairs
 from isoglot.errors import InputError
 from isoglot.files import digest_strings
 from isoglot.records import BoolArray, IntArray, PairRow
@@ -123,29 +121,3 @@ def take_rows(column: Any, rows: IntArray) -> pa.Array[Any]:
     else:
         values = pa.array([column[row].as_py() for row in rows.tolist()], column.type)
     return values
-
-
-def load_pairs(
-    sources: str | Path | Iterable[str | Path], *, languages: Sequence[str] | None = None, data_dir: Path | None = None
-) -> PairTable:
-    """Load parallel pairs.
-
-    Args:
-        sources: files with the columns id, lang, query, passage and optionally passage_id, negatives, source, or another form
-            that `isoglot list sources` lists, such as `facts:` or `lareqa:DIR`.
-            Rows with the same (source, id) are translations of each other; `source` defaults to the file's stem.
-            A folder that `isoglot data pack` wrote, alone and in all its languages, is memory-mapped and not read.
-        languages: keep these only.
-        data_dir: where named LAReQA folders (`lareqa:xquad-r`) are looked for first.
-
-    Raises:
-        InputError: a missing file, the first malformed line (file, line, what), a duplicate row, an unknown language,
-            a language that does not occur, no rows.
-    """
-    specs = [str(sources)] if isinstance(sources, (str, Path)) else [str(source) for source in sources]
-    if len(specs) == 1 and languages is None:
-        from isoglot.data.pairs.packed import is_packed, open_packed
-
-        if is_packed(specs[0]):
-            return open_packed(Path(specs[0]))
-    return PairTable.from_rows([row for row, _, _ in read_pairs(specs, languages, data_dir, unique=True)])
