@@ -105,16 +105,23 @@ def evaluate(
         "context": loaded.about.get("context", "sentence"),
         **scores,
         "tie_rule": TIE_RULE,
-        "prompts": dict(getattr(model, "prompts", None) or {}),
-        "about": dict(loaded.about),
-        "digests": {"benchmark": benchmark_digest(loaded), "model": digest},
-        "versions": versions(),
+        **_origin(model, loaded, digest),
         "seconds": {**clock.laps, "total": clock.total()},
     }
     result = Result(summary, table)
     if output is not None and processes().first:
         result.save(output)
     return result
+
+
+def _origin(model: Any, benchmark: Benchmark, digest: str | None) -> dict[str, Any]:
+    """What was measured, by prompts, source and content, and with which packages."""
+    return {
+        "prompts": dict(getattr(model, "prompts", None) or {}),
+        "about": dict(benchmark.about),
+        "digests": {"benchmark": benchmark_digest(benchmark), "model": digest},
+        "versions": versions(),
+    }
 
 
 def _measure(
