@@ -21,7 +21,9 @@ DEFAULT_BATCH_SIZE = 64
 _BATCHES_PER_CALL = 8
 # texts that are tokenised at once
 _WINDOW = 4096
-_LABELS: dict[Kind, str] = {"query": "encode queries", "passage": "encode passages"}
+_PROMPTS: dict[Kind, tuple[str, ...]] = {"query": ("query",), "passage": ("document", "passage", "corpus")}
+LABELS: dict[Kind, str] = {"query": "encode queries", "passage": "encode passages"}
+"""What progress bars say."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ def encode_texts(
     order = sorted(range(len(distinct)), key=lambda i: (-len(distinct[i]), i))
     me = processes()
     own = [distinct[i] for i in order[me.rank :: me.world]]  # every process gets texts of all lengths
-    with tqdm(total=len(own), desc=_LABELS[kind], disable=not (progress and me.first), unit="text") as bar:
+    with tqdm(total=len(own), desc=LABELS[kind], disable=not (progress and me.first), unit="text") as bar:
 
         def done(n: int) -> None:
             bar.update(n)
@@ -97,6 +99,7 @@ def _encode(model: Any, texts: list[str], kind: Kind, size: int, done: Callable[
     """Unit vectors of distinct texts, longest first, shape (n, d); shape (0, 0) for none."""
     if not texts:
         return np.empty((0, 0), dtype=np.float32)
+    encode = model.encode_query if kind == "query" else model.encode_document
     plain = _is_plain(model)
     window = _WINDOW if plain else size * _BATCHES_PER_CALL
     chunks = []
@@ -105,11 +108,20 @@ def _encode(model: Any, texts: list[str], kind: Kind, size: int, done: Callable[
         if plain:
             from isoglot.retrieval.length_batches import forward
 
-            vectors = forward(model, chunk, "query" if kind == "query" else "document", size, done)
+            task = "query" if kind == "query" else "document"
+            vectors = forward(model, chunk, prompt_of(model, kind), task, size, done)
         if vectors is None:  # not plain, or its tokenizer does something unusual
-            vectors = _by_own_methods(model, chunk, kind, size, done)
+            vectors = np.asarray(encode(chunk, batch_size=size, show_progress_bar=False), dtype=np.float32)
+            done(len(chunk))
         chunks.append(_unit(vectors, chunk))
     return np.concatenate(chunks)
+
+
+def prompt_of(model: Any, kind: Kind) -> str:
+    """The prompt that `encode_query` or `encode_document` of a model puts before a text ("" for none)."""
+    prompts = getattr(model, "prompts", None) or {}
+    name = next((name for name in _PROMPTS[kind] if name in prompts), getattr(model, "default_prompt_name", None))
+    return prompts.get(name) or ""
 
 
 def _is_plain(model: Any) -> bool:
@@ -120,16 +132,6 @@ def _is_plain(model: Any) -> bool:
     from isoglot.retrieval.length_batches import is_plain
 
     return is_plain(model)
-
-
-def _by_own_methods(model: Any, texts: list[str], kind: Kind, size: int, done: Callable[[int], None]) -> Float32Array:
-    encode = model.encode_query if kind == "query" else model.encode_document
-    chunks = []
-    for start in range(0, len(texts), size * _BATCHES_PER_CALL):
-        chunk = texts[start : start + size * _BATCHES_PER_CALL]
-        chunks.append(np.asarray(encode(chunk, batch_size=size, show_progress_bar=False), dtype=np.float32))
-        done(len(chunk))
-    return np.concatenate(chunks)
 
 
 def encode_benchmark(

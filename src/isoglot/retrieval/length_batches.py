@@ -7,7 +7,7 @@ window of texts is tokenised at once and sorted by tokens, and a batch is cut by
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,12 +16,10 @@ from sentence_transformers.sentence_transformer.modules import Dense, Normalize,
 
 from isoglot.records import Float32Array, IntArray
 
-Task = Literal["query", "document"]
 # padded tokens of a batch, per row that was asked for: 64 rows of 64 tokens, 16 of 256, 256 of 16
 _TOKENS = 64
 # the share of a batch that padding may take, unless the batch would be smaller than a quarter of the rows asked for
 _PADDING = 0.04
-_TASKS: dict[Task, tuple[str, ...]] = {"query": ("query",), "document": ("document", "passage", "corpus")}
 _KEYS = {"input_ids", "attention_mask", "token_type_ids"}
 _NOTES = {"modality", "prompt_length"}
 
@@ -55,19 +53,18 @@ def is_plain(model: Any) -> bool:
 
 
 def forward(
-    model: Any, texts: Sequence[str], task: Task, batch_size: int, done: Callable[[int], None]
+    model: Any, texts: Sequence[str], prompt: str, task: str, batch_size: int, done: Callable[[int], None]
 ) -> Float32Array | None:
     """Sentence embeddings as the model gives them, float32, shape (n, d); None if its tokenizer does something unusual.
 
     Args:
         model: one for which `is_plain` holds.
         texts: one window, of about one length.
-        task: whose prompt and length are used.
+        prompt: put before each text.
+        task: "query" or "document": whose length is used.
         batch_size: the tokens of a batch are 64 times as many.
         done: called with the number of texts of every batch that was computed.
     """
-    name = next((name for name in _TASKS[task] if name in model.prompts), model.default_prompt_name)
-    prompt = model.prompts.get(name) if name is not None else None
     features = dict(model.preprocess(list(texts), prompt=prompt, task=task))
     lengths = _lengths(features, len(texts))
     if lengths is None:
