@@ -35,8 +35,7 @@ class BM25:
         _bm25s()
         if k1 < 0 or not 0 <= b <= 1:
             raise InputError(f"BM25 takes k1 >= 0 and b between 0 and 1, got k1={k1}, b={b}")
-        self.k1 = k1
-        self.b = b
+        self.k1, self.b = k1, b
 
     def __str__(self) -> str:
         return f"bm25 (Lucene, k1={self.k1:g}, b={self.b:g})"
@@ -72,22 +71,18 @@ class _Index:
     """Term weights per document as a sparse matrix: a score is a sum over the query's terms, each as often as it occurs."""
 
     def __init__(self, documents: list[list[str]], k1: float, b: float) -> None:
-        self._shape = len(documents)
         self._vocabulary: dict[str, int] = {}
-        if not any(documents):
-            return
         ids = [[self._vocabulary.setdefault(term, len(self._vocabulary)) for term in text] for text in documents]
-        index = _bm25s().BM25(k1=k1, b=b, method="lucene")
-        weights = index.build_index_from_ids(list(range(len(self._vocabulary))), ids, show_progress=False)
         shape = (len(self._vocabulary), len(documents))
-        # bm25s keeps documents x terms by column, which is terms x documents by row
-        self._weights = csr_matrix(
-            (weights["data"], weights["indices"], weights["indptr"]), shape=shape, dtype=np.float32
-        )
+        self._weights = csr_matrix(shape, dtype=np.float32)
+        if self._vocabulary:
+            index = _bm25s().BM25(k1=k1, b=b, method="lucene")
+            weights = index.build_index_from_ids(list(range(shape[0])), ids, show_progress=False)
+            # bm25s keeps documents x terms by column, which is terms x documents by row
+            by_row = [weights[name] for name in ("data", "indices", "indptr")]
+            self._weights = csr_matrix(tuple(by_row), shape=shape, dtype=np.float32)
 
     def scores(self, queries: list[Counter[str]]) -> Float32Array:
-        if not self._vocabulary:
-            return np.zeros((len(queries), self._shape), dtype=np.float32)
         known = [[(self._vocabulary[t], n) for t, n in query.items() if t in self._vocabulary] for query in queries]
         indptr = np.cumsum([0, *map(len, known)])
         columns = np.array([column for line in known for column, _ in line], dtype=np.int64)

@@ -82,15 +82,8 @@ class Candidates:
         rows, places = np.nonzero(np.arange(self._places) < self._held[:, None])
         numbers, values = self._numbers[rows, places], self._values[rows, places]
         by_number = np.argsort(numbers, kind="stable")  # so that a file of documents is read from front to end
-        scores = np.empty(len(rows), dtype=np.float32)
-        scores[by_number] = exact_scores(
-            self._queries,
-            rows[by_number],
-            self._documents,
-            numbers[by_number],
-            values[by_number],
-            margin[rows[by_number]],
-        )
+        rows, numbers, values = rows[by_number], numbers[by_number], values[by_number]
+        scores = exact_scores(self._queries, rows, self._documents, numbers, values, margin[rows])
         order = np.lexsort((self._ties[numbers], -scores, rows))
         first = np.cumsum(self._held) - self._held
         chosen = order[first[:, None] + np.arange(self._width)]
@@ -116,9 +109,7 @@ class Candidates:
         held = int(self._held[row])
         numbers = np.concatenate([self._numbers[row, :held], numbers])
         values = np.concatenate([self._values[row, :held], values])
-        scores = exact_scores(
-            self._queries, np.full(len(numbers), row), self._documents, numbers, values, np.float64(margin)
-        )
+        scores = exact_scores(self._queries, np.full(len(numbers), row), self._documents, numbers, values, margin)
         order = np.lexsort((self._ties[numbers], -scores))[: self._width]
         self._values[row] = -np.inf
         self._numbers[row, : len(order)], self._values[row, : len(order)] = numbers[order], scores[order]

@@ -66,11 +66,12 @@ class _NumpyEngine:
         return longest_of(float(np.einsum("ij,ij->i", self._chunk, self._chunk).max()))
 
     def scores(self, rows: slice) -> Scores:
-        shape = (rows.stop - rows.start, len(self._chunk))
-        if len(self._buffer) < shape[0] * shape[1]:
-            self._buffer = np.empty(shape[0] * shape[1], dtype=np.float32)
-        out = self._buffer[: shape[0] * shape[1]].reshape(shape)
-        multiply(self._queries[rows], self._chunk, out)
+        queries = self._queries[rows]
+        size = len(queries) * len(self._chunk)
+        if len(self._buffer) < size:
+            self._buffer = np.empty(size, dtype=np.float32)
+        out = self._buffer[:size].reshape(len(queries), -1)
+        multiply(queries, self._chunk, out)
         return _NumpyScores(out)
 
 
@@ -101,26 +102,27 @@ class _NumpyScores:
     ) -> Iterator[Around]:
         n = self._products.shape[1]
         above, own = np.empty(len(rows), dtype=np.int64), np.empty(len(rows), dtype=np.int64)
-        begin, pairs = 0, _Pairs()
+        begin, n_pairs, pairs = 0, 0, []
         for start, end in _groups(rows):
             line = self._products[rows[start]]
             greater = line > high[start:end, None]
             near = line >= low[start:end, None]
             near ^= greater
             which, columns = np.divmod(np.flatnonzero(near), n)
-            pairs.add(start + which, columns, line[columns])
+            pairs.append((start + which, columns, line[columns]))
+            n_pairs += len(which)
             for i, passed in enumerate(greater, start):
                 above[i] = np.count_nonzero(passed)
                 own[i] = np.count_nonzero(passed[first[i] : last[i]])
-            if pairs.count > _PAIRS or end == len(rows):
-                yield Around(slice(begin, end), above[begin:end], own[begin:end], *pairs.take())
-                begin = end
+            if n_pairs > _PAIRS or end == len(rows):
+                yield Around(slice(begin, end), above[begin:end], own[begin:end], *map(np.concatenate, zip(*pairs)))
+                begin, n_pairs, pairs = end, 0, []
 
     def reaching(
         self, floor: Float32Array, width: int, margin: FloatArray
     ) -> Iterator[tuple[IntArray, IntArray, Float32Array]]:
         n = self._products.shape[1]
-        step, pairs = max(1, _ELEMENTS // n), _Pairs()
+        step = max(1, _ELEMENTS // n)
         for start in range(0, len(floor), step):
             rows = slice(start, min(start + step, len(floor)))
             lines, least = self._products[rows], floor[rows]
@@ -131,39 +133,13 @@ class _NumpyScores:
                 least = self._raised(lines, least, width, margin[rows])
                 reached = np.flatnonzero(lines >= least[:, None])
             which, columns = np.divmod(reached, n)
-            pairs.add(start + which, columns, lines[which, columns])
-            if pairs.count > _PAIRS:
-                yield pairs.take()
-        if pairs.count:
-            yield pairs.take()
+            yield start + which, columns, lines[which, columns]
 
     @staticmethod
     def _raised(lines: Float32Array, floor: Float32Array, width: int, margin: FloatArray) -> Float32Array:
         """The floor, or what the `width` best products of these lines alone put in its place."""
         best = np.partition(lines, lines.shape[1] - width, axis=1)[:, -width]
         return np.maximum(floor, at_most(best - 2 * margin))
-
-
-class _Pairs:
-    """Pairs that wait to be handed over."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self._held: list[tuple[IntArray, IntArray, Float32Array]] = []
-
-    def add(self, which: IntArray, columns: IntArray, products: Float32Array) -> None:
-        if len(which):
-            self._held.append((which, columns, products))
-            self.count += len(which)
-
-    def take(self) -> tuple[IntArray, IntArray, Float32Array]:
-        held = self._held
-        self.count, self._held = 0, []
-        if not held:
-            nothing = np.empty(0, dtype=np.int64)
-            return nothing, nothing, np.empty(0, dtype=np.float32)
-        which, columns, products = (np.concatenate(arrays) for arrays in zip(*held))
-        return which, columns, products
 
 
 def _groups(rows: IntArray) -> Iterator[tuple[int, int]]:

@@ -103,17 +103,13 @@ class _Judged:
         ties: IntArray,
         offsets: IntArray,
     ) -> None:
-        self.queries = queries
-        self.lengths = lengths(queries)
-        self.indptr = indptr
-        self.relevant = relevant
-        self.ties = ties
+        self.queries, self.lengths = queries, lengths(queries)
+        self.indptr, self.relevant, self.ties = indptr, relevant, ties
         language = np.searchsorted(offsets, relevant, side="right") - 1
         self.first, self.end = offsets[language], offsets[language + 1]
         self.query = np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))
         self.scores = pair_scores(queries, self.query, documents, relevant)
-        self.own = np.zeros(len(relevant), dtype=np.int64)
-        self.pooled = np.zeros(len(relevant), dtype=np.int64)
+        self.own, self.pooled = np.zeros((2, len(relevant)), dtype=np.int64)
 
     def count(self, rows: slice, first: int, chunk: npt.NDArray[Any], longest: float, scores: Scores) -> None:
         """Add the documents of one chunk that come before each judged document of some queries."""
@@ -121,10 +117,9 @@ class _Judged:
         query = self.query[here]
         margin = margins(self.lengths[query], longest, self.queries.shape[1])
         low, high = at_most(self.scores[here] - margin), at_least(self.scores[here] + margin)
-        own_first = np.clip(self.first[here] - first, 0, len(chunk))
-        own_end = np.clip(self.end[here] - first, 0, len(chunk))
+        own = (np.clip(edges[here] - first, 0, len(chunk)) for edges in (self.first, self.end))
         met = 0
-        for around in scores.around(query - rows.start, low, high, own_first, own_end):
+        for around in scores.around(query - rows.start, low, high, *own):
             counted = slice(here.start + around.span.start, here.start + around.span.stop)
             self.pooled[counted] += around.above
             self.own[counted] += around.above_own

@@ -95,12 +95,7 @@ def at_least(values: FloatArray) -> Float32Array:
 
 
 def exact_scores(
-    queries: Float32Array,
-    rows: IntArray,
-    chunk: Vectors,
-    columns: IntArray,
-    products: Float32Array,
-    margin: Any,
+    queries: Float32Array, rows: IntArray, chunk: Vectors, columns: IntArray, products: Float32Array, margin: Any
 ) -> Float32Array:
     """`pair_scores`, each distinct pair computed once if there are many, held against their products.
 

@@ -149,9 +149,7 @@ class EmbeddingStore:
 class _Encoding:
     """One pass over the texts that makes the shards which are missing."""
 
-    def __init__(
-        self, model: Any, kind: Kind, dtype: StoredType, directory: Path, digests: Digests, size: int
-    ) -> None:
+    def __init__(self, model: Any, kind: Kind, dtype: StoredType, directory: Path, digests: Digests, size: int) -> None:
         self.model, self.kind, self.dtype, self.directory, self.size = model, kind, dtype, directory, size
         self.digests, self.first = digests, first_rows(digests)
         self.shards: list[npt.NDArray[Any]] = []
