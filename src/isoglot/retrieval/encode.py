@@ -100,16 +100,17 @@ def _encode(model: Any, texts: list[str], kind: Kind, size: int, done: Callable[
     if not texts:
         return np.empty((0, 0), dtype=np.float32)
     encode = model.encode_query if kind == "query" else model.encode_document
-    plain = _is_plain(model)
+    plain = False
+    if "sentence_transformers" in sys.modules:  # else the model is none of its own, and loading it takes seconds
+        from isoglot.retrieval.length_batches import forward, is_plain
+
+        plain = is_plain(model)
+    task = "query" if kind == "query" else "document"
     window = _WINDOW if plain else size * _BATCHES_PER_CALL
     chunks = []
     for start in range(0, len(texts), window):
-        chunk, vectors = texts[start : start + window], None
-        if plain:
-            from isoglot.retrieval.length_batches import forward
-
-            task = "query" if kind == "query" else "document"
-            vectors = forward(model, chunk, prompt_of(model, kind), task, size, done)
+        chunk = texts[start : start + window]
+        vectors = forward(model, chunk, prompt_of(model, kind), task, size, done) if plain else None
         if vectors is None:  # not plain, or its tokenizer does something unusual
             vectors = np.asarray(encode(chunk, batch_size=size, show_progress_bar=False), dtype=np.float32)
             done(len(chunk))
@@ -122,16 +123,6 @@ def prompt_of(model: Any, kind: Kind) -> str:
     prompts = getattr(model, "prompts", None) or {}
     name = next((name for name in _PROMPTS[kind] if name in prompts), getattr(model, "default_prompt_name", None))
     return prompts.get(name) or ""
-
-
-def _is_plain(model: Any) -> bool:
-    """Whether texts can go to the model in batches of our own."""
-    loaded = sys.modules.get("sentence_transformers")
-    if loaded is None or not isinstance(model, loaded.SentenceTransformer):
-        return False
-    from isoglot.retrieval.length_batches import is_plain
-
-    return is_plain(model)
 
 
 def encode_benchmark(

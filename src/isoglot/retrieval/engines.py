@@ -58,9 +58,10 @@ class _NumpyEngine:
                 self._half = np.empty(chunk.shape, dtype=np.float16)
             half = self._half[: len(chunk)]
             half[:] = chunk
-            from isoglot.retrieval.torch_engine import cast_on_cpu  # on all cores, and twice as fast on one
+            import torch
 
-            cast_on_cpu(half, self._chunk)
+            # on all cores, and twice as fast on one
+            torch.from_numpy(self._chunk).copy_(torch.from_numpy(half))
         else:
             np.copyto(self._chunk, chunk, casting="same_kind")
         return longest_of(float(np.einsum("ij,ij->i", self._chunk, self._chunk).max()))
@@ -86,9 +87,12 @@ def multiply(queries: Float32Array, chunk: Float32Array, out: Float32Array) -> N
     Both are within `margins` of the scores, so the answer is the same.
     """
     if _torch_is_there():
-        from isoglot.retrieval.torch_engine import multiply_on_cpu
+        import torch
 
-        multiply_on_cpu(queries, chunk, out)
+        from isoglot.retrieval.torch_engine import full_precision
+
+        with full_precision():
+            torch.mm(torch.from_numpy(queries), torch.from_numpy(chunk).T, out=torch.from_numpy(out))
     else:
         np.matmul(queries, chunk.T, out=out)
 

@@ -15,7 +15,6 @@ from isoglot.retrieval.scoring import (
     QUERY_CHUNK,
     ImpreciseProductError,
     Vectors,
-    at_least,
     at_most,
     check,
     document_chunks,
@@ -116,7 +115,7 @@ class _Judged:
         here = slice(int(self.indptr[rows.start]), int(self.indptr[rows.stop]))
         query = self.query[here]
         margin = margins(self.lengths[query], longest, self.queries.shape[1])
-        low, high = at_most(self.scores[here] - margin), at_least(self.scores[here] + margin)
+        low, high = at_most(self.scores[here] - margin), -at_most(-self.scores[here] - margin)
         own = (np.clip(edges[here] - first, 0, len(chunk)) for edges in (self.first, self.end))
         met = 0
         for around in scores.around(query - rows.start, low, high, *own):

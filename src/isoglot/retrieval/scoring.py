@@ -88,12 +88,6 @@ def at_most(values: FloatArray) -> Float32Array:
     return below
 
 
-def at_least(values: FloatArray) -> Float32Array:
-    """float32 numbers that are not below `values`."""
-    above: Float32Array = np.nextafter(values.astype(np.float32), np.float32(np.inf))
-    return above
-
-
 def exact_scores(
     queries: Float32Array, rows: IntArray, chunk: Vectors, columns: IntArray, products: Float32Array, margin: Any
 ) -> Float32Array:

@@ -37,7 +37,7 @@ class TorchEngine:
         return longest_of(float((self._chunk * self._chunk).sum(dim=1).max().item()))
 
     def scores(self, rows: slice) -> Scores:
-        with _full_precision():
+        with full_precision():
             return _TorchScores(self._queries[rows] @ self._chunk.T)
 
 
@@ -87,23 +87,12 @@ class _TorchScores:
         return torch.from_numpy(np.ascontiguousarray(array)).to(self._products.device)
 
 
-def multiply_on_cpu(queries: Float32Array, chunk: Float32Array, out: Float32Array) -> None:
-    """out = queries @ chunk.T, by torch on numpy's memory; all writable."""
-    with _full_precision():
-        torch.mm(torch.from_numpy(queries), torch.from_numpy(chunk).T, out=torch.from_numpy(out))
-
-
-def cast_on_cpu(half: npt.NDArray[np.float16], out: Float32Array) -> None:
-    """float16 to float32, on numpy's memory; both writable."""
-    torch.from_numpy(out).copy_(torch.from_numpy(half))
-
-
 def _take(tensor: Any) -> Any:
     return tensor.cpu().numpy()
 
 
 @contextmanager
-def _full_precision() -> Iterator[None]:
+def full_precision() -> Iterator[None]:
     """No TF32 or bfloat16 inside float32 products, whatever the program has set."""
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("highest")
