@@ -45,7 +45,7 @@ def encode_texts(
     kind: Kind,
     batch_size: int | None = None,
     progress: bool = True,
-    watch: Callable[[int], None] | None = None,
+    watch: Callable[[int], Any] | None = None,
 ) -> Float32Array:
     """Embed texts.
 
@@ -63,7 +63,7 @@ def encode_texts(
         batch_size: texts per forward pass; 64 when None. A plain `SentenceTransformer` is given 64 times as many tokens at
             once, thus more of the short and fewer of the long texts.
         progress: show a progress bar on stderr.
-        watch: called with the number of texts that were encoded, again and again: another progress bar.
+        watch: called with the number of texts that were encoded, again and again, instead of the bar.
 
     Returns:
         float32, shape (n, d), every row of length 1 (rows of zeros stay).
@@ -79,14 +79,9 @@ def encode_texts(
     order = sorted(range(len(distinct)), key=lambda i: (-len(distinct[i]), i))
     me = processes()
     own = [distinct[i] for i in order[me.rank :: me.world]]  # every process gets texts of all lengths
-    with tqdm(total=len(own), desc=LABELS[kind], disable=not (progress and me.first), unit="text") as bar:
-
-        def done(n: int) -> None:
-            bar.update(n)
-            if watch is not None:
-                watch(n)
-
-        shares = in_each(lambda: _encode(model, own, kind, batch_size or DEFAULT_BATCH_SIZE, done))
+    hidden = watch is not None or not (progress and me.first)
+    with tqdm(total=len(own), desc=LABELS[kind], disable=hidden, unit="text") as bar:
+        shares = in_each(lambda: _encode(model, own, kind, batch_size or DEFAULT_BATCH_SIZE, watch or bar.update))
     width = next(share.shape[1] for share in shares if share.size)
     vectors = np.empty((len(distinct), width), dtype=np.float32)
     for rank, share in enumerate(shares):
@@ -95,13 +90,13 @@ def encode_texts(
     return vectors[inverse]
 
 
-def _encode(model: Any, texts: list[str], kind: Kind, size: int, done: Callable[[int], None]) -> Float32Array:
+def _encode(model: Any, texts: list[str], kind: Kind, size: int, done: Callable[[int], Any]) -> Float32Array:
     """Unit vectors of distinct texts, longest first, shape (n, d); shape (0, 0) for none."""
     if not texts:
         return np.empty((0, 0), dtype=np.float32)
     encode = model.encode_query if kind == "query" else model.encode_document
     plain = False
-    if "sentence_transformers" in sys.modules:  # else the model is none of its own, and loading it takes seconds
+    if "sentence_transformers" in sys.modules:  # else the model cannot be one of its own
         from isoglot.retrieval.length_batches import forward, is_plain
 
         plain = is_plain(model)

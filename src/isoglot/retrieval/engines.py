@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -43,23 +44,17 @@ class _NumpyEngine:
 
     def __init__(self, queries: Float32Array) -> None:
         self._queries = np.require(queries, requirements="W")
-        self._cast = np.empty((0, queries.shape[1]), dtype=np.float32)
-        self._half = np.empty((0, queries.shape[1]), dtype=np.float16)
-        self._buffer = np.empty(0, dtype=np.float32)
-        self._chunk = self._cast
+        self._chunk = self._queries[:0]
+        self._held: dict[str, npt.NDArray[Any]] = {}
 
     def load(self, chunk: npt.NDArray[Any]) -> float:
         # products of float16 are several times slower on a CPU than casting the chunk first
-        if len(self._cast) < len(chunk):
-            self._cast = np.empty(chunk.shape, dtype=np.float32)
-        self._chunk = self._cast[: len(chunk)]
+        self._chunk = self._room("chunk", chunk.shape, np.float32)
         if chunk.dtype == np.float16 and _torch_is_there():
-            if len(self._half) < len(chunk):
-                self._half = np.empty(chunk.shape, dtype=np.float16)
-            half = self._half[: len(chunk)]
-            half[:] = chunk
             import torch
 
+            half = self._room("half", chunk.shape, np.float16)
+            half[:] = chunk
             # on all cores, and twice as fast on one
             torch.from_numpy(self._chunk).copy_(torch.from_numpy(half))
         else:
@@ -68,12 +63,16 @@ class _NumpyEngine:
 
     def scores(self, rows: slice) -> Scores:
         queries = self._queries[rows]
-        size = len(queries) * len(self._chunk)
-        if len(self._buffer) < size:
-            self._buffer = np.empty(size, dtype=np.float32)
-        out = self._buffer[:size].reshape(len(queries), -1)
-        multiply(queries, self._chunk, out)
-        return _NumpyScores(out)
+        products = self._room("products", (len(queries), len(self._chunk)), np.float32)
+        multiply(queries, self._chunk, products)
+        return _NumpyScores(products)
+
+    def _room(self, name: str, shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
+        """Memory of this shape that is kept from chunk to chunk."""
+        size = math.prod(shape)
+        if name not in self._held or len(self._held[name]) < size:
+            self._held[name] = np.empty(size, dtype=dtype)
+        return self._held[name][:size].reshape(shape)
 
 
 def _torch_is_there() -> bool:

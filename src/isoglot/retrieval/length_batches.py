@@ -30,16 +30,13 @@ def is_plain(model: Any) -> bool:
     Not so where a subclass or an instance has its own `encode`, texts are packed without padding (flash attention), queries are
     filled up to a length, or several devices share the work.
     """
-    if (
-        type(model) is not SentenceTransformer
-        or {"encode", "encode_query", "encode_document", "preprocess"} & vars(model).keys()
-    ):
+    own = {"encode", "encode_query", "encode_document", "preprocess"}
+    if type(model) is not SentenceTransformer or own & vars(model).keys():
         return False
-    modules = list(model.children())
-    known = [type(module) in (Pooling, Dense, Normalize) for module in modules[1:]]
-    if not modules or type(modules[0]) is not Transformer or not known or not all(known):
+    kinds = [type(module) for module in model.children()]
+    if len(kinds) < 2 or kinds[0] is not Transformer or not set(kinds[1:]) <= {Pooling, Dense, Normalize}:
         return False
-    first: Any = modules[0]
+    first: Any = model[0]
     return (
         model.get_backend() == "torch"
         and set(first.modality_config) == {"text"}
@@ -53,7 +50,7 @@ def is_plain(model: Any) -> bool:
 
 
 def forward(
-    model: Any, texts: Sequence[str], prompt: str, task: str, batch_size: int, done: Callable[[int], None]
+    model: Any, texts: Sequence[str], prompt: str, task: str, batch_size: int, done: Callable[[int], Any]
 ) -> Float32Array | None:
     """Sentence embeddings as the model gives them, float32, shape (n, d); None if its tokenizer does something unusual.
 
@@ -113,9 +110,9 @@ def _lengths(features: dict[str, Any], n: int) -> IntArray | None:
         return None
     mask = features["attention_mask"]
     tensors = [features[key] for key in _KEYS & features.keys()]
-    if any(not isinstance(tensor, torch.Tensor) or tensor.shape != mask.shape for tensor in tensors) or len(mask) != n:
+    if not all(isinstance(tensor, torch.Tensor) and tensor.shape == mask.shape for tensor in tensors):
         return None
-    if mask.ndim != 2 or not bool((mask[:, 1:] <= mask[:, :-1]).all()):
+    if mask.ndim != 2 or len(mask) != n or not bool((mask[:, 1:] <= mask[:, :-1]).all()):
         return None
     lengths: IntArray = mask.sum(dim=1).numpy().astype(np.int64)
     return lengths if len(lengths) and lengths.min() > 0 else None

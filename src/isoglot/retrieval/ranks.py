@@ -122,10 +122,9 @@ class _Judged:
             counted = slice(here.start + around.span.start, here.start + around.span.stop)
             self.pooled[counted] += around.above
             self.own[counted] += around.above_own
-            exact = exact_scores(
-                self.queries, query[around.which], chunk, around.columns, around.products, margin[around.which]
-            )
-            met += self._settle(here.start + around.which, first + around.columns, exact)
+            which, columns = around.which, around.columns
+            exact = exact_scores(self.queries, query[which], chunk, columns, around.products, margin[which])
+            met += self._settle(here.start + which, first + columns, exact)
         expected = np.count_nonzero((self.relevant[here] >= first) & (self.relevant[here] < first + len(chunk)))
         if met != expected:  # a judged document was not within the margin of its own score
             raise ImpreciseProductError("matrix products are less precise than float32")

@@ -31,7 +31,6 @@ SHARD_SIZE = 16_384
 _FORMAT = 1
 _META = "meta.json"
 _NAME = re.compile(r"[0-9a-f]{64}")
-_WAITING = "another process encodes these texts; waiting for it"
 _CHANGED = "the texts changed while they were read for the second time"
 
 StoredType = Literal["float32", "float16"]
@@ -89,9 +88,7 @@ class EmbeddingStore:
         if shard_size < 1 or dtype not in ("float32", "float16"):
             raise InputError(f"shard size {shard_size}, type '{dtype}': expected at least 1, and float32 or float16")
         if processes().world > 1:
-            raise InputError(
-                "a store of embeddings is filled by one process: encode without a store, or without a launcher"
-            )
+            raise InputError("a store of embeddings is filled by one process: encode without a store or a launcher")
         if isinstance(texts, Iterator):
             raise InputError("texts can be read only once; give a list, or an iterable that starts anew every time")
         digests = text_digests(texts)
@@ -105,7 +102,9 @@ class EmbeddingStore:
             return stored
         try:
             directory.mkdir(parents=True, exist_ok=True)
-            with exclusive(directory / "lock", _WAITING if progress else ""):
+            with exclusive(
+                directory / "lock", "another process encodes these texts; waiting for it" if progress else ""
+            ):
                 stored = self._open(directory, dtype)  # made while this process waited?
                 if stored is None:
                     # an entry that was complete keeps its shard size, so that only what is damaged is made again
@@ -225,9 +224,8 @@ def _read_meta(directory: Path) -> dict[str, Any] | None:
 
 def _settings(model: Any) -> Any:
     """What decides a vector besides the weights: tokenizer, sequence length, dimensions, the modules and their settings."""
-    settings: dict[str, Any] = {
-        name: str(getattr(model, name)) for name in ("max_seq_length", "truncate_dim") if hasattr(model, name)
-    }
+    names = ("max_seq_length", "truncate_dim")
+    settings: dict[str, Any] = {name: str(getattr(model, name)) for name in names if hasattr(model, name)}
     tokenizer = getattr(model, "tokenizer", None)
     if hasattr(tokenizer, "backend_tokenizer"):
         settings["tokenizer"] = digest_strings([description(tokenizer)])

@@ -72,10 +72,9 @@ def top_k(
             scores = products.scores(rows)
             for lines, columns, reached in scores.reaching(among.floor(margin[rows]), width, margin[rows]):
                 among.add(lines, begin + columns, reached, margin[rows])
-    best = [among.best(margin[rows]) for rows, among in zip(blocks, candidates)]
-    if not best:
-        return np.empty((0, width), dtype=np.int64), np.empty((0, width), dtype=np.float32)
-    numbers, values = (np.concatenate(arrays) for arrays in zip(*best))
+    numbers, values = np.empty((len(held), width), dtype=np.int64), np.empty((len(held), width), dtype=np.float32)
+    for rows, among in zip(blocks, candidates):
+        numbers[rows], values[rows] = among.best(margin[rows])
     return numbers, values
 
 

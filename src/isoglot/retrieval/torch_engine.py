@@ -57,16 +57,10 @@ class _TorchScores:
             greater = lines > self._put(high[span])[:, None]
             near = (lines >= self._put(low[span])[:, None]) ^ greater
             which, columns = torch.nonzero(near, as_tuple=True)
-            above = greater.sum(dim=1)
-            greater &= (column >= self._put(first[span])[:, None]) & (column < self._put(last[span])[:, None])
-            yield Around(
-                span,
-                _take(above),
-                _take(greater.sum(dim=1)),
-                start + _take(which),
-                _take(columns),
-                _take(lines[which, columns]),
-            )
+            own = (column >= self._put(first[span])[:, None]) & (column < self._put(last[span])[:, None])
+            counts = greater.sum(dim=1), (greater & own).sum(dim=1)
+            pairs = start + which, columns, lines[which, columns]
+            yield Around(span, *map(_take, (*counts, *pairs)))
 
     def reaching(
         self, floor: Float32Array, width: int, margin: FloatArray
