@@ -12,10 +12,9 @@ import pytest
 
 from isoglot.errors import InputError
 from isoglot.files import cache_dir
-from isoglot.retrieval.distinct import first_rows, text_digests
 from isoglot.retrieval.encode import encode_texts, prompt_of
 from isoglot.retrieval.shards import ShardedRows
-from isoglot.retrieval.store import EmbeddingStore
+from isoglot.retrieval.store import EmbeddingStore, first_rows, text_digests
 
 _SEEDS = itertools.count()
 

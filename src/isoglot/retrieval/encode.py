@@ -76,18 +76,15 @@ def encode_texts(
     distinct = list(numbers)
     if not distinct:
         raise InputError("no text to encode")
-    order = sorted(range(len(distinct)), key=lambda i: (-len(distinct[i]), i))
+    order = np.argsort([-len(text) for text in distinct], kind="stable")
     me = processes()
     own = [distinct[i] for i in order[me.rank :: me.world]]  # every process gets texts of all lengths
     hidden = watch is not None or not (progress and me.first)
     with tqdm(total=len(own), desc=LABELS[kind], disable=hidden, unit="text") as bar:
         shares = in_each(lambda: _encode(model, own, kind, batch_size or DEFAULT_BATCH_SIZE, watch or bar.update))
-    width = next(share.shape[1] for share in shares if share.size)
-    vectors = np.empty((len(distinct), width), dtype=np.float32)
-    for rank, share in enumerate(shares):
-        if share.size:
-            vectors[order[rank :: me.world]] = share
-    return vectors[inverse]
+    vectors = np.concatenate([share for share in shares if share.size])
+    encoded = np.concatenate([order[rank :: me.world] for rank in range(me.world)])
+    return vectors[np.argsort(encoded)[inverse]]
 
 
 def _encode(model: Any, texts: list[str], kind: Kind, size: int, done: Callable[[int], Any]) -> Float32Array:
@@ -120,17 +117,9 @@ def prompt_of(model: Any, kind: Kind) -> str:
     return prompts.get(name) or ""
 
 
-def encode_benchmark(
-    model: Any, benchmark: Benchmark, kind: Kind, batch_size: int | None = None, progress: bool = True
-) -> Float32Array:
-    """All queries or all passages of a benchmark in pooled order, shape (n, d); see `encode_texts`."""
-    return encode_texts(model, pooled_texts(benchmark, kind), kind, batch_size, progress)
-
-
 def pooled_texts(benchmark: Benchmark, kind: Kind) -> list[str]:
     """The texts of all queries or all passages in pooled order."""
-    side = benchmark.queries if kind == "query" else benchmark.corpus
-    return [text for texts in side.values() for text in texts.texts]
+    return [text for _, _, text in (benchmark.pooled_queries() if kind == "query" else benchmark.pooled_documents())]
 
 
 def _unit(vectors: Float32Array, texts: Sequence[str]) -> Float32Array:

@@ -1,19 +1,22 @@
-"""The engine of `isoglot.retrieval.products` for a device, and the one that computes with numpy on the CPU."""
+"""Engines: what computes matrix products of queries and a chunk of documents. Here that by numpy, on the CPU.
+
+An engine only finds out what a product can decide: how many scores are surely above a threshold, and which pairs lie too
+near to it to tell (`isoglot.retrieval.scoring`). Those are scored on the CPU, so every engine leads to the same ranks.
+"""
 
 from __future__ import annotations
 
 import math
 import sys
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from isoglot.errors import InputError
 from isoglot.records import Float32Array, FloatArray, IntArray
-from isoglot.retrieval.products import Around, Engine, Scores, longest_of
-from isoglot.retrieval.scoring import at_most
+from isoglot.retrieval.scoring import Around, at_most, longest_of
 
 # thresholds of one query that are compared with its scores at once: 16 x 65,536 bytes stay in the processor's cache
 _AT_ONCE = 16
@@ -21,6 +24,37 @@ _AT_ONCE = 16
 _ELEMENTS = 1 << 18
 # undecided pairs that are handed over together
 _PAIRS = 1 << 16
+
+
+class Scores(Protocol):
+    """Products of a block of queries and a chunk of documents."""
+
+    def around(
+        self, rows: IntArray, low: Float32Array, high: Float32Array, first: IntArray, last: IntArray
+    ) -> Iterator[Around]:
+        """Compare row rows[i] (ascending) with the interval from low[i] to high[i]; own columns are first[i]:last[i]."""
+
+    def reaching(
+        self, floor: Float32Array, width: int, margin: FloatArray
+    ) -> Iterator[tuple[IntArray, IntArray, Float32Array]]:
+        """(rows, columns, products), rows ascending: a superset of every row's `width` best scores that reach its floor.
+
+        Products may be `margin` (one per row) away from the scores; `floor` has allowed for that, shape (n_rows,).
+        """
+
+
+class Engine(Protocol):
+    """Holds the queries, then one chunk of documents at a time."""
+
+    def load(self, chunk: npt.NDArray[Any]) -> float:
+        """Take a chunk of documents, shape (n, d); returns the greatest length of a vector in it.
+
+        Raises:
+            ValueError: NaN, infinity, or numbers whose squares float32 cannot hold.
+        """
+
+    def scores(self, rows: slice) -> Scores:
+        """Products of some queries with the chunk; they are overwritten by the next call."""
 
 
 def engine(queries: Float32Array, device: str | None) -> Engine:

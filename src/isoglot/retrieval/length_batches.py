@@ -77,10 +77,8 @@ def forward(
             out = model({**batch, **{key: features[key] for key in _NOTES & features.keys()}}, task=task)
             embeddings.append(out["sentence_embedding"][:, : model.truncate_dim].float())
             done(end - start)
-        vectors = torch.cat(embeddings).cpu().numpy()
-    back: Float32Array = np.empty_like(vectors)
-    back[order] = vectors
-    return back
+        vectors: Float32Array = torch.cat(embeddings).cpu().numpy()
+    return vectors[np.argsort(order)]
 
 
 def batches(lengths: IntArray, batch_size: int) -> Iterator[tuple[int, int]]:

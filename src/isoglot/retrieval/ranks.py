@@ -9,8 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from isoglot.records import Float32Array, IntArray
-from isoglot.retrieval.engines import engine
-from isoglot.retrieval.products import Scores
+from isoglot.retrieval.engines import Scores, engine
 from isoglot.retrieval.scoring import (
     QUERY_CHUNK,
     ImpreciseProductError,
@@ -93,17 +92,10 @@ def exact_ranks(
 class _Judged:
     """Scores of the judged documents and how many documents are counted before each of them so far."""
 
-    def __init__(
-        self,
-        queries: Float32Array,
-        documents: Vectors,
-        indptr: IntArray,
-        relevant: IntArray,
-        ties: IntArray,
-        offsets: IntArray,
-    ) -> None:
+    def __init__(self, queries: Float32Array, documents: Vectors, *judgments: IntArray) -> None:
         self.queries, self.lengths = queries, lengths(queries)
-        self.indptr, self.relevant, self.ties = indptr, relevant, ties
+        indptr, relevant, self.ties, offsets = judgments
+        self.indptr, self.relevant = indptr, relevant
         language = np.searchsorted(offsets, relevant, side="right") - 1
         self.first, self.end = offsets[language], offsets[language + 1]
         self.query = np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))

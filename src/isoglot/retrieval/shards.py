@@ -30,8 +30,7 @@ class ShardedRows:
     ndim = 2
 
     def __init__(self, maps: Sequence[npt.NDArray[Any]], size: int) -> None:
-        self._maps = list(maps)
-        self._size = size
+        self._maps, self._size = list(maps), size
         self.shape: tuple[int, int] = (sum(map(len, maps)), int(maps[0].shape[1]))
         self.dtype: np.dtype[Any] = maps[0].dtype
 
@@ -79,7 +78,7 @@ class ShardedRows:
         return pieces[0] if len(pieces) == 1 else np.concatenate(pieces or [self._maps[0][:0]])
 
 
-def shard_stem(start: int, end: int) -> str:
+def shard_name(start: int, end: int) -> str:
     """The name that `save_array` is to give the rows from `start` up to `end`."""
     return f"rows-{start:012d}-{end:012d}"
 

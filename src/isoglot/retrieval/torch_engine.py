@@ -1,4 +1,4 @@
-"""The torch engine of `isoglot.retrieval.products`: products and comparisons on a GPU. Imports torch, so load it late."""
+"""The torch engine of `isoglot.retrieval.engines`: products and comparisons on a GPU. Imports torch, so load it late."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ import numpy.typing as npt
 import torch
 
 from isoglot.records import Float32Array, FloatArray, IntArray
-from isoglot.retrieval.products import Around, Scores, longest_of
-from isoglot.retrieval.scoring import at_most
+from isoglot.retrieval.scoring import Around, at_most, longest_of
 
 # elements of a score matrix that are compared at once: bounds the masks, and the pairs where all scores are alike
 _ELEMENTS = 1 << 24
@@ -36,7 +35,7 @@ class TorchEngine:
         self._chunk = torch.from_numpy(np.array(chunk)).to(self._device).to(torch.float32)
         return longest_of(float((self._chunk * self._chunk).sum(dim=1).max().item()))
 
-    def scores(self, rows: slice) -> Scores:
+    def scores(self, rows: slice) -> _TorchScores:
         with full_precision():
             return _TorchScores(self._queries[rows] @ self._chunk.T)
 
