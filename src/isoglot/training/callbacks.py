@@ -37,10 +37,7 @@ class Progress(TrainerCallback):
     """
 
     def __init__(self, path: Path, collator: Collator, batch_size: int, *, show: bool) -> None:
-        self._path = path
-        self._collator = collator
-        self._batch_size = batch_size
-        self._show = show
+        self._path, self._collator, self._batch_size, self._show = path, collator, batch_size, show
         self._bar: tqdm[Any] | None = None
         self._sink: IO[str] | None = None
         self._began = self._last_time = 0.0
@@ -49,7 +46,6 @@ class Progress(TrainerCallback):
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         if state.is_world_process_zero:
             _drop_after(self._path, state.global_step)
-            self._close()
             # by lines: each is in the file before the next step
             self._sink = self._path.open("a", encoding="utf-8", buffering=1)
             self._bar = tqdm(
@@ -61,8 +57,8 @@ class Progress(TrainerCallback):
                 disable=not self._show,
                 dynamic_ncols=True,
             )
-        if state.is_world_process_zero and state.global_step:
-            self._collator.tokens += _tokens_until(_checkpoint(args, state))
+            if state.global_step:
+                self._collator.tokens += _tokens_until(_checkpoint(args, state))
         self._began = self._last_time = time.perf_counter()
         self._last_step, self._last_tokens = state.global_step, sum_processes(self._collator.tokens)
 
@@ -87,9 +83,8 @@ class Progress(TrainerCallback):
         else:
             return
         if not all(math.isfinite(value) for key, value in line.items() if key.endswith("loss")):
-            raise NotFiniteError(
-                f"the loss is not finite at step {state.global_step}: lower the learning rate or the scale"
-            )
+            step = state.global_step
+            raise NotFiniteError(f"the loss is not finite at step {step}: lower the learning rate or the scale")
         if self._sink is not None:
             self._sink.write(json.dumps(line) + "\n")
         if self._bar is not None:
@@ -98,9 +93,6 @@ class Progress(TrainerCallback):
             self._bar.set_postfix(values, refresh=False)
 
     def on_train_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        self._close()
-
-    def _close(self) -> None:
         if self._bar is not None:
             self._bar.close()
         if self._sink is not None:
@@ -171,6 +163,5 @@ class StopOnSignal(OnSignal, TrainerCallback):
     ) -> TrainerControl:
         self.stopped = any_process(self.stopped)
         if self.stopped:
-            control.should_save = True
-            control.should_training_stop = True
+            control.should_save = control.should_training_stop = True
         return control

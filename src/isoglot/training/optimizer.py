@@ -41,10 +41,7 @@ class RowAdamW(AdamW):
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """One step of all parameters that have a gradient; sparse gradients are coalesced in place."""
-        loss = None
-        if closure is not None:
-            with torch.enable_grad():
-                loss = closure()
+        loss = None if closure is None else torch.enable_grad()(closure)()
         with torch.no_grad():
             sparse = self._sparse_step()
         super().step()
@@ -79,23 +76,11 @@ class RowAdamW(AdamW):
         moving = weight[rows]
         dense = torch.zeros_like(moving)
         dense[slots[touched]] = values.to(dense.dtype)
-        adamw(
-            [moving],
-            [dense],
-            [state["exp_avg"]],
-            [state["exp_avg_sq"]],
-            [],
-            [state["step"]],
-            foreach=group["foreach"],
-            fused=group["fused"],
-            amsgrad=False,
-            beta1=group["betas"][0],
-            beta2=group["betas"][1],
-            lr=group["lr"],
-            weight_decay=0.0,  # all rows had theirs above
-            eps=group["eps"],
-            maximize=False,
-        )
+        moments = [state["exp_avg"]], [state["exp_avg_sq"]]
+        beta1, beta2 = group["betas"]
+        options = {name: group[name] for name in ("foreach", "fused", "lr", "eps")}
+        options |= {"weight_decay": 0.0, "amsgrad": False, "maximize": False}  # all rows had their decay above
+        adamw([moving], [dense], *moments, [], [state["step"]], beta1=beta1, beta2=beta2, **options)
         weight.index_copy_(0, rows, moving)
 
     def _row_state(self, weight: Tensor, touched: Tensor, fused: bool) -> Any:
@@ -149,11 +134,6 @@ class RowAdamW(AdamW):
             if "rows" in saved:
                 self.state[weight]["rows"] = saved["rows"].to(weight.device, copy=True)
 
-    def state_bytes(self) -> int:
-        """Bytes of all moments and row numbers."""
-        tensors = (value for state in self.state.values() for value in state.values() if isinstance(value, Tensor))
-        return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
-
 
 def clip_gradients(parameters: Iterable[Tensor], largest: float) -> Tensor:
     """Scale all gradients so that their common 2-norm is at most `largest`; the norm before, a scalar tensor.
@@ -189,12 +169,6 @@ def word_embeddings(model: SentenceTransformer) -> torch.nn.Embedding | None:
 
     embeddings = encoder_of(model).get_input_embeddings()
     return embeddings if isinstance(embeddings, torch.nn.Embedding) else None
-
-
-def freeze_embeddings(model: SentenceTransformer) -> None:
-    """Word embeddings stay as they are: no gradient, no optimizer state."""
-    if (module := word_embeddings(model)) is not None:
-        module.weight.requires_grad_(False)
 
 
 def use_sparse_gradients(model: SentenceTransformer) -> bool:

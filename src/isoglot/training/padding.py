@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -42,13 +43,10 @@ class Template:
         padded = np.full(mask.shape, self.pad_id, dtype=np.int64)
         padded[mask] = ids
         arrays = {"input_ids": padded, "attention_mask": mask.astype(np.int64)}
-        batch = {}
-        for name, constant in self.features.items():
-            if constant is None:
-                tensor = torch.from_numpy(arrays[name] if name in arrays else np.zeros_like(padded))
-                batch[name] = tensor.pin_memory() if pin else tensor
-            else:
-                batch[name] = constant
+        batch = dict(self.features)
+        for name in [name for name, constant in batch.items() if constant is None]:
+            tensor = torch.from_numpy(arrays[name] if name in arrays else np.zeros_like(padded))
+            batch[name] = tensor.pin_memory() if pin else tensor
         return batch
 
 
@@ -90,9 +88,8 @@ def template_of(
         features = {name: None if isinstance(value, torch.Tensor) else value for name, value in expected.items()}
         template = Template(features, model.tokenizer.pad_token_id)
         rows = tokenizer.ids(probe, prompt)
-        lengths = np.array(list(map(len, rows)), dtype=np.int64)
         ids = np.array([number for row in rows for number in row], dtype=np.int32)
-        if not _equal(template.fill(ids, lengths), expected):
+        if not _equal(template.fill(ids, np.array(list(map(len, rows)))), expected):
             return None
     return template
 
@@ -101,9 +98,9 @@ def _equal(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     if list(one) != list(other):
         return False
     for name, value in one.items():
-        if not isinstance(value, torch.Tensor):
-            if type(value) is not type(other[name]) or value != other[name]:
-                return False
-        elif value.dtype != other[name].dtype or not torch.equal(value, other[name]):
+        expected = other[name]
+        equal = torch.equal if isinstance(value, torch.Tensor) else operator.eq
+        alike = type(value) is type(expected) and getattr(value, "dtype", None) == getattr(expected, "dtype", None)
+        if not alike or not equal(value, expected):
             return False
     return True
