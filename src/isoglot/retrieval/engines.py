@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Iterator
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,9 @@ import numpy.typing as npt
 from isoglot.errors import InputError
 from isoglot.records import Float32Array, FloatArray, IntArray
 from isoglot.retrieval.scoring import Around, at_most, longest_of
+
+if TYPE_CHECKING:
+    from isoglot.retrieval.torch_engine import TorchEngine
 
 # thresholds of one query that are compared with its scores at once: 16 x 65,536 bytes stay in the processor's cache
 _AT_ONCE = 16
@@ -26,45 +29,14 @@ _ELEMENTS = 1 << 18
 _PAIRS = 1 << 16
 
 
-class Scores(Protocol):
-    """Products of a block of queries and a chunk of documents."""
-
-    def around(
-        self, rows: IntArray, low: Float32Array, high: Float32Array, first: IntArray, last: IntArray
-    ) -> Iterator[Around]:
-        """Compare row rows[i] (ascending) with the interval from low[i] to high[i]; own columns are first[i]:last[i]."""
-
-    def reaching(
-        self, floor: Float32Array, width: int, margin: FloatArray
-    ) -> Iterator[tuple[IntArray, IntArray, Float32Array]]:
-        """(rows, columns, products), rows ascending: a superset of every row's `width` best scores that reach its floor.
-
-        Products may be `margin` (one per row) away from the scores; `floor` has allowed for that, shape (n_rows,).
-        """
-
-
-class Engine(Protocol):
-    """Holds the queries, then one chunk of documents at a time."""
-
-    def load(self, chunk: npt.NDArray[Any]) -> float:
-        """Take a chunk of documents, shape (n, d); returns the greatest length of a vector in it.
-
-        Raises:
-            ValueError: NaN, infinity, or numbers whose squares float32 cannot hold.
-        """
-
-    def scores(self, rows: slice) -> Scores:
-        """Products of some queries with the chunk; they are overwritten by the next call."""
-
-
-def engine(queries: Float32Array, device: str | None) -> Engine:
+def engine(queries: Float32Array, device: str | None) -> NumpyEngine | TorchEngine:
     """numpy when `device` is None, else torch on that device ("cpu", "cuda", "cuda:1", "mps").
 
     Raises:
         InputError: torch cannot use the device.
     """
     if device is None:
-        return _NumpyEngine(queries)
+        return NumpyEngine(queries)
     from isoglot.retrieval.torch_engine import TorchEngine
 
     try:
@@ -73,8 +45,8 @@ def engine(queries: Float32Array, device: str | None) -> Engine:
         raise InputError(f"device '{device}' cannot be used: {str(error).splitlines()[0]}") from None
 
 
-class _NumpyEngine:
-    """Holds its own copy of every chunk: torch warns of the read-only memory of a map."""
+class NumpyEngine:
+    """Holds the queries, then one chunk of documents at a time: its own copy, since torch warns of a map's read-only memory."""
 
     def __init__(self, queries: Float32Array) -> None:
         self._queries = np.require(queries, requirements="W")
@@ -82,6 +54,11 @@ class _NumpyEngine:
         self._held: dict[str, npt.NDArray[Any]] = {}
 
     def load(self, chunk: npt.NDArray[Any]) -> float:
+        """Take a chunk of documents, shape (n, d); returns the greatest length of a vector in it.
+
+        Raises:
+            ValueError: NaN, infinity, or numbers whose squares float32 cannot hold.
+        """
         # products of float16 are several times slower on a CPU than casting the chunk first
         self._chunk = self._room("chunk", chunk.shape, np.float32)
         if chunk.dtype == np.float16 and _torch_is_there():
@@ -95,11 +72,12 @@ class _NumpyEngine:
             np.copyto(self._chunk, chunk, casting="same_kind")
         return longest_of(float(np.einsum("ij,ij->i", self._chunk, self._chunk).max()))
 
-    def scores(self, rows: slice) -> Scores:
+    def scores(self, rows: slice) -> NumpyScores:
+        """Products of some queries with the chunk; they are overwritten by the next call."""
         queries = self._queries[rows]
         products = self._room("products", (len(queries), len(self._chunk)), np.float32)
         multiply(queries, self._chunk, products)
-        return _NumpyScores(products)
+        return NumpyScores(products)
 
     def _room(self, name: str, shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
         """Memory of this shape that is kept from chunk to chunk."""
@@ -130,13 +108,16 @@ def multiply(queries: Float32Array, chunk: Float32Array, out: Float32Array) -> N
         np.matmul(queries, chunk.T, out=out)
 
 
-class _NumpyScores:
+class NumpyScores:
+    """Products of a block of queries and a chunk of documents."""
+
     def __init__(self, products: Float32Array) -> None:
         self._products = products
 
     def around(
         self, rows: IntArray, low: Float32Array, high: Float32Array, first: IntArray, last: IntArray
     ) -> Iterator[Around]:
+        """Compare row rows[i] (ascending) with the interval from low[i] to high[i]; own columns are first[i]:last[i]."""
         n = self._products.shape[1]
         above, own = np.empty(len(rows), dtype=np.int64), np.empty(len(rows), dtype=np.int64)
         begin, n_pairs, pairs = 0, 0, []
@@ -158,6 +139,10 @@ class _NumpyScores:
     def reaching(
         self, floor: Float32Array, width: int, margin: FloatArray
     ) -> Iterator[tuple[IntArray, IntArray, Float32Array]]:
+        """(rows, columns, products), rows ascending: a superset of every row's `width` best scores that reach its floor.
+
+        Products may be `margin` (one per row) away from the scores; `floor` has allowed for that, shape (n_rows,).
+        """
         n = self._products.shape[1]
         step = max(1, _ELEMENTS // n)
         for start in range(0, len(floor), step):

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from isoglot.records import Float32Array, IntArray
-from isoglot.retrieval.engines import Scores, engine
+from isoglot.retrieval.engines import engine
 from isoglot.retrieval.scoring import (
     QUERY_CHUNK,
     ImpreciseProductError,
@@ -102,7 +102,7 @@ class _Judged:
         self.scores = pair_scores(queries, self.query, documents, relevant)
         self.own, self.pooled = np.zeros((2, len(relevant)), dtype=np.int64)
 
-    def count(self, rows: slice, first: int, chunk: npt.NDArray[Any], longest: float, scores: Scores) -> None:
+    def count(self, rows: slice, first: int, chunk: npt.NDArray[Any], longest: float, scores: Any) -> None:
         """Add the documents of one chunk that come before each judged document of some queries."""
         here = slice(int(self.indptr[rows.start]), int(self.indptr[rows.stop]))
         query = self.query[here]

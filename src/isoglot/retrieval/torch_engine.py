@@ -18,7 +18,7 @@ _ELEMENTS = 1 << 24
 
 
 class TorchEngine:
-    """Queries and one chunk of documents in float32 on a device; products with TF32 off.
+    """`NumpyEngine` on a device: queries and one chunk of documents in float32; products with TF32 off.
 
     Args:
         queries: float32, shape (n_queries, d); all of them are copied to the device.
@@ -35,12 +35,14 @@ class TorchEngine:
         self._chunk = torch.from_numpy(np.array(chunk)).to(self._device).to(torch.float32)
         return longest_of(float((self._chunk * self._chunk).sum(dim=1).max().item()))
 
-    def scores(self, rows: slice) -> _TorchScores:
+    def scores(self, rows: slice) -> TorchScores:
         with full_precision():
-            return _TorchScores(self._queries[rows] @ self._chunk.T)
+            return TorchScores(self._queries[rows] @ self._chunk.T)
 
 
-class _TorchScores:
+class TorchScores:
+    """`NumpyScores` on a device."""
+
     def __init__(self, products: Any) -> None:
         self._products = products
 

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import torch
+import torch.distributed as dist
+from accelerate import PartialState
+from sentence_transformers.util import all_gather_with_grad
+from torch import Tensor
 
 from isoglot.processes import processes
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 _SEED_STEP = 1_000_003
 
 
 def seed_process(seed: int) -> None:
     """Give each process its own random numbers (dropout masks); the first keeps those of a run of one process."""
-    import torch
-
     me = processes()
     if not me.first:
         torch.manual_seed(seed + _SEED_STEP * me.rank)
@@ -30,10 +29,6 @@ def sum_processes(number: int) -> int:
     """The sum of the processes' numbers."""
     if processes().world == 1:
         return number
-    import torch
-    import torch.distributed as dist
-    from accelerate import PartialState
-
     box = torch.tensor(number, device=PartialState().device)
     dist.all_reduce(box)
     return int(box)
@@ -48,9 +43,6 @@ def gather_pairs(queries: Tensor, passages: Tensor) -> tuple[Tensor, Tensor]:
     me = processes()
     if me.world == 1:
         return queries, passages
-    import torch
-    from sentence_transformers.util import all_gather_with_grad
-
     both = all_gather_with_grad(torch.stack([queries, passages])).unflatten(0, (me.world, 2))
     return both[:, 0].flatten(0, 1), both[:, 1].flatten(0, 1)
 
@@ -66,10 +58,6 @@ def gather_uneven(rows: Tensor) -> tuple[Tensor, range]:
     me = processes()
     if me.world == 1:
         return rows, range(len(rows))
-    import torch
-    import torch.distributed as dist
-    from sentence_transformers.util import all_gather_with_grad
-
     counts = torch.zeros(me.world, dtype=torch.int64, device=rows.device)
     counts[me.rank] = len(rows)
     dist.all_reduce(counts)

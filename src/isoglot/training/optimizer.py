@@ -11,14 +11,14 @@ leaves moments and rows as they are in steps without a gradient, and has no weig
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
+from sentence_transformers import SentenceTransformer
 from torch import Tensor
 from torch.optim.adamw import AdamW, adamw
 
-if TYPE_CHECKING:
-    from sentence_transformers import SentenceTransformer
+from isoglot.models.load import encoder_of
 
 
 class RowAdamW(AdamW):
@@ -42,28 +42,21 @@ class RowAdamW(AdamW):
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """One step of all parameters that have a gradient; sparse gradients are coalesced in place."""
         loss = None if closure is None else torch.enable_grad()(closure)()
+        sparse = []
         with torch.no_grad():
-            sparse = self._sparse_step()
+            for group in self.param_groups:
+                for weight in group["params"]:
+                    if weight.grad is not None and not weight.grad.is_sparse:
+                        self._to_dense(weight)
+                    elif weight.grad is not None:
+                        gradient = weight.grad.coalesce()
+                        self._row_step(weight, gradient, group)
+                        sparse.append((weight, gradient))
+                        weight.grad = None  # AdamW skips it
         super().step()
         for weight, gradient in sparse:
             weight.grad = gradient
         return loss
-
-    def _sparse_step(self) -> list[tuple[Tensor, Tensor]]:
-        """One step of the parameters with a sparse gradient; these with it. They have none afterwards: AdamW skips them."""
-        sparse = []
-        for group in self.param_groups:
-            for weight in group["params"]:
-                if weight.grad is None:
-                    continue
-                if not weight.grad.is_sparse:
-                    self._to_dense(weight)
-                    continue
-                gradient = weight.grad.coalesce()
-                self._row_step(weight, gradient, group)
-                sparse.append((weight, gradient))
-                weight.grad = None
-        return sparse
 
     def _row_step(self, weight: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
         """One step of a parameter (rows, width) with a coalesced gradient of some of its rows."""
@@ -152,9 +145,7 @@ def clip_gradients(parameters: Iterable[Tensor], largest: float) -> Tensor:
                 continue
             if parameter.grad.is_sparse:
                 parameter.grad = parameter.grad.coalesce()
-                gradients.append(parameter.grad.values())
-            else:
-                gradients.append(parameter.grad)
+            gradients.append(parameter.grad.values() if parameter.grad.is_sparse else parameter.grad)
         norm: Tensor = torch.nn.utils.get_total_norm(gradients, 2.0)
         if largest != float("inf"):
             factor = torch.clamp(largest / (norm + 1e-6), max=1.0)
@@ -165,8 +156,6 @@ def clip_gradients(parameters: Iterable[Tensor], largest: float) -> Tensor:
 
 def word_embeddings(model: SentenceTransformer) -> torch.nn.Embedding | None:
     """The encoder's word embeddings, where it has them as a plain embedding module."""
-    from isoglot.models.load import encoder_of
-
     embeddings = encoder_of(model).get_input_embeddings()
     return embeddings if isinstance(embeddings, torch.nn.Embedding) else None
 

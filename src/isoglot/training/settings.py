@@ -184,16 +184,13 @@ def _lift_loss(values: dict[str, Any]) -> dict[str, Any]:
     beside = {key: values.pop(key) for key in known if key in values}
     if not beside:
         return values
-    given = values.get("loss") or {term.name: to_dict(term) for term in default_terms()}
+    given = values.get("loss") or default_terms()
     if not isinstance(given, Mapping):
         given = {term.name: to_dict(term) for term in given}
     terms = {}
     for name, asked in given.items():
-        settings = (
-            {key: value for key, value in asked.items() if key != "name"}
-            if isinstance(asked, Mapping)
-            else {"weight": asked}
-        )
+        term = dict(asked) if isinstance(asked, Mapping) else {"weight": asked}
+        term.pop("name", None)
         fields = LOSSES[name].model_fields if name in LOSSES else {}
-        terms[name] = {**settings, **{key: value for key, value in beside.items() if key in fields}}
+        terms[name] = {**term, **{key: value for key, value in beside.items() if key in fields}}
     return {**values, "loss": terms}

@@ -80,13 +80,12 @@ class _Negatives:
 
     def numbers(self, rows: IntArray) -> IntArray:
         """Numbers of all negatives of some rows, int64."""
-        numbers = []
+        numbers, places = [np.empty(0, dtype=np.int64)], np.arange(self._most)
         for start in range(0, len(rows), _ROWS_AT_ONCE):
             chunk = rows[start : start + _ROWS_AT_ONCE]
-            lengths = pc.fill_null(pc.list_value_length(take_rows(self._column, chunk)), 0)
-            counts = np.minimum(np.asarray(lengths, dtype=np.int64), self._most)
-            numbers.append(np.repeat(chunk * self._most, counts) + _ranges(counts))
-        return np.concatenate(numbers) if numbers else np.empty(0, dtype=np.int64)
+            counts = np.asarray(pc.fill_null(pc.list_value_length(take_rows(self._column, chunk)), 0))
+            numbers.append((chunk[:, None] * self._most + places)[places < counts[:, None]])
+        return np.concatenate(numbers)
 
     def __call__(self, numbers: IntArray) -> pa.Array[Any]:
         """The texts of some numbers."""
@@ -95,8 +94,3 @@ class _Negatives:
         lengths = np.asarray(pc.fill_null(pc.list_value_length(lists), 0), dtype=np.int64)
         starts = np.cumsum(lengths) - lengths
         return pc.list_flatten(lists).take(pa.array(starts + places, pa.int64()))
-
-
-def _ranges(counts: IntArray) -> IntArray:
-    """0..c-1 for each count c, one after the other."""
-    return np.arange(int(counts.sum())) - np.repeat(np.cumsum(counts) - counts, counts)

@@ -9,10 +9,8 @@ segment is one .npy file of int32 words that holds n row numbers (int64), n + 1 
 from __future__ import annotations
 
 import errno
-import itertools
 import re
 import shutil
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -120,13 +118,12 @@ class TokenColumn:
         places = self._where[rows] - 1
         if len(places) and int(places.min()) < 0:
             raise KeyError("rows that were not tokenised")
-        pieces = []
+        pieces = [np.empty(0, dtype=np.int32)]
         for place in places.tolist():
             number, within = divmod(place, SEGMENT)
             offsets = self._offsets[number]
             pieces.append(self._ids[number][offsets[within] : offsets[within + 1]])
-        lengths = np.fromiter(map(len, pieces), dtype=np.int64, count=len(pieces))
-        return np.concatenate(pieces) if pieces else np.empty(0, dtype=np.int32), lengths
+        return np.concatenate(pieces), np.array(list(map(len, pieces[1:])), dtype=np.int64)
 
     def tokenize(self, rows: IntArray, save: Callable[[IntArray, IntArray, Ids], None] | None = None) -> None:
         """Tokenise those of `rows` that are missing and add them, segment by segment.
@@ -135,7 +132,7 @@ class TokenColumn:
             save: called with what was added.
         """
         rows = self.missing(rows)
-        bar = {"desc": "tokenise", "unit": "text", "file": sys.stderr, "delay": 1.0, "dynamic_ncols": True}
+        bar: dict[str, Any] = {"desc": "tokenise", "unit": "text", "delay": 1.0, "dynamic_ncols": True}
         with tqdm(total=len(rows), disable=not self._show, **bar) as progress:
             for start in range(0, len(rows), SEGMENT):
                 numbers = rows[start : start + SEGMENT]
@@ -180,22 +177,15 @@ class TokenColumn:
 def _tokenize(texts: pa.Array[Any], tokenizer: TextTokenizer, prompt: str, bar: Any) -> tuple[IntArray, Ids]:
     """(offsets, ids) of texts; equal ones are tokenised once."""
     coded = texts.dictionary_encode()
-    codes = np.asarray(coded.indices)
     distinct: list[Any] = coded.dictionary.to_pylist()
     token_ids: list[list[int]] = []
     for start in range(0, len(distinct), _TEXTS_PER_CALL):
         chunk = distinct[start : start + _TEXTS_PER_CALL]
         token_ids += tokenizer.ids(chunk, prompt)
         bar.update(len(chunk))
-    bar.update(len(codes) - len(distinct))
-    lengths = np.fromiter(map(len, token_ids), dtype=np.int64, count=len(token_ids))
-    flat = np.fromiter(itertools.chain.from_iterable(token_ids), dtype=np.int32, count=int(lengths.sum()))
-    starts = np.cumsum(lengths) - lengths
-    offsets = np.zeros(len(codes) + 1, dtype=np.int64)
-    np.cumsum(lengths[codes], out=offsets[1:])
-    if len(distinct) < len(codes):  # repeat the ids of equal texts
-        flat = flat[np.repeat(starts[codes] - offsets[:-1], lengths[codes]) + np.arange(offsets[-1])]
-    return offsets, flat
+    bar.update(len(texts) - len(distinct))
+    lists: Any = pa.array(token_ids, pa.list_(pa.int32())).take(coded.indices)
+    return np.asarray(lists.offsets, dtype=np.int64), np.asarray(lists.flatten())
 
 
 def _write(directory: Path, rows: IntArray, offsets: IntArray, ids: Ids) -> None:

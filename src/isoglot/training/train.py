@@ -13,7 +13,6 @@ from isoglot.data.pairs.table import PairTable
 from isoglot.files import atomic_directory, digest_json
 from isoglot.processes import in_first, on_cpu, peak_memory, processes, start, together
 from isoglot.training.data import TrainingData, datasets, load_data
-from isoglot.training.distributed import any_process, seed_process, sum_processes
 from isoglot.training.rundir import RunDirectory, describe_table
 from isoglot.training.settings import TrainSettings
 
@@ -84,6 +83,8 @@ def train(
         "processes": me.world,
     }
     in_first(lambda: run.begin(settings, facts, overwrite=overwrite))
+    from isoglot.training.distributed import any_process, sum_processes
+
     began = time.perf_counter()
     trainer, stop, collator = _trainer(settings, run, model, data, steps, show)
     with stop:
@@ -94,16 +95,6 @@ def train(
     tokens = sum_processes(collator.tokens)
     outcome = in_first(lambda: _end(settings, run, trainer, model, tokens, time.perf_counter() - began))
     return TrainResult(run.path, True, trainer.state.global_step, outcome)
-
-
-def _end(
-    settings: TrainSettings, run: RunDirectory, trainer: Any, model: SentenceTransformer, tokens: int, seconds: float
-) -> dict[str, Any]:
-    """Write the model and the outcome, and return it."""
-    _save(settings, run, model)
-    outcome = _outcome(trainer, tokens, model, seconds, run)
-    run.end(outcome)
-    return outcome
 
 
 def _model(settings: TrainSettings) -> SentenceTransformer:
@@ -150,6 +141,7 @@ def _trainer(
 
     from isoglot.training.callbacks import Progress, StopOnSignal
     from isoglot.training.collate import Collator
+    from isoglot.training.distributed import seed_process
     from isoglot.training.trainer import PlanTrainer
 
     collator = Collator(model, settings.max_length)
@@ -243,9 +235,11 @@ def _save(settings: TrainSettings, run: RunDirectory, model: SentenceTransformer
         )
 
 
-def _outcome(
-    trainer: Any, tokens: int, model: SentenceTransformer, seconds: float, run: RunDirectory
+def _end(
+    settings: TrainSettings, run: RunDirectory, trainer: Any, model: SentenceTransformer, tokens: int, seconds: float
 ) -> dict[str, Any]:
+    """Write the model and the outcome, and return it."""
+    _save(settings, run, model)
     lines = [json.loads(text) for text in run.log.read_text(encoding="utf-8").splitlines()]
     losses = [line["loss"] for line in lines if "loss" in line]
     validations = [line["validation_loss"] for line in lines if "validation_loss" in line]
@@ -263,6 +257,7 @@ def _outcome(
     }
     if validations:
         outcome["best_validation_loss"] = min(validations)
+    run.end(outcome)
     return outcome
 
 
