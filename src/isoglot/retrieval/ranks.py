@@ -108,24 +108,22 @@ class _Judged:
         query = self.query[here]
         margin = margins(self.lengths[query], longest, self.queries.shape[1])
         low, high = at_most(self.scores[here] - margin), -at_most(-self.scores[here] - margin)
-        own = (np.clip(edges[here] - first, 0, len(chunk)) for edges in (self.first, self.end))
+        columns_of_own = (np.clip(edges[here] - first, 0, len(chunk)) for edges in (self.first, self.end))
         met = 0
-        for around in scores.around(query - rows.start, low, high, *own):
+        for around in scores.around(query - rows.start, low, high, *columns_of_own):
             counted = slice(here.start + around.span.start, here.start + around.span.stop)
             self.pooled[counted] += around.above
             self.own[counted] += around.above_own
             which, columns = around.which, around.columns
             exact = exact_scores(self.queries, query[which], chunk, columns, around.products, margin[which])
-            met += self._settle(here.start + which, first + columns, exact)
+            # the pairs that a product could not decide
+            judged, documents = here.start + which, first + columns
+            threshold, itself = self.scores[judged], self.relevant[judged]
+            before = (exact > threshold) | ((exact == threshold) & (self.ties[documents] < self.ties[itself]))
+            own = before & (documents >= self.first[judged]) & (documents < self.end[judged])
+            np.add.at(self.pooled, judged[before], 1)
+            np.add.at(self.own, judged[own], 1)
+            met += np.count_nonzero(documents == itself)
         expected = np.count_nonzero((self.relevant[here] >= first) & (self.relevant[here] < first + len(chunk)))
         if met != expected:  # a judged document was not within the margin of its own score
             raise ImpreciseProductError("matrix products are less precise than float32")
-
-    def _settle(self, judged: IntArray, documents: IntArray, scores: Float32Array) -> int:
-        """Count the pairs that a product could not decide; returns how many of them are a judged document itself."""
-        threshold, itself = self.scores[judged], self.relevant[judged]
-        before = (scores > threshold) | ((scores == threshold) & (self.ties[documents] < self.ties[itself]))
-        own = before & (documents >= self.first[judged]) & (documents < self.end[judged])
-        np.add.at(self.pooled, judged[before], 1)
-        np.add.at(self.own, judged[own], 1)
-        return int(np.count_nonzero(documents == itself))

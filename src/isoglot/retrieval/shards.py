@@ -78,11 +78,6 @@ class ShardedRows:
         return pieces[0] if len(pieces) == 1 else np.concatenate(pieces or [self._maps[0][:0]])
 
 
-def shard_name(start: int, end: int) -> str:
-    """The name that `save_array` is to give the rows from `start` up to `end`."""
-    return f"rows-{start:012d}-{end:012d}"
-
-
 def find_shards(directory: Path) -> dict[tuple[int, int], Path]:
     """Shards of a directory by (first row, end row); their contents are not looked at."""
     matches = [(_NAME.fullmatch(path.name), path) for path in sorted(directory.glob("rows-*.npy"))]

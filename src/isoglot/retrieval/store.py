@@ -24,7 +24,7 @@ from isoglot.models.tokenizer import description
 from isoglot.processes import processes
 from isoglot.records import IntArray
 from isoglot.retrieval.encode import LABELS, Kind, encode_texts
-from isoglot.retrieval.shards import ShardedRows, find_shards, open_shard, shard_name
+from isoglot.retrieval.shards import ShardedRows, find_shards, open_shard
 
 SHARD_SIZE = 16_384
 _FORMAT = 1
@@ -97,16 +97,14 @@ class EmbeddingStore:
         own = {"model": model_digest, "settings": _settings(model), "prompt": prompt, "kind": kind}
         key = {"format": _FORMAT, **own, "dtype": dtype, "texts": hashlib.sha256(digests.tobytes()).hexdigest()}
         directory = self.root / digest_json(key)
-        stored = self._open(directory, dtype)
-        if stored is not None:
+        if (stored := self._open(directory, dtype)) is not None:
             return stored
         try:
             directory.mkdir(parents=True, exist_ok=True)
             with exclusive(
                 directory / "lock", "another process encodes these texts; waiting for it" if progress else ""
             ):
-                stored = self._open(directory, dtype)  # made while this process waited?
-                if stored is None:
+                if (stored := self._open(directory, dtype)) is None:  # not made while this process waited
                     # an entry that was complete keeps its shard size, so that only what is damaged is made again
                     size = int((_read_meta(directory) or {}).get("shard_size", shard_size))
                     work = _Encoding(model, kind, dtype, directory, digests, size)
@@ -134,8 +132,7 @@ class EmbeddingStore:
 
     def _open(self, directory: Path, dtype: StoredType) -> ShardedRows | None:
         """What is stored, if it is complete and whole."""
-        meta = _read_meta(directory)
-        if meta is None:
+        if (meta := _read_meta(directory)) is None:
             return None
         shards = [open_shard(directory / name, dtype, self.verify) for name in meta["shards"]]
         whole = [shard for shard in shards if shard is not None and shard.shape[1] == meta["shape"][1]]
@@ -170,7 +167,7 @@ class _Encoding:
                 if path is None or vectors is None:
                     self._forget(rows, path, there)
                     vectors = self._encode(shard_texts, rows, bar.update, batch_size)
-                    path = save_array(self.directory, shard_name(start, end), vectors)
+                    path = save_array(self.directory, f"rows-{start:012d}-{end:012d}", vectors)
                     vectors = np.load(path, mmap_mode="r", allow_pickle=False)
                 self.shards.append(vectors)
                 names.append(path.name)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import sys
 import time
 from pathlib import Path
 from typing import IO, Any
@@ -44,23 +43,19 @@ class Progress(TrainerCallback):
         self._last_step = self._last_tokens = 0
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        step = state.global_step
         if state.is_world_process_zero:
-            _drop_after(self._path, state.global_step)
+            _drop_after(self._path, step)
             # by lines: each is in the file before the next step
             self._sink = self._path.open("a", encoding="utf-8", buffering=1)
+            hidden = not self._show
             self._bar = tqdm(
-                total=state.max_steps,
-                initial=state.global_step,
-                desc="train",
-                unit="step",
-                file=sys.stderr,
-                disable=not self._show,
-                dynamic_ncols=True,
+                total=state.max_steps, initial=step, desc="train", unit="step", disable=hidden, dynamic_ncols=True
             )
-            if state.global_step:
+            if step:
                 self._collator.tokens += _tokens_until(_checkpoint(args, state))
         self._began = self._last_time = time.perf_counter()
-        self._last_step, self._last_tokens = state.global_step, sum_processes(self._collator.tokens)
+        self._last_step, self._last_tokens = step, sum_processes(self._collator.tokens)
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         tokens = sum_processes(self._collator.tokens)

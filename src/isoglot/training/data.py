@@ -45,9 +45,8 @@ def datasets(
     me = processes()
     training = PlanDataset(data.table, data.plan, steps, negatives=settings.negatives, rank=me.rank, world=me.world)
     validation = None if data.validation is None else _validation_steps(settings, data.validation)
-    for dataset in (training, validation):
-        if dataset is not None:
-            collator.prepare(dataset, show=show)
+    for dataset in filter(None, (training, validation)):
+        collator.prepare(dataset, show=show)
     return training, validation
 
 

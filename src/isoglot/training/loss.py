@@ -20,6 +20,7 @@ from isoglot.training.distributed import gather_pairs, gather_uneven
 from isoglot.training.losses import EmbeddedBatch, LossTerm
 from isoglot.training.unpadded import Unpadded, on_device
 
+Pairs = tuple[Tensor, Tensor] | None
 MIN_ROWS = 8
 """Chunks smaller than this cost more in overhead than they save in padding."""
 
@@ -49,9 +50,7 @@ class BatchLoss(torch.nn.Module):
         self, model: SentenceTransformer, terms: Sequence[LossTerm], *, chunks: int = 0, unpadded: bool = False
     ) -> None:
         super().__init__()
-        self.model = model
-        self.terms = tuple(terms)
-        self.chunks = chunks
+        self.model, self.terms, self.chunks = model, tuple(terms), chunks
         self._unpadded = Unpadded(model) if unpadded else None
 
     def forward(self, sentence_features: Iterable[dict[str, Any]], labels: Tensor | None = None) -> Tensor:
@@ -67,9 +66,6 @@ class BatchLoss(torch.nn.Module):
         """The weighted sum of all terms over some rows, a scalar."""
         sums = [term.sum(batch, queries, passages) * term.weight for term in self.terms]
         return torch.stack(sums).sum() if len(sums) > 1 else sums[0]
-
-
-Pairs = tuple[Tensor, Tensor] | None
 
 
 def take_pairs(sentence_features: Iterable[dict[str, Any]]) -> tuple[list[dict[str, Any]], Pairs]:

@@ -109,12 +109,10 @@ class RowAdamW(AdamW):
     def _to_dense(self, weight: Tensor) -> None:
         """Make the state what AdamW has for a dense gradient."""
         state = self.state.get(weight, {})
-        rows = state.pop("rows", None)
-        if rows is None:
-            return
-        self._slot_tables.pop(weight, None)
-        for name in ("exp_avg", "exp_avg_sq"):
-            state[name] = torch.zeros_like(weight).index_copy_(0, rows, state[name])
+        if (rows := state.pop("rows", None)) is not None:
+            self._slot_tables.pop(weight, None)
+            for name in ("exp_avg", "exp_avg_sq"):
+                state[name] = torch.zeros_like(weight).index_copy_(0, rows, state[name])
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Restore a state; the row numbers stay integers (torch casts all of a state to the parameter's type)."""

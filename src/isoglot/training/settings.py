@@ -114,18 +114,17 @@ class TrainSettings(Settings):
 
     def check(self) -> None:
         trains_embeddings = self.tuning.trains_embeddings and not self.freeze_embeddings
-        problems = {
+        problems: dict[str, object] = {
             "give steps or epochs, not both": self.steps is not None and self.epochs is not None,
             "give unpadded, chunks or grad_cache: unpadded forwards a step in one pass": self.unpadded
-            and bool(self.chunks or self.grad_cache),
+            and (self.chunks or self.grad_cache),
             "give unpadded or compile, not both": self.unpadded and self.compile,
             "compile needs frozen word embeddings (freeze_embeddings=true, or a tuning that leaves them): torch compiles no "
             "sparse gradients": self.compile and trains_embeddings,
-            "give chunks or grad_cache, not both: grad_cache's chunks follow from its tokens": bool(
-                self.chunks and self.grad_cache
-            ),
-            "give validation or validation_share, not both": bool(self.validation and self.validation_share),
-            "patience needs a validation set: give validation or validation_share": bool(self.patience)
+            "give chunks or grad_cache, not both: grad_cache's chunks follow from its tokens": self.chunks
+            and self.grad_cache,
+            "give validation or validation_share, not both": self.validation and self.validation_share,
+            "patience needs a validation set: give validation or validation_share": self.patience
             and not (self.validation or self.validation_share),
         }
         for problem, is_there in problems.items():

@@ -68,15 +68,10 @@ class StepTokens:
 
 
 class _Negatives:
-    """The explicit negatives of a table; negative `place` of row r has the number r * most + place.
-
-    Args:
-        most: negatives per row that are looked at.
-    """
+    """The explicit negatives of a table, at most `most` per row; negative `place` of row r has the number r * most + place."""
 
     def __init__(self, table: PairTable, most: int) -> None:
-        self._column = table.table.column("negatives")
-        self._most = most
+        self._column, self._most = table.table.column("negatives"), most
 
     def numbers(self, rows: IntArray) -> IntArray:
         """Numbers of all negatives of some rows, int64."""

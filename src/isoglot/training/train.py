@@ -142,6 +142,8 @@ def _trainer(
     from isoglot.training.callbacks import Progress, StopOnSignal
     from isoglot.training.collate import Collator
     from isoglot.training.distributed import seed_process
+    from isoglot.training.gradcache import CachedBatchLoss
+    from isoglot.training.loss import BatchLoss
     from isoglot.training.trainer import PlanTrainer
 
     collator = Collator(model, settings.max_length)
@@ -150,6 +152,10 @@ def _trainer(
     callbacks = [Progress(run.log, collator, settings.plan.batch_size, show=show), stop]
     if settings.patience:
         callbacks.append(EarlyStoppingCallback(settings.patience))
+    if settings.grad_cache:
+        loss: BatchLoss = CachedBatchLoss(model, settings.loss, tokens=settings.grad_cache)
+    else:
+        loss = BatchLoss(model, settings.loss, chunks=settings.chunks, unpadded=settings.unpadded)
     os.environ["TENSORBOARD_LOGGING_DIR"] = str(run.tensorboard)
     trainer = PlanTrainer(
         model=model,
@@ -157,7 +163,7 @@ def _trainer(
         train_steps=training,
         eval_steps=validation,
         collator=collator,
-        loss=_loss(settings, model),
+        loss=loss,
         callbacks=callbacks,
     )
     # both print to stdout, which is for results
@@ -167,20 +173,10 @@ def _trainer(
     return trainer, stop, collator
 
 
-def _loss(settings: TrainSettings, model: SentenceTransformer) -> Any:
-    from isoglot.training.gradcache import CachedBatchLoss
-    from isoglot.training.loss import BatchLoss
-
-    if settings.grad_cache:
-        return CachedBatchLoss(model, settings.loss, tokens=settings.grad_cache)
-    return BatchLoss(model, settings.loss, chunks=settings.chunks, unpadded=settings.unpadded)
-
-
 def _arguments(settings: TrainSettings, run: RunDirectory, steps: int, *, validate: bool) -> Any:
     import torch
     from sentence_transformers import SentenceTransformerTrainingArguments
 
-    save = settings.save_steps or max(20, steps // 10)
     eval_steps = settings.eval_steps or max(1, steps // 10)
     bf16 = settings.precision == "bf16" or (
         settings.precision == "auto" and torch.cuda.is_available() and torch.cuda.is_bf16_supported()
@@ -202,7 +198,8 @@ def _arguments(settings: TrainSettings, run: RunDirectory, steps: int, *, valida
         logging_steps=settings.log_steps,
         logging_nan_inf_filter=False,  # it would wait for the device at every step
         save_strategy="steps",
-        save_steps=eval_steps if validate else save,  # the best checkpoint can only be one that was validated
+        # the best checkpoint can only be one that was validated
+        save_steps=eval_steps if validate else settings.save_steps or max(20, steps // 10),
         save_total_limit=2,
         eval_strategy="steps" if validate else "no",
         eval_steps=eval_steps,
