@@ -85,8 +85,9 @@ def _index(documents: list[list[str]], k1: float, b: float) -> tuple[dict[str, i
     index = _bm25s().BM25(k1=k1, b=b, method="lucene")
     weights = index.build_index_from_ids(list(range(len(vocabulary))), ids, show_progress=False)
     # bm25s keeps documents x terms by column, which is terms x documents by row
-    by_row = (weights["data"], weights["indices"], weights["indptr"])
-    return vocabulary, csr_matrix(by_row, shape=shape, dtype=np.float32)
+    return vocabulary, csr_matrix(
+        (weights["data"], weights["indices"], weights["indptr"]), shape=shape, dtype=np.float32
+    )
 
 
 def _bm25s() -> Any:

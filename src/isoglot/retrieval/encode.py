@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from isoglot.errors import InputError
 from isoglot.processes import in_each, processes
-from isoglot.records import Benchmark, Float32Array
+from isoglot.records import Benchmark, Float32Array, FloatArray
 from isoglot.retrieval.scoring import Vectors
 
 Kind = Literal["query", "passage"]
@@ -128,6 +128,5 @@ def _unit(vectors: Float32Array, texts: Sequence[str]) -> Float32Array:
     if not finite.all():
         text = texts[int(np.argmin(finite))]
         raise InputError(f"the model gave a vector with NaN or infinity for the text {text[:80]!r}")
-    length = np.linalg.norm(vectors.astype(np.float64), axis=1, keepdims=True)
-    unit: Float32Array = (vectors / np.maximum(length, 1e-12)).astype(np.float32)
-    return unit
+    length: FloatArray = np.linalg.norm(vectors.astype(np.float64), axis=1, keepdims=True)
+    return (vectors / np.maximum(length, 1e-12)).astype(np.float32)

@@ -66,8 +66,7 @@ class NumpyEngine:
 
             half = self._room("half", chunk.shape, np.float16)
             half[:] = chunk
-            # on all cores, and twice as fast on one
-            torch.from_numpy(self._chunk).copy_(torch.from_numpy(half))
+            torch.from_numpy(self._chunk).copy_(torch.from_numpy(half))  # on all cores, and twice as fast on one
         else:
             np.copyto(self._chunk, chunk, casting="same_kind")
         return longest_of(float(np.einsum("ij,ij->i", self._chunk, self._chunk).max()))

@@ -33,10 +33,7 @@ class ShardedRows:
         self._maps, self._size = list(maps), size
         self.shape: tuple[int, int] = (sum(map(len, maps)), int(maps[0].shape[1]))
         self.dtype: np.dtype[Any] = maps[0].dtype
-
-    @property
-    def nbytes(self) -> int:
-        return self.shape[0] * self.shape[1] * self.dtype.itemsize
+        self.nbytes = sum(vectors.nbytes for vectors in maps)
 
     def __len__(self) -> int:
         return self.shape[0]

@@ -35,9 +35,7 @@ def tie_positions(ids: Sequence[str], languages: Sequence[str] | None = None) ->
             order[start:end].tolist(),
             key=lambda i: (ids[i], _hash(f"{languages[i]}\t{ids[i]}") if languages is not None else 0, i),
         )
-    positions = np.empty(len(ids), dtype=np.int64)
-    positions[order] = np.arange(len(ids))
-    return positions
+    return np.argsort(order)
 
 
 def pooled_ties(benchmark: Benchmark) -> IntArray:

@@ -79,7 +79,11 @@ def top_k(
 
 
 class _Candidates:
-    """The candidates of a block of queries, shape (n, d)."""
+    """The candidates of a block of queries, shape (n, d).
+
+    `margin`, shape (n,): how far a product may be from the score, of the documents seen so far and the next. Where a product is
+    found to be further off, that is an ImpreciseProductError.
+    """
 
     def __init__(self, queries: Float32Array, documents: Vectors, width: int, ties: IntArray) -> None:
         self._queries, self._documents, self._width, self._ties = queries, documents, width, ties
@@ -92,19 +96,11 @@ class _Candidates:
         self._fresh = 0
 
     def floor(self, margin: FloatArray) -> Float32Array:
-        """What a product must reach to be a candidate, shape (n,); -inf until k documents were seen.
-
-        Args:
-            margin: how far a product may be from the score, shape (n,), of the documents seen so far and the next.
-        """
+        """What a product must reach to be a candidate, shape (n,); -inf until k documents were seen."""
         return at_most(self._last - 2 * margin)
 
     def add(self, rows: IntArray, numbers: IntArray, values: Float32Array, margin: FloatArray) -> None:
-        """Take candidates of query rows[i] (ascending), each document once per query; shapes (m,).
-
-        Raises:
-            ImpreciseProductError: a product is further than the margin from its score, where this is looked at.
-        """
+        """Take candidates of query rows[i] (ascending), each document once per query; shapes (m,)."""
         n = len(self._held)
         counts = np.bincount(rows, minlength=n)
         full = self._held + counts > self._places
@@ -129,11 +125,7 @@ class _Candidates:
             self._fresh = 0
 
     def best(self, margin: FloatArray) -> tuple[IntArray, Float32Array]:
-        """Numbers and scores of the k best, in order, both of shape (n, k).
-
-        Raises:
-            ImpreciseProductError: a product is further than the margin from its score.
-        """
+        """Numbers and scores of the k best, in order, both of shape (n, k)."""
         self._sort_out(np.arange(len(self._held)), margin)
         rows, places = np.nonzero(np.arange(self._places) < self._held[:, None])
         numbers, values = self._numbers[rows, places], self._values[rows, places]

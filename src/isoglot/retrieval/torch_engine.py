@@ -26,13 +26,12 @@ class TorchEngine:
     """
 
     def __init__(self, queries: Float32Array, device: str) -> None:
-        self._device = torch.device(device)
-        self._queries = torch.from_numpy(queries).to(self._device)
+        self._queries = torch.from_numpy(queries).to(device)
         self._chunk = self._queries[:0]
 
     def load(self, chunk: npt.NDArray[Any]) -> float:
         # a copy, since torch warns of read-only maps; float16 is cast on the device: half the transfer
-        self._chunk = torch.from_numpy(np.array(chunk)).to(self._device).to(torch.float32)
+        self._chunk = torch.from_numpy(np.array(chunk)).to(self._queries.device).to(torch.float32)
         return longest_of(float((self._chunk * self._chunk).sum(dim=1).max().item()))
 
     def scores(self, rows: slice) -> TorchScores:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -129,11 +130,9 @@ def _drop_after(path: Path, step: int) -> None:
         return
     kept = []
     for text in path.read_text(encoding="utf-8").splitlines():
-        try:
+        with suppress(ValueError, KeyError):  # the half-written last line of a run that was killed
             if json.loads(text)["step"] <= step:
                 kept.append(text + "\n")
-        except (ValueError, KeyError):
-            continue  # the half-written last line of a run that was killed
     path.write_text("".join(kept), encoding="utf-8")
 
 
@@ -153,10 +152,8 @@ class StopOnSignal(OnSignal, TrainerCallback):
             raise KeyboardInterrupt
         self.stopped = True
 
-    def on_step_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
-    ) -> TrainerControl:
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         self.stopped = any_process(self.stopped)
         if self.stopped:
-            control.should_save = control.should_training_stop = True
-        return control
+            control.should_save = True
+            control.should_training_stop = True

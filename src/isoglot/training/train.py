@@ -251,9 +251,8 @@ def _end(
         "peak_memory_bytes": peak_memory(),
         "device": str(model.device),
         "loss_digest": digest_json(losses),
+        **({"best_validation_loss": min(validations)} if validations else {}),
     }
-    if validations:
-        outcome["best_validation_loss"] = min(validations)
     run.end(outcome)
     return outcome
 

@@ -65,8 +65,9 @@ class Unpadded:
     """
 
     def __init__(self, model: SentenceTransformer) -> None:
-        self._config = encoder_of(model).config
-        if not getattr(encoder_of(model), "is_backend_compatible", lambda: False)() or model.tokenizer is None:
+        encoder = encoder_of(model)
+        self._config = encoder.config
+        if not getattr(encoder, "is_backend_compatible", lambda: False)() or model.tokenizer is None:
             raise InputError("unpadded: the attention of this encoder cannot be chosen; train it with padding")
         if model.tokenizer.padding_side != "right":
             raise InputError("unpadded: this tokenizer pads on the left; train it with padding")
