@@ -147,32 +147,6 @@ def digest_file(path: Path) -> str:
     return digest.hexdigest()
 
 
-def save_array(directory: Path, stem: str, array: npt.NDArray[Any]) -> Path:
-    """Write an array atomically as `<stem>-<first 16 hex digits of its SHA-256>.npy`: its name says whether it is whole."""
-    sink = io.BytesIO()
-    np.lib.format.write_array(sink, np.ascontiguousarray(array), allow_pickle=False)
-    data = sink.getbuffer()
-    path = directory / f"{stem}-{hashlib.sha256(data).hexdigest()[:16]}.npy"
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(data)
-    return path
-
-
-def load_array(path: Path, *, verify: bool = True) -> npt.NDArray[Any] | None:
-    """A read-only map of what `save_array` wrote; None where the file is damaged.
-
-    Args:
-        verify: read the whole file and compare its digest; otherwise only its header and size are looked at.
-    """
-    try:
-        if verify and not digest_file(path).startswith(path.stem.rpartition("-")[2]):
-            return None
-        array: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError):
-        return None
-    return array
-
-
 def missing_files(directory: Path, names: Iterable[str]) -> list[str]:
     """Those of the names that are no files in `directory`."""
     return [name for name in names if not (directory / name).is_file()]
@@ -199,3 +173,29 @@ def exclusive(path: Path, waiting: str = "") -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def save_array(directory: Path, stem: str, array: npt.NDArray[Any]) -> Path:
+    """Write an array atomically as `<stem>-<first 16 hex digits of its SHA-256>.npy`: its name says whether it is whole."""
+    sink = io.BytesIO()
+    np.lib.format.write_array(sink, np.ascontiguousarray(array), allow_pickle=False)
+    data = sink.getbuffer()
+    path = directory / f"{stem}-{hashlib.sha256(data).hexdigest()[:16]}.npy"
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(data)
+    return path
+
+
+def load_array(path: Path, *, verify: bool = True) -> npt.NDArray[Any] | None:
+    """A read-only map of what `save_array` wrote; None where the file is damaged.
+
+    Args:
+        verify: read the whole file and compare its digest; otherwise only its header and size are looked at.
+    """
+    try:
+        if verify and not digest_file(path).startswith(path.stem.rpartition("-")[2]):
+            return None
+        array: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return None
+    return array
