@@ -88,11 +88,11 @@ class Recorder(TrainerCallback):
         steps = len(self.ends) - self.skip
         lengths = torch.cat(self.masks).double()
         tokens = float(lengths.sum())
-        work = operations(self.model, tokens, float((lengths**2).sum()), settings.tuning)
+        work = operations(self.model, tokens, float((lengths**2).sum()), settings.tuning.name)
         cuda = torch.cuda.is_available()
         found = {
-            "pairs_per_second": steps * settings.batch_size / seconds,
-            "pairs_per_cpu_second": steps * settings.batch_size / (self.cpu[-1] - self.cpu[self.skip - 1]),
+            "pairs_per_second": steps * settings.plan.batch_size / seconds,
+            "pairs_per_cpu_second": steps * settings.plan.batch_size / (self.cpu[-1] - self.cpu[self.skip - 1]),
             "tokens_per_second": tokens / seconds,
             "seconds_to_first_step": self.ends[0] - began,
             "step_seconds": [later - sooner for sooner, later in zip(self.ends, self.ends[1:])],
@@ -179,7 +179,7 @@ def their_trainer(settings: TrainSettings, recorder: Recorder, folder: Path) -> 
 
     model = _model(settings)
     table = load_pairs(settings.pairs)
-    steps = PlanDataset(table, BatchPlan(table.index, settings.plan()), settings.steps or 1)
+    steps = PlanDataset(table, BatchPlan(table.index, settings.plan), settings.steps or 1)
     batches = [steps[number] for number in range(len(steps))]
     texts = {
         "query": [text for batch in batches for text in batch.queries],
@@ -188,13 +188,13 @@ def their_trainer(settings: TrainSettings, recorder: Recorder, folder: Path) -> 
     args = SentenceTransformerTrainingArguments(
         output_dir=str(folder / "theirs"),
         max_steps=settings.steps,
-        per_device_train_batch_size=settings.batch_size,
+        per_device_train_batch_size=settings.plan.batch_size,
         learning_rate=settings.peak_learning_rate(),
         warmup_steps=settings.warmup,
         weight_decay=settings.weight_decay,
         max_grad_norm=settings.max_gradient_norm,
         bf16=torch.cuda.is_available() and torch.cuda.is_bf16_supported(),
-        seed=settings.seed,
+        seed=settings.plan.seed,
         logging_steps=1,
         save_strategy="no",
         report_to="none",
@@ -206,7 +206,7 @@ def their_trainer(settings: TrainSettings, recorder: Recorder, folder: Path) -> 
         model=model,
         args=args,
         train_dataset=Dataset.from_dict(texts),
-        loss=MultipleNegativesRankingLoss(model, scale=settings.scale),
+        loss=MultipleNegativesRankingLoss(model, scale=settings.to_flat()["scale"]),
     )
     recorder.watch(trainer)
     trainer.train()

@@ -30,7 +30,7 @@ from isoglot.evaluation.evaluate import evaluate
 from isoglot.evaluation.results import Result
 from isoglot.models.load import load_model
 from isoglot.records import Benchmark
-from isoglot.retrieval.encode import encode_benchmark
+from isoglot.retrieval.encode import Kind, encode_texts, pooled_texts
 from isoglot.retrieval.rankings import bounds
 
 Setting = tuple[str, str, str]
@@ -88,8 +88,9 @@ def main() -> int:
 
 def _encode(model: Any, benchmark: Benchmark, batch_size: int) -> float:
     started = time.perf_counter()
-    encode_benchmark(model, benchmark, "query", batch_size)
-    encode_benchmark(model, benchmark, "passage", batch_size)
+    kinds: tuple[Kind, ...] = ("query", "passage")
+    for kind in kinds:
+        encode_texts(model, pooled_texts(benchmark, kind), kind, batch_size)
     return time.perf_counter() - started
 
 

@@ -24,7 +24,7 @@ from isoglot.evaluation.evaluate import evaluate
 from isoglot.evaluation.trec import DEFAULT_DEPTH, LanguagePair, iter_runs
 from isoglot.models.load import load_model
 from isoglot.records import SETTINGS
-from isoglot.retrieval.encode import Embeddings, encode_benchmark
+from isoglot.retrieval.encode import Embeddings, encode_texts, pooled_texts
 from isoglot.retrieval.rankings import vector_search
 
 TOLERANCE = 1e-6
@@ -38,8 +38,8 @@ def main() -> int:
     benchmark = load_benchmark(options.benchmark, languages=options.languages, data_dir=options.data_dir)
     model = load_model(options.model)
     vectors = Embeddings(
-        encode_benchmark(model, benchmark, "query", options.batch_size),
-        encode_benchmark(model, benchmark, "passage", options.batch_size),
+        encode_texts(model, pooled_texts(benchmark, "query"), "query", options.batch_size),
+        encode_texts(model, pooled_texts(benchmark, "passage"), "passage", options.batch_size),
     )
     measures = _measures(options.depth)
     ours = evaluate(vectors, benchmark, settings=options.settings, measures=list(measures.values()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -13,6 +14,9 @@ from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from isoglot.errors import InputError
 
@@ -184,3 +188,29 @@ def exclusive(path: Path, waiting: str = "") -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def save_array(directory: Path, stem: str, array: npt.NDArray[Any]) -> Path:
+    """Write an array atomically as `<stem>-<first 16 hex digits of its SHA-256>.npy`: its name says whether it is whole."""
+    sink = io.BytesIO()
+    np.lib.format.write_array(sink, np.ascontiguousarray(array), allow_pickle=False)
+    data = sink.getbuffer()
+    path = directory / f"{stem}-{hashlib.sha256(data).hexdigest()[:16]}.npy"
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(data)
+    return path
+
+
+def load_array(path: Path, *, verify: bool = True) -> npt.NDArray[Any] | None:
+    """A read-only map of what `save_array` wrote; None where the file is damaged.
+
+    Args:
+        verify: read the whole file and compare its digest; otherwise only its header and size are looked at.
+    """
+    try:
+        if verify and not digest_file(path).startswith(path.stem.rpartition("-")[2]):
+            return None
+        array: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return None
+    return array

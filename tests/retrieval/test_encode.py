@@ -11,10 +11,10 @@ from sentence_transformers import SentenceTransformer
 
 from isoglot.errors import InputError
 from isoglot.models.load import load_model
+from isoglot.models.tunings.lora import Lora
 from isoglot.retrieval import encode
 from isoglot.retrieval.encode import Kind, encode_texts
 from isoglot.retrieval.length_batches import batches, forward, is_plain
-from isoglot.training.settings import LoraSettings
 from tests.training.tiny import WORDS, tiny_base
 
 
@@ -113,7 +113,8 @@ def test_an_adapter_a_shorter_vector_and_a_shorter_text_are_respected(tmp_path: 
     from sentence_transformers.sentence_transformer.modules import Dense
 
     base = tiny_base(tmp_path / "tiny-bert")
-    model = load_model(str(base), LoraSettings(rank=4), query_prompt="en1 ", passage_prompt="", device="cpu")
+    model = load_model(str(base), query_prompt="en1 ", passage_prompt="", device="cpu")
+    Lora(rank=4).prepare(model)
     with torch.no_grad():
         for name, weight in model.named_parameters():
             if "lora_B" in name:  # zero at first: the adapter would do nothing
@@ -144,7 +145,7 @@ def test_what_is_not_plain_goes_through_its_own_methods(
     expected = encode_texts(tiny, sentences(), "passage", progress=False)
     tokenizer = tiny.tokenizer
     monkeypatch.setattr(tokenizer, "padding_side", "left")
-    assert forward(tiny, ["de1 de2", "de1"], "document", 64, lambda n: None) is None
+    assert forward(tiny, ["de1 de2", "de1"], "", "document", 64, lambda n: None) is None
     assert encode_texts(tiny, sentences(), "passage", progress=False).shape == expected.shape
     monkeypatch.setattr(tokenizer, "padding_side", "right")
     np.testing.assert_array_equal(expected, encode_texts(tiny, sentences(), "passage", progress=False))

@@ -12,10 +12,9 @@ import pytest
 
 from isoglot.errors import InputError
 from isoglot.files import cache_dir
-from isoglot.retrieval.distinct import TextDigests
-from isoglot.retrieval.encode import encode_texts
+from isoglot.retrieval.encode import encode_texts, prompt_of
 from isoglot.retrieval.shards import ShardedRows
-from isoglot.retrieval.store import EmbeddingStore, prompt_of
+from isoglot.retrieval.store import EmbeddingStore, first_rows, text_digests
 
 _SEEDS = itertools.count()
 
@@ -236,10 +235,10 @@ def test_prompts_are_those_that_the_model_uses() -> None:
 
 
 def test_first_rows() -> None:
-    digests = TextDigests.of(["b", "a", "b", "", "a", "c"])
-    assert digests.first_rows().tolist() == [0, 1, 0, 3, 1, 5]
+    digests = text_digests(["b", "a", "b", "", "a", "c"])
+    assert first_rows(digests).tolist() == [0, 1, 0, 3, 1, 5]
     assert len(digests) == 6
-    assert digests.all() != TextDigests.of(["b", "a", "b", "", "a", "d"]).all()
+    assert digests.tobytes() != text_digests(["b", "a", "b", "", "a", "d"]).tobytes()
 
 
 def test_sharded_rows_read_like_an_array() -> None:

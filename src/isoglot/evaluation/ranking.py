@@ -13,11 +13,11 @@ from isoglot.errors import InputError
 from isoglot.evaluation.bias_report import TOP_K
 from isoglot.processes import in_first
 from isoglot.records import Benchmark, Float32Array, IntArray
-from isoglot.retrieval.encode import Embeddings, Kind, encode_benchmark, pooled_texts
+from isoglot.retrieval.encode import Embeddings, Kind, encode_texts, pooled_texts, prompt_of
 from isoglot.retrieval.rankings import Ranker, Search, rank_benchmark, vector_search
 from isoglot.retrieval.ranks import Ranks
 from isoglot.retrieval.scoring import Vectors
-from isoglot.retrieval.store import EmbeddingStore, prompt_of
+from isoglot.retrieval.store import EmbeddingStore
 from isoglot.retrieval.ties import pooled_ties
 
 
@@ -87,9 +87,9 @@ def rank_with(
     def vectors(kind: Kind) -> Vectors:
         if isinstance(model, Embeddings):
             return _given(model, benchmark, kind)
-        if store is None or not digest:
-            return encode_benchmark(model, benchmark, kind, batch_size, progress)
         texts = pooled_texts(benchmark, kind)
+        if store is None or not digest:
+            return encode_texts(model, texts, kind, batch_size, progress)
         return store.encode(
             model, digest, prompt_of(model, kind), texts, kind, batch_size=batch_size, progress=progress
         )

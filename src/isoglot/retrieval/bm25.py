@@ -35,8 +35,7 @@ class BM25:
         _bm25s()
         if k1 < 0 or not 0 <= b <= 1:
             raise InputError(f"BM25 takes k1 >= 0 and b between 0 and 1, got k1={k1}, b={b}")
-        self.k1 = k1
-        self.b = b
+        self.k1, self.b = k1, b
 
     def __str__(self) -> str:
         return f"bm25 (Lucene, k1={self.k1:g}, b={self.b:g})"
@@ -59,42 +58,36 @@ class _Scorer:
         self._queries = [Counter(terms(text)) for _, _, text in benchmark.pooled_queries()]
         self._documents = {lang: [terms(text) for text in texts.texts] for lang, texts in benchmark.corpus.items()}
         self._settings = (k1, b)
-        self._indexed: tuple[str | None, _Index] | None = None
+        self._indexed: tuple[str | None, dict[str, int], csr_matrix] | None = None
 
     def scores(self, queries: IntArray, language: str | None) -> Float32Array:
+        """A score is a sum over the query's terms, each as often as it occurs."""
         if self._indexed is None or self._indexed[0] != language:  # one index at a time is held
             corpora = self._documents.values() if language is None else [self._documents[language]]
-            self._indexed = (language, _Index([terms for corpus in corpora for terms in corpus], *self._settings))
-        return self._indexed[1].scores([self._queries[q] for q in queries.tolist()])
-
-
-class _Index:
-    """Term weights per document as a sparse matrix: a score is a sum over the query's terms, each as often as it occurs."""
-
-    def __init__(self, documents: list[list[str]], k1: float, b: float) -> None:
-        self._shape = len(documents)
-        self._vocabulary: dict[str, int] = {}
-        if not any(documents):
-            return
-        ids = [[self._vocabulary.setdefault(term, len(self._vocabulary)) for term in text] for text in documents]
-        index = _bm25s().BM25(k1=k1, b=b, method="lucene")
-        weights = index.build_index_from_ids(list(range(len(self._vocabulary))), ids, show_progress=False)
-        shape = (len(self._vocabulary), len(documents))
-        # bm25s keeps documents x terms by column, which is terms x documents by row
-        self._weights = csr_matrix(
-            (weights["data"], weights["indices"], weights["indptr"]), shape=shape, dtype=np.float32
-        )
-
-    def scores(self, queries: list[Counter[str]]) -> Float32Array:
-        if not self._vocabulary:
-            return np.zeros((len(queries), self._shape), dtype=np.float32)
-        known = [[(self._vocabulary[t], n) for t, n in query.items() if t in self._vocabulary] for query in queries]
+            self._indexed = (language, *_index([terms for corpus in corpora for terms in corpus], *self._settings))
+        _, vocabulary, weights = self._indexed
+        asked = [self._queries[query].items() for query in queries.tolist()]
+        known = [[(vocabulary[term], n) for term, n in query if term in vocabulary] for query in asked]
         indptr = np.cumsum([0, *map(len, known)])
-        columns = np.array([column for line in known for column, _ in line], dtype=np.int64)
-        counts = np.array([count for line in known for _, count in line], dtype=np.float32)
-        asked = csr_matrix((counts, columns, indptr), shape=(len(queries), len(self._vocabulary)))
-        dense: Float32Array = np.asarray((asked @ self._weights).toarray(), dtype=np.float32)
+        columns, counts = np.array([pair for line in known for pair in line], dtype=np.int64).reshape(-1, 2).T
+        matrix = csr_matrix((counts.astype(np.float32), columns, indptr), shape=(len(known), len(vocabulary)))
+        dense: Float32Array = np.asarray((matrix @ weights).toarray(), dtype=np.float32)
         return dense
+
+
+def _index(documents: list[list[str]], k1: float, b: float) -> tuple[dict[str, int], csr_matrix]:
+    """(numbers of the terms, their weights per document as a sparse matrix, terms x documents)."""
+    vocabulary: dict[str, int] = {}
+    ids = [[vocabulary.setdefault(term, len(vocabulary)) for term in text] for text in documents]
+    shape = (len(vocabulary), len(documents))
+    if not vocabulary:
+        return vocabulary, csr_matrix(shape, dtype=np.float32)
+    index = _bm25s().BM25(k1=k1, b=b, method="lucene")
+    weights = index.build_index_from_ids(list(range(len(vocabulary))), ids, show_progress=False)
+    # bm25s keeps documents x terms by column, which is terms x documents by row
+    return vocabulary, csr_matrix(
+        (weights["data"], weights["indices"], weights["indptr"]), shape=shape, dtype=np.float32
+    )
 
 
 def _bm25s() -> Any:

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from isoglot.errors import InputError
 from isoglot.processes import in_each, processes
-from isoglot.records import Benchmark, Float32Array
+from isoglot.records import Benchmark, Float32Array, FloatArray
 from isoglot.retrieval.scoring import Vectors
 
 Kind = Literal["query", "passage"]
@@ -21,7 +21,9 @@ DEFAULT_BATCH_SIZE = 64
 _BATCHES_PER_CALL = 8
 # texts that are tokenised at once
 _WINDOW = 4096
-_LABELS: dict[Kind, str] = {"query": "encode queries", "passage": "encode passages"}
+_PROMPTS: dict[Kind, tuple[str, ...]] = {"query": ("query",), "passage": ("document", "passage", "corpus")}
+LABELS: dict[Kind, str] = {"query": "encode queries", "passage": "encode passages"}
+"""What progress bars say."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ def encode_texts(
     kind: Kind,
     batch_size: int | None = None,
     progress: bool = True,
-    watch: Callable[[int], None] | None = None,
+    watch: Callable[[int], Any] | None = None,
 ) -> Float32Array:
     """Embed texts.
 
@@ -61,7 +63,7 @@ def encode_texts(
         batch_size: texts per forward pass; 64 when None. A plain `SentenceTransformer` is given 64 times as many tokens at
             once, thus more of the short and fewer of the long texts.
         progress: show a progress bar on stderr.
-        watch: called with the number of texts that were encoded, again and again: another progress bar.
+        watch: called with the number of texts that were encoded, again and again, instead of the bar.
 
     Returns:
         float32, shape (n, d), every row of length 1 (rows of zeros stay).
@@ -74,75 +76,50 @@ def encode_texts(
     distinct = list(numbers)
     if not distinct:
         raise InputError("no text to encode")
-    order = sorted(range(len(distinct)), key=lambda i: (-len(distinct[i]), i))
+    order = np.argsort([-len(text) for text in distinct], kind="stable")
     me = processes()
     own = [distinct[i] for i in order[me.rank :: me.world]]  # every process gets texts of all lengths
-    with tqdm(total=len(own), desc=_LABELS[kind], disable=not (progress and me.first), unit="text") as bar:
-
-        def done(n: int) -> None:
-            bar.update(n)
-            if watch is not None:
-                watch(n)
-
-        shares = in_each(lambda: _encode(model, own, kind, batch_size or DEFAULT_BATCH_SIZE, done))
-    width = next(share.shape[1] for share in shares if share.size)
-    vectors = np.empty((len(distinct), width), dtype=np.float32)
-    for rank, share in enumerate(shares):
-        if share.size:
-            vectors[order[rank :: me.world]] = share
-    return vectors[inverse]
+    hidden = watch is not None or not (progress and me.first)
+    with tqdm(total=len(own), desc=LABELS[kind], disable=hidden, unit="text") as bar:
+        shares = in_each(lambda: _encode(model, own, kind, batch_size or DEFAULT_BATCH_SIZE, watch or bar.update))
+    vectors = np.concatenate([share for share in shares if share.size])
+    encoded = np.concatenate([order[rank :: me.world] for rank in range(me.world)])
+    return vectors[np.argsort(encoded)[inverse]]
 
 
-def _encode(model: Any, texts: list[str], kind: Kind, size: int, done: Callable[[int], None]) -> Float32Array:
+def _encode(model: Any, texts: list[str], kind: Kind, size: int, done: Callable[[int], Any]) -> Float32Array:
     """Unit vectors of distinct texts, longest first, shape (n, d); shape (0, 0) for none."""
     if not texts:
         return np.empty((0, 0), dtype=np.float32)
-    plain = _is_plain(model)
+    encode = model.encode_query if kind == "query" else model.encode_document
+    plain = False
+    if "sentence_transformers" in sys.modules:  # else the model cannot be one of its own
+        from isoglot.retrieval.length_batches import forward, is_plain
+
+        plain = is_plain(model)
+    task = "query" if kind == "query" else "document"
     window = _WINDOW if plain else size * _BATCHES_PER_CALL
     chunks = []
     for start in range(0, len(texts), window):
-        chunk, vectors = texts[start : start + window], None
-        if plain:
-            from isoglot.retrieval.length_batches import forward
-
-            vectors = forward(model, chunk, "query" if kind == "query" else "document", size, done)
+        chunk = texts[start : start + window]
+        vectors = forward(model, chunk, prompt_of(model, kind), task, size, done) if plain else None
         if vectors is None:  # not plain, or its tokenizer does something unusual
-            vectors = _by_own_methods(model, chunk, kind, size, done)
+            vectors = np.asarray(encode(chunk, batch_size=size, show_progress_bar=False), dtype=np.float32)
+            done(len(chunk))
         chunks.append(_unit(vectors, chunk))
     return np.concatenate(chunks)
 
 
-def _is_plain(model: Any) -> bool:
-    """Whether texts can go to the model in batches of our own."""
-    loaded = sys.modules.get("sentence_transformers")
-    if loaded is None or not isinstance(model, loaded.SentenceTransformer):
-        return False
-    from isoglot.retrieval.length_batches import is_plain
-
-    return is_plain(model)
-
-
-def _by_own_methods(model: Any, texts: list[str], kind: Kind, size: int, done: Callable[[int], None]) -> Float32Array:
-    encode = model.encode_query if kind == "query" else model.encode_document
-    chunks = []
-    for start in range(0, len(texts), size * _BATCHES_PER_CALL):
-        chunk = texts[start : start + size * _BATCHES_PER_CALL]
-        chunks.append(np.asarray(encode(chunk, batch_size=size, show_progress_bar=False), dtype=np.float32))
-        done(len(chunk))
-    return np.concatenate(chunks)
-
-
-def encode_benchmark(
-    model: Any, benchmark: Benchmark, kind: Kind, batch_size: int | None = None, progress: bool = True
-) -> Float32Array:
-    """All queries or all passages of a benchmark in pooled order, shape (n, d); see `encode_texts`."""
-    return encode_texts(model, pooled_texts(benchmark, kind), kind, batch_size, progress)
+def prompt_of(model: Any, kind: Kind) -> str:
+    """The prompt that `encode_query` or `encode_document` of a model puts before a text ("" for none)."""
+    prompts = getattr(model, "prompts", None) or {}
+    name = next((name for name in _PROMPTS[kind] if name in prompts), getattr(model, "default_prompt_name", None))
+    return prompts.get(name) or ""
 
 
 def pooled_texts(benchmark: Benchmark, kind: Kind) -> list[str]:
     """The texts of all queries or all passages in pooled order."""
-    side = benchmark.queries if kind == "query" else benchmark.corpus
-    return [text for texts in side.values() for text in texts.texts]
+    return [text for _, _, text in (benchmark.pooled_queries() if kind == "query" else benchmark.pooled_documents())]
 
 
 def _unit(vectors: Float32Array, texts: Sequence[str]) -> Float32Array:
@@ -151,6 +128,5 @@ def _unit(vectors: Float32Array, texts: Sequence[str]) -> Float32Array:
     if not finite.all():
         text = texts[int(np.argmin(finite))]
         raise InputError(f"the model gave a vector with NaN or infinity for the text {text[:80]!r}")
-    length = np.linalg.norm(vectors.astype(np.float64), axis=1, keepdims=True)
-    unit: Float32Array = (vectors / np.maximum(length, 1e-12)).astype(np.float32)
-    return unit
+    length: FloatArray = np.linalg.norm(vectors.astype(np.float64), axis=1, keepdims=True)
+    return (vectors / np.maximum(length, 1e-12)).astype(np.float32)

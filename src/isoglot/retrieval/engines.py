@@ -1,18 +1,25 @@
-"""The engine of `isoglot.retrieval.products` for a device, and the one that computes with numpy on the CPU."""
+"""Engines: what computes matrix products of queries and a chunk of documents. Here that by numpy, on the CPU.
+
+An engine only finds out what a product can decide: how many scores are surely above a threshold, and which pairs lie too
+near to it to tell (`isoglot.retrieval.scoring`). Those are scored on the CPU, so every engine leads to the same ranks.
+"""
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from isoglot.errors import InputError
 from isoglot.records import Float32Array, FloatArray, IntArray
-from isoglot.retrieval.products import Around, Engine, Scores, longest_of
-from isoglot.retrieval.scoring import at_most
+from isoglot.retrieval.scoring import Around, at_most, longest_of
+
+if TYPE_CHECKING:
+    from isoglot.retrieval.torch_engine import TorchEngine
 
 # thresholds of one query that are compared with its scores at once: 16 x 65,536 bytes stay in the processor's cache
 _AT_ONCE = 16
@@ -22,14 +29,14 @@ _ELEMENTS = 1 << 18
 _PAIRS = 1 << 16
 
 
-def engine(queries: Float32Array, device: str | None) -> Engine:
+def engine(queries: Float32Array, device: str | None) -> NumpyEngine | TorchEngine:
     """numpy when `device` is None, else torch on that device ("cpu", "cuda", "cuda:1", "mps").
 
     Raises:
         InputError: torch cannot use the device.
     """
     if device is None:
-        return _NumpyEngine(queries)
+        return NumpyEngine(queries)
     from isoglot.retrieval.torch_engine import TorchEngine
 
     try:
@@ -38,40 +45,45 @@ def engine(queries: Float32Array, device: str | None) -> Engine:
         raise InputError(f"device '{device}' cannot be used: {str(error).splitlines()[0]}") from None
 
 
-class _NumpyEngine:
-    """Holds its own copy of every chunk: torch warns of the read-only memory of a map."""
+class NumpyEngine:
+    """Holds the queries, then one chunk of documents at a time: its own copy, since torch warns of a map's read-only memory."""
 
     def __init__(self, queries: Float32Array) -> None:
         self._queries = np.require(queries, requirements="W")
-        self._cast = np.empty((0, queries.shape[1]), dtype=np.float32)
-        self._half = np.empty((0, queries.shape[1]), dtype=np.float16)
-        self._buffer = np.empty(0, dtype=np.float32)
-        self._chunk = self._cast
+        self._chunk = self._queries[:0]
+        self._held: dict[str, npt.NDArray[Any]] = {}
 
     def load(self, chunk: npt.NDArray[Any]) -> float:
-        # products of float16 are several times slower on a CPU than casting the chunk first
-        if len(self._cast) < len(chunk):
-            self._cast = np.empty(chunk.shape, dtype=np.float32)
-        self._chunk = self._cast[: len(chunk)]
-        if chunk.dtype == np.float16 and _torch_is_there():
-            if len(self._half) < len(chunk):
-                self._half = np.empty(chunk.shape, dtype=np.float16)
-            half = self._half[: len(chunk)]
-            half[:] = chunk
-            from isoglot.retrieval.torch_engine import cast_on_cpu  # on all cores, and twice as fast on one
+        """Take a chunk of documents, shape (n, d); returns the greatest length of a vector in it.
 
-            cast_on_cpu(half, self._chunk)
+        Raises:
+            ValueError: NaN, infinity, or numbers whose squares float32 cannot hold.
+        """
+        # products of float16 are several times slower on a CPU than casting the chunk first
+        self._chunk = self._room("chunk", chunk.shape, np.float32)
+        if chunk.dtype == np.float16 and _torch_is_there():
+            import torch
+
+            half = self._room("half", chunk.shape, np.float16)
+            half[:] = chunk
+            torch.from_numpy(self._chunk).copy_(torch.from_numpy(half))  # on all cores, and twice as fast on one
         else:
             np.copyto(self._chunk, chunk, casting="same_kind")
         return longest_of(float(np.einsum("ij,ij->i", self._chunk, self._chunk).max()))
 
-    def scores(self, rows: slice) -> Scores:
-        shape = (rows.stop - rows.start, len(self._chunk))
-        if len(self._buffer) < shape[0] * shape[1]:
-            self._buffer = np.empty(shape[0] * shape[1], dtype=np.float32)
-        out = self._buffer[: shape[0] * shape[1]].reshape(shape)
-        multiply(self._queries[rows], self._chunk, out)
-        return _NumpyScores(out)
+    def scores(self, rows: slice) -> NumpyScores:
+        """Products of some queries with the chunk; they are overwritten by the next call."""
+        queries = self._queries[rows]
+        products = self._room("products", (len(queries), len(self._chunk)), np.float32)
+        multiply(queries, self._chunk, products)
+        return NumpyScores(products)
+
+    def _room(self, name: str, shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
+        """Memory of this shape that is kept from chunk to chunk."""
+        size = math.prod(shape)
+        if name not in self._held or len(self._held[name]) < size:
+            self._held[name] = np.empty(size, dtype=dtype)
+        return self._held[name][:size].reshape(shape)
 
 
 def _torch_is_there() -> bool:
@@ -85,42 +97,53 @@ def multiply(queries: Float32Array, chunk: Float32Array, out: Float32Array) -> N
     Both are within `margins` of the scores, so the answer is the same.
     """
     if _torch_is_there():
-        from isoglot.retrieval.torch_engine import multiply_on_cpu
+        import torch
 
-        multiply_on_cpu(queries, chunk, out)
+        from isoglot.retrieval.torch_engine import full_precision
+
+        with full_precision():
+            torch.mm(torch.from_numpy(queries), torch.from_numpy(chunk).T, out=torch.from_numpy(out))
     else:
         np.matmul(queries, chunk.T, out=out)
 
 
-class _NumpyScores:
+class NumpyScores:
+    """Products of a block of queries and a chunk of documents."""
+
     def __init__(self, products: Float32Array) -> None:
         self._products = products
 
     def around(
         self, rows: IntArray, low: Float32Array, high: Float32Array, first: IntArray, last: IntArray
     ) -> Iterator[Around]:
+        """Compare row rows[i] (ascending) with the interval from low[i] to high[i]; own columns are first[i]:last[i]."""
         n = self._products.shape[1]
         above, own = np.empty(len(rows), dtype=np.int64), np.empty(len(rows), dtype=np.int64)
-        begin, pairs = 0, _Pairs()
+        begin, n_pairs, pairs = 0, 0, []
         for start, end in _groups(rows):
             line = self._products[rows[start]]
             greater = line > high[start:end, None]
             near = line >= low[start:end, None]
             near ^= greater
             which, columns = np.divmod(np.flatnonzero(near), n)
-            pairs.add(start + which, columns, line[columns])
+            pairs.append((start + which, columns, line[columns]))
+            n_pairs += len(which)
             for i, passed in enumerate(greater, start):
                 above[i] = np.count_nonzero(passed)
                 own[i] = np.count_nonzero(passed[first[i] : last[i]])
-            if pairs.count > _PAIRS or end == len(rows):
-                yield Around(slice(begin, end), above[begin:end], own[begin:end], *pairs.take())
-                begin = end
+            if n_pairs > _PAIRS or end == len(rows):
+                yield Around(slice(begin, end), above[begin:end], own[begin:end], *map(np.concatenate, zip(*pairs)))
+                begin, n_pairs, pairs = end, 0, []
 
     def reaching(
         self, floor: Float32Array, width: int, margin: FloatArray
     ) -> Iterator[tuple[IntArray, IntArray, Float32Array]]:
+        """(rows, columns, products), rows ascending: a superset of every row's `width` best scores that reach its floor.
+
+        Products may be `margin` (one per row) away from the scores; `floor` has allowed for that, shape (n_rows,).
+        """
         n = self._products.shape[1]
-        step, pairs = max(1, _ELEMENTS // n), _Pairs()
+        step = max(1, _ELEMENTS // n)
         for start in range(0, len(floor), step):
             rows = slice(start, min(start + step, len(floor)))
             lines, least = self._products[rows], floor[rows]
@@ -131,39 +154,13 @@ class _NumpyScores:
                 least = self._raised(lines, least, width, margin[rows])
                 reached = np.flatnonzero(lines >= least[:, None])
             which, columns = np.divmod(reached, n)
-            pairs.add(start + which, columns, lines[which, columns])
-            if pairs.count > _PAIRS:
-                yield pairs.take()
-        if pairs.count:
-            yield pairs.take()
+            yield start + which, columns, lines[which, columns]
 
     @staticmethod
     def _raised(lines: Float32Array, floor: Float32Array, width: int, margin: FloatArray) -> Float32Array:
         """The floor, or what the `width` best products of these lines alone put in its place."""
         best = np.partition(lines, lines.shape[1] - width, axis=1)[:, -width]
         return np.maximum(floor, at_most(best - 2 * margin))
-
-
-class _Pairs:
-    """Pairs that wait to be handed over."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self._held: list[tuple[IntArray, IntArray, Float32Array]] = []
-
-    def add(self, which: IntArray, columns: IntArray, products: Float32Array) -> None:
-        if len(which):
-            self._held.append((which, columns, products))
-            self.count += len(which)
-
-    def take(self) -> tuple[IntArray, IntArray, Float32Array]:
-        held = self._held
-        self.count, self._held = 0, []
-        if not held:
-            nothing = np.empty(0, dtype=np.int64)
-            return nothing, nothing, np.empty(0, dtype=np.float32)
-        which, columns, products = (np.concatenate(arrays) for arrays in zip(*held))
-        return which, columns, products
 
 
 def _groups(rows: IntArray) -> Iterator[tuple[int, int]]:

@@ -7,7 +7,7 @@ window of texts is tokenised at once and sorted by tokens, and a batch is cut by
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,12 +16,10 @@ from sentence_transformers.sentence_transformer.modules import Dense, Normalize,
 
 from isoglot.records import Float32Array, IntArray
 
-Task = Literal["query", "document"]
 # padded tokens of a batch, per row that was asked for: 64 rows of 64 tokens, 16 of 256, 256 of 16
 _TOKENS = 64
 # the share of a batch that padding may take, unless the batch would be smaller than a quarter of the rows asked for
 _PADDING = 0.04
-_TASKS: dict[Task, tuple[str, ...]] = {"query": ("query",), "document": ("document", "passage", "corpus")}
 _KEYS = {"input_ids", "attention_mask", "token_type_ids"}
 _NOTES = {"modality", "prompt_length"}
 
@@ -32,16 +30,13 @@ def is_plain(model: Any) -> bool:
     Not so where a subclass or an instance has its own `encode`, texts are packed without padding (flash attention), queries are
     filled up to a length, or several devices share the work.
     """
-    if (
-        type(model) is not SentenceTransformer
-        or {"encode", "encode_query", "encode_document", "preprocess"} & vars(model).keys()
-    ):
+    own = {"encode", "encode_query", "encode_document", "preprocess"}
+    if type(model) is not SentenceTransformer or own & vars(model).keys():
         return False
-    modules = list(model.children())
-    known = [type(module) in (Pooling, Dense, Normalize) for module in modules[1:]]
-    if not modules or type(modules[0]) is not Transformer or not known or not all(known):
+    kinds = [type(module) for module in model.children()]
+    if len(kinds) < 2 or kinds[0] is not Transformer or not set(kinds[1:]) <= {Pooling, Dense, Normalize}:
         return False
-    first: Any = modules[0]
+    first: Any = model[0]
     return (
         model.get_backend() == "torch"
         and set(first.modality_config) == {"text"}
@@ -55,19 +50,18 @@ def is_plain(model: Any) -> bool:
 
 
 def forward(
-    model: Any, texts: Sequence[str], task: Task, batch_size: int, done: Callable[[int], None]
+    model: Any, texts: Sequence[str], prompt: str, task: str, batch_size: int, done: Callable[[int], Any]
 ) -> Float32Array | None:
     """Sentence embeddings as the model gives them, float32, shape (n, d); None if its tokenizer does something unusual.
 
     Args:
         model: one for which `is_plain` holds.
         texts: one window, of about one length.
-        task: whose prompt and length are used.
+        prompt: put before each text.
+        task: "query" or "document": whose length is used.
         batch_size: the tokens of a batch are 64 times as many.
         done: called with the number of texts of every batch that was computed.
     """
-    name = next((name for name in _TASKS[task] if name in model.prompts), model.default_prompt_name)
-    prompt = model.prompts.get(name) if name is not None else None
     features = dict(model.preprocess(list(texts), prompt=prompt, task=task))
     lengths = _lengths(features, len(texts))
     if lengths is None:
@@ -83,10 +77,8 @@ def forward(
             out = model({**batch, **{key: features[key] for key in _NOTES & features.keys()}}, task=task)
             embeddings.append(out["sentence_embedding"][:, : model.truncate_dim].float())
             done(end - start)
-        vectors = torch.cat(embeddings).cpu().numpy()
-    back: Float32Array = np.empty_like(vectors)
-    back[order] = vectors
-    return back
+        vectors: Float32Array = torch.cat(embeddings).cpu().numpy()
+    return vectors[np.argsort(order)]
 
 
 def batches(lengths: IntArray, batch_size: int) -> Iterator[tuple[int, int]]:
@@ -116,9 +108,9 @@ def _lengths(features: dict[str, Any], n: int) -> IntArray | None:
         return None
     mask = features["attention_mask"]
     tensors = [features[key] for key in _KEYS & features.keys()]
-    if any(not isinstance(tensor, torch.Tensor) or tensor.shape != mask.shape for tensor in tensors) or len(mask) != n:
+    if not all(isinstance(tensor, torch.Tensor) and tensor.shape == mask.shape for tensor in tensors):
         return None
-    if mask.ndim != 2 or not bool((mask[:, 1:] <= mask[:, :-1]).all()):
+    if mask.ndim != 2 or len(mask) != n or not bool((mask[:, 1:] <= mask[:, :-1]).all()):
         return None
     lengths: IntArray = mask.sum(dim=1).numpy().astype(np.int64)
     return lengths if len(lengths) and lengths.min() > 0 else None

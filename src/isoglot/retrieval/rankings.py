@@ -39,15 +39,9 @@ def rank_benchmark(
     benchmark: Benchmark, queries: Vectors, documents: Vectors, ties: IntArray | None = None, device: str | None = None
 ) -> Ranks:
     """Exact ranks of all judged documents of a benchmark, from vectors in pooled order; see `exact_ranks`."""
-    return exact_ranks(
-        queries,
-        documents,
-        benchmark.indptr,
-        benchmark.relevant,
-        pooled_ties(benchmark) if ties is None else ties,
-        benchmark.document_offsets(),
-        device=device,
-    )
+    order = pooled_ties(benchmark) if ties is None else ties
+    judged = benchmark.indptr, benchmark.relevant
+    return exact_ranks(queries, documents, *judged, order, benchmark.document_offsets(), device=device)
 
 
 def vector_search(
@@ -84,7 +78,6 @@ class Scorer(Protocol):
         Returns:
             float32, shape (n, documents of that corpus in pooled order), finite.
         """
-        ...
 
 
 @runtime_checkable
@@ -93,11 +86,9 @@ class Ranker(Protocol):
 
     def rank(self, benchmark: Benchmark) -> Ranks:
         """Exact ranks of all judged documents of a benchmark."""
-        ...
 
     def search(self, benchmark: Benchmark) -> Search:
         """The function that finds the best documents of all queries."""
-        ...
 
 
 def ranks_from_scores(benchmark: Benchmark, scorer: Scorer) -> Ranks:
@@ -109,21 +100,17 @@ def ranks_from_scores(benchmark: Benchmark, scorer: Scorer) -> Ranks:
     Raises:
         InputError: a score is not a finite number, or there are not as many as documents.
     """
-    ties = pooled_ties(benchmark)
-    judged = judgments_of(benchmark)
-    ranks = Ranks(np.zeros(len(judged.queries), dtype=np.int64), np.zeros(len(judged.queries), dtype=np.int64))
+    ties, judged = pooled_ties(benchmark), judgments_of(benchmark)
+    ranks = Ranks(*np.zeros((2, len(judged.queries)), dtype=np.int64))
     for language in (None, *benchmark.corpus_languages):
         first, end = bounds(benchmark, language)
         target = ranks.pooled if language is None else ranks.own
         here = np.flatnonzero((judged.documents >= first) & (judged.documents < end))
         order = ties[first:end]
-        # judgments are sorted by query, so those of a query are neighbours
-        numbers, starts = np.unique(judged.queries[here], return_index=True)
-        spans = dict(zip(numbers.tolist(), zip(starts.tolist(), [*starts[1:].tolist(), len(here)])))
-        for query, line in _lines(scorer, numbers, language, end - first):
-            low, high = spans[query]
-            for j in here[low:high].tolist():
-                document = int(judged.documents[j]) - first
+        asked = judged.queries[here]  # ascending
+        for query, line in _lines(scorer, np.unique(asked), language, end - first):
+            for j in here[slice(*np.searchsorted(asked, (query, query + 1)))]:
+                document = judged.documents[j] - first
                 score = line[document]
                 tied = np.count_nonzero((line == score) & (order < order[document]))
                 target[j] = 1 + np.count_nonzero(line > score) + tied
@@ -137,11 +124,10 @@ def scored_search(benchmark: Benchmark, scorer: Scorer) -> Search:
     def search(language: str | None, k: int) -> tuple[IntArray, Float32Array]:
         first, end = bounds(benchmark, language)
         width = min(k, end - first)
-        best = np.empty((benchmark.n_queries, width), dtype=np.int64)
-        values = np.empty((benchmark.n_queries, width), dtype=np.float32)
-        numbers = np.arange(benchmark.n_queries, dtype=np.int64)
-        for query, line in _lines(scorer, numbers, language, end - first):
-            floor = np.partition(line, len(line) - width)[len(line) - width]
+        n = benchmark.n_queries
+        best, values = np.empty((n, width), dtype=np.int64), np.empty((n, width), dtype=np.float32)
+        for query, line in _lines(scorer, np.arange(n), language, end - first):
+            floor = np.partition(line, -width)[-width]
             keep = np.flatnonzero(line >= floor)  # with everything that ties with the last place
             keep = keep[np.lexsort((ties[first + keep], -line[keep]))[:width]]
             best[query], values[query] = first + keep, line[keep]

@@ -10,12 +10,10 @@ import numpy.typing as npt
 
 from isoglot.records import Float32Array, IntArray
 from isoglot.retrieval.engines import engine
-from isoglot.retrieval.products import Scores
 from isoglot.retrieval.scoring import (
     QUERY_CHUNK,
     ImpreciseProductError,
     Vectors,
-    at_least,
     at_most,
     check,
     document_chunks,
@@ -94,53 +92,38 @@ def exact_ranks(
 class _Judged:
     """Scores of the judged documents and how many documents are counted before each of them so far."""
 
-    def __init__(
-        self,
-        queries: Float32Array,
-        documents: Vectors,
-        indptr: IntArray,
-        relevant: IntArray,
-        ties: IntArray,
-        offsets: IntArray,
-    ) -> None:
-        self.queries = queries
-        self.lengths = lengths(queries)
-        self.indptr = indptr
-        self.relevant = relevant
-        self.ties = ties
+    def __init__(self, queries: Float32Array, documents: Vectors, *judgments: IntArray) -> None:
+        self.queries, self.lengths = queries, lengths(queries)
+        indptr, relevant, self.ties, offsets = judgments
+        self.indptr, self.relevant = indptr, relevant
         language = np.searchsorted(offsets, relevant, side="right") - 1
         self.first, self.end = offsets[language], offsets[language + 1]
         self.query = np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))
         self.scores = pair_scores(queries, self.query, documents, relevant)
-        self.own = np.zeros(len(relevant), dtype=np.int64)
-        self.pooled = np.zeros(len(relevant), dtype=np.int64)
+        self.own, self.pooled = np.zeros((2, len(relevant)), dtype=np.int64)
 
-    def count(self, rows: slice, first: int, chunk: npt.NDArray[Any], longest: float, scores: Scores) -> None:
+    def count(self, rows: slice, first: int, chunk: npt.NDArray[Any], longest: float, scores: Any) -> None:
         """Add the documents of one chunk that come before each judged document of some queries."""
         here = slice(int(self.indptr[rows.start]), int(self.indptr[rows.stop]))
         query = self.query[here]
         margin = margins(self.lengths[query], longest, self.queries.shape[1])
-        low, high = at_most(self.scores[here] - margin), at_least(self.scores[here] + margin)
-        own_first = np.clip(self.first[here] - first, 0, len(chunk))
-        own_end = np.clip(self.end[here] - first, 0, len(chunk))
+        low, high = at_most(self.scores[here] - margin), -at_most(-self.scores[here] - margin)
+        columns_of_own = (np.clip(edges[here] - first, 0, len(chunk)) for edges in (self.first, self.end))
         met = 0
-        for around in scores.around(query - rows.start, low, high, own_first, own_end):
+        for around in scores.around(query - rows.start, low, high, *columns_of_own):
             counted = slice(here.start + around.span.start, here.start + around.span.stop)
             self.pooled[counted] += around.above
             self.own[counted] += around.above_own
-            exact = exact_scores(
-                self.queries, query[around.which], chunk, around.columns, around.products, margin[around.which]
-            )
-            met += self._settle(here.start + around.which, first + around.columns, exact)
+            which, columns = around.which, around.columns
+            exact = exact_scores(self.queries, query[which], chunk, columns, around.products, margin[which])
+            # the pairs that a product could not decide
+            judged, documents = here.start + which, first + columns
+            threshold, itself = self.scores[judged], self.relevant[judged]
+            before = (exact > threshold) | ((exact == threshold) & (self.ties[documents] < self.ties[itself]))
+            own = before & (documents >= self.first[judged]) & (documents < self.end[judged])
+            np.add.at(self.pooled, judged[before], 1)
+            np.add.at(self.own, judged[own], 1)
+            met += np.count_nonzero(documents == itself)
         expected = np.count_nonzero((self.relevant[here] >= first) & (self.relevant[here] < first + len(chunk)))
         if met != expected:  # a judged document was not within the margin of its own score
             raise ImpreciseProductError("matrix products are less precise than float32")
-
-    def _settle(self, judged: IntArray, documents: IntArray, scores: Float32Array) -> int:
-        """Count the pairs that a product could not decide; returns how many of them are a judged document itself."""
-        threshold, itself = self.scores[judged], self.relevant[judged]
-        before = (scores > threshold) | ((scores == threshold) & (self.ties[documents] < self.ties[itself]))
-        own = before & (documents >= self.first[judged]) & (documents < self.end[judged])
-        np.add.at(self.pooled, judged[before], 1)
-        np.add.at(self.own, judged[own], 1)
-        return int(np.count_nonzero(documents == itself))

@@ -10,6 +10,7 @@ the few pairs within it are scored one by one. Ranks are thereby those of the de
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -39,6 +40,24 @@ class Vectors(Protocol):
     def __len__(self) -> int: ...
 
     def __getitem__(self, index: Any, /) -> Any: ...
+
+
+@dataclass(frozen=True)
+class Around:
+    """What a product says about thresholds `span` (a slice of those asked for, m of them).
+
+    Attributes:
+        above, above_own: documents surely above, int64, shape (m,), in the whole chunk and within the columns given.
+        which, columns, products: pairs too near to tell: number of the threshold (among all asked for), column in the
+            chunk and float32 product, all of shape (n_pairs,).
+    """
+
+    span: slice
+    above: IntArray
+    above_own: IntArray
+    which: IntArray
+    columns: IntArray
+    products: Float32Array
 
 
 class ImpreciseProductError(IsoglotError, RuntimeError):
@@ -88,19 +107,8 @@ def at_most(values: FloatArray) -> Float32Array:
     return below
 
 
-def at_least(values: FloatArray) -> Float32Array:
-    """float32 numbers that are not below `values`."""
-    above: Float32Array = np.nextafter(values.astype(np.float32), np.float32(np.inf))
-    return above
-
-
 def exact_scores(
-    queries: Float32Array,
-    rows: IntArray,
-    chunk: Vectors,
-    columns: IntArray,
-    products: Float32Array,
-    margin: Any,
+    queries: Float32Array, rows: IntArray, chunk: Vectors, columns: IntArray, products: Float32Array, margin: Any
 ) -> Float32Array:
     """`pair_scores`, each distinct pair computed once if there are many, held against their products.
 
@@ -121,6 +129,17 @@ def exact_scores(
             "matrix products are less precise than float32: turn off TF32 and bfloat16 products, or rank without a device"
         )
     return scores
+
+
+def longest_of(square: float) -> float:
+    """The length of the longest vector from its square, which float32 has rounded.
+
+    Raises:
+        ValueError: it is not finite.
+    """
+    if not np.isfinite(square):
+        raise ValueError("a document vector has NaN or infinity in it, or its square is beyond float32")
+    return float(np.sqrt(square)) * 1.001
 
 
 def document_chunks(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,10 +10,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from isoglot.files import atomic_path, digest_file
+from isoglot.files import load_array
 
 # first row, end row and the first 16 hex digits of the file's SHA-256: a shard says itself whether it is whole
-_NAME = re.compile(r"rows-(\d{12})-(\d{12})-([0-9a-f]{16})\.npy")
+_NAME = re.compile(r"rows-(\d{12})-(\d{12})-[0-9a-f]{16}\.npy")
 
 
 class ShardedRows:
@@ -32,14 +30,10 @@ class ShardedRows:
     ndim = 2
 
     def __init__(self, maps: Sequence[npt.NDArray[Any]], size: int) -> None:
-        self._maps = list(maps)
-        self._size = size
+        self._maps, self._size = list(maps), size
         self.shape: tuple[int, int] = (sum(map(len, maps)), int(maps[0].shape[1]))
         self.dtype: np.dtype[Any] = maps[0].dtype
-
-    @property
-    def nbytes(self) -> int:
-        return self.shape[0] * self.shape[1] * self.dtype.itemsize
+        self.nbytes = sum(vectors.nbytes for vectors in maps)
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -64,62 +58,37 @@ class ShardedRows:
         if rows.dtype == np.bool_ or rows.ndim > 1 or (rows.size and rows.dtype.kind not in "iu"):
             raise IndexError("stored vectors are read by a slice, a row number or an array of row numbers")
         flat = rows.reshape(-1).astype(np.int64)
-        if len(flat) and not (-len(self) <= int(flat.min()) and int(flat.max()) < len(self)):
+        flat = np.where(flat < 0, flat + len(self), flat)
+        if ((flat < 0) | (flat >= len(self))).any():
             raise IndexError(f"row number out of range for {len(self)} vectors")
-        vectors = self._rows(np.where(flat < 0, flat + len(self), flat))
+        vectors = np.empty((len(flat), self.shape[1]), dtype=self.dtype)
+        numbers, places = np.divmod(flat, self._size)
+        for number in np.unique(numbers).tolist():
+            here = numbers == number
+            vectors[here] = self._maps[number][places[here]]
         return vectors[0] if rows.ndim == 0 else vectors
 
     def _slice(self, start: int, end: int) -> npt.NDArray[Any]:
-        pieces = []
-        for number in range(start // self._size, -(-end // self._size)):
-            offset = number * self._size
-            pieces.append(self._maps[number][max(start - offset, 0) : end - offset])
-        if not pieces:
-            return np.empty((0, self.shape[1]), dtype=self.dtype)
-        return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
-
-    def _rows(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
-        vectors = np.empty((len(rows), self.shape[1]), dtype=self.dtype)
-        numbers = rows // self._size
-        for number in np.unique(numbers).tolist():
-            here = np.flatnonzero(numbers == number)
-            vectors[here] = self._maps[number][rows[here] - number * self._size]
-        return vectors
-
-
-def write_shard(directory: Path, start: int, vectors: npt.NDArray[Any]) -> Path:
-    """Write rows start..start+m-1, shape (m, d), atomically under a name that holds their place and digest."""
-    sink = io.BytesIO()
-    np.lib.format.write_array(sink, np.ascontiguousarray(vectors), allow_pickle=False)
-    data = sink.getvalue()
-    name = f"rows-{start:012d}-{start + len(vectors):012d}-{hashlib.sha256(data).hexdigest()[:16]}.npy"
-    path = directory / name
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(data)
-    return path
+        size = self._size
+        numbers = range(start // size, -(-end // size))
+        pieces = [self._maps[number][max(start - number * size, 0) : end - number * size] for number in numbers]
+        return pieces[0] if len(pieces) == 1 else np.concatenate(pieces or [self._maps[0][:0]])
 
 
 def find_shards(directory: Path) -> dict[tuple[int, int], Path]:
     """Shards of a directory by (first row, end row); their contents are not looked at."""
-    shards = {}
-    for path in sorted(directory.glob("rows-*.npy")):
-        if match := _NAME.fullmatch(path.name):
-            shards[int(match[1]), int(match[2])] = path
-    return shards
+    matches = [(_NAME.fullmatch(path.name), path) for path in sorted(directory.glob("rows-*.npy"))]
+    return {(int(match[1]), int(match[2])): path for match, path in matches if match}
 
 
 def open_shard(path: Path, dtype: str, verify: bool) -> npt.NDArray[Any] | None:
     """A read-only map of a shard; None when it is damaged: cut short, of another type or shape, or with another digest.
 
     Args:
-        verify: read the whole file and compare its digest; otherwise only its header and size are looked at.
+        verify: as in `load_array`.
     """
     match = _NAME.fullmatch(path.name)
-    try:
-        if match is None or (verify and not digest_file(path).startswith(match[3])):
-            return None
-        vectors: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError):
+    vectors = load_array(path, verify=verify) if match else None
+    if match is None or vectors is None or vectors.dtype != dtype or vectors.ndim != 2:
         return None
-    rows = int(match[2]) - int(match[1])
-    return vectors if vectors.ndim == 2 and len(vectors) == rows and vectors.dtype == np.dtype(dtype) else None
+    return vectors if len(vectors) == int(match[2]) - int(match[1]) else None

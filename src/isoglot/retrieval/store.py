@@ -6,6 +6,7 @@ the numbers and the texts. In it are shards of consecutive rows (`isoglot.retrie
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import re
 import shutil
@@ -18,31 +19,21 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from isoglot.errors import InputError
-from isoglot.files import cache_dir, digest_json, digest_strings, exclusive, read_json, write_json
+from isoglot.files import cache_dir, digest_json, digest_strings, exclusive, read_json, save_array, write_json
 from isoglot.models.tokenizer import description
 from isoglot.processes import processes
 from isoglot.records import IntArray
-from isoglot.retrieval.distinct import TextDigests, text_digest
-from isoglot.retrieval.encode import Kind, encode_texts
-from isoglot.retrieval.shards import ShardedRows, find_shards, open_shard, write_shard
+from isoglot.retrieval.encode import LABELS, Kind, encode_texts
+from isoglot.retrieval.shards import ShardedRows, find_shards, open_shard
 
 SHARD_SIZE = 16_384
 _FORMAT = 1
 _META = "meta.json"
 _NAME = re.compile(r"[0-9a-f]{64}")
-_PROMPTS: dict[Kind, tuple[str, ...]] = {"query": ("query",), "passage": ("document", "passage", "corpus")}
-
-_WAITING = "another process encodes these texts; waiting for it"
 _CHANGED = "the texts changed while they were read for the second time"
 
 StoredType = Literal["float32", "float16"]
-
-
-def prompt_of(model: Any, kind: Kind) -> str:
-    """The prompt that `encode_query` or `encode_document` of a model puts before a text ("" for none)."""
-    prompts = getattr(model, "prompts", None) or {}
-    name = next((name for name in _PROMPTS[kind] if name in prompts), getattr(model, "default_prompt_name", None))
-    return prompts.get(name) or ""
+Digests = npt.NDArray[np.uint64]
 
 
 class EmbeddingStore:
@@ -97,23 +88,23 @@ class EmbeddingStore:
         if shard_size < 1 or dtype not in ("float32", "float16"):
             raise InputError(f"shard size {shard_size}, type '{dtype}': expected at least 1, and float32 or float16")
         if processes().world > 1:
-            raise InputError(
-                "a store of embeddings is filled by one process: encode without a store, or without a launcher"
-            )
+            raise InputError("a store of embeddings is filled by one process: encode without a store or a launcher")
         if isinstance(texts, Iterator):
             raise InputError("texts can be read only once; give a list, or an iterable that starts anew every time")
-        digests = TextDigests.of(texts)
+        digests = text_digests(texts)
+        if not len(digests):
+            raise InputError("no text to encode")
         own = {"model": model_digest, "settings": _settings(model), "prompt": prompt, "kind": kind}
-        key = {"format": _FORMAT, **own, "dtype": dtype, "texts": digests.all()}
+        key = {"format": _FORMAT, **own, "dtype": dtype, "texts": hashlib.sha256(digests.tobytes()).hexdigest()}
         directory = self.root / digest_json(key)
-        stored = self._open(directory, dtype)
-        if stored is not None:
+        if (stored := self._open(directory, dtype)) is not None:
             return stored
         try:
             directory.mkdir(parents=True, exist_ok=True)
-            with exclusive(directory / "lock", _WAITING if progress else ""):
-                stored = self._open(directory, dtype)  # made while this process waited?
-                if stored is None:
+            with exclusive(
+                directory / "lock", "another process encodes these texts; waiting for it" if progress else ""
+            ):
+                if (stored := self._open(directory, dtype)) is None:  # not made while this process waited
                     # an entry that was complete keeps its shard size, so that only what is damaged is made again
                     size = int((_read_meta(directory) or {}).get("shard_size", shard_size))
                     work = _Encoding(model, kind, dtype, directory, digests, size)
@@ -137,14 +128,11 @@ class EmbeddingStore:
         return size
 
     def _entries(self) -> list[Path]:
-        if not self.root.is_dir():
-            return []
-        return sorted(path for path in self.root.iterdir() if path.is_dir() and _NAME.fullmatch(path.name))
+        return [path for path in sorted(self.root.glob("*")) if path.is_dir() and _NAME.fullmatch(path.name)]
 
     def _open(self, directory: Path, dtype: StoredType) -> ShardedRows | None:
         """What is stored, if it is complete and whole."""
-        meta = _read_meta(directory)
-        if meta is None:
+        if (meta := _read_meta(directory)) is None:
             return None
         shards = [open_shard(directory / name, dtype, self.verify) for name in meta["shards"]]
         whole = [shard for shard in shards if shard is not None and shard.shape[1] == meta["shape"][1]]
@@ -157,46 +145,38 @@ class EmbeddingStore:
 class _Encoding:
     """One pass over the texts that makes the shards which are missing."""
 
-    def __init__(
-        self, model: Any, kind: Kind, dtype: StoredType, directory: Path, digests: TextDigests, size: int
-    ) -> None:
-        self.kind, self.dtype, self.directory, self.digests, self.size = kind, dtype, directory, digests, size
-        self.model = model
-        self.first = digests.first_rows()
+    def __init__(self, model: Any, kind: Kind, dtype: StoredType, directory: Path, digests: Digests, size: int) -> None:
+        self.model, self.kind, self.dtype, self.directory, self.size = model, kind, dtype, directory, size
+        self.digests, self.first = digests, first_rows(digests)
         self.shards: list[npt.NDArray[Any]] = []
 
     def run(self, texts: Iterable[str], batch_size: int | None, progress: bool, verify: bool) -> dict[str, Any]:
         """Make the missing shards; returns what `meta.json` says of all of them."""
         there = find_shards(self.directory)
-        source = iter(texts)
-        paths = []
-        label = "encode queries" if self.kind == "query" else "encode passages"
-        with tqdm(total=len(self.digests), desc=label, disable=not progress, unit="text") as bar:
-            for start in range(0, len(self.digests), self.size):
-                rows = np.arange(start, min(start + self.size, len(self.digests)))
-                shard_texts = self._texts(source, rows)
-                path = there.pop((start, start + len(rows)), None)
+        source, n = iter(texts), len(self.digests)
+        names = []
+        with tqdm(total=n, desc=LABELS[self.kind], disable=not progress, unit="text") as bar:
+            for start in range(0, n, self.size):
+                rows = np.arange(start, min(start + self.size, n))
+                end = start + len(rows)
+                shard_texts = list(itertools.islice(source, len(rows)))
+                if not np.array_equal(text_digests(shard_texts), self.digests[start:end]):
+                    raise InputError(_CHANGED)
+                path = there.pop((start, end), None)
                 vectors = None if path is None else open_shard(path, self.dtype, verify)
                 if path is None or vectors is None:
                     self._forget(rows, path, there)
-                    path = write_shard(self.directory, start, self._encode(shard_texts, rows, bar.update, batch_size))
+                    vectors = self._encode(shard_texts, rows, bar.update, batch_size)
+                    path = save_array(self.directory, f"rows-{start:012d}-{end:012d}", vectors)
                     vectors = np.load(path, mmap_mode="r", allow_pickle=False)
                 self.shards.append(vectors)
-                paths.append(path)
-                bar.update(start + len(rows) - bar.n)  # texts that were there or came twice
+                names.append(path.name)
+                bar.update(end - bar.n)  # texts that were there or came twice
         if next(source, None) is not None:
             raise InputError(_CHANGED)
         for path in there.values():  # of an interrupted run with another shard size
             path.unlink(missing_ok=True)
-        shape = [len(self.digests), self.shards[0].shape[1]]
-        return {"shape": shape, "shard_size": self.size, "shards": [path.name for path in paths]}
-
-    def _texts(self, source: Iterator[str], rows: IntArray) -> list[str]:
-        """The texts of a shard, which must be those of the first reading."""
-        texts = list(itertools.islice(source, len(rows)))
-        if [text_digest(text) for text in texts] != [self.digests[row] for row in rows.tolist()]:
-            raise InputError(_CHANGED)
-        return texts
+        return {"shape": [n, self.shards[0].shape[1]], "shard_size": self.size, "shards": names}
 
     def _forget(self, rows: IntArray, path: Path | None, there: dict[tuple[int, int], Path]) -> None:
         """Delete a damaged shard, and later ones that copied vectors from it: a new vector may differ in its last bits.
@@ -206,7 +186,7 @@ class _Encoding:
         if path is not None:
             path.unlink(missing_ok=True)
         for start, end in [span for span in there if span[0] > rows[-1]]:
-            copied = self.first[start : min(end, len(self.first))]
+            copied = self.first[start:end]
             if ((copied >= rows[0]) & (copied <= rows[-1])).any():
                 there.pop((start, end)).unlink(missing_ok=True)
 
@@ -214,22 +194,39 @@ class _Encoding:
         self, texts: list[str], rows: IntArray, watch: Callable[[int], Any], batch_size: int | None
     ) -> npt.NDArray[Any]:
         """Vectors of one shard: new texts from the model, others from the row in which they stood first."""
-        first, start = self.first[rows], int(rows[0])
-        new = np.flatnonzero(first == rows)
-        encoded = None
-        if len(new):
-            fresh = [texts[i] for i in new.tolist()]
+        first, start = self.first[rows], rows[0]
+        new, earlier = first == rows, first < start
+        if new.any():
+            fresh = [texts[i] for i in np.flatnonzero(new)]
             encoded = encode_texts(self.model, fresh, self.kind, batch_size, progress=False, watch=watch)
-        width = self.shards[0].shape[1] if encoded is None or self.shards else encoded.shape[1]
-        vectors = np.empty((len(rows), width), dtype=self.dtype)
-        if encoded is not None:
-            vectors[new] = encoded.astype(self.dtype)
-        earlier = np.flatnonzero(first < start)
-        if len(earlier):
+        else:
+            encoded = self.shards[0][:0]
+        vectors = np.empty((len(rows), encoded.shape[1]), dtype=self.dtype)
+        vectors[new] = encoded
+        if earlier.any():
             vectors[earlier] = ShardedRows(self.shards, self.size)[first[earlier]]
-        again = np.flatnonzero((first >= start) & (first < rows))
+        again = ~new & ~earlier
         vectors[again] = vectors[first[again] - start]
         return vectors
+
+
+def text_digests(texts: Iterable[str]) -> Digests:
+    """BLAKE2b (16 bytes) of n texts, which are read once; uint64, shape (n, 2), 80 MB for 5 million texts."""
+    data = bytearray()
+    for text in texts:
+        data += hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+    return np.frombuffer(data, dtype=np.uint64).reshape(-1, 2)
+
+
+def first_rows(digests: Digests) -> IntArray:
+    """Per text the first row with the same text, shape (n,): `first[i] == i` where it is new."""
+    order = np.lexsort((digests[:, 1], digests[:, 0]))  # stable: rows of one text stay ascending
+    ordered = digests[order]
+    new = np.ones(len(order), dtype=np.bool_)
+    new[1:] = (ordered[1:] != ordered[:-1]).any(axis=1)
+    first = np.empty(len(order), dtype=np.int64)
+    first[order] = order[new][np.cumsum(new) - 1]
+    return first
 
 
 def _read_meta(directory: Path) -> dict[str, Any] | None:
@@ -243,9 +240,8 @@ def _read_meta(directory: Path) -> dict[str, Any] | None:
 
 def _settings(model: Any) -> Any:
     """What decides a vector besides the weights: tokenizer, sequence length, dimensions, the modules and their settings."""
-    settings: dict[str, Any] = {
-        name: str(getattr(model, name)) for name in ("max_seq_length", "truncate_dim") if hasattr(model, name)
-    }
+    names = ("max_seq_length", "truncate_dim")
+    settings: dict[str, Any] = {name: str(getattr(model, name)) for name in names if hasattr(model, name)}
     tokenizer = getattr(model, "tokenizer", None)
     if hasattr(tokenizer, "backend_tokenizer"):
         settings["tokenizer"] = digest_strings([description(tokenizer)])

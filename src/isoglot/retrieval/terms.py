@@ -27,35 +27,30 @@ def terms(text: str) -> list[str]:
     """
     folded = unicodedata.normalize("NFKC", text).casefold()
     folded = unicodedata.normalize("NFC", unicodedata.normalize("NFD", folded).translate(_DROPPED))
+    terms, clusters = _patterns()
     words: list[str] = []
-    for match in _pattern().finditer(folded):
+    for match in terms.finditer(folded):
         run = match.group()
         if match.lastgroup == "word":
             words.append(run)
             continue
-        characters = _clusters(run)
+        characters = clusters.findall(run)
         if len(characters) == 1:
             words.append(characters[0])
         words += ["".join(pair) for pair in zip(characters, characters[1:])]
     return words
 
 
-def _clusters(run: str) -> list[str]:
-    """Characters with the marks that follow them: a Thai vowel sign above or below a consonant is no character of its own."""
-    clusters: list[str] = []
-    for character in run:
-        if clusters and unicodedata.category(character).startswith("M"):
-            clusters[-1] += character
-        else:
-            clusters.append(character)
-    return clusters
-
-
 @cache
-def _pattern() -> re.Pattern[str]:
-    r"""Runs of an unspaced script, and words: `\w` alone has no combining marks and would cut Hindi at its vowel signs."""
+def _patterns() -> tuple[re.Pattern[str], re.Pattern[str]]:
+    r"""(runs of an unspaced script, and words; characters with the marks that follow them).
+
+    `\w` alone has no combining marks and would cut Hindi at its vowel signs. A Thai vowel sign above or below a consonant is
+    no character of its own.
+    """
     marks = "".join(
         re.escape(chr(code)) for code in range(0x300, 0x20000) if unicodedata.category(chr(code)).startswith("M")
     )
     unspaced = rf"(?P<unspaced>[{_UNSPACED}]+)"
-    return re.compile(rf"{unspaced}|(?P<word>(?:(?![{_UNSPACED}_])[\w{marks}])+)")
+    words = rf"(?P<word>(?:(?![{_UNSPACED}_])[\w{marks}])+)"
+    return re.compile(f"{unspaced}|{words}"), re.compile(f".[{marks}]*")

@@ -7,10 +7,9 @@ id itself, descending: ids such as `en-12` then make ties a language bias.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from isoglot.records import Benchmark, IntArray
 
@@ -27,14 +26,16 @@ def tie_positions(ids: Sequence[str], languages: Sequence[str] | None = None) ->
     """
     keys = np.fromiter((_hash(key) for key in ids), dtype=np.uint64, count=len(ids))
     order = np.argsort(keys, kind="stable")
-    for start, end in _runs(keys[order]):  # equal hashes are rare, or everywhere: ids that several languages share
+    ordered = keys[order]
+    edges = np.flatnonzero(np.diff(ordered, prepend=~ordered[:1], append=~ordered[-1:]))
+    several = np.flatnonzero(np.diff(edges) > 1)
+    # equal hashes are rare, or everywhere: ids that several languages share
+    for start, end in zip(edges[several].tolist(), edges[several + 1].tolist()):
         order[start:end] = sorted(
             order[start:end].tolist(),
             key=lambda i: (ids[i], _hash(f"{languages[i]}\t{ids[i]}") if languages is not None else 0, i),
         )
-    positions = np.empty(len(ids), dtype=np.int64)
-    positions[order] = np.arange(len(ids))
-    return positions
+    return np.argsort(order)
 
 
 def pooled_ties(benchmark: Benchmark) -> IntArray:
@@ -42,14 +43,6 @@ def pooled_ties(benchmark: Benchmark) -> IntArray:
     ids = [key for texts in benchmark.corpus.values() for key in texts.ids]
     languages = [lang for lang, texts in benchmark.corpus.items() for _ in texts.ids]
     return tie_positions(ids, languages)
-
-
-def _runs(keys: npt.NDArray[np.uint64]) -> Iterator[tuple[int, int]]:
-    """(start, end) of every run of two or more equal numbers in an ascending array."""
-    edges = np.flatnonzero(np.diff(keys)) + 1
-    starts, ends = np.concatenate([[0], edges]), np.concatenate([edges, [len(keys)]])
-    long = np.flatnonzero(ends - starts > 1)
-    yield from zip(starts[long].tolist(), ends[long].tolist(), strict=True)
 
 
 def _hash(text: str) -> int:

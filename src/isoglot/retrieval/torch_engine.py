@@ -1,4 +1,4 @@
-"""The torch engine of `isoglot.retrieval.products`: products and comparisons on a GPU. Imports torch, so load it late."""
+"""The torch engine of `isoglot.retrieval.engines`: products and comparisons on a GPU. Imports torch, so load it late."""
 
 from __future__ import annotations
 
@@ -11,15 +11,14 @@ import numpy.typing as npt
 import torch
 
 from isoglot.records import Float32Array, FloatArray, IntArray
-from isoglot.retrieval.products import Around, Scores, longest_of
-from isoglot.retrieval.scoring import at_most
+from isoglot.retrieval.scoring import Around, at_most, longest_of
 
 # elements of a score matrix that are compared at once: bounds the masks, and the pairs where all scores are alike
 _ELEMENTS = 1 << 24
 
 
 class TorchEngine:
-    """Queries and one chunk of documents in float32 on a device; products with TF32 off.
+    """`NumpyEngine` on a device: queries and one chunk of documents in float32; products with TF32 off.
 
     Args:
         queries: float32, shape (n_queries, d); all of them are copied to the device.
@@ -27,21 +26,22 @@ class TorchEngine:
     """
 
     def __init__(self, queries: Float32Array, device: str) -> None:
-        self._device = torch.device(device)
-        self._queries = torch.from_numpy(queries).to(self._device)
+        self._queries = torch.from_numpy(queries).to(device)
         self._chunk = self._queries[:0]
 
     def load(self, chunk: npt.NDArray[Any]) -> float:
         # a copy, since torch warns of read-only maps; float16 is cast on the device: half the transfer
-        self._chunk = torch.from_numpy(np.array(chunk)).to(self._device).to(torch.float32)
+        self._chunk = torch.from_numpy(np.array(chunk)).to(self._queries.device).to(torch.float32)
         return longest_of(float((self._chunk * self._chunk).sum(dim=1).max().item()))
 
-    def scores(self, rows: slice) -> Scores:
-        with _full_precision():
-            return _TorchScores(self._queries[rows] @ self._chunk.T)
+    def scores(self, rows: slice) -> TorchScores:
+        with full_precision():
+            return TorchScores(self._queries[rows] @ self._chunk.T)
 
 
-class _TorchScores:
+class TorchScores:
+    """`NumpyScores` on a device."""
+
     def __init__(self, products: Any) -> None:
         self._products = products
 
@@ -57,16 +57,10 @@ class _TorchScores:
             greater = lines > self._put(high[span])[:, None]
             near = (lines >= self._put(low[span])[:, None]) ^ greater
             which, columns = torch.nonzero(near, as_tuple=True)
-            above = greater.sum(dim=1)
-            greater &= (column >= self._put(first[span])[:, None]) & (column < self._put(last[span])[:, None])
-            yield Around(
-                span,
-                _take(above),
-                _take(greater.sum(dim=1)),
-                start + _take(which),
-                _take(columns),
-                _take(lines[which, columns]),
-            )
+            own = (column >= self._put(first[span])[:, None]) & (column < self._put(last[span])[:, None])
+            counts = greater.sum(dim=1), (greater & own).sum(dim=1)
+            pairs = start + which, columns, lines[which, columns]
+            yield Around(span, *map(_take, (*counts, *pairs)))
 
     def reaching(
         self, floor: Float32Array, width: int, margin: FloatArray
@@ -87,23 +81,12 @@ class _TorchScores:
         return torch.from_numpy(np.ascontiguousarray(array)).to(self._products.device)
 
 
-def multiply_on_cpu(queries: Float32Array, chunk: Float32Array, out: Float32Array) -> None:
-    """out = queries @ chunk.T, by torch on numpy's memory; all writable."""
-    with _full_precision():
-        torch.mm(torch.from_numpy(queries), torch.from_numpy(chunk).T, out=torch.from_numpy(out))
-
-
-def cast_on_cpu(half: npt.NDArray[np.float16], out: Float32Array) -> None:
-    """float16 to float32, on numpy's memory; both writable."""
-    torch.from_numpy(out).copy_(torch.from_numpy(half))
-
-
 def _take(tensor: Any) -> Any:
     return tensor.cpu().numpy()
 
 
 @contextmanager
-def _full_precision() -> Iterator[None]:
+def full_precision() -> Iterator[None]:
     """No TF32 or bfloat16 inside float32 products, whatever the program has set."""
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("highest")

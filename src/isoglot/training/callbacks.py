@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -37,34 +37,26 @@ class Progress(TrainerCallback):
     """
 
     def __init__(self, path: Path, collator: Collator, batch_size: int, *, show: bool) -> None:
-        self._path = path
-        self._collator = collator
-        self._batch_size = batch_size
-        self._show = show
+        self._path, self._collator, self._batch_size, self._show = path, collator, batch_size, show
         self._bar: tqdm[Any] | None = None
         self._sink: IO[str] | None = None
         self._began = self._last_time = 0.0
         self._last_step = self._last_tokens = 0
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        step = state.global_step
         if state.is_world_process_zero:
-            _drop_after(self._path, state.global_step)
-            self._close()
+            _drop_after(self._path, step)
             # by lines: each is in the file before the next step
             self._sink = self._path.open("a", encoding="utf-8", buffering=1)
+            hidden = not self._show
             self._bar = tqdm(
-                total=state.max_steps,
-                initial=state.global_step,
-                desc="train",
-                unit="step",
-                file=sys.stderr,
-                disable=not self._show,
-                dynamic_ncols=True,
+                total=state.max_steps, initial=step, desc="train", unit="step", disable=hidden, dynamic_ncols=True
             )
-        if state.is_world_process_zero and state.global_step:
-            self._collator.tokens += _tokens_until(_checkpoint(args, state))
+            if step:
+                self._collator.tokens += _tokens_until(_checkpoint(args, state))
         self._began = self._last_time = time.perf_counter()
-        self._last_step, self._last_tokens = state.global_step, sum_processes(self._collator.tokens)
+        self._last_step, self._last_tokens = step, sum_processes(self._collator.tokens)
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         tokens = sum_processes(self._collator.tokens)
@@ -87,9 +79,8 @@ class Progress(TrainerCallback):
         else:
             return
         if not all(math.isfinite(value) for key, value in line.items() if key.endswith("loss")):
-            raise NotFiniteError(
-                f"the loss is not finite at step {state.global_step}: lower the learning rate or the scale"
-            )
+            step = state.global_step
+            raise NotFiniteError(f"the loss is not finite at step {step}: lower the learning rate or the scale")
         if self._sink is not None:
             self._sink.write(json.dumps(line) + "\n")
         if self._bar is not None:
@@ -98,9 +89,6 @@ class Progress(TrainerCallback):
             self._bar.set_postfix(values, refresh=False)
 
     def on_train_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        self._close()
-
-    def _close(self) -> None:
         if self._bar is not None:
             self._bar.close()
         if self._sink is not None:
@@ -142,11 +130,9 @@ def _drop_after(path: Path, step: int) -> None:
         return
     kept = []
     for text in path.read_text(encoding="utf-8").splitlines():
-        try:
+        with suppress(ValueError, KeyError):  # the half-written last line of a run that was killed
             if json.loads(text)["step"] <= step:
                 kept.append(text + "\n")
-        except (ValueError, KeyError):
-            continue  # the half-written last line of a run that was killed
     path.write_text("".join(kept), encoding="utf-8")
 
 
@@ -166,11 +152,8 @@ class StopOnSignal(OnSignal, TrainerCallback):
             raise KeyboardInterrupt
         self.stopped = True
 
-    def on_step_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
-    ) -> TrainerControl:
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         self.stopped = any_process(self.stopped)
         if self.stopped:
             control.should_save = True
             control.should_training_stop = True
-        return control

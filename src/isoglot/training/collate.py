@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import operator
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from weakref import WeakKeyDictionary
 
+import numpy as np
 import torch
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.base.modules import Transformer
 
 from isoglot.batching.sampler import PlanDataset, RowBatch, TextBatch
 from isoglot.files import cache_dir
-from isoglot.training.padding import Template, template_of
+from isoglot.records import IntArray
 from isoglot.training.step_tokens import StepTokens
-from isoglot.training.tokens import TextTokenizer
-
-if TYPE_CHECKING:
-    from sentence_transformers import SentenceTransformer
+from isoglot.training.tokens import Ids, TextTokenizer
 
 _SAMPLE = 8  # texts on which a model's own preprocessing is compared with padded token ids
+_MOST_TOKENS = 100_000  # a tokenizer without a limit says 1e30
 
 
 class Collator:
@@ -84,7 +87,7 @@ class Collator:
         (item,) = items
         tokens = self._prepared.get(item.dataset) if isinstance(item, RowBatch) else None
         batch: dict[str, Any] = {}
-        for name, (features, lengths) in (self._read(tokens, item) if tokens else self._tokenize(item)).items():
+        for name, features, lengths in self._tokenize(item) if tokens is None else self._read(tokens, item):
             self.tokens += sum(lengths)
             batch |= {f"{name}_{key}": value for key, value in features.items()}
             if self._sortable:
@@ -94,18 +97,98 @@ class Collator:
             batch["passage_pairs"] = torch.from_numpy(item.passage_pairs)
         return batch
 
-    def _read(self, tokens: StepTokens, item: Any) -> dict[str, tuple[dict[str, Any], list[int]]]:
-        """(features, lengths) per column, from token ids."""
-        return {
-            name: (self._templates[name].fill(ids, lengths, pin=self._pin), lengths.tolist())
-            for name, (ids, lengths) in tokens.take(item).items()
-        }
+    def _read(self, tokens: StepTokens, item: Any) -> Iterator[tuple[str, Mapping[str, Any], list[int]]]:
+        """(column, features, lengths), from token ids."""
+        for name, (ids, lengths) in tokens.take(item).items():
+            yield name, self._templates[name].fill(ids, lengths, pin=self._pin), lengths.tolist()
 
-    def _tokenize(self, item: RowBatch | TextBatch) -> dict[str, tuple[dict[str, Any], list[int]]]:
-        """(features, lengths) per column, from texts."""
-        columns = {}
+    def _tokenize(self, item: RowBatch | TextBatch) -> Iterator[tuple[str, Mapping[str, Any], list[int]]]:
+        """(column, features, lengths), from texts."""
         for name, texts in (("query", item.queries), ("passage", item.passages), ("negative", item.negatives)):
             if texts:
                 features = self._model.preprocess(texts, prompt=self._prompts[name] or None, **self._options)
-                columns[name] = dict(features), features["attention_mask"].sum(dim=1).tolist()
-        return columns
+                yield name, features, features["attention_mask"].sum(dim=1).tolist()
+
+
+@dataclass(frozen=True)
+class Template:
+    """What a model's features look like beside the token ids.
+
+    Attributes:
+        features: in the model's order: None for a tensor, otherwise the constant that stands there.
+        pad_id: token id of padding.
+    """
+
+    features: Mapping[str, Any]
+    pad_id: int
+
+    def fill(self, ids: Ids, lengths: IntArray, *, pin: bool = False) -> dict[str, Any]:
+        """Features of n texts: tensors int64, shape (n, longest), padded on the right.
+
+        Args:
+            ids: token ids of the texts one after the other.
+            lengths: tokens per text, shape (n,).
+            pin: in page-locked memory, from which a GPU reads without making the program wait.
+        """
+        mask = np.arange(int(lengths.max())) < lengths[:, None]
+        padded = np.full(mask.shape, self.pad_id, dtype=np.int64)
+        padded[mask] = ids
+        arrays = {"input_ids": padded, "attention_mask": mask.astype(np.int64)}
+        batch = dict(self.features)
+        for name in [name for name, constant in batch.items() if constant is None]:
+            tensor = torch.from_numpy(arrays[name] if name in arrays else np.zeros_like(padded))
+            batch[name] = tensor.pin_memory() if pin else tensor
+        return batch
+
+
+def template_of(
+    model: SentenceTransformer, tokenizer: TextTokenizer, prompt: str, options: Mapping[str, Any], sample: Sequence[str]
+) -> Template | None:
+    """The template with which padded token ids are all that the model's own preprocessing gives; None where there is none.
+
+    There is none for slow tokenizers, padding on the left, models of images or chats, input modules or models with a
+    preprocessing or settings of their own, and whenever the two differ on a probe: texts of the sample, an empty one, one above
+    the limit.
+
+    Args:
+        prompt: put before each text.
+        options: for `model.preprocess`, besides the prompt.
+        sample: a few texts of the data, at least one.
+    """
+    own = getattr(model.tokenizer, "backend_tokenizer", None)
+    if (
+        own is None
+        or model.tokenizer.padding_side != "right"
+        or type(model).preprocess is not SentenceTransformer.preprocess
+        or type(model[0]).preprocess is not Transformer.preprocess
+        or list(model.modalities) != ["text"]
+        or model[0].processing_kwargs
+    ):
+        return None
+    word = next((text for text in sample if text.strip()), "a")
+    long = " ".join([word] * min(tokenizer.max_length or model.tokenizer.model_max_length, _MOST_TOKENS))
+    template = None
+    # the widths of the short probes have no factor in common: padding to a multiple of something would show
+    for probe in ([*sample, "", "a", long], [""], ["a"], list(sample)):
+        expected = dict(model.preprocess(probe, prompt=prompt or None, **options))
+        if not {"input_ids", "attention_mask"} <= expected.keys():
+            return None
+        features = {name: None if isinstance(value, torch.Tensor) else value for name, value in expected.items()}
+        template = Template(features, model.tokenizer.pad_token_id)
+        rows = tokenizer.ids(probe, prompt)
+        ids = np.array([number for row in rows for number in row], dtype=np.int32)
+        if not _equal(template.fill(ids, np.array(list(map(len, rows)))), expected):
+            return None
+    return template
+
+
+def _equal(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    if list(one) != list(other):
+        return False
+    for name, value in one.items():
+        expected = other[name]
+        equal = torch.equal if isinstance(value, torch.Tensor) else operator.eq
+        alike = type(value) is type(expected) and getattr(value, "dtype", None) == getattr(expected, "dtype", None)
+        if not alike or not equal(value, expected):
+            return False
+    return True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from isoglot.batching.plan import BatchPlan, PlanSettings
 from isoglot.batching.sampler import PlanDataset
@@ -20,41 +20,35 @@ if TYPE_CHECKING:
 _MOST_VALIDATION_STEPS = 50
 
 
-def load_data(
-    settings: TrainSettings, table: PairTable | None, data_dir: Path | None
-) -> tuple[PairTable, PairTable | None, BatchPlan]:
-    """(training pairs, validation pairs or None, the plan of the training pairs)."""
+class TrainingData(NamedTuple):
+    """Pairs to train on, pairs to validate on (or none), and the plan of the training pairs."""
+
+    table: PairTable
+    validation: PairTable | None
+    plan: BatchPlan
+
+
+def load_data(settings: TrainSettings, table: PairTable | None, data_dir: Path | None) -> TrainingData:
+    """The data of a run; `table`: the pairs, where they are loaded already."""
     table = table or load_pairs(settings.pairs, languages=settings.languages or None, data_dir=data_dir)
-    table, validation = _validation(settings, table, data_dir)
-    return table, validation, BatchPlan(table.index, settings.plan)
-
-
-def _validation(settings: TrainSettings, table: PairTable, data_dir: Path | None) -> tuple[PairTable, PairTable | None]:
-    """(training pairs, validation pairs or None)."""
+    validation = None
     if settings.validation:
-        return table, load_pairs(settings.validation, data_dir=data_dir)
-    if settings.validation_share:
-        return table.split(settings.validation_share, settings.plan.seed)
-    return table, None
+        validation = load_pairs(settings.validation, data_dir=data_dir)
+    elif settings.validation_share:
+        table, validation = table.split(settings.validation_share, settings.plan.seed)
+    return TrainingData(table, validation, BatchPlan(table.index, settings.plan))
 
 
 def datasets(
-    settings: TrainSettings,
-    table: PairTable,
-    validation: PairTable | None,
-    plan: BatchPlan,
-    steps: int,
-    collator: Collator,
-    show: bool,
-) -> list[PlanDataset]:
-    """This process's slices of the training steps, then of the validation steps where there are any; tokenised."""
+    settings: TrainSettings, data: TrainingData, steps: int, collator: Collator, show: bool
+) -> tuple[PlanDataset, PlanDataset | None]:
+    """This process's slices of the training steps, and of the validation steps where there are any; tokenised."""
     me = processes()
-    slices = [PlanDataset(table, plan, steps, negatives=settings.negatives, rank=me.rank, world=me.world)]
-    if validation is not None:
-        slices.append(_validation_steps(settings, validation))
-    for dataset in slices:
+    training = PlanDataset(data.table, data.plan, steps, negatives=settings.negatives, rank=me.rank, world=me.world)
+    validation = None if data.validation is None else _validation_steps(settings, data.validation)
+    for dataset in filter(None, (training, validation)):
         collator.prepare(dataset, show=show)
-    return slices
+    return training, validation
 
 
 def _validation_steps(settings: TrainSettings, table: PairTable) -> PlanDataset:

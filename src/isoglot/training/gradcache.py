@@ -26,13 +26,12 @@ from isoglot.training.loss import (
     Pairs,
     bounded_chunks,
     gather_batch,
-    inverse,
+    length_chunks,
     queries_per_process,
     rows_of,
     take_pairs,
 )
 from isoglot.training.losses import EmbeddedBatch, LossTerm
-from isoglot.training.unpadded import on_device
 
 MOST_SCORES = 1 << 24
 """Scores that are held at a time: 64 MiB in float32, a few times over in the backward pass."""
@@ -57,14 +56,10 @@ class CachedBatchLoss(CachedLossMixin, BatchLoss):
         self._pairs: Pairs = None
 
     def forward(self, sentence_features: Iterable[dict[str, Any]], labels: Tensor | None = None) -> Tensor:
-        chunks: list[dict[str, Any]] = []
-        self._layout = []
         columns, self._pairs = take_pairs(sentence_features)
-        for features in columns:
-            cut, back = cut_column(features, self.tokens)
-            chunks += cut
-            self._layout.append((len(cut), back))
-        loss: Tensor = self.forward_cached(chunks, labels)
+        cut = [cut_column(features, self.tokens) for features in columns]
+        self._layout = [(len(chunks), back) for chunks, back in cut]
+        loss: Tensor = self.forward_cached([chunk for chunks, _ in cut for chunk in chunks], labels)
         return loss
 
     def embed_minibatch(
@@ -98,8 +93,10 @@ class CachedBatchLoss(CachedLossMixin, BatchLoss):
         # the blocks share what lies below (order, all-gather): cut the graph there and go through that once
         given = batch[:3]
         leaves = [column.detach().requires_grad_() for column in given]
-        loss = self._mean(batch._replace(queries=leaves[0], passages=leaves[1], negatives=leaves[2]), backward=True)
-        torch.autograd.backward(list(given), [_gradient(leaf) for leaf in leaves])
+        queries, passages, negatives = leaves
+        loss = self._mean(batch._replace(queries=queries, passages=passages, negatives=negatives), backward=True)
+        gradients = [torch.zeros_like(leaf) if leaf.grad is None else leaf.grad for leaf in leaves]
+        torch.autograd.backward(list(given), gradients)
         return loss
 
     def _mean(self, batch: EmbeddedBatch, *, backward: bool) -> Tensor:
@@ -108,7 +105,10 @@ class CachedBatchLoss(CachedLossMixin, BatchLoss):
         n_blocks = max(1, -(-len(batch.own_queries) // size))
         total = batch.queries.new_zeros(())
         for block in range(n_blocks):
-            queries, passages = (_block(rows, block, n_blocks) for rows in (batch.own_queries, batch.own_passages))
+            queries, passages = (
+                rows[len(rows) * block // n_blocks : len(rows) * (block + 1) // n_blocks]
+                for rows in (batch.own_queries, batch.own_passages)
+            )
             loss = self.sum(batch, queries, passages) / queries_per_process(batch)
             if backward:
                 loss.backward()
@@ -116,30 +116,15 @@ class CachedBatchLoss(CachedLossMixin, BatchLoss):
         return total
 
 
-def _block(rows: range, number: int, n_blocks: int) -> range:
-    """The `number`-th of `n_blocks` like parts of some rows."""
-    begin, end = (rows.start + len(rows) * edge // n_blocks for edge in (number, number + 1))
-    return range(begin, end)
-
-
-def _gradient(leaf: Tensor) -> Tensor:
-    return torch.zeros_like(leaf) if leaf.grad is None else leaf.grad
-
-
 def cut_column(features: dict[str, Any], tokens: int) -> tuple[list[dict[str, Any]], Tensor | None]:
     """Chunks of one column, and the permutation (int64, shape (n,)) that brings their rows back into order.
 
     Rows without `lengths` (left-padded ones) are cut as they come; None: they are in order.
     """
-    features = dict(features)
-    lengths: list[int] | None = features.pop("lengths", None)
+    if "lengths" in features:
+        return length_chunks(features, lambda lengths: bounded_chunks(lengths, tokens))
     ids: Tensor = features["input_ids"]
-    n, full = ids.shape
-    if lengths is None:
-        step = max(1, tokens // full)
-        every = torch.arange(n, device=ids.device)
-        return [rows_of(features, every[begin : begin + step], full, n) for begin in range(0, n, step)], None
-    order = sorted(range(n), key=lengths.__getitem__)
-    take = on_device(torch.tensor(order), ids.device)
-    bounds = bounded_chunks([lengths[row] for row in order], tokens)
-    return [rows_of(features, take[a:b], lengths[order[b - 1]], n) for a, b in bounds], inverse(take)
+    n, width = ids.shape
+    step = max(1, tokens // width)
+    rows = torch.arange(n, device=ids.device)
+    return [rows_of(features, rows[begin : begin + step], width, n) for begin in range(0, n, step)], None

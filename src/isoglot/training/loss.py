@@ -8,7 +8,7 @@ their gradients (what DistributedDataParallel makes) is its gradient.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -16,10 +16,11 @@ from sentence_transformers import SentenceTransformer
 from torch import Tensor
 
 from isoglot.processes import processes
-from isoglot.training.distributed import gather_numbers, gather_pairs, gather_uneven, own_rows
+from isoglot.training.distributed import gather_pairs, gather_uneven
 from isoglot.training.losses import EmbeddedBatch, LossTerm
 from isoglot.training.unpadded import Unpadded, on_device
 
+Pairs = tuple[Tensor, Tensor] | None
 MIN_ROWS = 8
 """Chunks smaller than this cost more in overhead than they save in padding."""
 
@@ -49,9 +50,7 @@ class BatchLoss(torch.nn.Module):
         self, model: SentenceTransformer, terms: Sequence[LossTerm], *, chunks: int = 0, unpadded: bool = False
     ) -> None:
         super().__init__()
-        self.model = model
-        self.terms = tuple(terms)
-        self.chunks = chunks
+        self.model, self.terms, self.chunks = model, tuple(terms), chunks
         self._unpadded = Unpadded(model) if unpadded else None
 
     def forward(self, sentence_features: Iterable[dict[str, Any]], labels: Tensor | None = None) -> Tensor:
@@ -67,9 +66,6 @@ class BatchLoss(torch.nn.Module):
         """The weighted sum of all terms over some rows, a scalar."""
         sums = [term.sum(batch, queries, passages) * term.weight for term in self.terms]
         return torch.stack(sums).sum() if len(sums) > 1 else sums[0]
-
-
-Pairs = tuple[Tensor, Tensor] | None
 
 
 def take_pairs(sentence_features: Iterable[dict[str, Any]]) -> tuple[list[dict[str, Any]], Pairs]:
@@ -93,16 +89,13 @@ def gather_batch(embeddings: list[Tensor], pairs: Pairs = None) -> EmbeddedBatch
         torch.nn.functional.normalize(column.to(torch.promote_types(column.dtype, torch.float32)), dim=1)
         for column in embeddings
     )
-    negatives = gather_uneven(torch.cat(more) if more else passages[:0])
+    negatives, _ = gather_uneven(torch.cat(more) if more else passages[:0])
     if pairs is None:
         begin = processes().rank * len(queries)
         own = range(begin, begin + len(queries))
         return EmbeddedBatch(*gather_pairs(queries, passages), negatives, None, None, own, own)
-    sides = [
-        (gather_uneven(side), gather_numbers(numbers), own_rows(len(side)))
-        for side, numbers in zip((queries, passages), pairs)
-    ]
-    (queries, query_pairs, own_queries), (passages, passage_pairs, own_passages) = sides
+    (queries, own_queries), (passages, own_passages) = gather_uneven(queries), gather_uneven(passages)
+    query_pairs, passage_pairs = (gather_uneven(numbers)[0] for numbers in pairs)
     return EmbeddedBatch(queries, passages, negatives, query_pairs, passage_pairs, own_queries, own_passages)
 
 
@@ -116,20 +109,33 @@ def embed_in_chunks(model: torch.nn.Module, features: dict[str, Any], chunks: in
         features: `input_ids`, `attention_mask` and the like, shape (n, width), padded on the right; `lengths`, a list of n ints
             (made by the collator, so that no device is asked for it). Without `lengths`: one padded forward pass.
     """
-    features = dict(features)
-    lengths: list[int] | None = features.pop("lengths", None)
-    if lengths is None:
-        output: Tensor = model(features)["sentence_embedding"]
+    if "lengths" not in features:
+        output: Tensor = model(dict(features))["sentence_embedding"]
         return output
+    overhead = PASS_TOKENS.get(features["input_ids"].device.type, PASS_TOKENS["cuda"])
+    cut, back = length_chunks(features, lambda lengths: chunk_bounds(lengths, chunks, overhead))
+    return torch.cat([model(chunk)["sentence_embedding"] for chunk in cut])[back]
+
+
+def length_chunks(
+    features: dict[str, Any], bounds: Callable[[list[int]], list[tuple[int, int]]]
+) -> tuple[list[dict[str, Any]], Tensor]:
+    """Chunks of the rows of one column, shortest first, each as wide as its longest row.
+
+    Args:
+        features: with `lengths`.
+        bounds: cuts ascending lengths into chunks.
+
+    Returns:
+        The chunks, and the permutation (int64, shape (n,)) that brings their rows back into order.
+    """
+    columns = dict(features)
+    lengths: list[int] = columns.pop("lengths")
     order = sorted(range(len(lengths)), key=lengths.__getitem__)
-    device = features["input_ids"].device
-    bounds = chunk_bounds([lengths[row] for row in order], chunks, PASS_TOKENS.get(device.type, PASS_TOKENS["cuda"]))
-    take = on_device(torch.tensor(order), device)
-    embeddings = [
-        model(rows_of(features, take[begin:end], lengths[order[end - 1]], len(lengths)))["sentence_embedding"]
-        for begin, end in bounds
-    ]
-    return torch.cat(embeddings)[inverse(take)]
+    take = on_device(torch.tensor(order), columns["input_ids"].device)
+    cuts = bounds([lengths[row] for row in order])
+    chunks = [rows_of(columns, take[begin:end], lengths[order[end - 1]], len(order)) for begin, end in cuts]
+    return chunks, take.argsort()
 
 
 def rows_of(features: dict[str, Any], rows: Tensor, width: int, n: int) -> dict[str, Any]:
@@ -138,13 +144,6 @@ def rows_of(features: dict[str, Any], rows: Tensor, width: int, n: int) -> dict[
         key: value[rows, :width] if isinstance(value, Tensor) and value.ndim == 2 and len(value) == n else value
         for key, value in features.items()
     }
-
-
-def inverse(order: Tensor) -> Tensor:
-    """The permutation that undoes `order`: int64, shape (n,)."""
-    back = torch.empty_like(order)
-    back[order] = torch.arange(len(order), device=order.device)
-    return back
 
 
 def chunk_bounds(lengths: list[int], chunks: int = 0, overhead: int = PASS_TOKENS["cpu"]) -> list[tuple[int, int]]:

@@ -11,14 +11,14 @@ leaves moments and rows as they are in steps without a gradient, and has no weig
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
+from sentence_transformers import SentenceTransformer
 from torch import Tensor
 from torch.optim.adamw import AdamW, adamw
 
-if TYPE_CHECKING:
-    from sentence_transformers import SentenceTransformer
+from isoglot.models.load import encoder_of
 
 
 class RowAdamW(AdamW):
@@ -41,32 +41,22 @@ class RowAdamW(AdamW):
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """One step of all parameters that have a gradient; sparse gradients are coalesced in place."""
-        loss = None
-        if closure is not None:
-            with torch.enable_grad():
-                loss = closure()
+        loss = None if closure is None else torch.enable_grad()(closure)()
+        sparse = []
         with torch.no_grad():
-            sparse = self._sparse_step()
+            for group in self.param_groups:
+                for weight in group["params"]:
+                    if weight.grad is not None and not weight.grad.is_sparse:
+                        self._to_dense(weight)
+                    elif weight.grad is not None:
+                        gradient = weight.grad.coalesce()
+                        self._row_step(weight, gradient, group)
+                        sparse.append((weight, gradient))
+                        weight.grad = None  # AdamW skips it
         super().step()
         for weight, gradient in sparse:
             weight.grad = gradient
         return loss
-
-    def _sparse_step(self) -> list[tuple[Tensor, Tensor]]:
-        """One step of the parameters with a sparse gradient; these with it. They have none afterwards: AdamW skips them."""
-        sparse = []
-        for group in self.param_groups:
-            for weight in group["params"]:
-                if weight.grad is None:
-                    continue
-                if not weight.grad.is_sparse:
-                    self._to_dense(weight)
-                    continue
-                gradient = weight.grad.coalesce()
-                self._row_step(weight, gradient, group)
-                sparse.append((weight, gradient))
-                weight.grad = None
-        return sparse
 
     def _row_step(self, weight: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
         """One step of a parameter (rows, width) with a coalesced gradient of some of its rows."""
@@ -79,23 +69,11 @@ class RowAdamW(AdamW):
         moving = weight[rows]
         dense = torch.zeros_like(moving)
         dense[slots[touched]] = values.to(dense.dtype)
-        adamw(
-            [moving],
-            [dense],
-            [state["exp_avg"]],
-            [state["exp_avg_sq"]],
-            [],
-            [state["step"]],
-            foreach=group["foreach"],
-            fused=group["fused"],
-            amsgrad=False,
-            beta1=group["betas"][0],
-            beta2=group["betas"][1],
-            lr=group["lr"],
-            weight_decay=0.0,  # all rows had theirs above
-            eps=group["eps"],
-            maximize=False,
-        )
+        moments = [state["exp_avg"]], [state["exp_avg_sq"]]
+        beta1, beta2 = group["betas"]
+        options = {name: group[name] for name in ("foreach", "fused", "lr", "eps")}
+        options |= {"weight_decay": 0.0, "amsgrad": False, "maximize": False}  # all rows had their decay above
+        adamw([moving], [dense], *moments, [], [state["step"]], beta1=beta1, beta2=beta2, **options)
         weight.index_copy_(0, rows, moving)
 
     def _row_state(self, weight: Tensor, touched: Tensor, fused: bool) -> Any:
@@ -131,12 +109,10 @@ class RowAdamW(AdamW):
     def _to_dense(self, weight: Tensor) -> None:
         """Make the state what AdamW has for a dense gradient."""
         state = self.state.get(weight, {})
-        rows = state.pop("rows", None)
-        if rows is None:
-            return
-        self._slot_tables.pop(weight, None)
-        for name in ("exp_avg", "exp_avg_sq"):
-            state[name] = torch.zeros_like(weight).index_copy_(0, rows, state[name])
+        if (rows := state.pop("rows", None)) is not None:
+            self._slot_tables.pop(weight, None)
+            for name in ("exp_avg", "exp_avg_sq"):
+                state[name] = torch.zeros_like(weight).index_copy_(0, rows, state[name])
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Restore a state; the row numbers stay integers (torch casts all of a state to the parameter's type)."""
@@ -148,11 +124,6 @@ class RowAdamW(AdamW):
             saved = state_dict["state"].get(number, {})
             if "rows" in saved:
                 self.state[weight]["rows"] = saved["rows"].to(weight.device, copy=True)
-
-    def state_bytes(self) -> int:
-        """Bytes of all moments and row numbers."""
-        tensors = (value for state in self.state.values() for value in state.values() if isinstance(value, Tensor))
-        return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
 
 
 def clip_gradients(parameters: Iterable[Tensor], largest: float) -> Tensor:
@@ -172,9 +143,7 @@ def clip_gradients(parameters: Iterable[Tensor], largest: float) -> Tensor:
                 continue
             if parameter.grad.is_sparse:
                 parameter.grad = parameter.grad.coalesce()
-                gradients.append(parameter.grad.values())
-            else:
-                gradients.append(parameter.grad)
+            gradients.append(parameter.grad.values() if parameter.grad.is_sparse else parameter.grad)
         norm: Tensor = torch.nn.utils.get_total_norm(gradients, 2.0)
         if largest != float("inf"):
             factor = torch.clamp(largest / (norm + 1e-6), max=1.0)
@@ -185,16 +154,8 @@ def clip_gradients(parameters: Iterable[Tensor], largest: float) -> Tensor:
 
 def word_embeddings(model: SentenceTransformer) -> torch.nn.Embedding | None:
     """The encoder's word embeddings, where it has them as a plain embedding module."""
-    from isoglot.models.load import encoder_of
-
     embeddings = encoder_of(model).get_input_embeddings()
     return embeddings if isinstance(embeddings, torch.nn.Embedding) else None
-
-
-def freeze_embeddings(model: SentenceTransformer) -> None:
-    """Word embeddings stay as they are: no gradient, no optimizer state."""
-    if (module := word_embeddings(model)) is not None:
-        module.weight.requires_grad_(False)
 
 
 def use_sparse_gradients(model: SentenceTransformer) -> bool:

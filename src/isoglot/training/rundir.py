@@ -13,7 +13,6 @@ from __future__ import annotations
 import platform
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -37,47 +36,21 @@ _PACKAGES = (
 _MAY_DIFFER = ("output", "log_steps", "save_steps", "threads")
 
 
-@dataclass(frozen=True)
 class RunDirectory:
     """Paths of one run."""
 
-    path: Path
-
-    @property
-    def record(self) -> Path:
-        return self.path / "run.json"
-
-    @property
-    def log(self) -> Path:
-        return self.path / "log.jsonl"
-
-    @property
-    def tensorboard(self) -> Path:
-        return self.path / "tensorboard"
-
-    @property
-    def checkpoints(self) -> Path:
-        return self.path / "checkpoints"
-
-    @property
-    def adapter(self) -> Path:
-        return self.path / "adapter"
-
-    @property
-    def model(self) -> Path:
-        return self.path / "model"
-
-    @property
-    def finished(self) -> bool:
-        return self.record.is_file() and "outcome" in read_json(self.record)
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.record, self.log, self.tensorboard = path / "run.json", path / "log.jsonl", path / "tensorboard"
+        self.checkpoints, self.adapter, self.model = path / "checkpoints", path / "adapter", path / "model"
 
     def last_checkpoint(self) -> Path | None:
         """The newest complete checkpoint, None where there is none. The trainer's state file is written last."""
         whole = [path for path in self.checkpoints.glob("checkpoint-*") if (path / "trainer_state.json").is_file()]
         return max(whole, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
 
-    def check(self, settings: TrainSettings, *, resume: bool, overwrite: bool) -> None:
-        """Say why this directory cannot be used, if so; nothing is changed.
+    def check(self, settings: TrainSettings, *, resume: bool, overwrite: bool) -> dict[str, Any] | None:
+        """Say why this directory cannot be used, if so; nothing is changed. Returns the outcome of a run that has ended.
 
         Raises:
             InputError: it holds something and neither resume nor overwrite was asked for; it is no run; the resumed run
@@ -90,25 +63,22 @@ class RunDirectory:
             raise InputError(f"{self.path}: not empty and not a run; give another --output")
         if used and not resume and not overwrite:
             raise InputError(f"{self.path}: holds a run already; go on with --resume or start again with --overwrite")
-        if used and not overwrite:
-            self._compare(settings)
-
-    def _open(self, overwrite: bool) -> None:
-        if overwrite and self.path.is_dir():
-            shutil.rmtree(self.path)
-        self.path.mkdir(parents=True, exist_ok=True)
-
-    def _compare(self, settings: TrainSettings) -> None:
+        if not used or overwrite:
+            return None
+        record: dict[str, Any] = read_json(self.record)
         # a run of an earlier version was begun without the settings that came later: it had what is their default now
-        before, now = TrainSettings(**read_json(self.record)["asked"]).to_flat(), settings.to_flat()
+        before, now = TrainSettings(**record["asked"]).to_flat(), settings.to_flat()
         keys = [key for key in {**before, **now} if key not in _MAY_DIFFER and before.get(key) != now.get(key)]
         if keys:
             what = ", ".join(f"{key} was {before.get(key)!r}, is {now.get(key)!r}" for key in keys)
             raise InputError(f"{self.path}: cannot resume with other settings ({what})")
+        return record.get("outcome")
 
     def begin(self, settings: TrainSettings, facts: Mapping[str, Any], *, overwrite: bool = False) -> None:
         """After `check`: make the directory ready and write run.json, unless a resumed run has it already."""
-        self._open(overwrite)
+        if overwrite and self.path.is_dir():
+            shutil.rmtree(self.path)
+        self.path.mkdir(parents=True, exist_ok=True)
         if self.record.is_file():
             before = read_json(self.record)
             for key, value in facts.items():

@@ -114,18 +114,17 @@ class TrainSettings(Settings):
 
     def check(self) -> None:
         trains_embeddings = self.tuning.trains_embeddings and not self.freeze_embeddings
-        problems = {
+        problems: dict[str, object] = {
             "give steps or epochs, not both": self.steps is not None and self.epochs is not None,
             "give unpadded, chunks or grad_cache: unpadded forwards a step in one pass": self.unpadded
-            and bool(self.chunks or self.grad_cache),
+            and (self.chunks or self.grad_cache),
             "give unpadded or compile, not both": self.unpadded and self.compile,
             "compile needs frozen word embeddings (freeze_embeddings=true, or a tuning that leaves them): torch compiles no "
             "sparse gradients": self.compile and trains_embeddings,
-            "give chunks or grad_cache, not both: grad_cache's chunks follow from its tokens": bool(
-                self.chunks and self.grad_cache
-            ),
-            "give validation or validation_share, not both": bool(self.validation and self.validation_share),
-            "patience needs a validation set: give validation or validation_share": bool(self.patience)
+            "give chunks or grad_cache, not both: grad_cache's chunks follow from its tokens": self.chunks
+            and self.grad_cache,
+            "give validation or validation_share, not both": self.validation and self.validation_share,
+            "patience needs a validation set: give validation or validation_share": self.patience
             and not (self.validation or self.validation_share),
         }
         for problem, is_there in problems.items():
@@ -184,16 +183,13 @@ def _lift_loss(values: dict[str, Any]) -> dict[str, Any]:
     beside = {key: values.pop(key) for key in known if key in values}
     if not beside:
         return values
-    given = values.get("loss") or {term.name: to_dict(term) for term in default_terms()}
+    given = values.get("loss") or default_terms()
     if not isinstance(given, Mapping):
         given = {term.name: to_dict(term) for term in given}
     terms = {}
     for name, asked in given.items():
-        settings = (
-            {key: value for key, value in asked.items() if key != "name"}
-            if isinstance(asked, Mapping)
-            else {"weight": asked}
-        )
+        term = dict(asked) if isinstance(asked, Mapping) else {"weight": asked}
+        term.pop("name", None)
         fields = LOSSES[name].model_fields if name in LOSSES else {}
-        terms[name] = {**settings, **{key: value for key, value in beside.items() if key in fields}}
+        terms[name] = {**term, **{key: value for key, value in beside.items() if key in fields}}
     return {**values, "loss": terms}

@@ -9,15 +9,11 @@ segment is one .npy file of int32 words that holds n row numbers (int64), n + 1 
 from __future__ import annotations
 
 import errno
-import hashlib
-import io
-import itertools
 import re
 import shutil
-import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +22,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from tqdm import tqdm
 
-from isoglot.files import atomic_path, digest_file, digest_json, digest_strings, exclusive, package_versions, write_json
+from isoglot.files import digest_json, digest_strings, exclusive, load_array, package_versions, save_array, write_json
 from isoglot.models.tokenizer import description
 from isoglot.records import IntArray
 
@@ -36,7 +32,7 @@ _TEXTS_PER_CALL = 2048  # the tokenizer's own records take about 100 bytes per t
 _KEEP_FREE = 1 << 30  # bytes of the disk that the cache leaves to others
 _MOST_PLACES = np.iinfo(np.int32).max
 _FORMAT = 1
-_NAME = re.compile(r"rows-(\d{9})-([0-9a-f]{16})\.npy")
+_NAME = re.compile(r"rows-(\d{9})-[0-9a-f]{16}\.npy")
 
 Ids = npt.NDArray[np.int32]
 ReadTexts = Callable[[IntArray], "pa.Array[Any]"]
@@ -83,12 +79,19 @@ class TokenColumn:
     """Token ids of the rows of one column, read from arrays or memory maps. Takes up to 4 bytes of memory per row.
 
     Args:
+        texts: reads texts by row number, 0 to `size` - 1.
         size: rows that the column has; those that were not added are missing.
+        tokenizer, prompt: what makes ids of a text.
+        show: a progress bar on stderr, once tokenising takes longer than a second.
     """
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, texts: ReadTexts, size: int, tokenizer: TextTokenizer, prompt: str, show: bool) -> None:
+        self._texts, self._size, self._tokenizer, self._prompt, self._show = texts, size, tokenizer, prompt, show
+        self._clear()
+
+    def _clear(self) -> None:
         # 1 + segment number x SEGMENT + place in it; 0 is missing: pages that nobody writes to take no memory
-        self._where = np.zeros(size, dtype=np.int32)
+        self._where = np.zeros(self._size, dtype=np.int32)
         self._offsets: list[IntArray] = []
         self._ids: list[Ids] = []
 
@@ -115,123 +118,90 @@ class TokenColumn:
         places = self._where[rows] - 1
         if len(places) and int(places.min()) < 0:
             raise KeyError("rows that were not tokenised")
-        pieces = []
+        pieces = [np.empty(0, dtype=np.int32)]
         for place in places.tolist():
             number, within = divmod(place, SEGMENT)
             offsets = self._offsets[number]
             pieces.append(self._ids[number][offsets[within] : offsets[within + 1]])
-        lengths = np.fromiter(map(len, pieces), dtype=np.int64, count=len(pieces))
-        return np.concatenate(pieces) if pieces else np.empty(0, dtype=np.int32), lengths
+        return np.concatenate(pieces), np.array(list(map(len, pieces[1:])), dtype=np.int64)
 
+    def tokenize(self, rows: IntArray, save: Callable[[IntArray, IntArray, Ids], None] | None = None) -> None:
+        """Tokenise those of `rows` that are missing and add them, segment by segment.
 
-def tokenize_rows(
-    column: TokenColumn, texts: ReadTexts, rows: IntArray, tokenizer: TextTokenizer, prompt: str, show: bool
-) -> Iterator[tuple[IntArray, IntArray, Ids]]:
-    """Tokenise those of `rows` that `column` lacks and add them, segment by segment; yields what was added.
+        Args:
+            save: called with what was added.
+        """
+        rows = self.missing(rows)
+        bar: dict[str, Any] = {"desc": "tokenise", "unit": "text", "delay": 1.0, "dynamic_ncols": True}
+        with tqdm(total=len(rows), disable=not self._show, **bar) as progress:
+            for start in range(0, len(rows), SEGMENT):
+                numbers = rows[start : start + SEGMENT]
+                offsets, ids = _tokenize(self._texts(numbers), self._tokenizer, self._prompt, progress)
+                self.add(numbers, offsets, ids)
+                if save is not None:
+                    save(numbers, offsets, ids)
 
-    Args:
-        texts: reads texts by row number.
-        show: a progress bar on stderr, once it takes longer than a second.
-    """
-    rows = column.missing(rows)
-    with tqdm(
-        total=len(rows), desc="tokenise", unit="text", file=sys.stderr, disable=not show, delay=1.0, dynamic_ncols=True
-    ) as bar:
-        for start in range(0, len(rows), SEGMENT):
-            numbers = rows[start : start + SEGMENT]
-            segment = (numbers, *_tokenize(texts(numbers), tokenizer, prompt, bar))
-            column.add(*segment)
-            yield segment
+    def read_or_store(self, root: Path, key: dict[str, Any], rows: IntArray) -> None:
+        """Add at least `rows` from the store under `root`; what is missing is tokenised and stored.
+
+        Processes that want the same column take turns. A segment that is damaged is deleted and its rows are tokenised again.
+
+        Args:
+            key: what the texts are: with the tokenizer's digest and the prompt it names the directory.
+
+        Raises:
+            OSError: the store cannot be written, or its disk has less than 1 GiB left.
+        """
+        key = {"format": _FORMAT, "tokenizer": self._tokenizer.digest, "prompt": self._prompt, **key}
+        directory = root / digest_json(key)
+        self._load(directory)
+        if not len(self.missing(rows)):
+            return
+        directory.mkdir(parents=True, exist_ok=True)
+        waiting = "another process tokenises these texts; waiting for it" if self._show else ""
+        with exclusive(directory / "lock", waiting):
+            self._clear()
+            self._load(directory, repair=True)  # another process may have written while this one waited
+            write_json(directory / "about.json", key)
+            self.tokenize(rows, partial(_write, directory))
+
+    def _load(self, directory: Path, *, repair: bool = False) -> None:
+        """Add all whole segments of a directory; `repair`: delete the others."""
+        for path in sorted(directory.glob("rows-*.npy")):
+            if (segment := _read(path)) is not None:
+                self.add(*segment)
+            elif repair:
+                path.unlink(missing_ok=True)
 
 
 def _tokenize(texts: pa.Array[Any], tokenizer: TextTokenizer, prompt: str, bar: Any) -> tuple[IntArray, Ids]:
     """(offsets, ids) of texts; equal ones are tokenised once."""
     coded = texts.dictionary_encode()
-    codes = np.asarray(coded.indices)
     distinct: list[Any] = coded.dictionary.to_pylist()
     token_ids: list[list[int]] = []
     for start in range(0, len(distinct), _TEXTS_PER_CALL):
         chunk = distinct[start : start + _TEXTS_PER_CALL]
         token_ids += tokenizer.ids(chunk, prompt)
         bar.update(len(chunk))
-    bar.update(len(codes) - len(distinct))
-    lengths = np.fromiter(map(len, token_ids), dtype=np.int64, count=len(token_ids))
-    flat = np.fromiter(itertools.chain.from_iterable(token_ids), dtype=np.int32, count=int(lengths.sum()))
-    starts = np.cumsum(lengths) - lengths
-    offsets = np.zeros(len(codes) + 1, dtype=np.int64)
-    np.cumsum(lengths[codes], out=offsets[1:])
-    if len(distinct) < len(codes):  # repeat the ids of equal texts
-        flat = flat[np.repeat(starts[codes] - offsets[:-1], lengths[codes]) + np.arange(offsets[-1])]
-    return offsets, flat
-
-
-def stored_column(
-    root: Path,
-    key: dict[str, Any],
-    texts: ReadTexts,
-    size: int,
-    rows: IntArray,
-    tokenizer: TextTokenizer,
-    prompt: str,
-    show: bool,
-) -> TokenColumn:
-    """The column with at least `rows`, from the store under `root`; what is missing is tokenised and stored.
-
-    Processes that want the same column take turns. A segment that is damaged is deleted and its rows are tokenised again.
-
-    Args:
-        texts: reads texts by row number, 0 to `size` - 1.
-        key: what the texts are: with the tokenizer's digest and the prompt it names the directory.
-
-    Raises:
-        OSError: the store cannot be written, or its disk has less than 1 GiB left.
-    """
-    key = {"format": _FORMAT, "tokenizer": tokenizer.digest, "prompt": prompt, **key}
-    directory = root / digest_json(key)
-    column = TokenColumn(size)
-    _load(directory, column)
-    if not len(column.missing(rows)):
-        return column
-    directory.mkdir(parents=True, exist_ok=True)
-    with exclusive(directory / "lock", "another process tokenises these texts; waiting for it" if show else ""):
-        column = TokenColumn(size)
-        _load(directory, column, repair=True)  # another process may have written while this one waited
-        write_json(directory / "about.json", key)
-        for segment in tokenize_rows(column, texts, rows, tokenizer, prompt, show):
-            _write(directory, *segment)
-    return column
-
-
-def _load(directory: Path, column: TokenColumn, *, repair: bool = False) -> None:
-    """Add all whole segments of a directory to the column; `repair`: delete the others."""
-    for path in sorted(directory.glob("rows-*.npy")):
-        if (segment := _read(path)) is not None:
-            column.add(*segment)
-        elif repair:
-            path.unlink(missing_ok=True)
+    bar.update(len(texts) - len(distinct))
+    lists: Any = pa.array(token_ids, pa.list_(pa.int32())).take(coded.indices)
+    return np.asarray(lists.offsets, dtype=np.int64), np.asarray(lists.flatten())
 
 
 def _write(directory: Path, rows: IntArray, offsets: IntArray, ids: Ids) -> None:
     words = np.concatenate([rows.astype("<i8").view("<i4"), offsets.astype("<i8").view("<i4"), ids.astype("<i4")])
     if shutil.disk_usage(directory).free < words.nbytes + _KEEP_FREE:
         raise OSError(errno.ENOSPC, "less than 1 GiB of the disk is free")
-    sink = io.BytesIO()
-    np.lib.format.write_array(sink, words, allow_pickle=False)
-    data = sink.getbuffer()
-    with atomic_path(directory / f"rows-{len(rows):09d}-{hashlib.sha256(data).hexdigest()[:16]}.npy") as temporary:
-        temporary.write_bytes(data)
+    save_array(directory, f"rows-{len(rows):09d}", words)
 
 
 def _read(path: Path) -> tuple[IntArray, IntArray, Ids] | None:
     """(rows, offsets, ids), memory-mapped; None where the file is damaged or is none of ours."""
     match = _NAME.fullmatch(path.name)
-    try:
-        if match is None or not digest_file(path).startswith(match[2]):
-            return None
-        # a plain array over the map: numpy.memmap costs ten times as much per slice
-        words = np.load(path, mmap_mode="r", allow_pickle=False).view(np.ndarray)
-    except (OSError, ValueError, EOFError):
+    mapped = load_array(path) if match else None
+    if match is None or mapped is None:
         return None
+    words = mapped.view(np.ndarray)  # a plain array over the map: numpy.memmap costs ten times as much per slice
     n = int(match[1])
     rows, offsets = words[: 2 * n].view("<i8"), words[2 * n : 4 * n + 2].view("<i8")
     return rows, offsets, words[4 * n + 2 :]

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from isoglot.batching.plan import BatchPlan
 from isoglot.data.pairs.table import PairTable
-from isoglot.files import atomic_directory, digest_json, read_json
+from isoglot.files import atomic_directory, digest_json
 from isoglot.processes import in_first, on_cpu, peak_memory, processes, start, together
-from isoglot.training.data import datasets, load_data
-from isoglot.training.distributed import any_process, seed_process, sum_processes
+from isoglot.training.data import TrainingData, datasets, load_data
 from isoglot.training.rundir import RunDirectory, describe_table
 from isoglot.training.settings import TrainSettings
 
@@ -70,19 +69,24 @@ def train(
     me.check(settings.plan.batch_size)
     show = show and me.first
     run = RunDirectory(Path(settings.output))
-    table, validation, plan = together(lambda: load_data(settings, table, data_dir))
-    steps = settings.total_steps(plan.steps_per_epoch)
-    outcome = in_first(lambda: _finished(run, settings, resume=resume, overwrite=overwrite))
+    data = together(lambda: load_data(settings, table, data_dir))
+    steps = settings.total_steps(data.plan.steps_per_epoch)
+    outcome = in_first(lambda: run.check(settings, resume=resume, overwrite=overwrite))
     if outcome is not None:
         return TrainResult(run.path, True, steps, outcome)
     model = together(lambda: _model(settings))
-    facts: dict[str, Any] = {"steps": steps, "data": describe_table(table), "base": _describe_base(model, settings)}
-    if validation:
-        facts["validation"] = describe_table(validation)
-    facts["processes"] = me.world
+    facts = {
+        "steps": steps,
+        "data": describe_table(data.table),
+        "base": _describe_base(model, settings),
+        **({"validation": describe_table(data.validation)} if data.validation else {}),
+        "processes": me.world,
+    }
     in_first(lambda: run.begin(settings, facts, overwrite=overwrite))
+    from isoglot.training.distributed import any_process, sum_processes
+
     began = time.perf_counter()
-    trainer, stop, collator = _trainer(settings, run, model, plan, table, validation, steps, show)
+    trainer, stop, collator = _trainer(settings, run, model, data, steps, show)
     with stop:
         checkpoint = in_first(run.last_checkpoint) if resume else None
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
@@ -93,29 +97,12 @@ def train(
     return TrainResult(run.path, True, trainer.state.global_step, outcome)
 
 
-def _finished(run: RunDirectory, settings: TrainSettings, *, resume: bool, overwrite: bool) -> dict[str, Any] | None:
-    """The outcome of a run that has ended already; None where there is something to do."""
-    run.check(settings, resume=resume, overwrite=overwrite)
-    outcome: dict[str, Any] | None = read_json(run.record)["outcome"] if run.finished and not overwrite else None
-    return outcome
-
-
-def _end(
-    settings: TrainSettings, run: RunDirectory, trainer: Any, model: SentenceTransformer, tokens: int, seconds: float
-) -> dict[str, Any]:
-    """Write the model and the outcome, and return it."""
-    _save(settings, run, model)
-    run.end(_outcome(trainer, tokens, model, seconds, run))
-    outcome: dict[str, Any] = read_json(run.record)["outcome"]
-    return outcome
-
-
 def _model(settings: TrainSettings) -> SentenceTransformer:
     import torch
     from transformers import set_seed
 
     from isoglot.models.load import compile_encoder, load_model
-    from isoglot.training.optimizer import freeze_embeddings
+    from isoglot.training.optimizer import word_embeddings
 
     if settings.threads:
         torch.set_num_threads(settings.threads)
@@ -128,8 +115,8 @@ def _model(settings: TrainSettings) -> SentenceTransformer:
         device="cpu" if processes().world > 1 and on_cpu() else None,
     )
     settings.tuning.prepare(model)
-    if settings.freeze_embeddings:
-        freeze_embeddings(model)
+    if settings.freeze_embeddings and (embeddings := word_embeddings(model)) is not None:
+        embeddings.weight.requires_grad_(False)
     if settings.compile:
         compile_encoder(model)
     return model
@@ -147,36 +134,36 @@ def _describe_base(model: SentenceTransformer, settings: TrainSettings) -> dict[
 
 
 def _trainer(
-    settings: TrainSettings,
-    run: RunDirectory,
-    model: SentenceTransformer,
-    plan: BatchPlan,
-    table: PairTable,
-    validation: PairTable | None,
-    steps: int,
-    show: bool,
+    settings: TrainSettings, run: RunDirectory, model: SentenceTransformer, data: TrainingData, steps: int, show: bool
 ) -> tuple[Any, Any, Any]:
     from transformers import EarlyStoppingCallback
     from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
     from isoglot.training.callbacks import Progress, StopOnSignal
     from isoglot.training.collate import Collator
+    from isoglot.training.distributed import seed_process
+    from isoglot.training.gradcache import CachedBatchLoss
+    from isoglot.training.loss import BatchLoss
     from isoglot.training.trainer import PlanTrainer
 
     collator = Collator(model, settings.max_length)
-    slices = together(lambda: datasets(settings, table, validation, plan, steps, collator, show))
+    training, validation = together(lambda: datasets(settings, data, steps, collator, show))
     stop = StopOnSignal()
     callbacks = [Progress(run.log, collator, settings.plan.batch_size, show=show), stop]
     if settings.patience:
         callbacks.append(EarlyStoppingCallback(settings.patience))
+    if settings.grad_cache:
+        loss: BatchLoss = CachedBatchLoss(model, settings.loss, tokens=settings.grad_cache)
+    else:
+        loss = BatchLoss(model, settings.loss, chunks=settings.chunks, unpadded=settings.unpadded)
     os.environ["TENSORBOARD_LOGGING_DIR"] = str(run.tensorboard)
     trainer = PlanTrainer(
         model=model,
         args=_arguments(settings, run, steps, validate=validation is not None),
-        train_steps=slices[0],
-        eval_steps=slices[1] if validation else None,
+        train_steps=training,
+        eval_steps=validation,
         collator=collator,
-        loss=_loss(settings, model),
+        loss=loss,
         callbacks=callbacks,
     )
     # both print to stdout, which is for results
@@ -186,20 +173,10 @@ def _trainer(
     return trainer, stop, collator
 
 
-def _loss(settings: TrainSettings, model: SentenceTransformer) -> Any:
-    from isoglot.training.gradcache import CachedBatchLoss
-    from isoglot.training.loss import BatchLoss
-
-    if settings.grad_cache:
-        return CachedBatchLoss(model, settings.loss, tokens=settings.grad_cache)
-    return BatchLoss(model, settings.loss, chunks=settings.chunks, unpadded=settings.unpadded)
-
-
 def _arguments(settings: TrainSettings, run: RunDirectory, steps: int, *, validate: bool) -> Any:
     import torch
     from sentence_transformers import SentenceTransformerTrainingArguments
 
-    save = settings.save_steps or max(20, steps // 10)
     eval_steps = settings.eval_steps or max(1, steps // 10)
     bf16 = settings.precision == "bf16" or (
         settings.precision == "auto" and torch.cuda.is_available() and torch.cuda.is_bf16_supported()
@@ -221,7 +198,8 @@ def _arguments(settings: TrainSettings, run: RunDirectory, steps: int, *, valida
         logging_steps=settings.log_steps,
         logging_nan_inf_filter=False,  # it would wait for the device at every step
         save_strategy="steps",
-        save_steps=eval_steps if validate else save,  # the best checkpoint can only be one that was validated
+        # the best checkpoint can only be one that was validated
+        save_steps=eval_steps if validate else settings.save_steps or max(20, steps // 10),
         save_total_limit=2,
         eval_strategy="steps" if validate else "no",
         eval_steps=eval_steps,
@@ -254,11 +232,11 @@ def _save(settings: TrainSettings, run: RunDirectory, model: SentenceTransformer
         )
 
 
-def _outcome(
-    trainer: Any, tokens: int, model: SentenceTransformer, seconds: float, run: RunDirectory
+def _end(
+    settings: TrainSettings, run: RunDirectory, trainer: Any, model: SentenceTransformer, tokens: int, seconds: float
 ) -> dict[str, Any]:
-    import json
-
+    """Write the model and the outcome, and return it."""
+    _save(settings, run, model)
     lines = [json.loads(text) for text in run.log.read_text(encoding="utf-8").splitlines()]
     losses = [line["loss"] for line in lines if "loss" in line]
     validations = [line["validation_loss"] for line in lines if "validation_loss" in line]
@@ -273,9 +251,9 @@ def _outcome(
         "peak_memory_bytes": peak_memory(),
         "device": str(model.device),
         "loss_digest": digest_json(losses),
+        **({"best_validation_loss": min(validations)} if validations else {}),
     }
-    if validations:
-        outcome["best_validation_loss"] = min(validations)
+    run.end(outcome)
     return outcome
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -17,20 +15,6 @@ from isoglot.training.collate import Collator
 from isoglot.training.optimizer import RowAdamW, clip_gradients, use_sparse_gradients
 
 
-@contextmanager
-def no_attention_plans() -> Iterator[None]:
-    """Attention inside is not computed by cuDNN, which plans anew, in some 0.1 s, for every (rows, width) it has not had yet.
-
-    Texts have many lengths, so nearly every step would wait for plans. torch's other kernels need none.
-    """
-    before = torch.backends.cuda.cudnn_sdp_enabled()
-    torch.backends.cuda.enable_cudnn_sdp(False)
-    try:
-        yield
-    finally:
-        torch.backends.cuda.enable_cudnn_sdp(before)
-
-
 class PlanTrainer(SentenceTransformerTrainer):
     """Trains on the steps of a plan, in order; validates on the steps of another.
 
@@ -39,13 +23,18 @@ class PlanTrainer(SentenceTransformerTrainer):
     """
 
     def __init__(self, *, train_steps: PlanDataset, eval_steps: PlanDataset | None, collator: Collator, **kwargs: Any):
-        self._train_steps = train_steps
-        self._collator = collator
+        self._train_steps, self._collator = train_steps, collator
         super().__init__(eval_dataset=eval_steps, data_collator=collator, **kwargs)
 
     def train(self, *given: Any, **more: Any) -> Any:
-        with no_attention_plans():
+        # without cuDNN's attention: it plans anew, in some 0.1 s, for every (rows, width) that it has not had yet. Texts have
+        # many lengths, so nearly every step would wait for plans; torch's other kernels need none
+        before = torch.backends.cuda.cudnn_sdp_enabled()
+        torch.backends.cuda.enable_cudnn_sdp(False)
+        try:
             return super().train(*given, **more)
+        finally:
+            torch.backends.cuda.enable_cudnn_sdp(before)
 
     def add_model_card_callback(self, default_args_dict: dict[str, Any]) -> None:
         """Not wanted: it inspects datasets of another kind, and isoglot writes its own card."""

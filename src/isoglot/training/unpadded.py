@@ -7,17 +7,15 @@ notice. The result is that of padded passes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
+from sentence_transformers import SentenceTransformer
 from torch import Tensor
+from transformers import AttentionInterface, AttentionMaskInterface
 
 from isoglot.errors import InputError
-
-if TYPE_CHECKING:
-    from sentence_transformers import SentenceTransformer
+from isoglot.models.load import encoder_of
 
 ATTENTION = "isoglot_unpadded"
 """The name under which transformers' encoders find the attention function."""
@@ -67,12 +65,9 @@ class Unpadded:
     """
 
     def __init__(self, model: SentenceTransformer) -> None:
-        from transformers import AttentionInterface, AttentionMaskInterface
-
-        from isoglot.models.load import encoder_of
-
-        self._config = encoder_of(model).config
-        if not getattr(encoder_of(model), "is_backend_compatible", lambda: False)() or model.tokenizer is None:
+        encoder = encoder_of(model)
+        self._config = encoder.config
+        if not getattr(encoder, "is_backend_compatible", lambda: False)() or model.tokenizer is None:
             raise InputError("unpadded: the attention of this encoder cannot be chosen; train it with padding")
         if model.tokenizer.padding_side != "right":
             raise InputError("unpadded: this tokenizer pads on the left; train it with padding")
@@ -94,25 +89,23 @@ class Unpadded:
         """
         if self._apart and len(columns) > 1:
             return [self.embed(model, [column])[0] for column in columns]
-        lengths = [column["lengths"] for column in columns]
-        flat = self._lay_out(columns, lengths)
-        with self._attention():
-            embeddings: Tensor = model(flat)["sentence_embedding"]
-        return list(embeddings.split([len(column) for column in lengths]))
+        before = self._config._attn_implementation
+        # during a forward pass only: the model is encoded with elsewhere as it was loaded
+        self._config._attn_implementation = ATTENTION
+        try:
+            embeddings: Tensor = model(self._lay_out(columns))["sentence_embedding"]
+        finally:
+            self._config._attn_implementation = before
+        return list(embeddings.split([len(column["lengths"]) for column in columns]))
 
-    def _lay_out(self, columns: list[dict[str, Any]], lengths: list[list[int]]) -> dict[str, Any]:
+    def _lay_out(self, columns: list[dict[str, Any]]) -> dict[str, Any]:
+        """One row without padding: the tokens of all rows of all columns, and where each row begins."""
         device = columns[0]["input_ids"].device
-        every = torch.tensor([length for column in lengths for length in column])
-        ends = every.cumsum(0)
-        starts = ends - every
-        position = torch.arange(int(ends[-1])) - starts.repeat_interleave(every)
-        where, first_token = [], 0
-        for column, column_lengths in zip(columns, lengths, strict=True):
-            n, width = column["input_ids"].shape
-            row_starts = first_token + torch.arange(n) * width
-            where.append(row_starts.repeat_interleave(torch.tensor(column_lengths)))
-            first_token += n * width
-        chosen = on_device(torch.cat(where) + position, device)
+        lengths = torch.tensor([length for column in columns for length in column["lengths"]])
+        widths = torch.tensor([column["input_ids"].shape[1] for column in columns for _ in column["lengths"]])
+        ends = lengths.cumsum(0)
+        position = torch.arange(int(ends[-1])) - (ends - lengths).repeat_interleave(lengths)
+        chosen = on_device((widths.cumsum(0) - widths).repeat_interleave(lengths) + position, device)
         layout: dict[str, Any] = {
             key: torch.cat([column[key].flatten() for column in columns])[chosen][None]
             for key in ("input_ids", "token_type_ids")
@@ -123,20 +116,10 @@ class Unpadded:
             **other,
             **layout,
             "position_ids": on_device(position + self._first_position, device)[None],
-            "seq_idx": on_device(torch.arange(len(every)).repeat_interleave(every), device)[None],
+            "seq_idx": on_device(torch.arange(len(lengths)).repeat_interleave(lengths), device)[None],
             "cu_seq_lens_q": on_device(torch.cat([ends.new_zeros(1), ends]), device),
-            "max_length_q": int(every.max()),
+            "max_length_q": int(lengths.max()),
         }
-
-    @contextmanager
-    def _attention(self) -> Iterator[None]:
-        """Ours, during a forward pass: the model is encoded with elsewhere as it was loaded."""
-        before = self._config._attn_implementation
-        self._config._attn_implementation = ATTENTION
-        try:
-            yield
-        finally:
-            self._config._attn_implementation = before
 
 
 def on_device(tensor: Tensor, device: torch.device) -> Tensor:

@@ -38,11 +38,9 @@ class ExactIndex:
     def add(self, ids: Sequence[str], vectors: Float32Array, metadata: Sequence[Metadata] | None = None) -> None:
         rows = self._open_rows()
         fresh = _check(vectors, self._vectors.shape[1] if rows else None)
-        described: Sequence[Metadata] = [{}] * len(ids) if metadata is None else metadata
-        if not len(ids) == len(fresh) == len(described):
-            raise InputError(
-                f"{len(ids)} ids, {len(fresh)} vectors, {len(described)} metadata; expected as many of each"
-            )
+        about: Sequence[Metadata] = [{}] * len(ids) if metadata is None else metadata
+        if not len(ids) == len(fresh) == len(about):
+            raise InputError(f"{len(ids)} ids, {len(fresh)} vectors, {len(about)} metadata; expected as many of each")
         seen: set[str] = set()
         for key in ids:
             if key in rows or key in seen:
@@ -50,7 +48,7 @@ class ExactIndex:
             seen.add(key)
         self._vectors = np.concatenate([self._vectors, fresh]) if rows else fresh.copy()
         rows.update(zip(ids, range(len(rows), len(self._vectors))))
-        self._metadata += map(dict, described)
+        self._metadata += map(dict, about)
         self._ties = None
 
     def delete(self, ids: Sequence[str]) -> int:

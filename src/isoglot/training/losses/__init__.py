@@ -64,9 +64,8 @@ def read_terms(value: Any) -> Any:
     terms = []
     for name, asked in value.items():
         if name not in LOSSES:
-            raise PydanticCustomError(
-                "member", "{text}", {"text": str(unknown(LOSSES.kind, str(name), LOSSES.names()))}
-            )
+            problem = unknown(LOSSES.kind, str(name), LOSSES.names())
+            raise PydanticCustomError("member", "{text}", {"text": str(problem)})
         terms.append(LOSSES[name](**(asked if isinstance(asked, Mapping) else {"weight": asked})))
     return tuple(terms)
 

@@ -39,8 +39,7 @@ class InfoNCE(LossTerm):
             normaliser = torch.logsumexp(scores, dim=1)
             if back is not None:
                 normaliser = (normaliser + torch.logsumexp(back, dim=1)) / 2
-            total: Tensor = (normaliser - scores.gather(1, own[:, None])[:, 0]).sum()
-            return total
+            return (normaliser - scores.gather(1, own[:, None])[:, 0]).sum()
         forth = _classify(scores, batch.query_pairs[queries.start : queries.stop], batch.passage_pairs)
         if back is None:
             return forth
@@ -58,5 +57,4 @@ def _classify(scores: Tensor, pairs: Tensor, candidate_pairs: Tensor) -> Tensor:
     negatives = torch.logsumexp(scores.masked_fill(positive, -torch.inf), dim=1)
     row = positive.nonzero()[:, 0]
     hits = scores[positive]
-    total: Tensor = ((torch.logaddexp(hits, negatives[row]) - hits) / positive.sum(dim=1)[row]).sum()
-    return total
+    return ((torch.logaddexp(hits, negatives[row]) - hits) / positive.sum(dim=1)[row]).sum()
