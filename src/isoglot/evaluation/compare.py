@@ -9,12 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-import numpy as np
-
 from isoglot.errors import InputError, unknown
 from isoglot.evaluation import significance
 from isoglot.evaluation.comparison import FALSE_DISCOVERY_RATE, CellDifference, Comparison, Difference
-from isoglot.evaluation.contrasts import Contrast, PairedRows
+from isoglot.evaluation.contrasts import RESAMPLES, SEED, Contrast, PairedRows
 from isoglot.evaluation.matching import RANK_DISTANCE, System, all_results, measures_of, require_comparable
 from isoglot.evaluation.measures import parse_measure
 from isoglot.evaluation.multiple import benjamini_hochberg, holm
@@ -34,8 +32,8 @@ def compare(
     *,
     measure: str = "nDCG@10",
     settings: Sequence[str] | None = None,
-    resamples: int = 9999,
-    seed: int = 0,
+    resamples: int = RESAMPLES,
+    seed: int = SEED,
 ) -> Comparison:
     """Compare every system with the first.
 
@@ -60,22 +58,16 @@ def compare(
     differences: list[Difference] = []
     for setting in chosen:
         rows = PairedRows(systems, setting, column, resamples=resamples, seed=seed)
-        reference, *others = rows.names
-        differences += [_difference(rows.contrast(reference, other)) for other in others]
+        differences += [_difference(rows.contrast(systems[0].name, other.name)) for other in systems[1:]]
     adjusted = holm([item.p for item in differences])
     summary = systems[0].results[0].summary
+    models = {system.name: [str(result.summary.get("model")) for result in system.results] for system in systems}
     return Comparison(
         benchmark=summary["benchmark"],
         context=summary["context"],
         measure=column,
         reference=systems[0].name,
-        systems={
-            system.name: {
-                "results": list(system.folders),
-                "models": [str(result.summary.get("model")) for result in system.results],
-            }
-            for system in systems
-        },
+        systems={s.name: {"results": list(s.folders), "models": models[s.name]} for s in systems},
         differences=tuple(replace(item, p_holm=float(p)) for item, p in zip(differences, adjusted)),
         resamples=resamples,
         seed=seed,
@@ -97,32 +89,30 @@ def _column(systems: Sequence[System], measure: str) -> str:
 
 def _settings(systems: Sequence[System], names: Sequence[str] | None) -> tuple[list[str], list[str]]:
     """The settings to compare in their usual order, and notes about those that not all results have."""
-    if names is None:
-        common = set.intersection(*(system.settings for system in systems))
-        if not common:
-            raise InputError("the results have no setting in common")
-        dropped = set.union(*(system.settings for system in systems)) - common
-        notes = [
-            f"{setting} was left out: not all results have it" for setting in COMPARED_SETTINGS if setting in dropped
-        ]
-        return [setting for setting in COMPARED_SETTINGS if setting in common], notes
-    for name in names:
+    have = [(system.folders[0], system.settings) for system in systems]
+    common = set.intersection(*(settings for _, settings in have))
+    for name in names or ():
         if name not in COMPARED_SETTINGS:
             raise unknown("setting", name, COMPARED_SETTINGS)
-        for system in systems:
-            if name not in system.settings:
-                has = ", ".join(sorted(system.settings))
-                raise InputError(f"{system.folders[0]}: has no setting '{name}'; it has: {has}")
-    return [setting for setting in COMPARED_SETTINGS if setting in names], []
+        for folder, settings in have:
+            if name not in settings:
+                raise InputError(f"{folder}: has no setting '{name}'; it has: {', '.join(sorted(settings))}")
+    if not common:
+        raise InputError("the results have no setting in common")
+    chosen = [setting for setting in COMPARED_SETTINGS if setting in (common if names is None else names)]
+    dropped = [] if names else [s for s in COMPARED_SETTINGS if s not in common and any(s in own for _, own in have)]
+    return chosen, [f"{setting} was left out: not all results have it" for setting in dropped]
 
 
 def _difference(contrast: Contrast) -> Difference:
     """A contrast with all its figures; p_holm is still p."""
-    cells = contrast.rows.cells
-    by_cell, reference, value = _by_cell(contrast)
-    gains = np.array([cell.difference for cell in by_cell]) * (1 if contrast.higher_is_better else -1)
-    significant = np.array([cell.p_adjusted for cell in by_cell]) <= FALSE_DISCOVERY_RATE
-    better, worse = gains > _EQUAL, gains < -_EQUAL
+    cells, p = contrast.rows.cells, contrast.p_id
+    before, after = (significance.cell_means(cells, values) for values in (contrast.before, contrast.after))
+    adjusted = benjamini_hochberg(p[1:])
+    columns = [column.tolist() for column in (cells.sizes, before, after, after - before, p[1:], adjusted)]
+    gains = (after - before) * (1 if contrast.higher_is_better else -1)
+    better, worse, significant = gains > _EQUAL, gains < -_EQUAL, adjusted <= FALSE_DISCOVERY_RATE
+    reference, value = float(before.mean()), float(after.mean())
     standard_error = float(contrast.distribution.std(ddof=1))
     return Difference(
         system=contrast.system,
@@ -138,8 +128,8 @@ def _difference(contrast: Contrast) -> Difference:
         interval=contrast.interval(),
         interval_90=contrast.interval(1 - 2 * ALPHA),
         standard_error=standard_error,
-        p=float(contrast.p_id[0]),
-        p_holm=float(contrast.p_id[0]),
+        p=float(p[0]),
+        p_holm=float(p[0]),
         p_group=contrast.p_group,
         effect_size=significance.effect_size(contrast.by_id[:, 0]),
         wins=int(better.sum()),
@@ -148,39 +138,24 @@ def _difference(contrast: Contrast) -> Difference:
         significant_wins=int((better & significant).sum()),
         significant_losses=int((worse & significant).sum()),
         resolvable=significance.resolvable(standard_error) if standard_error > _EQUAL else None,
-        cells=by_cell,
+        cells=tuple(CellDifference(*pair, *numbers) for pair, *numbers in zip(contrast.rows.names, *columns)),
     )
-
-
-def _by_cell(contrast: Contrast) -> tuple[tuple[CellDifference, ...], float, float]:
-    """The cells, and the macro-averages of reference and system."""
-    cells, p = contrast.rows.cells, contrast.p_id[1:]
-    before, after = (significance.cell_means(cells, values) for values in (contrast.before, contrast.after))
-    columns = [cells.sizes, before, after, after - before, p, benjamini_hochberg(p)]
-    rows = zip(contrast.rows.names, *(column.tolist() for column in columns))
-    by_cell = tuple(CellDifference(*pair, *numbers) for pair, *numbers in rows)
-    return by_cell, float(before.mean()), float(after.mean())
 
 
 def _notes(systems: Sequence[System], differences: Sequence[Difference]) -> list[str]:
     """What limits the figures."""
-    notes = []
-    if single := [system.name for system in systems if len(system.results) == 1]:
-        notes.append(
-            f"one training seed of {', '.join(single)}: intervals and p values hold for that model, not for its recipe"
-        )
-    if any(len(system.results) > 1 for system in systems):
-        notes.append("p values are those of the mean over the training seeds at hand; intervals include other seeds")
-    if few := [system.name for system in systems if 1 < len(system.results) < _FEW_SEEDS]:
-        notes.append(f"few training seeds of {', '.join(few)}: intervals are too narrow where seeds differ a lot")
-    notes += [
-        f"{system.name}: two of its results are of the very same model, not of two training seeds"
-        for system in systems
-        if system.n_models < len(system.results)
-    ]
-    first = differences[0]
-    if all(item.n_groups == item.n_ids for item in differences):
-        notes.append("no paragraphs in this benchmark: intervals resample query ids")
-    if first.n_groups < _FEW_GROUPS:
-        notes.append(f"only {first.n_groups} groups of queries: intervals are somewhat too narrow")
-    return notes
+    seeds = {system.name: len(system.results) for system in systems}
+    single = ", ".join(name for name, n in seeds.items() if n == 1)
+    few = ", ".join(name for name, n in seeds.items() if 1 < n < _FEW_SEEDS)
+    same = [system.name for system in systems if system.n_models < len(system.results)]
+    several = any(n > 1 for n in seeds.values())
+    ungrouped, n_groups = all(item.n_groups == item.n_ids for item in differences), differences[0].n_groups
+    notes = {
+        f"one training seed of {single}: intervals and p values hold for that model, not for its recipe": single,
+        "p values are those of the mean over the training seeds at hand; intervals include other seeds": several,
+        f"few training seeds of {few}: intervals are too narrow where seeds differ a lot": few,
+        **{f"{name}: two of its results are of the very same model, not of two training seeds": name for name in same},
+        "no paragraphs in this benchmark: intervals resample query ids": ungrouped,
+        f"only {n_groups} groups of queries: intervals are somewhat too narrow": n_groups < _FEW_GROUPS,
+    }
+    return [note for note, holds in notes.items() if holds]
