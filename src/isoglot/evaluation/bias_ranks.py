@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from isoglot.evaluation.aggregate import mean_by
+from isoglot.evaluation.cells import judged_languages
 from isoglot.records import Benchmark, BoolArray, FloatArray, IntArray
 from isoglot.retrieval.ranks import Ranks
 
@@ -45,16 +46,13 @@ class JudgedRanks:
 def judged_ranks(benchmark: Benchmark, ranks: Ranks) -> JudgedRanks:
     """The judged documents of a benchmark with their pooled ranks."""
     languages = tuple(dict.fromkeys([*benchmark.query_languages, *benchmark.corpus_languages]))
-    code = {lang: i for i, lang in enumerate(languages)}
-    query_codes = np.array([code[lang] for lang in benchmark.query_languages], dtype=np.int64)
-    document_codes = np.array([code[lang] for lang in benchmark.corpus_languages], dtype=np.int64)
-    document = np.searchsorted(benchmark.document_offsets(), benchmark.relevant, side="right") - 1
+    corpora = np.array([languages.index(lang) for lang in benchmark.corpus_languages], dtype=np.int64)
     return JudgedRanks(
         languages,
-        np.repeat(query_codes, np.diff(benchmark.query_offsets())),
+        np.repeat(np.arange(len(benchmark.queries)), np.diff(benchmark.query_offsets())),
         np.repeat(np.arange(benchmark.n_queries), np.diff(benchmark.indptr)),
         ranks.pooled,
-        document_codes[document],
+        corpora[judged_languages(benchmark)[1]],
         benchmark.gains,
     )
 
@@ -98,8 +96,7 @@ def recall_gap(matrix: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     same = np.diag(matrix).copy()
     rest = matrix.copy()
     np.fill_diagonal(rest, np.nan)
-    counts = (~np.isnan(rest)).sum(axis=0)
-    other = np.where(counts > 0, np.nansum(rest, axis=0) / np.maximum(counts, 1), np.nan)
+    other = _divided(np.nansum(rest, axis=0), (~np.isnan(rest)).sum(axis=0))
     return same, other, same - other
 
 
@@ -149,7 +146,7 @@ def peer(judged: JudgedRanks, cutoff: int | None = None, weights: Mapping[float,
     query = tests // len(grades)
     sums = np.bincount(query, weights=share, minlength=judged.n_queries)
     values = np.bincount(query, weights=share * p, minlength=judged.n_queries)
-    return np.where(sums > 0, values / np.where(sums > 0, sums, 1), np.nan)
+    return _divided(values, sums)
 
 
 def topk_share(top: IntArray, document_language: IntArray, query_language: IntArray, n_languages: int) -> FloatArray:
@@ -169,8 +166,7 @@ def topk_share(top: IntArray, document_language: IntArray, query_language: IntAr
     """
     cell = query_language[:, None] * n_languages + document_language[top]
     counts = np.bincount(cell.ravel(), minlength=n_languages**2).reshape(n_languages, n_languages)
-    total = counts.sum(axis=1, keepdims=True)
-    return np.where(total > 0, counts / np.maximum(total, 1), np.nan)
+    return _divided(counts, counts.sum(axis=1, keepdims=True))
 
 
 def relevant_share(judged: JudgedRanks) -> FloatArray:
@@ -182,8 +178,7 @@ def relevant_share(judged: JudgedRanks) -> FloatArray:
     n_relevant = np.bincount(judged.query, minlength=judged.n_queries)
     cell = judged.query_language[judged.query] * size + judged.document_language
     sums = np.bincount(cell, weights=1 / n_relevant[judged.query], minlength=size * size).reshape(size, size)
-    asked = np.bincount(judged.query_language[n_relevant > 0], minlength=size)[:, None]
-    return np.where(asked > 0, sums / np.maximum(asked, 1), np.nan)
+    return _divided(sums, np.bincount(judged.query_language[n_relevant > 0], minlength=size)[:, None])
 
 
 def share_distance(share: FloatArray, fair: FloatArray) -> FloatArray:
@@ -192,5 +187,9 @@ def share_distance(share: FloatArray, fair: FloatArray) -> FloatArray:
     1/2 sum_b |share_b - fair_b|: the part of the top k that would have to change its language to be shared out like
     `fair`. NaN where a row is.
     """
-    distance: FloatArray = np.abs(share - fair).sum(axis=1) / 2
-    return distance
+    return np.asarray(np.abs(share - fair).sum(axis=1) / 2)
+
+
+def _divided(values: FloatArray | IntArray, by: FloatArray | IntArray) -> FloatArray:
+    """A quotient; NaN where the divisor is 0."""
+    return np.where(by > 0, values / np.where(by > 0, by, 1), np.nan)

@@ -83,7 +83,8 @@ def bias_report(
         return {}
     judged = judged_ranks(benchmark, ranks)
     report = _Report(judged)
-    _distances(report, benchmark, ranks)
+    for name, by_lang in _distances(benchmark, ranks).items():
+        report.put(name, by_lang, _NO_DISTANCE)
     for cutoff in cutoffs:
         report.add(f"TLR@{cutoff}", target_language_recall(judged, cutoff), _NO_OTHER)
     report.figures["recall_gap"] = _gap(judged, k)
@@ -97,7 +98,14 @@ def bias_report(
         consistency = rank_consistency(vectors.queries, vectors.documents, ties, parallel, seed=seed)
         report.add("rank_consistency", consistency, _NO_PARALLEL)
         topics = _numbered(benchmark.query_groups) if benchmark.query_groups else parallel
-        _classifiers(report, benchmark, vectors, topics, seed)
+        sides = _classified(benchmark, vectors, topics, seed)
+        report.put("language_classifier_accuracy", sides["queries"], _NO_CLASSES)
+        report.figures["language_classifier"] = {
+            name: {"accuracy": _mean(side), "chance": 1 / len(side), "per_language": side}
+            if side
+            else {"undefined": _NO_CLASSES}
+            for name, side in sides.items()
+        }
     report.add("PEER", peer(judged), _NO_TEST)
     return {**report.figures, "per_language": report.per_language}
 
@@ -118,32 +126,35 @@ class _Report:
         """Values per query language, and their mean."""
         for lang, value in values.items():
             self.per_language.setdefault(lang, {})[name] = value
-        self.figures[name] = float(np.mean(list(values.values()))) if values else {"undefined": why_not}
+        self.figures[name] = _mean(values) if values else {"undefined": why_not}
 
 
-def _distances(report: _Report, benchmark: Benchmark, ranks: Ranks) -> None:
-    """The measures of a query's best and worst rank."""
+def _distances(benchmark: Benchmark, ranks: Ranks) -> dict[str, dict[str, float]]:
+    """The measures of a query's best and worst rank by query language."""
     rows, names = make_rows("multi", benchmark, ranks), benchmark.query_languages
-    ranked, language = rows.ranked, rows.query_language
-    distance = rank_distance(ranked, rows.n_languages)
-    logarithm = rank_distance_log2(ranked, rows.n_languages)
-    worst = normalised_worst_rank(ranked, rows.n_languages, benchmark.n_documents)
-    report.put("rank_distance", by_language(distance, language, names), _NO_DISTANCE)
-    report.put("rank_distance_median", median_by_language(distance, language, names), _NO_DISTANCE)
-    report.put("rank_distance_log2", by_language(logarithm, language, names), _NO_DISTANCE)
-    report.put("normalised_worst_rank", by_language(worst, language, names), _NO_DISTANCE)
+    ranked, languages, asked = rows.ranked, rows.n_languages, rows.query_language
+    distance = rank_distance(ranked, languages)
+    return {
+        "rank_distance": by_language(distance, asked, names),
+        "rank_distance_median": median_by_language(distance, asked, names),
+        "rank_distance_log2": by_language(rank_distance_log2(ranked, languages), asked, names),
+        "normalised_worst_rank": by_language(
+            normalised_worst_rank(ranked, languages, benchmark.n_documents), asked, names
+        ),
+    }
 
 
 def _gap(judged: JudgedRanks, k: int) -> dict[str, Any]:
     matrix = recall_matrix(judged, k)
+    columns = (column.tolist() for column in recall_gap(matrix))
     by_document = {
         lang: {"same": same, "other": other, "gap": gap}
-        for lang, same, other, gap in zip(judged.languages, *(column.tolist() for column in recall_gap(matrix)))
+        for lang, same, other, gap in zip(judged.languages, *columns)
         if gap == gap
     }
     if not by_document:
         return {"undefined": "no document language is asked both in itself and in another language"}
-    mean = float(np.mean([recalls["gap"] for recalls in by_document.values()]))
+    mean = _mean({lang: recalls["gap"] for lang, recalls in by_document.items()})
     return {"k": k, "mean": mean, "by_document_language": by_document, "matrix": _named(matrix, judged.languages)}
 
 
@@ -155,7 +166,7 @@ def _shares(judged: JudgedRanks, benchmark: Benchmark, top: IntArray) -> dict[st
     distance = _known(judged.languages, share_distance(share, relevant))
     return {
         "k": top.shape[1],
-        "distance": float(np.mean(list(distance.values()))),
+        "distance": _mean(distance),
         "by_query_language": distance,
         "matrix": _named(share, judged.languages, sizes),
         "relevant": _named(relevant, judged.languages, sizes),
@@ -163,24 +174,21 @@ def _shares(judged: JudgedRanks, benchmark: Benchmark, top: IntArray) -> dict[st
     }
 
 
-def _classifiers(report: _Report, benchmark: Benchmark, vectors: Embeddings, topics: IntArray, seed: int) -> None:
-    """The language classifier on queries, and on passages that answer one."""
-    answers = _answer_topics(benchmark, topics)
-    sides: dict[str, dict[str, float]] = {}
-    for name, texts, offsets, rows, groups, embedded in (
-        ("queries", benchmark.queries, benchmark.query_offsets(), np.arange(len(topics)), topics, vectors.queries),
-        ("passages", benchmark.corpus, benchmark.document_offsets(), *answers, vectors.documents),
+def _classified(benchmark: Benchmark, vectors: Embeddings, topics: IntArray, seed: int) -> dict[str, dict[str, float]]:
+    """The language classifier's accuracy by language on queries, and on passages that answer one."""
+    accuracies = {}
+    for name, texts, rows, groups, embedded in (
+        ("queries", benchmark.queries, np.arange(len(topics)), topics, vectors.queries),
+        ("passages", benchmark.corpus, *_answer_topics(benchmark, topics), vectors.documents),
     ):
-        language = np.repeat(np.arange(len(texts)), np.diff(offsets))[rows]
+        language = np.repeat(np.arange(len(texts)), list(map(len, texts.values())))[rows]
         accuracy = language_classifier_accuracy(embedded[rows], language, groups, len(texts), seed=seed)
-        sides[name] = _known(list(texts), accuracy)
-    report.put("language_classifier_accuracy", sides["queries"], _NO_CLASSES)
-    report.figures["language_classifier"] = {
-        name: {"accuracy": float(np.mean(list(side.values()))), "chance": 1 / len(side), "per_language": side}
-        if side
-        else {"undefined": _NO_CLASSES}
-        for name, side in sides.items()
-    }
+        accuracies[name] = _known(list(texts), accuracy)
+    return accuracies
+
+
+def _mean(values: dict[str, float]) -> float:
+    return float(np.mean(list(values.values())))
 
 
 def _numbered(keys: Iterable[str]) -> IntArray:
@@ -216,12 +224,10 @@ def _named(
     matrix: FloatArray, languages: Sequence[str], columns: Collection[str] | None = None
 ) -> dict[str, dict[str, float]]:
     """{query language: {document language: x}} of what is not NaN, to 6 places; `columns` are kept, all where None."""
-    rows = {
-        query: {
-            lang: round(value, 6)
-            for lang, value in _known(languages, row).items()
-            if columns is None or lang in columns
-        }
-        for query, row in zip(languages, matrix, strict=True)
+    kept = languages if columns is None else columns
+    rows = {query: _known(languages, row) for query, row in zip(languages, matrix)}
+    return {
+        query: {lang: round(value, 6) for lang, value in row.items() if lang in kept}
+        for query, row in rows.items()
+        if row
     }
-    return {query: row for query, row in rows.items() if row}
