@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from isoglot.data.benchmarks.qrels import Judgments, make_benchmark
-from isoglot.evaluation.aggregate import micro
 from isoglot.evaluation.bias import by_language, normalised_worst_rank, rank_distance_log2
 from isoglot.evaluation.bias_ranks import (
     JudgedRanks,
@@ -22,6 +21,7 @@ from isoglot.evaluation.bias_ranks import (
     topk_share,
 )
 from isoglot.evaluation.bias_report import bias_report
+from isoglot.evaluation.cells import micro
 from isoglot.evaluation.consistency import rank_consistency
 from isoglot.evaluation.language_classifier import language_classifier_accuracy
 from isoglot.evaluation.measures import RankedQueries

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from isoglot.evaluation.aggregate import mean_by
+from isoglot.evaluation.cells import mean_by
 from isoglot.evaluation.measures import RankedQueries
 from isoglot.records import FloatArray, IntArray
 

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from isoglot.evaluation.aggregate import mean_by
-from isoglot.evaluation.cells import judged_languages
+from isoglot.evaluation.cells import judged_languages, mean_by
 from isoglot.records import Benchmark, BoolArray, FloatArray, IntArray
 from isoglot.retrieval.ranks import Ranks
 

@@ -131,8 +131,8 @@ class _Report:
 
 def _distances(benchmark: Benchmark, ranks: Ranks) -> dict[str, dict[str, float]]:
     """The measures of a query's best and worst rank by query language."""
-    rows, names = make_rows("multi", benchmark, ranks), benchmark.query_languages
-    ranked, languages, asked = rows.ranked, rows.n_languages, rows.query_language
+    rows = make_rows("multi", benchmark, ranks)
+    ranked, languages, asked, names = rows.ranked, rows.n_languages, rows.cell, [query for query, _ in rows.names]
     distance = rank_distance(ranked, languages)
     return {
         "rank_distance": by_language(distance, asked, names),

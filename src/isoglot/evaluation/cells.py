@@ -1,4 +1,4 @@
-"""Cells: which queries are asked of which corpora in the mono-, cross- and multilingual setting.
+"""Cells: which queries are asked of which corpora in the mono-, cross- and multilingual setting, and averages over them.
 
 mono: language X against the corpus of X. cross: X against Y, X != Y, each ordered pair a cell. multi: X against the
 pooled corpora of all languages, every answer in every language relevant. A query counts in a cell only where it has a
@@ -7,18 +7,21 @@ relevant document there; a cell without such a query does not exist.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from isoglot.errors import InputError, unknown
 from isoglot.evaluation.measures import RankedQueries
-from isoglot.records import SETTINGS, Benchmark, IntArray, Setting
+from isoglot.records import SETTINGS, Benchmark, BoolArray, FloatArray, IntArray, Setting
 from isoglot.retrieval.ranks import Ranks
 
 POOLED = "*"
 """The document language of a row in the multilingual setting."""
+Scores = dict[str, float]
+"""Measure spelling -> value."""
 
 
 @dataclass(frozen=True)
@@ -28,21 +31,26 @@ class QueryRows:
     Attributes:
         setting: of all rows.
         query: pooled query numbers, int64, shape (n,).
-        query_language, document_language: numbers into the benchmark's `query_languages` and `corpus_languages`, int64,
-            shape (n,); the document language is -1 in the multilingual setting.
+        names: (query language, document language or "*") per cell, in the order of the languages.
+        cell: numbers into `names`, int64, shape (n,).
         n_languages: in how many languages there are relevant documents, int64, shape (n,).
         ranked: the relevant documents of each row.
     """
 
     setting: Setting
     query: IntArray
-    query_language: IntArray
-    document_language: IntArray
+    names: list[tuple[str, str]]
+    cell: IntArray
     n_languages: IntArray
     ranked: RankedQueries
 
     def __len__(self) -> int:
         return len(self.query)
+
+    def means(self, values: dict[str, FloatArray]) -> dict[tuple[str, str], Scores]:
+        """Cell -> the mean of every measure over its queries, from values of shape (n,)."""
+        means = [mean_by(self.cell, column, len(self.names)).tolist() for column in values.values()]
+        return {pair: dict(zip(values, scores)) for pair, *scores in zip(self.names, *means)}
 
 
 def parse_settings(names: Sequence[str]) -> tuple[Setting, ...]:
@@ -95,11 +103,51 @@ def make_rows(setting: Setting, benchmark: Benchmark, ranks: Ranks) -> QueryRows
     key = np.stack([query[order], document_language[order]])
     starts = np.flatnonzero(np.diff(key, axis=1, prepend=-2).any(axis=0))
     first = order[starts]
+    width = len(benchmark.corpus) + 1
+    numbers, cell = np.unique(query_language[first] * width + document_language[first] + 1, return_inverse=True)
+    names = [POOLED, *benchmark.corpus_languages]
     return QueryRows(
         setting,
         query[first],
-        query_language[first],
-        document_language[first],
+        [(benchmark.query_languages[number // width], names[number % width]) for number in numbers.tolist()],
+        cell,
         n_languages[query[first]],
         RankedQueries(np.append(starts, len(order)).astype(np.int64), rank[order], benchmark.gains[order]),
     )
+
+
+def mean_by(label: IntArray, values: FloatArray | BoolArray, count: int) -> FloatArray:
+    """The mean of values of shape (n,) for every label from 0 to count - 1, shape (count,); NaN where there is none."""
+    sizes = np.bincount(label, minlength=count)
+    return np.asarray(np.bincount(label, weights=values, minlength=count) / np.where(sizes > 0, sizes, np.nan))
+
+
+def macro(cells: Iterable[Scores]) -> Scores:
+    """The plain mean over cells: every language, or pair of languages, counts the same."""
+    each = list(cells)
+    return {name: float(np.mean([cell[name] for cell in each])) for name in each[0]}
+
+
+def micro(values: dict[str, FloatArray]) -> Scores:
+    """The plain mean over all (query, cell) rows of a setting: every row counts the same, so large languages count more."""
+    return {name: float(np.mean(column)) for name, column in values.items()}
+
+
+def per_language(setting: str, cells: dict[tuple[str, str], Scores]) -> dict[str, Any]:
+    """One setting by language.
+
+    mono and multi: {language: scores}. cross: {"by_query": {language: mean over document languages}, "by_document":
+    {language: mean over query languages}, "matrix": {query language: {document language: scores}}}.
+    """
+    if setting != "cross":
+        return {query: scores for (query, _), scores in cells.items()}
+    matrix: dict[str, dict[str, Scores]] = {}
+    columns: dict[str, list[Scores]] = {}
+    for (query, document), scores in cells.items():
+        matrix.setdefault(query, {})[document] = scores
+        columns.setdefault(document, []).append(scores)
+    return {
+        "by_query": {lang: macro(row.values()) for lang, row in matrix.items()},
+        "by_document": {lang: macro(column) for lang, column in sorted(columns.items())},
+        "matrix": matrix,
+    }

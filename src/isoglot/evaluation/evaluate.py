@@ -11,10 +11,9 @@ import pyarrow as pa
 
 from isoglot.data.benchmarks.digest import benchmark_digest
 from isoglot.errors import InputError
-from isoglot.evaluation import aggregate
 from isoglot.evaluation.bias import rank_distance
 from isoglot.evaluation.bias_report import bias_report
-from isoglot.evaluation.cells import POOLED, QueryRows, make_rows, parse_settings
+from isoglot.evaluation.cells import QueryRows, macro, make_rows, micro, parse_settings, per_language
 from isoglot.evaluation.digests import model_digest, versions
 from isoglot.evaluation.matching import RANK_DISTANCE
 from isoglot.evaluation.measures import Measure, parse_measures
@@ -84,7 +83,7 @@ def evaluate(
     if isinstance(model, (str, Path)):
         raise InputError(f"'{model}' is a name: load the model first with isoglot.load_model('{model}')")
     loaded = asked.load(benchmark, data_dir)
-    clock.start()
+    clock.lap()
     digest = digest or model_digest(model)
     ranking = rank_with(
         model, loaded, clock, batch_size=asked.batch_size, progress=progress, store=store, digest=digest, device=device
@@ -109,7 +108,7 @@ def evaluate(
         "about": dict(loaded.about),
         "digests": {"benchmark": benchmark_digest(loaded), "model": digest},
         "versions": versions(),
-        "seconds": {**clock.laps, "total": clock.total()},
+        "seconds": clock.seconds(),
     }
     result = Result(summary, table)
     if output is not None and processes().first:
@@ -121,63 +120,48 @@ def _measure(
     benchmark: Benchmark, ranks: Ranks, settings: Sequence[Setting], measures: Sequence[Measure]
 ) -> tuple[dict[str, Any], pa.Table]:
     """The part of the summary that is made of ranks, and the rows per query."""
-    averages, micro, by_language, cells, notes, tables = {}, {}, {}, {}, [], []
+    scores: dict[str, Any] = {"settings": {}, "micro": {}, "bias": {}, "per_language": {}, "counts": {}, "notes": []}
+    cells, tables = {}, []
     for setting in settings:
         rows = make_rows(setting, benchmark, ranks)
         if not len(rows):
-            notes.append(f"setting '{setting}' was left out: {_NO_CELL[setting]}")
+            scores["notes"].append(f"setting '{setting}' was left out: {_NO_CELL[setting]}")
             continue
         values = {str(measure): measure(rows.ranked) for measure in measures}
-        means = aggregate.cell_means(rows, values, benchmark.query_languages, benchmark.corpus_languages)
-        averages[setting] = aggregate.macro(list(means.values()))
-        micro[setting] = aggregate.micro(values)
-        by_language[setting] = aggregate.per_language(setting, means)
-        cells[setting] = len(means)
-        distance = rank_distance(rows.ranked, rows.n_languages) if setting == "multi" else None
-        if distance is not None and np.isnan(distance).all():
-            notes.append("rank distance was left out: no query has relevant documents in two languages")
+        means = rows.means(values)
+        scores["settings"][setting], scores["micro"][setting] = macro(means.values()), micro(values)
+        scores["per_language"][setting], cells[setting] = per_language(setting, means), len(means)
+        distance = rank_distance(rows.ranked, rows.n_languages)
+        if setting == "multi" and np.isnan(distance).all():
+            scores["notes"].append("rank distance was left out: no query has relevant documents in two languages")
         tables.append(_table(benchmark, rows, values, distance))
     if not tables:
-        raise InputError(f"{benchmark.name}: nothing to measure: {'; '.join(notes)}")
-    counts = {
+        raise InputError(f"{benchmark.name}: nothing to measure: {'; '.join(scores['notes'])}")
+    scores["counts"] = {
         "languages": len({*benchmark.queries, *benchmark.corpus}),
         "queries": {lang: len(texts) for lang, texts in benchmark.queries.items()},
         "documents": {lang: len(texts) for lang, texts in benchmark.corpus.items()},
         "cells": cells,
     }
-    scores = {
-        "settings": averages,
-        "micro": micro,
-        "bias": {},
-        "per_language": by_language,
-        "counts": counts,
-        "notes": notes,
-    }
     return scores, pa.concat_tables(tables)
 
 
-def _table(
-    benchmark: Benchmark, rows: QueryRows, values: dict[str, FloatArray], distance: FloatArray | None
-) -> pa.Table:
+def _table(benchmark: Benchmark, rows: QueryRows, values: dict[str, FloatArray], distance: FloatArray) -> pa.Table:
     """The rows of one setting as they are written to `per_query.parquet`."""
     ids = pa.array([key for _, key, _ in benchmark.pooled_queries()], pa.string())
     groups = pa.array(benchmark.query_groups, pa.string()) if benchmark.query_groups else ids
-    query_languages = pa.array(benchmark.query_languages, pa.string())
-    document_languages = pa.array([*benchmark.corpus_languages, POOLED], pa.string())
-    last = len(benchmark.corpus_languages)
+    query_languages, document_languages = (pa.array(names, pa.string()) for names in zip(*rows.names))
     columns = {
-        "setting": pa.array([rows.setting] * len(rows), pa.string()),
+        "setting": pa.repeat(rows.setting, len(rows)),
         "query_id": ids.take(rows.query),
-        "query_lang": query_languages.take(rows.query_language),
-        "doc_lang": document_languages.take(rows.document_language % (last + 1)),
+        "query_lang": query_languages.take(rows.cell),
+        "doc_lang": document_languages.take(rows.cell),
         "group": groups.take(rows.query),
         "n_relevant": pa.array(rows.ranked.n_relevant, pa.int64()),
         **{name: pa.array(column, pa.float64()) for name, column in values.items()},
         "best_rank": pa.array(rows.ranked.best, pa.int64()),
         "worst_rank": pa.array(rows.ranked.worst, pa.int64()),
-        RANK_DISTANCE: pa.nulls(len(rows), pa.float64())
-        if distance is None
-        else pa.array(distance, pa.float64(), from_pandas=True),
+        RANK_DISTANCE: pa.array(distance, pa.float64(), from_pandas=True),
     }
     return pa.table(columns)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from isoglot.evaluation.aggregate import mean_by
+from isoglot.evaluation.cells import mean_by
 from isoglot.records import Float32Array, FloatArray, IntArray
 
 TEST_SHARE = 0.3

@@ -25,22 +25,18 @@ class Clock:
     """Seconds between laps, and since it was made."""
 
     def __init__(self) -> None:
-        self.laps: dict[str, float] = {}
+        self._laps: dict[str, float] = {}
         self._made = self._last = time.perf_counter()
 
-    def start(self) -> None:
-        """Begin a lap: what went before belongs to none."""
-        self._last = time.perf_counter()
-
-    def lap(self, name: str) -> None:
-        """End a lap and begin the next."""
+    def lap(self, name: str = "") -> None:
+        """End a lap and begin the next; one without a name is not kept."""
         now = time.perf_counter()
-        self.laps[name] = round(now - self._last, 3)
+        self._laps.update({name: round(now - self._last, 3)} if name else {})
         self._last = now
 
-    def total(self) -> float:
-        """Seconds since the clock was made."""
-        return round(time.perf_counter() - self._made, 3)
+    def seconds(self) -> dict[str, float]:
+        """Of every lap, and their "total" since the clock was made."""
+        return {**self._laps, "total": round(time.perf_counter() - self._made, 3)}
 
 
 @dataclass(frozen=True)
@@ -86,13 +82,16 @@ def rank_with(
 
     def vectors(kind: Kind) -> Vectors:
         if isinstance(model, Embeddings):
-            return _given(model, benchmark, kind)
+            given, count = (
+                (model.queries, benchmark.n_queries) if kind == "query" else (model.documents, benchmark.n_documents)
+            )
+            if len(given) != count:
+                raise InputError(f"{len(given)} {kind} vectors for the {count} texts of {benchmark.name}")
+            return given
         if store is None or not digest:
             return encode_benchmark(model, benchmark, kind, batch_size, progress)
-        texts = pooled_texts(benchmark, kind)
-        return store.encode(
-            model, digest, prompt_of(model, kind), texts, kind, batch_size=batch_size, progress=progress
-        )
+        texts, prompt = pooled_texts(benchmark, kind), prompt_of(model, kind)
+        return store.encode(model, digest, prompt, texts, kind, batch_size=batch_size, progress=progress)
 
     queries: Float32Array = np.asarray(vectors("query")[:], dtype=np.float32)
     clock.lap("encode_queries")
@@ -103,13 +102,3 @@ def rank_with(
     clock.lap("rank")
     search = vector_search(benchmark, queries, documents, device=device, ties=ties)
     return Ranking(ranks, ties, Embeddings(queries, documents), lambda: search)
-
-
-def _given(vectors: Embeddings, benchmark: Benchmark, kind: Kind) -> Vectors:
-    given, expected = {
-        "query": (vectors.queries, benchmark.n_queries),
-        "passage": (vectors.documents, benchmark.n_documents),
-    }[kind]
-    if len(given) != expected:
-        raise InputError(f"{len(given)} {kind} vectors for the {expected} texts of {benchmark.name}")
-    return given
