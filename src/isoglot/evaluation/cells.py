@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from isoglot.data.benchmarks.qrels import judgments_of
 from isoglot.errors import InputError, unknown
 from isoglot.evaluation.measures import RankedQueries
 from isoglot.records import SETTINGS, Benchmark, BoolArray, FloatArray, IntArray, Setting
@@ -82,6 +83,23 @@ def language_pairs(benchmark: Benchmark, setting: Setting) -> list[tuple[str, st
     if setting == "multi":
         return list(dict.fromkeys((query, POOLED) for query, _ in pairs))
     return [pair for pair in pairs if (pair[0] == pair[1]) == (setting == "mono")]
+
+
+def cell_judgments(benchmark: Benchmark, query_language: str, document_language: str) -> list[tuple[int, int, int]]:
+    """(query, document, whole grade) of the judged pairs of a cell, by query; the document language may be "*"."""
+    judged = judgments_of(benchmark)
+    asked, answered = judged_languages(benchmark)
+    inside = asked == benchmark.query_languages.index(query_language)
+    if document_language != POOLED:
+        inside &= answered == benchmark.corpus_languages.index(document_language)
+    columns = (judged.queries, judged.documents, judged.gains.astype(np.int64))
+    return list(zip(*(column[inside].tolist() for column in columns)))
+
+
+def require_whole_grades(benchmark: Benchmark, what: str) -> None:
+    """InputError where grades have fractions, which `what` cannot hold."""
+    if not np.array_equal(benchmark.gains, np.rint(benchmark.gains)):
+        raise InputError(f"{benchmark.name}: {what} judgments are whole numbers, but there are fractional grades")
 
 
 def make_rows(setting: Setting, benchmark: Benchmark, ranks: Ranks) -> QueryRows:

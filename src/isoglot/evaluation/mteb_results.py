@@ -108,35 +108,30 @@ def to_mteb_results(result: Result, main: str | Measure = MAIN_MEASURE) -> list[
 
 def write_mteb_results(result: Result, directory: str | Path, main: str | Measure = MAIN_MEASURE) -> list[Path]:
     """Write `<task name>.json` per setting, as in MTEB's results folders."""
-    paths = []
-    for value in to_mteb_results(result, main):
-        paths.append(Path(directory) / f"{value['task_name']}.json")
-        write_json(paths[-1], value)
-    return paths
+    files = {Path(directory) / f"{value['task_name']}.json": value for value in to_mteb_results(result, main)}
+    for path, value in files.items():
+        write_json(path, value)
+    return list(files)
 
 
 def _cells(summary: dict[str, Any], setting: Setting, main: str) -> list[dict[str, Any]]:
     """The scores of every cell; the multilingual ones have their language bias beside them."""
     by = summary["per_language"][setting]
-    if setting == "cross":
-        pairs = {(query, document): scores for query, row in by["matrix"].items() for document, scores in row.items()}
-    else:
-        pairs = {(lang, lang): scores for lang, scores in by.items()}
+    if main not in summary["settings"][setting]:
+        raise InputError(f"{main} is MTEB's main score and was not measured: add it to the measures")
+    matrix = by["matrix"] if setting == "cross" else {lang: {lang: scores} for lang, scores in by.items()}
     bias = summary["bias"].get("per_language", {}) if setting == "multi" else {}
-    cells = []
-    for (query, document), scores in pairs.items():
-        if main not in scores:
-            raise InputError(f"{main} is MTEB's main score and was not measured: add it to the measures")
-        cells.append(
-            {
-                **{mteb_key(parse_measure(name)): value for name, value in scores.items()},
-                **{name: value for name, value in bias.get(query, {}).items() if isinstance(value, (int, float))},
-                "main_score": scores[main],
-                "hf_subset": subset_name(query, document),
-                "languages": [mteb_language(lang) for lang in dict.fromkeys((query, document))],
-            }
-        )
-    return cells
+    return [
+        {
+            **{mteb_key(parse_measure(name)): value for name, value in scores.items()},
+            **{name: value for name, value in bias.get(query, {}).items() if isinstance(value, (int, float))},
+            "main_score": scores[main],
+            "hf_subset": subset_name(query, document),
+            "languages": [mteb_language(lang) for lang in dict.fromkeys((query, document))],
+        }
+        for query, row in matrix.items()
+        for document, scores in row.items()
+    ]
 
 
 def _mteb_version() -> str:
