@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 
 from isoglot.data.benchmarks.qrels import Judgments, make_benchmark
-from isoglot.evaluation.bias import by_language, normalised_worst_rank, rank_distance_log2
-from isoglot.evaluation.bias_ranks import (
+from isoglot.evaluation.bias import (
     JudgedRanks,
+    by_language,
+    normalised_worst_rank,
     peer,
+    rank_distance_log2,
     recall_gap,
     recall_matrix,
     relevant_share,

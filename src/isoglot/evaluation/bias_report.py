@@ -7,24 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from isoglot.evaluation.bias import (
-    by_language,
-    median_by_language,
-    normalised_worst_rank,
-    rank_distance,
-    rank_distance_log2,
-)
-from isoglot.evaluation.bias_ranks import (
-    JudgedRanks,
-    judged_ranks,
-    peer,
-    recall_gap,
-    recall_matrix,
-    relevant_share,
-    share_distance,
-    target_language_recall,
-    topk_share,
-)
+from isoglot.evaluation import bias
+from isoglot.evaluation.bias import JudgedRanks
 from isoglot.evaluation.cells import make_rows
 from isoglot.evaluation.consistency import rank_consistency
 from isoglot.evaluation.language_classifier import language_classifier_accuracy
@@ -36,11 +20,7 @@ CUTOFFS = (10, 20, 100)
 TOP_K = 20
 """Places of the ranking that are looked at: room for the answers in all languages, and little else."""
 
-_NO_DISTANCE = "no query has relevant documents in two languages"
-_NO_OTHER = "no query has a relevant document in another language"
-_NO_PARALLEL = "no query exists in two languages"
 _NO_CLASSES = "the texts of two languages cannot be split into translations to train and to test on"
-_NO_VECTORS = "the ranker makes no vectors"
 _NO_TEST = (
     "PEER tests whether languages have the same mean rank, and no query has two relevant documents in each of two "
     "languages; with one per language it is the same for every ranking"
@@ -81,72 +61,59 @@ def bias_report(
     """
     if len(benchmark.corpus) < 2:
         return {}
-    judged = judged_ranks(benchmark, ranks)
-    report = _Report(judged)
-    for name, by_lang in _distances(benchmark, ranks).items():
-        report.put(name, by_lang, _NO_DISTANCE)
+    judged = bias.judged_ranks(benchmark, ranks)
+    figures: dict[str, Any] = {}
+    per_language: dict[str, dict[str, float]] = {}
+
+    def add(name: str, values: dict[str, float], why_not: str) -> None:
+        """Values per query language, and their mean."""
+        for lang, value in values.items():
+            per_language.setdefault(lang, {})[name] = value
+        figures[name] = _mean(values) if values else {"undefined": why_not}
+
+    def by_language(values: FloatArray) -> dict[str, float]:
+        return bias.by_language(values, judged.query_language, judged.languages)
+
+    for name, values in _distances(benchmark, ranks).items():
+        add(name, values, "no query has relevant documents in two languages")
     for cutoff in cutoffs:
-        report.add(f"TLR@{cutoff}", target_language_recall(judged, cutoff), _NO_OTHER)
-    report.figures["recall_gap"] = _gap(judged, k)
+        recall = bias.target_language_recall(judged, cutoff)
+        add(f"TLR@{cutoff}", by_language(recall), "no query has a relevant document in another language")
+    figures["recall_gap"] = _gap(judged, k)
     if top is not None:
-        report.figures["topk_share"] = _shares(judged, benchmark, top[:, :k])
+        figures["topk_share"] = _shares(judged, benchmark, top[:, :k])
     if vectors is None:
-        for name in ("rank_consistency", "language_classifier_accuracy", "language_classifier"):
-            report.figures[name] = {"undefined": _NO_VECTORS}
+        of_vectors = ("rank_consistency", "language_classifier_accuracy", "language_classifier")
+        figures |= {name: {"undefined": "the ranker makes no vectors"} for name in of_vectors}
     else:
         parallel = _numbered(key for _, key, _ in benchmark.pooled_queries())
         consistency = rank_consistency(vectors.queries, vectors.documents, ties, parallel, seed=seed)
-        report.add("rank_consistency", consistency, _NO_PARALLEL)
+        add("rank_consistency", by_language(consistency), "no query exists in two languages")
         topics = _numbered(benchmark.query_groups) if benchmark.query_groups else parallel
         sides = _classified(benchmark, vectors, topics, seed)
-        report.put("language_classifier_accuracy", sides["queries"], _NO_CLASSES)
-        report.figures["language_classifier"] = {
-            name: {"accuracy": _mean(side), "chance": 1 / len(side), "per_language": side}
-            if side
-            else {"undefined": _NO_CLASSES}
-            for name, side in sides.items()
-        }
-    report.add("PEER", peer(judged), _NO_TEST)
-    return {**report.figures, "per_language": report.per_language}
-
-
-class _Report:
-    """What has been measured so far: figures, and the same by query language."""
-
-    def __init__(self, judged: JudgedRanks) -> None:
-        self.figures: dict[str, Any] = {}
-        self.per_language: dict[str, dict[str, float]] = {}
-        self._judged = judged
-
-    def add(self, name: str, values: FloatArray, why_not: str) -> None:
-        """Values per query, NaN where there is none."""
-        self.put(name, by_language(values, self._judged.query_language, self._judged.languages), why_not)
-
-    def put(self, name: str, values: dict[str, float], why_not: str) -> None:
-        """Values per query language, and their mean."""
-        for lang, value in values.items():
-            self.per_language.setdefault(lang, {})[name] = value
-        self.figures[name] = _mean(values) if values else {"undefined": why_not}
+        add("language_classifier_accuracy", sides["queries"], _NO_CLASSES)
+        figures["language_classifier"] = {name: _accuracy(side) for name, side in sides.items()}
+    add("PEER", by_language(bias.peer(judged)), _NO_TEST)
+    return {**figures, "per_language": per_language}
 
 
 def _distances(benchmark: Benchmark, ranks: Ranks) -> dict[str, dict[str, float]]:
     """The measures of a query's best and worst rank by query language."""
     rows = make_rows("multi", benchmark, ranks)
-    ranked, languages, asked, names = rows.ranked, rows.n_languages, rows.cell, [query for query, _ in rows.names]
-    distance = rank_distance(ranked, languages)
+    ranked, languages, cells = rows.ranked, rows.n_languages, (rows.cell, [query for query, _ in rows.names])
+    distance = bias.rank_distance(ranked, languages)
+    worst = bias.normalised_worst_rank(ranked, languages, benchmark.n_documents)
     return {
-        "rank_distance": by_language(distance, asked, names),
-        "rank_distance_median": median_by_language(distance, asked, names),
-        "rank_distance_log2": by_language(rank_distance_log2(ranked, languages), asked, names),
-        "normalised_worst_rank": by_language(
-            normalised_worst_rank(ranked, languages, benchmark.n_documents), asked, names
-        ),
+        "rank_distance": bias.by_language(distance, *cells),
+        "rank_distance_median": bias.median_by_language(distance, *cells),
+        "rank_distance_log2": bias.by_language(bias.rank_distance_log2(ranked, languages), *cells),
+        "normalised_worst_rank": bias.by_language(worst, *cells),
     }
 
 
 def _gap(judged: JudgedRanks, k: int) -> dict[str, Any]:
-    matrix = recall_matrix(judged, k)
-    columns = (column.tolist() for column in recall_gap(matrix))
+    matrix = bias.recall_matrix(judged, k)
+    columns = (column.tolist() for column in bias.recall_gap(matrix))
     by_document = {
         lang: {"same": same, "other": other, "gap": gap}
         for lang, same, other, gap in zip(judged.languages, *columns)
@@ -162,8 +129,9 @@ def _shares(judged: JudgedRanks, benchmark: Benchmark, top: IntArray) -> dict[st
     sizes = {lang: len(texts) for lang, texts in benchmark.corpus.items()}
     codes = [judged.languages.index(lang) for lang in sizes]
     language = np.repeat(np.array(codes, dtype=np.int64), list(sizes.values()))
-    share, relevant = topk_share(top, language, judged.query_language, len(judged.languages)), relevant_share(judged)
-    distance = _known(judged.languages, share_distance(share, relevant))
+    share = bias.topk_share(top, language, judged.query_language, len(judged.languages))
+    relevant = bias.relevant_share(judged)
+    distance = _known(judged.languages, bias.share_distance(share, relevant))
     return {
         "k": top.shape[1],
         "distance": _mean(distance),
@@ -185,6 +153,12 @@ def _classified(benchmark: Benchmark, vectors: Embeddings, topics: IntArray, see
         accuracy = language_classifier_accuracy(embedded[rows], language, groups, len(texts), seed=seed)
         accuracies[name] = _known(list(texts), accuracy)
     return accuracies
+
+
+def _accuracy(by_language: dict[str, float]) -> dict[str, Any]:
+    if not by_language:
+        return {"undefined": _NO_CLASSES}
+    return {"accuracy": _mean(by_language), "chance": 1 / len(by_language), "per_language": by_language}
 
 
 def _mean(values: dict[str, float]) -> float:
@@ -224,10 +198,6 @@ def _named(
     matrix: FloatArray, languages: Sequence[str], columns: Collection[str] | None = None
 ) -> dict[str, dict[str, float]]:
     """{query language: {document language: x}} of what is not NaN, to 6 places; `columns` are kept, all where None."""
-    kept = languages if columns is None else columns
-    rows = {query: _known(languages, row) for query, row in zip(languages, matrix)}
-    return {
-        query: {lang: round(value, 6) for lang, value in row.items() if lang in kept}
-        for query, row in rows.items()
-        if row
-    }
+    kept = {*(languages if columns is None else columns)}
+    rows = ({lang: round(x, 6) for lang, x in _known(languages, row).items() if lang in kept} for row in matrix)
+    return {query: row for query, row in zip(languages, rows) if row}

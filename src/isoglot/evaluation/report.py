@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from isoglot.evaluation.comparison import Comparison, Difference
+from isoglot.evaluation.compare import Comparison, Difference
 from isoglot.evaluation.results import Result
 from isoglot.tables import text_table
 
