@@ -40,7 +40,7 @@ class EvaluateSettings(Settings):
         default="title+text", description="what is encoded of passages with titles"
     )
     allow_missing: bool = Field(
-        default=False, description="leave out judged passages that the corpus lacks (miracl, mr-tydi)"
+        default=False, description="leave out judged passages that a corpus of whole Wikipedias lacks"
     )
 
     @field_validator("measures", mode="before")
