@@ -17,13 +17,7 @@ _AT_ONCE = 128
 
 
 def rank_consistency(
-    queries: Float32Array,
-    documents: Vectors,
-    ties: IntArray,
-    group: IntArray,
-    *,
-    sample: int = SAMPLE,
-    seed: int = 0,
+    queries: Float32Array, documents: Vectors, ties: IntArray, group: IntArray, *, sample: int = SAMPLE, seed: int = 0
 ) -> FloatArray:
     """Mean Spearman correlation of a query's ranking with those of its translations, float64 of shape (n_queries,).
 

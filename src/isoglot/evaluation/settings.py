@@ -72,13 +72,5 @@ class EvaluateSettings(Settings):
 
         if isinstance(benchmark, Benchmark):
             return restrict(benchmark, self.languages or None)
-        return load_benchmark(
-            benchmark,
-            languages=self.languages or None,
-            context=self.context,
-            data_dir=data_dir,
-            passage=self.passage,
-            corpus_sample=self.corpus_sample,
-            sample_seed=self.sample_seed,
-            allow_missing=self.allow_missing,
-        )
+        asked = self.model_dump(exclude={"measures", "settings", "batch_size"})
+        return load_benchmark(benchmark, data_dir=data_dir, **{**asked, "languages": self.languages or None})
