@@ -30,10 +30,9 @@ _FEW_SEEDS = 5
 
 @dataclass(frozen=True)
 class CellDifference:
-    """One language, or one pair of languages: means over its `n` queries, and the difference, system minus reference.
+    """One language, or pair of languages: means over its `n` queries; `difference` is system minus reference.
 
-    `p` is the sign-flip permutation p value over query ids; `p_adjusted` that after Benjamini and Hochberg over the cells
-    of the setting.
+    `p` is by sign flips of query ids, `p_adjusted` that after Benjamini and Hochberg over the cells of the setting.
     """
 
     query_lang: str
@@ -144,8 +143,7 @@ def compare(
         systems: at least two; see `load_systems`.
         measure: a column of the per-query rows; spellings as in `parse_measure`.
         settings: of mono, cross, multi and rank_distance; None: those that all systems have.
-        resamples: of the bootstrap and of the permutation test.
-        seed: of both.
+        resamples, seed: of the bootstrap and of the permutation test.
 
     Raises:
         InputError: results of different benchmarks, contexts, samples, languages or tie rules, a measure or setting that is

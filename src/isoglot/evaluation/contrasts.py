@@ -1,11 +1,8 @@
 """Systems on the same rows: averages and differences with intervals at any level and permutation tests.
 
-    rows = PairedRows([base, mono, hybrid], "cross", "nDCG@10")   # each system: one result per training seed
-    rows.average("hybrid").interval()                             # a system's macro-average, 95%
-    contrast = rows.contrast("mono", "hybrid")                    # hybrid minus mono
-    contrast.difference, contrast.interval(0.90), contrast.p_group
-    contrast.non_inferior(0.01), contrast.equivalent(0.01)
-    holm([item.p_group for item in family])                       # isoglot.evaluation.multiple
+    rows = PairedRows([base, before, after], "cross", "nDCG@10")  # each system: one result per training seed
+    contrast = rows.contrast("before", "after")                   # after minus before
+    rows.average("after").interval(), contrast.difference, contrast.interval(0.90), contrast.p_group
 
 Whatever systems are compared beside each other, the same seed gives the same resamples, so the same figures.
 """

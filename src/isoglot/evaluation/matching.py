@@ -23,13 +23,7 @@ _ROW = (*_KEYS, "group")
 
 @dataclass(frozen=True)
 class System:
-    """One system: its results for one or several training seeds, and where they were read.
-
-    Attributes:
-        name: as it is printed.
-        results: one per training seed.
-        folders: of the results, in the same order.
-    """
+    """One system as it is printed: a result per training seed, and the folders that they were read from, in one order."""
 
     name: str
     results: tuple[Result, ...]

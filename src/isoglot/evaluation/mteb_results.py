@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from isoglot.data.lareqa import LAREQA
 from isoglot.errors import InputError
 from isoglot.evaluation.measures import Measure, parse_measure
 from isoglot.evaluation.results import Result
-from isoglot.files import write_json
+from isoglot.files import package_versions, write_json
 from isoglot.records import Setting
 
 SPLIT = "test"
@@ -97,7 +96,8 @@ def to_mteb_results(result: Result, main: str | Measure = MAIN_MEASURE) -> list[
         {
             "dataset_revision": revision(benchmark, digest),
             "task_name": task_name(benchmark, setting, languages, summary["context"], digest),
-            "mteb_version": _mteb_version(),
+            # where it is not installed, the first with this schema: without one, mteb takes a file for one before 1.11
+            "mteb_version": package_versions(["mteb"]).get("mteb", "2.0.0"),
             "scores": {SPLIT: _cells(summary, setting, str(main))},
             "evaluation_time": summary["seconds"]["total"],
             "kg_co2_emissions": None,
@@ -132,11 +132,3 @@ def _cells(summary: dict[str, Any], setting: Setting, main: str) -> list[dict[st
         for query, row in matrix.items()
         for document, scores in row.items()
     ]
-
-
-def _mteb_version() -> str:
-    """The installed version, else the first one with this schema (without one, mteb takes a file for one before 1.11)."""
-    try:
-        return version("mteb")
-    except PackageNotFoundError:
-        return "2.0.0"

@@ -26,11 +26,9 @@ _GROUPS, _REFERENCE_SEEDS, _SYSTEM_SEEDS, _SIGNS = range(4)  # streams of random
 
 @dataclass(frozen=True)
 class Cells:
-    """Which cell, query id and group each of n rows belongs to.
+    """The cell that each of n rows is averaged in, its query id, and what is resampled (its paragraph, else the query id).
 
-    Attributes:
-        cell, unit, group: numbers from 0 without holes, int64, shape (n,): the cell that the row is averaged in, its
-            query id, and what is resampled (its paragraph, or again the query id).
+    All are numbers from 0 without holes, int64, shape (n,).
     """
 
     cell: IntArray
@@ -72,8 +70,7 @@ def contributions(cells: Cells, differences: FloatArray, *, by_group: bool = Fal
     one cell, the sum over its rows there of d_r / n_cell. Both sum over ids to the statistic itself.
 
     Args:
-        cells: where the rows belong.
-        differences: per row, shape (n,).
+        cells, differences: of the rows; differences of shape (n,).
         by_group: per group instead of per query id.
 
     Returns:
@@ -97,8 +94,7 @@ def sign_flip(shares: FloatArray, resamples: int, seed: int) -> FloatArray:
 
     Args:
         shares: c, shape (n_units, k).
-        resamples: how many random sign vectors.
-        seed: of the random sign vectors.
+        resamples, seed: of the random sign vectors.
 
     Returns:
         Shape (k,).
@@ -126,10 +122,8 @@ def bootstrap_averages(cells: Cells, values: FloatArray, resamples: int, seed: i
     All systems are averaged over the same resamples.
 
     Args:
-        cells: where the rows belong.
-        values: shape (k, n).
-        resamples: how many.
-        seed: of the draws; the same seed gives the same draws for the same number of groups.
+        cells, values: of the rows; values of shape (k, n).
+        resamples, seed: of the draws; the same seed gives the same draws for the same number of groups.
 
     Returns:
         Shape (resamples, k).

@@ -19,13 +19,9 @@ MEAN = "mean"
 
 @dataclass(frozen=True)
 class Column:
-    """One measure in one setting.
+    """One measure in one setting: what is printed above it, and per result {row: value} with so many digits.
 
-    Attributes:
-        head: what is printed above.
-        values: per result {row: value}; a row that is not there is printed as `-`.
-        digits: decimal places.
-        lower: lower is better.
+    A row that is not there is printed as `-`; `lower` says that lower is better.
     """
 
     head: str
@@ -48,13 +44,9 @@ class Column:
 
 @dataclass(frozen=True)
 class Block:
-    """Columns that share their rows.
+    """Columns that share their rows, below a title; `corner` says what the rows are.
 
-    Attributes:
-        title: stands above.
-        corner: what the rows are.
-        rows, columns: their labels, and what stands in them.
-        names: of the results that stand side by side; one is not named.
+    `names` are those of the results that stand side by side; one is not named.
     """
 
     title: str
