@@ -70,10 +70,9 @@ def parse_settings(names: Sequence[str]) -> tuple[Setting, ...]:
 
 def judged_languages(benchmark: Benchmark) -> tuple[IntArray, IntArray]:
     """Query and document language of every judged document: numbers into the benchmark's languages, int64, (n_judged,)."""
-    query = np.repeat(np.arange(benchmark.n_queries), np.diff(benchmark.indptr))
+    query = judgments_of(benchmark).queries
     query_language = np.searchsorted(benchmark.query_offsets(), query, side="right") - 1
-    document_language = np.searchsorted(benchmark.document_offsets(), benchmark.relevant, side="right") - 1
-    return query_language, document_language
+    return query_language, np.searchsorted(benchmark.document_offsets(), benchmark.relevant, side="right") - 1
 
 
 def language_pairs(benchmark: Benchmark, setting: Setting) -> list[tuple[str, str]]:
@@ -104,30 +103,25 @@ def require_whole_grades(benchmark: Benchmark, what: str) -> None:
 
 def make_rows(setting: Setting, benchmark: Benchmark, ranks: Ranks) -> QueryRows:
     """The rows of one setting from the ranks of all judged documents; there may be none."""
-    counts = np.diff(benchmark.indptr)
-    query = np.repeat(np.arange(len(counts)), counts)
-    query_language, document_language = judged_languages(benchmark)
-    if setting == "multi":
-        answered = np.unique(np.stack([query, document_language]), axis=1)[0]
-        n_languages = np.bincount(answered, minlength=len(counts))
-        order, rank = np.arange(len(query)), ranks.pooled
-        document_language = np.full(len(query), -1, dtype=np.int64)
-    else:
-        codes = {lang: number for number, lang in enumerate(benchmark.corpus_languages)}
-        own_language = np.array([codes.get(lang, -2) for lang in benchmark.query_languages])[query_language]
-        n_languages = np.ones(len(counts), dtype=np.int64)
-        order, rank = np.flatnonzero((own_language == document_language) == (setting == "mono")), ranks.own
-    order = order[np.lexsort((rank[order], document_language[order], query[order]))]
-    key = np.stack([query[order], document_language[order]])
-    starts = np.flatnonzero(np.diff(key, axis=1, prepend=-2).any(axis=0))
-    first = order[starts]
-    width = len(benchmark.corpus) + 1
-    numbers, cell = np.unique(query_language[first] * width + document_language[first] + 1, return_inverse=True)
+    query, (asked, answered) = judgments_of(benchmark).queries, judged_languages(benchmark)
     names = [POOLED, *benchmark.corpus_languages]
+    if setting == "multi":
+        languages = np.unique(query * len(names) + answered) // len(names)
+        n_languages = np.bincount(languages, minlength=benchmark.n_queries)
+        chosen, rank, document = np.arange(len(query)), ranks.pooled, np.zeros_like(answered)
+    else:
+        is_own = np.array(benchmark.query_languages)[asked] == np.array(benchmark.corpus_languages)[answered]
+        n_languages = np.ones(benchmark.n_queries, dtype=np.int64)
+        chosen, rank, document = np.flatnonzero(is_own == (setting == "mono")), ranks.own, answered + 1
+    row = query * len(names) + document
+    order = chosen[np.lexsort((rank[chosen], row[chosen]))]
+    starts = np.flatnonzero(np.diff(row[order], prepend=-1))
+    first = order[starts]
+    numbers, cell = np.unique(asked[first] * len(names) + document[first], return_inverse=True)
     return QueryRows(
         setting,
         query[first],
-        [(benchmark.query_languages[number // width], names[number % width]) for number in numbers.tolist()],
+        [(benchmark.query_languages[number // len(names)], names[number % len(names)]) for number in numbers.tolist()],
         cell,
         n_languages[query[first]],
         RankedQueries(np.append(starts, len(order)).astype(np.int64), rank[order], benchmark.gains[order]),

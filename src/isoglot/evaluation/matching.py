@@ -38,10 +38,8 @@ class System:
     @property
     def settings(self) -> set[str]:
         """The settings that all results have, and "rank_distance" where they have that."""
-        each = [
-            {*result.summary["settings"], *({RANK_DISTANCE} & (result.summary.get("bias") or {}).keys())}
-            for result in self.results
-        ]
+        summaries = [result.summary for result in self.results]
+        each = [{*s["settings"], *({RANK_DISTANCE} & (s.get("bias") or {}).keys())} for s in summaries]
         return set.intersection(*each)
 
 
