@@ -9,9 +9,8 @@ import numpy as np
 
 from isoglot.evaluation import bias
 from isoglot.evaluation.bias import JudgedRanks
+from isoglot.evaluation.bias_vectors import language_classifier_accuracy, rank_consistency
 from isoglot.evaluation.cells import make_rows
-from isoglot.evaluation.consistency import rank_consistency
-from isoglot.evaluation.language_classifier import language_classifier_accuracy
 from isoglot.records import Benchmark, FloatArray, IntArray
 from isoglot.retrieval.encode import Embeddings
 from isoglot.retrieval.ranks import Ranks

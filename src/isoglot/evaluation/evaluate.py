@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -12,21 +13,22 @@ import pyarrow as pa
 from isoglot.data.benchmarks.digest import benchmark_digest
 from isoglot.errors import InputError
 from isoglot.evaluation.bias import rank_distance
-from isoglot.evaluation.bias_report import bias_report
+from isoglot.evaluation.bias_report import TOP_K, bias_report
 from isoglot.evaluation.cells import QueryRows, macro, make_rows, micro, parse_settings, per_language
 from isoglot.evaluation.digests import model_digest, versions
 from isoglot.evaluation.matching import RANK_DISTANCE
 from isoglot.evaluation.measures import Measure, parse_measures
-from isoglot.evaluation.ranking import Clock, rank_with
 from isoglot.evaluation.results import Result
 from isoglot.evaluation.settings import EvaluateSettings
 from isoglot.evaluation.trec import DEFAULT_DEPTH, export_runs
 from isoglot.processes import in_first, processes
-from isoglot.records import Benchmark, FloatArray, Setting
-from isoglot.retrieval.rankings import Ranker
+from isoglot.records import Benchmark, Float32Array, FloatArray, IntArray, Setting
+from isoglot.retrieval.encode import Embeddings, Kind, encode_benchmark, pooled_texts
+from isoglot.retrieval.rankings import Ranker, Search, rank_benchmark, vector_search
 from isoglot.retrieval.ranks import Ranks
-from isoglot.retrieval.store import EmbeddingStore
-from isoglot.retrieval.ties import TIE_RULE
+from isoglot.retrieval.scoring import Vectors
+from isoglot.retrieval.store import EmbeddingStore, prompt_of
+from isoglot.retrieval.ties import TIE_RULE, pooled_ties
 from isoglot.settings import to_dict
 
 _NO_CELL = {
@@ -78,21 +80,20 @@ def evaluate(
     Raises:
         InputError: an unknown setting, measure, language or benchmark, malformed files, nothing to measure.
     """
-    clock = Clock()
+    clock = _Clock()
     asked = EvaluateSettings.of(**{**(to_dict(asked) if asked else {}), **changes})
     if isinstance(model, (str, Path)):
         raise InputError(f"'{model}' is a name: load the model first with isoglot.load_model('{model}')")
     loaded = asked.load(benchmark, data_dir)
     clock.lap()
     digest = digest or model_digest(model)
-    ranking = rank_with(
-        model, loaded, clock, batch_size=asked.batch_size, progress=progress, store=store, digest=digest, device=device
-    )
+    ranking = _rank(model, loaded, clock, asked.batch_size, progress, store, digest, device)
     settings = parse_settings(asked.settings)
     scores, table = _measure(loaded, ranking.ranks, settings, parse_measures(asked.measures))
     clock.lap("measure")
     if table.column(RANK_DISTANCE).null_count < len(table):
-        scores["bias"] = bias_report(loaded, ranking.ranks, ranking.vectors, ranking.ties, ranking.top())
+        best = in_first(lambda: ranking.search()(None, TOP_K)[0])
+        scores["bias"] = bias_report(loaded, ranking.ranks, ranking.vectors, ranking.ties, best)
         clock.lap("bias")
     if export_trec is not None:
         folder = export_trec
@@ -114,6 +115,71 @@ def evaluate(
     if output is not None and processes().first:
         result.save(output)
     return result
+
+
+class _Clock:
+    """Seconds between laps, and since it was made."""
+
+    def __init__(self) -> None:
+        self._laps: dict[str, float] = {}
+        self._made = self._last = time.perf_counter()
+
+    def lap(self, name: str = "") -> None:
+        """End a lap and begin the next; one without a name is not kept."""
+        now = time.perf_counter()
+        self._laps.update({name: round(now - self._last, 3)} if name else {})
+        self._last = now
+
+    def seconds(self) -> dict[str, float]:
+        """Of every lap, and their "total" since the clock was made."""
+        return {**self._laps, "total": round(time.perf_counter() - self._made, 3)}
+
+
+class _Ranking(NamedTuple):
+    """Ranks of the judged documents, places of all in the order of ties, vectors (if any), and what finds the best."""
+
+    ranks: Ranks
+    ties: IntArray
+    vectors: Embeddings | None
+    search: Callable[[], Search]
+
+
+def _rank(
+    model: Any,
+    benchmark: Benchmark,
+    clock: _Clock,
+    batch_size: int | None,
+    progress: bool,
+    store: EmbeddingStore | None,
+    digest: str | None,
+    device: str | None,
+) -> _Ranking:
+    """Stored vectors of documents stay on disk: chunks of them are read while they are ranked."""
+    if isinstance(model, Ranker):
+        ranks = model.rank(benchmark)
+        clock.lap("rank")
+        return _Ranking(ranks, pooled_ties(benchmark), None, lambda: model.search(benchmark))
+
+    def vectors(kind: Kind) -> Vectors:
+        if isinstance(model, Embeddings):
+            return model.queries if kind == "query" else model.documents
+        if store is None or not digest:
+            return encode_benchmark(model, benchmark, kind, batch_size, progress)
+        texts, prompt = pooled_texts(benchmark, kind), prompt_of(model, kind)
+        return store.encode(model, digest, prompt, texts, kind, batch_size=batch_size, progress=progress)
+
+    queries: Float32Array = np.asarray(vectors("query")[:], dtype=np.float32)
+    clock.lap("encode_queries")
+    documents = vectors("passage")
+    clock.lap("encode_corpus")
+    for kind, given, count in (("query", queries, benchmark.n_queries), ("passage", documents, benchmark.n_documents)):
+        if len(given) != count:
+            raise InputError(f"{len(given)} {kind} vectors for the {count} texts of {benchmark.name}")
+    ties = pooled_ties(benchmark)
+    ranks = in_first(lambda: rank_benchmark(benchmark, queries, documents, ties, device))
+    clock.lap("rank")
+    search = vector_search(benchmark, queries, documents, device=device, ties=ties)
+    return _Ranking(ranks, ties, Embeddings(queries, documents), lambda: search)
 
 
 def _measure(

@@ -25,8 +25,8 @@ class EvaluateSettings(Settings):
     measures: tuple[str, ...] = Field(
         default_factory=default_measures, description="what is computed, by ir_measures' names"
     )
-    settings: tuple[str, ...] = Field(default=SETTINGS, description=f"of {', '.join(SETTINGS)}")
-    languages: tuple[str, ...] = Field(default=(), description="restrict queries and corpora; all where none is given")
+    settings: tuple[str, ...] = Field(SETTINGS, description=f"of {', '.join(SETTINGS)}")
+    languages: tuple[str, ...] = Field((), description="restrict queries and corpora; all where none is given")
     context: Literal["sentence", "paragraph"] = Field(
         default="sentence",
         description="benchmarks of answer sentences: encode a candidate alone or with its paragraph (LAReQA's variant)",
@@ -34,8 +34,8 @@ class EvaluateSettings(Settings):
     corpus_sample: int | None = Field(
         default=None, ge=0, description="only judged passages and so many others per language (not comparable)"
     )
-    sample_seed: int = Field(default=0, ge=0, description="of that sample")
-    batch_size: int | None = Field(default=None, ge=1, description="texts per forward pass; 64 where it is not given")
+    sample_seed: int = Field(0, ge=0, description="of that sample")
+    batch_size: int | None = Field(None, ge=1, description="texts per forward pass; 64 where it is not given")
     passage: Literal["title+text", "text"] = Field(
         default="title+text", description="what is encoded of passages with titles"
     )
