@@ -28,20 +28,16 @@ class EvaluateSettings(Settings):
     settings: tuple[str, ...] = Field(SETTINGS, description=f"of {', '.join(SETTINGS)}")
     languages: tuple[str, ...] = Field((), description="restrict queries and corpora; all where none is given")
     context: Literal["sentence", "paragraph"] = Field(
-        default="sentence",
+        "sentence",
         description="benchmarks of answer sentences: encode a candidate alone or with its paragraph (LAReQA's variant)",
     )
     corpus_sample: int | None = Field(
-        default=None, ge=0, description="only judged passages and so many others per language (not comparable)"
+        None, ge=0, description="only judged passages and so many others per language (not comparable)"
     )
     sample_seed: int = Field(0, ge=0, description="of that sample")
     batch_size: int | None = Field(None, ge=1, description="texts per forward pass; 64 where it is not given")
-    passage: Literal["title+text", "text"] = Field(
-        default="title+text", description="what is encoded of passages with titles"
-    )
-    allow_missing: bool = Field(
-        default=False, description="leave out judged passages that a corpus of whole Wikipedias lacks"
-    )
+    passage: Literal["title+text", "text"] = Field("title+text", description="what is encoded of passages with titles")
+    allow_missing: bool = Field(False, description="leave out judged passages that a corpus of whole Wikipedias lacks")
 
     @field_validator("measures", mode="before")
     @classmethod

@@ -82,8 +82,8 @@ def iter_runs(
     search: Search,
     directory: Path,
     *,
-    depth: int = DEFAULT_DEPTH,
-    settings: Sequence[str] = SETTINGS,
+    depth: int,
+    settings: Sequence[str],
     compress: bool = False,
 ) -> Iterator[LanguagePair]:
     """Like `export_runs`, cell by cell: the two files of a cell are there when it is yielded."""
