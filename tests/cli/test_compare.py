@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import subprocess
 import sys
@@ -10,15 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from isoglot.cli import compare
+from isoglot.cli.main import parser
 from isoglot.errors import InputError
 from tests.evaluation.test_compare import make_result
 
 
 def run(*words: str) -> int:
-    parser = argparse.ArgumentParser()
-    compare.add(parser.add_subparsers())
-    options = parser.parse_args(["compare", *words])
+    options = parser().parse_args(["compare", *words])
     code: int = options.run(options)
     return code
 
@@ -83,8 +80,8 @@ def test_bad_input(tmp_path: Path, folders: list[str]) -> None:
 
 def test_loads_no_torch(folders: list[str]) -> None:
     code = (
-        "import argparse, sys; from isoglot.cli import compare; p = argparse.ArgumentParser(); "
-        f"compare.add(p.add_subparsers()); o = p.parse_args(['compare', *{folders[:2]!r}, '--resamples', '99']); "
+        "import sys; from isoglot.cli.main import parser; "
+        f"o = parser().parse_args(['compare', *{folders[:2]!r}, '--resamples', '99']); "
         "o.run(o); sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 0

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 from isoglot.data.benchmarks.qrels import Judgments, make_benchmark
-from isoglot.evaluation.aggregate import micro
-from isoglot.evaluation.bias import by_language, normalised_worst_rank, rank_distance_log2
-from isoglot.evaluation.bias_ranks import (
+from isoglot.evaluation.bias import (
     JudgedRanks,
+    by_language,
+    normalised_worst_rank,
     peer,
+    rank_distance_log2,
     recall_gap,
     recall_matrix,
     relevant_share,
@@ -22,8 +23,8 @@ from isoglot.evaluation.bias_ranks import (
     topk_share,
 )
 from isoglot.evaluation.bias_report import bias_report
-from isoglot.evaluation.consistency import rank_consistency
-from isoglot.evaluation.language_classifier import language_classifier_accuracy
+from isoglot.evaluation.bias_vectors import language_classifier_accuracy, rank_consistency
+from isoglot.evaluation.cells import micro
 from isoglot.evaluation.measures import RankedQueries
 from isoglot.records import Benchmark, Texts
 from isoglot.retrieval.encode import Embeddings
@@ -188,7 +189,7 @@ def test_language_classifier() -> None:
 
 def test_language_classifier_agrees_with_scikit_learn() -> None:
     linear = pytest.importorskip("sklearn.linear_model")
-    from isoglot.evaluation.language_classifier import _RIDGE, _split
+    from isoglot.evaluation.bias_vectors import _RIDGE, _split
 
     rng = np.random.default_rng(1)
     group, language = np.tile(np.arange(200), 3), np.repeat([0, 1, 2], 200)

@@ -16,8 +16,7 @@ import pytest
 
 from isoglot.data.benchmarks.qrels import Judgments, make_benchmark
 from isoglot.errors import InputError
-from isoglot.evaluation.compare import compare
-from isoglot.evaluation.comparison import Comparison, Difference
+from isoglot.evaluation.compare import Comparison, Difference, compare
 from isoglot.evaluation.evaluate import evaluate
 from isoglot.evaluation.matching import System, load_systems
 from isoglot.evaluation.multiple import benjamini_hochberg, holm

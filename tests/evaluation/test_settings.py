@@ -73,7 +73,6 @@ def first_relevant() -> Iterator[type[Measure]]:
         """Found@k = 1 where anything relevant stands at rank k or better."""
 
         name = "Found"
-        usual = "Found@k"
         needs_cutoff = True
         mteb_name = "found"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from isoglot.errors import InputError
-from isoglot.evaluation.report import format_comparison, format_table
+from isoglot.evaluation.report import format_table
 from isoglot.evaluation.tables import paper_table
 from tests.evaluation.written_result import result
 
@@ -94,4 +94,3 @@ def test_report_prints_what_is_defined() -> None:
     assert not any("PEER" in line for line in lines)
     undefined = result(bias={"rank_distance": {"undefined": "why"}, "per_language": {"de": {"TLR@10": 1.0}}})
     assert "rank distance" not in format_table(undefined)
-    assert "rank distance" not in format_comparison(undefined, undefined)

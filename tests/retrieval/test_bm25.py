@@ -146,10 +146,8 @@ def test_bm25_ranks(words: Benchmark, tmp_path: Path) -> None:
         values = parse_measure("AP")(rows.ranked)
         mine = {}
         ids = [key for _, key, _ in words.pooled_queries()]
-        names = ["*", *words.corpus_languages]
         for place, query in enumerate(rows.query.tolist()):
-            where = (words.query_languages[rows.query_language[place]], names[rows.document_language[place] + 1])
-            if where == (cell.query_lang, cell.doc_lang):
+            if rows.names[rows.cell[place]] == (cell.query_lang, cell.doc_lang):
                 mine[ids[query], "AP@1000"] = values[place]
         assert mine == pytest.approx({key: value for key, value in theirs.items() if key[1] == "AP@1000"}, abs=1e-6)
 

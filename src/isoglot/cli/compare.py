@@ -11,7 +11,7 @@ from isoglot.cli.common import print_json
 
 def add(commands: Any) -> None:
     """Add the command to the parser."""
-    command = commands.add_parser(
+    commands.add_parser(
         "compare",
         help="test the differences between results",
         description="Compare results on one benchmark with the first of them: differences of macro-averages with 95% intervals "
@@ -19,25 +19,25 @@ def add(commands: Any) -> None:
         "paired sign-flip permutation tests over query ids, Holm's correction over settings and systems, Benjamini and "
         "Hochberg's over languages or pairs of them, effect sizes, wins, and the smallest difference that could be found.",
         epilog="example: isoglot compare before=runs/b0,runs/b1 after=runs/a0,runs/a1 --measure nDCG@10 --setting cross",
+        fill=_fill,
     )
-    command.add_argument(
-        "results",
-        nargs="+",
-        metavar="RESULT",
-        help="DIR or NAME=DIR, a folder that `isoglot evaluate --output` wrote; NAME=DIR,DIR,... for several training seeds "
-        "of one system; the first one is the reference",
+
+
+def _fill(command: argparse.ArgumentParser) -> None:
+    from isoglot.evaluation.compare import COMPARED_SETTINGS
+    from isoglot.evaluation.contrasts import RESAMPLES, SEED
+
+    results = (
+        "DIR or NAME=DIR, a folder that `isoglot evaluate --output` wrote; NAME=DIR,DIR,... for several training seeds of one "
+        "system; the first one is the reference"
     )
+    settings = f"of {', '.join(COMPARED_SETTINGS)} (default: all that the results have)"
+    resamples = f"of bootstrap and test (default {RESAMPLES})"
+    command.add_argument("results", nargs="+", metavar="RESULT", help=results)
     command.add_argument("--measure", default="nDCG@10", metavar="M", help="a measure in all results (default nDCG@10)")
-    command.add_argument(
-        "--setting",
-        nargs="+",
-        metavar="S",
-        help="of mono, cross, multi, rank_distance (default: all that the results have)",
-    )
-    command.add_argument(
-        "--resamples", type=int, default=9999, metavar="N", help="of bootstrap and test (default 9999)"
-    )
-    command.add_argument("--seed", type=int, default=0, metavar="N", help="of the resamples (default 0)")
+    command.add_argument("--setting", nargs="+", metavar="S", help=settings)
+    command.add_argument("--resamples", type=int, default=RESAMPLES, metavar="N", help=resamples)
+    command.add_argument("--seed", type=int, default=SEED, metavar="N", help=f"of the resamples (default {SEED})")
     command.add_argument("--output", type=Path, metavar="FILE", help="write the comparison there as JSON")
     command.add_argument("--json", action="store_true", help="print the comparison as JSON")
     command.set_defaults(run=_run)
@@ -52,17 +52,9 @@ def _run(options: argparse.Namespace) -> int:
 
     if options.output and options.output.is_dir():
         raise InputError(f"--output {options.output}: is a folder; expected the name of a JSON file")
-    comparison = compare(
-        load_systems(options.results),
-        measure=options.measure,
-        settings=options.setting,
-        resamples=options.resamples,
-        seed=options.seed,
-    )
+    asked = {key: getattr(options, key) for key in ("measure", "resamples", "seed")}
+    comparison = compare(load_systems(options.results), settings=options.setting, **asked)
     if options.output:
         write_json(options.output, comparison.to_json())
-    if options.json:
-        print_json(comparison.to_json())
-    else:
-        print(format_differences(comparison))
+    print_json(comparison.to_json()) if options.json else print(format_differences(comparison))
     return 0

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from isoglot.cli.common import add_data_dir, in_all, print_json
 
 if TYPE_CHECKING:
-    from isoglot.evaluation.results import Result
     from isoglot.evaluation.settings import EvaluateSettings
     from isoglot.records import Benchmark
 
@@ -25,81 +24,61 @@ def add(commands: Any) -> None:
         "another (cross) and over the pooled corpora of all languages (multi), with exact ranks; and language bias as rank "
         "distance: how many ranks lie between the best and the worst of the parallel answers to a question. "
         "Figures are macro-averages over languages or language pairs.",
-        epilog="example: isoglot evaluate offline:multilingual-e5-small xquad-r --json",
         fill=_fill,
     )
 
 
 def _fill(command: argparse.ArgumentParser) -> None:
     from isoglot.cli.options import add_settings
+    from isoglot.data.benchmarks.catalog import catalog
     from isoglot.evaluation.measures import usual_spellings
+    from isoglot.evaluation.pictures import FORMATS
     from isoglot.evaluation.settings import EvaluateSettings
+    from isoglot.evaluation.tables import TABLES
+    from isoglot.evaluation.trec import DEFAULT_DEPTH
 
-    command.add_argument(
-        "model", metavar="MODEL", help=f"hub id, directory, run, offline:NAME, or {BM25} (a lexical reference)"
-    )
+    command.epilog = f"example: isoglot evaluate offline:multilingual-e5-small {catalog()[0].name} --json"
+    models = f"hub id, directory, run, offline:NAME, or {BM25} (a lexical reference)"
+    command.add_argument("model", metavar="MODEL", help=models)
     command.add_argument("benchmark", metavar="BENCHMARK", help="a name that isoglot data list shows, or a folder")
+    folder: dict[str, Any] = {"type": Path, "metavar": "DIR"}
     group = command.add_argument_group("what is measured", f"measures: {usual_spellings()}")
     add_settings(group, EvaluateSettings)
     add_data_dir(group)
-    _add_model(command.add_argument_group("the model"))
-    _add_output(command.add_argument_group("output"))
-    command.set_defaults(run=_run)
-
-
-def _add_model(group: argparse._ArgumentGroup) -> None:
+    group = command.add_argument_group("the model")
     group.add_argument("--query-prompt", metavar="TEXT", help="instead of the model's own")
     group.add_argument("--passage-prompt", metavar="TEXT", help="instead of the model's own")
-    group.add_argument(
-        "--device",
-        metavar="D",
-        help="cpu, cuda, ...: encode and rank there (default: the model on the best, ranks on the CPU)",
+    where = "cpu, cuda, ...: encode and rank there (default: the model on the best, ranks on the CPU)"
+    group.add_argument("--device", metavar="D", help=where)
+    stored = "keep embeddings there; the same model and texts are then read, not encoded"
+    group.add_argument("--store", **folder, help=stored)
+    given = (
+        "measure vectors made elsewhere (queries/<lang>.npy or .parquet, corpus/ likewise; isoglot data texts writes the "
+        "texts to embed); MODEL is then only a name"
     )
-    group.add_argument(
-        "--store",
-        type=Path,
-        metavar="DIR",
-        help="keep embeddings there; the same model and texts are then read, not encoded",
-    )
-    group.add_argument(
-        "--embeddings",
-        type=Path,
-        metavar="DIR",
-        help="measure vectors made elsewhere (queries/<lang>.npy or .parquet, corpus/ likewise; isoglot data texts writes "
-        "the texts to embed); MODEL is then only a name",
-    )
-
-
-def _add_output(group: argparse._ArgumentGroup) -> None:
-    from isoglot.evaluation.tables import TABLES
-
-    group.add_argument("--output", type=Path, metavar="DIR", help="write summary.json and per_query.parquet there")
+    group.add_argument("--embeddings", **folder, help=given)
+    group = command.add_argument_group("output")
+    group.add_argument("--output", **folder, help="write summary.json and per_query.parquet there")
     group.add_argument("--table", choices=list(TABLES), help="print a table as in the papers instead of the overview")
-    group.add_argument("--plot", type=Path, metavar="DIR", help="write a heat map and bars of rank distance there")
+    group.add_argument("--plot", **folder, help="write a heat map and bars of rank distance there")
+    pictures = f"{', '.join(FORMATS)} (default: {FORMATS[0]})"
+    group.add_argument("--plot-format", nargs="+", choices=FORMATS, default=FORMATS[:1], help=pictures)
     group.add_argument(
-        "--plot-format", nargs="+", choices=["svg", "png"], default=["svg"], help="svg, png (default: svg)"
+        "--export-trec", **folder, help="write run and judgments of every cell for ir_measures, trec_eval"
     )
-    group.add_argument(
-        "--export-trec",
-        type=Path,
-        metavar="DIR",
-        help="write run and judgments of every cell for ir_measures, trec_eval",
-    )
-    group.add_argument(
-        "--trec-depth", type=int, default=1000, metavar="N", help="documents per query in those runs (default 1000)"
-    )
-    group.add_argument(
-        "--export-mteb", type=Path, metavar="DIR", help="write results in MTEB's schema, a file per setting"
-    )
+    depth = f"documents per query in those runs (default {DEFAULT_DEPTH})"
+    group.add_argument("--trec-depth", type=int, default=DEFAULT_DEPTH, metavar="N", help=depth)
+    group.add_argument("--export-mteb", **folder, help="write results in MTEB's schema, a file per setting")
     group.add_argument("--json", action="store_true", help="print the summary as JSON")
+    command.set_defaults(run=lambda options: in_all(lambda first: _run(options, first=first)))
 
 
-def _run(options: argparse.Namespace) -> int:
-    return in_all(lambda first: _evaluate(options, first=first))
-
-
-def _evaluate(options: argparse.Namespace, *, first: bool) -> int:
+def _run(options: argparse.Namespace, *, first: bool) -> int:
     from isoglot.evaluation.evaluate import evaluate
+    from isoglot.evaluation.mteb_results import write_mteb_results
+    from isoglot.evaluation.pictures import write_plots
+    from isoglot.evaluation.report import format_table
+    from isoglot.evaluation.tables import paper_table
     from isoglot.processes import start
     from isoglot.retrieval.store import EmbeddingStore
 
@@ -117,8 +96,16 @@ def _evaluate(options: argparse.Namespace, *, first: bool) -> int:
         export_trec=options.export_trec,
         trec_depth=options.trec_depth,
     )
-    if first:
-        _report(options, result, asked.measures[0])
+    if not first:
+        return 0
+    if options.export_mteb:
+        write_mteb_results(result, options.export_mteb)
+    if options.plot:
+        write_plots(result, options.plot, options.plot_format, measure=asked.measures[0])
+    if options.json:
+        print_json(result.summary)
+    else:
+        print(paper_table(result, options.table) if options.table else format_table(result))
     return 0
 
 
@@ -156,28 +143,5 @@ def _model(options: argparse.Namespace, benchmark: Benchmark) -> Any:
     from isoglot.models.load import load_model
 
     quiet()
-    return load_model(
-        options.model,
-        query_prompt=options.query_prompt,
-        passage_prompt=options.passage_prompt,
-        device=options.device,
-    )
-
-
-def _report(options: argparse.Namespace, result: Result, measure: str) -> None:
-    """Write what was asked for beside the result, and print."""
-    from isoglot.evaluation.mteb_results import write_mteb_results
-    from isoglot.evaluation.pictures import write_plots
-    from isoglot.evaluation.report import format_table
-    from isoglot.evaluation.tables import paper_table
-
-    if options.export_mteb:
-        write_mteb_results(result, options.export_mteb)
-    if options.plot:
-        write_plots(result, options.plot, options.plot_format, measure=measure)
-    if options.json:
-        print_json(result.summary)
-    elif options.table:
-        print(paper_table(result, options.table))
-    else:
-        print(format_table(result))
+    prompts = {"query_prompt": options.query_prompt, "passage_prompt": options.passage_prompt}
+    return load_model(options.model, **prompts, device=options.device)

@@ -7,27 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from isoglot.evaluation.bias import (
-    by_language,
-    median_by_language,
-    normalised_worst_rank,
-    rank_distance,
-    rank_distance_log2,
-)
-from isoglot.evaluation.bias_ranks import (
-    JudgedRanks,
-    judged_ranks,
-    peer,
-    recall_gap,
-    recall_matrix,
-    relevant_share,
-    share_distance,
-    target_language_recall,
-    topk_share,
-)
+from isoglot.evaluation import bias
+from isoglot.evaluation.bias import JudgedRanks
+from isoglot.evaluation.bias_vectors import language_classifier_accuracy, rank_consistency
 from isoglot.evaluation.cells import make_rows
-from isoglot.evaluation.consistency import rank_consistency
-from isoglot.evaluation.language_classifier import language_classifier_accuracy
 from isoglot.records import Benchmark, FloatArray, IntArray
 from isoglot.retrieval.encode import Embeddings
 from isoglot.retrieval.ranks import Ranks
@@ -36,11 +19,7 @@ CUTOFFS = (10, 20, 100)
 TOP_K = 20
 """Places of the ranking that are looked at: room for the answers in all languages, and little else."""
 
-_NO_DISTANCE = "no query has relevant documents in two languages"
-_NO_OTHER = "no query has a relevant document in another language"
-_NO_PARALLEL = "no query exists in two languages"
 _NO_CLASSES = "the texts of two languages cannot be split into translations to train and to test on"
-_NO_VECTORS = "the ranker makes no vectors"
 _NO_TEST = (
     "PEER tests whether languages have the same mean rank, and no query has two relevant documents in each of two "
     "languages; with one per language it is the same for every ranking"
@@ -81,69 +60,67 @@ def bias_report(
     """
     if len(benchmark.corpus) < 2:
         return {}
-    judged = judged_ranks(benchmark, ranks)
-    report = _Report(judged)
-    _distances(report, benchmark, ranks)
+    judged = bias.judged_ranks(benchmark, ranks)
+    figures: dict[str, Any] = {}
+    per_language: dict[str, dict[str, float]] = {}
+
+    def add(name: str, values: dict[str, float], why_not: str) -> None:
+        """Values per query language, and their mean."""
+        for lang, value in values.items():
+            per_language.setdefault(lang, {})[name] = value
+        figures[name] = _mean(values) if values else {"undefined": why_not}
+
+    def by_language(values: FloatArray) -> dict[str, float]:
+        return bias.by_language(values, judged.query_language, judged.languages)
+
+    for name, values in _distances(benchmark, ranks).items():
+        add(name, values, "no query has relevant documents in two languages")
     for cutoff in cutoffs:
-        report.add(f"TLR@{cutoff}", target_language_recall(judged, cutoff), _NO_OTHER)
-    report.figures["recall_gap"] = _gap(judged, k)
+        recall = bias.target_language_recall(judged, cutoff)
+        add(f"TLR@{cutoff}", by_language(recall), "no query has a relevant document in another language")
+    figures["recall_gap"] = _gap(judged, k)
     if top is not None:
-        report.figures["topk_share"] = _shares(judged, benchmark, top[:, :k])
+        figures["topk_share"] = _shares(judged, benchmark, top[:, :k])
     if vectors is None:
-        for name in ("rank_consistency", "language_classifier_accuracy", "language_classifier"):
-            report.figures[name] = {"undefined": _NO_VECTORS}
+        of_vectors = ("rank_consistency", "language_classifier_accuracy", "language_classifier")
+        figures |= {name: {"undefined": "the ranker makes no vectors"} for name in of_vectors}
     else:
         parallel = _numbered(key for _, key, _ in benchmark.pooled_queries())
         consistency = rank_consistency(vectors.queries, vectors.documents, ties, parallel, seed=seed)
-        report.add("rank_consistency", consistency, _NO_PARALLEL)
+        add("rank_consistency", by_language(consistency), "no query exists in two languages")
         topics = _numbered(benchmark.query_groups) if benchmark.query_groups else parallel
-        _classifiers(report, benchmark, vectors, topics, seed)
-    report.add("PEER", peer(judged), _NO_TEST)
-    return {**report.figures, "per_language": report.per_language}
+        sides = _classified(benchmark, vectors, topics, seed)
+        add("language_classifier_accuracy", sides["queries"], _NO_CLASSES)
+        figures["language_classifier"] = {name: _accuracy(side) for name, side in sides.items()}
+    add("PEER", by_language(bias.peer(judged)), _NO_TEST)
+    return {**figures, "per_language": per_language}
 
 
-class _Report:
-    """What has been measured so far: figures, and the same by query language."""
-
-    def __init__(self, judged: JudgedRanks) -> None:
-        self.figures: dict[str, Any] = {}
-        self.per_language: dict[str, dict[str, float]] = {}
-        self._judged = judged
-
-    def add(self, name: str, values: FloatArray, why_not: str) -> None:
-        """Values per query, NaN where there is none."""
-        self.put(name, by_language(values, self._judged.query_language, self._judged.languages), why_not)
-
-    def put(self, name: str, values: dict[str, float], why_not: str) -> None:
-        """Values per query language, and their mean."""
-        for lang, value in values.items():
-            self.per_language.setdefault(lang, {})[name] = value
-        self.figures[name] = float(np.mean(list(values.values()))) if values else {"undefined": why_not}
-
-
-def _distances(report: _Report, benchmark: Benchmark, ranks: Ranks) -> None:
-    """The measures of a query's best and worst rank."""
-    rows, names = make_rows("multi", benchmark, ranks), benchmark.query_languages
-    ranked, language = rows.ranked, rows.query_language
-    distance = rank_distance(ranked, rows.n_languages)
-    logarithm = rank_distance_log2(ranked, rows.n_languages)
-    worst = normalised_worst_rank(ranked, rows.n_languages, benchmark.n_documents)
-    report.put("rank_distance", by_language(distance, language, names), _NO_DISTANCE)
-    report.put("rank_distance_median", median_by_language(distance, language, names), _NO_DISTANCE)
-    report.put("rank_distance_log2", by_language(logarithm, language, names), _NO_DISTANCE)
-    report.put("normalised_worst_rank", by_language(worst, language, names), _NO_DISTANCE)
+def _distances(benchmark: Benchmark, ranks: Ranks) -> dict[str, dict[str, float]]:
+    """The measures of a query's best and worst rank by query language."""
+    rows = make_rows("multi", benchmark, ranks)
+    ranked, languages, cells = rows.ranked, rows.n_languages, (rows.cell, [query for query, _ in rows.names])
+    distance = bias.rank_distance(ranked, languages)
+    worst = bias.normalised_worst_rank(ranked, languages, benchmark.n_documents)
+    return {
+        "rank_distance": bias.by_language(distance, *cells),
+        "rank_distance_median": bias.median_by_language(distance, *cells),
+        "rank_distance_log2": bias.by_language(bias.rank_distance_log2(ranked, languages), *cells),
+        "normalised_worst_rank": bias.by_language(worst, *cells),
+    }
 
 
 def _gap(judged: JudgedRanks, k: int) -> dict[str, Any]:
-    matrix = recall_matrix(judged, k)
+    matrix = bias.recall_matrix(judged, k)
+    columns = (column.tolist() for column in bias.recall_gap(matrix))
     by_document = {
         lang: {"same": same, "other": other, "gap": gap}
-        for lang, same, other, gap in zip(judged.languages, *(column.tolist() for column in recall_gap(matrix)))
+        for lang, same, other, gap in zip(judged.languages, *columns)
         if gap == gap
     }
     if not by_document:
         return {"undefined": "no document language is asked both in itself and in another language"}
-    mean = float(np.mean([recalls["gap"] for recalls in by_document.values()]))
+    mean = _mean({lang: recalls["gap"] for lang, recalls in by_document.items()})
     return {"k": k, "mean": mean, "by_document_language": by_document, "matrix": _named(matrix, judged.languages)}
 
 
@@ -151,11 +128,12 @@ def _shares(judged: JudgedRanks, benchmark: Benchmark, top: IntArray) -> dict[st
     sizes = {lang: len(texts) for lang, texts in benchmark.corpus.items()}
     codes = [judged.languages.index(lang) for lang in sizes]
     language = np.repeat(np.array(codes, dtype=np.int64), list(sizes.values()))
-    share, relevant = topk_share(top, language, judged.query_language, len(judged.languages)), relevant_share(judged)
-    distance = _known(judged.languages, share_distance(share, relevant))
+    share = bias.topk_share(top, language, judged.query_language, len(judged.languages))
+    relevant = bias.relevant_share(judged)
+    distance = _known(judged.languages, bias.share_distance(share, relevant))
     return {
         "k": top.shape[1],
-        "distance": float(np.mean(list(distance.values()))),
+        "distance": _mean(distance),
         "by_query_language": distance,
         "matrix": _named(share, judged.languages, sizes),
         "relevant": _named(relevant, judged.languages, sizes),
@@ -163,24 +141,27 @@ def _shares(judged: JudgedRanks, benchmark: Benchmark, top: IntArray) -> dict[st
     }
 
 
-def _classifiers(report: _Report, benchmark: Benchmark, vectors: Embeddings, topics: IntArray, seed: int) -> None:
-    """The language classifier on queries, and on passages that answer one."""
-    answers = _answer_topics(benchmark, topics)
-    sides: dict[str, dict[str, float]] = {}
-    for name, texts, offsets, rows, groups, embedded in (
-        ("queries", benchmark.queries, benchmark.query_offsets(), np.arange(len(topics)), topics, vectors.queries),
-        ("passages", benchmark.corpus, benchmark.document_offsets(), *answers, vectors.documents),
+def _classified(benchmark: Benchmark, vectors: Embeddings, topics: IntArray, seed: int) -> dict[str, dict[str, float]]:
+    """The language classifier's accuracy by language on queries, and on passages that answer one."""
+    accuracies = {}
+    for name, texts, rows, groups, embedded in (
+        ("queries", benchmark.queries, np.arange(len(topics)), topics, vectors.queries),
+        ("passages", benchmark.corpus, *_answer_topics(benchmark, topics), vectors.documents),
     ):
-        language = np.repeat(np.arange(len(texts)), np.diff(offsets))[rows]
+        language = np.repeat(np.arange(len(texts)), list(map(len, texts.values())))[rows]
         accuracy = language_classifier_accuracy(embedded[rows], language, groups, len(texts), seed=seed)
-        sides[name] = _known(list(texts), accuracy)
-    report.put("language_classifier_accuracy", sides["queries"], _NO_CLASSES)
-    report.figures["language_classifier"] = {
-        name: {"accuracy": float(np.mean(list(side.values()))), "chance": 1 / len(side), "per_language": side}
-        if side
-        else {"undefined": _NO_CLASSES}
-        for name, side in sides.items()
-    }
+        accuracies[name] = _known(list(texts), accuracy)
+    return accuracies
+
+
+def _accuracy(by_language: dict[str, float]) -> dict[str, Any]:
+    if not by_language:
+        return {"undefined": _NO_CLASSES}
+    return {"accuracy": _mean(by_language), "chance": 1 / len(by_language), "per_language": by_language}
+
+
+def _mean(values: dict[str, float]) -> float:
+    return float(np.mean(list(values.values())))
 
 
 def _numbered(keys: Iterable[str]) -> IntArray:
@@ -216,12 +197,6 @@ def _named(
     matrix: FloatArray, languages: Sequence[str], columns: Collection[str] | None = None
 ) -> dict[str, dict[str, float]]:
     """{query language: {document language: x}} of what is not NaN, to 6 places; `columns` are kept, all where None."""
-    rows = {
-        query: {
-            lang: round(value, 6)
-            for lang, value in _known(languages, row).items()
-            if columns is None or lang in columns
-        }
-        for query, row in zip(languages, matrix, strict=True)
-    }
-    return {query: row for query, row in rows.items() if row}
+    kept = {*(languages if columns is None else columns)}
+    rows = ({lang: round(x, 6) for lang, x in _known(languages, row).items() if lang in kept} for row in matrix)
+    return {query: row for query, row in zip(languages, rows) if row}

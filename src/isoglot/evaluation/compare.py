@@ -7,20 +7,19 @@ systems, some languages only, a margin, a family of tests of one's own) there is
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
-
-import numpy as np
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 from isoglot.errors import InputError, unknown
 from isoglot.evaluation import significance
-from isoglot.evaluation.comparison import FALSE_DISCOVERY_RATE, CellDifference, Comparison, Difference
-from isoglot.evaluation.contrasts import Contrast, PairedRows
+from isoglot.evaluation.contrasts import RESAMPLES, SEED, Contrast, PairedRows
 from isoglot.evaluation.matching import RANK_DISTANCE, System, all_results, measures_of, require_comparable
 from isoglot.evaluation.measures import parse_measure
 from isoglot.evaluation.multiple import benjamini_hochberg, holm
-from isoglot.evaluation.significance import ALPHA
+from isoglot.evaluation.significance import ALPHA, POWER, Interval
 from isoglot.records import SETTINGS
 
+FALSE_DISCOVERY_RATE = 0.05
 COMPARED_SETTINGS = (*SETTINGS, RANK_DISTANCE)
 _EQUAL = 1e-12  # differences below are rounding
 # below some twenty clusters, intervals from resampled clusters are too narrow (Cameron, Gelbach and Miller 2008)
@@ -29,13 +28,114 @@ _FEW_GROUPS = 20
 _FEW_SEEDS = 5
 
 
+@dataclass(frozen=True)
+class CellDifference:
+    """One language, or pair of languages: means over its `n` queries; `difference` is system minus reference.
+
+    `p` is by sign flips of query ids, `p_adjusted` that after Benjamini and Hochberg over the cells of the setting.
+    """
+
+    query_lang: str
+    doc_lang: str
+    n: int
+    reference: float
+    value: float
+    difference: float
+    p: float
+    p_adjusted: float
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A system against the reference in one setting; differences are system minus reference.
+
+    Attributes:
+        system, setting, measure: what is compared.
+        higher_is_better: False for rank distance only.
+        n_ids, n_groups: query ids (what is permuted) and groups (what is resampled).
+        reference, value: macro-averages, means over training seeds.
+        difference, relative: value - reference, and that over the reference (None where it is 0).
+        interval, interval_90, standard_error: of the difference, by bootstrap.
+        p: sign-flip permutation over query ids; p_holm: adjusted over all systems and settings of the comparison.
+        p_group: the same test with all ids of a group flipped together. The test over ids takes the ids of one paragraph to be
+            independent; where their differences correlate (by 0.1, five to a paragraph) it is wrong 10% of the time
+            instead of 5%, and this one is not.
+        effect_size: Cohen's d_z over query ids (None where it does not exist).
+        wins, ties, losses: cells in which the system is better, equal, worse.
+        significant_wins, significant_losses: those of them at a false discovery rate of 0.05.
+        resolvable: the smallest difference found with power 0.8 at 0.05 (None where the systems do not differ at all).
+        cells: the difference by language or pair of languages.
+    """
+
+    system: str
+    setting: str
+    measure: str
+    higher_is_better: bool
+    n_ids: int
+    n_groups: int
+    reference: float
+    value: float
+    difference: float
+    relative: float | None
+    interval: Interval
+    interval_90: Interval
+    standard_error: float
+    p: float
+    p_holm: float
+    p_group: float
+    effect_size: float | None
+    wins: int
+    ties: int
+    losses: int
+    significant_wins: int
+    significant_losses: int
+    resolvable: float | None
+    cells: tuple[CellDifference, ...]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Systems against the first of them, the reference.
+
+    Attributes:
+        benchmark, context, measure: what was measured.
+        reference: the name of the reference.
+        systems: {name: {"results": folders, "models": names}}, the reference first.
+        differences: by setting, then by system.
+        resamples, seed: of bootstrap and permutation.
+        notes: what a reader has to know about the figures.
+    """
+
+    benchmark: str
+    context: str
+    measure: str
+    reference: str
+    systems: dict[str, dict[str, list[str]]]
+    differences: tuple[Difference, ...]
+    resamples: int
+    seed: int
+    notes: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values, with the levels and rules that the figures stand on."""
+        values = asdict(self)
+        differences = values.pop("differences")
+        return {
+            **values,
+            "alpha": ALPHA,
+            "power": POWER,
+            "false_discovery_rate": FALSE_DISCOVERY_RATE,
+            "differences": differences,
+        }
+
+
 def compare(
     systems: Sequence[System],
     *,
     measure: str = "nDCG@10",
     settings: Sequence[str] | None = None,
-    resamples: int = 9999,
-    seed: int = 0,
+    resamples: int = RESAMPLES,
+    seed: int = SEED,
 ) -> Comparison:
     """Compare every system with the first.
 
@@ -43,8 +143,7 @@ def compare(
         systems: at least two; see `load_systems`.
         measure: a column of the per-query rows; spellings as in `parse_measure`.
         settings: of mono, cross, multi and rank_distance; None: those that all systems have.
-        resamples: of the bootstrap and of the permutation test.
-        seed: of both.
+        resamples, seed: of the bootstrap and of the permutation test.
 
     Raises:
         InputError: results of different benchmarks, contexts, samples, languages or tie rules, a measure or setting that is
@@ -60,22 +159,16 @@ def compare(
     differences: list[Difference] = []
     for setting in chosen:
         rows = PairedRows(systems, setting, column, resamples=resamples, seed=seed)
-        reference, *others = rows.names
-        differences += [_difference(rows.contrast(reference, other)) for other in others]
+        differences += [_difference(rows.contrast(systems[0].name, other.name)) for other in systems[1:]]
     adjusted = holm([item.p for item in differences])
     summary = systems[0].results[0].summary
+    models = {system.name: [str(result.summary.get("model")) for result in system.results] for system in systems}
     return Comparison(
         benchmark=summary["benchmark"],
         context=summary["context"],
         measure=column,
         reference=systems[0].name,
-        systems={
-            system.name: {
-                "results": list(system.folders),
-                "models": [str(result.summary.get("model")) for result in system.results],
-            }
-            for system in systems
-        },
+        systems={s.name: {"results": list(s.folders), "models": models[s.name]} for s in systems},
         differences=tuple(replace(item, p_holm=float(p)) for item, p in zip(differences, adjusted)),
         resamples=resamples,
         seed=seed,
@@ -97,32 +190,30 @@ def _column(systems: Sequence[System], measure: str) -> str:
 
 def _settings(systems: Sequence[System], names: Sequence[str] | None) -> tuple[list[str], list[str]]:
     """The settings to compare in their usual order, and notes about those that not all results have."""
-    if names is None:
-        common = set.intersection(*(system.settings for system in systems))
-        if not common:
-            raise InputError("the results have no setting in common")
-        dropped = set.union(*(system.settings for system in systems)) - common
-        notes = [
-            f"{setting} was left out: not all results have it" for setting in COMPARED_SETTINGS if setting in dropped
-        ]
-        return [setting for setting in COMPARED_SETTINGS if setting in common], notes
-    for name in names:
+    have = [(system.folders[0], system.settings) for system in systems]
+    common = set.intersection(*(settings for _, settings in have))
+    for name in names or ():
         if name not in COMPARED_SETTINGS:
             raise unknown("setting", name, COMPARED_SETTINGS)
-        for system in systems:
-            if name not in system.settings:
-                has = ", ".join(sorted(system.settings))
-                raise InputError(f"{system.folders[0]}: has no setting '{name}'; it has: {has}")
-    return [setting for setting in COMPARED_SETTINGS if setting in names], []
+        for folder, settings in have:
+            if name not in settings:
+                raise InputError(f"{folder}: has no setting '{name}'; it has: {', '.join(sorted(settings))}")
+    if not common:
+        raise InputError("the results have no setting in common")
+    chosen = [setting for setting in COMPARED_SETTINGS if setting in (common if names is None else names)]
+    dropped = [] if names else [s for s in COMPARED_SETTINGS if s not in common and any(s in own for _, own in have)]
+    return chosen, [f"{setting} was left out: not all results have it" for setting in dropped]
 
 
 def _difference(contrast: Contrast) -> Difference:
     """A contrast with all its figures; p_holm is still p."""
-    cells = contrast.rows.cells
-    by_cell, reference, value = _by_cell(contrast)
-    gains = np.array([cell.difference for cell in by_cell]) * (1 if contrast.higher_is_better else -1)
-    significant = np.array([cell.p_adjusted for cell in by_cell]) <= FALSE_DISCOVERY_RATE
-    better, worse = gains > _EQUAL, gains < -_EQUAL
+    cells, p = contrast.rows.cells, contrast.p_id
+    before, after = (significance.cell_means(cells, values) for values in (contrast.before, contrast.after))
+    adjusted = benjamini_hochberg(p[1:])
+    columns = [column.tolist() for column in (cells.sizes, before, after, after - before, p[1:], adjusted)]
+    gains = (after - before) * (1 if contrast.higher_is_better else -1)
+    better, worse, significant = gains > _EQUAL, gains < -_EQUAL, adjusted <= FALSE_DISCOVERY_RATE
+    reference, value = float(before.mean()), float(after.mean())
     standard_error = float(contrast.distribution.std(ddof=1))
     return Difference(
         system=contrast.system,
@@ -138,8 +229,8 @@ def _difference(contrast: Contrast) -> Difference:
         interval=contrast.interval(),
         interval_90=contrast.interval(1 - 2 * ALPHA),
         standard_error=standard_error,
-        p=float(contrast.p_id[0]),
-        p_holm=float(contrast.p_id[0]),
+        p=float(p[0]),
+        p_holm=float(p[0]),
         p_group=contrast.p_group,
         effect_size=significance.effect_size(contrast.by_id[:, 0]),
         wins=int(better.sum()),
@@ -148,39 +239,24 @@ def _difference(contrast: Contrast) -> Difference:
         significant_wins=int((better & significant).sum()),
         significant_losses=int((worse & significant).sum()),
         resolvable=significance.resolvable(standard_error) if standard_error > _EQUAL else None,
-        cells=by_cell,
+        cells=tuple(CellDifference(*pair, *numbers) for pair, *numbers in zip(contrast.rows.names, *columns)),
     )
-
-
-def _by_cell(contrast: Contrast) -> tuple[tuple[CellDifference, ...], float, float]:
-    """The cells, and the macro-averages of reference and system."""
-    cells, p = contrast.rows.cells, contrast.p_id[1:]
-    before, after = (significance.cell_means(cells, values) for values in (contrast.before, contrast.after))
-    columns = [cells.sizes, before, after, after - before, p, benjamini_hochberg(p)]
-    rows = zip(contrast.rows.names, *(column.tolist() for column in columns))
-    by_cell = tuple(CellDifference(*pair, *numbers) for pair, *numbers in rows)
-    return by_cell, float(before.mean()), float(after.mean())
 
 
 def _notes(systems: Sequence[System], differences: Sequence[Difference]) -> list[str]:
     """What limits the figures."""
-    notes = []
-    if single := [system.name for system in systems if len(system.results) == 1]:
-        notes.append(
-            f"one training seed of {', '.join(single)}: intervals and p values hold for that model, not for its recipe"
-        )
-    if any(len(system.results) > 1 for system in systems):
-        notes.append("p values are those of the mean over the training seeds at hand; intervals include other seeds")
-    if few := [system.name for system in systems if 1 < len(system.results) < _FEW_SEEDS]:
-        notes.append(f"few training seeds of {', '.join(few)}: intervals are too narrow where seeds differ a lot")
-    notes += [
-        f"{system.name}: two of its results are of the very same model, not of two training seeds"
-        for system in systems
-        if system.n_models < len(system.results)
-    ]
-    first = differences[0]
-    if all(item.n_groups == item.n_ids for item in differences):
-        notes.append("no paragraphs in this benchmark: intervals resample query ids")
-    if first.n_groups < _FEW_GROUPS:
-        notes.append(f"only {first.n_groups} groups of queries: intervals are somewhat too narrow")
-    return notes
+    seeds = {system.name: len(system.results) for system in systems}
+    single = ", ".join(name for name, n in seeds.items() if n == 1)
+    few = ", ".join(name for name, n in seeds.items() if 1 < n < _FEW_SEEDS)
+    same = [system.name for system in systems if system.n_models < len(system.results)]
+    several = any(n > 1 for n in seeds.values())
+    ungrouped, n_groups = all(item.n_groups == item.n_ids for item in differences), differences[0].n_groups
+    notes = {
+        f"one training seed of {single}: intervals and p values hold for that model, not for its recipe": single,
+        "p values are those of the mean over the training seeds at hand; intervals include other seeds": several,
+        f"few training seeds of {few}: intervals are too narrow where seeds differ a lot": few,
+        **{f"{name}: two of its results are of the very same model, not of two training seeds": name for name in same},
+        "no paragraphs in this benchmark: intervals resample query ids": ungrouped,
+        f"only {n_groups} groups of queries: intervals are somewhat too narrow": n_groups < _FEW_GROUPS,
+    }
+    return [note for note, holds in notes.items() if holds]

@@ -1,11 +1,8 @@
 """Systems on the same rows: averages and differences with intervals at any level and permutation tests.
 
-    rows = PairedRows([base, mono, hybrid], "cross", "nDCG@10")   # each system: one result per training seed
-    rows.average("hybrid").interval()                             # a system's macro-average, 95%
-    contrast = rows.contrast("mono", "hybrid")                    # hybrid minus mono
-    contrast.difference, contrast.interval(0.90), contrast.p_group
-    contrast.non_inferior(0.01), contrast.equivalent(0.01)
-    holm([item.p_group for item in family])                       # isoglot.evaluation.multiple
+    rows = PairedRows([base, before, after], "cross", "nDCG@10")  # each system: one result per training seed
+    contrast = rows.contrast("before", "after")                   # after minus before
+    rows.average("after").interval(), contrast.difference, contrast.interval(0.90), contrast.p_group
 
 Whatever systems are compared beside each other, the same seed gives the same resamples, so the same figures.
 """
@@ -29,18 +26,9 @@ RESAMPLES, SEED = 9999, 0
 
 
 @dataclass(frozen=True)
-class Average:
-    """A system's macro-average in one setting.
+class _Resampled:
+    """A figure with its bootstrap values, shape (resamples,), over groups of queries and, where several, training seeds."""
 
-    Attributes:
-        mean: over training seeds.
-        seeds: the macro-average of every training seed, shape (n_seeds,).
-        distribution: bootstrap values over groups of queries and, where there are several, training seeds; shape
-            (resamples,).
-    """
-
-    mean: float
-    seeds: FloatArray
     distribution: FloatArray
 
     def interval(self, level: float = 1 - ALPHA) -> Interval:
@@ -49,7 +37,20 @@ class Average:
 
 
 @dataclass(frozen=True)
-class Contrast:
+class Average(_Resampled):
+    """A system's macro-average in one setting.
+
+    Attributes:
+        mean: over training seeds.
+        seeds: the macro-average of every training seed, shape (n_seeds,).
+    """
+
+    mean: float
+    seeds: FloatArray
+
+
+@dataclass(frozen=True)
+class Contrast(_Resampled):
     """System minus reference in one setting; lower is better for rank distance, higher for everything else.
 
     Attributes:
@@ -57,8 +58,6 @@ class Contrast:
         setting, measure: what is compared; rank distance is a setting of its own.
         rows: which rows and cells, see `Matched`.
         before, after: values of reference and system per row, means over training seeds, shape (n,).
-        distribution: bootstrap values of the difference over groups of queries and, for systems with several, training seeds;
-            shape (resamples,).
         seed: of bootstrap and permutation.
         models: different models of reference and of system (the very same model twice is no second training seed).
     """
@@ -70,7 +69,6 @@ class Contrast:
     rows: Matched
     before: FloatArray
     after: FloatArray
-    distribution: FloatArray
     seed: int
     models: tuple[int, int]
 
@@ -82,10 +80,6 @@ class Contrast:
     def difference(self) -> float:
         """Of the macro-averages."""
         return significance.macro_average(self.rows.cells, self.after - self.before)
-
-    def interval(self, level: float = 1 - ALPHA) -> Interval:
-        """Percentile interval of the difference."""
-        return significance.percentile_interval(self.distribution, level)
 
     @cached_property
     def by_id(self) -> FloatArray:
@@ -127,13 +121,7 @@ class PairedRows:
     """
 
     def __init__(
-        self,
-        systems: Sequence[System],
-        setting: str,
-        measure: str,
-        *,
-        resamples: int = RESAMPLES,
-        seed: int = SEED,
+        self, systems: Sequence[System], setting: str, measure: str, *, resamples: int = RESAMPLES, seed: int = SEED
     ) -> None:
         self.setting, self.measure = setting, RANK_DISTANCE if setting == RANK_DISTANCE else measure
         self.resamples, self.seed = resamples, seed
@@ -159,23 +147,19 @@ class PairedRows:
         if self.matched.cells.n_groups < 2:
             raise InputError(f"setting '{self.setting}': all queries are of one group; an interval needs at least two")
 
-    @property
-    def names(self) -> list[str]:
-        """Of the systems, in the order given."""
-        return list(self._systems)
-
     def average(self, name: str) -> Average:
         """One system's own figure."""
         number = self._systems[name]
         seeds = np.array([significance.macro_average(self.matched.cells, row) for row in self.matched.values[number]])
         nothing = np.zeros((self.resamples, 1))
         distribution = significance.bootstrap_difference(nothing, self._resampled[number], self.seed)
-        return Average(float(np.mean(seeds)), seeds, distribution)
+        return Average(distribution, float(np.mean(seeds)), seeds)
 
     def contrast(self, reference: str, system: str) -> Contrast:
         """One system against another."""
         before, after = self._systems[reference], self._systems[system]
         return Contrast(
+            significance.bootstrap_difference(self._resampled[before], self._resampled[after], self.seed),
             reference,
             system,
             self.setting,
@@ -183,7 +167,6 @@ class PairedRows:
             self.matched,
             self.matched.values[before].mean(axis=0),
             self.matched.values[after].mean(axis=0),
-            significance.bootstrap_difference(self._resampled[before], self._resampled[after], self.seed),
             self.seed,
             (self._models[before], self._models[after]),
         )
@@ -193,8 +176,7 @@ class PairedRows:
         """Macro-averages over resampled groups, per system, shape (resamples, n_seeds)."""
         values = np.concatenate(self.matched.values)
         averages = significance.bootstrap_averages(self.matched.cells, values, self.resamples, self.seed)
-        ends = np.cumsum([len(rows) for rows in self.matched.values])
-        return np.split(averages, ends[:-1], axis=1)
+        return np.split(averages, np.cumsum([len(rows) for rows in self.matched.values])[:-1], axis=1)
 
 
 def pooled(contrasts: Sequence[Contrast]) -> Average:
@@ -205,4 +187,4 @@ def pooled(contrasts: Sequence[Contrast]) -> Average:
     """
     differences = np.array([item.difference for item in contrasts])
     distribution: FloatArray = np.mean([item.distribution for item in contrasts], axis=0)
-    return Average(float(np.mean(differences)), differences, distribution)
+    return Average(distribution, float(np.mean(differences)), differences)

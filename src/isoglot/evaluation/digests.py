@@ -37,5 +37,4 @@ def model_digest(model: Any) -> str | None:
 
 def versions() -> dict[str, str]:
     """Versions of Python, isoglot and the packages that decide a number (Babel: it words the distractors of `faq`)."""
-    own = package_versions(["isoglot"])
-    return {**own, "python": platform.python_version(), **package_versions(_PACKAGES)}
+    return package_versions(["isoglot"]) | {"python": platform.python_version()} | package_versions(_PACKAGES)

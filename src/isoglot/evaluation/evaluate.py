@@ -2,32 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
 from isoglot.data.benchmarks.digest import benchmark_digest
 from isoglot.errors import InputError
-from isoglot.evaluation import aggregate
 from isoglot.evaluation.bias import rank_distance
-from isoglot.evaluation.bias_report import bias_report
-from isoglot.evaluation.cells import POOLED, QueryRows, make_rows, parse_settings
+from isoglot.evaluation.bias_report import TOP_K, bias_report
+from isoglot.evaluation.cells import QueryRows, macro, make_rows, micro, parse_settings, per_language
 from isoglot.evaluation.digests import model_digest, versions
 from isoglot.evaluation.matching import RANK_DISTANCE
 from isoglot.evaluation.measures import Measure, parse_measures
-from isoglot.evaluation.ranking import Clock, rank_with
 from isoglot.evaluation.results import Result
 from isoglot.evaluation.settings import EvaluateSettings
 from isoglot.evaluation.trec import DEFAULT_DEPTH, export_runs
 from isoglot.processes import in_first, processes
-from isoglot.records import Benchmark, FloatArray, Setting
-from isoglot.retrieval.rankings import Ranker
+from isoglot.records import Benchmark, Float32Array, FloatArray, IntArray, Setting
+from isoglot.retrieval.encode import Embeddings, Kind, encode_texts, pooled_texts, prompt_of
+from isoglot.retrieval.rankings import Ranker, Search, rank_benchmark, vector_search
 from isoglot.retrieval.ranks import Ranks
+from isoglot.retrieval.scoring import Vectors
 from isoglot.retrieval.store import EmbeddingStore
-from isoglot.retrieval.ties import TIE_RULE
+from isoglot.retrieval.ties import TIE_RULE, pooled_ties
 from isoglot.settings import to_dict
 
 _NO_CELL = {
@@ -79,21 +80,20 @@ def evaluate(
     Raises:
         InputError: an unknown setting, measure, language or benchmark, malformed files, nothing to measure.
     """
-    clock = Clock()
+    clock = _Clock()
     asked = EvaluateSettings.of(**{**(to_dict(asked) if asked else {}), **changes})
     if isinstance(model, (str, Path)):
         raise InputError(f"'{model}' is a name: load the model first with isoglot.load_model('{model}')")
     loaded = asked.load(benchmark, data_dir)
-    clock.start()
+    clock.lap()
     digest = digest or model_digest(model)
-    ranking = rank_with(
-        model, loaded, clock, batch_size=asked.batch_size, progress=progress, store=store, digest=digest, device=device
-    )
+    ranking = _rank(model, loaded, clock, asked.batch_size, progress, store, digest, device)
     settings = parse_settings(asked.settings)
     scores, table = _measure(loaded, ranking.ranks, settings, parse_measures(asked.measures))
     clock.lap("measure")
     if table.column(RANK_DISTANCE).null_count < len(table):
-        scores["bias"] = bias_report(loaded, ranking.ranks, ranking.vectors, ranking.ties, ranking.top())
+        best = in_first(lambda: ranking.search()(None, TOP_K)[0])
+        scores["bias"] = bias_report(loaded, ranking.ranks, ranking.vectors, ranking.ties, best)
         clock.lap("bias")
     if export_trec is not None:
         folder = export_trec
@@ -106,7 +106,7 @@ def evaluate(
         **scores,
         "tie_rule": TIE_RULE,
         **_origin(model, loaded, digest),
-        "seconds": {**clock.laps, "total": clock.total()},
+        "seconds": clock.seconds(),
     }
     result = Result(summary, table)
     if output is not None and processes().first:
@@ -124,67 +124,118 @@ def _origin(model: Any, benchmark: Benchmark, digest: str | None) -> dict[str, A
     }
 
 
+class _Clock:
+    """Seconds between laps, and since it was made."""
+
+    def __init__(self) -> None:
+        self._laps: dict[str, float] = {}
+        self._made = self._last = time.perf_counter()
+
+    def lap(self, name: str = "") -> None:
+        """End a lap and begin the next; one without a name is not kept."""
+        now = time.perf_counter()
+        self._laps.update({name: round(now - self._last, 3)} if name else {})
+        self._last = now
+
+    def seconds(self) -> dict[str, float]:
+        """Of every lap, and their "total" since the clock was made."""
+        return {**self._laps, "total": round(time.perf_counter() - self._made, 3)}
+
+
+class _Ranking(NamedTuple):
+    """Ranks of the judged documents, places of all in the order of ties, vectors (if any), and what finds the best."""
+
+    ranks: Ranks
+    ties: IntArray
+    vectors: Embeddings | None
+    search: Callable[[], Search]
+
+
+def _rank(
+    model: Any,
+    benchmark: Benchmark,
+    clock: _Clock,
+    batch_size: int | None,
+    progress: bool,
+    store: EmbeddingStore | None,
+    digest: str | None,
+    device: str | None,
+) -> _Ranking:
+    """Stored vectors of documents stay on disk: chunks of them are read while they are ranked."""
+    if isinstance(model, Ranker):
+        ranks = model.rank(benchmark)
+        clock.lap("rank")
+        return _Ranking(ranks, pooled_ties(benchmark), None, lambda: model.search(benchmark))
+
+    def vectors(kind: Kind) -> Vectors:
+        if isinstance(model, Embeddings):
+            return model.queries if kind == "query" else model.documents
+        texts = pooled_texts(benchmark, kind)
+        if store is None or not digest:
+            return encode_texts(model, texts, kind, batch_size, progress)
+        prompt = prompt_of(model, kind)
+        return store.encode(model, digest, prompt, texts, kind, batch_size=batch_size, progress=progress)
+
+    queries: Float32Array = np.asarray(vectors("query")[:], dtype=np.float32)
+    clock.lap("encode_queries")
+    documents = vectors("passage")
+    clock.lap("encode_corpus")
+    for kind, given, count in (("query", queries, benchmark.n_queries), ("passage", documents, benchmark.n_documents)):
+        if len(given) != count:
+            raise InputError(f"{len(given)} {kind} vectors for the {count} texts of {benchmark.name}")
+    ties = pooled_ties(benchmark)
+    ranks = in_first(lambda: rank_benchmark(benchmark, queries, documents, ties, device))
+    clock.lap("rank")
+    search = vector_search(benchmark, queries, documents, device=device, ties=ties)
+    return _Ranking(ranks, ties, Embeddings(queries, documents), lambda: search)
+
+
 def _measure(
     benchmark: Benchmark, ranks: Ranks, settings: Sequence[Setting], measures: Sequence[Measure]
 ) -> tuple[dict[str, Any], pa.Table]:
     """The part of the summary that is made of ranks, and the rows per query."""
-    averages, micro, by_language, cells, notes, tables = {}, {}, {}, {}, [], []
+    scores: dict[str, Any] = {"settings": {}, "micro": {}, "bias": {}, "per_language": {}, "counts": {}, "notes": []}
+    cells, tables = {}, []
     for setting in settings:
         rows = make_rows(setting, benchmark, ranks)
         if not len(rows):
-            notes.append(f"setting '{setting}' was left out: {_NO_CELL[setting]}")
+            scores["notes"].append(f"setting '{setting}' was left out: {_NO_CELL[setting]}")
             continue
         values = {str(measure): measure(rows.ranked) for measure in measures}
-        means = aggregate.cell_means(rows, values, benchmark.query_languages, benchmark.corpus_languages)
-        averages[setting] = aggregate.macro(list(means.values()))
-        micro[setting] = aggregate.micro(values)
-        by_language[setting] = aggregate.per_language(setting, means)
-        cells[setting] = len(means)
-        distance = rank_distance(rows.ranked, rows.n_languages) if setting == "multi" else None
-        if distance is not None and np.isnan(distance).all():
-            notes.append("rank distance was left out: no query has relevant documents in two languages")
+        means = rows.means(values)
+        scores["settings"][setting], scores["micro"][setting] = macro(means.values()), micro(values)
+        scores["per_language"][setting], cells[setting] = per_language(setting, means), len(means)
+        distance = rank_distance(rows.ranked, rows.n_languages)
+        if setting == "multi" and np.isnan(distance).all():
+            scores["notes"].append("rank distance was left out: no query has relevant documents in two languages")
         tables.append(_table(benchmark, rows, values, distance))
     if not tables:
-        raise InputError(f"{benchmark.name}: nothing to measure: {'; '.join(notes)}")
-    counts = {
+        raise InputError(f"{benchmark.name}: nothing to measure: {'; '.join(scores['notes'])}")
+    scores["counts"] = {
         "languages": len({*benchmark.queries, *benchmark.corpus}),
         "queries": {lang: len(texts) for lang, texts in benchmark.queries.items()},
         "documents": {lang: len(texts) for lang, texts in benchmark.corpus.items()},
         "cells": cells,
     }
-    scores = {
-        "settings": averages,
-        "micro": micro,
-        "bias": {},
-        "per_language": by_language,
-        "counts": counts,
-        "notes": notes,
-    }
     return scores, pa.concat_tables(tables)
 
 
-def _table(
-    benchmark: Benchmark, rows: QueryRows, values: dict[str, FloatArray], distance: FloatArray | None
-) -> pa.Table:
+def _table(benchmark: Benchmark, rows: QueryRows, values: dict[str, FloatArray], distance: FloatArray) -> pa.Table:
     """The rows of one setting as they are written to `per_query.parquet`."""
     ids = pa.array([key for _, key, _ in benchmark.pooled_queries()], pa.string())
     groups = pa.array(benchmark.query_groups, pa.string()) if benchmark.query_groups else ids
-    query_languages = pa.array(benchmark.query_languages, pa.string())
-    document_languages = pa.array([*benchmark.corpus_languages, POOLED], pa.string())
-    last = len(benchmark.corpus_languages)
+    query_languages, document_languages = (pa.array(names, pa.string()) for names in zip(*rows.names))
     columns = {
-        "setting": pa.array([rows.setting] * len(rows), pa.string()),
+        "setting": pa.repeat(rows.setting, len(rows)),
         "query_id": ids.take(rows.query),
-        "query_lang": query_languages.take(rows.query_language),
-        "doc_lang": document_languages.take(rows.document_language % (last + 1)),
+        "query_lang": query_languages.take(rows.cell),
+        "doc_lang": document_languages.take(rows.cell),
         "group": groups.take(rows.query),
         "n_relevant": pa.array(rows.ranked.n_relevant, pa.int64()),
         **{name: pa.array(column, pa.float64()) for name, column in values.items()},
         "best_rank": pa.array(rows.ranked.best, pa.int64()),
         "worst_rank": pa.array(rows.ranked.worst, pa.int64()),
-        RANK_DISTANCE: pa.nulls(len(rows), pa.float64())
-        if distance is None
-        else pa.array(distance, pa.float64(), from_pandas=True),
+        RANK_DISTANCE: pa.array(distance, pa.float64(), from_pandas=True),
     }
     return pa.table(columns)
 

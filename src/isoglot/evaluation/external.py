@@ -11,12 +11,11 @@ Vectors are divided by their length, so that the score is the cosine whatever an
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -26,9 +25,6 @@ from isoglot.files import write_jsonl
 from isoglot.records import Benchmark, Float32Array, IntArray, Texts
 from isoglot.retrieval.encode import Embeddings
 
-Side = Literal["queries", "corpus"]
-_BATCH = 8192
-
 
 def export_texts(benchmark: Benchmark, directory: str | Path) -> list[Path]:
     """Write the texts to embed, `queries/<lang>.jsonl` and `corpus/<lang>.jsonl` with {"_id", "text"} per line.
@@ -37,13 +33,10 @@ def export_texts(benchmark: Benchmark, directory: str | Path) -> list[Path]:
     distinct text should be embedded once: an API that answers twice with slightly different vectors breaks ties at
     random.
     """
-    root = Path(directory)
     written = []
-    for side, by_language in _sides(benchmark):
-        for lang, texts in by_language.items():
-            path = root / side / f"{lang}.jsonl"
-            write_jsonl(path, ({"_id": key, "text": text} for key, text in zip(texts.ids, texts.texts)))
-            written.append(path)
+    for side, lang, texts in _texts(benchmark):
+        written.append(Path(directory) / side / f"{lang}.jsonl")
+        write_jsonl(written[-1], ({"_id": key, "text": text} for key, text in zip(texts.ids, texts.texts)))
     return written
 
 
@@ -60,32 +53,31 @@ def load_embeddings(directory: str | Path, benchmark: Benchmark) -> Embeddings:
     root = Path(directory)
     if not root.is_dir():
         raise InputError(f"{root}: no such directory (expected queries/<lang>.npy and corpus/<lang>.npy, or .parquet)")
+    vectors: dict[str, list[Float32Array]] = {"queries": [], "corpus": []}
     width: int | None = None
-    vectors_of: dict[Side, Float32Array] = {}
-    for side, by_language in _sides(benchmark):
-        pieces = []
+    for side, lang, texts in _texts(benchmark):
+        path = _find(root / side, lang)
+        read = _read_npy(path, texts) if path.suffix == ".npy" else _read_parquet(path, texts)
+        width = width or read.shape[1]
+        if read.shape[1] != width:
+            raise InputError(f"{path}: vectors of width {read.shape[1]}; those before it have {width}")
+        vectors[side].append(_unit(read, texts.ids, path))
+    return Embeddings(np.concatenate(vectors["queries"]), np.concatenate(vectors["corpus"]))
+
+
+def _texts(benchmark: Benchmark) -> Iterator[tuple[str, str, Texts]]:
+    """(directory, language, texts) of every file."""
+    for side, by_language in (("queries", benchmark.queries), ("corpus", benchmark.corpus)):
         for lang, texts in by_language.items():
-            path = _find(root, side, lang)
-            vectors = _read_npy(path, texts) if path.suffix == ".npy" else _read_parquet(path, texts)
-            if width is not None and vectors.shape[1] != width:
-                raise InputError(f"{path}: vectors of width {vectors.shape[1]}; those before it have {width}")
-            width = vectors.shape[1]
-            pieces.append(_unit(vectors, texts.ids, path))
-        vectors_of[side] = np.concatenate(pieces)
-    return Embeddings(vectors_of["queries"], vectors_of["corpus"])
+            yield side, lang, texts
 
 
-def _sides(benchmark: Benchmark) -> Iterator[tuple[Side, Mapping[str, Texts]]]:
-    yield "queries", benchmark.queries
-    yield "corpus", benchmark.corpus
-
-
-def _find(root: Path, side: Side, lang: str) -> Path:
-    paths = [path for suffix in (".npy", ".parquet") if (path := root / side / f"{lang}{suffix}").is_file()]
+def _find(folder: Path, lang: str) -> Path:
+    paths = [path for suffix in (".npy", ".parquet") if (path := folder / f"{lang}{suffix}").is_file()]
     if not paths:
-        raise InputError(f"{root / side / lang}.npy (or .parquet): no such file")
+        raise InputError(f"{folder / lang}.npy (or .parquet): no such file")
     if len(paths) > 1:
-        raise InputError(f"{root / side}: has both {lang}.npy and {lang}.parquet; expected one of them")
+        raise InputError(f"{folder}: has both {lang}.npy and {lang}.parquet; expected one of them")
     return paths[0]
 
 
@@ -103,72 +95,47 @@ def _read_npy(path: Path, texts: Texts) -> Float32Array:
 
 
 def _read_parquet(path: Path, texts: Texts) -> Float32Array:
-    rows = {key: i for i, key in enumerate(texts.ids)}
-    seen = np.zeros(len(texts), dtype=bool)
-    vectors: Float32Array | None = None
-    line = 1
-    for ids, embedded in _batches(path):
-        numbers: IntArray = np.fromiter((rows.get(key, -1) for key in ids), dtype=np.int64, count=len(ids))
-        kept = np.flatnonzero(numbers >= 0)
-        if vectors is None:
-            vectors = np.empty((len(texts), embedded.shape[1]), dtype=np.float32)
-        if embedded.shape[1] != vectors.shape[1]:
-            raise LineError(
-                path, line, f"vectors of width {embedded.shape[1]}; those before it have {vectors.shape[1]}"
-            )
-        for i in kept.tolist():
-            if seen[numbers[i]]:
-                raise LineError(path, line + i, f"id '{ids[i]}' occurs twice")
-            seen[numbers[i]] = True
-        vectors[numbers[kept]] = embedded[kept]
-        line += len(ids)
-    if vectors is None or not seen.all():
-        first = texts.ids[int(np.argmin(seen))]
-        raise InputError(f"{path}: {int((~seen).sum())} of {len(texts)} texts have no vector; the first is '{first}'")
-    return vectors
-
-
-def _batches(path: Path) -> Iterator[tuple[list[str], npt.NDArray[np.floating]]]:
-    """(ids, vectors of shape (n, d)) of a Parquet file, a bounded number of rows at a time."""
     try:
         source = pq.ParquetFile(path)
+        names = source.schema_arrow.names
+        if missing := [name for name in ("id", "embedding") if name not in names]:
+            raise InputError(f"{path}: no column '{missing[0]}'; it has {', '.join(names)}, expected id and embedding")
+        table = source.read(columns=["id", "embedding"]).combine_chunks()
     except pa.ArrowException as error:
         raise InputError(f"{path}: not a Parquet file ({str(error).splitlines()[0]})") from None
-    names = source.schema_arrow.names
-    if missing := [name for name in ("id", "embedding") if name not in names]:
-        raise InputError(f"{path}: no column '{missing[0]}'; it has {', '.join(names)}, expected id and embedding")
-    line = 1
-    for batch in source.iter_batches(_BATCH, columns=["id", "embedding"]):
-        if batch.num_rows:
-            yield _ids(batch.column("id"), path, line), _matrix(batch.column("embedding"), path, line)
-        line += batch.num_rows
+    ids = table.column("id")
+    if not (pa.types.is_string(ids.type) or pa.types.is_large_string(ids.type)):
+        raise InputError(f"{path}: column id is {ids.type}; expected string")
+    if ids.null_count:
+        raise LineError(path, 1 + ids.to_pylist().index(None), "no id")
+    vectors = _matrix(table.column("embedding"), path)
+    numbers = pc.index_in(ids, pa.array(list(texts.ids), ids.type)).fill_null(-1).to_numpy()
+    rows = np.flatnonzero(numbers >= 0)
+    present, first = np.unique(numbers[rows], return_index=True)
+    if len(first) < len(rows):
+        again = int(np.delete(rows, first)[0])
+        raise LineError(path, 1 + again, f"id '{ids[again]}' occurs twice")
+    if absent := sorted({*range(len(texts))} - {*present.tolist()}):
+        first_id = texts.ids[absent[0]]
+        raise InputError(f"{path}: {len(absent)} of {len(texts)} texts have no vector; the first is '{first_id}'")
+    return vectors[rows[first]]
 
 
-def _ids(column: Any, path: Path, line: int) -> list[str]:
-    if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
-        raise InputError(f"{path}: column id is {column.type}; expected string")
-    ids: list[Any] = column.to_pylist()
+def _matrix(column: Any, path: Path) -> Float32Array:
+    """A column of lists as numbers of shape (n, d)."""
+    kind = column.type
+    is_list = pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
+    if not is_list or not (pa.types.is_floating(kind.value_type) or pa.types.is_integer(kind.value_type)):
+        raise InputError(f"{path}: column embedding is {kind}; expected a list of numbers")
     if column.null_count:
-        raise LineError(path, line + ids.index(None), "no id")
-    return ids
-
-
-def _matrix(column: Any, path: Path, line: int) -> npt.NDArray[np.floating]:
-    kinds = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
-    if not any(is_kind(column.type) for is_kind in kinds):
-        raise InputError(f"{path}: column embedding is {column.type}; expected a list of numbers")
-    if column.null_count:
-        raise LineError(path, line + int(np.argmax(column.is_null().to_numpy(zero_copy_only=False))), "no embedding")
-    lengths: IntArray = pc.list_value_length(column).to_numpy(zero_copy_only=False).astype(np.int64)
-    if (lengths != lengths[0]).any() or not lengths[0]:
-        wrong = int(np.argmax(lengths != lengths[0]))
-        raise LineError(path, line + wrong, f"a vector of width {lengths[wrong]}; the one before it has {lengths[0]}")
-    flat = column.flatten()
-    if not (pa.types.is_floating(flat.type) or pa.types.is_integer(flat.type)):
-        raise InputError(f"{path}: column embedding is {column.type}; expected a list of numbers")
-    # a null inside a list becomes NaN and is refused below
-    values = flat.to_numpy(zero_copy_only=False).astype(np.float32)
-    return np.asarray(values.reshape(len(column), int(lengths[0])))
+        raise LineError(path, 1 + column.is_null().to_pylist().index(True), "no embedding")
+    widths: IntArray = pc.list_value_length(column).to_numpy()
+    if (wrong := np.flatnonzero((widths != widths[:1]) | (widths == 0))).size:
+        problem = f"a vector of width {widths[wrong[0]]}; the one before it has {widths[0]}"
+        raise LineError(path, 1 + int(wrong[0]), problem)
+    # a null inside a list becomes NaN, which is refused later
+    values = pc.list_flatten(column).to_numpy().astype(np.float32)
+    return np.asarray(values.reshape(len(widths), int(widths.max(initial=0))))
 
 
 def _unit(vectors: Float32Array, ids: Sequence[str], path: Path) -> Float32Array:
@@ -179,5 +146,4 @@ def _unit(vectors: Float32Array, ids: Sequence[str], path: Path) -> Float32Array
     length = np.linalg.norm(vectors.astype(np.float64), axis=1, keepdims=True)
     if not length.all():
         raise InputError(f"{path}: the vector of '{ids[int(np.argmin(length))]}' is zero and has no direction")
-    unit: Float32Array = (vectors / length).astype(np.float32)
-    return unit
+    return np.asarray(vectors / length, dtype=np.float32)

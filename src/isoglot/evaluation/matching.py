@@ -14,22 +14,16 @@ import pyarrow.compute as pc
 from isoglot.errors import InputError
 from isoglot.evaluation.results import PER_QUERY_FILE, Result, load_result
 from isoglot.evaluation.significance import Cells, macro_average
-from isoglot.records import FloatArray, IntArray
+from isoglot.records import FloatArray
 
 RANK_DISTANCE = "rank_distance"
 _KEYS = ("query_lang", "doc_lang", "query_id")
-_BENCHMARK = "benchmark (its queries, passages, judgments or groups)"
+_ROW = (*_KEYS, "group")
 
 
 @dataclass(frozen=True)
 class System:
-    """One system: its results for one or several training seeds, and where they were read.
-
-    Attributes:
-        name: as it is printed.
-        results: one per training seed.
-        folders: of the results, in the same order.
-    """
+    """One system as it is printed: a result per training seed, and the folders that they were read from, in one order."""
 
     name: str
     results: tuple[Result, ...]
@@ -44,10 +38,8 @@ class System:
     @property
     def settings(self) -> set[str]:
         """The settings that all results have, and "rank_distance" where they have that."""
-        each = [
-            {*result.summary["settings"], *({RANK_DISTANCE} & (result.summary.get("bias") or {}).keys())}
-            for result in self.results
-        ]
+        summaries = [result.summary for result in self.results]
+        each = [{*s["settings"], *({RANK_DISTANCE} & (s.get("bias") or {}).keys())} for s in summaries]
         return set.intersection(*each)
 
 
@@ -97,22 +89,18 @@ def load_systems(words: Sequence[str]) -> list[System]:
         )
     parsed = [_parse(word) for word in words]
     short = [name or Path(folders[0]).name for name, folders in parsed]
-    systems: list[System] = []
-    for word, (name, folders), brief in zip(words, parsed, short):
+    systems: dict[str, System] = {}
+    for word, (name, folders), last in zip(words, parsed, short):
         # folders that share their last part are told apart by their whole path
-        label = name or (brief if brief and short.count(brief) == 1 and len(folders) == 1 else word)
-        if label in [system.name for system in systems]:
+        label = name or (last if last and short.count(last) == 1 and len(folders) == 1 else word)
+        if label in systems:
             raise InputError(f"'{label}' names two systems; call them differently, such as first={folders[0]}")
-        systems.append(System(label, tuple(load_result(folder) for folder in folders), folders))
-    return systems
+        systems[label] = System(label, tuple(map(load_result, folders)), folders)
+    return list(systems.values())
 
 
 def _parse(word: str) -> tuple[str, tuple[str, ...]]:
-    if Path(word).is_dir():
-        return "", (word,)
-    name, sign, rest = word.partition("=")
-    if not sign:
-        name, rest = "", word
+    name, sign, rest = ("", "", word) if Path(word).is_dir() or "=" not in word else word.partition("=")
     folders = (rest,) if Path(rest).is_dir() else tuple(rest.split(","))
     if (sign and not name) or not all(folders):
         raise InputError(f"'{word}': expected DIR, NAME=DIR or NAME=DIR,DIR,... (one folder per training seed)")
@@ -140,27 +128,28 @@ def _identity(folder: str, result: Result) -> dict[str, tuple[Any, str]]:
     """What two results must share -> (value, as it is shown); what explains a difference comes before the digest."""
     summary = result.summary
     try:
-        about, counts = summary["about"], summary["counts"]
+        about, counts, digest = summary["about"], summary["counts"], str(summary["digests"]["benchmark"])
         languages = about.get("languages") or sorted({*counts["queries"], *counts["documents"]})
-        values = {
-            "context": summary["context"],
-            "sample": about.get("sample"),
-            "languages": languages if isinstance(languages, str) else " ".join(languages),
+        return {
+            "context": _shown(summary["context"]),
+            "sample": _shown(about.get("sample")),
+            "languages": _shown(languages if isinstance(languages, str) else " ".join(languages)),
             # the name of a benchmark may be a path: only its content counts
-            _BENCHMARK: str(summary["digests"]["benchmark"]),
-            "tie rule": summary["tie_rule"],
+            "benchmark (its queries, passages, judgments or groups)": (
+                digest,
+                f"{summary['benchmark']}, digest {digest[:12]}",
+            ),
+            "tie rule": _shown(summary["tie_rule"]),
         }
-        shown = {what: "none" if value is None else _quoted(str(value)) for what, value in values.items()}
-        shown[_BENCHMARK] = f"{summary['benchmark']}, digest {values[_BENCHMARK][:12]}"
     except (KeyError, TypeError, AttributeError):
         raise InputError(
             f"{folder}/summary.json: not a result of `isoglot evaluate`: a part of it is missing"
         ) from None
-    return {what: (value, shown[what]) for what, value in values.items()}
 
 
-def _quoted(text: str) -> str:
-    return f"'{text}'" if len(text) <= 80 else f"'{text[:77]}...'"
+def _shown(value: Any) -> tuple[Any, str]:
+    text = str(value)
+    return value, "none" if value is None else f"'{text}'" if len(text) <= 80 else f"'{text[:77]}...'"
 
 
 def match(systems: Sequence[System], setting: str, measure: str) -> Matched:
@@ -176,17 +165,19 @@ def match(systems: Sequence[System], setting: str, measure: str) -> Matched:
             do not give the average that the summary states.
     """
     tables = [_rows(folder, result.per_query, setting, measure) for folder, result in all_results(systems)]
-    first_folder, keys = systems[0].folders[0], tables[0].select([*_KEYS, "group"])
+    first_folder, keys = systems[0].folders[0], tables[0].select(_ROW)
     for (folder, _), table in zip(all_results(systems), tables):
-        own = table.select([*_KEYS, "group"])
-        if not own.equals(keys):
-            raise InputError(f"{first_folder} and {folder}: {_mismatch(setting, keys, own)}")
-    names, cells = _cells(keys)
+        if not table.select(_ROW).equals(keys):
+            raise InputError(f"{first_folder} and {folder}: rows do not match{_mismatch(setting, keys, table)}")
+    pairs = pc.binary_join_element_wise(keys.column("query_lang"), keys.column("doc_lang"), " ")  # type: ignore[call-overload]
+    encoded = [column.combine_chunks().dictionary_encode() for column in (pairs, keys["query_id"], keys["group"])]
+    cells = Cells(*(column.indices.to_numpy().astype(np.int64) for column in encoded))
     if len(cells.cell) != len(np.unique(cells.unit * cells.n_cells + cells.cell)):
         raise InputError(f"{first_folder}/{PER_QUERY_FILE}: a query occurs twice in one cell of setting '{setting}'")
     values = np.stack([table.column(measure).to_numpy() for table in tables]).astype(np.float64)
     for (folder, result), row in zip(all_results(systems), values):
         _require_summary(folder, result.summary, setting, measure, macro_average(cells, row))
+    names = [(query, doc) for query, doc in map(str.split, encoded[0].dictionary.to_pylist())]
     ends = np.cumsum([len(system.results) for system in systems])
     return Matched(names, cells, np.split(values, ends[:-1]))
 
@@ -199,15 +190,14 @@ def _rows(folder: str, table: pa.Table, setting: str, measure: str) -> pa.Table:
             hint = f"; it has: {', '.join(measures_of(table))}" if name == measure else ""
             raise InputError(f"{path}: no column '{name}'{hint}")
     wanted = "multi" if setting == RANK_DISTANCE else setting
-    chosen = pc.equal(table.column("setting"), pa.scalar(wanted))
-    rows = table.select(["setting", "group", *_KEYS, measure]).filter(chosen)
+    rows = table.filter(pc.field("setting") == wanted).select([*_ROW, measure])
     if setting == RANK_DISTANCE:
         rows = rows.filter(pc.is_valid(rows.column(measure)))
     if not len(rows):
         raise InputError(f"{path}: no rows of setting '{setting}'")
     if rows.column(measure).null_count or not np.isfinite(rows.column(measure).to_numpy()).all():
         raise InputError(f"{path}: column '{measure}' has no number in some rows of setting '{setting}'")
-    return rows.sort_by([(key, "ascending") for key in _KEYS]).combine_chunks()
+    return rows.sort_by([(key, "ascending") for key in _KEYS])
 
 
 def measures_of(table: pa.Table) -> list[str]:
@@ -216,30 +206,14 @@ def measures_of(table: pa.Table) -> list[str]:
 
 
 def _mismatch(setting: str, first: pa.Table, second: pa.Table) -> str:
-    """What is wrong with rows that are not the same."""
     if len(first) != len(second):
-        return f"rows do not match: {len(first):,} against {len(second):,} in setting '{setting}'"
-    for name in (*_KEYS, "group"):
+        return f": {len(first):,} against {len(second):,} in setting '{setting}'"
+    for name in _ROW:
         differs = np.flatnonzero(pc.not_equal(first.column(name), second.column(name)).to_numpy())
         if len(differs):
             here, there = (table.column(name)[int(differs[0])].as_py() for table in (first, second))
-            return f"rows do not match: {name} '{here}' against '{there}' in setting '{setting}'"
-    return f"rows do not match in setting '{setting}': columns of different types"
-
-
-def _cells(keys: pa.Table) -> tuple[list[tuple[str, str]], Cells]:
-    """Cells, units and groups as numbers, from rows in the order of their keys."""
-    query, document, unit, group = (_numbers(keys.column(name)) for name in (*_KEYS, "group"))
-    starts = np.flatnonzero(np.diff(query, prepend=-1) | np.diff(document, prepend=-1))
-    cell = np.repeat(np.arange(len(starts)), np.diff(np.append(starts, len(keys))))
-    first = keys.take(starts).to_pylist()
-    return [(str(row["query_lang"]), str(row["doc_lang"])) for row in first], Cells(cell, unit, group)
-
-
-def _numbers(column: pa.ChunkedArray[Any]) -> IntArray:
-    """Strings as numbers from 0, in the order of appearance."""
-    indices: IntArray = column.combine_chunks().dictionary_encode().indices.to_numpy().astype(np.int64)
-    return indices
+            return f": {name} '{here}' against '{there}' in setting '{setting}'"
+    return f" in setting '{setting}': columns of different types"
 
 
 def _require_summary(folder: str, summary: Mapping[str, Any], setting: str, measure: str, average: float) -> None:

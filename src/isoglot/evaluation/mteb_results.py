@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from isoglot.data.lareqa import LAREQA
 from isoglot.errors import InputError
 from isoglot.evaluation.measures import Measure, parse_measure
 from isoglot.evaluation.results import Result
-from isoglot.files import write_json
+from isoglot.files import package_versions, write_json
 from isoglot.records import Setting
 
 SPLIT = "test"
@@ -97,7 +96,8 @@ def to_mteb_results(result: Result, main: str | Measure = MAIN_MEASURE) -> list[
         {
             "dataset_revision": revision(benchmark, digest),
             "task_name": task_name(benchmark, setting, languages, summary["context"], digest),
-            "mteb_version": _mteb_version(),
+            # where it is not installed, the first with this schema: without one, mteb takes a file for one before 1.11
+            "mteb_version": package_versions(["mteb"]).get("mteb", "2.0.0"),
             "scores": {SPLIT: _cells(summary, setting, str(main))},
             "evaluation_time": summary["seconds"]["total"],
             "kg_co2_emissions": None,
@@ -108,40 +108,27 @@ def to_mteb_results(result: Result, main: str | Measure = MAIN_MEASURE) -> list[
 
 def write_mteb_results(result: Result, directory: str | Path, main: str | Measure = MAIN_MEASURE) -> list[Path]:
     """Write `<task name>.json` per setting, as in MTEB's results folders."""
-    paths = []
-    for value in to_mteb_results(result, main):
-        paths.append(Path(directory) / f"{value['task_name']}.json")
-        write_json(paths[-1], value)
-    return paths
+    files = {Path(directory) / f"{value['task_name']}.json": value for value in to_mteb_results(result, main)}
+    for path, value in files.items():
+        write_json(path, value)
+    return list(files)
 
 
 def _cells(summary: dict[str, Any], setting: Setting, main: str) -> list[dict[str, Any]]:
     """The scores of every cell; the multilingual ones have their language bias beside them."""
     by = summary["per_language"][setting]
-    if setting == "cross":
-        pairs = {(query, document): scores for query, row in by["matrix"].items() for document, scores in row.items()}
-    else:
-        pairs = {(lang, lang): scores for lang, scores in by.items()}
+    if main not in summary["settings"][setting]:
+        raise InputError(f"{main} is MTEB's main score and was not measured: add it to the measures")
+    matrix = by["matrix"] if setting == "cross" else {lang: {lang: scores} for lang, scores in by.items()}
     bias = summary["bias"].get("per_language", {}) if setting == "multi" else {}
-    cells = []
-    for (query, document), scores in pairs.items():
-        if main not in scores:
-            raise InputError(f"{main} is MTEB's main score and was not measured: add it to the measures")
-        cells.append(
-            {
-                **{mteb_key(parse_measure(name)): value for name, value in scores.items()},
-                **{name: value for name, value in bias.get(query, {}).items() if isinstance(value, (int, float))},
-                "main_score": scores[main],
-                "hf_subset": subset_name(query, document),
-                "languages": [mteb_language(lang) for lang in dict.fromkeys((query, document))],
-            }
-        )
-    return cells
-
-
-def _mteb_version() -> str:
-    """The installed version, else the first one with this schema (without one, mteb takes a file for one before 1.11)."""
-    try:
-        return version("mteb")
-    except PackageNotFoundError:
-        return "2.0.0"
+    return [
+        {
+            **{mteb_key(parse_measure(name)): value for name, value in scores.items()},
+            **{name: value for name, value in bias.get(query, {}).items() if isinstance(value, (int, float))},
+            "main_score": scores[main],
+            "hf_subset": subset_name(query, document),
+            "languages": [mteb_language(lang) for lang in dict.fromkeys((query, document))],
+        }
+        for query, row in matrix.items()
+        for document, scores in row.items()
+    ]

@@ -13,19 +13,18 @@ again in every subset and strips blanks at both ends of a document.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, partial
+from itertools import permutations
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import Any, cast
 
 from isoglot.data.benchmarks.digest import benchmark_digest
 from isoglot.data.benchmarks.load import load_benchmark
 from isoglot.data.languages import language
 from isoglot.data.lareqa import LAREQA, Context
 from isoglot.errors import InputError
-from isoglot.evaluation.cells import POOLED, language_pairs, parse_settings
+from isoglot.evaluation.cells import POOLED, cell_judgments, language_pairs, parse_settings, require_whole_grades
 from isoglot.evaluation.mteb_results import SPLIT, mteb_language, revision, subset_name, task_name
 from isoglot.records import SETTINGS, Benchmark, Setting
 from isoglot.retrieval.rankings import bounds
@@ -64,12 +63,9 @@ class SettingTask(AbsTaskRetrieval):
         """Read the benchmark and cut it into subsets; queries without a relevant document in a subset are left out of it."""
         if not self.data_loaded:
             benchmark = type(self).load()
-            corpora = _Corpora(benchmark)
             pairs = {subset_name(*pair): pair for pair in language_pairs(benchmark, self.setting)}
-            dataset: Any = {
-                name: {SPLIT: _split(benchmark, corpora, *pairs[name])} for name in self.hf_subsets if name in pairs
-            }
-            self.dataset = dataset
+            wanted = {name: pairs[name] for name in self.hf_subsets if name in pairs}
+            self.dataset: Any = {name: {SPLIT: split} for name, split in _splits(benchmark, wanted).items()}
             self.data_loaded = True
 
 
@@ -91,7 +87,7 @@ def get_tasks(
     """
     tasks = []
     chosen = parse_settings(settings)
-    wanted = None if languages is None else sorted({language(code) for code in languages})
+    wanted = None if languages is None else sorted({*map(language, languages)})
     for name in benchmarks:
         load = partial(load_benchmark, name, languages=wanted, context=context, data_dir=data_dir)
         if name not in LAREQA:
@@ -101,10 +97,14 @@ def get_tasks(
         have = sorted(LAREQA[name].sha256)
         if missing := sorted({*(wanted or [])} - {*have}):
             raise InputError(f"{name} has no language '{missing[0]}'; it has: {', '.join(have)}")
+        own = wanted or have
         for setting in chosen:
-            if pairs := _pairs(setting, wanted or have):
-                title = task_name(name, setting, wanted or have, context, "")
-                tasks.append(_task(name, title, setting, load, pairs, revision(name, "")))
+            pairs = {
+                "mono": [(lang, lang) for lang in own],
+                "cross": list(permutations(own, 2)),
+                "multi": [(lang, POOLED) for lang in own],
+            }[setting]
+            tasks += [_task(name, setting, own, context, "", load, pairs)] if pairs else []
     return tasks
 
 
@@ -114,35 +114,26 @@ def make_task(benchmark: Benchmark, setting: Setting) -> AbsTaskRetrieval:
     Raises:
         InputError: the benchmark cannot measure it, or its grades are no whole numbers.
     """
-    if not np.array_equal(benchmark.gains, np.rint(benchmark.gains)):
-        raise InputError(f"{benchmark.name}: MTEB's judgments are whole numbers, but there are fractional grades")
+    require_whole_grades(benchmark, "MTEB's")
     codes = sorted({*benchmark.queries, *benchmark.corpus})
     context = benchmark.about.get("context", "sentence")
     pairs = sorted(language_pairs(benchmark, setting))
     if not pairs:
         raise InputError(f"{benchmark.name}: no query has a relevant document in setting '{setting}'")
-    digest = benchmark_digest(benchmark)
-    title = task_name(benchmark.name, setting, codes, context, digest)
-    return _task(benchmark.name, title, setting, lambda: benchmark, pairs, revision(benchmark.name, digest))
-
-
-def _pairs(setting: Setting, languages: Sequence[str]) -> list[tuple[str, str]]:
-    """(query language, document language) of every cell, as far as the languages alone say."""
-    if setting == "cross":
-        return [(query, document) for query in languages for document in languages if query != document]
-    return [(lang, "*" if setting == "multi" else lang) for lang in languages]
+    return _task(benchmark.name, setting, codes, context, benchmark_digest(benchmark), lambda: benchmark, pairs)
 
 
 def _task(
     name: str,
-    title: str,
     setting: Setting,
+    languages: Sequence[str],
+    context: str,
+    digest: str,
     load: Callable[[], Benchmark],
     pairs: Sequence[tuple[str, str]],
-    commit: str,
 ) -> AbsTaskRetrieval:
     """An instance of a class of its own: mteb drops metadata that an instance carries when it unloads the data."""
-    lareqa = name in LAREQA
+    title, lareqa = task_name(name, setting, languages, context, digest), name in LAREQA
     metadata = TaskMetadata(
         name=title,
         description=f"{name}. {_DESCRIPTION[setting]}",
@@ -152,61 +143,47 @@ def _task(
         modalities=["text"],
         eval_splits=[SPLIT],
         eval_langs={
-            subset_name(query, document): [
-                mteb_language(code) for code in dict.fromkeys((query, document)) if code != "*"
-            ]
-            for query, document in pairs
+            subset_name(*pair): [mteb_language(code) for code in dict.fromkeys(pair) if code != POOLED]
+            for pair in pairs
         },
         main_score=MAIN_SCORE,
-        dataset={"path": f"isoglot/{name}", "revision": commit},
+        dataset={"path": f"isoglot/{name}", "revision": revision(name, digest)},
         domains=["Encyclopaedic", "Written"] if lareqa else None,
         task_subtypes=["Question Answering Retrieval"],
         bibtex_citation=_LAREQA_CITATION if lareqa else "",
     )
-    members: dict[str, Any] = {"metadata": metadata, "setting": setting, "load": staticmethod(load)}
-    task: AbsTaskRetrieval = type(title, (SettingTask,), members)()
-    return task
+    members = {"metadata": metadata, "setting": setting, "load": staticmethod(load)}
+    return cast(AbsTaskRetrieval, type(title, (SettingTask,), members)())
 
 
-class _Corpora:
-    """The documents of every language and all together, made once: a cross subset shares its corpus with ten others.
+def _splits(benchmark: Benchmark, pairs: Mapping[str, tuple[str, str]]) -> dict[str, Any]:
+    """The data of every subset as mteb takes them; what subsets share is made once.
 
     trec_eval ranks equal scores by document id, descending. Ids are therefore given our order of ties as a prefix: the
     document that comes first has the highest one.
     """
+    last = benchmark.n_documents - 1
+    rows = list(zip(pooled_ties(benchmark).tolist(), benchmark.pooled_documents()))
+    ids = [f"{last - before:0{len(str(last + 1))}d}|{lang}|{key}" for before, (lang, key, _) in rows]
 
-    def __init__(self, benchmark: Benchmark) -> None:
-        order = pooled_ties(benchmark).tolist()
-        rows = list(benchmark.pooled_documents())
-        digits = len(str(len(rows)))
-        last = len(rows) - 1
-        self.ids = [f"{last - before:0{digits}d}|{lang}|{key}" for before, (lang, key, _) in zip(order, rows)]
-        self._texts = [text for _, _, text in rows]
-        self._made: dict[str, Any] = {}
-        self._benchmark = benchmark
+    @cache
+    def corpus(lang: str) -> Any:
+        first, end = bounds(benchmark, None if lang == POOLED else lang)
+        texts = [text for _, (_, _, text) in rows[first:end]]
+        return datasets.Dataset.from_dict({"id": ids[first:end], "title": [""] * len(texts), "text": texts})
 
-    def get(self, lang: str) -> Any:
-        if lang not in self._made:
-            first, end = bounds(self._benchmark, None if lang == POOLED else lang)
-            columns = {"id": self.ids[first:end], "title": [""] * (end - first), "text": self._texts[first:end]}
-            self._made[lang] = datasets.Dataset.from_dict(columns)
-        return self._made[lang]
-
-
-def _split(benchmark: Benchmark, corpora: _Corpora, query_language: str, document_language: str) -> dict[str, Any]:
-    start = int(benchmark.query_offsets()[benchmark.query_languages.index(query_language)])
-    first, end = bounds(benchmark, None if document_language == POOLED else document_language)
-    texts = benchmark.queries[query_language]
-    relevant: dict[str, dict[str, int]] = {}
-    for query, key in enumerate(texts.ids, start):
-        judged = slice(int(benchmark.indptr[query]), int(benchmark.indptr[query + 1]))
-        graded = zip(benchmark.relevant[judged].tolist(), benchmark.gains[judged].tolist())
-        if answers := {corpora.ids[document]: int(gain) for document, gain in graded if first <= document < end}:
-            relevant[key] = answers
-    asked = {key: text for key, text in zip(texts.ids, texts.texts) if key in relevant}
-    return {
-        "queries": datasets.Dataset.from_dict({"id": list(asked), "text": list(asked.values())}),
-        "corpus": corpora.get(document_language),
-        "relevant_docs": relevant,
-        "top_ranked": None,
-    }
+    queries = list(benchmark.pooled_queries())
+    subsets = {}
+    for name, (query_language, document_language) in pairs.items():
+        relevant: dict[str, dict[str, int]] = {}
+        texts: dict[str, str] = {}
+        for query, document, grade in cell_judgments(benchmark, query_language, document_language):
+            _, key, texts[key] = queries[query]
+            relevant.setdefault(key, {})[ids[document]] = grade
+        subsets[name] = {
+            "queries": datasets.Dataset.from_dict({"id": list(texts), "text": list(texts.values())}),
+            "corpus": corpus(document_language),
+            "relevant_docs": relevant,
+            "top_ranked": None,
+        }
+    return subsets

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from isoglot.evaluation.comparison import Comparison, Difference
+from isoglot.evaluation.compare import Comparison, Difference
 from isoglot.evaluation.results import Result
 from isoglot.tables import text_table
 
@@ -47,14 +47,14 @@ def _head(summary: dict[str, Any]) -> str:
 
 def _language_rows(summary: dict[str, Any], measure: str) -> list[list[str]]:
     """A header and one row per language: its queries per setting, its passages in the cross setting, its distance."""
-    by, bias = summary["per_language"], summary["bias"].get("per_language", {})
+    by = summary["per_language"]
     cross = by.get("cross", {})
     columns = {
         "mono": (by.get("mono", {}), measure, 3),
         "cross, as query": (cross.get("by_query", {}), measure, 3),
         "cross, as passage": (cross.get("by_document", {}), measure, 3),
         "multi": (by.get("multi", {}), measure, 3),
-        "rank distance": (bias, "rank_distance", 1),
+        "rank distance": (summary["bias"].get("per_language", {}), "rank_distance", 1),
     }
     printed = {
         head: {lang: f"{scores[key]:.{digits}f}" for lang, scores in languages.items() if key in scores}
@@ -62,8 +62,7 @@ def _language_rows(summary: dict[str, Any], measure: str) -> list[list[str]]:
     }
     shown = {head: values for head, values in printed.items() if values}
     languages = sorted({lang for values in shown.values() for lang in values})
-    body = [[lang, *(values.get(lang, "-") for values in shown.values())] for lang in languages]
-    return [["language", *shown], *body]
+    return [["language", *shown], *([lang, *(v.get(lang, "-") for v in shown.values())] for lang in languages)]
 
 
 def _bias_rows(bias: dict[str, Any]) -> list[list[str]]:
@@ -80,17 +79,21 @@ def _bias_rows(bias: dict[str, Any]) -> list[list[str]]:
 
 def format_differences(comparison: Comparison) -> str:
     """One block per setting: the reference's value, then every system with interval, tests, effect size and wins."""
-    first = comparison.differences[0]
+    first, *_ = comparison.differences
     groups = f" in {first.n_groups:,} groups" if first.n_groups < first.n_ids else ""
-    others = [name for name in comparison.systems if name != comparison.reference]
+    others = ", ".join(name for name in comparison.systems if name != comparison.reference)
+    main = [["system", "setting", "value", "difference", "95% interval", "p", "p Holm", "d", "wins"]]
+    more = [["system", "setting", "relative", "resolvable", "q < .05", "p by group"]]
+    for item in comparison.differences:
+        if item.setting != main[-1][1]:
+            value = f"{item.reference:.{_digits(item)}f}"
+            main.append([comparison.reference, item.setting, value, *[""] * 6])
+        main.append([item.system, item.setting, *_main(item)])
+        more.append([item.system, item.setting, *_more(item)])
     lines = [
-        f"{', '.join(others)} against {comparison.reference} on {comparison.benchmark}: {comparison.measure} "
+        f"{others} against {comparison.reference} on {comparison.benchmark}: {comparison.measure} "
         f"({first.n_ids:,} query ids{groups})",
-        "",
-        *text_table(_main_rows(comparison), text_columns=2),
-        "",
-        *text_table(_more_rows(comparison), text_columns=2),
-        "",
+        *("", *text_table(main, text_columns=2), "", *text_table(more, text_columns=2), ""),
         f"95% intervals by bootstrap, p by sign flips of query ids ({comparison.resamples:,} resamples, seed "
         f"{comparison.seed}), Holm over {len(comparison.differences)} tests;",
         "d: Cohen's d_z over query ids; wins: languages (cross: pairs) in which the system is better;",
@@ -101,42 +104,27 @@ def format_differences(comparison: Comparison) -> str:
     return "\n".join([*lines, *(f"note: {note}" for note in comparison.notes)])
 
 
-def _main_rows(comparison: Comparison) -> list[list[str]]:
-    rows = [["system", "setting", "value", "difference", "95% interval", "p", "p Holm", "d", "wins"]]
-    for item in comparison.differences:
-        digits = _digits(item)
-        if item.setting != rows[-1][1]:
-            rows.append([comparison.reference, item.setting, f"{item.reference:.{digits}f}", *[""] * 6])
-        low, high = item.interval
-        rows.append(
-            [
-                item.system,
-                item.setting,
-                f"{item.value:.{digits}f}",
-                f"{item.difference:+.{digits}f}",
-                f"[{low:+.{digits}f}, {high:+.{digits}f}]",
-                _probability(item.p),
-                _probability(item.p_holm),
-                "-" if item.effect_size is None else f"{item.effect_size:+.2f}",
-                f"{item.wins} of {len(item.cells)}",
-            ]
-        )
-    return rows
-
-
-def _more_rows(comparison: Comparison) -> list[list[str]]:
-    rows = [
-        [
-            item.system,
-            item.setting,
-            "-" if item.relative is None else f"{100 * item.relative:+.1f}%",
-            "-" if item.resolvable is None else f"{item.resolvable:.{_digits(item)}f}",
-            f"{item.significant_wins} + {item.significant_losses} of {len(item.cells)}",
-            _probability(item.p_group),
-        ]
-        for item in comparison.differences
+def _main(item: Difference) -> list[str]:
+    digits = _digits(item)
+    low, high = item.interval
+    return [
+        f"{item.value:.{digits}f}",
+        f"{item.difference:+.{digits}f}",
+        f"[{low:+.{digits}f}, {high:+.{digits}f}]",
+        _probability(item.p),
+        _probability(item.p_holm),
+        "-" if item.effect_size is None else f"{item.effect_size:+.2f}",
+        f"{item.wins} of {len(item.cells)}",
     ]
-    return [["system", "setting", "relative", "resolvable", "q < .05", "p by group"], *rows]
+
+
+def _more(item: Difference) -> list[str]:
+    return [
+        "-" if item.relative is None else f"{100 * item.relative:+.1f}%",
+        "-" if item.resolvable is None else f"{item.resolvable:.{_digits(item)}f}",
+        f"{item.significant_wins} + {item.significant_losses} of {len(item.cells)}",
+        _probability(item.p_group),
+    ]
 
 
 def _digits(item: Difference) -> int:

@@ -25,23 +25,19 @@ class EvaluateSettings(Settings):
     measures: tuple[str, ...] = Field(
         default_factory=default_measures, description="what is computed, by ir_measures' names"
     )
-    settings: tuple[str, ...] = Field(default=SETTINGS, description=f"of {', '.join(SETTINGS)}")
-    languages: tuple[str, ...] = Field(default=(), description="restrict queries and corpora; all where none is given")
+    settings: tuple[str, ...] = Field(SETTINGS, description=f"of {', '.join(SETTINGS)}")
+    languages: tuple[str, ...] = Field((), description="restrict queries and corpora; all where none is given")
     context: Literal["sentence", "paragraph"] = Field(
-        default="sentence",
+        "sentence",
         description="benchmarks of answer sentences: encode a candidate alone or with its paragraph (LAReQA's variant)",
     )
     corpus_sample: int | None = Field(
-        default=None, ge=0, description="only judged passages and so many others per language (not comparable)"
+        None, ge=0, description="only judged passages and so many others per language (not comparable)"
     )
-    sample_seed: int = Field(default=0, ge=0, description="of that sample")
-    batch_size: int | None = Field(default=None, ge=1, description="texts per forward pass; 64 where it is not given")
-    passage: Literal["title+text", "text"] = Field(
-        default="title+text", description="what is encoded of passages with titles"
-    )
-    allow_missing: bool = Field(
-        default=False, description="leave out judged passages that the corpus lacks (miracl, mr-tydi)"
-    )
+    sample_seed: int = Field(0, ge=0, description="of that sample")
+    batch_size: int | None = Field(None, ge=1, description="texts per forward pass; 64 where it is not given")
+    passage: Literal["title+text", "text"] = Field("title+text", description="what is encoded of passages with titles")
+    allow_missing: bool = Field(False, description="leave out judged passages that a corpus of whole Wikipedias lacks")
 
     @field_validator("measures", mode="before")
     @classmethod
@@ -72,13 +68,5 @@ class EvaluateSettings(Settings):
 
         if isinstance(benchmark, Benchmark):
             return restrict(benchmark, self.languages or None)
-        return load_benchmark(
-            benchmark,
-            languages=self.languages or None,
-            context=self.context,
-            data_dir=data_dir,
-            passage=self.passage,
-            corpus_sample=self.corpus_sample,
-            sample_seed=self.sample_seed,
-            allow_missing=self.allow_missing,
-        )
+        asked = self.model_dump(exclude={"measures", "settings", "batch_size"})
+        return load_benchmark(benchmark, data_dir=data_dir, **{**asked, "languages": self.languages or None})

@@ -8,7 +8,7 @@ out; nothing loops over resamples.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -26,11 +26,9 @@ _GROUPS, _REFERENCE_SEEDS, _SYSTEM_SEEDS, _SIGNS = range(4)  # streams of random
 
 @dataclass(frozen=True)
 class Cells:
-    """Which cell, query id and group each of n rows belongs to.
+    """The cell that each of n rows is averaged in, its query id, and what is resampled (its paragraph, else the query id).
 
-    Attributes:
-        cell, unit, group: numbers from 0 without holes, int64, shape (n,): the cell that the row is averaged in, its
-            query id, and what is resampled (its paragraph, or again the query id).
+    All are numbers from 0 without holes, int64, shape (n,).
     """
 
     cell: IntArray
@@ -57,8 +55,7 @@ class Cells:
 
 def cell_means(cells: Cells, values: FloatArray) -> FloatArray:
     """The mean of values of shape (n,) in every cell, shape (n_cells,)."""
-    means: FloatArray = np.bincount(cells.cell, weights=values) / cells.sizes
-    return means
+    return np.asarray(np.bincount(cells.cell, weights=values) / cells.sizes)
 
 
 def macro_average(cells: Cells, values: FloatArray) -> float:
@@ -73,8 +70,7 @@ def contributions(cells: Cells, differences: FloatArray, *, by_group: bool = Fal
     one cell, the sum over its rows there of d_r / n_cell. Both sum over ids to the statistic itself.
 
     Args:
-        cells: where the rows belong.
-        differences: per row, shape (n,).
+        cells, differences: of the rows; differences of shape (n,).
         by_group: per group instead of per query id.
 
     Returns:
@@ -83,8 +79,8 @@ def contributions(cells: Cells, differences: FloatArray, *, by_group: bool = Fal
     label, count = (cells.group, cells.n_groups) if by_group else (cells.unit, cells.n_units)
     n_cells = cells.n_cells
     share = differences / cells.sizes[cells.cell]
-    per_cell = np.bincount(label * n_cells + cells.cell, weights=share, minlength=count * n_cells)
-    per_cell = per_cell.reshape(count, n_cells)
+    slot = label * n_cells + cells.cell
+    per_cell = np.bincount(slot, weights=share, minlength=count * n_cells).reshape(count, n_cells)
     return np.hstack([per_cell.mean(axis=1, keepdims=True), per_cell])
 
 
@@ -98,8 +94,7 @@ def sign_flip(shares: FloatArray, resamples: int, seed: int) -> FloatArray:
 
     Args:
         shares: c, shape (n_units, k).
-        resamples: how many random sign vectors.
-        seed: of the random sign vectors.
+        resamples, seed: of the random sign vectors.
 
     Returns:
         Shape (k,).
@@ -108,22 +103,14 @@ def sign_flip(shares: FloatArray, resamples: int, seed: int) -> FloatArray:
     # sums that are equal on paper differ in their last digits: those count as equal
     bound = np.abs(shares.sum(axis=0)) - 1e-12 * np.abs(shares).sum(axis=0)
     exact = n_units < 40 and 2**n_units <= resamples
-    reached = np.zeros(shares.shape[1], dtype=np.int64)
-    for signs in _all_signs(n_units) if exact else _random_signs(n_units, resamples, seed):
-        reached += (np.abs(signs @ shares) >= bound).sum(axis=0)
-    p: FloatArray = reached / 2**n_units if exact else (reached + 1) / (resamples + 1)
-    return p
-
-
-def _all_signs(n_units: int) -> Iterator[FloatArray]:
-    numbers = np.arange(2**n_units)
-    yield ((numbers[:, None] >> np.arange(n_units)) & 1).astype(np.float64) * 2 - 1
-
-
-def _random_signs(n_units: int, resamples: int, seed: int) -> Iterator[FloatArray]:
-    random = _generator(seed, _SIGNS)
-    for size in _chunks(resamples, n_units):
-        yield random.integers(0, 2, size=(size, n_units), dtype=np.int8).astype(np.float64) * 2 - 1
+    if exact:
+        blocks: Iterable[IntArray] = [(np.arange(2**n_units)[:, None] >> np.arange(n_units)) & 1]
+    else:
+        random = _generator(seed, _SIGNS)
+        sizes = _chunks(resamples, n_units)
+        blocks = (random.integers(0, 2, size=(size, n_units), dtype=np.int8) for size in sizes)
+    reached = sum((np.abs((bits.astype(np.float64) * 2 - 1) @ shares) >= bound).sum(axis=0) for bits in blocks)
+    return np.asarray(reached / 2**n_units if exact else (reached + 1) / (resamples + 1))
 
 
 def bootstrap_averages(cells: Cells, values: FloatArray, resamples: int, seed: int) -> FloatArray:
@@ -135,19 +122,18 @@ def bootstrap_averages(cells: Cells, values: FloatArray, resamples: int, seed: i
     All systems are averaged over the same resamples.
 
     Args:
-        cells: where the rows belong.
-        values: shape (k, n).
-        resamples: how many.
-        seed: of the draws; the same seed gives the same draws for the same number of groups.
+        cells, values: of the rows; values of shape (k, n).
+        resamples, seed: of the draws; the same seed gives the same draws for the same number of groups.
 
     Returns:
         Shape (resamples, k).
     """
     n_cells, n_groups = cells.n_cells, cells.n_groups
-    slot = cells.group * n_cells + cells.cell
-    shape = (n_groups, n_cells)
-    counts = np.bincount(slot, minlength=n_groups * n_cells).reshape(shape).astype(np.float64)
-    sums = [np.bincount(slot, weights=row, minlength=n_groups * n_cells).reshape(shape) for row in values]
+    slot, size = cells.group * n_cells + cells.cell, n_groups * n_cells
+    counts, *sums = (
+        np.bincount(slot, weights=row, minlength=size).reshape(n_groups, n_cells)
+        for row in (np.ones(len(slot)), *values)
+    )
     random = _generator(seed, _GROUPS)
     blocks = []
     for size in _chunks(resamples, n_groups + n_cells):
@@ -174,8 +160,7 @@ def bootstrap_difference(reference: FloatArray, system: FloatArray, seed: int) -
     Returns:
         System minus reference, shape (resamples,).
     """
-    difference: FloatArray = _over_seeds(system, seed, _SYSTEM_SEEDS) - _over_seeds(reference, seed, _REFERENCE_SEEDS)
-    return difference
+    return np.asarray(_over_seeds(system, seed, _SYSTEM_SEEDS) - _over_seeds(reference, seed, _REFERENCE_SEEDS))
 
 
 def _over_seeds(averages: FloatArray, seed: int, stream: int) -> FloatArray:
@@ -183,8 +168,7 @@ def _over_seeds(averages: FloatArray, seed: int, stream: int) -> FloatArray:
     if n_seeds == 1:
         return averages[:, 0]
     weights = _multiplicities(_generator(seed, stream), resamples, n_seeds, n_seeds - 1)
-    mean: FloatArray = (weights * averages).sum(axis=1) / (n_seeds - 1)
-    return mean
+    return np.asarray((weights * averages).sum(axis=1) / (n_seeds - 1))
 
 
 def percentile_interval(distribution: FloatArray, level: float) -> Interval:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePath
 from statistics import mean, median
 from typing import Any
@@ -19,13 +19,9 @@ MEAN = "mean"
 
 @dataclass(frozen=True)
 class Column:
-    """One measure in one setting.
+    """One measure in one setting: what is printed above it, and per result {row: value} with so many digits.
 
-    Attributes:
-        head: what is printed above.
-        values: per result {row: value}; a row that is not there is printed as `-`.
-        digits: decimal places.
-        lower: lower is better.
+    A row that is not there is printed as `-`; `lower` says that lower is better.
     """
 
     head: str
@@ -37,59 +33,51 @@ class Column:
         """The row's value in every result."""
         return [f"{values[row]:.{self.digits}f}" if row in values else "-" for values in self.values]
 
+    def bold(self, printed: Sequence[str]) -> list[str]:
+        """What is best as printed, in bold; nothing where there is nothing to compare."""
+        known = [float(value) for value in printed if value != "-"]
+        if len(known) < 2 or min(known) == max(known):
+            return list(printed)
+        best = min(known) if self.lower else max(known)
+        return [f"**{value}**" if value != "-" and float(value) == best else value for value in printed]
+
 
 @dataclass(frozen=True)
 class Block:
-    """Columns that share their rows.
+    """Columns that share their rows, below a title; `corner` says what the rows are.
 
-    Attributes:
-        title: stands above.
-        corner: what the rows are.
-        rows, columns: their labels, and what stands in them.
-        names: of the results that stand side by side; one is not named.
+    `names` are those of the results that stand side by side; one is not named.
     """
 
     title: str
     corner: str
     rows: tuple[str, ...]
-    columns: tuple[Column, ...]
-    names: tuple[str, ...]
+    columns: Sequence[Column]
+    names: Sequence[str]
 
     def text(self) -> list[str]:
         """Aligned lines; with several results their names stand below the heads."""
-        heads = [[c.head, *[""] * (len(self.names) - 1)] for c in self.columns]
-        header = [[self.corner, *(head for column in heads for head in column)]]
+        heads = [head for c in self.columns for head in (c.head, *[""] * (len(self.names) - 1))]
+        header = [[self.corner, *heads]]
         if len(self.names) > 1:
-            header[0][0] = ""
-            header.append([self.corner, *self.names * len(self.columns)])
-        body = [[row, *(value for column in self.columns for value in column.printed(row))] for row in self.rows]
-        rules = {len(header)} | ({len(header) + self.rows.index(MEAN)} if MEAN in self.rows else set())
+            header = [["", *heads], [self.corner, *[*self.names] * len(self.columns)]]
+        body = [[row, *(value for c in self.columns for value in c.printed(row))] for row in self.rows]
+        rules = {len(header), *(len(header) + number for number, row in enumerate(self.rows) if row == MEAN)}
         return [self.title, "", *text_table([*header, *body], rules=rules)]
 
     def markdown(self) -> list[str]:
         """A pipe table; the best of several values side by side (else below each other) is bold."""
-        several = len(self.names) > 1
-        names = self.names if several else ("",)
+        names = self.names if len(self.names) > 1 else ("",)
         header = [self.corner, *(f"{c.head} {escape(name)}".strip() for c in self.columns for name in names)]
-        cells = [[column.printed(row) for row in self.rows] for column in self.columns]
-        if several:
-            cells = [[_bold(values, c.lower) for values in rows] for rows, c in zip(cells, self.columns)]
-        elif MEAN not in self.rows:
-            down = [_bold([value for (value,) in rows], c.lower) for rows, c in zip(cells, self.columns)]
-            cells = [[[value] for value in values] for values in down]
-        body = [
-            [escape(row), *(value for rows in cells for value in rows[number])] for number, row in enumerate(self.rows)
-        ]
+        body = [[escape(row)] for row in self.rows]
+        for column in self.columns:
+            cells = [column.printed(row) for row in self.rows]
+            if len(names) > 1:
+                cells = [column.bold(values) for values in cells]
+            elif MEAN not in self.rows:
+                cells = [[value] for value in column.bold([value for (value,) in cells])]
+            body = [[*row, *values] for row, values in zip(body, cells)]
         return [f"**{escape(self.title)}**", "", *markdown_table([header, *body])]
-
-
-def _bold(values: Sequence[str], lower: bool) -> list[str]:
-    """What is best as printed, in bold; nothing where there is nothing to compare."""
-    known = [float(value) for value in values if value != "-"]
-    if len(known) < 2 or min(known) == max(known):
-        return list(values)
-    best = min(known) if lower else max(known)
-    return [f"**{value}**" if value != "-" and float(value) == best else value for value in values]
 
 
 def paper_table(
@@ -127,53 +115,44 @@ def result_names(results: Sequence[Result], names: Sequence[str] | None = None) 
         InputError: not one name per result, or one twice.
     """
     if names is not None:
-        if len(names) != len(results) or len(set(names)) != len(names):
+        if not len(names) == len(results) == len(set(names)):
             raise InputError(f"{len(names)} names ({', '.join(names)}) for {len(results)} results; expected one each")
         return list(names)
     full = [str(result.summary["model"]) for result in results]
     short = [PurePath(name).name or name for name in full]
     chosen = short if len(set(short)) == len(short) else full
-    if len(set(chosen)) < len(chosen):
-        chosen = [f"{name} ({i})" for i, name in enumerate(chosen, start=1)]
-    return chosen
+    return chosen if len(set(chosen)) == len(chosen) else [f"{name} ({i})" for i, name in enumerate(chosen, start=1)]
 
 
-def _check_one_benchmark(summaries: Sequence[dict[str, Any]]) -> None:
-    first = summaries[0]
-    for other in summaries[1:]:
-        if other["digests"]["benchmark"] != first["digests"]["benchmark"]:
+def _check_one_benchmark(summaries: Sequence[Summary]) -> None:
+    for other in summaries:
+        if other["digests"]["benchmark"] != summaries[0]["digests"]["benchmark"]:
             raise InputError(
-                f"results on '{first['benchmark']}' and '{other['benchmark']}' cannot stand side by side: not the same "
-                "queries, passages and judgments; the table 'summary' can hold both"
+                f"results on '{summaries[0]['benchmark']}' and '{other['benchmark']}' cannot stand side by side: not the "
+                "same queries, passages and judgments; the table 'summary' can hold both"
             )
-
-
-def _column(summaries: Sequence[Summary], setting: str, measure: str, head: str, digits: int = 3) -> Column:
-    return Column(head, tuple(_scores(summary, setting, measure) for summary in summaries), digits)
 
 
 def _scores(summary: Summary, setting: str, measure: str) -> dict[str, float]:
     """A measure per query language, and its macro-average; nothing where the setting was not measured."""
     if setting not in summary["settings"]:
         return {}
-    average = summary["settings"][setting].get(measure)
-    if average is None:
-        has = ", ".join(summary["settings"][setting])
+    averages, by_language = summary["settings"][setting], summary["per_language"][setting]
+    if measure not in averages:
+        has = ", ".join(averages)
         raise InputError(
             f"the result of '{summary['model']}' has no {measure} (it has {has}); evaluate with --measures"
         )
-    by = summary["per_language"][setting]
-    by = by["by_query"] if setting == "cross" else by
-    return {**{lang: scores[measure] for lang, scores in by.items()}, MEAN: float(average)}
+    by_language = by_language["by_query"] if setting == "cross" else by_language
+    return {**{lang: scores[measure] for lang, scores in by_language.items()}, MEAN: float(averages[measure])}
 
 
 def _distances(summary: Summary) -> dict[str, float]:
+    """Rank distance per query language, and its mean."""
     bias = summary["bias"]
-    by_language = {
-        lang: item["rank_distance"] for lang, item in bias.get("per_language", {}).items() if "rank_distance" in item
-    }
-    average = bias.get("rank_distance")
-    return {**by_language, MEAN: float(average)} if isinstance(average, (int, float)) else by_language
+    by_language = {**bias.get("per_language", {}), MEAN: bias}
+    distances = {row: scores.get("rank_distance") for row, scores in by_language.items()}
+    return {row: float(value) for row, value in distances.items() if isinstance(value, (int, float))}
 
 
 _PAPER = (
@@ -189,7 +168,13 @@ _MIRACL = ("nDCG@10", "R@100")
 
 def _paper_columns(summaries: Sequence[Summary]) -> list[Column]:
     distances = Column("rank distance", tuple(map(_distances, summaries)), 1, lower=True)
-    return [*(_column(summaries, *what) for what in _PAPER), distances]
+    return [
+        *(
+            Column(head, tuple(_scores(one, setting, measure) for one in summaries))
+            for setting, measure, head in _PAPER
+        ),
+        distances,
+    ]
 
 
 def _languages(columns: Sequence[Column]) -> list[str]:
@@ -198,8 +183,7 @@ def _languages(columns: Sequence[Column]) -> list[str]:
 
 def _by_language(summaries: Sequence[Summary], names: Sequence[str]) -> list[Block]:
     _check_one_benchmark(summaries)
-    columns = _paper_columns(summaries)
-    rows, title = (*_languages(columns), MEAN), str(summaries[0]["benchmark"])
+    columns, title = _paper_columns(summaries), str(summaries[0]["benchmark"])
     titled = {title: columns}
     if len(summaries) > 1:
         titled = {
@@ -207,42 +191,36 @@ def _by_language(summaries: Sequence[Summary], names: Sequence[str]) -> list[Blo
             f"{title}: R@1 and R@10": columns[3:6],
             f"{title}: rank distance (lower is better)": columns[6:],
         }
-    return [Block(head, "language", rows, tuple(shown), tuple(names)) for head, shown in titled.items()]
+    return [Block(head, "language", (*_languages(columns), MEAN), shown, names) for head, shown in titled.items()]
 
 
 def _miracl(summaries: Sequence[Summary], names: Sequence[str]) -> list[Block]:
     _check_one_benchmark(summaries)
-    columns = [_column(summaries, "mono", measure, measure, 4) for measure in _MIRACL]
+    benchmark = summaries[0]["benchmark"]
+    columns = [Column(head, tuple(_scores(one, "mono", head) for one in summaries), 4) for head in _MIRACL]
     languages = _languages(columns)
     if not languages:
-        raise InputError(
-            f"{summaries[0]['benchmark']}: the table 'miracl' needs the setting 'mono', which was not measured"
-        )
+        raise InputError(f"{benchmark}: the table 'miracl' needs the setting 'mono', which was not measured")
     for values in (values for column in columns for values in column.values if values):
         scores = [values[lang] for lang in languages if lang in values]
         values.update({MEAN: mean(scores), "median": median(scores)})
-    title = f"{summaries[0]['benchmark']}: each language against its own corpus"
-    return [Block(title, "language", (*languages, MEAN, "median"), tuple(columns), tuple(names))]
+    title = f"{benchmark}: each language against its own corpus"
+    return [Block(title, "language", (*languages, MEAN, "median"), columns, names)]
 
 
 def _by_model(summaries: Sequence[Summary], names: Sequence[str]) -> list[Block]:
     """One row per result and one block per benchmark."""
-    by_benchmark: dict[str, list[int]] = {}
-    for number, summary in enumerate(summaries):
-        by_benchmark.setdefault(summary["digests"]["benchmark"], []).append(number)
+    by_benchmark: dict[str, dict[str, Summary]] = {}
+    for name, summary in zip(names, summaries):
+        by_benchmark.setdefault(summary["digests"]["benchmark"], {})[name] = summary
     blocks = []
-    for numbers in by_benchmark.values():
-        chosen, labels = [summaries[i] for i in numbers], tuple(names[i] for i in numbers)
-        columns = [
-            Column(
-                column.head,
-                ({label: values[MEAN] for label, values in zip(labels, column.values) if MEAN in values},),
-                column.digits,
-                column.lower,
-            )
-            for column in _paper_columns(chosen)
-        ]
-        blocks.append(Block(str(chosen[0]["benchmark"]), "model", labels, tuple(columns), ("",)))
+    for named in by_benchmark.values():
+        columns = []
+        for column in _paper_columns(list(named.values())):
+            means = {name: values[MEAN] for name, values in zip(named, column.values) if MEAN in values}
+            columns.append(replace(column, values=(means,)))
+        title = str(next(iter(named.values()))["benchmark"])
+        blocks.append(Block(title, "model", tuple(named), columns, ("",)))
     return blocks
 
 

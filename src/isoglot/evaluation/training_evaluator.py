@@ -13,7 +13,6 @@ from isoglot.evaluation.cells import parse_settings
 from isoglot.evaluation.evaluate import evaluate
 from isoglot.evaluation.matching import RANK_DISTANCE
 from isoglot.evaluation.measures import parse_measures
-from isoglot.evaluation.results import Result
 from isoglot.evaluation.settings import EvaluateSettings
 from isoglot.records import Benchmark
 
@@ -76,7 +75,8 @@ class MultilingualRetrievalEvaluator(BaseEvaluator):
         self, model: Any, output_path: str | None = None, epoch: float = -1, steps: int = -1
     ) -> dict[str, float]:
         """Measure `model` as it is now; the arguments are those that the trainer passes."""
-        folder = Path(output_path) / self._folder(epoch, steps) if output_path and self._write else None
+        when = f"step-{steps}" if steps >= 0 else (f"epoch-{epoch:g}" if epoch >= 0 else "end")
+        folder = Path(output_path) / f"{self.name}_{when}" if output_path and self._write else None
         result = evaluate(
             model,
             self.benchmark,
@@ -86,26 +86,15 @@ class MultilingualRetrievalEvaluator(BaseEvaluator):
             # a digest reads all weights: only what is written needs one
             digest=None if folder else "not computed",
         )
-        metrics = self._figures(result)
+        scores, bias = result.summary["settings"], result.summary["bias"]
+        metrics = {f"{self.name}_{setting}_{key}": x for setting, own in scores.items() for key, x in own.items()}
+        if bias:
+            metrics[f"{self.name}_{RANK_DISTANCE}"] = bias[RANK_DISTANCE]
         if self.primary_metric not in metrics:
             raise InputError(f"{self.primary_metric} could not be measured: {'; '.join(result.summary['notes'])}")
         if hasattr(model, "model_card_data"):
             self.store_metrics_in_model_card_data(model, metrics, epoch, steps)
         return metrics
-
-    def _figures(self, result: Result) -> dict[str, float]:
-        figures = {
-            f"{self.name}_{setting}_{measure}": value
-            for setting, scores in result.summary["settings"].items()
-            for measure, value in scores.items()
-        }
-        if result.summary["bias"]:
-            figures[f"{self.name}_{RANK_DISTANCE}"] = result.summary["bias"][RANK_DISTANCE]
-        return figures
-
-    def _folder(self, epoch: float, steps: int) -> str:
-        when = f"step-{steps}" if steps >= 0 else (f"epoch-{epoch:g}" if epoch >= 0 else "end")
-        return f"{self.name}_{when}"
 
     @property
     def description(self) -> str:

@@ -23,9 +23,8 @@ from urllib.parse import quote
 
 import numpy as np
 
-from isoglot.data.benchmarks.qrels import judgments_of
 from isoglot.errors import InputError
-from isoglot.evaluation.cells import POOLED, judged_languages, language_pairs, parse_settings
+from isoglot.evaluation.cells import POOLED, cell_judgments, language_pairs, parse_settings, require_whole_grades
 from isoglot.files import atomic_path, write_json
 from isoglot.records import SETTINGS, Benchmark, Float32Array, FloatArray, IntArray, Setting
 from isoglot.retrieval.rankings import Search
@@ -83,24 +82,31 @@ def iter_runs(
     search: Search,
     directory: Path,
     *,
-    depth: int = DEFAULT_DEPTH,
-    settings: Sequence[str] = SETTINGS,
+    depth: int,
+    settings: Sequence[str],
     compress: bool = False,
 ) -> Iterator[LanguagePair]:
     """Like `export_runs`, cell by cell: the two files of a cell are there when it is yielded."""
     wanted = parse_settings(settings)
     if depth < 1:
         raise InputError(f"the depth of a run must be at least 1, got {depth}")
-    if benchmark.gains.size and not np.array_equal(benchmark.gains, np.rint(benchmark.gains)):
-        raise InputError(f"{benchmark.name}: TREC judgments are whole numbers, but there are fractional grades")
-    writer = _Writer(benchmark, directory, ".trec.gz" if compress else ".trec")
+    require_whole_grades(benchmark, "TREC")
+    names, ids = document_names(benchmark), [_field(key) for _, key, _ in benchmark.pooled_queries()]
     cells = [(setting, *pair) for setting in wanted for pair in language_pairs(benchmark, setting)]
     for language in (*benchmark.corpus_languages, POOLED):
         here = [(setting, asked) for setting, asked, searched in cells if searched == language]
-        if here:
-            best = search(None if language == POOLED else language, depth)
-            for setting, asked in here:
-                yield writer.write(setting, asked, language, best)
+        if not here:
+            continue
+        best = search(None if language == POOLED else language, depth)
+        for setting, asked in here:
+            between = f"{asked}>{language}" if setting == "cross" else asked
+            judged = cell_judgments(benchmark, asked, language)
+            keys = {query: f"{between}:{ids[query]}" for query, _, _ in judged}
+            stem = f"{setting}/{between.replace('>', '-')}"
+            run, qrels = (f"{stem}.{kind}.trec{'.gz' if compress else ''}" for kind in ("run", "qrels"))
+            _write(directory / run, _run_lines(keys, names, *best))
+            _write(directory / qrels, (f"{keys[q]} 0 {names[d]} {grade}\n" for q, d, grade in judged))
+            yield LanguagePair(setting, asked, language, len(keys), run, qrels)
 
 
 def document_names(benchmark: Benchmark) -> list[str]:
@@ -125,55 +131,22 @@ def strictly_decreasing(scores: Float32Array | FloatArray) -> tuple[IntArray, in
     return np.minimum.accumulate(steps + column, axis=1) - column, decimals
 
 
-class _Writer:
-    """Writes the files of one cell after another, their names ending in `suffix`."""
+def _run_lines(keys: dict[int, str], names: list[str], documents: IntArray, scores: Float32Array) -> Iterator[str]:
+    """The lines of every query in `keys`, from document numbers and scores of all queries, best first."""
+    steps, decimals = strictly_decreasing(scores[list(keys)])
+    unit, shown = 10.0**decimals, max(decimals, 0)
+    for (query, key), row in zip(keys.items(), steps.tolist(), strict=True):
+        ranked = zip(documents[query].tolist(), row, strict=True)
+        yield "".join(
+            f"{key} Q0 {names[document]} {rank} {step / unit:.{shown}f} isoglot\n"
+            for rank, (document, step) in enumerate(ranked, start=1)
+        )
 
-    def __init__(self, benchmark: Benchmark, directory: Path, suffix: str) -> None:
-        self._directory, self._suffix = directory, suffix
-        self._names = document_names(benchmark)
-        self._ids = [_field(key) for _, key, _ in benchmark.pooled_queries()]
-        self._judgments = judgments_of(benchmark)
-        asked, answered = judged_languages(benchmark)
-        self._asked = np.array(benchmark.query_languages, dtype=np.str_)[asked]
-        self._answered = np.array(benchmark.corpus_languages, dtype=np.str_)[answered]
 
-    def write(
-        self, setting: Setting, query_language: str, document_language: str, best: tuple[IntArray, Float32Array]
-    ) -> LanguagePair:
-        """Both files of a cell.
-
-        Args:
-            best: document numbers and scores of all queries, best first.
-        """
-        judged = self._asked == query_language
-        if document_language != POOLED:
-            judged &= self._answered == document_language
-        columns = (self._judgments.queries, self._judgments.documents, self._judgments.gains)
-        queries, documents, gains = (column[judged].tolist() for column in columns)
-        between = f"{query_language}>{document_language}" if setting == "cross" else query_language
-        keys = {number: f"{between}:{self._ids[number]}" for number in sorted(set(queries))}
-        stem = f"{setting}/{between.replace('>', '-')}"
-        run, qrels = (f"{stem}.{kind}{self._suffix}" for kind in ("run", "qrels"))
-        self._write(run, self._run_lines(keys, best))
-        rows = zip(queries, documents, gains)
-        self._write(qrels, (f"{keys[q]} 0 {self._names[d]} {int(gain)}\n" for q, d, gain in rows))
-        return LanguagePair(setting, query_language, document_language, len(keys), run, qrels)
-
-    def _run_lines(self, keys: dict[int, str], best: tuple[IntArray, Float32Array]) -> Iterator[str]:
-        rows = list(keys)
-        steps, decimals = strictly_decreasing(best[1][rows])
-        unit, shown = 10.0**decimals, max(decimals, 0)
-        for q, line in zip(rows, steps.tolist(), strict=True):
-            ranked = zip(best[0][q].tolist(), line, strict=True)
-            yield "".join(
-                f"{keys[q]} Q0 {self._names[document]} {rank} {step / unit:.{shown}f} isoglot\n"
-                for rank, (document, step) in enumerate(ranked, start=1)
-            )
-
-    def _write(self, name: str, lines: Iterator[str]) -> None:
-        with atomic_path(self._directory / name) as temporary, temporary.open("wb") as raw, ExitStack() as stack:
-            sink = stack.enter_context(gzip.GzipFile("", "wb", 6, raw, mtime=0)) if name.endswith(".gz") else raw
-            sink.writelines(line.encode() for line in lines)
+def _write(path: Path, lines: Iterator[str]) -> None:
+    with atomic_path(path) as temporary, temporary.open("wb") as raw, ExitStack() as stack:
+        sink = stack.enter_context(gzip.GzipFile("", "wb", 6, raw, mtime=0)) if path.suffix == ".gz" else raw
+        sink.writelines(line.encode() for line in lines)
 
 
 def _field(text: str) -> str:

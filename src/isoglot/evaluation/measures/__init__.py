@@ -72,7 +72,6 @@ class Measure:
 
     Class attributes:
         name: as it is printed.
-        usual: how a list of measures shows it, such as `R@k`.
         aliases: other spellings that are accepted, in lower case.
         needs_cutoff: whether it means nothing without k.
         default_cutoffs: those that are measured where nothing is asked for.
@@ -82,7 +81,6 @@ class Measure:
     cutoff: int | None = None
 
     name: ClassVar[str]
-    usual: ClassVar[str]
     aliases: ClassVar[tuple[str, ...]] = ()
     needs_cutoff: ClassVar[bool] = False
     default_cutoffs: ClassVar[tuple[int | None, ...]] = ()
@@ -105,8 +103,9 @@ MEASURES: Registry[type[Measure]] = Registry("measure", __name__)
 
 
 def usual_spellings() -> str:
-    """All measures as a list for help texts."""
-    return ", ".join(sorted((kind.usual for kind in MEASURES), key=str.casefold))
+    """All measures as a list for help texts; those that usually have a cutoff as `R@k`."""
+    cut = {kind.name: kind.needs_cutoff or any(kind.default_cutoffs) for kind in MEASURES}
+    return ", ".join(f"{name}@k" if cut[name] else name for name in sorted(cut, key=str.casefold))
 
 
 def default_measures() -> tuple[str, ...]:

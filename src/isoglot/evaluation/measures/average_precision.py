@@ -11,7 +11,6 @@ class AveragePrecision(Measure):
     """AP = 1/R sum_i i / r_i, the sum over r_i <= k (Buckley and Voorhees 2000; trec_eval's map and map_cut)."""
 
     name = "AP"
-    usual = "AP"
     aliases = ("map",)
     default_cutoffs = (None,)
     mteb_name = "map"

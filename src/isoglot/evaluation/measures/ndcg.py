@@ -13,7 +13,6 @@ class NDCG(Measure):
     """nDCG = sum_i gain_i / log2(1 + r_i) over that of the best order (Järvelin and Kekäläinen 2002; linear gains)."""
 
     name = "nDCG"
-    usual = "nDCG@k"
     default_cutoffs = (10,)
     mteb_name = "ndcg"
 

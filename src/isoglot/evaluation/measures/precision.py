@@ -11,7 +11,6 @@ class Precision(Measure):
     """P@k = relevant documents at rank k or better, over k."""
 
     name = "P"
-    usual = "P@k"
     needs_cutoff = True
     mteb_name = "precision"
 

@@ -11,7 +11,6 @@ class Recall(Measure):
     """R@k = relevant documents at rank k or better, over R."""
 
     name = "R"
-    usual = "R@k"
     aliases = ("recall",)
     needs_cutoff = True
     default_cutoffs = (1, 10, 100)

@@ -11,7 +11,6 @@ class ReciprocalRank(Measure):
     """RR = 1 / r_1, and 0 where r_1 > k (Kantor and Voorhees 2000)."""
 
     name = "RR"
-    usual = "RR"
     aliases = ("mrr",)
     mteb_name = "mrr"
 

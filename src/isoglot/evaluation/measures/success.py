@@ -11,7 +11,6 @@ class Success(Measure):
     """Success@k = 1 where r_1 <= k, else 0."""
 
     name = "Success"
-    usual = "Success@k"
     needs_cutoff = True
     mteb_name = "hit_rate"
 
