@@ -45,7 +45,7 @@ def drawn(words: str = "hybrid lora") -> dict[str, Any]:
         "lines": charts.lines(
             [(words, [(0.25, 0.5), (1, 0.7)], [(0.4, 0.6), None])] * 2, titles, ticks=[0.25, 1], log=True
         ),
-        "losses": charts.losses([[(1, 3.0), (2, 1.0)]], Titles(words, words), 2.0, 2),
+        "losses": charts.lines([(words, [(1, 3.0), (2, 1.0)], [])], Titles(words, words), ticks=[0, 2], ends=(0, 3)),
     }
 
 
@@ -178,7 +178,7 @@ def test_rows_of_a_forest_plot_stay_apart() -> None:
     rows = [(f"a rather long name of a contrast, number {i}", 0.1 * i, (0.0, 0.2 * i), True) for i in range(8)]
     figure = charts.forest(rows, Titles("title", axis="difference"), margin=-0.01)
     found = boxes(
-        figure, {fit(name, drawing.WIDTH - 56 - drawing.text_width("+0.000")) for name, *_ in rows} | {"+0.100"}
+        figure, {fit(name, drawing.WIDTH - 36 - drawing.text_width("+0.000")) for name, *_ in rows} | {"+0.100"}
     )
     assert len(found) == len(rows) + 1
     assert not any(one.overlaps(other) for i, one in enumerate(found) for other in found[i + 1 :])
@@ -186,7 +186,7 @@ def test_rows_of_a_forest_plot_stay_apart() -> None:
 
 def test_text_that_is_too_long_loses_its_middle() -> None:
     assert fit("short", 100) == "short"
-    cut = fit("a-very-long-name-of-a-model", 60)  # ten signs of .6 x 10 points
+    cut = fit("a-very-long-name-of-a-model", 60, 10)  # ten signs of .6 x 10 points
     assert (cut[0], cut[-1], "…" in cut, len(cut)) == ("a", "l", True, 10)
 
 
