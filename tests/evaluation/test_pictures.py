@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import struct
 from pathlib import Path
 from typing import Any
@@ -69,6 +70,21 @@ def test_equal_input_gives_equal_bytes_and_no_text_is_markup(kind: str, monkeypa
     assert any(text.startswith("<scrip") for text in texts)
     assert not any("\u202e" in text for text in texts)
     assert "नमस्ते 中文" in ElementTree.fromstring(hostile).get("aria-label", "")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_svg_says_nothing_twice(kind: str) -> None:
+    svg = to_svg(drawn()[kind])
+    root = ElementTree.fromstring(svg)
+    rules = re.findall(r"\.(c\w+)\{(.*?)\}", svg)
+    assert len(dict(rules)) == len({look for _, look in rules}) == len(rules)
+    for element in root.iter():
+        assert "style" not in element.attrib
+        assert element.get("class") in {None, *dict(rules)}
+        for key in {"d", "x", "y"} & {*element.attrib}:
+            assert not re.search(r"\.\d\d", element.get(key, ""))
+    marks = {element.get("id") for element in root.iter() if element.get("id")}
+    assert {element.get("href", "#")[1:] for element in root.iter(f"{SVG}use")} == marks
 
 
 def test_colours_follow_the_screen() -> None:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 WIDTH = 360.0
-SIZE = 11.5
+SIZE = 12.0
 """Points of a chart's width and, as in chart.mplstyle, of its text."""
 _THEME = {
     "ink": ("#1f2933", "#e4e9ee"),

@@ -75,7 +75,7 @@ def distance_chart(
             "no rank distance to draw: no query has relevant documents in two languages, or no setting 'multi'"
         )
     rows = [*languages, "mean"]
-    titles = Titles(title, about, "ranks between best and worst answer (lower is better)")
+    titles = Titles(title, about, "ranks between best and worst (lower is better)")
     return bars(rows, [(name, [values.get(row) for row in rows]) for name, values in series], titles, highest=highest)
 
 
