@@ -72,7 +72,7 @@ def test_a_whole_study_has_every_chapter_in_both_forms(study: Path) -> None:
 
 def test_tables_of_the_page_are_those_of_the_markdown(study: Path) -> None:
     lines = [line for line in (study / "report.md").read_text(encoding="utf-8").splitlines() if line.startswith("|")]
-    plain = [re.sub(r"\[([^]]+)\]\([^)]*\)|\\(?=\W)|\*+", r"\1", line.replace("&lt;", "<")) for line in lines]
+    plain = [re.sub(r"\[([^]]+)\]\([^)]*\)|\\(?=[\W_])|\*+", r"\1", line.replace("&lt;", "<")) for line in lines]
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in plain if ":--" not in line]
     # a row that names those below it has one cell in the page
     expected = [row[:1] if len(row) > 1 and not any(row[1:]) else row for row in cells]
