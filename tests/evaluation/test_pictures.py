@@ -38,7 +38,7 @@ def drawn(words: str = "hybrid lora") -> dict[str, Any]:
     return {
         "heat": charts.heat_map([words, "en"], [words, "en"], [[0.1, 0.9], [None, 0.5]], titles, (0, 1)),
         "bars": charts.bars(
-            [words, "b"], [(words, [0.5, 0.7])], plain, intervals=[(0.4, 0.6), None], before=0, digits=2
+            [words, "b"], [(words, [0.5, 0.7])], plain, intervals=[(0.4, 0.6), None], before=0
         ),
         "pairs": charts.bars([words, "b"], [(words, [5, None]), (words, [3, 4])], plain),
         "forest": charts.forest([(words, -0.02, (-0.03, -0.01), True)], plain, margin=-0.01),
@@ -145,10 +145,7 @@ def test_bars_of_rank_distance() -> None:
     ]
     texts = parse(to_svg(distance_chart(series, "title", "about")))
     assert {"50", "150", "100", "1,340", "1,440", "1,390", "base", "tuned", "mean"} <= set(texts)
-    with pytest.raises(InputError, match="3 results in one bar chart"):
-        distance_chart([*series, series[0]], "title", "about")
-    with pytest.raises(InputError, match="no rank distance to draw"):
-        distance_chart([("bare", rank_distances(result(bias={}).summary))], "title", "about")
+    assert rank_distances(result(bias={}).summary) == {}
 
 
 def boxes(figure: Any, names: set[str]) -> list[Any]:
@@ -223,6 +220,11 @@ def test_write_plots(tmp_path: Path) -> None:
     # one colour scale for both: 0.3 to 0.9
     scales = [parse(path.read_text("utf-8"))[-5:-2] for path in two[:2]]
     assert scales[0] == scales[1] == ["30", "60", "90"]
+    # three results make no bars, nor does one without rank distance
+    three = write_plots([result(name) for name in "abc"], tmp_path / "three")
+    assert [path.name for path in three] == [f"heat-map-{name}.svg" for name in "abc"]
+    bare = write_plots(result(bias={}), tmp_path / "bare")
+    assert [path.name for path in bare] == ["heat-map.svg"]
     with pytest.raises(InputError, match="unknown picture format 'pdf'"):
         write_plots(result(), tmp_path, ["pdf"])
     with pytest.raises(InputError, match="unknown measure 'AP@3'"):

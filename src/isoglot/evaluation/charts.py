@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import cycle
+from itertools import cycle, zip_longest
 from math import log2
 from typing import TYPE_CHECKING, Any
 
@@ -85,14 +85,13 @@ def bars(
     intervals: Sequence[Ends | None] = (),
     before: int | None = None,
     highest: float = 0.0,
-    digits: int = 0,
 ) -> Figure:
     """Horizontal bars from 0, a group per name and a bar in it per series, with the values at their ends.
 
     Args:
         names: of the groups.
         series: one or two: name and one value per group (at least 0; None: no bar); of two, the first is what was before.
-        intervals: of the first series, one per group.
+        intervals: of one series, one per group.
         before: number of the group that the others are compared with: grey, with a dashed line down the chart.
         highest: the end of the axis, for charts that are to be compared.
     """
@@ -100,31 +99,28 @@ def bars(
     top, bottom, step = 30 + 22 * count, 44 if titles.axis else 28, 8 + 13 * count
     margins = (drawing.left_of(names), top, 56, bottom)
     figure, axes = drawing.canvas(titles, margins, (WIDTH, top + step * len(names) + bottom))
-    known = [value or 0.0 for _, values in series for value in values] + [ends[1] for ends in intervals if ends]
-    limit = max([highest, *known]) or 1.0
-    for number, (_, values) in enumerate(series):
-        for group, value in enumerate(values):
-            y = group + (number - (count - 1) / 2) * 13 / step
-            axes.barh(y, value or 0, 12 / step, color=BEFORE if group == before else colours[number])
-            ends = intervals[group] if intervals and number == 0 else None
-            if ends:
-                axes.plot(ends, (y, y), color=INK)
-            right = max(value or 0, ends[1] if ends else 0)
-            shown = "–" if value is None else f"{value:,.{digits}f}"
-            axes.text(right + 0.015 * limit, y, shown, va="center_baseline")
-    if before is not None and (level := series[0][1][before]) is not None:
-        axes.axvline(level, color=QUIET, linewidth=1, linestyle=_DASHED, zorder=0.9)
+    known = [value for _, values in series for value in values if value]
+    limit = max([highest, *known, *(ends[1] for ends in intervals if ends)]) or 1.0
+    digits = 3 if limit <= 1 else 0
+    for number, (name, values) in enumerate(series):
+        lengths = np.array([value or 0.0 for value in values])
+        spans = np.array([ends or (length, length) for length, ends in zip_longest(lengths, intervals)]).T
+        look: dict[str, Any] = {"color": colours[number], "ecolor": INK, "label": fit(name, WIDTH / count - 40)}
+        middle = np.arange(len(names)) + (number - (count - 1) / 2) * 13 / step
+        drawn = axes.barh(middle, lengths, 12 / step, xerr=abs(spans - lengths) if intervals else None, **look)
+        axes.bar_label(drawn, ["–" if value is None else f"{value:,.{digits}f}" for value in values], padding=4)
+        if before is not None:
+            drawn[before].set_color(BEFORE)
+            axes.axvline(lengths[before], color=QUIET, linewidth=1, linestyle=_DASHED, zorder=0.9)
     drawing.name_rows(axes, names)
     drawing.number_axis(axes, (0.0, limit))
     if count > 1:
-        drawing.colour_key(figure, [name for name, _ in series], colours)
+        drawing.colour_key(figure, count)
     return figure
 
 
 @drawing.style()
-def forest(
-    rows: Sequence[tuple[str, float, Ends, bool]], titles: Titles, *, margin: float | None = None, digits: int = 3
-) -> Figure:
+def forest(rows: Sequence[tuple[str, float, Ends, bool]], titles: Titles, margin: float | None = None) -> Figure:
     """Differences with their intervals, each below its name; a line at zero and a dashed one at a margin.
 
     Args:
@@ -142,7 +138,7 @@ def forest(
     for row, (name, difference, ends, significant) in enumerate(rows):
         if row % 2 == 0:
             axes.axhspan(row - 0.5, row + 0.5, facecolor=EMPTY, zorder=0)
-        shown = signed(difference, digits)
+        shown = signed(difference, 3 if high - low <= 2 else 0)
         axes.text(0.015, row - 0.24, fit(name, WIDTH - 36 - drawing.text_width(shown)), **look)
         axes.text(0.985, row - 0.24, shown, ha="right", **look)
         axes.plot(ends, (row + 0.2, row + 0.2), color=COLOURS[0], linewidth=2)
@@ -224,8 +220,13 @@ def lines(
     figure, axes = drawing.canvas(titles, margins, size)
     place = log2 if log else float
     spread = list(ends or ())
-    for (_, points, intervals), colour, mark in zip(series, cycle(COLOURS), cycle(_MARKS)):
-        axes.plot([place(x) for x, _ in points], [y for _, y in points], color=colour, marker=mark * bool(intervals))
+    for (name, points, intervals), colour, mark in zip(series, cycle(COLOURS), cycle(_MARKS)):
+        look: dict[str, Any] = {
+            "color": colour,
+            "marker": mark if intervals else "",
+            "label": fit(name, WIDTH / len(series) - 40),
+        }
+        axes.plot([place(x) for x, _ in points], [y for _, y in points], **look)
         for (x, y), interval in zip(points, intervals):
             axes.plot((place(x),) * 2, interval or (y, y), color=colour, linewidth=1.2, alpha=0.7)
             spread += interval or (y,)
@@ -236,5 +237,5 @@ def lines(
             kept.append(tick)
     axes.set_xticks([place(tick) for tick in kept], [f"{tick:,g}" for tick in kept])
     if key:
-        drawing.colour_key(figure, [name for name, _, _ in series], COLOURS[: len(series)])
+        drawing.colour_key(figure, len(series))
     return figure

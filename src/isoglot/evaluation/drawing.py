@@ -17,9 +17,11 @@ from dataclasses import dataclass
 from hashlib import sha256
 from html import escape
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
+from isoglot.data.readers import yaml_data
 from isoglot.errors import InputError
 
 if TYPE_CHECKING:
@@ -29,19 +31,7 @@ if TYPE_CHECKING:
 WIDTH = 360.0
 SIZE = 12.0
 """Points of a chart's width and, as in chart.mplstyle, of its text."""
-_THEME = {
-    "ink": ("#1f2933", "#e4e9ee"),
-    "quiet": ("#52606d", "#a3b0bd"),
-    "rule": ("#d9e0e7", "#3a4651"),
-    "ground": ("#fffffe", "#14191e"),
-    "empty": ("#eef1f4", "#222930"),
-    "before": ("#7b8794", "#8d99a6"),
-    "blue": ("#0072b2", "#4da3e0"),
-    "orange": ("#c25e00", "#f0913a"),
-    "green": ("#007a5a", "#35b58f"),
-    "purple": ("#a3487f", "#d384b3"),
-}
-"""CSS variables: colours on a light and on a dark ground (the last four after Okabe and Ito, for every kind of colour vision)."""
+_THEME: dict[str, tuple[str, str]] = yaml_data(Path(__file__).with_name("chart_colours.yaml"))
 INK, QUIET, RULE, GROUND, EMPTY, BEFORE, *COLOURS = (light for light, _ in _THEME.values())
 DARK_CSS = (
     f"@media (prefers-color-scheme: dark) {{:root {{{' '.join(f'--{n}: {c};' for n, (_, c) in _THEME.items())}}}}}"
@@ -206,10 +196,6 @@ def signed(value: float, digits: int, sign: str = "+") -> str:
     return f"{value:{sign},.{digits}f}".replace("-", "−")
 
 
-def colour_key(figure: Figure, names: Sequence[str], colours: Sequence[str]) -> None:
-    """What the colours mean, in one line below the titles."""
-    from matplotlib.patches import Patch
-
-    room, place = (WIDTH - 20) / len(names) - 28, (8 / WIDTH, 1 - 46 / 72 / figure.get_figheight())
-    patches = [Patch(color=colour) for colour in colours]
-    figure.legend(patches, [fit(name, room) for name in names], bbox_to_anchor=place, ncols=len(names))
+def colour_key(figure: Figure, columns: int) -> None:
+    """What the colours mean, by the labels of what was drawn, in one line below the titles."""
+    figure.legend(bbox_to_anchor=(8 / WIDTH, 1 - 46 / 72 / figure.get_figheight()), ncols=columns)

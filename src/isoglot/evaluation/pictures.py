@@ -62,19 +62,8 @@ def common_scale(matrices: Sequence[Matrix], steps: int = 10) -> Ends:
 def distance_chart(
     series: Sequence[tuple[str, dict[str, float]]], title: str, about: str, highest: float = 0.0
 ) -> Figure:
-    """Bars of rank distance by query language, and their mean; of two series the first is what was before.
-
-    Raises:
-        InputError: more than two series, or none has a rank distance.
-    """
-    if len(series) > 2:
-        raise InputError(f"{len(series)} results in one bar chart; expected one or two")
-    languages = sorted({lang for _, values in series for lang in values} - {"mean"})
-    if not languages:
-        raise InputError(
-            "no rank distance to draw: no query has relevant documents in two languages, or no setting 'multi'"
-        )
-    rows = [*languages, "mean"]
+    """Bars of rank distance by query language, and their mean; of two series the first is what was before."""
+    rows = [*sorted({lang for _, values in series for lang in values} - {"mean"}), "mean"]
     titles = Titles(title, about, "ranks between best and worst (lower is better)")
     return bars(rows, [(name, [values.get(row) for row in rows]) for name, values in series], titles, highest=highest)
 

@@ -19,6 +19,7 @@ from markupsafe import Markup
 from isoglot.batching.strategies import STRATEGIES
 from isoglot.evaluation.drawing import DARK_CSS, WIDTH, printable
 from isoglot.models.tunings import TUNINGS
+from isoglot.registry import one_line_help
 from isoglot.study import report_facts, report_figures
 from isoglot.study.analysis.contrasts import COLUMNS
 
@@ -68,7 +69,12 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.globals |= {**vars(report_facts), **vars(report_figures)}
-    environment.globals |= {"COLUMNS": COLUMNS, "STRATEGIES": STRATEGIES, "TUNINGS": TUNINGS}
+    environment.globals |= {
+        "COLUMNS": COLUMNS,
+        "STRATEGIES": STRATEGIES,
+        "TUNINGS": TUNINGS,
+        "one_line_help": one_line_help,
+    }
     environment.filters |= {**vars(report_facts), **vars(report_figures), "code": code, "shell": shell, "link": link}
     return environment
 

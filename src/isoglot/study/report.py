@@ -13,7 +13,7 @@ from isoglot.data.readers import yaml_data
 from isoglot.evaluation.contrasts import RESAMPLES, SEED
 from isoglot.evaluation.drawing import require_matplotlib
 from isoglot.files import atomic_directory, write_text
-from isoglot.study.analysis.analyse import Analysis, analyse
+from isoglot.study.analysis.analyse import analyse
 from isoglot.study.claims.judge import claims_of
 from isoglot.study.render import to_markdown, to_page
 
@@ -41,7 +41,23 @@ def write_report(directory: Path, name: str | None = None, *, figures: bool = Tr
     """
     require_matplotlib()
     directory = Path(directory)
-    context = _context(analyse(directory), name or directory.resolve().name)
+    analysis = analyse(directory)
+    trained = [system for system in analysis.systems if not system.is_base]
+    claims: list[Any] = list(claims_of(analysis.study).values())
+    bounds = [claim for claim in claims if getattr(claim, "not_below", None) is not None]
+    context: dict[str, Any] = {
+        "chapters": CHAPTERS,
+        "analysis": analysis,
+        "study": analysis.study,
+        "experiments": analysis.experiments,
+        "trained": trained,
+        "margins": {what: claim.not_below for claim in bounds for what in claim.whats},
+        "paper": yaml_data(Path(__file__).with_name("paper_figures.yaml")),
+        "caveats": yaml_data(Path(__file__).with_name("caveats.yaml"))["caveats"],
+        "folder": name or directory.resolve().name,
+        "resamples": RESAMPLES,
+        "seed": SEED,
+    }
     pictures: dict[str, str] = {}
     markdown = to_markdown(context | {"pictures": pictures})
     html = to_page(markdown, pictures)
@@ -56,24 +72,3 @@ def write_report(directory: Path, name: str | None = None, *, figures: bool = Tr
     write_text(directory / MARKDOWN, markdown)
     write_text(directory / HTML, html)
     return [directory / name for name in (HTML, MARKDOWN, *pictures)]
-
-
-def _context(analysis: Analysis, folder: str) -> dict[str, Any]:
-    """What differs from report to report; the functions and words of the templates are in `render`."""
-    claims: list[Any] = list(claims_of(analysis.study).values())
-    bounds = [claim for claim in claims if getattr(claim, "not_below", None) is not None]
-    trained = [system for system in analysis.systems if not system.is_base]
-    return {
-        "chapters": CHAPTERS,
-        "analysis": analysis,
-        "study": analysis.study,
-        "experiments": analysis.experiments,
-        "trained": trained,
-        "paper": yaml_data(Path(__file__).with_name("paper_figures.yaml")),
-        "caveats": yaml_data(Path(__file__).with_name("caveats.yaml"))["caveats"],
-        "several_data": len({system.data for system in trained}) > 1,
-        "margins": {what: claim.not_below for claim in bounds for what in claim.whats},
-        "folder": folder,
-        "resamples": RESAMPLES,
-        "seed": SEED,
-    }

@@ -10,7 +10,6 @@ from typing import Any
 from isoglot.evaluation.drawing import signed
 from isoglot.evaluation.matching import RANK_DISTANCE
 from isoglot.evaluation.significance import ALPHA
-from isoglot.registry import Registry, one_line_help
 from isoglot.study.analysis.contrasts import Contrast, Experiment, What
 from isoglot.study.analysis.reading import Json, Study
 from isoglot.study.analysis.systems import System, is_number
@@ -130,11 +129,6 @@ def across_tunings(experiments: Iterable[Experiment]) -> list[tuple[System, Syst
 def benchmarks(study: Study) -> dict[str, Json]:
     """The first finished result on every benchmark, which states its sizes and digest."""
     return {name: scores for run in reversed(study.done) for name, scores in run["benchmarks"].items()}
-
-
-def help_of(name: str, registry: Registry[Any]) -> str:
-    """A member's line of help; nothing for one that is not installed here."""
-    return one_line_help(registry[name]) if name in registry else ""
 
 
 def where(runs: Iterable[Json], path: str, value: Any) -> list[Json]:

@@ -47,7 +47,7 @@ def forests(experiment: Experiment, margins: Mapping[What, float]) -> Iterator[F
         if rows:
             axis = "difference" + (" (negative is better)" if what == DISTANCE else "")
             titles = Titles(f"Differences in {heading(what)}", experiment.title, axis)
-            yield charts.forest(rows, titles, margin=margins.get(what), digits=0 if what == DISTANCE else 3)
+            yield charts.forest(rows, titles, margins.get(what))
 
 
 def setting_bars(experiment: Experiment) -> Iterator[Figure]:
@@ -61,7 +61,6 @@ def setting_bars(experiment: Experiment) -> Iterator[Figure]:
                 Titles(heading(what), experiment.title),
                 intervals=[figure.interval if figure else None for figure in figures],
                 before=0 if experiment.before else None,
-                digits=0 if what == DISTANCE else 3,
             )
 
 
