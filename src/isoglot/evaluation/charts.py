@@ -105,9 +105,9 @@ def bars(
     for number, (name, values) in enumerate(series):
         lengths = np.array([value or 0.0 for value in values])
         spans = np.array([ends or (length, length) for length, ends in zip_longest(lengths, intervals)]).T
-        look: dict[str, Any] = {"color": colours[number], "ecolor": INK, "label": fit(name, WIDTH / count - 40)}
         middle = np.arange(len(names)) + (number - (count - 1) / 2) * 13 / step
-        drawn = axes.barh(middle, lengths, 12 / step, xerr=abs(spans - lengths) if intervals else None, **look)
+        error, label = abs(spans - lengths) if intervals else None, fit(name, WIDTH / count - 40)
+        drawn = axes.barh(middle, lengths, 12 / step, xerr=error, color=colours[number], ecolor=INK, label=label)
         axes.bar_label(drawn, ["–" if value is None else f"{value:,.{digits}f}" for value in values], padding=4)
         if before is not None:
             drawn[before].set_color(BEFORE)
@@ -168,8 +168,7 @@ def scatter(
         level: name and y of what has no x, drawn as a dashed line.
     """
     height = max(300.0, 92 + 17.0 * (len(points) + 1))
-    names = [name for name, _, _, _ in points] + ([level[0]] if level else [])
-    right = min(drawing.left_of(names) + 14, 160.0)
+    right = min(drawing.left_of([name for name, *_ in points]) + 14, 160.0)
     figure, axes = drawing.canvas(titles, (58, 50, right, 44), (WIDTH, height))
     spread = [point for _, x, y, seeds in points for point in ((x, y), *seeds)] + ([(0.0, level[1])] if level else [])
     drawing.number_axis(axes, (0.0, max(x for x, _ in spread)))
@@ -215,21 +214,17 @@ def lines(
         ends: of the upright axis that small charts share; None: a chart as wide as others, around its data.
     """
     key = len(series) > 1 and not ends
-    top = 50.0 + 22 * key
-    margins, size = ((40.0, 46.0, 20.0, 42.0), (WIDTH / 2, 158.0)) if ends else ((54, top, 18, 44), (WIDTH, top + 220))
-    figure, axes = drawing.canvas(titles, margins, size)
+    top, height = (46.0, 158.0) if ends else (50.0 + 22 * key, 270.0 + 22 * key)
+    figure, axes = drawing.canvas(titles, (40 if ends else 54, top, 20, 44), (WIDTH / (2 if ends else 1), height))
     place = log2 if log else float
     spread = list(ends or ())
     for (name, points, intervals), colour, mark in zip(series, cycle(COLOURS), cycle(_MARKS)):
-        look: dict[str, Any] = {
-            "color": colour,
-            "marker": mark if intervals else "",
-            "label": fit(name, WIDTH / len(series) - 40),
-        }
-        axes.plot([place(x) for x, _ in points], [y for _, y in points], **look)
-        for (x, y), interval in zip(points, intervals):
-            axes.plot((place(x),) * 2, interval or (y, y), color=colour, linewidth=1.2, alpha=0.7)
-            spread += interval or (y,)
+        label = fit(name, WIDTH / len(series) - 40)
+        x, y = zip(*((place(x), y) for x, y in points))
+        axes.plot(x, y, color=colour, marker=mark if intervals else "", label=label)
+        for at, level, interval in zip(x, y, intervals):
+            axes.plot((at, at), interval or (level, level), color=colour, alpha=0.7)
+            spread += interval or (level,)
     drawing.number_axis(axes, (min(spread), max(spread)), upright=True, most=2 if ends else 4)
     kept: list[float] = []
     for tick in ticks:

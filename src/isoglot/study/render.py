@@ -69,12 +69,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.globals |= {**vars(report_facts), **vars(report_figures)}
-    environment.globals |= {
-        "COLUMNS": COLUMNS,
-        "STRATEGIES": STRATEGIES,
-        "TUNINGS": TUNINGS,
-        "one_line_help": one_line_help,
-    }
+    environment.globals.update(COLUMNS=COLUMNS, STRATEGIES=STRATEGIES, TUNINGS=TUNINGS, one_line_help=one_line_help)
     environment.filters |= {**vars(report_facts), **vars(report_figures), "code": code, "shell": shell, "link": link}
     return environment
 

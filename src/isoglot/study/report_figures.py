@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import count
 from statistics import fmean, median
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from isoglot.evaluation import charts
 from isoglot.evaluation.drawing import Titles, to_svg
@@ -19,7 +19,6 @@ from isoglot.study.report_facts import best, heading, is_significant, plural
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-Key = TypeVar("Key", bound=Hashable)
 CROSS: What = ("cross", MAIN_MEASURE)
 DISTANCE: What = (RANK_DISTANCE, RANK_DISTANCE)
 _COSTS = (
@@ -70,11 +69,12 @@ def heat_maps(experiment: Experiment) -> Iterator[Figure]:
     for system in filter(None, (experiment.before, best(experiment, CROSS, experiment.trained))):
         scores = [run["benchmarks"][experiment.benchmark] for run in system.runs]
         if all("cross" in (one.get("per_language") or {}) for one in scores):
-            matrices[system] = _average([language_matrix(one, MAIN_MEASURE) for one in scores])
+            seeds = [language_matrix(one, MAIN_MEASURE) for one in scores]
+            matrices[system] = {pair: fmean(matrix[pair] for matrix in seeds) for pair in seeds[0]}
     for system, matrix in matrices.items():
         title = "Before training" if system.is_base else f"After training: {system.label}"
-        seeds = "" if system.is_base else f", mean of {plural(len(system.runs), 'seed')}"
-        about = f"{MAIN_MEASURE} on {experiment.benchmark}{seeds}"
+        mean = "" if system.is_base else f", {plural(len(system.runs), 'seed')}"
+        about = f"{MAIN_MEASURE} on {experiment.benchmark}{mean}"
         yield matrix_chart(matrix, title, about, common_scale(list(matrices.values()), 20))
 
 
@@ -84,19 +84,13 @@ def distance_bars(experiment: Experiment) -> Iterator[Figure]:
     for system in experiment.systems:
         runs = [rank_distances({"bias": {}, **run["benchmarks"][experiment.benchmark]}) for run in system.runs]
         if all(runs):
-            distances[system] = _average(runs)
+            distances[system] = {lang: fmean(run[lang] for run in runs) for lang in runs[0]}
     highest = max((value for values in distances.values() for value in values.values()), default=0.0)
     before = [("before", values) for system, values in distances.items() if system.is_base]
     for system, values in distances.items():
         if not system.is_base:
             about = f"rank distance on {experiment.benchmark}"
             yield distance_chart([*before, ("after", values)], system.label, about, highest)
-
-
-def _average(values: Sequence[Mapping[Key, float]]) -> dict[Key, float]:
-    """Means by key over those that have it."""
-    keys = dict.fromkeys(key for one in values for key in one)
-    return {key: fmean(one[key] for one in values if key in one) for key in keys}
 
 
 def cost_scatters(experiment: Experiment) -> Iterator[Figure]:
@@ -116,13 +110,8 @@ def cost_scatters(experiment: Experiment) -> Iterator[Figure]:
             yield charts.scatter(points, titles, ("base", base.mean) if base else None)
 
 
-def curve_axes(experiment: Experiment) -> dict[str, str]:
-    """The numbers over which three or more systems make a curve: {trait: the same in words}."""
-    return {series.key: series.axis for series in experiment.series if len(series.systems) > 2}
-
-
 def curves(experiment: Experiment, key: str) -> Iterator[Figure]:
-    """Figures over a number in which systems differ, per setting."""
+    """Figures over a number in which three or more systems differ, per setting."""
     members = [series for series in experiment.series if series.key == key and len(series.systems) > 2][:4]
     for what in TESTED:
         drawn = []
