@@ -93,6 +93,17 @@ def test_without_figures_the_markdown_shows_none(study: Path, tmp_path: Path) ->
     assert (home / "report.html").read_bytes() == (study / "report.html").read_bytes()
 
 
+def test_committed_reports_show_all_their_pictures() -> None:
+    reports = sorted((Path(__file__).parents[2] / "results").glob("*/report.md"))
+    size = 0
+    for report in reports:
+        pictures = re.findall(r"^!\[.*\]\((.*)\)$", report.read_text(encoding="utf-8"), flags=re.M)
+        assert sorted(pictures) == sorted(f"figures/{path.name}" for path in report.parent.glob("figures/*"))
+        size += sum(path.stat().st_size for path in [report, *report.parent.glob("figures/*")])
+    assert len(reports) == 5
+    assert size < 1.6e6
+
+
 def test_the_page_needs_nothing_else(study: Path) -> None:
     source = (study / "report.html").read_text(encoding="utf-8")
     html = page(study)
