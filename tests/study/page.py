@@ -21,6 +21,7 @@ class Page(HTMLParser):
         self.headings: list[tuple[str, str]] = []
         self.contents: list[tuple[str, str]] = []
         self.captions: list[str] = []
+        self.rows: list[list[str]] = []
         self._classes: list[str] = []
         self.feed(source)
         assert not self.open
@@ -33,6 +34,10 @@ class Page(HTMLParser):
                 self.ids.add(value or "")
             if name in ("href", "src", "xlink:href"):
                 self.links.append(value or "")
+        if tag == "tr":
+            self.rows.append([])
+        if tag in ("td", "th"):
+            self.rows[-1].append("")
         if tag not in self.void:
             self.open.append(tag)
             self._classes.append(dict(attrs).get("class") or "")
@@ -49,6 +54,8 @@ class Page(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         self.words.append(data)
+        if {"td", "th"} & {*self.open}:
+            self.rows[-1][-1] += data
         if self.open and self.open[-1] in ("h1", "h2", "h3"):
             self.headings.append((self.open[-1], data))
         elif self.open[-2:] == ["li", "a"] and "nav" in self.open:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
@@ -58,13 +59,49 @@ def test_a_whole_study_has_every_chapter_in_both_forms(study: Path) -> None:
     assert [text for tag, text in html.contents if tag == "h2"] == titles
     assert html.contents == html.headings[1:]
     assert markdown.split("\n\n")[1].startswith("**How does LoRA with hybrid batches change")
-    # base, 3 strategies x 2 tunings: 4 settings as forests and bars, 7 heat maps, time and memory, 6 bars of bias, 6 losses
-    assert html.tags.count("svg") == 4 + 4 + 7 + 2 + 6 + 6
-    assert markdown.count("](figures/") == html.tags.count("svg") == len(list((study / "figures").iterdir()))
+    # base, 3 strategies x 2 tunings: 4 settings as forests and bars, 2 heat maps, time and memory, 6 bars of bias, 6 losses
+    assert html.tags.count("svg") == 4 + 4 + 2 + 2 + 6 + 6
+    pictures = re.findall(r"^!\[.*\]\((.*)\)$", markdown, flags=re.M)
+    assert sorted(pictures) == sorted(f"figures/{path.name}" for path in (study / "figures").iterdir())
+    assert len(pictures) == html.tags.count("svg")
     at_a_glance = markdown[markdown.index("## At a glance") : markdown.index("## Results")]
     kinds = re.findall(r"\(figures/(\w+)-", at_a_glance)
     assert kinds == ["forests"] * 4 + ["bars"] * 4 + ["maps"] * 2 + ["costs"] * 2
     assert html.captions == re.findall(r"^\*\*((?:Table|Figure) \d+\.)\*\*", markdown, flags=re.M)
+
+
+def test_tables_of_the_page_are_those_of_the_markdown(study: Path) -> None:
+    lines = [line for line in (study / "report.md").read_text(encoding="utf-8").splitlines() if line.startswith("|")]
+    plain = [re.sub(r"\[([^]]+)\]\([^)]*\)|\\(?=[\W_])|\*+", r"\1", line.replace("&lt;", "<")) for line in lines]
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in plain if ":--" not in line]
+    # a row that names those below it has one cell in the page
+    expected = [row[:1] if len(row) > 1 and not any(row[1:]) else row for row in cells]
+    assert page(study).rows == expected
+    assert sum(len(row) == 1 for row in expected) > 5
+    assert sum(map(len, expected)) > 500
+
+
+def test_without_figures_the_markdown_shows_none(study: Path, tmp_path: Path) -> None:
+    home = shutil.copytree(study, tmp_path / study.name)
+    written = write_report(home, figures=False)
+    assert written == [home / "report.html", home / "report.md"]
+    assert not (home / "figures").exists()
+    markdown = (home / "report.md").read_text(encoding="utf-8")
+    assert "![" not in markdown
+    assert "**Figure" not in markdown
+    assert "The pictures are in report.html." in markdown
+    assert (home / "report.html").read_bytes() == (study / "report.html").read_bytes()
+
+
+def test_committed_reports_show_all_their_pictures() -> None:
+    reports = sorted((Path(__file__).parents[2] / "results").glob("*/report.md"))
+    size = 0
+    for report in reports:
+        pictures = re.findall(r"^!\[.*\]\((.*)\)$", report.read_text(encoding="utf-8"), flags=re.M)
+        assert sorted(pictures) == sorted(f"figures/{path.name}" for path in report.parent.glob("figures/*"))
+        size += sum(path.stat().st_size for path in [report, *report.parent.glob("figures/*")])
+    assert len(reports) == 5
+    assert size < 1.6e6
 
 
 def test_the_page_needs_nothing_else(study: Path) -> None:
@@ -84,8 +121,8 @@ def test_pictures_are_whole_svg_files(study: Path) -> None:
         root = ET.parse(path).getroot()
         assert root.tag == "{http://www.w3.org/2000/svg}svg"
         assert root.get("aria-label")
-        sizes = re.findall(r'font-size(?:: |=")([\d.]+)px', path.read_text(encoding="utf-8"))
-        assert min(map(float, sizes)) >= 10
+        sizes = re.findall(r'font-size(?:: |=")([\d.]+)', path.read_text(encoding="utf-8"))
+        assert min(map(float, sizes)) >= 11
 
 
 def test_the_same_files_give_the_same_bytes(study: Path) -> None:
@@ -264,7 +301,7 @@ def test_curves_over_alpha_and_amount(tmp_path: Path) -> None:
     names = [path.name for path in write_report(tmp_path)]
     assert sum(name.startswith("curve-mono-share") for name in names) == 4
     assert sum(name.startswith("curve-amount") for name in names) == 4
-    [svg] = (tmp_path / "figures").glob("curve-mono-share-*-cross-ndcg-10.svg")
+    [svg] = (tmp_path / "figures").glob("curve-mono-share-ndcg-10-cross-*.svg")
     text = svg.read_text(encoding="utf-8")
     # a mark and an interval per share, and one line through all
     [line] = [d for d in re.findall(r'd="([^"]*)"', text) if d.count("L") == 3 and d.count("M") == 1 and "z" not in d]
@@ -324,8 +361,8 @@ def test_without_matplotlib_nothing_is_written(tmp_path: Path, monkeypatch: pyte
 def test_the_margin_of_a_claim_is_drawn(tmp_path: Path) -> None:
     write_study(tmp_path, grid(tmp_path, seeds=(0,)))
     write_report(tmp_path)
-    [cross] = (tmp_path / "figures").glob("forests-*-cross-ndcg-10.svg")
-    [mono] = (tmp_path / "figures").glob("forests-*-mono-ndcg-10.svg")
+    [cross] = (tmp_path / "figures").glob("forests-*-ndcg-10-cross-*.svg")
+    [mono] = (tmp_path / "figures").glob("forests-*-ndcg-10-mono-*.svg")
     assert "stroke-dasharray" in cross.read_text(encoding="utf-8")
     assert "stroke-dasharray" not in mono.read_text(encoding="utf-8")
 

@@ -36,6 +36,12 @@ def add(commands: Any) -> None:
         description="Write report.html and report.md from the results of a study.",
     )
     report.add_argument("directory", metavar="DIR", type=Path)
+    report.add_argument(
+        "--no-figures",
+        dest="figures",
+        action="store_false",
+        help="no figures/*.svg, and no pictures in report.md; report.html has its own",
+    )
     report.set_defaults(run=_report)
     export = parts.add_parser(
         "export",
@@ -147,7 +153,7 @@ def _show(options: argparse.Namespace) -> int:
 def _report(options: argparse.Namespace) -> int:
     from isoglot.study.report import write_report
 
-    for path in write_report(options.directory):
+    for path in write_report(options.directory, figures=options.figures):
         print(path)
     return 0
 

@@ -14,11 +14,14 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from hashlib import sha256
 from html import escape
-from importlib.resources import as_file, files
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING
+from xml.etree import ElementTree
 
+from isoglot.data.readers import yaml_data
 from isoglot.errors import InputError
 
 if TYPE_CHECKING:
@@ -26,32 +29,20 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 WIDTH = 360.0
-SIZE = 10.0
-"""Points of a chart's width and of its text."""
-_THEME = {
-    "ink": ("#1f2933", "#e4e9ee"),
-    "quiet": ("#52606d", "#a3b0bd"),
-    "rule": ("#d9e0e7", "#3a4651"),
-    "ground": ("#fffffe", "#14191e"),
-    "empty": ("#eef1f4", "#262e36"),
-    "before": ("#7b8794", "#8d99a6"),
-    "blue": ("#0072b2", "#4da3e0"),
-    "orange": ("#c25e00", "#f0913a"),
-    "green": ("#007a5a", "#35b58f"),
-    "purple": ("#a3487f", "#d384b3"),
-}
-"""CSS variables: colours on a light and on a dark ground (the last four after Okabe and Ito, for every kind of colour vision)."""
+SIZE = 12.0
+"""Points of a chart's width and, as in chart.mplstyle, of its text."""
+_THEME: dict[str, tuple[str, str]] = yaml_data(Path(__file__).with_name("chart_colours.yaml"))
 INK, QUIET, RULE, GROUND, EMPTY, BEFORE, *COLOURS = (light for light, _ in _THEME.values())
 DARK_CSS = (
-    f"@media (prefers-color-scheme: dark) {{ :root {{ {' '.join(f'--{n}: {c};' for n, (_, c) in _THEME.items())} }} }}"
+    f"@media (prefers-color-scheme: dark) {{:root {{{' '.join(f'--{n}: {c};' for n, (_, c) in _THEME.items())}}}}}"
 )
 _FONT = "system-ui, -apple-system, 'Segoe UI', 'Noto Sans', 'DejaVu Sans', Arial, sans-serif"
 # characters that no XML file may hold, halves of surrogate pairs, and signs that turn the direction of what follows
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
-
-# ids of groups, what the root says for all texts, turns by nothing
+_KEPT = ("id", "{http://www.w3.org/1999/xlink}href", "d", "x", "y", "transform")
+# what the root says for all, or what is so anyway
 _NEEDLESS = re.compile(
-    r'(?<=<g) id="[^"]*"|font-size: 10px; |font-family: \'DejaVu Sans\'; | transform="rotate\(-0 [^"]*"'
+    rf"font-size: {SIZE}px|font-family: .*|text-anchor: start|stroke-dashoffset: 0|stroke-linejoin: .*|"
 )
 
 Ends = tuple[float, float]
@@ -67,41 +58,56 @@ def require_matplotlib() -> None:
 def style() -> Iterator[None]:
     """matplotlib's settings while a chart is drawn or written, whatever a matplotlibrc says."""
     require_matplotlib()
-    import matplotlib
+    import matplotlib.style
 
-    with matplotlib.rc_context(), warnings.catch_warnings():
-        matplotlib.rcdefaults()
-        with as_file(files("isoglot.evaluation") / "chart.mplstyle") as path:
-            matplotlib.rcParams.update(matplotlib.rc_params_from_file(path, use_default_template=False))
+    with warnings.catch_warnings(), matplotlib.style.context("isoglot.evaluation.chart", after_reset=True):
         warnings.filterwarnings("ignore", message="Glyph .* missing")  # a reader's fonts have them; PNG says so
         yield
 
 
 @style()
 def to_svg(figure: Figure) -> str:
-    """The chart as one SVG file, light or dark as the reader's screen, with its titles for those who do not see it."""
+    """The chart as one small SVG file, light or dark as the reader's screen, with its titles for those who do not see it."""
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
-    text = buffer.getvalue()
-    text = re.sub("<[^>]+>", _shorter, re.sub(r"\n +", "\n", text[text.index("<svg") :]))
-    text = re.sub(r"<g>\n(<text.*</text>)\n</g>|<g/>\n", r"\1", text)
-    names = f'<svg role="img" aria-label="{escape(alt_text(figure))}" font-family="{_FONT}" font-size="{SIZE}px"'
-    return text.replace("<svg", names, 1).replace("</style>", f"</style>\n  <style>{DARK_CSS}</style>", 1)
+    root = ElementTree.fromstring(buffer.getvalue())
+    rules: dict[str, str] = {}
+    shapes = [("", "")]
+    for element in root.iter():
+        look = _look(element.get("style", ""))
+        if not (tag := re.search("path$|text$|use$", element.tag)) or look == "fill: none":
+            continue
+        # a class of the same name has the same look in all pictures of a page
+        name = "c" + sha256(look.encode()).hexdigest()[:7]
+        rules[name] = look
+        words = {key.rpartition("}")[2]: _short(value) for key, value in element.items() if key in _KEPT}
+        shown = "".join(f' {key}="{value}"' for key, value in words.items() if value)
+        drawn = f'<{tag[0]} class="{name}"{shown}>{escape(element.text or "", quote=False)}</{tag[0]}>'
+        if list(words) != ["d"]:  # what has an id is a mark, for the elements that use it
+            shapes.append(("", f"<defs>{drawn}</defs>" if "id" in words else drawn))
+        elif shapes[-1][0] == name:
+            shapes[-1] = (name, shapes[-1][1].replace('"></path>', words["d"] + '"></path>'))
+        else:
+            shapes.append((name, drawn))
+    css = "".join(f".{name}{{{look}}}" for name, look in rules.items())
+    size = " ".join(f'{key}="{root.get(key, "").removesuffix("pt")}"' for key in ("viewBox", "width", "height"))
+    names = f'role="img" aria-label="{escape(str(figure.get_label()))}" font-family="{_FONT}" font-size="{SIZE}"'
+    body = f"<style>{css}{DARK_CSS}</style>" + "\n".join(drawn for _, drawn in shapes).replace("></path>", "/>")
+    return f'<svg xmlns="http://www.w3.org/2000/svg" {size} {names} stroke-linejoin="round">\n{body}\n</svg>\n'
 
 
-def alt_text(figure: Figure) -> str:
-    """What a chart shows: its titles in full, which the picture may cut."""
-    return str(figure.get_label())
-
-
-def _shorter(tag: re.Match[str]) -> str:
-    """A tag in one line, with coordinates to a tenth of a point, pixels, and colours that the theme knows as variables."""
-    text = re.sub(r" ?\n", "", _NEEDLESS.sub("", tag[0]))
-    text = re.sub(r' (?:d|x|y|transform)="[^"]*"', lambda one: re.sub(r"(\.\d)\d+", r"\1", one[0]), text)
-    text = re.sub(r'="([\d.]+)pt"', r'="\1"', text)
+def _look(declarations: str) -> str:
+    """CSS without what needs not be said, colours that the theme knows as variables."""
+    look = "; ".join(item for item in declarations.split("; ") if not _NEEDLESS.fullmatch(item))
     for name, (light, _) in _THEME.items():
-        text = text.replace(light, f"var(--{name}, {light})")
-    return text
+        look = look.replace(light, f"var(--{name}, {light})")
+    return look
+
+
+def _short(value: str) -> str:
+    """Coordinates to a tenth of a point, without needless spaces; nothing where it turns by nothing."""
+    value = re.sub(r"-?\d+\.\d+", lambda number: f"{float(number[0]):.1f}".removesuffix(".0"), value)
+    return "" if value.startswith("rotate(-0") else re.sub(r"\s*([A-Za-z])\s*(?=[-\d]|$)", r"\1", value).strip()
 
 
 @style()
@@ -147,7 +153,7 @@ class Titles:
 
 
 def canvas(titles: Titles, margins: tuple[float, float, float, float], size: Ends) -> tuple[Figure, Axes]:
-    """A figure of `size` points with its titles, and axes that are `margins` (left, top, right, bottom) from its edges."""
+    """A figure of `size` points with its titles, which its label has in full, and axes in `margins`: left, top, right, bottom."""
     from matplotlib.figure import Figure
 
     (left, top, right, bottom), (width, height) = margins, size
@@ -157,11 +163,9 @@ def canvas(titles: Titles, margins: tuple[float, float, float, float], size: End
     # a name in the middle of its axis has room up to the nearer edge on both sides
     axes.set_xlabel(fit(titles.axis, width - abs(left - right) - 12))
     axes.set_ylabel(fit(titles.upright, height - abs(top - bottom) - 12))
-    bold = 1.15 * SIZE if width == WIDTH else SIZE
-    for text, size_, y, weight in ((titles.title, bold, 18, "bold"), (titles.subtitle, SIZE, 34, "normal")):
-        shown = fit(text, (width - 14) / (1.12 if weight == "bold" else 1), size_)
-        colour = INK if weight == "bold" else QUIET
-        figure.text(8 / width, 1 - y / height, shown, size=size_, weight=weight, color=colour)
+    title = fit(titles.title, (width - 14) / 1.12)
+    figure.text(8 / width, 1 - 19 / height, title, weight="bold")
+    figure.text(8 / width, 1 - 36 / height, fit(titles.subtitle, width - 14), color=QUIET)
     return figure, axes
 
 
@@ -176,14 +180,13 @@ def name_rows(axes: Axes, names: Sequence[str], offset: float = 0.0) -> None:
     axes.set_ylim(len(names) - 0.5 + offset, -0.5 + offset)
 
 
-def number_axis(axes: Axes, ends: Ends, *, upright: bool = False) -> None:
+def number_axis(axes: Axes, ends: Ends, *, upright: bool = False, most: int = 4) -> None:
     """Round ticks that enclose `ends`, with lines across the chart."""
     from matplotlib.ticker import MaxNLocator
 
     axis = axes.yaxis if upright else axes.xaxis
-    ticks = MaxNLocator(4, steps=[1, 2, 5, 10]).tick_values(*ends)
-    digits = min(max(len(f"{tick:.10g}".partition(".")[2]) for tick in ticks), 4)
-    axis.set_ticks(ticks, [signed(tick, digits, "") for tick in ticks])
+    ticks = MaxNLocator(most, steps=[1, 2, 5, 10]).tick_values(*ends)
+    axis.set_ticks(ticks, [f"{round(tick, 9):,.9g}".replace("-", "−") for tick in ticks])
     (axes.set_ylim if upright else axes.set_xlim)(min(ends[0], ticks[0]), max(ends[1], ticks[-1]))
     axis.grid(True)
 
@@ -193,15 +196,6 @@ def signed(value: float, digits: int, sign: str = "+") -> str:
     return f"{value:{sign},.{digits}f}".replace("-", "−")
 
 
-def colour_key(figure: Figure, names: Sequence[str], colours: Sequence[str]) -> None:
-    """What the colours mean, in one line below the titles."""
-    from matplotlib.patches import Patch
-
-    room = (WIDTH - 20) / len(names) - 28
-    figure.legend(
-        [Patch(color=colour) for colour in colours],
-        [fit(name, room) for name in names],
-        loc="upper left",
-        bbox_to_anchor=(8 / WIDTH, 1 - 44 / 72 / figure.get_figheight()),
-        ncols=len(names),
-    )
+def colour_key(figure: Figure, columns: int) -> None:
+    """What the colours mean, by the labels of what was drawn, in one line below the titles."""
+    figure.legend(bbox_to_anchor=(8 / WIDTH, 1 - 46 / 72 / figure.get_figheight()), ncols=columns)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,20 +62,9 @@ def common_scale(matrices: Sequence[Matrix], steps: int = 10) -> Ends:
 def distance_chart(
     series: Sequence[tuple[str, dict[str, float]]], title: str, about: str, highest: float = 0.0
 ) -> Figure:
-    """Bars of rank distance by query language, and their mean; of two series the first is what was before.
-
-    Raises:
-        InputError: more than two series, or none has a rank distance.
-    """
-    if len(series) > 2:
-        raise InputError(f"{len(series)} results in one bar chart; expected one or two")
-    languages = sorted({lang for _, values in series for lang in values} - {"mean"})
-    if not languages:
-        raise InputError(
-            "no rank distance to draw: no query has relevant documents in two languages, or no setting 'multi'"
-        )
-    rows = [*languages, "mean"]
-    titles = Titles(title, about, "ranks between best and worst answer (lower is better)")
+    """Bars of rank distance by query language, and their mean; of two series the first is what was before."""
+    rows = [*sorted({lang for _, values in series for lang in values} - {"mean"}), "mean"]
+    titles = Titles(title, about, "ranks between best and worst (lower is better)")
     return bars(rows, [(name, [values.get(row) for row in rows]) for name, values in series], titles, highest=highest)
 
 
@@ -114,18 +104,19 @@ def write_plots(
     if not many or not formats:
         raise InputError(f"no {'format' if many else 'result'} given; expected at least one")
     check_formats(formats)
-    labels = result_names(many, names)
-    home = Path(directory)
-    if home.exists() and not home.is_dir():
-        raise InputError(f"{home}: is a file; pictures are written into a folder")
-    pictures = _pictures(many, labels, measure)
+    directory = Path(directory)
+    if directory.exists() and not directory.is_dir():
+        raise InputError(f"{directory}: is a file; pictures are written into a folder")
+    pictures = _pictures(many, result_names(many, names), measure)
     if not pictures:
         raise InputError("nothing to draw: the pictures need the setting 'cross' or 'multi'")
-    written = [home / f"{stem}.{wanted}" for stem in pictures for wanted in dict.fromkeys(formats)]
-    for path in written:
-        figure = pictures[path.stem]
-        with atomic_path(path) as temporary:
-            temporary.write_bytes(to_png(figure) if path.suffix == ".png" else to_svg(figure).encode())
+    write = {"svg": lambda figure: to_svg(figure).encode(), "png": to_png}
+    written = []
+    for stem, figure in pictures.items():
+        for wanted in dict.fromkeys(formats):
+            written.append(directory / f"{stem}.{wanted}")
+            with atomic_path(written[-1]) as temporary:
+                temporary.write_bytes(write[wanted](figure))
     return written
 
 
@@ -140,23 +131,18 @@ def check_formats(formats: Sequence[str]) -> None:
 def _pictures(results: Sequence[Result], names: Sequence[str], measure: str) -> dict[str, Figure]:
     """File name without its ending -> chart."""
     pictures: dict[str, Figure] = {}
-    benchmark = results[0].summary["benchmark"]
-    matrices = [
-        (name, language_matrix(result.summary, measure))
-        for result, name in zip(results, names)
-        if "cross" in result.summary["settings"]
-    ]
-    for name, matrix in matrices:
-        stem = "heat-map" if len(results) == 1 else f"heat-map-{_slug(name)}"
-        stem = next(free for n in range(1, 999) if (free := stem + f"-{n}" * (n > 1)) not in pictures)
-        about = f"{'mAP' if measure == 'AP' else measure} on {benchmark}"
-        pictures[stem] = matrix_chart(matrix, name, about, common_scale([other for _, other in matrices]))
-    series = [(name, rank_distances(result.summary)) for result, name in zip(results, names)]
+    summaries = [result.summary for result in results]
+    benchmark = summaries[0]["benchmark"]
+    drawn = [(name, one) for name, one in zip(names, summaries) if "cross" in one["settings"]]
+    matrices = [language_matrix(summary, measure) for _, summary in drawn]
+    about = f"{'mAP' if measure == 'AP' else measure} on {benchmark}"
+    for (name, _), matrix in zip(drawn, matrices):
+        slug = re.sub(r"[^\w.-]+", "-", name).strip("-.")[-60:].lstrip("-.") or "model"
+        stem = "heat-map" if len(results) == 1 else f"heat-map-{slug}"
+        stem = next(free for n in count(1) if (free := stem + f"-{n}" * (n > 1)) not in pictures)
+        pictures[stem] = matrix_chart(matrix, name, about, common_scale(matrices))
+    series = [(name, rank_distances(summary)) for name, summary in zip(names, summaries)]
     if len(series) <= 2 and any(values for _, values in series):
         about = f"{names[0]} on {benchmark}" if len(series) == 1 else benchmark
         pictures["rank-distance"] = distance_chart(series, "Rank distance by query language", about)
     return pictures
-
-
-def _slug(name: str) -> str:
-    return re.sub(r"[^\w.-]+", "-", name).strip("-.")[-60:].lstrip("-.") or "model"

@@ -6,37 +6,43 @@ import re
 import shlex
 from collections.abc import Mapping
 from functools import cache
-from html import unescape
 from itertools import count
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import quote
+from xml.etree.ElementTree import Element, fromstring, tostring
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
-from isoglot.evaluation.drawing import DARK_CSS, printable
-from isoglot.study import report_facts, report_figures, report_format
+from isoglot.batching.strategies import STRATEGIES
+from isoglot.evaluation.drawing import DARK_CSS, WIDTH, printable
+from isoglot.models.tunings import TUNINGS
+from isoglot.registry import one_line_help
+from isoglot.study import report_facts, report_figures
+from isoglot.study.analysis.contrasts import COLUMNS
 
 _ANYWHERE = re.compile(r"([\\`*_{}\[\]|~$^])")
 """Signs that mean something anywhere in a line of Markdown."""
 _AT_START = re.compile(r"^(?:([#+=-])(?=\1|\s|$)|(\d+)([.)])(?=\s|$))")
 """What would begin a heading, a list or a rule at the start of a line."""
+_TONES = {"✓": "good", "✗": "bad", "?": "open"}
+"""Classes of cells that begin with such a sign."""
 
 
 def escape(value: Any) -> Markup:
     """Any value as Markdown that shows exactly its characters, in one line; what is marked up already stays."""
     if isinstance(value, Markup):
         return value
-    text = _ANYWHERE.sub(r"\\\1", re.sub(r"\s+", " ", printable(report_format.value_text(value))))
+    text = _ANYWHERE.sub(r"\\\1", re.sub(r"\s+", " ", printable(report_facts.value_text(value))))
     text = _AT_START.sub(lambda match: f"\\{match[1]}" if match[1] else f"{match[2]}\\{match[3]}", text)
     return Markup(text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;"))
 
 
 def code(value: Any) -> Markup:
     """A code span (outside tables), with a fence longer than any run of backticks in it."""
-    text = " ".join(printable(report_format.value_text(value)).split())
+    text = " ".join(printable(report_facts.value_text(value)).split())
     fence = "`" * (max(map(len, re.findall("`+", text)), default=0) + 1)
     return Markup(f"{fence} {text} {fence}" if "`" in text else f"`{text}`")
 
@@ -62,17 +68,14 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for module in (report_format, report_facts, report_figures):
-        own = {name: one for name, one in vars(module).items() if getattr(one, "__module__", "") == module.__name__}
-        environment.filters |= own
-        environment.globals |= own
-    environment.globals |= {"CROSS": report_figures.CROSS, "DISTANCE": report_figures.DISTANCE}
-    environment.filters |= {"code": code, "shell": shell, "link": link}
+    environment.globals |= {**vars(report_facts), **vars(report_figures)}
+    environment.globals.update(COLUMNS=COLUMNS, STRATEGIES=STRATEGIES, TUNINGS=TUNINGS, one_line_help=one_line_help)
+    environment.filters |= {**vars(report_facts), **vars(report_figures), "code": code, "shell": shell, "link": link}
     return environment
 
 
 def to_markdown(context: Mapping[str, Any]) -> str:
-    """The report as GitHub-flavoured Markdown, its pictures as links to `figures/<name>.svg`."""
+    """The report as GitHub-flavoured Markdown; its pictures are added to `context["pictures"]`, which it links to."""
     numbers = {"Table": count(1), "Figure": count(1)}
     template = _environment().get_template("report.md.jinja", globals={"number": lambda kind: next(numbers[kind])})
     return re.sub(r"\n{3,}", "\n\n", template.render(context)).strip() + "\n"
@@ -85,45 +88,48 @@ def to_page(markdown: str, pictures: Mapping[str, str]) -> str:
         markdown: of `to_markdown`.
         pictures: {address in the Markdown: SVG}.
     """
-    body = MarkdownIt("commonmark", {"html": False}).enable("table").render(markdown)
-    contents: list[tuple[Markup, Markup, str]] = []
-
-    def heading(match: re.Match[str]) -> str:
-        address = f"s{len(contents)}-" + re.sub(r"\W+", "-", unescape(match[2]).lower()).strip("-")
-        contents.append((Markup(match[1]), Markup(match[2]), address))
-        return f'<{match[1]} id="{address}">{match[2]}</{match[1]}>'
-
-    # texts of the data have no < here: what looks like a tag is one
-    body = re.sub("<(h[123])>(.*?)</h[123]>", heading, body)
-    body = re.sub('<p>(?=<img src="figures/loss)', '<p class="panels small">', body)
-    body = re.sub("<p>(?=<img )", '<p class="panels">', body)
-    body = re.sub('<img src="(.*?)".*?>', lambda match: _inline(pictures[match[1]]), body)
-    body = re.sub("<p>(?=<strong>(Table|Figure) )", '<p class="caption">', body)
-    body = re.sub('(?<=<p class="caption">)(.*)</p>\n<table>', _scrolling, body).replace("</table>", "</table></div>")
-    body = re.sub(r"<tr>\n<td.*?>(.*)</td>((?:\n<td.*?></td>)+)\n</tr>", _group, body)
-    body = re.sub(r"<tr>\n<td.*?>(.*)</td>", r'<tr>\n<th scope="row">\1</th>', body)
-    body = re.sub('<th scope="row">(?=.{60,}</th>)', '<th scope="row" class="long">', body)
-    body = re.sub('<td style="text-align:left">(?=([✓✗?]) )', lambda match: f'<td class="{_TONES[match[1]]}">', body)
-    body = re.sub('<td style="text-align:left">(?=.{30,}</td>)', '<td class="long">', body)
-    answer, rule, rest = body.partition("<h2")
+    body = fromstring(f"<main>{MarkdownIt('commonmark', {'html': False}).enable('table').render(markdown)}</main>")
+    contents: list[tuple[str, str, str]] = []
+    caption = ""
+    for place, block in enumerate(list(body)):
+        text = "".join(block.itertext())
+        if block.tag in ("h1", "h2", "h3"):
+            block.set("id", f"s{len(contents)}-" + re.sub(r"\W+", "-", text.lower()).strip("-"))
+            contents.append((block.tag, text, block.get("id", "")))
+        elif block.tag == "table":
+            body[place] = _scrolling(block, caption)
+        elif re.match(r"(Table|Figure) \d+\. ", text) and block[0].tag == "strong":
+            block.set("class", "caption")
+            caption = text
+        elif block.find("img") is not None:
+            small = f'width="{WIDTH:g}"' not in pictures[block[0].get("src", "")]
+            block.set("class", "panels small" if small else "panels")
+    html = "".join(tostring(block, encoding="unicode", method="html") for block in body)
+    # texts have no < here: what looks like a picture is one; the page has the dark colours of all
+    panel = '<span class="panel">{}</span>'.format
+    html = re.sub('<img src="(.*?)".*?>', lambda one: panel(pictures[one[1]].replace(DARK_CSS, "")), html)
+    answer, rule, rest = html.partition("<h2")
     page = Environment(loader=PackageLoader("isoglot.study"), autoescape=True).get_template("report.html.jinja")
     return page.render(contents=contents, answer=Markup(answer), rest=Markup(rule + rest), dark=Markup(DARK_CSS))
 
 
-_TONES = {"✓": "good", "✗": "bad", "?": "open"}
-
-
-def _inline(svg: str) -> str:
-    """A picture inside a page, which has its own dark colours."""
-    return f'<span class="panel">{svg.replace(f"<style>{DARK_CSS}</style>", "")}</span>'
-
-
-def _scrolling(match: re.Match[str]) -> str:
-    """A wide table scrolls inside a box that its caption names."""
-    name = re.sub("<.*?>", "", match[1])
-    return f'{match[1]}</p>\n<div class="scroll" role="region" tabindex="0" aria-label="{name}"><table>'
-
-
-def _group(match: re.Match[str]) -> str:
-    """A row with a first cell only names the rows below it."""
-    return f'<tr class="group">\n<th colspan="{1 + match[2].count("<td")}">{match[1]}</th>\n</tr>'
+def _scrolling(table: Element, caption: str) -> Element:
+    """A table in a box that it scrolls in and that its caption names, the first cell of every row as its head."""
+    for row in table.iterfind("tbody/tr"):
+        head, *cells = row
+        head.tag = "th"
+        head.set("scope", "row")
+        if not any("".join(cell.itertext()) for cell in cells):  # it names the rows below it
+            for cell in cells:
+                row.remove(cell)
+            head.set("colspan", str(1 + len(cells)))
+            row.set("class", "group")
+        for cell in row:
+            text = "".join(cell.itertext())
+            if "right" not in cell.get("style", "") and len(text) > (60 if cell is head else 30):
+                cell.set("class", "long")
+            elif text[:2].strip() in _TONES and cell is not head:
+                cell.set("class", _TONES[text[0]])
+    box = Element("div", {"class": "scroll", "role": "region", "tabindex": "0", "aria-label": caption})
+    box.append(table)
+    return box

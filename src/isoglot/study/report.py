@@ -5,23 +5,24 @@ The prose stands in `templates/`, a file per chapter; both forms come from the s
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
+from isoglot.data.readers import yaml_data
 from isoglot.evaluation.contrasts import RESAMPLES, SEED
 from isoglot.evaluation.drawing import require_matplotlib
 from isoglot.files import atomic_directory, write_text
-from isoglot.study.analysis.analyse import Analysis, analyse
+from isoglot.study.analysis.analyse import analyse
 from isoglot.study.claims.judge import claims_of
 from isoglot.study.render import to_markdown, to_page
-from isoglot.study.report_figures import Album
 
-HTML, MARKDOWN = "report.html", "report.md"
+HTML, MARKDOWN, FIGURES = "report.html", "report.md", "figures"
 CHAPTERS = ("answer", "pictures", "results", "claims", "method", "audit", "limitations", "reproduce")
 """The order of the report; each is a template."""
 
 
-def write_report(directory: Path, name: str | None = None) -> list[Path]:
+def write_report(directory: Path, name: str | None = None, *, figures: bool = True) -> list[Path]:
     """Write `report.html`, `report.md` and the pictures of the latter, `figures/*.svg`, into a study directory.
 
     Cells that failed or have not run are named; a study of which nothing has finished has a report as well. The same files
@@ -30,6 +31,7 @@ def write_report(directory: Path, name: str | None = None) -> list[Path]:
     Args:
         directory: of `isoglot study run --output`, or an export.
         name: how the report calls the directory; None: by its name.
+        figures: without them `report.md` has no pictures, and refers to `report.html`, which always has its own.
 
     Returns:
         The files written: HTML, Markdown, pictures.
@@ -39,35 +41,34 @@ def write_report(directory: Path, name: str | None = None) -> list[Path]:
     """
     require_matplotlib()
     directory = Path(directory)
-    analysis, album = analyse(directory), Album()
-    markdown = to_markdown(_context(analysis, album, name or directory.resolve().name))
-    html = to_page(markdown, album.pictures)
-    # as one folder: pictures of an older report must not stay behind
-    with atomic_directory(directory / "figures") as temporary:
-        for address, svg in album.pictures.items():
-            write_text(temporary / Path(address).name, svg)
-    write_text(directory / MARKDOWN, markdown)
-    write_text(directory / HTML, html)
-    return [directory / HTML, directory / MARKDOWN, *(directory / address for address in album.pictures)]
-
-
-def _context(analysis: Analysis, album: Album, folder: str) -> dict[str, Any]:
-    """What differs from report to report; the functions and words of the templates are in `render`."""
-    claims = claims_of(analysis.study).values()
-    bounds = [claim for claim in claims if getattr(claim, "not_below", None) is not None]
-    margins = {what: claim.not_below for claim in bounds for what in claim.whats}  # type: ignore[attr-defined]
+    analysis = analyse(directory)
     trained = [system for system in analysis.systems if not system.is_base]
-    return {
+    claims: list[Any] = list(claims_of(analysis.study).values())
+    bounds = [claim for claim in claims if getattr(claim, "not_below", None) is not None]
+    context: dict[str, Any] = {
         "chapters": CHAPTERS,
         "analysis": analysis,
         "study": analysis.study,
         "experiments": analysis.experiments,
         "trained": trained,
-        "several_data": len({system.data for system in trained}) > 1,
-        "margins": margins,
-        "pictures": {one: album.of_experiment(one, margins) for one in analysis.experiments},
-        "losses": album.of_losses(trained),
-        "folder": folder,
+        "margins": {what: claim.not_below for claim in bounds for what in claim.whats},
+        "paper": yaml_data(Path(__file__).with_name("paper_figures.yaml")),
+        "caveats": yaml_data(Path(__file__).with_name("caveats.yaml"))["caveats"],
+        "folder": name or directory.resolve().name,
         "resamples": RESAMPLES,
         "seed": SEED,
     }
+    pictures: dict[str, str] = {}
+    markdown = to_markdown(context | {"pictures": pictures})
+    html = to_page(markdown, pictures)
+    # as one folder: pictures of an older report must not stay behind
+    if figures:
+        with atomic_directory(directory / FIGURES) as temporary:
+            for address, svg in pictures.items():
+                write_text(temporary / Path(address).name, svg)
+    else:
+        shutil.rmtree(directory / FIGURES, ignore_errors=True)
+        markdown, pictures = to_markdown(context | {"pictures": None}), {}
+    write_text(directory / MARKDOWN, markdown)
+    write_text(directory / HTML, html)
+    return [directory / name for name in (HTML, MARKDOWN, *pictures)]

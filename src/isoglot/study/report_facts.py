@@ -1,47 +1,103 @@
-"""What the templates of a report ask for beyond the analysis: rows of its tables, and facts that limit its figures."""
+"""What the templates of a report ask for: numbers and words as they are printed, rows of tables, facts that limit figures."""
 
 from __future__ import annotations
 
-from collections import Counter
+import re
 from collections.abc import Iterable, Sequence
-from functools import cache
-from importlib.resources import files
-from importlib.util import find_spec
 from statistics import fmean
 from typing import Any
 
-import yaml
-
-from isoglot.registry import one_line_help
-from isoglot.study.analysis.contrasts import COLUMNS, TESTED, Contrast, Experiment, What
+from isoglot.evaluation.drawing import signed
+from isoglot.evaluation.matching import RANK_DISTANCE
+from isoglot.evaluation.significance import ALPHA
+from isoglot.study.analysis.contrasts import Contrast, Experiment, What
 from isoglot.study.analysis.reading import Json, Study
-from isoglot.study.analysis.systems import System
-from isoglot.study.report_format import distinct, score, value_text
+from isoglot.study.analysis.systems import System, is_number
 
-_FEWEST_LOSSES = 10
-
-
-@cache
-def _data(name: str) -> Any:
-    """A YAML file that lies beside this module."""
-    return yaml.safe_load(files("isoglot.study").joinpath(name).read_text(encoding="utf-8"))
+NOTHING = "–"
+_UNITS = {
+    "seconds": ((120, 1, 0, "s"), (7200, 60, 1, "min"), (float("inf"), 3600, 1, "h")),
+    "bytes": ((1e6, 1e3, 0, "kB"), (1e9, 1e6, 1, "MB"), (float("inf"), 1e9, 2, "GB")),
+}
+"""By the last word of a cost's key: below the first number divide by the second, show so many digits and the unit."""
 
 
-def columns(experiment: Experiment) -> list[What]:
-    """The settings and measures in which any system has a figure."""
-    return [what for what in COLUMNS if any(experiment.figure(system, what) for system in experiment.systems)]
+def score(value: float | None, what: What, sign: str = "") -> str:
+    """A measure with three decimal places, a rank distance with none (or one where it is small)."""
+    if value is None:
+        return NOTHING
+    digits = 3 if what[0] != RANK_DISTANCE else 0 if abs(value) >= 100 else 1
+    return signed(value, digits, sign)
 
 
-def tested(experiment: Experiment) -> list[What]:
-    """The settings and measures in which any difference was tested."""
-    return [what for what in TESTED if any((c.setting, c.measure) == what for c in experiment.contrasts)]
+def heading(what: What) -> str:
+    """How a column is called."""
+    setting, measure = what
+    return "rank distance" if setting == RANK_DISTANCE else f"{'mAP' if measure == 'AP' else measure} {setting}"
 
 
-def wins(experiment: Experiment, system: System, what: What) -> bool:
-    """Whether a system's figure, as it is printed, is the best of several."""
-    figures = {one: figure.mean for one in experiment.systems if (figure := experiment.figure(one, what))}
-    top = (min if what[0] == what[1] else max)(figures.values())
-    return len(figures) > 1 and score(figures[system], what) == score(top, what)
+def is_significant(contrast: Contrast) -> bool:
+    """Whether a difference is significant at 5%, after Holm's correction where it was corrected."""
+    return (contrast.p if contrast.p_holm is None else contrast.p_holm) < ALPHA
+
+
+def minus_signs(text: str) -> str:
+    """True minus signs before the numbers of a sentence; dashes inside words stay."""
+    return re.sub(r"(?<![\w-])-(?=\d)", "−", text)
+
+
+def number(value: Any, digits: int = 0) -> str:
+    """A count or amount with thousands separated; a dash for what is no number."""
+    return signed(value, digits, "") if is_number(value) else NOTHING
+
+
+def cost(value: float | None, key: str) -> str:
+    """A cost in a unit that suits it and the last word of its key in `cost.json`."""
+    steps = _UNITS.get(key.rsplit("_", 1)[-1])
+    if value is None or steps is None:
+        return number(value, int(key == "pairs_per_second"))
+    _, divisor, digits, unit = next(step for step in steps if value < step[0])
+    return f"{value / divisor:,.{digits}f} {unit}"
+
+
+def listed(words: Iterable[Any]) -> str:
+    """`a, b and c`; a dash for nothing."""
+    *names, last = [str(word) for word in words] or [NOTHING]
+    return f"{', '.join(names)} and {last}" if names else last
+
+
+def plural(count: int, noun: str) -> str:
+    """`1 cell`, `2 cells`."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def value_text(value: Any) -> str:
+    """Any JSON value in one line."""
+    if value is None or value in ({}, [], ()):
+        return NOTHING
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.6g}".replace("-", "−")
+    if isinstance(value, dict):
+        return "; ".join(f"{key} {value_text(inner)}" for key, inner in value.items())
+    return ", ".join(map(value_text, value)) if isinstance(value, (list, tuple)) else str(value)
+
+
+def distinct(records: Iterable[Any], path: str) -> list[Any]:
+    """The different values at a dotted path of JSON records, sorted; those that lack it are left out."""
+    values = []
+    for value in records:
+        for key in path.split("."):
+            value = (value or {}).get(key)
+        values += [value] if value is not None and value not in values else []
+    return sorted(values)
+
+
+def best(experiment: Experiment, what: What, systems: Sequence[System]) -> System | None:
+    """The system with the best figure; of rank distance, the lowest."""
+    figures = {system: figure.mean for system in systems if (figure := experiment.figure(system, what))}
+    return (min if what[0] == what[1] else max)(figures, key=figures.__getitem__, default=None)
 
 
 def differences(experiment: Experiment) -> dict[str, dict[str, dict[What, Contrast]]]:
@@ -51,17 +107,6 @@ def differences(experiment: Experiment) -> dict[str, dict[str, dict[What, Contra
         systems = f"{contrast.after.label} − {contrast.before.label}"
         table.setdefault(contrast.name, {}).setdefault(systems, {})[contrast.setting, contrast.measure] = contrast
     return table
-
-
-def published(experiment: Experiment) -> Json | None:
-    """The paper's figures on a benchmark: rows of the same base (`beside`) and of `others`; None where it has none."""
-    paper = _data("paper_figures.yaml")
-    table = paper["benchmarks"].get(experiment.benchmark)
-    if table is None:
-        return None
-    base = next((name for name, spellings in paper["bases"].items() if experiment.base.lower() in spellings), None)
-    beside, others = ([row for row in table["rows"] if (row["base"] == base) == same] for same in (True, False))
-    return {**paper, "columns": [tuple(what) for what in table["columns"]], "beside": beside, "others": others}
 
 
 def known(costs: Iterable[str], systems: Sequence[System]) -> list[str]:
@@ -81,28 +126,9 @@ def across_tunings(experiments: Iterable[Experiment]) -> list[tuple[System, Syst
     return [(a, b) for a, b in pairs if a.traits["tuning"] != b.traits["tuning"] and a.costs and b.costs]
 
 
-def machines(study: Study) -> Counter[str]:
-    """How many cells ran on each machine."""
-    return Counter(value_text(cost["machine"]) for cost in study.costs.values() if cost.get("machine"))
-
-
 def benchmarks(study: Study) -> dict[str, Json]:
     """The first finished result on every benchmark, which states its sizes and digest."""
-    results: dict[str, Json] = {}
-    for run in study.done:
-        results = {**run["benchmarks"], **results}
-    return results
-
-
-def described(kind: str, names: Iterable[str]) -> list[tuple[str, str]]:
-    """Members of a registry by name, with their line of help; those that are not installed here without."""
-    if find_spec("isoglot.batching.strategies") is None:
-        return [(name, "") for name in names]
-    from isoglot.batching.strategies import STRATEGIES
-    from isoglot.models.tunings import TUNINGS
-
-    registry: Any = {"strategy": STRATEGIES, "tuning": TUNINGS}[kind]
-    return [(name, one_line_help(registry[name]) if name in registry else "") for name in names]
+    return {name: scores for run in reversed(study.done) for name, scores in run["benchmarks"].items()}
 
 
 def where(runs: Iterable[Json], path: str, value: Any) -> list[Json]:
@@ -127,7 +153,7 @@ def flattening(runs: Iterable[Json]) -> list[tuple[Any, ...]]:
     for run in runs:
         losses = (run.get("train") or {}).get("losses") or []
         fifth = len(losses) // 5
-        if len(losses) >= _FEWEST_LOSSES:
+        if len(losses) >= 10:
             ends = fmean(losses[-2 * fifth : -fifth]), fmean(losses[-fifth:])
             by_strategy.setdefault(str(run.get("strategy") or run.get("label")), []).append(ends)
     return [(name, len(ends), *map(fmean, zip(*ends))) for name, ends in by_strategy.items()]
@@ -142,29 +168,3 @@ def rates_at_the_edge(study: Study) -> dict[tuple[str, float], list[str]]:
             if len(rates) > 1 and rate == choice.get("chosen"):
                 edges.setdefault((end, rate), []).append(f"{choice['tuning']} on {choice['data']}")
     return edges
-
-
-def not_measured(study: Study) -> list[tuple[str, str]]:
-    """(data, benchmark) of the spec that no finished trained cell has anything about."""
-    return [
-        (data["name"], name)
-        for data in study.spec.get("data") or []
-        for name in data.get("benchmarks") or study.spec.get("benchmarks") or []
-        if not {(data["name"], name), (data["name"], str(name).rsplit("/", 1)[-1])} & {*study.trained_pairs}
-    ]
-
-
-def caveats(study: Study) -> list[str]:
-    """What is known beforehand about the bases and benchmarks of a study, see `caveats.yaml`."""
-    facts = {
-        "base": distinct(study.runs, "base"),
-        "benchmark": [name for run in study.runs for name in run["benchmarks"]],
-        "context": [(study.spec.get("evaluate") or {}).get("context", "sentence")],
-    }
-
-    def holds(key: str, words: Iterable[str]) -> bool:
-        return any(word in fact for fact in facts[key] for word in words)
-
-    return [
-        one["text"] for one in _data("caveats.yaml") if all(holds(*condition) for condition in one["where"].items())
-    ]
