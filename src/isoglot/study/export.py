@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from isoglot.errors import InputError
 from isoglot.files import atomic_directory, read_json, write_json, write_text
 from isoglot.study.analysis.reading import Study, read_study
-from isoglot.study.packing import DETAILS, PACKED, PackedStudy, pack
+from isoglot.study.packing import PACKED, PackedStudy, pack
 
 EXPORT = "export.json"
 """Lies in a directory that `export_study` made, until a study goes on there."""
@@ -45,56 +45,37 @@ def export_study(directory: Path, target: Path) -> list[Path]:
     from isoglot.study.report import write_report
 
     with atomic_directory(target) as copy:
-        for name in ("study.json", "cost.json"):
+        for name in ("study.json", "cost.json", *((PACKED, "results.json") if study.packed else ())):
             if (directory / name).is_file():
                 shutil.copyfile(directory / name, copy / name)
         _copy_audit(directory / "audit.json", copy / "audit.json")
         write_json(copy / EXPORT, {"schema": 1, "without": _WITHOUT})
-        if study.packed:
-            for name in (PACKED, DETAILS, "results.json"):
-                shutil.copyfile(directory / name, copy / name)
-        else:
-            _pack(study, read_json(directory / "results.json"), copy)
+        if not study.packed:
+            _pack(study, copy)
         write_report(copy, target.name)
     return sorted(path for path in target.rglob("*") if path.is_file())
 
 
-def _pack(study: Study, results: Json, copy: Path) -> None:
-    """Write the table of all rows, results.json without what is said of single languages, and the rest for programs alone."""
-    tables: dict[tuple[str, str], Any] = {}
-    kept: dict[str, Json] = {}
-    states: Json = {}
-    for run in results["cells"]:
-        for benchmark, scores in run["benchmarks"].items():
-            result = study.result(scores["path"])
-            tables[run["id"], benchmark] = result.per_query
-            entry = {"record": scores, "summary": result.summary, "columns": result.per_query.column_names}
-            kept.setdefault(run["id"], {})[benchmark] = entry
-            bias = {key: value for key, value in scores["bias"].items() if key != "per_language"}
-            short = {key: value for key, value in scores.items() if key != "per_language"}
-            run["benchmarks"][benchmark] = {**short, "bias": bias}
-        if run["status"] == "done":
-            states[run["id"]] = read_json(study.directory / "cells" / run["id"] / "state.json")
+def _pack(study: Study, copy: Path) -> None:
+    """Write the table of all rows, and results.json without what is said of single languages."""
+    results, home = read_json(study.directory / "results.json"), study.directory
+    packed = {path: study.result(path) for run in results["cells"] for path in _paths(run)}
+    done = [run["id"] for run in results["cells"] if run["status"] == "done"]
+    states = {name: read_json(home / "cells" / name / "state.json") for name in done}
+    # trials that results.json does not speak of are of an earlier spec
+    candidates = [one for choice in results["selection"] for one in choice["candidates"]]
+    tried = {(one["learning_rate"], one["validation_loss"]) for one in candidates}
     trials = {}
-    for folder in _trials(study.directory, results):
-        trials[folder.name] = {name: read_json(folder / f"{name}.json") for name in ("cell", "state")}
-    pack(copy, tables, {"results": kept, "states": states, "trials": trials})
+    for folder in sorted(home.glob("selection/*.lr*")):
+        trial = {name: read_json(folder / f"{name}.json") for name in ("cell", "state")}
+        if (trial["cell"]["learning_rate"], trial["cell"]["validation_loss"]) in tried:
+            trials[folder.name] = trial
+    pack(copy / PACKED, packed, {"results": results, "states": states, "trials": trials})
+    for run in results["cells"]:
+        for scores in run["benchmarks"].values():
+            del scores["per_language"]
+            scores["bias"].pop("per_language", None)
     write_text(copy / "results.json", _one_run_a_line(results))
-
-
-def _trials(directory: Path, results: Json) -> Iterator[Path]:
-    """Folders of the trials that results.json speaks of; others are of an earlier spec."""
-    rates = {
-        (choice["data"], choice["tuning"], f"{candidate['learning_rate']:g}")
-        for choice in results["selection"]
-        for candidate in choice["candidates"]
-        if candidate["learning_rate"] is not None
-    }
-    for folder in sorted((directory / "selection").glob("*.lr*")):
-        data, _, rest = folder.name.partition(".")
-        trial, _, rate = rest.rpartition(".lr")
-        if (data, trial.rpartition(".")[2], rate) in rates and (folder / "cell.json").is_file():
-            yield folder
 
 
 def unpack_export(directory: Path) -> None:
@@ -104,30 +85,30 @@ def unpack_export(directory: Path) -> None:
     """
     if not (directory / PACKED).is_file():
         return
-    packed, costs = PackedStudy(directory), read_json(directory / "cost.json")
-    results = packed.restore(read_json(directory / "results.json"))
+    packed, costs = PackedStudy(directory / PACKED), read_json(directory / "cost.json")
+    results = packed.details["results"]
     for run in results["cells"]:
-        if run["status"] != "done":
-            continue
-        folder = directory / "cells" / run["id"]
-        for scores in run["benchmarks"].values():
-            packed.result(scores["path"]).save(directory / scores["path"])
-        cost = costs[run["id"]]
-        trained = {key: value for key, value in cost.items() if key != "evaluate_seconds"}
-        scored = {
-            name: {key: scores[key] for key in scores if key != "path"} for name, scores in run["benchmarks"].items()
-        }
-        if run["train"]:
-            write_json(folder / "train.json", {"train": run["train"], "cost": trained})
-        write_json(folder / "outcome.json", {"train": run["train"], "benchmarks": scored, "cost": cost})
-        write_json(folder / "state.json", packed.details["states"][run["id"]])
-        write_json(folder / "cell.json", run)
+        for path in _paths(run):
+            packed.result(path).save(directory / path)
+        if run["status"] == "done":
+            scores = {name: {k: v for k, v in own.items() if k != "path"} for name, own in run["benchmarks"].items()}
+            outcome = {"train": run["train"], "benchmarks": scores, "cost": costs[run["id"]]}
+            files = {"cell": run, "state": packed.details["states"][run["id"]], "outcome": outcome}
+            _write_all(directory / "cells" / run["id"], files)
     for name, files in packed.details["trials"].items():
-        for stem, content in files.items():
-            write_json(directory / "selection" / name / f"{stem}.json", content)
+        _write_all(directory / "selection" / name, files)
     write_json(directory / "results.json", results)
-    for name in (EXPORT, PACKED, DETAILS):
+    for name in (EXPORT, PACKED):
         (directory / name).unlink(missing_ok=True)
+
+
+def _paths(run: Json) -> list[str]:
+    return [str(scores["path"]) for scores in run["benchmarks"].values()]
+
+
+def _write_all(folder: Path, files: Mapping[str, Any]) -> None:
+    for name, content in files.items():
+        write_json(folder / f"{name}.json", content)
 
 
 def _one_run_a_line(results: Mapping[str, Any]) -> str:

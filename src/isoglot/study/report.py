@@ -12,7 +12,6 @@ from isoglot.evaluation.contrasts import RESAMPLES, SEED
 from isoglot.evaluation.drawing import require_matplotlib
 from isoglot.files import atomic_directory, write_text
 from isoglot.study.analysis.analyse import Analysis, analyse
-from isoglot.study.claims.judge import claims_of
 from isoglot.study.render import to_markdown, to_page
 from isoglot.study.report_figures import Album
 
@@ -53,8 +52,7 @@ def write_report(directory: Path, name: str | None = None) -> list[Path]:
 
 def _context(analysis: Analysis, album: Album, folder: str) -> dict[str, Any]:
     """What differs from report to report; the functions and words of the templates are in `render`."""
-    claims = claims_of(analysis.study).values()
-    bounds = [claim for claim in claims if getattr(claim, "not_below", None) is not None]
+    bounds = [claim for claim in analysis.stated.values() if getattr(claim, "not_below", None) is not None]
     margins = {what: claim.not_below for claim in bounds for what in claim.whats}  # type: ignore[attr-defined]
     trained = [system for system in analysis.systems if not system.is_base]
     return {

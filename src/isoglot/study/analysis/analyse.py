@@ -28,7 +28,8 @@ class Analysis:
         study: its files: name, question, spec, runs (records), costs, audit, `missing` files.
         systems: bases first, then trained systems by name.
         experiments: per base, training set and benchmark.
-        claims: a verdict per claim that the study states, in its order.
+        stated: the claims that the study states, by name.
+        claims: a verdict for each, in their order.
         answer: the question answered in a paragraph, or why it is not.
         notes: what could not be computed, and why; each once.
     """
@@ -36,6 +37,7 @@ class Analysis:
     study: Study
     systems: Sequence[System]
     experiments: Sequence[Experiment]
+    stated: Mapping[str, Claim]
     claims: Sequence[Verdict]
     answer: str
     notes: Sequence[str] = ()
@@ -52,12 +54,12 @@ def analyse(directory: str | Path, *, resamples: int = RESAMPLES, seed: int = SE
         InputError: no study there, a damaged file, a claim that cannot be read.
     """
     comparisons = Comparisons(read_study(directory), resamples=resamples, seed=seed)
-    claims = claims_of(comparisons.study)
-    notes: list[str] = []
+    claims, notes = claims_of(comparisons.study), list[str]()
     experiments = [_experiment(comparisons, key, claims, notes) for key in comparisons.groups]
     verdicts = judge_claims(comparisons, claims)
     text = answer(comparisons, claims, verdicts)
-    return Analysis(comparisons.study, comparisons.systems, experiments, verdicts, text, list(dict.fromkeys(notes)))
+    found = (comparisons.study, comparisons.systems, experiments, claims, verdicts, text)
+    return Analysis(*found, list(dict.fromkeys(notes)))
 
 
 def answer_of(comparisons: Comparisons) -> str:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
@@ -56,11 +55,10 @@ class Contrast:
     """One system against another on one benchmark: after minus before.
 
     Attributes:
-        name: what was changed, such as "lora − full".
+        name: what was changed, such as "lora − full"; in a claim everything that tells this comparison from others.
         before, after: the systems.
         benchmark: on which.
         paired: the difference with its bootstrap values and test, see `isoglot.evaluation.contrasts.Contrast`.
-        where: everything that tells this comparison from others, in words.
         p_holm: p after Holm's correction over the tests it belongs to; None where it was not corrected.
     """
 
@@ -69,7 +67,6 @@ class Contrast:
     after: System
     benchmark: str
     paired: paired.Contrast
-    where: str = ""
     p_holm: float | None = None
 
     @property
@@ -191,76 +188,44 @@ class Comparisons:
         self.systems = systems_of(study)
         self.groups = measured_together(self.systems)
         self._resamples, self._seed = resamples, seed
-        self._rows: dict[tuple[Any, ...], paired.PairedRows | InputError] = {}
-        self._contrasts: dict[tuple[Any, ...], Contrast] = {}
+        self._rows: dict[tuple[Any, ...], paired.PairedRows] = {}
+        self._contrasts: dict[tuple[Any, ...], paired.Contrast] = {}
 
     def rows(
         self, systems: Sequence[System], benchmark: str, what: What, only: Only | None = None
     ) -> paired.PairedRows:
         """Rows per query of systems in one setting and measure, resampled together. InputError where they do not match."""
-        key = (*systems, benchmark, *what, only)
-        if key not in self._rows:
-            try:
-                whole = self.rows(systems, benchmark, what) if only else self._match(systems, benchmark, what)
-                self._rows[key] = _restrict(whole, only) if only else whole
-            except InputError as error:
-                self._rows[key] = error
-        if isinstance(matched := self._rows[key], InputError):
-            raise matched
-        return matched
-
-    def _match(self, systems: Sequence[System], benchmark: str, what: What) -> paired.PairedRows:
-        sides = []
-        for system in systems:
-            results = [self.study.result(path) for path in system.paths(benchmark)]
-            needed = [Result(result.summary, _columns(result.per_query, what[1])) for result in results]
-            sides.append(matching.System(system.key, tuple(needed), system.paths(benchmark)))
-        return paired.PairedRows(sides, *what, resamples=self._resamples, seed=self._seed)
+        key = (*systems, benchmark, what, only)
+        if key not in self._rows and only:
+            self._rows[key] = self.rows(systems, benchmark, what).only(only)
+        elif key not in self._rows:
+            sides = []
+            for system in systems:
+                paths = system.paths(benchmark)
+                results = [self.study.result(path) for path in paths]
+                results = [Result(one.summary, _columns(one.per_query, what[1])) for one in results]
+                sides.append(matching.System(system.key, tuple(results), paths))
+            self._rows[key] = paired.PairedRows(sides, *what, resamples=self._resamples, seed=self._seed)
+        return self._rows[key]
 
     def contrast(
-        self,
-        before: System,
-        after: System,
-        benchmark: str,
-        what: What,
-        *,
-        name: str = "",
-        where: str = "",
-        only: Only | None = None,
+        self, before: System, after: System, benchmark: str, what: What, name: str = "", only: Only | None = None
     ) -> Contrast:
         """After minus before. InputError where their results are missing or do not match."""
         key = (before, after, benchmark, what, only)
         if key not in self._contrasts:
-            rows = self._rows_of_both(before, after, benchmark, what, only)
-            difference = rows.contrast(before.key, after.key)
-            self._contrasts[key] = Contrast(name, before, after, benchmark, difference, where)
-        return replace(self._contrasts[key], name=name, where=where)
-
-    def _rows_of_both(
-        self, before: System, after: System, benchmark: str, what: What, only: Only | None
-    ) -> paired.PairedRows:
-        """Those of all systems beside them, which are the same; of the two alone where others spoil them."""
-        beside = self.measured(after.data, after.base, benchmark, what)
-        if before in beside and after in beside:
+            both, beside = (before, after), self.measured(after.data, after.base, benchmark, what)
             try:
-                return self.rows(beside, benchmark, what, only)
+                rows = self.rows(beside if {*both} <= {*beside} else both, benchmark, what, only)
             except InputError:
-                pass
-        return self.rows((before, after), benchmark, what, only)
+                rows = self.rows(both, benchmark, what, only)  # others spoil the rows, which are the same
+            self._contrasts[key] = rows.contrast(before.key, after.key)
+        return Contrast(name, before, after, benchmark, self._contrasts[key])
 
     def measured(self, data: str | None, base: str, benchmark: str, what: What) -> list[System]:
         """The systems of a group that have a figure in a setting and measure."""
         group = self.groups.get((data, base, benchmark), [])
         return [system for system in group if system.stated(benchmark, *what) is not None]
-
-
-def _restrict(rows: paired.PairedRows, only: Only) -> paired.PairedRows:
-    rows = copy(rows)
-    rows.__dict__.pop("_resampled", None)
-    rows.matched = rows.matched.only(only)
-    if rows.matched.cells.n_groups < 2:
-        raise InputError(f"setting '{rows.setting}': all queries are of one group; an interval needs at least two")
-    return rows
 
 
 def _columns(table: pa.Table, measure: str) -> pa.Table:

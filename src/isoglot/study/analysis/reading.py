@@ -78,11 +78,10 @@ class Study:
 
     def audited(self, data: str, benchmark: str) -> Mapping[str, Any] | None:
         """What the audit found for training data and benchmark; None where it did not look."""
-        for comparison in (self.audit or {}).get("comparisons", []):
-            if comparison["data"] == data and Path(comparison["benchmark"]).name == benchmark:
-                found: Mapping[str, Any] = comparison
-                return found
-        return None
+        compared = {
+            (one["data"], Path(one["benchmark"]).name): one for one in (self.audit or {}).get("comparisons", [])
+        }
+        return compared.get((data, benchmark))
 
     def leaked(self, data: str | None, benchmark: str) -> bool:
         """Whether the audit found the benchmark in the data: then results on it are not zero-shot."""
@@ -116,15 +115,14 @@ def read_study(directory: str | Path) -> Study:
     contents = {name: _read(home / f"{name}.json") for name in FILES if (home / f"{name}.json").is_file()}
     if not {"study", "results"} & contents.keys():
         raise InputError(f"{home}: no study.json and no results.json; expected what `isoglot study run --output` wrote")
-    results = contents.get("results", {})
+    packed = PackedStudy(home / PACKED) if (home / PACKED).is_file() else None
+    # the file of an export leaves out what is said of single languages
+    results = clean(packed.details["results"]) if packed else contents.get("results", {})
     if "results" in contents:
         _check_runs(home / "results.json", results)
-    packed = PackedStudy(home) if (home / PACKED).is_file() else None
-    results = packed.restore(results) if packed else results
-    audited = (results.get("audit") or {}).get("leaks") is not None
-    audit = (contents.get("audit") or None) if audited else None
+    audit = contents.get("audit") if (results.get("audit") or {}).get("leaks") is not None else None
     missing = tuple(f"{name}.json" for name in FILES if name not in contents)
-    return Study(home, contents.get("study", {}), results, contents.get("cost", {}), audit, missing, packed)
+    return Study(home, contents.get("study", {}), results, contents.get("cost", {}), audit or None, missing, packed)
 
 
 def _read(path: Path) -> Json:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Any, TypeGuard
 
+from isoglot.evaluation.matching import RANK_DISTANCE
 from isoglot.study.analysis.reading import Json, Study
 
 CIRCUMSTANCES = ("data", "base", "amount")
 """What a system is trained on and begins with; everything else is how it is trained."""
 METHOD = ("strategy", "mono_share", "tuning", "languages", "steps", "batch_size", "stages")
 OF_TUNING = ("rank", "alpha", "targets", "layers", "tuning_kind")
+TRAITS = (*CIRCUMSTANCES, *METHOD, *OF_TUNING, "kind", "system", "learning_rate")
+"""What tells systems apart, and what is only asked for: kind (`base`, `trained`), system, learning_rate, and all of tuning."""
 _WORDS = {"mono_share": "share of monolingual batches", "amount": "share of the training pairs"}
 
 
@@ -25,8 +28,7 @@ class System:
     Attributes:
         name: as ids of runs have it, such as `hybrid-0.5-lora`; `base` for an untrained base.
         label: short text that no other system of the same experiment has.
-        traits: what tells systems apart (`CIRCUMSTANCES`, `METHOD`), and what is only asked for: kind (`base`, `trained`),
-            system, rank, alpha, targets, layers, tuning_kind, learning_rate. None where something does not apply.
+        traits: see `TRAITS`. None where something does not apply.
         runs: the finished runs as `results.json` has them, by seed.
         costs: their costs as `cost.json` has them; {} where a run has none.
     """
@@ -75,33 +77,22 @@ class System:
 
     def settings(self, benchmark: str) -> set[str]:
         """What all its runs were measured in there: mono, cross, multi, rank_distance."""
-        measured = [run["benchmarks"][benchmark] for run in self.runs]
-        bias = [{"rank_distance"} & set(scores.get("bias") or {}) for scores in measured]
-        return set.intersection(*(set(scores["settings"]) | more for scores, more in zip(measured, bias)))
+        return set.intersection(*(set(_scores(run, benchmark)) for run in self.runs))
 
     def paths(self, benchmark: str) -> tuple[str, ...]:
         """Folders of its results, relative to the study's."""
-        return tuple(
-            str(run["benchmarks"][benchmark].get("path") or f"cells/{run['id']}/results/{benchmark}")
-            for run in self.runs
-        )
+        return tuple(str(run["benchmarks"][benchmark]["path"]) for run in self.runs)
 
     def stated(self, benchmark: str, setting: str, measure: str) -> tuple[float, ...] | None:
         """A figure as `results.json` states it, per seed; None where a run lacks it."""
-        figures = []
-        for run in self.runs:
-            scores = run["benchmarks"].get(benchmark) or {}
-            of_setting = (
-                scores.get("bias") if setting == "rank_distance" else (scores.get("settings") or {}).get(setting)
-            )
-            figures.append((of_setting or {}).get(measure))
+        figures = [_scores(run, benchmark).get(setting, {}).get(measure) for run in self.runs]
         numbers = tuple(float(figure) for figure in figures if is_number(figure))
         return numbers if len(numbers) == len(figures) else None
 
     def cost(self, key: str) -> float | None:
         """A cost of `cost.json`, mean over seeds; None where a run lacks it."""
         numbers = [float(cost[key]) for cost in self.costs if is_number(cost.get(key))]
-        return fmean(numbers) if numbers and len(numbers) == len(self.runs) else None
+        return fmean(numbers) if numbers and len(numbers) == len(self.costs) else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,6 +117,13 @@ class Series:
         return tuple(float(system.traits[self.key]) for system in self.systems)
 
 
+def _scores(run: Json, benchmark: str) -> dict[str, Json]:
+    """What a run scored on a benchmark by setting, rank distance among them; {} where it was not measured."""
+    scores = run["benchmarks"].get(benchmark) or {}
+    bias = scores.get("bias") or {}
+    return {**(scores.get("settings") or {}), **({RANK_DISTANCE: bias} if RANK_DISTANCE in bias else {})}
+
+
 def is_number(value: Any) -> TypeGuard[float]:
     """Whether a JSON value is a number; true and false are none."""
     return isinstance(value, (int, float)) and not isinstance(value, bool)
@@ -147,30 +145,23 @@ def systems_of(study: Study) -> list[System]:
 
 
 def _order(system: System) -> tuple[Any, ...]:
-    return not system.is_base, natural(f"{system.data} {system.base} {system.name}"), system.traits["amount"] or 0.0
-
-
-def natural(text: str) -> list[tuple[float, str]]:
-    """A key to sort texts by in which numbers go by size."""
-    pieces = re.split(r"(\d+(?:\.\d+)?)", text)
-    return [(float(piece), "") if i % 2 else (-1.0, piece) for i, piece in enumerate(pieces)]
+    pieces = re.split(r"(\d+(?:\.\d+)?)", f"{system.data} {system.base} {system.name}")
+    natural = [(float(piece), "") if i % 2 else (-1.0, piece) for i, piece in enumerate(pieces)]
+    return not system.is_base, natural, system.amount
 
 
 def _traits(run: Json) -> Json:
     """What a run is, but for its seed."""
-    traits: Json = dict.fromkeys((*CIRCUMSTANCES, *METHOD, *OF_TUNING, "learning_rate"))
     if run["kind"] == "base":
-        return {**traits, "kind": "base", "system": "base", "base": run["base"]}
+        return {**dict.fromkeys(TRAITS), "kind": "base", "system": "base", "base": run["base"]}
     tuning = run.get("tuning") or {}
-    traits |= {key: run.get(key) for key in traits if key not in ("tuning", "stages", *OF_TUNING)}
-    traits |= {key: tuning.get(key) for key in OF_TUNING}
-    traits |= {"kind": run["kind"], "tuning": tuning.get("name"), "tuning_kind": tuning.get("kind")}
-    share = traits["mono_share"]
-    method = [traits["strategy"], f"{share:g}" if is_number(share) else None, traits["tuning"]]
+    own = {**run, **tuning, "kind": run["kind"], "tuning": tuning.get("name"), "tuning_kind": tuning.get("kind")}
+    share = own.get("mono_share")
+    method = [own.get("strategy"), f"{share:g}" if is_number(share) else None, own["tuning"]]
     words = [str(word) for word in method if word]
     # records from before systems had names are of the grid, whose systems are called by what they combine
     name = str(run.get("system") or "-".join(words))
-    return {**traits, "system": name, "stages": _rest(name, words, run.get("stages"))}
+    return {key: own.get(key) for key in TRAITS} | {"system": name, "stages": _rest(name, words, run.get("stages"))}
 
 
 def _rest(name: str, words: Sequence[str], stages: Sequence[Mapping[str, Any]] | None) -> str:
@@ -206,19 +197,16 @@ def _label(own: Json, run: Json, differing: set[str]) -> str:
     return ", ".join(words)
 
 
-def measured_together(systems: Iterable[System]) -> dict[tuple[str | None, str, str], list[System]]:
+def measured_together(systems: Sequence[System]) -> dict[tuple[str | None, str, str], list[System]]:
     """The systems of every (training set, base, benchmark), the untrained base first; training set None: only a base."""
     groups: dict[tuple[str | None, str, str], list[System]] = {}
-    bases = []
-    for system in systems:
-        if system.is_base:
-            bases += [(system, benchmark) for benchmark in system.benchmarks()]
-        for benchmark in [] if system.is_base else system.benchmarks():
-            groups.setdefault((system.data, system.base, benchmark), []).append(system)
-    for base, benchmark in bases:
-        keys = [key for key in groups if key[1:] == (base.base, benchmark)]
-        for key in keys or [(None, base.base, benchmark)]:
-            groups.setdefault(key, []).insert(0, base)
+    for system in sorted(systems, key=lambda system: system.is_base):
+        for benchmark in system.benchmarks():
+            keys = [(system.data, system.base, benchmark)]
+            if system.is_base:
+                keys = [key for key in groups if key[1:] == (system.base, benchmark)] or keys
+            for key in keys:
+                groups.setdefault(key, []).insert(0 if system.is_base else len(systems), system)
     return groups
 
 

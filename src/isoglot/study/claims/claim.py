@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import Any
 
 from pydantic import Field
 
-from isoglot.errors import InputError
 from isoglot.registry import Registry, one_line_help
 from isoglot.settings import Member
-from isoglot.study.analysis.contrasts import MAIN_MEASURE, Comparisons, Contrast, Only, What
-from isoglot.study.claims.selection import Chosen, ChosenEach, Pair, Selection, apart
-from isoglot.study.claims.verdicts import Finding, Verdict, not_tested, overall
+from isoglot.study.analysis.contrasts import Comparisons
+from isoglot.study.claims.selection import Chosen, ChosenEach, Selection, apart
+from isoglot.study.claims.verdicts import Verdict
 
 MIN_SEEDS = 2
 """Training seeds per system below which nothing is decided: one model of each is no sample of anything."""
 KINDS: Registry[Any] = Registry("kind of claim", "isoglot.study.claims.kinds")
 """The kinds of claims, by the name that `kind:` gives."""
-Setting = Literal["mono", "cross", "multi"]
 
 
 class Claim(Member):
@@ -76,64 +74,11 @@ class Sides(Claim):
     @property
     def names(self) -> tuple[str, str]:
         """How sentences call the two sides."""
-        others = [two.called() for _, two in self.selections()]
-        own = (self.selections()[0][0].called(), " and ".join(others))
-        return (self.called[0], self.called[1]) if len(self.called) == 2 else own
+        if len(self.called) == 2:
+            return self.called[0], self.called[1]
+        own, others = zip(*self.selections())
+        return own[0].called(), " and ".join(other.called() for other in others)
 
     def selections(self) -> list[tuple[Selection, Selection]]:
         """Only what tells the two sides apart."""
         return [apart(self.of, other) for other in self.against]
-
-
-class Figures(Claim):
-    """What a claim about figures is measured in.
-
-    Attributes:
-        measure, setting: what is compared; the measure `rank_distance` has no settings.
-    """
-
-    measure: str = MAIN_MEASURE
-    setting: tuple[Setting, ...] = ("cross",)
-
-    @property
-    def whats(self) -> list[What]:
-        """Settings and measures that are compared."""
-        settings = [self.measure] if self.measure == "rank_distance" else self.setting
-        return [(setting, self.measure) for setting in settings]
-
-
-def usable(comparisons: Comparisons, pair: Pair, whats: Iterable[What]) -> list[str]:
-    """Benchmarks on which both systems have all settings and which the audit did not find in what they were trained on."""
-    sides, settings = (pair.of, pair.against), {setting for setting, _ in whats}
-    return [
-        name
-        for name in pair.of.benchmarks()
-        if all(name in side.benchmarks() and settings <= side.settings(name) for side in sides)
-        and not any(comparisons.study.leaked(side.data, name) for side in sides)
-    ]
-
-
-def add_contrast(
-    into: list[Contrast],
-    problems: list[str],
-    comparisons: Comparisons,
-    pair: Pair,
-    benchmark: str,
-    what: What,
-    only: Only | None = None,
-    words: str = "",
-) -> None:
-    """Compare a pair in one setting; where its results cannot be used, note why."""
-    where = f"{pair.beside}, {benchmark}, {words or what[0]}: {pair.names[0]} - {pair.names[1]}"
-    try:
-        into.append(comparisons.contrast(pair.against, pair.of, benchmark, what, where=where, only=only))
-    except (InputError, KeyError) as error:
-        problems.append(f"{where}: {error}")
-
-
-def counted(findings: Sequence[Finding], effect: str, confidence: str, nothing: str, **more: Any) -> Verdict:
-    """The verdict over facts: `nothing` says why there is none; `evidence`, `note`, `complete` as they are given."""
-    if not findings:
-        return not_tested(nothing)
-    complete, evidence = more.pop("complete", True), more.pop("evidence", ("results.json",))
-    return Verdict(overall(findings, complete=complete), effect, confidence, evidence, findings=tuple(findings), **more)

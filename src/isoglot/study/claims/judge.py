@@ -6,60 +6,46 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from isoglot.errors import InputError, unknown
-from isoglot.settings import build, read_yaml
+from isoglot.errors import InputError, at
+from isoglot.settings import build
 from isoglot.study.analysis.contrasts import Comparisons
 from isoglot.study.analysis.reading import Study
 from isoglot.study.claims.claim import KINDS, Claim
 from isoglot.study.claims.verdicts import Verdict, not_tested
-from isoglot.study.presets import preset_names, preset_path
-
-
-def stated_claims(values: Any, where: str) -> dict[str, Any]:
-    """`claims:` of a spec in full: where the name of a preset stands in the place of a claim, what the preset states.
-
-    Raises:
-        InputError: something else than a mapping of names and claims, an unknown preset, or one without the claim.
-    """
-    if not isinstance(values or {}, Mapping):
-        raise InputError(f"{where}: claims: expected a mapping of names and claims, got {values!r}")
-    stated = {str(name): value for name, value in (values or {}).items()}
-    for name, preset in stated.items():
-        if isinstance(preset, str):
-            if preset not in preset_names():
-                raise InputError(f"{where}: claims.{name}: {unknown('preset', preset, preset_names())}")
-            stated[name] = (read_yaml(preset_path(preset)).get("claims") or {}).get(name)
-            if not isinstance(stated[name], Mapping):
-                raise InputError(f"{where}: claims.{name}: the preset '{preset}' states no claim of this name")
-    return stated
+from isoglot.study.presets import PRESETS
 
 
 def parse_claims(values: Any, where: str) -> dict[str, Claim]:
-    """The claims of a spec's `claims:`, by name. InputError: see `stated_claims`; an unknown kind, setting or trait."""
-    return {name: _claim(value, f"{where}: claims.{name}") for name, value in stated_claims(values, where).items()}
+    """The claims of a spec's `claims:`, by name; in the place of one may stand the name of the preset that states it.
+
+    Raises:
+        InputError: names `where` and the claim: no mapping, an unknown preset, kind, setting or trait.
+    """
+    if not isinstance(values or {}, Mapping):
+        raise InputError(f"{where}: claims: expected a mapping of names and claims, got {values!r}")
+    return {str(name): _claim(str(name), value, where) for name, value in (values or {}).items()}
 
 
-def _claim(value: Any, where: str) -> Claim:
-    if not isinstance(value, Mapping):
-        raise InputError(f"{where}: expected a mapping of settings or the name of a preset, got {value!r}")
-    kind = str(value.get("kind", KINDS.default()))
-    if kind not in KINDS:
-        raise InputError(f"{where}: {unknown(KINDS.kind, kind, KINDS.names())}")
-    try:
-        claim: Claim = build(KINDS[kind], [("", {key: inner for key, inner in value.items() if key != "kind"})])
-    except InputError as error:
-        raise InputError(f"{where}: {error}") from None
-    return claim
+def _claim(name: str, value: Any, where: str) -> Claim:
+    with at(f"{where}: claims.{name}"):
+        stated = (PRESETS[value].values.get("claims") or {}).get(name) if isinstance(value, str) else value
+        if isinstance(value, str) and not isinstance(stated, Mapping):
+            raise InputError(f"the preset '{value}' states no claim of this name")
+        if not isinstance(stated, Mapping):
+            raise InputError(f"expected a mapping of settings or the name of a preset, got {value!r}")
+        settings = dict(stated)
+        kind: type[Claim] = KINDS[str(settings.pop("kind", KINDS.default()))]
+        return build(kind, [("", settings)])
 
 
 def claims_of(study: Study) -> dict[str, Claim]:
     """What a study claims: by its spec, or, from before specs held claims, by the preset of its name."""
     if "claims" in study.spec:
         return parse_claims(study.spec["claims"], str(study.directory / "study.json"))
-    if study.name not in preset_names():
+    if study.name not in PRESETS:
         return {}
-    path = preset_path(study.name)
-    return parse_claims(read_yaml(path).get("claims"), str(path))
+    preset = PRESETS[study.name]
+    return parse_claims(preset.values.get("claims"), str(preset.path))
 
 
 def judge_claims(comparisons: Comparisons, claims: Mapping[str, Claim]) -> list[Verdict]:

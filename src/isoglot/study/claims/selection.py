@@ -11,17 +11,8 @@ from pydantic import BeforeValidator
 from pydantic_core import PydanticCustomError
 
 from isoglot.errors import unknown
-from isoglot.study.analysis.systems import (
-    CIRCUMSTANCES,
-    METHOD,
-    OF_TUNING,
-    System,
-    all_else_equal,
-    axis_words,
-    is_number,
-)
+from isoglot.study.analysis.systems import METHOD, OF_TUNING, TRAITS, System, all_else_equal, axis_words, is_number
 
-_TRAITS = (*CIRCUMSTANCES, *METHOD, *OF_TUNING, "kind", "system", "learning_rate")
 _TESTS: Mapping[str, Callable[[Any, Any], bool]] = {"above": operator.gt, "below": operator.lt, "at_least": operator.ge}
 _EXTREMES = {"highest": max, "lowest": min}
 
@@ -74,14 +65,14 @@ def _select(value: Any) -> Selection:
     traits = {"system": value} if isinstance(value, str) else value
     if not isinstance(traits, Mapping) or not traits:
         raise PydanticCustomError("member", "{text}", {"text": "expected the name of a system or a mapping of traits"})
-    for key, wanted in traits.items():
-        names: list[tuple[str, Any, Collection[str]]] = [("trait", key, (*_TRAITS, "else"))]
-        names += [("test", test, _TESTS) for test in wanted] if isinstance(wanted, Mapping) and key != "else" else []
-        for kind, name, known in names:
-            if name not in known:
-                raise PydanticCustomError("member", "{text}", {"text": str(unknown(kind, str(name), known))})
-    otherwise = _select(traits["else"]) if "else" in traits else None
-    return Selection({key: wanted for key, wanted in traits.items() if key != "else"}, otherwise)
+    traits = dict(traits)
+    otherwise = _select(traits.pop("else")) if "else" in traits else None
+    names = [("trait", key, {*TRAITS, "else"}) for key in traits]
+    names += [("test", test, {*_TESTS}) for tests in traits.values() if isinstance(tests, Mapping) for test in tests]
+    for kind, name, known in names:
+        if name not in known:
+            raise PydanticCustomError("member", "{text}", {"text": str(unknown(kind, str(name), known))})
+    return Selection(traits, otherwise)
 
 
 def _select_each(value: Any) -> tuple[Selection, ...]:
@@ -119,6 +110,11 @@ class Pair:
     against: System
     names: tuple[str, str]
     beside: str
+
+    @property
+    def sides(self) -> tuple[System, System]:
+        """Both systems."""
+        return self.of, self.against
 
 
 def pairs(systems: Sequence[System], of: Selection, against: Sequence[Selection]) -> tuple[list[Pair], list[str]]:
@@ -160,22 +156,17 @@ def free_traits(*selections: Selection) -> set[str]:
     return keys | ({"tuning"} if keys & set(OF_TUNING) else set()) | (set(METHOD) if "system" in keys else set())
 
 
-def full_data(systems: Iterable[System], free: Collection[str]) -> list[System]:
+def full_data(systems: Sequence[System], free: Collection[str]) -> list[System]:
     """Systems on all of their data; where a study has parts of the data only, those on the largest. Bases as they are."""
-    everything = list(systems)
     largest: dict[Any, float] = {}
-    for system in everything:
-        key = system.data, system.base
-        largest[key] = max(largest.get(key, 0.0), system.amount)
-    return [s for s in everything if "amount" in free or s.is_base or s.amount == largest[s.data, s.base]]
+    for system in systems:
+        largest[system.data, system.base] = max(largest.get((system.data, system.base), 0.0), system.amount)
+    return [one for one in systems if "amount" in free or one.amount == largest[one.data, one.base]]
 
 
 def in_common(system: System, free: Collection[str]) -> str:
     """Base, data and whatever of the method is not free, in words."""
-    share = system.traits["mono_share"]
-    words = {
-        "strategy": system.traits["strategy"],
-        "mono_share": share and f"α={share:g}",
-        "tuning": system.traits["tuning"],
-    }
-    return ", ".join([system.circumstances, *(str(word) for key, word in words.items() if word and key not in free)])
+    words = {key: system.traits[key] for key in ("strategy", "mono_share", "tuning") if key not in free}
+    if share := words.get("mono_share"):
+        words["mono_share"] = f"α={share:g}"
+    return ", ".join([system.circumstances, *(str(word) for word in words.values() if word)])

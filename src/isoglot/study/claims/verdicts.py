@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from isoglot.evaluation.significance import Interval
 
 Outcome = Literal["holds", "fails", "undecided", "not tested"]
-OUTCOMES: tuple[Outcome, ...] = ("holds", "undecided", "fails")
 
 
 @dataclass(frozen=True)
@@ -64,6 +63,23 @@ class Verdict:
 def not_tested(why: str) -> Verdict:
     """Nothing in the study speaks to the claim."""
     return Verdict("not tested", note=why)
+
+
+def counted(
+    findings: Sequence[Finding],
+    effect: str,
+    confidence: str,
+    nothing: str,
+    *,
+    evidence: tuple[str, ...] = ("results.json",),
+    notes: Iterable[str] = (),
+    complete: bool = True,
+) -> Verdict:
+    """The verdict over facts; `nothing` says why there are none, `complete` whether none is missing."""
+    if not findings:
+        return not_tested(nothing)
+    outcome = overall(findings, complete=complete)
+    return Verdict(outcome, effect, confidence, evidence, "; ".join(notes), tuple(findings))
 
 
 def overall(findings: Iterable[Finding], *, complete: bool = True) -> Outcome:
