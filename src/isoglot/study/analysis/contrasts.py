@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
-
-import pyarrow as pa
 
 from isoglot.errors import InputError
 from isoglot.evaluation import contrasts as paired
@@ -20,18 +18,13 @@ from isoglot.study.analysis.systems import Series, System, measured_together, sy
 MAIN_MEASURE = "nDCG@10"
 What = tuple[str, str]
 """Setting and measure; rank distance is a setting of its own."""
-COLUMNS: tuple[What, ...] = (
-    ("mono", "AP"),
-    ("cross", "AP"),
-    ("multi", "AP"),
-    ("mono", MAIN_MEASURE),
-    ("cross", MAIN_MEASURE),
-    ("multi", MAIN_MEASURE),
-    (RANK_DISTANCE, RANK_DISTANCE),
-)
-"""What a table of results shows."""
-TESTED = COLUMNS[3:]
+_SETTINGS = ("mono", "cross", "multi")
+TESTED: tuple[What, ...] = (*((setting, MAIN_MEASURE) for setting in _SETTINGS), (RANK_DISTANCE, RANK_DISTANCE))
 """What differences are tested in."""
+COLUMNS: tuple[What, ...] = (*((setting, "AP") for setting in _SETTINGS), *TESTED)
+"""What a table of results shows."""
+Cells = frozenset[tuple[str, str]]
+"""Query and document language ("*" in multi) of the cells that count."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +50,11 @@ class Contrast:
     Attributes:
         name: what was changed, such as "lora − full"; in a claim everything that tells this comparison from others.
         before, after: the systems.
-        benchmark: on which.
+        benchmark, setting, measure: in what; the setting may be rank_distance.
         paired: the difference with its bootstrap values and test, see `isoglot.evaluation.contrasts.Contrast`.
+        difference: of the macro-averages, means over seeds.
+        p: two-sided sign-flip permutation over groups of queries (paragraphs; the ids where there are none).
+        seeds: training seeds of the trained system that has fewest, counted in different models.
         p_holm: p after Holm's correction over the tests it belongs to; None where it was not corrected.
     """
 
@@ -66,17 +62,13 @@ class Contrast:
     before: System
     after: System
     benchmark: str
+    setting: str
+    measure: str
     paired: paired.Contrast
+    difference: float
+    p: float
+    seeds: int
     p_holm: float | None = None
-
-    @property
-    def setting(self) -> str:
-        """mono, cross, multi or rank_distance."""
-        return self.paired.setting
-
-    @property
-    def measure(self) -> str:
-        return self.paired.measure
 
     @property
     def unit(self) -> str:
@@ -84,29 +76,13 @@ class Contrast:
         return "ranks" if self.setting == RANK_DISTANCE else {"AP": "mAP"}.get(self.measure, self.measure)
 
     @property
-    def difference(self) -> float:
-        """Of the macro-averages, means over seeds."""
-        return self.paired.difference
+    def paths(self) -> tuple[str, ...]:
+        """Folders of the results."""
+        return (*self.before.paths(self.benchmark), *self.after.paths(self.benchmark))
 
     def interval(self, level: float = 1 - ALPHA) -> Interval:
         """Percentile interval over groups of queries and, for systems with several, training seeds."""
         return self.paired.interval(level)
-
-    @property
-    def p(self) -> float:
-        """Two-sided sign-flip permutation over groups of queries (paragraphs; the ids where there are none)."""
-        return self.paired.p_group
-
-    @property
-    def seeds(self) -> int:
-        """Training seeds of the trained system that has fewest, counted in different models."""
-        counts = zip(self.paired.models, (self.before, self.after))
-        return min(models for models, system in counts if not system.is_base)
-
-    @property
-    def paths(self) -> tuple[str, ...]:
-        """Folders of the results."""
-        return (*self.before.paths(self.benchmark), *self.after.paths(self.benchmark))
 
     def shown(self) -> str:
         """The difference with its 95% interval, such as `+0.012 [+0.004, +0.020] nDCG@10`."""
@@ -137,10 +113,10 @@ class Experiment:
     data: str | None
     base: str
     benchmark: str
-    systems: tuple[System, ...]
+    systems: Sequence[System]
     figures: Mapping[tuple[System, What], Figure]
-    contrasts: Sequence[Contrast] = ()
-    series: Sequence[Series] = ()
+    contrasts: Sequence[Contrast]
+    series: Sequence[Series]
 
     @property
     def title(self) -> str:
@@ -160,20 +136,6 @@ class Experiment:
         return self.figures.get((system, what))
 
 
-@dataclass(frozen=True)
-class Only:
-    """Which cells count: queries in some languages and, where they are given, passages in others (`either`: or)."""
-
-    queries: frozenset[str]
-    passages: frozenset[str] | None = None
-    either: bool = False
-
-    def __call__(self, query: str, passage: str) -> bool:
-        if self.passages is None:
-            return query in self.queries
-        return (any if self.either else all)((query in self.queries, passage in self.passages))
-
-
 class Comparisons:
     """Compares the systems of a study; whatever was matched or resampled once is kept.
 
@@ -189,27 +151,30 @@ class Comparisons:
         self.groups = measured_together(self.systems)
         self._resamples, self._seed = resamples, seed
         self._rows: dict[tuple[Any, ...], paired.PairedRows] = {}
-        self._contrasts: dict[tuple[Any, ...], paired.Contrast] = {}
+        self._contrasts: dict[tuple[Any, ...], Contrast] = {}
 
     def rows(
-        self, systems: Sequence[System], benchmark: str, what: What, only: Only | None = None
+        self, systems: Sequence[System], benchmark: str, what: What, only: Cells | None = None
     ) -> paired.PairedRows:
         """Rows per query of systems in one setting and measure, resampled together. InputError where they do not match."""
         key = (*systems, benchmark, what, only)
-        if key not in self._rows and only:
-            self._rows[key] = self.rows(systems, benchmark, what).only(only)
+        if key not in self._rows and only is not None:
+            self._rows[key] = self.rows(systems, benchmark, what).only(lambda *cell, kept=only: cell in kept)
         elif key not in self._rows:
-            sides = []
-            for system in systems:
-                paths = system.paths(benchmark)
-                results = [self.study.result(path) for path in paths]
-                results = [Result(one.summary, _columns(one.per_query, what[1])) for one in results]
-                sides.append(matching.System(system.key, tuple(results), paths))
+            sides = [self._side(system, benchmark, what[1]) for system in systems]
             self._rows[key] = paired.PairedRows(sides, *what, resamples=self._resamples, seed=self._seed)
         return self._rows[key]
 
+    def _side(self, system: System, benchmark: str, measure: str) -> matching.System:
+        results = [self.study.result(path) for path in system.paths(benchmark)]
+        needed = [
+            Result(one.summary, one.per_query.select([*ROW_KEYS, *({measure} & {*one.per_query.column_names})]))
+            for one in results
+        ]
+        return matching.System(system.key, tuple(needed), system.paths(benchmark))
+
     def contrast(
-        self, before: System, after: System, benchmark: str, what: What, name: str = "", only: Only | None = None
+        self, before: System, after: System, benchmark: str, what: What, name: str = "", only: Cells | None = None
     ) -> Contrast:
         """After minus before. InputError where their results are missing or do not match."""
         key = (before, after, benchmark, what, only)
@@ -219,14 +184,14 @@ class Comparisons:
                 rows = self.rows(beside if {*both} <= {*beside} else both, benchmark, what, only)
             except InputError:
                 rows = self.rows(both, benchmark, what, only)  # others spoil the rows, which are the same
-            self._contrasts[key] = rows.contrast(before.key, after.key)
-        return Contrast(name, before, after, benchmark, self._contrasts[key])
+            found = rows.contrast(before.key, after.key)
+            seeds = min(n for n, system in zip(found.models, both) if not system.is_base)
+            self._contrasts[key] = Contrast(
+                name, before, after, benchmark, *what, found, found.difference, found.p_group, seeds
+            )
+        return replace(self._contrasts[key], name=name)
 
     def measured(self, data: str | None, base: str, benchmark: str, what: What) -> list[System]:
         """The systems of a group that have a figure in a setting and measure."""
         group = self.groups.get((data, base, benchmark), [])
         return [system for system in group if system.stated(benchmark, *what) is not None]
-
-
-def _columns(table: pa.Table, measure: str) -> pa.Table:
-    return table.select([name for name in (*ROW_KEYS, measure) if name in table.column_names])

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from statistics import fmean
 from typing import Any, TypeGuard
 
@@ -104,17 +105,14 @@ class Series:
         axis: the same in words.
         label: what the systems have in common.
         systems: two or more, by `x`.
+        x: the numbers, ascending.
     """
 
     key: str
     axis: str
     label: str
     systems: tuple[System, ...]
-
-    @property
-    def x(self) -> tuple[float, ...]:
-        """The numbers, ascending."""
-        return tuple(float(system.traits[self.key]) for system in self.systems)
+    x: tuple[float, ...]
 
 
 def _scores(run: Json, benchmark: str) -> dict[str, Json]:
@@ -131,15 +129,18 @@ def is_number(value: Any) -> TypeGuard[float]:
 
 def systems_of(study: Study) -> list[System]:
     """The systems of a study's finished runs: bases first, then by name, numbers by size."""
-    gathered: dict[str, list[Json]] = {}
+    gathered: dict[str, tuple[Json, list[Json]]] = {}
     for run in study.done:
-        gathered.setdefault(json.dumps(_traits(run), sort_keys=True, default=str), []).append(run)
-    groups = [sorted(runs, key=lambda run: (run["seed"] is None, run["seed"])) for runs in gathered.values()]
-    traits = [_traits(runs[0]) for runs in groups]
-    differing = _differing([own for own in traits if own["kind"] != "base"])
+        own = _traits(run)
+        gathered.setdefault(json.dumps(own, sort_keys=True, default=str), (own, []))[1].append(run)
+    trained = [own for own, _ in gathered.values() if own["kind"] != "base"]
+    pairs = [two for two in combinations(trained, 2) if len({(own["data"], own["base"]) for own in two}) == 1]
+    told = ("amount", "languages", "steps", "batch_size")  # in labels, where systems differ in them
+    differing = {key for one, two in pairs for key in told if one[key] != two[key]}
     systems = []
-    for own, runs in zip(traits, groups):
-        costs = tuple(dict(study.costs.get(str(run["id"])) or {}) for run in runs)
+    for own, runs in gathered.values():
+        runs.sort(key=lambda run: (run["seed"] is None, run["seed"]))
+        costs = tuple(study.costs.get(str(run["id"])) or {} for run in runs)
         systems.append(System(own["system"], _label(own, runs[0], differing), own, tuple(runs), costs))
     return sorted(systems, key=_order)
 
@@ -160,26 +161,14 @@ def _traits(run: Json) -> Json:
     method = [own.get("strategy"), f"{share:g}" if is_number(share) else None, own["tuning"]]
     words = [str(word) for word in method if word]
     # records from before systems had names are of the grid, whose systems are called by what they combine
-    name = str(run.get("system") or "-".join(words))
-    return {key: own.get(key) for key in TRAITS} | {"system": name, "stages": _rest(name, words, run.get("stages"))}
-
-
-def _rest(name: str, words: Sequence[str], stages: Sequence[Mapping[str, Any]] | None) -> str:
-    """What a system is besides its strategy and tuning: further settings of the grid, else all of its stages."""
-    rest = name
+    rest = name = str(run.get("system") or "-".join(words))
     for word in words:
         rest = rest.replace(word, "", 1)
-    of_grid = rest != name and [list(stage) for stage in stages or [{"train": {}}]] == [["train"]]
-    return rest.strip("-") if of_grid else json.dumps(stages or name, sort_keys=True)
-
-
-def _differing(trained: Sequence[Json]) -> set[str]:
-    """Traits that a label has to name, because systems of one base and training set differ in them."""
-    values: dict[tuple[str, ...], set[str]] = {}
-    for own in trained:
-        for key in ("amount", "languages", "steps", "batch_size"):
-            values.setdefault((key, own["data"], own["base"]), set()).add(repr(own[key]))
-    return {key for (key, *_), different in values.items() if len(different) > 1}
+    stages = run.get("stages")
+    # of the grid: further settings in its name; else all of its stages
+    is_grid = rest != name and [list(stage) for stage in stages or [{"train": {}}]] == [["train"]]
+    besides = rest.strip("-") if is_grid else json.dumps(stages or name, sort_keys=True)
+    return {key: own.get(key) for key in TRAITS} | {"system": name, "stages": besides}
 
 
 def _label(own: Json, run: Json, differing: set[str]) -> str:
@@ -226,9 +215,10 @@ def series_of(systems: Sequence[System]) -> list[Series]:
                 common = {k: v for k, v in system.traits.items() if k not in (key, "system", "learning_rate", *follows)}
                 groups.setdefault(json.dumps(common, sort_keys=True), []).append(system)
         for members in groups.values():
-            ordered = sorted(members, key=lambda system: float(system.traits[key]))
-            if len({system.traits[key] for system in members}) > 1:
-                found.append(Series(key, axis_words(key), _common_words(ordered[0], key), tuple(ordered)))
+            members.sort(key=lambda system: float(system.traits[key]))
+            numbers = tuple(float(system.traits[key]) for system in members)
+            if len(set(numbers)) > 1:
+                found.append(Series(key, axis_words(key), _common_words(members[0], key), tuple(members), numbers))
     return found
 
 

@@ -1,16 +1,18 @@
-"""The claims of a study, read and judged."""
+"""The claims of a study, read and judged, and the question of the study answered by them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from statistics import fmean
 from typing import Any
 
 from isoglot.errors import InputError, at
 from isoglot.settings import build
-from isoglot.study.analysis.contrasts import Comparisons
+from isoglot.study.analysis.contrasts import MAIN_MEASURE, Comparisons
 from isoglot.study.analysis.reading import Study
-from isoglot.study.claims.claim import KINDS, Claim
+from isoglot.study.analysis.systems import System, series_of
+from isoglot.study.claims.claim import KINDS, MIN_SEEDS, Claim
 from isoglot.study.claims.verdicts import Verdict, not_tested
 from isoglot.study.presets import PRESETS
 
@@ -65,3 +67,56 @@ def _judged(comparisons: Comparisons, name: str, claims: Mapping[str, Claim]) ->
         verdict = not_tested(f"a part of the results is missing ({error})")
     statement = claim.statement or claim.states()
     return replace(verdict, name=name, statement=statement, source=claim.source, test=claim.test or statement)
+
+
+def answer(comparisons: Comparisons, claims: Mapping[str, Claim], verdicts: Sequence[Verdict]) -> str:
+    """The question of a study answered in a paragraph, with numbers and their uncertainty, or why it is not.
+
+    What the first claim found that states an `answer`; else figures along series; else what the first claim found that can tell.
+    """
+    study, judged = comparisons.study, list(zip(claims.values(), verdicts))
+    stated = [(claim, verdict) for claim, verdict in judged if claim.answer]
+    sentences = _first(comparisons, stated) or _along(comparisons, stated) or _first(comparisons, judged)
+    if not sentences:
+        return f"Not answered by this study: {_why_not(study, verdicts)}."
+    if study.n_open:
+        sentences.append(f"{study.n_open} of {len(study.runs)} cells are not finished.")
+    return " ".join(sentences)
+
+
+def _first(comparisons: Comparisons, judged: Iterable[tuple[Claim, Verdict]]) -> list[str]:
+    return next((words for claim, verdict in judged if (words := claim.sentences(comparisons, verdict))), [])
+
+
+def _along(comparisons: Comparisons, stated: Iterable[tuple[Claim, Verdict]]) -> list[str]:
+    """Cross-lingual nDCG@10 along shares of batches and of data, and what claims say that state an `answer`."""
+    trained, sentences = [system for system in comparisons.systems if not system.is_base], []
+    bases = {system.base: system for system in comparisons.systems if system.is_base}
+    for series in series_of(trained):
+        first = series.systems[0]
+        for benchmark in first.benchmarks():
+            values = [(x, _cross(system, benchmark)) for x, system in zip(series.x, series.systems)]
+            shown = ", ".join(f"{x:g}: {value:.4f}" for x, value in values if value is not None)
+            before = _cross(bases[first.base], benchmark) if first.base in bases else None
+            start = f" (base {before:.4f})" if before is not None else ""
+            sentences.append(f"Cross {MAIN_MEASURE} on {benchmark} by {series.axis} ({series.label}): {shown}{start}.")
+    if sentences:
+        tested = [(claim.answer, verdict.outcome) for claim, verdict in stated if verdict.outcome != "not tested"]
+        sentences += [f"{words}: {outcome}." for words, outcome in tested]
+        if min(len(system.runs) for system in trained) < MIN_SEEDS:
+            sentences.append("One training seed decides nothing about recipes.")
+    return sentences
+
+
+def _cross(system: System, benchmark: str) -> float | None:
+    figures = system.stated(benchmark, "cross", MAIN_MEASURE)
+    return fmean(figures) if figures else None
+
+
+def _why_not(study: Study, verdicts: Sequence[Verdict]) -> str:
+    if not study.done:
+        return "no cell is finished"
+    if study.trained_pairs and all(study.leaked(data, name) for data, name in study.trained_pairs):
+        return "the audit found its benchmarks in the training data, so nothing in it is zero-shot"
+    notes = [verdict.note for verdict in verdicts if verdict.outcome == "not tested" and verdict.note]
+    return [*notes, "it states no claim that compares systems, and its systems form no series"][0]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from isoglot.errors import InputError
-from isoglot.study.analysis.contrasts import MAIN_MEASURE, Comparisons, Contrast, Only, What
+from isoglot.study.analysis.contrasts import MAIN_MEASURE, Cells, Comparisons, Contrast, What
 from isoglot.study.claims.claim import MIN_SEEDS, Claim
 from isoglot.study.claims.selection import Pair
 from isoglot.study.claims.verdicts import Finding, Outcome, Verdict, overall
@@ -58,10 +58,10 @@ class Compared:
         ]
 
     def add(
-        self, into: list[Contrast], pair: Pair, benchmark: str, what: What, only: Only | None = None, words: str = ""
+        self, into: list[Contrast], pair: Pair, benchmark: str, what: What, only: Cells | None = None, words: str = ""
     ) -> None:
         """Compare a pair in one setting; where its results cannot be used, note why (of guards there is no need)."""
-        name = f"{pair.beside}, {benchmark}, {words or what[0]}: {pair.names[0]} - {pair.names[1]}"
+        name = f"{pair.beside}, {benchmark}, {what[0]}{words}: {pair.names[0]} - {pair.names[1]}"
         try:
             into.append(self.comparisons.contrast(pair.against, pair.of, benchmark, what, name, only))
         except (InputError, KeyError) as error:

@@ -12,11 +12,11 @@ from pydantic import Field
 from isoglot.evaluation.contrasts import pooled
 from isoglot.evaluation.multiple import holm
 from isoglot.evaluation.significance import ALPHA
-from isoglot.study.analysis.contrasts import Comparisons, Contrast, Only, What, show
+from isoglot.study.analysis.contrasts import Cells, Comparisons, Contrast, show
 from isoglot.study.claims.claim import KINDS, MIN_SEEDS, Sides
 from isoglot.study.claims.kinds.cost import cost_sentence
 from isoglot.study.claims.paired import Compared, Paired, finding
-from isoglot.study.claims.selection import Pair, counted_pairs, pairs
+from isoglot.study.claims.selection import counted_pairs, pairs
 from isoglot.study.claims.verdicts import Finding, Outcome, Verdict, not_tested
 
 
@@ -85,28 +85,24 @@ class Difference(Sides, Paired):
         for pair in found:
             into = compared.counted if pair in primary else compared.shown
             for benchmark in compared.benchmarks(pair, self.whats):
-                for what, only, words in self._cells(pair, benchmark):
+                result = pair.of.runs[0]["benchmarks"][benchmark]
+                queries, anything = {*result["counts"]["queries"]}, [*result["counts"]["documents"], "*"]
+                only: Cells | None = None
+                words = ""
+                untrained = queries - {*(pair.of.traits["languages"] or queries)}
+                for what in self.whats if untrained or self.languages == "all" else ():
+                    if self.languages == "untrained":
+                        only, words = _of(untrained, queries, anything, what[0]), f" in {' '.join(sorted(untrained))}"
                     compared.add(into, pair, benchmark, what, only, words)
-                scores = pair.of.runs[0]["benchmarks"][benchmark]["per_language"] if self.no_language_worse else {}
-                for lang in sorted(scores["cross"]["by_query"]) if scores else ():
-                    only, what = Only(frozenset([lang])), ("cross", self.measure)
-                    compared.add(compared.guards, pair, benchmark, what, only, f"cross, queries in {lang}")
+                guarded = sorted(result["per_language"]["cross"]["by_query"]) if self.no_language_worse else ()
+                for lang in guarded:
+                    what, only = ("cross", self.measure), frozenset((lang, other) for other in anything)
+                    compared.add(compared.guards, pair, benchmark, what, only, f", queries in {lang}")
         return compared
 
     def p_values(self, comparisons: Comparisons) -> list[float]:
         """Of the differences that count, and of the guards."""
         return [contrast.p for contrast in self.compare(comparisons).tested]
-
-    def _cells(self, pair: Pair, benchmark: str) -> Iterator[tuple[What, Only | None, str]]:
-        """Settings with the cells that count in them, and words for both."""
-        if self.languages == "all":
-            yield from ((what, None, "") for what in self.whats)
-            return
-        measured = set(pair.of.runs[0]["benchmarks"][benchmark]["counts"]["queries"])
-        untrained = frozenset(measured - set(pair.of.traits["languages"] or measured))
-        for what in self.whats if untrained else ():
-            only = Only(untrained, untrained if what[0] == "cross" else None, either=len(untrained) == 1)
-            yield what, only, f"{what[0]} in {' '.join(sorted(untrained))}"
 
     def _outcome(self, contrast: Contrast, p: float) -> Outcome:
         low, high = sorted(self._sign * (end - (self.not_below or 0.0)) for end in contrast.interval())
@@ -191,3 +187,11 @@ class Difference(Sides, Paired):
             words = f"{words} a margin of {-self.not_below:g}"
         where = f"on {contrast.benchmark} ({contrast.after.circumstances})"
         return f"by {contrast.difference:+.4f} (95% interval {low:+.4f} to {high:+.4f}, {seeds}) {where}: {words}"
+
+
+def _of(languages: set[str], queries: set[str], passages: Sequence[str], setting: str) -> Cells:
+    """Cells with queries in some languages; in cross with passages in them too, or either where it is one language."""
+    enough = 2 if setting == "cross" and len(languages) > 1 else 1
+    counted = languages if setting == "cross" else set()
+    cells = [(query, passage) for query in queries for passage in passages]
+    return frozenset(cell for cell in cells if (cell[0] in languages) + (cell[1] in counted) >= enough)
