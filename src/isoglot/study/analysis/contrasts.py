@@ -18,10 +18,10 @@ from isoglot.study.analysis.systems import Series, System, measured_together, sy
 MAIN_MEASURE = "nDCG@10"
 What = tuple[str, str]
 """Setting and measure; rank distance is a setting of its own."""
-_SETTINGS = ("mono", "cross", "multi")
-TESTED: tuple[What, ...] = (*((setting, MAIN_MEASURE) for setting in _SETTINGS), (RANK_DISTANCE, RANK_DISTANCE))
+SETTINGS = ("mono", "cross", "multi")
+TESTED: tuple[What, ...] = (*((setting, MAIN_MEASURE) for setting in SETTINGS), (RANK_DISTANCE, RANK_DISTANCE))
 """What differences are tested in."""
-COLUMNS: tuple[What, ...] = (*((setting, "AP") for setting in _SETTINGS), *TESTED)
+COLUMNS: tuple[What, ...] = (*((setting, "AP") for setting in SETTINGS), *TESTED)
 """What a table of results shows."""
 Cells = frozenset[tuple[str, str]]
 """Query and document language ("*" in multi) of the cells that count."""

@@ -90,6 +90,11 @@ class System:
         numbers = tuple(float(figure) for figure in figures if is_number(figure))
         return numbers if len(numbers) == len(figures) else None
 
+    def mean(self, benchmark: str, setting: str, measure: str) -> float | None:
+        """The same, mean over seeds."""
+        figures = self.stated(benchmark, setting, measure)
+        return fmean(figures) if figures else None
+
     def cost(self, key: str) -> float | None:
         """A cost of `cost.json`, mean over seeds; None where a run lacks it."""
         numbers = [float(cost[key]) for cost in self.costs if is_number(cost.get(key))]

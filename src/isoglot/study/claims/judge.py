@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from statistics import fmean
 from typing import Any
 
 from isoglot.errors import InputError, at
 from isoglot.settings import build
 from isoglot.study.analysis.contrasts import MAIN_MEASURE, Comparisons
 from isoglot.study.analysis.reading import Study
-from isoglot.study.analysis.systems import System, series_of
+from isoglot.study.analysis.systems import series_of
 from isoglot.study.claims.claim import KINDS, MIN_SEEDS, Claim
 from isoglot.study.claims.verdicts import Verdict, not_tested
 from isoglot.study.presets import PRESETS
@@ -95,9 +94,10 @@ def _along(comparisons: Comparisons, stated: Iterable[tuple[Claim, Verdict]]) ->
     for series in series_of(trained):
         first = series.systems[0]
         for benchmark in first.benchmarks():
-            values = [(x, _cross(system, benchmark)) for x, system in zip(series.x, series.systems)]
+            cross = (benchmark, "cross", MAIN_MEASURE)
+            values = [(x, system.mean(*cross)) for x, system in zip(series.x, series.systems)]
             shown = ", ".join(f"{x:g}: {value:.4f}" for x, value in values if value is not None)
-            before = _cross(bases[first.base], benchmark) if first.base in bases else None
+            before = bases[first.base].mean(*cross) if first.base in bases else None
             start = f" (base {before:.4f})" if before is not None else ""
             sentences.append(f"Cross {MAIN_MEASURE} on {benchmark} by {series.axis} ({series.label}): {shown}{start}.")
     if sentences:
@@ -106,11 +106,6 @@ def _along(comparisons: Comparisons, stated: Iterable[tuple[Claim, Verdict]]) ->
         if min(len(system.runs) for system in trained) < MIN_SEEDS:
             sentences.append("One training seed decides nothing about recipes.")
     return sentences
-
-
-def _cross(system: System, benchmark: str) -> float | None:
-    figures = system.stated(benchmark, "cross", MAIN_MEASURE)
-    return fmean(figures) if figures else None
 
 
 def _why_not(study: Study, verdicts: Sequence[Verdict]) -> str:

@@ -53,8 +53,8 @@ class Compared:
         return [
             name
             for name in pair.of.benchmarks()
-            if all(name in side.benchmarks() and settings <= side.settings(name) for side in pair.sides)
-            and not any(self.comparisons.study.leaked(side.data, name) for side in pair.sides)
+            if all(name in side.benchmarks() and settings <= side.settings(name) for side in pair[:2])
+            and not any(self.comparisons.study.leaked(side.data, name) for side in pair[:2])
         ]
 
     def add(

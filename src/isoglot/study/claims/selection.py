@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from pydantic import BeforeValidator
 from pydantic_core import PydanticCustomError
@@ -96,25 +96,13 @@ def _has(system: System, key: str, wanted: Any) -> bool:
     return any(value in (own, also) for value in (wanted if isinstance(wanted, (list, tuple)) else [wanted]))
 
 
-@dataclass(frozen=True, eq=False)
-class Pair:
-    """Two systems in which all is equal but what a claim is about.
-
-    Attributes:
-        of, against: the systems.
-        names: what tells them apart, in words.
-        beside: what they have in common, in words.
-    """
+class Pair(NamedTuple):
+    """Two systems in which all is equal but what a claim is about; what tells them apart and what they share, in words."""
 
     of: System
     against: System
     names: tuple[str, str]
     beside: str
-
-    @property
-    def sides(self) -> tuple[System, System]:
-        """Both systems."""
-        return self.of, self.against
 
 
 def pairs(systems: Sequence[System], of: Selection, against: Sequence[Selection]) -> tuple[list[Pair], list[str]]:

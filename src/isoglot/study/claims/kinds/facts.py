@@ -18,6 +18,7 @@ from isoglot.study.claims.selection import Chosen
 from isoglot.study.claims.verdicts import Finding, Verdict, counted, not_tested
 
 _COUNTED = "counted, no statistics"
+_NO_RESULT = "no finished result"
 
 
 def results_of(study: Study) -> Iterator[tuple[str, str, Json]]:
@@ -32,7 +33,7 @@ def fact(where: str, is_so: bool, words: str, estimate: float | None = None) -> 
     return Finding(where, "holds" if is_so else "fails", words, estimate)
 
 
-def number_of(findings: Sequence[Finding]) -> str:
+def how_many(findings: Sequence[Finding]) -> str:
     """How many of all hold."""
     return f"{sum(finding.outcome == 'holds' for finding in findings)} of {len(findings)}"
 
@@ -47,45 +48,35 @@ class Counts(Claim):
     """
 
     name: ClassVar[str] = "counts"
-
     languages: dict[str, int] = Field({})
     cells: dict[str, dict[str, int]] = Field({})
 
     def judge(self, comparisons: Comparisons, beside: Sequence[float] = ()) -> Verdict:
-        """Counted in every finished result of the benchmarks that are named."""
         study, wanted = comparisons.study, {**self.languages, **self.cells}
         if only := (study.spec.get("evaluate") or {}).get("languages"):
             return not_tested(f"the study measures {' '.join(only)} only, by its own setting")
-        findings: dict[str, Finding] = {}
+        results = [(where, name, result) for where, name, result in results_of(study) if name in wanted]
+        findings = [fact(where, *self._check(study, name, result)) for where, name, result in results]
         shown: dict[str, str] = {}
-        for where, name, result in results_of(study):
-            if name in wanted:
-                check = self._cells if name in self.cells else self._languages
-                finding = findings[result["path"]] = fact(where, *check(study, name, result))
-                if finding.outcome == "fails" or name not in shown:
-                    shown[name] = finding.effect
+        for (_, name, _), finding in zip(results, findings):
+            shown |= {name: finding.effect} if finding.outcome == "fails" or name not in shown else {}
         missing = [name for name in wanted if name not in shown]
-        return counted(
-            list(findings.values()),
-            "; ".join(shown[name] for name in sorted(shown)),
-            f"{len(findings)} results, {_COUNTED}",
-            f"{' and '.join(missing)} were not measured",
-            evidence=tuple(findings),
-            notes=[f"{name} was not measured" for name in missing[:1]],
-            complete=not missing,
-        )
+        effect, rests_on = "; ".join(shown[name] for name in sorted(shown)), f"{len(findings)} results, {_COUNTED}"
+        nothing, notes = f"{' and '.join(missing)} were not measured", [f"{name} was not measured" for name in missing]
+        paths = tuple(result["path"] for *_, result in results)
+        return counted(findings, effect, rests_on, nothing, evidence=paths, notes=notes[:1], complete=not missing)
 
-    def _cells(self, study: Study, name: str, result: Json) -> tuple[bool, str]:
-        order = [setting for setting in ("cross", "multi", "mono") if setting in self.cells[name]]
-        cells = {setting: result["counts"]["cells"].get(setting, 0) for setting in order}
-        return cells == self.cells[name], f"{name}: {', '.join(f'{n} {setting}' for setting, n in cells.items())}"
-
-    def _languages(self, study: Study, name: str, result: Json) -> tuple[bool, str]:
+    def _check(self, study: Study, name: str, result: Json) -> tuple[bool, str]:
+        counts = result["counts"]
+        if name in self.cells:
+            order = [setting for setting in ("cross", "multi", "mono") if setting in self.cells[name]]
+            cells = {setting: counts["cells"].get(setting, 0) for setting in order}
+            return cells == self.cells[name], f"{name}: {', '.join(f'{n} {setting}' for setting, n in cells.items())}"
         questions = study.result(result["path"]).per_query.group_by(["query_id", "query_lang"]).aggregate([])
         per_question = questions.group_by("query_id").aggregate([("query_lang", "count")])["query_lang_count"]
-        stated, least = result["counts"]["languages"], int(pc.min(per_question).as_py())
-        is_so = stated == self.languages[name] == len(questions["query_lang"].unique()) and least > 1
-        return is_so, f"{name}: {stated} languages, every question in {least} or more"
+        least, n_languages = int(pc.min(per_question).as_py()), len(questions["query_lang"].unique())
+        words = f"{name}: {counts['languages']} languages, every question in {least} or more"
+        return counts["languages"] == self.languages[name] == n_languages and least > 1, words
 
 
 @KINDS.register
@@ -98,26 +89,21 @@ class Measured(Claim):
     """
 
     name: ClassVar[str] = "measured"
-
     benchmark: str
     called: str = ""
 
     def judge(self, comparisons: Comparisons, beside: Sequence[float] = ()) -> Verdict:
-        """Counted: results on the benchmark."""
         study, prefix = comparisons.study, f"{self.benchmark}-"
         measured = {where: r for where, name, r in results_of(study) if f"{name}-".startswith(prefix)}
-        paths = tuple(str(result["path"]) for result in measured.values())
+        paths = tuple(result["path"] for result in measured.values())
         is_sample = any(study.result(path).summary.get("about", {}).get("sample") for path in paths)
+        findings = [Finding(where, "undecided" if is_sample else "holds", "measured") for where in measured]
         trained = sum(not where.startswith("base.") for where in measured)
         languages = max((len(result["counts"]["queries"]) for result in measured.values()), default=0)
-        return counted(
-            [Finding(where, "undecided" if is_sample else "holds", "measured") for where in measured],
-            f"{len(measured)} results ({trained} of trained cells), up to {languages} languages",
-            _COUNTED,
-            f"no finished result on {self.called or self.benchmark} in this study",
-            evidence=paths,
-            notes=["on a sample of the corpus: not comparable with published figures"] if is_sample else [],
-        )
+        effect = f"{len(measured)} results ({trained} of trained cells), up to {languages} languages"
+        nothing = f"no finished result on {self.called or self.benchmark} in this study"
+        notes = ["on a sample of the corpus: not comparable with published figures"] if is_sample else []
+        return counted(findings, effect, _COUNTED, nothing, evidence=paths, notes=notes)
 
 
 @KINDS.register
@@ -130,28 +116,25 @@ class Reported(Claim):
     """
 
     name: ClassVar[str] = "reported"
-
     measure: str
     called: str = ""
 
     def judge(self, comparisons: Comparisons, beside: Sequence[float] = ()) -> Verdict:
-        """Counted: results with the measure in all settings."""
         findings, name = [], self.called or self.measure
         for where, _, result in results_of(comparisons.study):
             missing = [setting for setting, scores in result["settings"].items() if self.measure not in scores]
             words = f"no {name} in {', '.join(missing)}" if missing else f"{name} in {', '.join(result['settings'])}"
             findings.append(fact(where, bool(result["settings"]) and not missing, words))
-        return counted(findings, f"in {number_of(findings)} results", _COUNTED, "no finished result")
+        return counted(findings, f"in {how_many(findings)} results", _COUNTED, _NO_RESULT)
 
 
 @KINDS.register
 class MacroAverages(Claim):
-    """Every average is the plain mean over languages, or pairs of them, of the means of the rows per query."""
+    """Every average is the plain mean over languages, or pairs of them, of the means of the rows per query, to 1e-9."""
 
     name: ClassVar[str] = "macro-averages"
 
     def judge(self, comparisons: Comparisons, beside: Sequence[float] = ()) -> Verdict:
-        """Recomputed from the rows: all stated averages agree to 1e-9."""
         findings, gaps = [], dict[str, float]()
         for where, _, result in results_of(comparisons.study):
             try:
@@ -160,14 +143,14 @@ class MacroAverages(Claim):
             except InputError as error:
                 findings.append(Finding(where, "not tested", str(error)))
         if not gaps:
-            return not_tested(findings[0].effect if findings else "no finished result")
+            return not_tested(findings[0].effect if findings else _NO_RESULT)
         effect = f"recomputed from the rows: differs by at most {max(gaps.values()):.1g} over {len(findings)} results"
-        return counted(findings, effect, "recomputed, no statistics", "", evidence=tuple(gaps))
+        return counted(findings, effect, "recomputed, no statistics", _NO_RESULT, evidence=tuple(gaps))
 
 
 def _largest_gap(study: Study, result: Json) -> float:
     """How far a stated average is from the one recomputed."""
-    table, gap = study.result(str(result["path"])).per_query, 0.0
+    table, gap = study.result(result["path"]).per_query, 0.0
     for setting, scores in result["settings"].items():
         rows = table.filter(pc.equal(table.column("setting"), setting))
         for measure, stated in scores.items():
@@ -189,20 +172,18 @@ class Runs(Claim):
     """
 
     name: ClassVar[str] = "runs"
-
     of: Chosen
     have: Chosen
     called: str = "runs are as stated"
 
     def judge(self, comparisons: Comparisons, beside: Sequence[float] = ()) -> Verdict:
-        """Counted in the settings of the runs."""
         findings = []
         for system in self.of.choose(comparisons.systems):
             own = {key: system.traits[key] for key in self.have.traits}
             words = ", ".join(f"{key} {len(v) if isinstance(v, (list, tuple)) else v}" for key, v in own.items())
             findings += [fact(run["id"], self.have.fits(system), words) for run in system.runs]
         nothing = f"no finished {self.of.called()} cell"
-        return counted(findings, f"{number_of(findings)} {self.called}", f"settings of the cells, {_COUNTED}", nothing)
+        return counted(findings, f"{how_many(findings)} {self.called}", f"settings of the cells, {_COUNTED}", nothing)
 
 
 @KINDS.register
@@ -214,12 +195,10 @@ class Audit(Claim):
     """
 
     name: ClassVar[str] = "audit"
-
     nothing_of: Literal["leaks", "anything"] = "leaks"
 
     def judge(self, comparisons: Comparisons, beside: Sequence[float] = ()) -> Verdict:
-        """Counted for all training data and benchmarks of the finished runs."""
-        study, findings, missing, notes = comparisons.study, [], [], list[str]()
+        study, findings, missing, notes = comparisons.study, [], list[str](), list[str]()
         what = "leaked questions, answer passages and ids" if self.nothing_of == "leaks" else "texts or ids in common"
         for data, benchmark in study.trained_pairs:
             if audit := study.audited(data, benchmark):
@@ -230,16 +209,14 @@ class Audit(Claim):
             else:
                 missing.append(f"{data} was not compared with {benchmark}")
         total = sum(int(finding.estimate or 0) for finding in findings)
-        limit = "paraphrases and translations without a shared id would not be found"
-        return counted(
-            findings,
-            f"{total:,} {what} over {len(findings)} pair(s) of data and benchmark",
-            f"exact and near duplicates (MinHash, verified), all languages; {limit}",
-            "the study was not audited" if study.audit is None else [*missing, "no finished trained cell"][0],
-            evidence=("audit.json",),
-            notes=[*missing[:1], *notes],
-            complete=not missing,
+        effect = f"{total:,} {what} over {len(findings)} pair(s) of data and benchmark"
+        rests_on = (
+            "exact and near duplicates (MinHash, verified), all languages; paraphrases and translations without a "
         )
+        rests_on += "shared id would not be found"
+        nothing = "the study was not audited" if study.audit is None else [*missing, "no finished trained cell"][0]
+        notes = [*missing[:1], *notes]
+        return counted(findings, effect, rests_on, nothing, evidence=("audit.json",), notes=notes, complete=not missing)
 
     def _count(self, audit: Mapping[str, Any]) -> int:
         if self.nothing_of == "leaks":
