@@ -16,7 +16,7 @@ from isoglot.study.analysis.reading import Study, read_study
 from isoglot.study.analysis.systems import System, all_else_equal, series_of
 from isoglot.study.claims.claim import Claim
 from isoglot.study.claims.judge import answer, claims_of, judge_claims
-from isoglot.study.claims.selection import free_traits
+from isoglot.study.claims.selection import pairs
 from isoglot.study.claims.verdicts import Verdict
 
 
@@ -105,13 +105,10 @@ def contrasted(systems: Sequence[System], claims: Mapping[str, Claim]) -> list[t
     trained = [system for system in systems if not system.is_base]
     names: dict[tuple[System, System], str] = {}
     for of, against in (sides for claim in claims.values() for sides in claim.selections()):
-        free = free_traits(of, against)
-        for after in of.choose(trained):
-            others = [other for other in trained if other is not after and all_else_equal(after, other, free)]
-            for before in against.choose(others):
-                names.setdefault((before, after), f"{of.called(after)} − {against.called()}")
+        for pair in pairs(trained, of, [against])[0]:
+            names.setdefault((pair.against, pair.of), " − ".join(pair.names))
     for key in ("strategy", "tuning", "stages") if not names else ():
         for before, after in combinations(trained, 2):
             if before.traits[key] != after.traits[key] and all_else_equal(before, after, {key}):
                 names[before, after] = f"{after.label} − {before.label}"
-    return [(name, *pair) for pair, name in names.items()]
+    return [(name, before, after) for (before, after), name in names.items()]

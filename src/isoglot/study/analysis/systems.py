@@ -32,45 +32,30 @@ class System:
         traits: see `TRAITS`. None where something does not apply.
         runs: the finished runs as `results.json` has them, by seed.
         costs: their costs as `cost.json` has them; {} where a run has none.
+        key: unique within the study.
+        is_base: whether it is untrained; then `data` is None and `amount` 0.
+        base, data: names.
+        amount: share of the training pairs.
+        seeds: of the runs.
     """
 
     name: str
     label: str
     traits: Mapping[str, Any]
     runs: tuple[Json, ...]
-    costs: tuple[Json, ...] = ()
-
-    @property
-    def key(self) -> str:
-        """Unique within the study."""
-        return str(self.runs[0]["id"])
-
-    @property
-    def is_base(self) -> bool:
-        return bool(self.traits["kind"] == "base")
-
-    @property
-    def data(self) -> str | None:
-        return None if self.is_base else str(self.traits["data"])
-
-    @property
-    def base(self) -> str:
-        return str(self.traits["base"])
-
-    @property
-    def amount(self) -> float:
-        """Share of the training pairs; 0 of an untrained base."""
-        return float(self.traits["amount"] or 0.0)
+    costs: tuple[Json, ...]
+    key: str
+    is_base: bool
+    base: str
+    data: str | None
+    amount: float
+    seeds: tuple[int | None, ...]
 
     @property
     def circumstances(self) -> str:
         """Base, data and amount in words."""
         amount = f", {self.amount:g} of the data" if self.amount != 1.0 else ""
         return self.base if self.is_base else f"{self.base} on {self.data}{amount}"
-
-    @property
-    def seeds(self) -> tuple[int | None, ...]:
-        return tuple(run["seed"] for run in self.runs)
 
     def benchmarks(self) -> list[str]:
         """Names of the benchmarks that all its runs were measured on, sorted."""
@@ -146,7 +131,9 @@ def systems_of(study: Study) -> list[System]:
     for own, runs in gathered.values():
         runs.sort(key=lambda run: (run["seed"] is None, run["seed"]))
         costs = tuple(study.costs.get(str(run["id"])) or {} for run in runs)
-        systems.append(System(own["system"], _label(own, runs[0], differing), own, tuple(runs), costs))
+        label, is_base, amount = _label(own, runs[0], differing), own["kind"] == "base", float(own["amount"] or 0.0)
+        named = (own["system"], label, own, tuple(runs), costs, str(runs[0]["id"]), is_base, own["base"], own["data"])
+        systems.append(System(*named, amount, tuple(run["seed"] for run in runs)))
     return sorted(systems, key=_order)
 
 

@@ -10,7 +10,8 @@ from pydantic import Field
 from isoglot.registry import Registry, one_line_help
 from isoglot.settings import Member
 from isoglot.study.analysis.contrasts import Comparisons
-from isoglot.study.claims.selection import Chosen, ChosenEach, Selection, apart
+from isoglot.study.analysis.systems import System
+from isoglot.study.claims.selection import Chosen, ChosenEach, Pair, Selection, apart, free_traits, full_data, pairs
 from isoglot.study.claims.verdicts import Verdict
 
 MIN_SEEDS = 2
@@ -82,3 +83,21 @@ class Sides(Claim):
     def selections(self) -> list[tuple[Selection, Selection]]:
         """Only what tells the two sides apart."""
         return [apart(self.of, other) for other in self.against]
+
+    def pairs(self, systems: Sequence[System]) -> tuple[list[Pair], list[Pair], list[str]]:
+        """The pairs that decide, others beside them, which are shown, and what is missing, in words.
+
+        Of several systems beside one and the same those decide that `counted` selects.
+        """
+        every, problems = pairs(full_data(systems, free_traits(self.of, *self.against)), self.of, self.against)
+        groups: dict[tuple[str, System], list[System]] = {}
+        for pair in every:
+            groups.setdefault((pair.beside, pair.against), []).append(pair.of)
+        chosen = {
+            system for group in groups.values() for system in (self.counted.choose(group) if self.counted else group)
+        }
+        return (
+            [pair for pair in every if pair.of in chosen],
+            [pair for pair in every if pair.of not in chosen],
+            problems,
+        )

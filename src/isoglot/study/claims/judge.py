@@ -16,27 +16,34 @@ from isoglot.study.claims.verdicts import Verdict, not_tested
 from isoglot.study.presets import PRESETS
 
 
-def parse_claims(values: Any, where: str) -> dict[str, Claim]:
-    """The claims of a spec's `claims:`, by name; in the place of one may stand the name of the preset that states it.
+def stated_claims(values: Any, where: str) -> dict[str, Mapping[str, Any]]:
+    """`claims:` of a spec in full: where the name of a preset stands in the place of a claim, what the preset states.
 
     Raises:
-        InputError: names `where` and the claim: no mapping, an unknown preset, kind, setting or trait.
+        InputError: something else than a mapping of names and claims, an unknown preset, or one without the claim.
     """
     if not isinstance(values or {}, Mapping):
         raise InputError(f"{where}: claims: expected a mapping of names and claims, got {values!r}")
-    return {str(name): _claim(str(name), value, where) for name, value in (values or {}).items()}
+    stated: dict[str, Mapping[str, Any]] = {}
+    for name, value in (values or {}).items():
+        with at(f"{where}: claims.{name}"):
+            claim = (PRESETS[value].values.get("claims") or {}).get(name) if isinstance(value, str) else value
+            if not isinstance(claim, Mapping):
+                expected = f"expected a mapping of settings or the name of a preset, got {value!r}"
+                missing = f"the preset '{value}' states no claim of this name"
+                raise InputError(missing if isinstance(value, str) else expected)
+            stated[str(name)] = claim
+    return stated
 
 
-def _claim(name: str, value: Any, where: str) -> Claim:
-    with at(f"{where}: claims.{name}"):
-        stated = (PRESETS[value].values.get("claims") or {}).get(name) if isinstance(value, str) else value
-        if isinstance(value, str) and not isinstance(stated, Mapping):
-            raise InputError(f"the preset '{value}' states no claim of this name")
-        if not isinstance(stated, Mapping):
-            raise InputError(f"expected a mapping of settings or the name of a preset, got {value!r}")
-        settings = dict(stated)
-        kind: type[Claim] = KINDS[str(settings.pop("kind", KINDS.default()))]
-        return build(kind, [("", settings)])
+def parse_claims(values: Any, where: str) -> dict[str, Claim]:
+    """The claims of a spec's `claims:`, by name. InputError: see `stated_claims`; an unknown kind, setting or trait."""
+    claims = {}
+    for name, stated in stated_claims(values, where).items():
+        with at(f"{where}: claims.{name}"):
+            kind: type[Claim] = KINDS[str(stated.get("kind", KINDS.default()))]
+            claims[name] = build(kind, [("", {key: value for key, value in stated.items() if key != "kind"})])
+    return claims
 
 
 def claims_of(study: Study) -> dict[str, Claim]:

@@ -107,12 +107,10 @@ class Pair(NamedTuple):
 
 def pairs(systems: Sequence[System], of: Selection, against: Sequence[Selection]) -> tuple[list[Pair], list[str]]:
     """Every selected system with each of what it is to be compared with, and what is missing, in words."""
-    found, problems = [], []
-    free = free_traits(of, *against)
-    pool = full_data(systems, free)
-    for system in of.choose(pool):
+    found, problems, free = [], [], free_traits(of, *against)
+    for system in of.choose(systems):
         beside = in_common(system, free)
-        others = [other for other in pool if other is not system and all_else_equal(system, other, free)]
+        others = [other for other in systems if other is not system and all_else_equal(system, other, free)]
         for selection in against:
             mine, theirs = apart(of, selection)
             counterparts = selection.choose(others)
@@ -121,15 +119,6 @@ def pairs(systems: Sequence[System], of: Selection, against: Sequence[Selection]
                 problems.append(f"{beside}: {missing}")
             found += [Pair(system, o, (mine.called(system), theirs.called(o)), beside) for o in counterparts]
     return found, problems
-
-
-def counted_pairs(found: Sequence[Pair], counted: Selection | None) -> list[Pair]:
-    """Those pairs that decide a claim: of several systems beside one and the same, the ones that `counted` selects."""
-    groups: dict[tuple[str, System], list[Pair]] = {}
-    for pair in found:
-        groups.setdefault((pair.beside, pair.against), []).append(pair)
-    chosen = {system for group in groups.values() if counted for system in counted.choose(pair.of for pair in group)}
-    return [pair for pair in found if counted is None or pair.of in chosen]
 
 
 def apart(one: Selection, two: Selection) -> tuple[Selection, Selection]:

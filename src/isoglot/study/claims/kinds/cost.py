@@ -9,7 +9,6 @@ from typing import ClassVar, Literal, NamedTuple
 from isoglot.study.analysis.contrasts import Comparisons
 from isoglot.study.analysis.systems import System, is_number
 from isoglot.study.claims.claim import KINDS, MIN_SEEDS, Sides
-from isoglot.study.claims.selection import counted_pairs, pairs
 from isoglot.study.claims.verdicts import Finding, Outcome, Verdict, counted, not_tested
 
 COSTS = {
@@ -66,7 +65,7 @@ class Cost(Sides):
         """Below 1 for every pair of seeds; what varies from run to run takes two seeds of each to decide."""
         varies, (name, other) = self.cost in ("seconds", "memory"), self.names
         findings, ratios, missing = [], [], []
-        for pair in counted_pairs(pairs(comparisons.systems, self.of, self.against)[0], self.counted):
+        for pair in self.pairs(comparisons.systems)[0]:
             where = f"{pair.beside}: {pair.names[0]} - {pair.names[1]}"
             if known := ratio(pair.of, pair.against, self.cost):
                 ratios.append(known)

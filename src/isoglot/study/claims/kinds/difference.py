@@ -16,7 +16,6 @@ from isoglot.study.analysis.contrasts import Cells, Comparisons, Contrast, show
 from isoglot.study.claims.claim import KINDS, MIN_SEEDS, Sides
 from isoglot.study.claims.kinds.cost import cost_sentence
 from isoglot.study.claims.paired import Compared, Paired, finding
-from isoglot.study.claims.selection import counted_pairs, pairs
 from isoglot.study.claims.verdicts import Finding, Outcome, Verdict, not_tested
 
 
@@ -80,10 +79,10 @@ class Difference(Sides, Paired):
 
     def compare(self, comparisons: Comparisons) -> Compared:
         """The differences that the claim is about."""
-        found, problems = pairs(comparisons.systems, self.of, self.against)
-        compared, primary = Compared(comparisons, problems=problems), counted_pairs(found, self.counted)
-        for pair in found:
-            into = compared.counted if pair in primary else compared.shown
+        counted, shown, problems = self.pairs(comparisons.systems)
+        compared = Compared(comparisons, problems=problems)
+        for pair in (*counted, *shown):
+            into = compared.counted if pair in counted else compared.shown
             for benchmark in compared.benchmarks(pair, self.whats):
                 result = pair.of.runs[0]["benchmarks"][benchmark]
                 queries, anything = {*result["counts"]["queries"]}, [*result["counts"]["documents"], "*"]
