@@ -14,8 +14,8 @@ from isoglot.files import read_json, write_json
 from isoglot.study.analysis.analyse import answer_of
 from isoglot.study.analysis.contrasts import Comparisons
 from isoglot.study.analysis.reading import read_study
+from isoglot.study.claims.claim import Verdict
 from isoglot.study.claims.judge import claims_of, judge_claims, parse_claims
-from isoglot.study.claims.verdicts import Verdict
 from isoglot.study.presets import PRESETS
 from tests.study.made_study import MadeStudy
 

@@ -37,9 +37,8 @@ def export_study(directory: Path, target: Path) -> list[Path]:
     """
     study = read_study(directory)
     if "results.json" in study.missing:
-        raise InputError(
-            f"{directory}: no study with results here; make one with isoglot study run SPEC --output {directory}"
-        )
+        instead = f"make one with isoglot study run SPEC --output {directory}"
+        raise InputError(f"{directory}: no study with results here; {instead}")
     if target.exists() and not (target / EXPORT).is_file() and (not target.is_dir() or any(target.iterdir())):
         raise InputError(f"{target}: not empty and no export of a study; give another directory")
     from isoglot.study.report import write_report
@@ -48,7 +47,8 @@ def export_study(directory: Path, target: Path) -> list[Path]:
         for name in ("study.json", "cost.json", *((PACKED, "results.json") if study.packed else ())):
             if (directory / name).is_file():
                 shutil.copyfile(directory / name, copy / name)
-        _copy_audit(directory / "audit.json", copy / "audit.json")
+        if "audit.json" not in study.missing:
+            write_json(copy / "audit.json", _without_texts(read_json(directory / "audit.json")))
         write_json(copy / EXPORT, {"schema": 1, "without": _WITHOUT})
         if not study.packed:
             _pack(study, copy)
@@ -59,7 +59,7 @@ def export_study(directory: Path, target: Path) -> list[Path]:
 def _pack(study: Study, copy: Path) -> None:
     """Write the table of all rows, and results.json without what is said of single languages."""
     results, home = read_json(study.directory / "results.json"), study.directory
-    packed = {path: study.result(path) for run in results["cells"] for path in _paths(run)}
+    paths = [scores["path"] for run in results["cells"] for scores in run["benchmarks"].values()]
     done = [run["id"] for run in results["cells"] if run["status"] == "done"]
     states = {name: read_json(home / "cells" / name / "state.json") for name in done}
     # trials that results.json does not speak of are of an earlier spec
@@ -70,7 +70,11 @@ def _pack(study: Study, copy: Path) -> None:
         trial = {name: read_json(folder / f"{name}.json") for name in ("cell", "state")}
         if (trial["cell"]["learning_rate"], trial["cell"]["validation_loss"]) in tried:
             trials[folder.name] = trial
-    pack(copy / PACKED, packed, {"results": results, "states": states, "trials": trials})
+    pack(
+        copy / PACKED,
+        {path: study.result(path) for path in paths},
+        {"results": results, "states": states, "trials": trials},
+    )
     for run in results["cells"]:
         for scores in run["benchmarks"].values():
             del scores["per_language"]
@@ -87,28 +91,21 @@ def unpack_export(directory: Path) -> None:
         return
     packed, costs = PackedStudy(directory / PACKED), read_json(directory / "cost.json")
     results = packed.details["results"]
+    folders = {f"selection/{name}": files for name, files in packed.details["trials"].items()}
     for run in results["cells"]:
-        for path in _paths(run):
-            packed.result(path).save(directory / path)
+        for scores in run["benchmarks"].values():
+            packed.result(scores["path"]).save(directory / scores["path"])
         if run["status"] == "done":
-            scores = {name: {k: v for k, v in own.items() if k != "path"} for name, own in run["benchmarks"].items()}
-            outcome = {"train": run["train"], "benchmarks": scores, "cost": costs[run["id"]]}
+            measured = {name: {k: v for k, v in own.items() if k != "path"} for name, own in run["benchmarks"].items()}
+            outcome = {"train": run["train"], "benchmarks": measured, "cost": costs[run["id"]]}
             files = {"cell": run, "state": packed.details["states"][run["id"]], "outcome": outcome}
-            _write_all(directory / "cells" / run["id"], files)
-    for name, files in packed.details["trials"].items():
-        _write_all(directory / "selection" / name, files)
+            folders[f"cells/{run['id']}"] = files
+    for folder, files in folders.items():
+        for name, content in files.items():
+            write_json(directory / folder / f"{name}.json", content)
     write_json(directory / "results.json", results)
     for name in (EXPORT, PACKED):
         (directory / name).unlink(missing_ok=True)
-
-
-def _paths(run: Json) -> list[str]:
-    return [str(scores["path"]) for scores in run["benchmarks"].values()]
-
-
-def _write_all(folder: Path, files: Mapping[str, Any]) -> None:
-    for name, content in files.items():
-        write_json(folder / f"{name}.json", content)
 
 
 def _one_run_a_line(results: Mapping[str, Any]) -> str:
@@ -122,14 +119,10 @@ def _one_run_a_line(results: Mapping[str, Any]) -> str:
     return "{\n" + ",\n".join([*lines, f'"cells":[\n{runs}\n]']) + "\n}\n"
 
 
-def _copy_audit(source: Path, target: Path) -> None:
+def _without_texts(audit: Json) -> Json:
     """The audit with the ids of what it found, but without the texts."""
-    if not source.is_file():
-        return
-    audit = read_json(source)
-    for comparison in audit.get("comparisons") or []:
-        for side in comparison.get("sides") or []:
-            for example in side.get("examples") or []:
-                for excerpt in ("evaluation", "training"):
-                    example[excerpt].pop("text", None)
-    write_json(target, audit)
+    sides = [side for comparison in audit.get("comparisons") or [] for side in comparison.get("sides") or []]
+    for example in (example for side in sides for example in side.get("examples") or []):
+        for excerpt in ("evaluation", "training"):
+            example[excerpt].pop("text", None)
+    return audit

@@ -28,7 +28,6 @@ from isoglot.records import IntArray
 
 PACKED = "per_query.parquet"
 _RANKS = {"best_rank", "worst_rank", "rank_distance"}
-_OPTIONS: dict[str, Any] = {"compression": "zstd", "compression_level": 19, "data_page_size": 1 << 23}
 
 
 def pack(path: Path, results: Mapping[str, Result], details: Mapping[str, Any]) -> None:
@@ -46,19 +45,14 @@ def pack(path: Path, results: Mapping[str, Result], details: Mapping[str, Any]) 
     text = json.dumps({**details, "entries": entries}, ensure_ascii=False)
     table = _shorten(_together(results))
     # hardly two values of AP are alike; all others are worth a dictionary
-    plain = sorted({"AP"} & {*table.column_names})
-    encodings: dict[str, Any] = {
-        "use_dictionary": sorted({*table.column_names} - {"AP"}),
-        "use_byte_stream_split": plain,
-    }
+    encodings = {"use_dictionary": sorted({*table.column_names} - {"AP"})}
+    encodings["use_byte_stream_split"] = sorted({*table.column_names} & {"AP"})
+    options: dict[str, Any] = {**encodings, "data_page_size": 1 << 23, "dictionary_pagesize_limit": 1 << 23}
     with atomic_path(path) as temporary:
-        with pq.ParquetWriter(
-            temporary, table.schema, dictionary_pagesize_limit=1 << 23, **_OPTIONS, **encodings
-        ) as writer:
+        with pq.ParquetWriter(temporary, table.schema, compression="zstd", compression_level=19, **options) as writer:
             writer.write_table(table, row_group_size=1 << 22)
-            writer.add_key_value_metadata(
-                {"details": base64.b85encode(lzma.compress(text.encode(), preset=9)).decode()}
-            )
+            encoded = base64.b85encode(lzma.compress(text.encode(), preset=9)).decode()
+            writer.add_key_value_metadata({"details": encoded})
         packed = PackedStudy(temporary)
         for folder, result in results.items():
             if not packed.result(folder).per_query.equals(result.per_query):
@@ -105,13 +99,12 @@ class PackedStudy:
 
 def _together(results: Mapping[str, Result]) -> pa.Table:
     """All rows with the names of their benchmark and cell: the first of every result, then the second, and so on."""
-    tables = [
-        pa.table({"benchmark": pa.array([], pa.string()), "cell": pa.array([], pa.string()), "row": np.arange(0)})
-    ]
+    names = dict.fromkeys(("benchmark", "cell"), pa.array([], pa.string()))
+    tables = [pa.table({**names, "row": np.arange(0)})]
     for folder, result in results.items():
         size, (cell, benchmark) = len(result.per_query), folder.removeprefix("cells/").split("/results/")
         added = {"benchmark": pa.repeat(benchmark, size), "cell": pa.repeat(cell, size), "row": np.arange(size)}
-        tables.append(_with(result.per_query, added))
+        tables.append(pa.table({**_columns(result.per_query), **added}))
     table = pa.concat_tables(tables, promote_options="default")
     order = pc.sort_indices(table, [(name, "ascending") for name in ("benchmark", "row", "cell")])
     return table.take(order).drop_columns(["row"])
@@ -119,29 +112,35 @@ def _together(results: Mapping[str, Result]) -> pa.Table:
 
 def _shorten(table: pa.Table) -> pa.Table:
     """Values that occurred before become nulls."""
-    if {*table.column_names} >= _RANKS:
-        table = _with(table, {"rank_distance": pc.subtract(table["rank_distance"], _distance(table))})
-    number = np.zeros(len(table), dtype=np.int64)  # of the values of each row together, as they appear
-    for name in _values(table):
+    columns, number = _columns(table), np.zeros(len(table), dtype=np.int64)
+    if columns.keys() >= _RANKS:
+        columns["rank_distance"] = pc.subtract(columns["rank_distance"], _distance(columns))
+    values = {name: column for name, column in columns.items() if not pa.types.is_string(column.type)}
+    for column in values.values():  # number: of the values of each row together, as they appear
         # as the bits of float64, so that nulls and zeros with a sign are told apart
-        codes = _codes(np.asarray(table[name].to_numpy(), dtype=np.float64).view(np.int64))
+        codes = _codes(np.asarray(column.to_numpy(), dtype=np.float64).view(np.int64))
         number = _codes(number * (codes.max(initial=0) + 1) + codes)
     is_first = np.zeros(len(table), dtype=bool)
     is_first[np.unique(number, return_index=True)[1]] = True
-    first = {name: pc.if_else(is_first, table[name], pa.scalar(None, table[name].type)) for name in _values(table)}
-    return _with(table, {**first, "same_as": pa.array(number, mask=is_first)})
+    first = {name: pc.if_else(is_first, column, pa.scalar(None, column.type)) for name, column in values.items()}
+    return pa.table({**columns, **first, "same_as": pa.array(number, mask=is_first)})
 
 
 def _lengthen(table: pa.Table) -> pa.Table:
     """The inverse of `_shorten`."""
-    same_as, source = table["same_as"].to_numpy(), np.arange(len(table))
+    columns, source = _columns(table.combine_chunks()), np.arange(len(table))
+    same_as = columns.pop("same_as").to_numpy()
     repeats = ~np.isnan(same_as)
     source[repeats] = np.flatnonzero(~repeats)[same_as[repeats].astype(np.int64)]
-    table = table.drop_columns(["same_as"]).combine_chunks()
-    table = _with(table, {name: table[name].take(source) for name in _values(table)})
-    if {*table.column_names} >= _RANKS:
-        table = _with(table, {"rank_distance": pc.add(table["rank_distance"], _distance(table))})
-    return table
+    for name, column in columns.items():
+        columns[name] = column if pa.types.is_string(column.type) else column.take(source)
+    if columns.keys() >= _RANKS:
+        columns["rank_distance"] = pc.add(columns["rank_distance"], _distance(columns))
+    return pa.table(columns)
+
+
+def _columns(table: pa.Table) -> dict[str, Any]:
+    return dict(zip(table.column_names, table.columns))
 
 
 def _codes(values: IntArray) -> IntArray:
@@ -150,17 +149,6 @@ def _codes(values: IntArray) -> IntArray:
     return codes
 
 
-def _distance(table: pa.Table) -> Any:
+def _distance(columns: Mapping[str, Any]) -> Any:
     """Worst minus best rank, 0 where there is none."""
-    distance: Any = pc.subtract(table["worst_rank"], table["best_rank"])
-    return distance.cast(pa.float64()).fill_null(0.0)
-
-
-def _values(table: pa.Table) -> list[str]:
-    """The columns of numbers."""
-    return [field.name for field in table.schema if not pa.types.is_string(field.type)]
-
-
-def _with(table: pa.Table, columns: Mapping[str, Any]) -> pa.Table:
-    """A table with some columns put in the place of those of their name, or added."""
-    return pa.table({**dict(zip(table.column_names, table.columns)), **columns})
+    return pc.subtract(columns["worst_rank"], columns["best_rank"]).cast(pa.float64()).fill_null(0.0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,20 +11,11 @@ from isoglot.registry import Registry
 from isoglot.settings import read_yaml
 
 
-@dataclass(frozen=True)
 class Preset:
-    """A study that is run by its name.
+    """A study that is run by its name: that of its YAML file, `path`."""
 
-    Attributes:
-        path: of its YAML file.
-    """
-
-    path: Path
-
-    @property
-    def name(self) -> str:
-        """That of the file."""
-        return self.path.stem
+    def __init__(self, path: Path) -> None:
+        self.name, self.path = path.stem, path
 
     @cached_property
     def values(self) -> dict[str, Any]:

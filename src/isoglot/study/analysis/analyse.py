@@ -14,10 +14,9 @@ from isoglot.evaluation.multiple import holm
 from isoglot.study.analysis.contrasts import COLUMNS, TESTED, Comparisons, Contrast, Experiment, Figure, What
 from isoglot.study.analysis.reading import Study, read_study
 from isoglot.study.analysis.systems import System, all_else_equal, series_of
-from isoglot.study.claims.claim import Claim
+from isoglot.study.claims.claim import Claim, Verdict
 from isoglot.study.claims.judge import answer, claims_of, judge_claims
 from isoglot.study.claims.selection import pairs
-from isoglot.study.claims.verdicts import Verdict
 
 
 @dataclass(frozen=True, eq=False)

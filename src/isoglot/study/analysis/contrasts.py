@@ -10,9 +10,8 @@ from isoglot.errors import InputError
 from isoglot.evaluation import contrasts as paired
 from isoglot.evaluation import matching
 from isoglot.evaluation.matching import RANK_DISTANCE
-from isoglot.evaluation.results import Result
 from isoglot.evaluation.significance import ALPHA, Interval
-from isoglot.study.analysis.reading import ROW_KEYS, Study
+from isoglot.study.analysis.reading import Study
 from isoglot.study.analysis.systems import Series, System, measured_together, systems_of
 
 MAIN_MEASURE = "nDCG@10"
@@ -161,17 +160,10 @@ class Comparisons:
         if key not in self._rows and only is not None:
             self._rows[key] = self.rows(systems, benchmark, what).only(lambda *cell, kept=only: cell in kept)
         elif key not in self._rows:
-            sides = [self._side(system, benchmark, what[1]) for system in systems]
+            every = [(system.key, system.paths(benchmark)) for system in systems]
+            sides = [matching.System(key, tuple(map(self.study.result, paths)), paths) for key, paths in every]
             self._rows[key] = paired.PairedRows(sides, *what, resamples=self._resamples, seed=self._seed)
         return self._rows[key]
-
-    def _side(self, system: System, benchmark: str, measure: str) -> matching.System:
-        results = [self.study.result(path) for path in system.paths(benchmark)]
-        needed = [
-            Result(one.summary, one.per_query.select([*ROW_KEYS, *({measure} & {*one.per_query.column_names})]))
-            for one in results
-        ]
-        return matching.System(system.key, tuple(needed), system.paths(benchmark))
 
     def contrast(
         self, before: System, after: System, benchmark: str, what: What, name: str = "", only: Cells | None = None
@@ -186,9 +178,8 @@ class Comparisons:
                 rows = self.rows(both, benchmark, what, only)  # others spoil the rows, which are the same
             found = rows.contrast(before.key, after.key)
             seeds = min(n for n, system in zip(found.models, both) if not system.is_base)
-            self._contrasts[key] = Contrast(
-                name, before, after, benchmark, *what, found, found.difference, found.p_group, seeds
-            )
+            numbers: dict[str, Any] = {"difference": found.difference, "p": found.p_group, "seeds": seeds}
+            self._contrasts[key] = Contrast(name, before, after, benchmark, *what, found, **numbers)
         return replace(self._contrasts[key], name=name)
 
     def measured(self, data: str | None, base: str, benchmark: str, what: What) -> list[System]:

@@ -103,21 +103,10 @@ def read_study(directory: str | Path) -> Study:
     missing = tuple(f"{name}.json" for name in FILES if name not in contents)
     study, runs = contents.get("study", {}), sorted(results.get("cells") or [], key=lambda run: str(run["id"]))
     done = [run for run in runs if run["status"] == "done"]
-    return Study(
-        home,
-        study,
-        results,
-        contents.get("cost", {}),
-        audit or None,
-        missing,
-        packed,
-        name=str(results.get("name") or study.get("name") or home.name),
-        question=str(results.get("question") or study.get("question") or "No question was stated."),
-        spec=dict(study.get("spec") or {}),
-        runs=runs,
-        done=done,
-        n_open=len(runs) - len(done),
-    )
+    name = str(results.get("name") or study.get("name") or home.name)
+    question = str(results.get("question") or study.get("question") or "No question was stated.")
+    files = (home, study, results, contents.get("cost", {}), audit or None, missing, packed)
+    return Study(*files, name, question, dict(study.get("spec") or {}), runs, done, len(runs) - len(done))
 
 
 def _read(path: Path) -> Json:

@@ -1,23 +1,97 @@
-"""What all kinds of claims have in common, and the registry of kinds."""
+"""What all kinds of claims have in common, what a study says to them, and the registry of kinds."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
 
 from pydantic import Field
 
+from isoglot.evaluation.significance import Interval
 from isoglot.registry import Registry, one_line_help
 from isoglot.settings import Member
 from isoglot.study.analysis.contrasts import Comparisons
 from isoglot.study.analysis.systems import System
 from isoglot.study.claims.selection import Chosen, ChosenEach, Pair, Selection, apart, free_traits, full_data, pairs
-from isoglot.study.claims.verdicts import Verdict
 
+Outcome = Literal["holds", "fails", "undecided", "not tested"]
 MIN_SEEDS = 2
 """Training seeds per system below which nothing is decided: one model of each is no sample of anything."""
 KINDS: Registry[Any] = Registry("kind of claim", "isoglot.study.claims.kinds")
 """The kinds of claims, by the name that `kind:` gives."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One comparison or check behind a verdict.
+
+    Attributes:
+        where: base, data, benchmark, setting, what is compared.
+        outcome: of this one alone.
+        effect: ready to print.
+        estimate, interval, unit: the numbers; None where there are none.
+        p_holm: after Holm over the tests of the claim or its family; None without a test.
+        counted: whether the verdict depends on it (others are shown for the record).
+    """
+
+    where: str
+    outcome: Outcome
+    effect: str
+    estimate: float | None = None
+    interval: Interval | None = None
+    unit: str = ""
+    p_holm: float | None = None
+    counted: bool = True
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a study says to a claim; texts are ready to print.
+
+    Attributes:
+        outcome: holds, fails, undecided (the data allow both), not tested (no data speak to it).
+        effect: the numbers in short, with intervals.
+        confidence: what the verdict rests on.
+        evidence: files and folders, relative to the study directory.
+        note: what limits it.
+        findings: single comparisons and checks.
+        name, statement, source, test: of the claim: a short name, one sentence, whose claim it is, how it is tested.
+    """
+
+    outcome: Outcome
+    effect: str = ""
+    confidence: str = ""
+    evidence: tuple[str, ...] = ()
+    note: str = ""
+    findings: tuple[Finding, ...] = ()
+    name: str = ""
+    statement: str = ""
+    source: str = ""
+    test: str = ""
+
+
+def not_tested(why: str) -> Verdict:
+    """Nothing in the study speaks to the claim."""
+    return Verdict("not tested", note=why)
+
+
+def counted(findings: Sequence[Finding], nothing: str, complete: bool = True, **words: Any) -> Verdict:
+    """The verdict over facts; `nothing` says why there are none, `complete` whether none is missing; words of a verdict."""
+    if not findings:
+        return not_tested(nothing)
+    words = {"evidence": ("results.json",), **words}
+    return Verdict(overall(findings, complete=complete), findings=tuple(findings), **words)
+
+
+def overall(findings: Iterable[Finding], *, complete: bool = True) -> Outcome:
+    """A universal claim: fails where any counted finding fails, holds where all do and none is missing."""
+    outcomes = {finding.outcome for finding in findings if finding.counted}
+    if "fails" in outcomes:
+        return "fails"
+    if not outcomes - {"not tested"}:
+        return "not tested"
+    return "holds" if complete and outcomes == {"holds"} else "undecided"
 
 
 class Claim(Member):
@@ -93,11 +167,6 @@ class Sides(Claim):
         groups: dict[tuple[str, System], list[System]] = {}
         for pair in every:
             groups.setdefault((pair.beside, pair.against), []).append(pair.of)
-        chosen = {
-            system for group in groups.values() for system in (self.counted.choose(group) if self.counted else group)
-        }
-        return (
-            [pair for pair in every if pair.of in chosen],
-            [pair for pair in every if pair.of not in chosen],
-            problems,
-        )
+        chosen = {one for group in groups.values() for one in (self.counted.choose(group) if self.counted else group)}
+        shown = [pair for pair in every if pair.of not in chosen]
+        return [pair for pair in every if pair.of in chosen], shown, problems

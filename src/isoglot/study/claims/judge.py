@@ -11,8 +11,7 @@ from isoglot.settings import build
 from isoglot.study.analysis.contrasts import MAIN_MEASURE, Comparisons
 from isoglot.study.analysis.reading import Study
 from isoglot.study.analysis.systems import series_of
-from isoglot.study.claims.claim import KINDS, MIN_SEEDS, Claim
-from isoglot.study.claims.verdicts import Verdict, not_tested
+from isoglot.study.claims.claim import KINDS, MIN_SEEDS, Claim, Verdict, not_tested
 from isoglot.study.presets import PRESETS
 
 

@@ -8,9 +8,8 @@ from typing import Literal
 
 from isoglot.errors import InputError
 from isoglot.study.analysis.contrasts import MAIN_MEASURE, Cells, Comparisons, Contrast, What
-from isoglot.study.claims.claim import MIN_SEEDS, Claim
+from isoglot.study.claims.claim import MIN_SEEDS, Claim, Finding, Outcome, Verdict, overall
 from isoglot.study.claims.selection import Pair
-from isoglot.study.claims.verdicts import Finding, Outcome, Verdict, overall
 
 Setting = Literal["mono", "cross", "multi"]
 
@@ -49,13 +48,10 @@ class Compared:
 
     def benchmarks(self, pair: Pair, whats: Iterable[What]) -> list[str]:
         """On which both systems have all settings, and which the audit did not find in what they were trained on."""
-        settings = {setting for setting, _ in whats}
-        return [
-            name
-            for name in pair.of.benchmarks()
-            if all(name in side.benchmarks() and settings <= side.settings(name) for side in pair[:2])
-            and not any(self.comparisons.study.leaked(side.data, name) for side in pair[:2])
-        ]
+        settings, study = {setting for setting, _ in whats}, self.comparisons.study
+        names = [name for name in pair.of.benchmarks() if name in pair.against.benchmarks()]
+        names = [name for name in names if settings <= pair.of.settings(name) & pair.against.settings(name)]
+        return [name for name in names if not any(study.leaked(side.data, name) for side in pair[:2])]
 
     def add(
         self, into: list[Contrast], pair: Pair, benchmark: str, what: What, only: Cells | None = None, words: str = ""
@@ -67,22 +63,21 @@ class Compared:
         except (InputError, KeyError) as error:
             self.problems += [f"{name}: {error}"] if into is not self.guards else []
 
-    def verdict(self, findings: Sequence[Finding], effect: str, rule: str, notes: Iterable[str] = ()) -> Verdict:
-        """What the findings come to; `rule` is how each was tested, in words."""
+    def verdict(
+        self, findings: Sequence[Finding], effect: str, rule: str, notes: Iterable[str] = (), lacks: str = ""
+    ) -> Verdict:
+        """What the findings come to; `rule` is how each was tested, `lacks` what keeps the claim from holding, in words."""
         complete = not self.problems and not self.comparisons.study.n_open
         evidence = dict.fromkeys(path for contrast in self.tested for path in contrast.paths)
-        note = "; ".join([*self._limits(), *notes])
-        outcome = overall(findings, complete=complete)
-        return Verdict(outcome, effect, self._basis(rule), tuple(evidence), note, tuple(findings))
-
-    def _basis(self, rule: str) -> str:
-        """Interval, seeds, test."""
+        notes, outcome = [*self._limits(), *notes], overall(findings, complete=complete)
+        if outcome == "holds" and lacks:
+            notes, outcome = [*notes, lacks], "undecided"
         seeds = sorted({contrast.seeds for contrast in self.tested})
         counted = f"{seeds[0]} seeds" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]} seeds"
-        if seeds == [1]:
-            counted = "one seed: for these models, not for their recipes"
+        counted = "one seed: for these models, not for their recipes" if seeds == [1] else counted
         drawn = "groups of queries and training seeds" if seeds[-1] > 1 else "groups of queries"
-        return f"95% interval, bootstrap over {drawn} ({counted}); {rule}"
+        basis = f"95% interval, bootstrap over {drawn} ({counted}); {rule}"
+        return Verdict(outcome, effect, basis, tuple(evidence), "; ".join(notes), tuple(findings))
 
     def _limits(self) -> list[str]:
         """What too few seeds, missing or unfinished runs and a missing audit mean."""

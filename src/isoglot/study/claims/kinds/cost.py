@@ -8,8 +8,7 @@ from typing import ClassVar, Literal, NamedTuple
 
 from isoglot.study.analysis.contrasts import Comparisons
 from isoglot.study.analysis.systems import System, is_number
-from isoglot.study.claims.claim import KINDS, MIN_SEEDS, Sides
-from isoglot.study.claims.verdicts import Finding, Outcome, Verdict, counted, not_tested
+from isoglot.study.claims.claim import KINDS, MIN_SEEDS, Finding, Outcome, Sides, Verdict, counted, not_tested
 
 COSTS = {
     "seconds": (("train_seconds",), "training time"),
@@ -85,9 +84,8 @@ class Cost(Sides):
         rests = _at_a_time(comparisons.systems) if varies else "the same in every run"
         confidence = f"range over pairs of seeds ({fewest} or more of each); {rests}"
         notes = [*(["one seed: at most undecided"] if varies and fewest < MIN_SEEDS else []), *missing[:1]]
-        return counted(
-            findings, effect, confidence, nothing, evidence=("cost.json",), notes=notes, complete=not missing
-        )
+        words = {"effect": effect, "confidence": confidence, "note": "; ".join(notes)}
+        return counted(findings, nothing, not missing, evidence=("cost.json",), **words)
 
 
 def _at_a_time(systems: Iterable[System]) -> str:

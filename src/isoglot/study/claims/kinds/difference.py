@@ -11,12 +11,11 @@ from pydantic import Field
 
 from isoglot.evaluation.contrasts import pooled
 from isoglot.evaluation.multiple import holm
-from isoglot.evaluation.significance import ALPHA
+from isoglot.evaluation.significance import ALPHA, Interval
 from isoglot.study.analysis.contrasts import Cells, Comparisons, Contrast, show
-from isoglot.study.claims.claim import KINDS, MIN_SEEDS, Sides
+from isoglot.study.claims.claim import KINDS, MIN_SEEDS, Finding, Outcome, Sides, Verdict, not_tested
 from isoglot.study.claims.kinds.cost import cost_sentence
 from isoglot.study.claims.paired import Compared, Paired, finding
-from isoglot.study.claims.verdicts import Finding, Outcome, Verdict, not_tested
 
 
 @KINDS.register
@@ -57,25 +56,18 @@ class Difference(Sides, Paired):
         if not counted:
             return not_tested([*compared.problems, self._nothing()][0])
         adjusted = holm([*(contrast.p for contrast in tested), *beside]).tolist()[: len(tested)]
-        findings = [
-            finding(c, self._outcome(c, p), p if self.not_below is None else None) for c, p in zip(tested, adjusted)
-        ]
+        rule = f"Holm over {len(tested) + len(beside)} test(s), largest p {max(adjusted[: len(counted)]):.2g}"
+        rule, shown_p = f"sign-flip permutation over groups of queries, {rule}", adjusted
+        if self.not_below is not None:
+            bound, shown_p = f"{self.not_below:g}", [None] * len(tested)
+            rule = f"holds if the lower bound is above {bound}, fails if the upper bound is below {bound}"
+        findings = [finding(c, self._outcome(c, p), shown) for c, p, shown in zip(tested, adjusted, shown_p)]
         # a guard can only refute
         guards = [replace(guard, counted=guard.outcome == "fails") for guard in findings[len(counted) :]]
         shown = [finding(c, self._outcome(c, c.p), counted=False) for c in compared.shown]
         findings = findings[: len(counted)]
-        rule = (
-            f"sign-flip permutation over groups of queries, Holm over {len(tested) + len(beside)} test(s), largest p "
-        )
-        rule += f"{max(adjusted[: len(counted)]):.2g}"
-        if self.not_below is not None:
-            bound = f"{self.not_below:g}"
-            rule = f"holds if the lower bound is above {bound}, fails if the upper bound is below {bound}"
-        effect = self._effect(counted, findings)
-        verdict = compared.verdict([*findings, *guards, *shown], effect, rule, self._notes(compared))
-        if verdict.outcome == "holds" and (few := self._too_few(counted)):
-            verdict = replace(verdict, outcome="undecided", note="; ".join(filter(None, [verdict.note, few])))
-        return verdict
+        words = (self._effect(counted, findings), rule, self._notes(compared))
+        return compared.verdict([*findings, *guards, *shown], *words, self._too_few(counted))
 
     def compare(self, comparisons: Comparisons) -> Compared:
         """The differences that the claim is about."""
@@ -86,15 +78,13 @@ class Difference(Sides, Paired):
             for benchmark in compared.benchmarks(pair, self.whats):
                 result = pair.of.runs[0]["benchmarks"][benchmark]
                 queries, anything = {*result["counts"]["queries"]}, [*result["counts"]["documents"], "*"]
-                only: Cells | None = None
-                words = ""
                 untrained = queries - {*(pair.of.traits["languages"] or queries)}
-                for what in self.whats if untrained or self.languages == "all" else ():
-                    if self.languages == "untrained":
-                        only, words = _of(untrained, queries, anything, what[0]), f" in {' '.join(sorted(untrained))}"
+                for what in self.whats if self.languages == "all" else ():
+                    compared.add(into, pair, benchmark, what)
+                for what in self.whats if self.languages == "untrained" and untrained else ():
+                    only, words = _of(untrained, queries, anything, what[0]), f" in {' '.join(sorted(untrained))}"
                     compared.add(into, pair, benchmark, what, only, words)
-                guarded = sorted(result["per_language"]["cross"]["by_query"]) if self.no_language_worse else ()
-                for lang in guarded:
+                for lang in sorted(result["per_language"]["cross"]["by_query"]) if self.no_language_worse else ():
                     what, only = ("cross", self.measure), frozenset((lang, other) for other in anything)
                     compared.add(compared.guards, pair, benchmark, what, only, f", queries in {lang}")
         return compared
@@ -160,32 +150,32 @@ class Difference(Sides, Paired):
         sentences = [f"{opening.format(rank=ranks)} {'; '.join(changes)}."]
         if len(counted) > 1:
             mean = pooled([contrast.paired for contrast in counted])
-            low, high = mean.interval()
+            shown = f"{mean.mean:+.4f} (95% interval {_ends(mean.interval())})"
             kind = "claim of non-inferiority" if self.not_below is not None else "claim"
-            sentences.append(
-                f"Over these {len(counted)} comparisons the mean is {mean.mean:+.4f} (95% interval {low:+.4f} to {high:+.4f}), "
-                f"and the {kind} as a whole is: {verdict.outcome}."
-            )
+            whole = f"the mean is {shown}, and the {kind} as a whole is: {verdict.outcome}"
+            sentences.append(f"Over these {len(counted)} comparisons {whole}.")
         sides = list(dict.fromkeys((contrast.after, contrast.before) for contrast in counted))
         for of, against in sides:
             sentences.append(cost_sentence(of, against, self.names, f" ({of.circumstances})" if len(sides) > 1 else ""))
         if min(contrast.seeds for contrast in counted) < MIN_SEEDS:
-            sentences.append(
-                "With one training seed this is about these models, not about the recipes: it decides nothing."
-            )
+            few = "this is about these models, not about the recipes: it decides nothing"
+            sentences.append(f"With one training seed {few}.")
         if comparisons.study.audit is None:
             sentences.append("Training data and benchmarks were not audited: zero-shot is asserted.")
         return sentences
 
     def _change(self, contrast: Contrast, outcome: Outcome) -> str:
-        low, high = contrast.interval()
         seeds = f"{contrast.seeds} seed{'s' if contrast.seeds > 1 else ''} each"
         words = {"holds": "better", "fails": "worse"}.get(outcome, "undecided")
         if self.not_below is not None:
             words = {"holds": "not inferior at", "fails": "inferior by more than"}.get(outcome, "undecided at")
             words = f"{words} a margin of {-self.not_below:g}"
         where = f"on {contrast.benchmark} ({contrast.after.circumstances})"
-        return f"by {contrast.difference:+.4f} (95% interval {low:+.4f} to {high:+.4f}, {seeds}) {where}: {words}"
+        return f"by {contrast.difference:+.4f} (95% interval {_ends(contrast.interval())}, {seeds}) {where}: {words}"
+
+
+def _ends(interval: Interval) -> str:
+    return f"{interval[0]:+.4f} to {interval[1]:+.4f}"
 
 
 def _of(languages: set[str], queries: set[str], passages: Sequence[str], setting: str) -> Cells:

@@ -11,10 +11,9 @@ from pydantic import Field
 from isoglot.evaluation.significance import ALPHA
 from isoglot.study.analysis.contrasts import Comparisons, Contrast
 from isoglot.study.analysis.systems import System, axis_words
-from isoglot.study.claims.claim import KINDS
+from isoglot.study.claims.claim import KINDS, Outcome, Verdict, not_tested
 from isoglot.study.claims.paired import Compared, Paired, finding
 from isoglot.study.claims.selection import Chosen, Pair, free_traits, full_data, in_common
-from isoglot.study.claims.verdicts import Outcome, Verdict, not_tested
 
 
 @KINDS.register

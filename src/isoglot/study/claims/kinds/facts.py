@@ -13,9 +13,8 @@ from isoglot.data.audit.match import KINDS as MATCHES
 from isoglot.errors import InputError
 from isoglot.study.analysis.contrasts import Comparisons
 from isoglot.study.analysis.reading import Json, Study
-from isoglot.study.claims.claim import KINDS, Claim
+from isoglot.study.claims.claim import KINDS, Claim, Finding, Verdict, counted, not_tested
 from isoglot.study.claims.selection import Chosen
-from isoglot.study.claims.verdicts import Finding, Verdict, counted, not_tested
 
 _COUNTED = "counted, no statistics"
 _NO_RESULT = "no finished result"
@@ -62,9 +61,10 @@ class Counts(Claim):
             shown |= {name: finding.effect} if finding.outcome == "fails" or name not in shown else {}
         missing = [name for name in wanted if name not in shown]
         effect, rests_on = "; ".join(shown[name] for name in sorted(shown)), f"{len(findings)} results, {_COUNTED}"
-        nothing, notes = f"{' and '.join(missing)} were not measured", [f"{name} was not measured" for name in missing]
+        nothing = f"{' and '.join(missing)} were not measured"
+        note = f"{missing[0]} was not measured" if missing else ""
         paths = tuple(result["path"] for *_, result in results)
-        return counted(findings, effect, rests_on, nothing, evidence=paths, notes=notes[:1], complete=not missing)
+        return counted(findings, nothing, not missing, effect=effect, confidence=rests_on, evidence=paths, note=note)
 
     def _check(self, study: Study, name: str, result: Json) -> tuple[bool, str]:
         counts = result["counts"]
@@ -102,8 +102,8 @@ class Measured(Claim):
         languages = max((len(result["counts"]["queries"]) for result in measured.values()), default=0)
         effect = f"{len(measured)} results ({trained} of trained cells), up to {languages} languages"
         nothing = f"no finished result on {self.called or self.benchmark} in this study"
-        notes = ["on a sample of the corpus: not comparable with published figures"] if is_sample else []
-        return counted(findings, effect, _COUNTED, nothing, evidence=paths, notes=notes)
+        note = "on a sample of the corpus: not comparable with published figures" if is_sample else ""
+        return counted(findings, nothing, effect=effect, confidence=_COUNTED, evidence=paths, note=note)
 
 
 @KINDS.register
@@ -125,7 +125,8 @@ class Reported(Claim):
             missing = [setting for setting, scores in result["settings"].items() if self.measure not in scores]
             words = f"no {name} in {', '.join(missing)}" if missing else f"{name} in {', '.join(result['settings'])}"
             findings.append(fact(where, bool(result["settings"]) and not missing, words))
-        return counted(findings, f"in {how_many(findings)} results", _COUNTED, _NO_RESULT)
+        effect = f"in {how_many(findings)} results"
+        return counted(findings, _NO_RESULT, effect=effect, confidence=_COUNTED)
 
 
 @KINDS.register
@@ -145,7 +146,8 @@ class MacroAverages(Claim):
         if not gaps:
             return not_tested(findings[0].effect if findings else _NO_RESULT)
         effect = f"recomputed from the rows: differs by at most {max(gaps.values()):.1g} over {len(findings)} results"
-        return counted(findings, effect, "recomputed, no statistics", _NO_RESULT, evidence=tuple(gaps))
+        rests_on = "recomputed, no statistics"
+        return counted(findings, _NO_RESULT, effect=effect, confidence=rests_on, evidence=tuple(gaps))
 
 
 def _largest_gap(study: Study, result: Json) -> float:
@@ -182,8 +184,8 @@ class Runs(Claim):
             own = {key: system.traits[key] for key in self.have.traits}
             words = ", ".join(f"{key} {len(v) if isinstance(v, (list, tuple)) else v}" for key, v in own.items())
             findings += [fact(run["id"], self.have.fits(system), words) for run in system.runs]
-        nothing = f"no finished {self.of.called()} cell"
-        return counted(findings, f"{how_many(findings)} {self.called}", f"settings of the cells, {_COUNTED}", nothing)
+        effect, rests_on = f"{how_many(findings)} {self.called}", f"settings of the cells, {_COUNTED}"
+        return counted(findings, f"no finished {self.of.called()} cell", effect=effect, confidence=rests_on)
 
 
 @KINDS.register
@@ -210,13 +212,11 @@ class Audit(Claim):
                 missing.append(f"{data} was not compared with {benchmark}")
         total = sum(int(finding.estimate or 0) for finding in findings)
         effect = f"{total:,} {what} over {len(findings)} pair(s) of data and benchmark"
-        rests_on = (
-            "exact and near duplicates (MinHash, verified), all languages; paraphrases and translations without a "
-        )
-        rests_on += "shared id would not be found"
+        limit = "paraphrases and translations without a shared id would not be found"
+        rests_on = f"exact and near duplicates (MinHash, verified), all languages; {limit}"
         nothing = "the study was not audited" if study.audit is None else [*missing, "no finished trained cell"][0]
-        notes = [*missing[:1], *notes]
-        return counted(findings, effect, rests_on, nothing, evidence=("audit.json",), notes=notes, complete=not missing)
+        more = {"evidence": ("audit.json",), "note": "; ".join([*missing[:1], *notes])}
+        return counted(findings, nothing, not missing, effect=effect, confidence=rests_on, **more)
 
     def _count(self, audit: Mapping[str, Any]) -> int:
         if self.nothing_of == "leaks":
