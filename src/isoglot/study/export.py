@@ -63,8 +63,8 @@ def _pack(study: Study, copy: Path) -> None:
     done = [run["id"] for run in results["cells"] if run["status"] == "done"]
     states = {name: read_json(home / "cells" / name / "state.json") for name in done}
     # trials that results.json does not speak of are of an earlier spec
-    candidates = [one for choice in results["selection"] for one in choice["candidates"]]
-    tried = {(one["learning_rate"], one["validation_loss"]) for one in candidates}
+    candidates = [rate for choice in results["selection"] for rate in choice["candidates"]]
+    tried = {(rate["learning_rate"], rate["validation_loss"]) for rate in candidates}
     trials = {}
     for folder in sorted(home.glob("selection/*.lr*")):
         trial = {name: read_json(folder / f"{name}.json") for name in ("cell", "state")}

@@ -35,7 +35,7 @@ def summary_lines(directory: Path) -> list[str]:
     for benchmark, base in dict.fromkeys((benchmark, base) for _, base, benchmark in comparisons.groups):
         systems = [s for s in comparisons.systems if s.base == base and benchmark in s.benchmarks()]
         for system in systems:
-            means = [(system.mean(benchmark, one, measure), 4) for one in SETTINGS]
+            means = [(system.mean(benchmark, shown, measure), 4) for shown in SETTINGS]
             means.append((system.mean(benchmark, RANK_DISTANCE, RANK_DISTANCE), 1))
             figures = ["-" if mean is None else f"{mean:.{digits}f}" for mean, digits in means]
             rows.append([benchmark, base, _training(system), *figures, str(len(system.runs))])
@@ -51,7 +51,8 @@ def _training(system: System) -> str:
 
 
 def _highest(systems: Sequence[System], benchmark: str, setting: str, measure: str) -> str:
-    known = [(mean, one) for one in systems if (mean := one.mean(benchmark, setting, measure)) is not None]
+    means = [(system.mean(benchmark, setting, measure), system) for system in systems]
+    known = [(mean, system) for mean, system in means if mean is not None]
     if not known:
         return f"{benchmark}: nothing measured."
     value, best = max(known, key=lambda pair: pair[0])

@@ -176,10 +176,10 @@ class Comparisons:
                 rows = self.rows(beside if {*both} <= {*beside} else both, benchmark, what, only)
             except InputError:
                 rows = self.rows(both, benchmark, what, only)  # others spoil the rows, which are the same
-            found = rows.contrast(before.key, after.key)
-            seeds = min(n for n, system in zip(found.models, both) if not system.is_base)
-            numbers: dict[str, Any] = {"difference": found.difference, "p": found.p_group, "seeds": seeds}
-            self._contrasts[key] = Contrast(name, before, after, benchmark, *what, found, **numbers)
+            difference = rows.contrast(before.key, after.key)
+            seeds = min(n for n, system in zip(difference.models, both) if not system.is_base)
+            numbers: dict[str, Any] = {"difference": difference.difference, "p": difference.p_group, "seeds": seeds}
+            self._contrasts[key] = Contrast(name, before, after, benchmark, *what, difference, **numbers)
         return replace(self._contrasts[key], name=name)
 
     def measured(self, data: str | None, base: str, benchmark: str, what: What) -> list[System]:

@@ -61,7 +61,7 @@ class Study:
     def audited(self, data: str | None, benchmark: str) -> Mapping[str, Any] | None:
         """What the audit found for training data and benchmark; None where it did not look."""
         every = (self.audit or {}).get("comparisons", [])
-        return {(one["data"], Path(one["benchmark"]).name): one for one in every}.get((data, benchmark))
+        return {(audit["data"], Path(audit["benchmark"]).name): audit for audit in every}.get((data, benchmark))
 
     def leaked(self, data: str | None, benchmark: str) -> bool:
         """Whether the audit found the benchmark in the data: then results on it are not zero-shot."""

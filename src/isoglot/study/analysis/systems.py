@@ -130,10 +130,11 @@ def systems_of(study: Study) -> list[System]:
     systems = []
     for own, runs in gathered.values():
         runs.sort(key=lambda run: (run["seed"] is None, run["seed"]))
+        names: Json = {"name": own["system"], "label": _label(own, runs[0], differing), "key": str(runs[0]["id"])}
+        where: Json = {"is_base": own["kind"] == "base", "base": own["base"], "data": own["data"]}
         costs = tuple(study.costs.get(str(run["id"])) or {} for run in runs)
-        label, is_base, amount = _label(own, runs[0], differing), own["kind"] == "base", float(own["amount"] or 0.0)
-        named = (own["system"], label, own, tuple(runs), costs, str(runs[0]["id"]), is_base, own["base"], own["data"])
-        systems.append(System(*named, amount, tuple(run["seed"] for run in runs)))
+        amount, seeds = float(own["amount"] or 0.0), tuple(run["seed"] for run in runs)
+        systems.append(System(**names, traits=own, runs=tuple(runs), costs=costs, **where, amount=amount, seeds=seeds))
     return sorted(systems, key=_order)
 
 
@@ -199,7 +200,7 @@ def all_else_equal(one: System, two: System, free: Collection[str]) -> bool:
 
 def series_of(systems: Sequence[System]) -> list[Series]:
     """Two or more trained systems each that differ in one number alone, over shares, amounts and ranks."""
-    found = []
+    series = []
     for key, follows in (("mono_share", ()), ("amount", ("steps",)), ("rank", ("tuning", "alpha"))):
         groups: dict[str, list[System]] = {}
         for system in systems:
@@ -210,8 +211,8 @@ def series_of(systems: Sequence[System]) -> list[Series]:
             members.sort(key=lambda system: float(system.traits[key]))
             numbers = tuple(float(system.traits[key]) for system in members)
             if len(set(numbers)) > 1:
-                found.append(Series(key, axis_words(key), _common_words(members[0], key), tuple(members), numbers))
-    return found
+                series.append(Series(key, axis_words(key), _common_words(members[0], key), tuple(members), numbers))
+    return series
 
 
 def axis_words(key: str) -> str:

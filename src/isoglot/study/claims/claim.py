@@ -167,6 +167,7 @@ class Sides(Claim):
         groups: dict[tuple[str, System], list[System]] = {}
         for pair in every:
             groups.setdefault((pair.beside, pair.against), []).append(pair.of)
-        chosen = {one for group in groups.values() for one in (self.counted.choose(group) if self.counted else group)}
+        choose = self.counted.choose if self.counted else list
+        chosen = {system for group in groups.values() for system in choose(group)}
         shown = [pair for pair in every if pair.of not in chosen]
         return [pair for pair in every if pair.of in chosen], shown, problems

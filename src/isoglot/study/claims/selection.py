@@ -107,7 +107,7 @@ class Pair(NamedTuple):
 
 def pairs(systems: Sequence[System], of: Selection, against: Sequence[Selection]) -> tuple[list[Pair], list[str]]:
     """Every selected system with each of what it is to be compared with, and what is missing, in words."""
-    found, problems, free = [], [], free_traits(of, *against)
+    matched, problems, free = [], [], free_traits(of, *against)
     for system in of.choose(systems):
         beside = in_common(system, free)
         others = [other for other in systems if other is not system and all_else_equal(system, other, free)]
@@ -117,8 +117,8 @@ def pairs(systems: Sequence[System], of: Selection, against: Sequence[Selection]
             if not counterparts:
                 missing = f"no finished {theirs.called()} cells beside {mine.called()} with everything else equal"
                 problems.append(f"{beside}: {missing}")
-            found += [Pair(system, o, (mine.called(system), theirs.called(o)), beside) for o in counterparts]
-    return found, problems
+            matched += [Pair(system, o, (mine.called(system), theirs.called(o)), beside) for o in counterparts]
+    return matched, problems
 
 
 def apart(one: Selection, two: Selection) -> tuple[Selection, Selection]:
@@ -138,7 +138,7 @@ def full_data(systems: Sequence[System], free: Collection[str]) -> list[System]:
     largest: dict[Any, float] = {}
     for system in systems:
         largest[system.data, system.base] = max(largest.get((system.data, system.base), 0.0), system.amount)
-    return [one for one in systems if "amount" in free or one.amount == largest[one.data, one.base]]
+    return [own for own in systems if "amount" in free or own.amount == largest[own.data, own.base]]
 
 
 def in_common(system: System, free: Collection[str]) -> str:

@@ -102,7 +102,7 @@ class Difference(Sides, Paired):
     def _effect(self, counted: Sequence[Contrast], findings: Sequence[Finding]) -> str:
         if len(counted) == 1:
             return counted[0].shown()
-        n = Counter(one.outcome for one in findings)
+        n = Counter(row.outcome for row in findings)
         if self.effect == "mean":
             mean = pooled([contrast.paired for contrast in counted])
             shown = show(mean.mean, mean.interval(), counted[0].unit)
@@ -146,7 +146,7 @@ class Difference(Sides, Paired):
             return []
         ranks = " and ".join(sorted({str(contrast.after.traits["rank"]) for contrast in counted}))
         opening = self.answer or f"{self.names[0]} instead of {self.names[1]} changes {self.measure}"
-        changes = [self._change(contrast, one.outcome) for contrast, one in zip(counted, verdict.findings)]
+        changes = [self._change(contrast, row.outcome) for contrast, row in zip(counted, verdict.findings)]
         sentences = [f"{opening.format(rank=ranks)} {'; '.join(changes)}."]
         if len(counted) > 1:
             mean = pooled([contrast.paired for contrast in counted])
