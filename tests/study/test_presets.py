@@ -66,6 +66,8 @@ def test_list_and_show(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["study", "list"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == NAMES
+    assert main(["list", "presets"]) == 0
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["presets", *NAMES]
     assert main(["study", "show", "demo"]) == 0
     assert capsys.readouterr().out == PRESETS["demo"].path.read_text(encoding="utf-8")
     assert main(["study", "show", "dmeo"]) == 2

@@ -160,8 +160,8 @@ class Comparisons:
         if key not in self._rows and only is not None:
             self._rows[key] = self.rows(systems, benchmark, what).only(lambda *cell, kept=only: cell in kept)
         elif key not in self._rows:
-            every = [(system.key, system.paths(benchmark)) for system in systems]
-            sides = [matching.System(key, tuple(map(self.study.result, paths)), paths) for key, paths in every]
+            folders = [(system.key, system.paths(benchmark)) for system in systems]
+            sides = [matching.System(name, tuple(map(self.study.result, paths)), paths) for name, paths in folders]
             self._rows[key] = paired.PairedRows(sides, *what, resamples=self._resamples, seed=self._seed)
         return self._rows[key]
 

@@ -57,11 +57,11 @@ class Difference(Sides, Paired):
             return not_tested([*compared.problems, self._nothing()][0])
         adjusted = holm([*(contrast.p for contrast in tested), *beside]).tolist()[: len(tested)]
         rule = f"Holm over {len(tested) + len(beside)} test(s), largest p {max(adjusted[: len(counted)]):.2g}"
-        rule, shown_p = f"sign-flip permutation over groups of queries, {rule}", adjusted
+        rule, stated_p = f"sign-flip permutation over groups of queries, {rule}", adjusted
         if self.not_below is not None:
-            bound, shown_p = f"{self.not_below:g}", [None] * len(tested)
+            bound, stated_p = f"{self.not_below:g}", [None] * len(tested)
             rule = f"holds if the lower bound is above {bound}, fails if the upper bound is below {bound}"
-        findings = [finding(c, self._outcome(c, p), shown) for c, p, shown in zip(tested, adjusted, shown_p)]
+        findings = [finding(c, self._outcome(c, p), p_holm) for c, p, p_holm in zip(tested, adjusted, stated_p)]
         # a guard can only refute
         guards = [replace(guard, counted=guard.outcome == "fails") for guard in findings[len(counted) :]]
         shown = [finding(c, self._outcome(c, c.p), counted=False) for c in compared.shown]
