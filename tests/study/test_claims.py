@@ -14,10 +14,9 @@ from isoglot.files import read_json, write_json
 from isoglot.study.analysis.analyse import answer_of
 from isoglot.study.analysis.contrasts import Comparisons
 from isoglot.study.analysis.reading import read_study
+from isoglot.study.claims.claim import Verdict
 from isoglot.study.claims.judge import claims_of, judge_claims, parse_claims
-from isoglot.study.claims.verdicts import Verdict
-from isoglot.study.presets import preset_names, preset_path
-from isoglot.yaml_input import read_yaml
+from isoglot.study.presets import PRESETS
 from tests.study.made_study import MadeStudy
 
 RESAMPLES = 999
@@ -57,8 +56,8 @@ def test_an_empty_study_tests_nothing(made: MadeStudy) -> None:
 
 
 def test_every_claim_of_the_presets_says_how_it_is_tested() -> None:
-    for name in preset_names():
-        claims = parse_claims(read_yaml(preset_path(name)).get("claims"), name)
+    for preset in PRESETS:
+        claims = parse_claims(preset.values.get("claims"), preset.name)
         for claim in claims.values():
             assert claim.statement.endswith(".")
             assert not claim.states().startswith(claim.statement)

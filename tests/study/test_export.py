@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import lzma
 import shutil
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import pytest
 from isoglot.cli.main import main
 from isoglot.study.analysis.reading import read_study
 from isoglot.study.grid import RunOptions, run_study
+from isoglot.study.packing import PACKED, PackedStudy
 from isoglot.study.read_spec import parse_spec
 from tests.study.small import small_spec, write_pairs
 
@@ -26,6 +26,10 @@ def _leaking_spec(folder: Path) -> dict[str, object]:
         train={"steps": 2, "batch_size": 4, "save_steps": 1},
         learning_rates={"lora": [1e-3, 5e-3], "full": 1e-3},
     )
+
+
+def _results(home: Path) -> list[str]:
+    return [scores["path"] for run in read_study(home).runs for scores in run["benchmarks"].values()]
 
 
 @pytest.mark.slow
@@ -44,15 +48,16 @@ def test_an_export_has_no_weights_or_texts_and_a_copy_of_it_is_gone_on_with(
     assert main(["study", "export", str(home), str(target)]) == 0
     assert capsys.readouterr().out.startswith(f"{target}: ")
     files = [path for path in target.rglob("*") if path.is_file()]
-    assert {path.suffix for path in files} == {".json", ".xz", ".parquet", ".html", ".md", ".svg"}
+    assert {path.suffix for path in files} == {".json", ".parquet", ".html", ".md", ".svg"}
     for path in files:
         content = path.read_bytes()
         assert str(home).encode() not in content, path
         assert not any(text.encode() in content for text in texts), path
-    packed = lzma.decompress((target / "details.json.xz").read_bytes())
-    assert str(home).encode() not in packed
-    assert b"left-the-grid" not in packed
-    assert not any(text.encode() in packed for text in texts)
+    packed = PackedStudy(target / PACKED)
+    kept = json.dumps([packed.details, [packed.result(path).summary for path in _results(target)]], ensure_ascii=False)
+    assert str(home) not in kept
+    assert "left-the-grid" not in kept
+    assert not any(text in kept for text in texts)
     assert not [path for path in target.iterdir() if path.is_dir() and path.name != "figures"]
     for name in ("cost.json", "study.json"):
         assert (target / name).read_bytes() == (home / name).read_bytes()
@@ -75,7 +80,7 @@ def test_an_export_has_no_weights_or_texts_and_a_copy_of_it_is_gone_on_with(
     # an export of an export is the same
     copy = tmp_path / "copy"
     assert main(["study", "export", str(target), str(copy)]) == 0
-    for name in ("results.json", "per_query.parquet", "details.json.xz", "audit.json", "cost.json"):
+    for name in ("results.json", "per_query.parquet", "audit.json", "cost.json"):
         assert (copy / name).read_bytes() == (target / name).read_bytes()
 
     # an older export is replaced whole, anything else is left alone

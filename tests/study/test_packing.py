@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import lzma
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
 from isoglot.errors import InputError
-from isoglot.files import read_json
+from isoglot.evaluation.results import Result
 from isoglot.study.analysis.reading import read_study
-from isoglot.study.packing import DETAILS, PACKED, PackedStudy, pack, unpack
+from isoglot.study.packing import PACKED, PackedStudy, pack
 from tests.study.made_study import MadeStudy
 
 
@@ -46,49 +45,60 @@ def rows(seed: int, n: int = 300, *, shuffled: bool = False) -> pa.Table:
     return table.take(random.permutation(n)) if shuffled else table
 
 
+def results(tables: dict[str, pa.Table]) -> dict[str, Result]:
+    return {f"cells/{key}": Result({"of": key}, table) for key, table in tables.items()}
+
+
 @pytest.mark.parametrize("shuffled", [False, True])
 def test_tables_come_out_as_they_went_in(tmp_path: Path, shuffled: bool) -> None:
-    tables = {(f"cell{i}", name): rows(i, shuffled=shuffled) for i in range(3) for name in ("one", "two")}
-    tables["cell0", "one"] = tables["cell0", "one"].drop_columns(["R@10"])
-    pack(tmp_path, tables, {"results": {}})
-    unpacked = unpack(tmp_path / PACKED)
-    assert unpacked.keys() == tables.keys()
+    tables = {f"cell{i}/results/{name}": rows(i, shuffled=shuffled) for i in range(3) for name in ("one", "two")}
+    tables["cell0/results/one"] = tables["cell0/results/one"].drop_columns(["R@10"])
+    pack(tmp_path / PACKED, results(tables), {"more": [1]})
+    packed = PackedStudy(tmp_path / PACKED)
+    assert packed.details == {"more": [1]}
     for key, table in tables.items():
-        found = unpacked[key].select(table.column_names)
-        assert found.equals(table)
-        signs = [np.signbit(each["AP"].to_numpy()).tolist() for each in (found, table)]
+        result = packed.result(f"cells/{key}")
+        assert result.summary == {"of": key}
+        assert result.per_query.equals(table)
+        signs = [np.signbit(each["AP"].to_numpy()).tolist() for each in (result.per_query, table)]
         assert signs[0] == signs[1], "-0.0 is a number of its own"
 
 
 def test_what_follows_from_ranks_is_stored_once(tmp_path: Path) -> None:
-    pack(tmp_path, {("cell", "one"): rows(0)}, {"results": {}})
+    pack(tmp_path / PACKED, results({"cell/results/one": rows(0)}), {})
     stored = pq.read_table(tmp_path / PACKED)
-    assert stored["nDCG@10"].null_count > 100
-    assert len(set(stored["coded"].to_pylist())) > 2
+    assert stored["nDCG@10"].null_count == stored["AP"].null_count > 100
+    assert set(pc.drop_null(stored["rank_distance"]).to_pylist()) > {0.0}, "what follows from the ranks is nothing more"
 
 
 def test_rows_without_ranks_are_packed_as_well(tmp_path: Path) -> None:
     table = rows(0).drop_columns(["best_rank", "n_relevant"])
-    pack(tmp_path, {("cell", "one"): table}, {"results": {}})
-    assert unpack(tmp_path / PACKED)["cell", "one"].equals(table)
+    pack(tmp_path / PACKED, results({"cell/results/one": table}), {})
+    assert PackedStudy(tmp_path / PACKED).result("cells/cell/results/one").per_query.equals(table)
+
+
+def test_a_study_without_results_is_packed_as_well(tmp_path: Path) -> None:
+    pack(tmp_path / PACKED, {}, {"states": {}})
+    packed = PackedStudy(tmp_path / PACKED)
+    assert packed.details == {"states": {}}
+    with pytest.raises(InputError, match="no rows of cells/cell/results/one"):
+        packed.result("cells/cell/results/one")
 
 
 def test_damaged_exports_are_one_clear_line(tmp_path: Path) -> None:
-    made = MadeStudy(tmp_path).add("mono", seeds=[0])
-    home = made.write()
+    home = MadeStudy(tmp_path).add("mono", seeds=[0]).write()
     study = read_study(home)
-    run = study.runs[0]
-    result = study.result(run["benchmarks"]["toy"]["path"])
-    entry = {"record": run["benchmarks"]["toy"], "summary": result.summary, "columns": result.per_query.column_names}
-    pack(home, {(run["id"], "toy"): result.per_query}, {"results": {run["id"]: {"toy": entry}}})
-    assert read_study(home).result(run["benchmarks"]["toy"]["path"]).per_query.equals(result.per_query)
+    path = study.runs[0]["benchmarks"]["toy"]["path"]
+    result = study.result(path)
+    pack(home / PACKED, {path: result}, {"results": study.results})
+    assert read_study(home).result(path).per_query.equals(result.per_query)
     with pytest.raises(InputError, match="no rows of elsewhere"):
-        PackedStudy(home).result("elsewhere")
-    (home / DETAILS).write_bytes(b"nothing")
-    with pytest.raises(InputError, match=r"details\.json\.xz: cannot be read"):
+        PackedStudy(home / PACKED).result("elsewhere")
+    pq.write_table(result.per_query, home / PACKED)
+    with pytest.raises(
+        InputError, match=r"per_query\.parquet: cannot be read .* expected what `isoglot study export` writes"
+    ):
         read_study(home)
-    (home / DETAILS).write_bytes(lzma.compress(json.dumps({"results": {}}).encode()))
     (home / PACKED).write_bytes(b"nothing")
-    with pytest.raises(InputError, match="cannot be read as Parquet"):
-        unpack(home / PACKED)
-    assert read_json(home / "results.json")["cells"][0]["id"] == run["id"]
+    with pytest.raises(InputError, match=r"per_query\.parquet: cannot be read"):
+        read_study(home)

@@ -8,7 +8,7 @@ import pytest
 
 from isoglot.cli.main import main
 from isoglot.errors import InputError
-from isoglot.study.presets import find_spec, preset_names, preset_path
+from isoglot.study.presets import PRESETS, find_spec
 from isoglot.study.read_spec import load_spec
 from isoglot.study.runs import runs_of, settings_of
 
@@ -16,12 +16,12 @@ NAMES = ["alpha", "data-size", "demo", "lareqa", "lora-rank", "paper", "unseen"]
 
 
 def test_all_presets_are_there() -> None:
-    assert preset_names() == NAMES
+    assert PRESETS.names() == NAMES
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_preset_is_a_valid_spec(name: str) -> None:
-    spec = load_spec(preset_path(name))
+    spec = load_spec(PRESETS[name].path)
     assert spec.name == name
     assert spec.question.endswith("?")
     for cell in runs_of(spec):
@@ -32,7 +32,7 @@ def test_a_preset_is_a_valid_spec(name: str) -> None:
 
 
 def test_grids_are_what_the_names_promise() -> None:
-    specs = {name: load_spec(preset_path(name)) for name in NAMES}
+    specs = {name: load_spec(PRESETS[name].path) for name in NAMES}
     assert len(runs_of(specs["demo"])) == 1 + 3 * 2
     lareqa = runs_of(specs["lareqa"])
     assert {(cell.data.name, cell.benchmarks) for cell in lareqa if cell.data} == {
@@ -55,7 +55,7 @@ def test_grids_are_what_the_names_promise() -> None:
 
 
 def test_a_file_goes_before_a_preset_and_misspelt_names_are_told(tmp_path: Path) -> None:
-    assert find_spec("demo") == preset_path("demo")
+    assert find_spec("demo") == PRESETS["demo"].path
     with pytest.raises(InputError, match=r"unknown preset 'dmeo' \(did you mean 'demo'\?\)"):
         find_spec("dmeo")
     with pytest.raises(InputError, match=r"no such file \(presets: alpha, "):
@@ -66,8 +66,10 @@ def test_list_and_show(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["study", "list"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == NAMES
+    assert main(["list", "presets"]) == 0
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["presets", *NAMES]
     assert main(["study", "show", "demo"]) == 0
-    assert capsys.readouterr().out == preset_path("demo").read_text(encoding="utf-8")
+    assert capsys.readouterr().out == PRESETS["demo"].path.read_text(encoding="utf-8")
     assert main(["study", "show", "dmeo"]) == 2
     assert main(["study", "run", "nothing.yaml", "--output", "x"]) == 2
     assert main(["study", "run", "demo", "--output", "x", "--devices", "gpu0"]) == 2
@@ -84,7 +86,7 @@ def test_the_sets_of_the_paper_load_from_files_in_the_hub_s_formats(tmp_path: Pa
 
     folders = write_all_sets(tmp_path)
     sources = []
-    for source in load_spec(preset_path("paper")).data[0].pairs:
+    for source in load_spec(PRESETS["paper"].path).data[0].pairs:
         name, _, rest = source.partition(":")
         assert rest.startswith("hub")
         options = "?languages=en,de" if name == "mmarco" else ""

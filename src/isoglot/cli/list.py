@@ -21,7 +21,7 @@ KINDS = {
     "measures": "isoglot.evaluation.measures:MEASURES",
     "claims": "isoglot.study.claims.claim:KINDS",
     "indexes": "isoglot.retrieval.indexes:INDEXES",
-    "presets": "isoglot.studies:PRESETS",
+    "presets": "isoglot.study.presets:PRESETS",
 }
 """Where the registry of each kind is."""
 

@@ -134,19 +134,18 @@ def _devices(text: str | None) -> tuple[str, ...]:
 
 
 def _list(options: argparse.Namespace) -> int:
-    from isoglot.study.presets import describe, preset_names
+    from isoglot.study.presets import PRESETS
 
-    names = preset_names()
-    width = max(map(len, names))
-    for name in names:
-        print(f"{name:<{width}}  {describe(name)}")
+    width = max(map(len, PRESETS.names()))
+    for preset in PRESETS:
+        print(f"{preset.name:<{width}}  {preset.help}")
     return 0
 
 
 def _show(options: argparse.Namespace) -> int:
-    from isoglot.study.presets import preset_path
+    from isoglot.study.presets import PRESETS
 
-    print(preset_path(options.preset).read_text(encoding="utf-8"), end="")
+    print(PRESETS[options.preset].path.read_text(encoding="utf-8"), end="")
     return 0
 
 

@@ -1,16 +1,17 @@
 """The rows per query of a whole study in one small table, as an export holds them: bit for bit what the results held.
 
 Most values repeat: with one relevant passage every measure follows from its rank, and languages, seeds and systems share their
-queries. The rows of one query stand together, and where values are those of the first row with the same ranks, there are nulls
-in their place (bit 1 of `coded`); where the rank distance is that of the ranks (2); where R@1 and R@10 are those of the first row
-with the same ranks and nDCG@10 (4).
+queries. A row has its values where they occur for the first time, and else, in `same_as`, the number of that row among those
+with values. Rank distance is kept as what it is more than worst minus best rank. Rows of one place in their results stand
+together. Summaries and whatever else only programs read are JSON in the metadata of the file.
 """
 
 from __future__ import annotations
 
+import base64
 import json
 import lzma
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -23,224 +24,131 @@ import pyarrow.parquet as pq
 from isoglot.errors import InputError
 from isoglot.evaluation.results import Result
 from isoglot.files import atomic_path
-from isoglot.records import BoolArray, IntArray
+from isoglot.records import IntArray
 
-PACKED, DETAILS = "per_query.parquet", "details.json.xz"
-_RANKS = ("n_relevant", "best_rank")
-_ADDED = ("cell", "benchmark", "block", "place", "coded")
-_ALL, _DISTANCE, _SHALLOW = 1, 2, 4  # bits of the column `coded`
+PACKED = "per_query.parquet"
+_RANKS = {"best_rank", "worst_rank", "rank_distance"}
 
 
-def pack(directory: Path, tables: Mapping[tuple[str, str], pa.Table], details: Mapping[str, Any]) -> None:
-    """Write tables of rows per query as one, and read it back to be sure; beside it what only programs read.
+def pack(path: Path, results: Mapping[str, Result], details: Mapping[str, Any]) -> None:
+    """Write the rows of results as one table, and read it back to be sure.
 
     Args:
-        directory: where to.
-        tables: by (id of a run, benchmark), as `Result.per_query`.
-        details: JSON values; `results` has per id and benchmark the `record`, the `summary` and the `columns` of a result.
+        path: of the table.
+        results: by folder in the study, `cells/<id>/results/<benchmark>`.
+        details: JSON values to keep beside the summaries.
 
     Raises:
-        InputError: a table does not come out as it went in.
+        InputError: rows do not come out as they went in.
     """
-    named = [_with_places(table, *key) for key, table in tables.items()]
-    keys = ["benchmark", "setting", "query_id", "query_lang", "doc_lang", "cell"]
-    together = pa.table({key: pa.array([], pa.string()) for key in keys})
-    if named:
-        together = pa.concat_tables(named, promote_options="default").sort_by([(key, "ascending") for key in keys])
-        together = _shorten(together.combine_chunks())
-    with atomic_path(directory / PACKED) as temporary:
-        pq.write_table(
-            together,
-            temporary,
-            compression="zstd",
-            compression_level=19,
-            row_group_size=1 << 22,
-            data_page_size=1 << 23,
-            dictionary_pagesize_limit=1 << 23,
-            **_encodings(together),
-        )
-    packed = unpack(directory / PACKED)
-    for key, table in tables.items():
-        if not packed[key].select(table.column_names).equals(table):
-            raise InputError(f"{directory}: the rows of {key[0]} on {key[1]} do not come out as they went in")
-    text = json.dumps(details, ensure_ascii=False, separators=(",", ":"))
-    with atomic_path(directory / DETAILS) as temporary:
-        temporary.write_bytes(lzma.compress(text.encode(), preset=9))
-
-
-def unpack(path: Path) -> dict[tuple[str, str], pa.Table]:
-    """The tables that `pack` wrote, by (id of a cell, benchmark), with a column for every measure of the study.
-
-    Raises:
-        InputError: no such file, or it is no table of that kind.
-    """
-    try:
-        together = pq.read_table(path)
-    except (OSError, pa.ArrowInvalid) as error:
-        raise InputError(f"{path}: cannot be read as Parquet ({error})") from None
-    if missing := [name for name in ("cell", "benchmark") if name not in together.column_names]:
-        raise InputError(f"{path}: no column '{missing[0]}'; expected the rows of `isoglot study export`")
-    if not len(together):
-        return {}
-    together = _lengthen(together.combine_chunks())
-    codes = [_codes(together, name) for name in ("benchmark", "cell")]
-    places = [_codes(together, "doc_lang"), together["place"].to_numpy(), together["block"].to_numpy()]
-    order = np.lexsort((*places, codes[1], codes[0]))
-    ordered = together.take(order)
-    group = (codes[0] * (codes[1].max() + 1) + codes[1])[order]
-    starts = [0, *(np.flatnonzero(np.diff(group)) + 1).tolist(), len(ordered)]
-    tables = {}
-    for start, end in zip(starts, starts[1:]):
-        rows = ordered.slice(start, end - start).combine_chunks()
-        tables[rows["cell"][0].as_py(), rows["benchmark"][0].as_py()] = rows.drop_columns(list(_ADDED))
-    return tables
+    entries = {folder: [result.summary, result.per_query.column_names] for folder, result in results.items()}
+    text = json.dumps({**details, "entries": entries}, ensure_ascii=False)
+    table = _shorten(_together(results))
+    # hardly two values of AP are alike; all others are worth a dictionary
+    encodings = {"use_dictionary": sorted({*table.column_names} - {"AP"})}
+    encodings["use_byte_stream_split"] = sorted({*table.column_names} & {"AP"})
+    options: dict[str, Any] = {**encodings, "data_page_size": 1 << 23, "dictionary_pagesize_limit": 1 << 23}
+    with atomic_path(path) as temporary:
+        with pq.ParquetWriter(temporary, table.schema, compression="zstd", compression_level=19, **options) as writer:
+            writer.write_table(table, row_group_size=1 << 22)
+            encoded = base64.b85encode(lzma.compress(text.encode(), preset=9)).decode()
+            writer.add_key_value_metadata({"details": encoded})
+        packed = PackedStudy(temporary)
+        for folder, result in results.items():
+            if not packed.result(folder).per_query.equals(result.per_query):
+                raise InputError(f"{path}: the rows of {folder} do not come out as they went in")
 
 
 class PackedStudy:
-    """An export: what its one table and its details hold of the results of a study.
+    """What the table of an export holds.
+
+    Args:
+        path: of the table.
 
     Attributes:
         details: as `pack` was given them.
     """
 
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
+    def __init__(self, path: Path) -> None:
+        self._path = path
         try:
-            self.details: dict[str, Any] = json.loads(lzma.decompress((directory / DETAILS).read_bytes()))
-            entries = [
-                (run, name, entry) for run, own in self.details["results"].items() for name, entry in own.items()
-            ]
-            self._entries = {str(entry["record"]["path"]): (run, name, entry) for run, name, entry in entries}
-        except (OSError, lzma.LZMAError, ValueError, KeyError, TypeError) as error:
-            raise InputError(
-                f"{directory / DETAILS}: cannot be read ({error}); expected what an export holds"
-            ) from None
+            text = (pq.read_metadata(path).metadata or {})[b"details"]
+            self.details: dict[str, Any] = json.loads(lzma.decompress(base64.b85decode(text)))
+            self._entries = self.details.pop("entries")
+        except (OSError, pa.ArrowInvalid, lzma.LZMAError, ValueError, KeyError) as error:
+            raise InputError(f"{path}: cannot be read ({error}); expected what `isoglot study export` writes") from None
 
-    def restore(self, results: dict[str, Any]) -> dict[str, Any]:
-        """results.json with what it said of single languages."""
-        runs = []
-        for run in results["cells"]:
-            own = self.details["results"].get(run["id"], {})
-            whole = {name: own[name]["record"] if name in own else scores for name, scores in run["benchmarks"].items()}
-            runs.append({**run, "benchmarks": whole})
-        return {**results, "cells": runs}
-
-    def result(self, path: str) -> Result:
+    def result(self, folder: str) -> Result:
         """The result that lay in a folder of the study. InputError where the export has none from there."""
-        run, benchmark, entry = self._entries.get(path, ("", "", {}))
-        if (run, benchmark) not in self._tables:
-            raise InputError(f"{self._directory / PACKED}: no rows of {path}")
-        return Result(entry["summary"], self._tables[run, benchmark].select(entry["columns"]))
+        if folder not in self._entries:
+            raise InputError(f"{self._path}: no rows of {folder}")
+        summary, columns = self._entries[folder]
+        return Result(summary, self._tables[folder].select(columns))
 
     @cached_property
-    def _tables(self) -> dict[tuple[str, str], pa.Table]:
-        return unpack(self._directory / PACKED)
+    def _tables(self) -> dict[str, pa.Table]:
+        """The rows by folder, with a column for every measure of the study."""
+        table = _lengthen(pq.read_table(self._path))
+        names = table.select(["cell", "benchmark"]).append_column("row", pa.array(np.arange(len(table))))
+        grouped = names.group_by(["cell", "benchmark"], use_threads=False).aggregate([("row", "list")])
+        columns = [grouped[name].to_pylist() for name in ("cell", "benchmark")]
+        rows = grouped["row_list"].combine_chunks()
+        table = table.drop_columns(["cell", "benchmark"])
+        return {f"cells/{c}/results/{b}": table.take(rows[i].values) for i, (c, b) in enumerate(zip(*columns))}
 
 
-def _encodings(table: pa.Table) -> dict[str, Any]:
-    """Dictionaries for all columns but AP, which hardly has two values alike."""
-    others = [name for name in table.column_names if name != "AP"]
-    return {"use_dictionary": others, "use_byte_stream_split": [n for n in table.column_names if n == "AP"]}
-
-
-def _with_places(table: pa.Table, cell: str, benchmark: str) -> pa.Table:
-    """A table with its names and what restores its order: block (setting and query language) and place of the query in it."""
-    n = len(table)
-    block = _changes(_codes(table, "setting"), _codes(table, "query_lang"))
-    place = _changes(block, _codes(table, "query_id"))
-    place -= place[np.searchsorted(block, block)] if n else 0
-    if (np.lexsort((_codes(table, "doc_lang"), place, block)) != np.arange(n)).any():
-        block, place = np.zeros_like(block), np.arange(n)
-    added: dict[str, Any] = {"cell": [cell] * n, "benchmark": [benchmark] * n, "block": block, "place": place}
-    for name, values in added.items():
-        table = table.append_column(name, pa.array(values))
-    return table
-
-
-def _changes(*codes: IntArray) -> IntArray:
-    """How often any of several columns has changed up to each row, shape (n,)."""
-    changed = np.any([np.diff(column, prepend=column[:1]) != 0 for column in codes], axis=0)
-    return np.cumsum(changed, dtype=np.int64)
+def _together(results: Mapping[str, Result]) -> pa.Table:
+    """All rows with the names of their benchmark and cell: the first of every result, then the second, and so on."""
+    names = dict.fromkeys(("benchmark", "cell"), pa.array([], pa.string()))
+    tables = [pa.table({**names, "row": np.arange(0)})]
+    for folder, result in results.items():
+        size, (cell, benchmark) = len(result.per_query), folder.removeprefix("cells/").split("/results/")
+        added = {"benchmark": pa.repeat(benchmark, size), "cell": pa.repeat(cell, size), "row": np.arange(size)}
+        tables.append(pa.table({**_columns(result.per_query), **added}))
+    table = pa.concat_tables(tables, promote_options="default")
+    order = pc.sort_indices(table, [(name, "ascending") for name in ("benchmark", "row", "cell")])
+    return table.take(order).drop_columns(["row"])
 
 
 def _shorten(table: pa.Table) -> pa.Table:
-    coded = np.zeros(len(table), dtype=np.int8)
-    for code, (keys, columns) in _steps(table).items():
-        first = _first(table, keys)
-        repeats: BoolArray = (first != np.arange(len(table))) & (coded & _ALL == 0)
-        for name in columns:
-            bits = _bits(table[name])
-            repeats &= bits == bits[first]
-        coded[repeats] |= code
-    if {"best_rank", "worst_rank", "rank_distance"} <= set(table.column_names):
-        follows = (coded & _ALL == 0) & (_bits(table["rank_distance"]) == _bits(_distance(table)))
-        coded[follows] |= _DISTANCE
-        table = _put(table, "rank_distance", follows, None)
-    for code, (_, columns) in _steps(table).items():
-        for name in columns:
-            table = _put(table, name, coded & code > 0, None)
-    return table.append_column("coded", pa.array(coded))
+    """Values that occurred before become nulls."""
+    columns, number = _columns(table), np.zeros(len(table), dtype=np.int64)
+    if columns.keys() >= _RANKS:
+        columns["rank_distance"] = pc.subtract(columns["rank_distance"], _distance(columns))
+    values = {name: column for name, column in columns.items() if not pa.types.is_string(column.type)}
+    for column in values.values():  # number: of the values of each row together, as they appear
+        # as the bits of float64, so that nulls and zeros with a sign are told apart
+        codes = _codes(np.asarray(column.to_numpy(), dtype=np.float64).view(np.int64))
+        number = _codes(number * (codes.max(initial=0) + 1) + codes)
+    is_first = np.zeros(len(table), dtype=bool)
+    is_first[np.unique(number, return_index=True)[1]] = True
+    first = {name: pc.if_else(is_first, column, pa.scalar(None, column.type)) for name, column in values.items()}
+    return pa.table({**columns, **first, "same_as": pa.array(number, mask=is_first)})
 
 
 def _lengthen(table: pa.Table) -> pa.Table:
-    coded = table["coded"].to_numpy()
-    if (coded & _DISTANCE > 0).any():
-        table = _put(table, "rank_distance", coded & _DISTANCE > 0, pa.array(_distance(table)))
-    for code, (keys, columns) in _steps(table).items():
-        repeats = coded & code > 0
-        source = np.where(repeats, _first(table, keys), np.arange(len(table)))
-        for name in columns:
-            table = _put(table, name, repeats, table[name].combine_chunks().take(source))
-    return table
+    """The inverse of `_shorten`."""
+    columns, source = _columns(table.combine_chunks()), np.arange(len(table))
+    same_as = columns.pop("same_as").to_numpy()
+    repeats = ~np.isnan(same_as)
+    source[repeats] = np.flatnonzero(~repeats)[same_as[repeats].astype(np.int64)]
+    for name, column in columns.items():
+        columns[name] = column if pa.types.is_string(column.type) else column.take(source)
+    if columns.keys() >= _RANKS:
+        columns["rank_distance"] = pc.add(columns["rank_distance"], _distance(columns))
+    return pa.table(columns)
 
 
-def _steps(table: pa.Table) -> dict[int, tuple[list[str], list[str]]]:
-    """By code: by which columns the first row of a kind is found, and which columns repeat its values."""
-    if not set(_RANKS) <= set(table.column_names):
-        return {}
-    skipped = (*_RANKS, *_ADDED)
-    values = [f.name for f in table.schema if f.name not in skipped and not pa.types.is_string(f.type)]
-    steps = {_ALL: (list(_RANKS), values)}
-    shallow = [name for name in values if name in ("R@1", "R@10")]
-    if "nDCG@10" in values and shallow:
-        steps[_SHALLOW] = ([*_RANKS, "nDCG@10"], shallow)
-    return steps
+def _columns(table: pa.Table) -> dict[str, Any]:
+    return dict(zip(table.column_names, table.columns))
 
 
-def _first(table: pa.Table, keys: Sequence[str]) -> IntArray:
-    """For each row the first with the same values of some columns, shape (n,)."""
-    group = np.zeros(len(table), dtype=np.int64)
-    for name in keys:
-        _, codes = np.unique(_bits(table[name]), return_inverse=True)
-        group = group * (codes.max(initial=0) + 1) + codes
-        _, group = np.unique(group, return_inverse=True)
-    _, first = np.unique(group, return_index=True)
-    rows: IntArray = first[group]
-    return rows
-
-
-def _put(table: pa.Table, name: str, mask: BoolArray, values: Any) -> pa.Table:
-    """Replace the masked values of a column; None: by nulls."""
-    old = table[name].combine_chunks()
-    new = pc.if_else(pa.array(mask), pa.scalar(None, old.type) if values is None else values, old)
-    return table.set_column(table.column_names.index(name), name, new)
-
-
-def _distance(table: pa.Table) -> Any:
-    worst = table["worst_rank"].to_numpy(zero_copy_only=False).astype(np.float64)
-    return worst - table["best_rank"].to_numpy().astype(np.float64)
-
-
-def _bits(values: Any) -> IntArray:
-    """Numbers as the bits of float64, so that nulls and zeros with a sign are told apart, shape (n,)."""
-    floats = values if isinstance(values, np.ndarray) else values.to_numpy(zero_copy_only=False)
-    bits: IntArray = np.ascontiguousarray(floats, dtype=np.float64).view(np.int64)
-    return bits
-
-
-def _codes(table: pa.Table, name: str) -> IntArray:
-    """A column of texts as numbers in their order, shape (n,)."""
-    encoded = table[name].combine_chunks().dictionary_encode()
-    ranks: IntArray = np.argsort(np.argsort(encoded.dictionary.to_numpy(zero_copy_only=False)))
-    codes: IntArray = ranks[encoded.indices.to_numpy()]
+def _codes(values: IntArray) -> IntArray:
+    """Numbers for different values, from 0 as they appear, shape (n,)."""
+    codes: IntArray = pa.array(values).dictionary_encode().indices.to_numpy().astype(np.int64)
     return codes
+
+
+def _distance(columns: Mapping[str, Any]) -> Any:
+    """Worst minus best rank, 0 where there is none."""
+    return pc.subtract(columns["worst_rank"], columns["best_rank"]).cast(pa.float64()).fill_null(0.0)

@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
-from isoglot.errors import InputError, unknown
+from isoglot.errors import InputError
+from isoglot.registry import Registry
 from isoglot.yaml_input import read_yaml
 
-STUDIES = Path(__file__).parent.parent / "studies"
+
+class Preset:
+    """A study that is run by its name: that of its YAML file, `path`."""
+
+    def __init__(self, path: Path) -> None:
+        self.name, self.path = path.stem, path
+
+    @cached_property
+    def values(self) -> dict[str, Any]:
+        """What the file says, read once."""
+        return read_yaml(self.path)
+
+    @property
+    def help(self) -> str:
+        """Its question, in one line."""
+        return " ".join(str(self.values.get("question", "")).split())
 
 
-def preset_names() -> list[str]:
-    """Names of all presets."""
-    return sorted(path.stem for path in STUDIES.glob("*.yaml"))
-
-
-def preset_path(name: str) -> Path:
-    """The file of a preset. InputError where there is none of that name."""
-    if name not in preset_names():
-        raise unknown("preset", name, preset_names())
-    return STUDIES / f"{name}.yaml"
+PRESETS: Registry[Preset] = Registry("preset", "isoglot.studies")
+for _path in Path(__file__).parents[1].joinpath("studies").glob("*.yaml"):
+    PRESETS.register(Preset(_path))
 
 
 def find_spec(name: str) -> Path:
@@ -32,10 +43,5 @@ def find_spec(name: str) -> Path:
     if path.is_file():
         return path
     if "/" in name or name.endswith((".yaml", ".yml")):
-        raise InputError(f"{name}: no such file (presets: {', '.join(preset_names())})")
-    return preset_path(name)
-
-
-def describe(name: str) -> str:
-    """The question of a preset, in one line."""
-    return " ".join(str(read_yaml(preset_path(name)).get("question", "")).split())
+        raise InputError(f"{name}: no such file (presets: {', '.join(PRESETS.names())})")
+    return PRESETS[name].path

@@ -14,7 +14,6 @@ from isoglot.evaluation.contrasts import RESAMPLES, SEED
 from isoglot.evaluation.drawing import require_matplotlib
 from isoglot.files import atomic_directory, write_text
 from isoglot.study.analysis.analyse import analyse
-from isoglot.study.claims.judge import claims_of
 from isoglot.study.render import to_markdown, to_page
 
 HTML, MARKDOWN, FIGURES = "report.html", "report.md", "figures"
@@ -43,7 +42,7 @@ def write_report(directory: Path, name: str | None = None, *, figures: bool = Tr
     directory = Path(directory)
     analysis = analyse(directory)
     trained = [system for system in analysis.systems if not system.is_base]
-    claims: list[Any] = list(claims_of(analysis.study).values())
+    claims: list[Any] = list(analysis.stated.values())
     bounds = [claim for claim in claims if getattr(claim, "not_below", None) is not None]
     context: dict[str, Any] = {
         "chapters": CHAPTERS,

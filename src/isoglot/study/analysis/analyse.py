@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 from pathlib import Path
 from statistics import fmean
 
@@ -13,11 +14,9 @@ from isoglot.evaluation.multiple import holm
 from isoglot.study.analysis.contrasts import COLUMNS, TESTED, Comparisons, Contrast, Experiment, Figure, What
 from isoglot.study.analysis.reading import Study, read_study
 from isoglot.study.analysis.systems import System, all_else_equal, series_of
-from isoglot.study.claims.answer import answer
-from isoglot.study.claims.claim import Claim
-from isoglot.study.claims.judge import claims_of, judge_claims
-from isoglot.study.claims.selection import free_traits
-from isoglot.study.claims.verdicts import Verdict
+from isoglot.study.claims.claim import Claim, Verdict
+from isoglot.study.claims.judge import answer, claims_of, judge_claims
+from isoglot.study.claims.selection import pairs
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +27,8 @@ class Analysis:
         study: its files: name, question, spec, runs (records), costs, audit, `missing` files.
         systems: bases first, then trained systems by name.
         experiments: per base, training set and benchmark.
-        claims: a verdict per claim that the study states, in its order.
+        stated: the claims that the study states, by name.
+        claims: a verdict for each, in their order.
         answer: the question answered in a paragraph, or why it is not.
         notes: what could not be computed, and why; each once.
     """
@@ -36,6 +36,7 @@ class Analysis:
     study: Study
     systems: Sequence[System]
     experiments: Sequence[Experiment]
+    stated: Mapping[str, Claim]
     claims: Sequence[Verdict]
     answer: str
     notes: Sequence[str] = ()
@@ -52,12 +53,11 @@ def analyse(directory: str | Path, *, resamples: int = RESAMPLES, seed: int = SE
         InputError: no study there, a damaged file, a claim that cannot be read.
     """
     comparisons = Comparisons(read_study(directory), resamples=resamples, seed=seed)
-    claims = claims_of(comparisons.study)
-    notes: list[str] = []
+    claims, notes = claims_of(comparisons.study), dict[str, None]()
     experiments = [_experiment(comparisons, key, claims, notes) for key in comparisons.groups]
     verdicts = judge_claims(comparisons, claims)
     text = answer(comparisons, claims, verdicts)
-    return Analysis(comparisons.study, comparisons.systems, experiments, verdicts, text, list(dict.fromkeys(notes)))
+    return Analysis(comparisons.study, comparisons.systems, experiments, claims, verdicts, text, list(notes))
 
 
 def answer_of(comparisons: Comparisons) -> str:
@@ -67,35 +67,33 @@ def answer_of(comparisons: Comparisons) -> str:
 
 
 def _experiment(
-    comparisons: Comparisons, key: tuple[str | None, str, str], claims: Mapping[str, Claim], notes: list[str]
+    comparisons: Comparisons, key: tuple[str | None, str, str], claims: Mapping[str, Claim], notes: dict[str, None]
 ) -> Experiment:
     """Figures and contrasts of one group; without intervals, and with a note, where the rows per query cannot be used."""
-    data, base, benchmark = key
-    systems = comparisons.groups[key]
+    (data, base, benchmark), systems = key, comparisons.groups[key]
     figures: dict[tuple[System, What], Figure] = {}
     contrasts: list[Contrast] = []
     for what in COLUMNS:
         measured = comparisons.measured(*key, what)
-        for system in measured:
-            seeds = system.stated(benchmark, *what) or ()
-            figures[system, what] = Figure(fmean(seeds), seeds)
+        stated = {system: system.stated(benchmark, *what) or () for system in measured}
+        figures |= {(system, what): Figure(fmean(seeds), seeds) for system, seeds in stated.items()}
         if not measured:
             continue
         try:
             rows = comparisons.rows(measured, benchmark, what)
         except InputError as error:
             why = f"no intervals and no tests, for the rows per query cannot be used ({error})"
-            notes.append(f"{data or base} → {benchmark}: {why}")
+            notes[f"{data or base} → {benchmark}: {why}"] = None
             continue
         for system in measured:
             figures[system, what] = replace(figures[system, what], interval=rows.average(system.key).interval())
         for name, before, after in contrasted(systems, claims) if what in TESTED else ():
-            if before in measured and after in measured:
-                contrasts.append(comparisons.contrast(before, after, benchmark, what, name=name))
+            if {before, after} <= {*measured}:
+                contrasts.append(comparisons.contrast(before, after, benchmark, what, name))
     adjusted = holm([contrast.p for contrast in contrasts]).tolist() if contrasts else []
     tested = [replace(contrast, p_holm=p) for contrast, p in zip(contrasts, adjusted)]
     trained = [system for system in systems if not system.is_base]
-    return Experiment(data, base, benchmark, tuple(systems), figures, tested, series_of(trained))
+    return Experiment(data, base, benchmark, systems, figures, tested, series_of(trained))
 
 
 def contrasted(systems: Sequence[System], claims: Mapping[str, Claim]) -> list[tuple[str, System, System]]:
@@ -104,20 +102,12 @@ def contrasted(systems: Sequence[System], claims: Mapping[str, Claim]) -> list[t
     Where no claim speaks of any: every two systems that differ in strategy, tuning or stages alone.
     """
     trained = [system for system in systems if not system.is_base]
-    found: dict[tuple[System, System], str] = {}
-    for of, against in (two for claim in claims.values() for two in claim.selections()):
-        free = free_traits(of, against)
-        for after in of.choose(trained):
-            for before in against.choose(
-                other for other in trained if other is not after and all_else_equal(after, other, free)
-            ):
-                found.setdefault((before, after), f"{of.called(system=after)} − {against.called()}")
-    if found:
-        return [(name, *pair) for pair, name in found.items()]
-    return [
-        (f"{after.label} − {before.label}", before, after)
-        for key in ("strategy", "tuning", "stages")
-        for i, before in enumerate(trained)
-        for after in trained[i + 1 :]
-        if before.traits[key] != after.traits[key] and all_else_equal(before, after, {key})
-    ]
+    names: dict[tuple[System, System], str] = {}
+    for of, against in (sides for claim in claims.values() for sides in claim.selections()):
+        for pair in pairs(trained, of, [against])[0]:
+            names.setdefault((pair.against, pair.of), " − ".join(pair.names))
+    for key in ("strategy", "tuning", "stages") if not names else ():
+        for before, after in combinations(trained, 2):
+            if before.traits[key] != after.traits[key] and all_else_equal(before, after, {key}):
+                names[before, after] = f"{after.label} − {before.label}"
+    return [(name, before, after) for (before, after), name in names.items()]

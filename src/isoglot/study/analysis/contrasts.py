@@ -3,36 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from copy import copy
 from dataclasses import dataclass, replace
 from typing import Any
-
-import pyarrow as pa
 
 from isoglot.errors import InputError
 from isoglot.evaluation import contrasts as paired
 from isoglot.evaluation import matching
 from isoglot.evaluation.matching import RANK_DISTANCE
-from isoglot.evaluation.results import Result
 from isoglot.evaluation.significance import ALPHA, Interval
-from isoglot.study.analysis.reading import ROW_KEYS, Study
+from isoglot.study.analysis.reading import Study
 from isoglot.study.analysis.systems import Series, System, measured_together, systems_of
 
 MAIN_MEASURE = "nDCG@10"
 What = tuple[str, str]
 """Setting and measure; rank distance is a setting of its own."""
-COLUMNS: tuple[What, ...] = (
-    ("mono", "AP"),
-    ("cross", "AP"),
-    ("multi", "AP"),
-    ("mono", MAIN_MEASURE),
-    ("cross", MAIN_MEASURE),
-    ("multi", MAIN_MEASURE),
-    (RANK_DISTANCE, RANK_DISTANCE),
-)
-"""What a table of results shows."""
-TESTED = COLUMNS[3:]
+SETTINGS = ("mono", "cross", "multi")
+TESTED: tuple[What, ...] = (*((setting, MAIN_MEASURE) for setting in SETTINGS), (RANK_DISTANCE, RANK_DISTANCE))
 """What differences are tested in."""
+COLUMNS: tuple[What, ...] = (*((setting, "AP") for setting in SETTINGS), *TESTED)
+"""What a table of results shows."""
+Cells = frozenset[tuple[str, str]]
+"""Query and document language ("*" in multi) of the cells that count."""
 
 
 @dataclass(frozen=True)
@@ -56,11 +47,13 @@ class Contrast:
     """One system against another on one benchmark: after minus before.
 
     Attributes:
-        name: what was changed, such as "lora − full".
+        name: what was changed, such as "lora − full"; in a claim everything that tells this comparison from others.
         before, after: the systems.
-        benchmark: on which.
+        benchmark, setting, measure: in what; the setting may be rank_distance.
         paired: the difference with its bootstrap values and test, see `isoglot.evaluation.contrasts.Contrast`.
-        where: everything that tells this comparison from others, in words.
+        difference: of the macro-averages, means over seeds.
+        p: two-sided sign-flip permutation over groups of queries (paragraphs; the ids where there are none).
+        seeds: training seeds of the trained system that has fewest, counted in different models.
         p_holm: p after Holm's correction over the tests it belongs to; None where it was not corrected.
     """
 
@@ -68,18 +61,13 @@ class Contrast:
     before: System
     after: System
     benchmark: str
+    setting: str
+    measure: str
     paired: paired.Contrast
-    where: str = ""
+    difference: float
+    p: float
+    seeds: int
     p_holm: float | None = None
-
-    @property
-    def setting(self) -> str:
-        """mono, cross, multi or rank_distance."""
-        return self.paired.setting
-
-    @property
-    def measure(self) -> str:
-        return self.paired.measure
 
     @property
     def unit(self) -> str:
@@ -87,29 +75,13 @@ class Contrast:
         return "ranks" if self.setting == RANK_DISTANCE else {"AP": "mAP"}.get(self.measure, self.measure)
 
     @property
-    def difference(self) -> float:
-        """Of the macro-averages, means over seeds."""
-        return self.paired.difference
+    def paths(self) -> tuple[str, ...]:
+        """Folders of the results."""
+        return (*self.before.paths(self.benchmark), *self.after.paths(self.benchmark))
 
     def interval(self, level: float = 1 - ALPHA) -> Interval:
         """Percentile interval over groups of queries and, for systems with several, training seeds."""
         return self.paired.interval(level)
-
-    @property
-    def p(self) -> float:
-        """Two-sided sign-flip permutation over groups of queries (paragraphs; the ids where there are none)."""
-        return self.paired.p_group
-
-    @property
-    def seeds(self) -> int:
-        """Training seeds of the trained system that has fewest, counted in different models."""
-        counts = zip(self.paired.models, (self.before, self.after))
-        return min(models for models, system in counts if not system.is_base)
-
-    @property
-    def paths(self) -> tuple[str, ...]:
-        """Folders of the results."""
-        return (*self.before.paths(self.benchmark), *self.after.paths(self.benchmark))
 
     def shown(self) -> str:
         """The difference with its 95% interval, such as `+0.012 [+0.004, +0.020] nDCG@10`."""
@@ -140,10 +112,10 @@ class Experiment:
     data: str | None
     base: str
     benchmark: str
-    systems: tuple[System, ...]
+    systems: Sequence[System]
     figures: Mapping[tuple[System, What], Figure]
-    contrasts: Sequence[Contrast] = ()
-    series: Sequence[Series] = ()
+    contrasts: Sequence[Contrast]
+    series: Sequence[Series]
 
     @property
     def title(self) -> str:
@@ -163,20 +135,6 @@ class Experiment:
         return self.figures.get((system, what))
 
 
-@dataclass(frozen=True)
-class Only:
-    """Which cells count: queries in some languages and, where they are given, passages in others (`either`: or)."""
-
-    queries: frozenset[str]
-    passages: frozenset[str] | None = None
-    either: bool = False
-
-    def __call__(self, query: str, passage: str) -> bool:
-        if self.passages is None:
-            return query in self.queries
-        return (any if self.either else all)((query in self.queries, passage in self.passages))
-
-
 class Comparisons:
     """Compares the systems of a study; whatever was matched or resampled once is kept.
 
@@ -191,77 +149,40 @@ class Comparisons:
         self.systems = systems_of(study)
         self.groups = measured_together(self.systems)
         self._resamples, self._seed = resamples, seed
-        self._rows: dict[tuple[Any, ...], paired.PairedRows | InputError] = {}
+        self._rows: dict[tuple[Any, ...], paired.PairedRows] = {}
         self._contrasts: dict[tuple[Any, ...], Contrast] = {}
 
     def rows(
-        self, systems: Sequence[System], benchmark: str, what: What, only: Only | None = None
+        self, systems: Sequence[System], benchmark: str, what: What, only: Cells | None = None
     ) -> paired.PairedRows:
         """Rows per query of systems in one setting and measure, resampled together. InputError where they do not match."""
-        key = (*systems, benchmark, *what, only)
-        if key not in self._rows:
-            try:
-                whole = self.rows(systems, benchmark, what) if only else self._match(systems, benchmark, what)
-                self._rows[key] = _restrict(whole, only) if only else whole
-            except InputError as error:
-                self._rows[key] = error
-        if isinstance(matched := self._rows[key], InputError):
-            raise matched
-        return matched
-
-    def _match(self, systems: Sequence[System], benchmark: str, what: What) -> paired.PairedRows:
-        sides = []
-        for system in systems:
-            results = [self.study.result(path) for path in system.paths(benchmark)]
-            needed = [Result(result.summary, _columns(result.per_query, what[1])) for result in results]
-            sides.append(matching.System(system.key, tuple(needed), system.paths(benchmark)))
-        return paired.PairedRows(sides, *what, resamples=self._resamples, seed=self._seed)
+        key = (*systems, benchmark, what, only)
+        if key not in self._rows and only is not None:
+            self._rows[key] = self.rows(systems, benchmark, what).only(lambda *cell, kept=only: cell in kept)
+        elif key not in self._rows:
+            folders = [(system.key, system.paths(benchmark)) for system in systems]
+            sides = [matching.System(name, tuple(map(self.study.result, paths)), paths) for name, paths in folders]
+            self._rows[key] = paired.PairedRows(sides, *what, resamples=self._resamples, seed=self._seed)
+        return self._rows[key]
 
     def contrast(
-        self,
-        before: System,
-        after: System,
-        benchmark: str,
-        what: What,
-        *,
-        name: str = "",
-        where: str = "",
-        only: Only | None = None,
+        self, before: System, after: System, benchmark: str, what: What, name: str = "", only: Cells | None = None
     ) -> Contrast:
         """After minus before. InputError where their results are missing or do not match."""
         key = (before, after, benchmark, what, only)
         if key not in self._contrasts:
-            rows = self._rows_of_both(before, after, benchmark, what, only)
-            difference = rows.contrast(before.key, after.key)
-            self._contrasts[key] = Contrast(name, before, after, benchmark, difference, where)
-        return replace(self._contrasts[key], name=name, where=where)
-
-    def _rows_of_both(
-        self, before: System, after: System, benchmark: str, what: What, only: Only | None
-    ) -> paired.PairedRows:
-        """Those of all systems beside them, which are the same; of the two alone where others spoil them."""
-        beside = self.measured(after.data, after.base, benchmark, what)
-        if before in beside and after in beside:
+            both, beside = (before, after), self.measured(after.data, after.base, benchmark, what)
             try:
-                return self.rows(beside, benchmark, what, only)
+                rows = self.rows(beside if {*both} <= {*beside} else both, benchmark, what, only)
             except InputError:
-                pass
-        return self.rows((before, after), benchmark, what, only)
+                rows = self.rows(both, benchmark, what, only)  # others spoil the rows, which are the same
+            difference = rows.contrast(before.key, after.key)
+            seeds = min(n for n, system in zip(difference.models, both) if not system.is_base)
+            numbers: dict[str, Any] = {"difference": difference.difference, "p": difference.p_group, "seeds": seeds}
+            self._contrasts[key] = Contrast(name, before, after, benchmark, *what, difference, **numbers)
+        return replace(self._contrasts[key], name=name)
 
     def measured(self, data: str | None, base: str, benchmark: str, what: What) -> list[System]:
         """The systems of a group that have a figure in a setting and measure."""
         group = self.groups.get((data, base, benchmark), [])
         return [system for system in group if system.stated(benchmark, *what) is not None]
-
-
-def _restrict(rows: paired.PairedRows, only: Only) -> paired.PairedRows:
-    rows = copy(rows)
-    rows.__dict__.pop("_resampled", None)
-    rows.matched = rows.matched.only(only)
-    if rows.matched.cells.n_groups < 2:
-        raise InputError(f"setting '{rows.setting}': all queries are of one group; an interval needs at least two")
-    return rows
-
-
-def _columns(table: pa.Table, measure: str) -> pa.Table:
-    return table.select([name for name in (*ROW_KEYS, measure) if name in table.column_names])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +31,11 @@ class Study:
         audit: content of `audit.json`; None where the study was not audited.
         missing: names of the files that are not there.
         packed: what an export holds in one table; None of a study directory.
+        name, question: of the study.
+        spec: the specification as it was resolved.
+        runs: the records of all cells, by id, whatever became of them.
+        done: those of finished cells.
+        n_open: how many cells failed or are pending: what they would have shown is not known.
     """
 
     directory: Path
@@ -39,55 +43,29 @@ class Study:
     results: Json
     costs: Json
     audit: Json | None
-    missing: tuple[str, ...] = ()
-    packed: PackedStudy | None = None
+    missing: tuple[str, ...]
+    packed: PackedStudy | None
+    name: str
+    question: str
+    spec: Json
+    runs: list[Json]
+    done: list[Json]
+    n_open: int
     _loaded: dict[str, Result] = field(default_factory=dict, repr=False)
-
-    @property
-    def name(self) -> str:
-        return str(self.results.get("name") or self.study.get("name") or self.directory.name)
-
-    @property
-    def question(self) -> str:
-        return str(self.results.get("question") or self.study.get("question") or "No question was stated.")
-
-    @property
-    def spec(self) -> Json:
-        """The specification as it was resolved."""
-        return dict(self.study.get("spec") or {})
-
-    @cached_property
-    def runs(self) -> list[Json]:
-        """The records of all cells, by id, whatever became of them."""
-        return sorted(self.results.get("cells") or [], key=lambda run: str(run["id"]))
-
-    @cached_property
-    def done(self) -> list[Json]:
-        """The records of finished cells, by id."""
-        return [run for run in self.runs if run["status"] == "done"]
-
-    @property
-    def n_open(self) -> int:
-        """How many cells failed or are pending: what they would have shown is not known."""
-        return len(self.runs) - len(self.done)
 
     @property
     def trained_pairs(self) -> list[tuple[str, str]]:
         """(data, benchmark) of all finished trained cells, sorted."""
         return sorted({(run["data"], name) for run in self.done if run["data"] for name in run["benchmarks"]})
 
-    def audited(self, data: str, benchmark: str) -> Mapping[str, Any] | None:
+    def audited(self, data: str | None, benchmark: str) -> Mapping[str, Any] | None:
         """What the audit found for training data and benchmark; None where it did not look."""
-        for comparison in (self.audit or {}).get("comparisons", []):
-            if comparison["data"] == data and Path(comparison["benchmark"]).name == benchmark:
-                found: Mapping[str, Any] = comparison
-                return found
-        return None
+        every = (self.audit or {}).get("comparisons", [])
+        return {(audit["data"], Path(audit["benchmark"]).name): audit for audit in every}.get((data, benchmark))
 
     def leaked(self, data: str | None, benchmark: str) -> bool:
         """Whether the audit found the benchmark in the data: then results on it are not zero-shot."""
-        compared = self.audited(data, benchmark) if data else None
-        return bool(compared and compared["leak"])
+        return bool((self.audited(data, benchmark) or {}).get("leak"))
 
     def result(self, path: str) -> Result:
         """The result in a folder of the study (`cells/<id>/results/<benchmark>`), from there or from an export's one table.
@@ -97,9 +75,9 @@ class Study:
         """
         if path not in self._loaded:
             result = self.packed.result(path) if self.packed else load_result(self.directory / path)
-            missing = [name for name in ROW_KEYS if name not in result.per_query.column_names]
-            if missing:
-                raise InputError(f"{self.directory / path}: no column '{missing[0]}' in the rows per query")
+            for name in ROW_KEYS:
+                if name not in result.per_query.column_names:
+                    raise InputError(f"{self.directory / path}: no column '{name}' in the rows per query")
             self._loaded[path] = result
         return self._loaded[path]
 
@@ -116,15 +94,19 @@ def read_study(directory: str | Path) -> Study:
     contents = {name: _read(home / f"{name}.json") for name in FILES if (home / f"{name}.json").is_file()}
     if not {"study", "results"} & contents.keys():
         raise InputError(f"{home}: no study.json and no results.json; expected what `isoglot study run --output` wrote")
-    results = contents.get("results", {})
+    packed = PackedStudy(home / PACKED) if (home / PACKED).is_file() else None
+    # the file of an export leaves out what is said of single languages
+    results = clean(packed.details["results"]) if packed else contents.get("results", {})
     if "results" in contents:
         _check_runs(home / "results.json", results)
-    packed = PackedStudy(home) if (home / PACKED).is_file() else None
-    results = packed.restore(results) if packed else results
-    audited = (results.get("audit") or {}).get("leaks") is not None
-    audit = (contents.get("audit") or None) if audited else None
+    audit = contents.get("audit") if (results.get("audit") or {}).get("leaks") is not None else None
     missing = tuple(f"{name}.json" for name in FILES if name not in contents)
-    return Study(home, contents.get("study", {}), results, contents.get("cost", {}), audit, missing, packed)
+    study, runs = contents.get("study", {}), sorted(results.get("cells") or [], key=lambda run: str(run["id"]))
+    done = [run for run in runs if run["status"] == "done"]
+    name = str(results.get("name") or study.get("name") or home.name)
+    question = str(results.get("question") or study.get("question") or "No question was stated.")
+    files = (home, study, results, contents.get("cost", {}), audit or None, missing, packed)
+    return Study(*files, name, question, dict(study.get("spec") or {}), runs, done, len(runs) - len(done))
 
 
 def _read(path: Path) -> Json:

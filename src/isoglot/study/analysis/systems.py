@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from statistics import fmean
 from typing import Any, TypeGuard
 
+from isoglot.evaluation.matching import RANK_DISTANCE
 from isoglot.study.analysis.reading import Json, Study
 
 CIRCUMSTANCES = ("data", "base", "amount")
 """What a system is trained on and begins with; everything else is how it is trained."""
 METHOD = ("strategy", "mono_share", "tuning", "languages", "steps", "batch_size", "stages")
 OF_TUNING = ("rank", "alpha", "targets", "layers", "tuning_kind")
+TRAITS = (*CIRCUMSTANCES, *METHOD, *OF_TUNING, "kind", "system", "learning_rate")
+"""What tells systems apart, and what is only asked for: kind (`base`, `trained`), system, learning_rate, and all of tuning."""
 _WORDS = {"mono_share": "share of monolingual batches", "amount": "share of the training pairs"}
 
 
@@ -25,39 +29,27 @@ class System:
     Attributes:
         name: as ids of runs have it, such as `hybrid-0.5-lora`; `base` for an untrained base.
         label: short text that no other system of the same experiment has.
-        traits: what tells systems apart (`CIRCUMSTANCES`, `METHOD`), and what is only asked for: kind (`base`, `trained`),
-            system, rank, alpha, targets, layers, tuning_kind, learning_rate. None where something does not apply.
+        traits: see `TRAITS`. None where something does not apply.
         runs: the finished runs as `results.json` has them, by seed.
         costs: their costs as `cost.json` has them; {} where a run has none.
+        key: unique within the study.
+        is_base: whether it is untrained; then `data` is None and `amount` 0.
+        base, data: names.
+        amount: share of the training pairs.
+        seeds: of the runs.
     """
 
     name: str
     label: str
     traits: Mapping[str, Any]
     runs: tuple[Json, ...]
-    costs: tuple[Json, ...] = ()
-
-    @property
-    def key(self) -> str:
-        """Unique within the study."""
-        return str(self.runs[0]["id"])
-
-    @property
-    def is_base(self) -> bool:
-        return bool(self.traits["kind"] == "base")
-
-    @property
-    def data(self) -> str | None:
-        return None if self.is_base else str(self.traits["data"])
-
-    @property
-    def base(self) -> str:
-        return str(self.traits["base"])
-
-    @property
-    def amount(self) -> float:
-        """Share of the training pairs; 0 of an untrained base."""
-        return float(self.traits["amount"] or 0.0)
+    costs: tuple[Json, ...]
+    key: str
+    is_base: bool
+    base: str
+    data: str | None
+    amount: float
+    seeds: tuple[int | None, ...]
 
     @property
     def circumstances(self) -> str:
@@ -65,43 +57,33 @@ class System:
         amount = f", {self.amount:g} of the data" if self.amount != 1.0 else ""
         return self.base if self.is_base else f"{self.base} on {self.data}{amount}"
 
-    @property
-    def seeds(self) -> tuple[int | None, ...]:
-        return tuple(run["seed"] for run in self.runs)
-
     def benchmarks(self) -> list[str]:
         """Names of the benchmarks that all its runs were measured on, sorted."""
         return sorted(set.intersection(*(set(run["benchmarks"]) for run in self.runs)))
 
     def settings(self, benchmark: str) -> set[str]:
         """What all its runs were measured in there: mono, cross, multi, rank_distance."""
-        measured = [run["benchmarks"][benchmark] for run in self.runs]
-        bias = [{"rank_distance"} & set(scores.get("bias") or {}) for scores in measured]
-        return set.intersection(*(set(scores["settings"]) | more for scores, more in zip(measured, bias)))
+        return set.intersection(*(set(_scores(run, benchmark)) for run in self.runs))
 
     def paths(self, benchmark: str) -> tuple[str, ...]:
         """Folders of its results, relative to the study's."""
-        return tuple(
-            str(run["benchmarks"][benchmark].get("path") or f"cells/{run['id']}/results/{benchmark}")
-            for run in self.runs
-        )
+        return tuple(str(run["benchmarks"][benchmark]["path"]) for run in self.runs)
 
     def stated(self, benchmark: str, setting: str, measure: str) -> tuple[float, ...] | None:
         """A figure as `results.json` states it, per seed; None where a run lacks it."""
-        figures = []
-        for run in self.runs:
-            scores = run["benchmarks"].get(benchmark) or {}
-            of_setting = (
-                scores.get("bias") if setting == "rank_distance" else (scores.get("settings") or {}).get(setting)
-            )
-            figures.append((of_setting or {}).get(measure))
+        figures = [_scores(run, benchmark).get(setting, {}).get(measure) for run in self.runs]
         numbers = tuple(float(figure) for figure in figures if is_number(figure))
         return numbers if len(numbers) == len(figures) else None
+
+    def mean(self, benchmark: str, setting: str, measure: str) -> float | None:
+        """The same, mean over seeds."""
+        figures = self.stated(benchmark, setting, measure)
+        return fmean(figures) if figures else None
 
     def cost(self, key: str) -> float | None:
         """A cost of `cost.json`, mean over seeds; None where a run lacks it."""
         numbers = [float(cost[key]) for cost in self.costs if is_number(cost.get(key))]
-        return fmean(numbers) if numbers and len(numbers) == len(self.runs) else None
+        return fmean(numbers) if numbers and len(numbers) == len(self.costs) else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,17 +95,21 @@ class Series:
         axis: the same in words.
         label: what the systems have in common.
         systems: two or more, by `x`.
+        x: the numbers, ascending.
     """
 
     key: str
     axis: str
     label: str
     systems: tuple[System, ...]
+    x: tuple[float, ...]
 
-    @property
-    def x(self) -> tuple[float, ...]:
-        """The numbers, ascending."""
-        return tuple(float(system.traits[self.key]) for system in self.systems)
+
+def _scores(run: Json, benchmark: str) -> dict[str, Json]:
+    """What a run scored on a benchmark by setting, rank distance among them; {} where it was not measured."""
+    scores = run["benchmarks"].get(benchmark) or {}
+    bias = scores.get("bias") or {}
+    return {**(scores.get("settings") or {}), **({RANK_DISTANCE: bias} if RANK_DISTANCE in bias else {})}
 
 
 def is_number(value: Any) -> TypeGuard[float]:
@@ -133,62 +119,49 @@ def is_number(value: Any) -> TypeGuard[float]:
 
 def systems_of(study: Study) -> list[System]:
     """The systems of a study's finished runs: bases first, then by name, numbers by size."""
-    gathered: dict[str, list[Json]] = {}
+    gathered: dict[str, tuple[Json, list[Json]]] = {}
     for run in study.done:
-        gathered.setdefault(json.dumps(_traits(run), sort_keys=True, default=str), []).append(run)
-    groups = [sorted(runs, key=lambda run: (run["seed"] is None, run["seed"])) for runs in gathered.values()]
-    traits = [_traits(runs[0]) for runs in groups]
-    differing = _differing([own for own in traits if own["kind"] != "base"])
+        own = _traits(run)
+        gathered.setdefault(json.dumps(own, sort_keys=True, default=str), (own, []))[1].append(run)
+    trained = [own for own, _ in gathered.values() if own["kind"] != "base"]
+    pairs = [two for two in combinations(trained, 2) if len({(own["data"], own["base"]) for own in two}) == 1]
+    told = ("amount", "languages", "steps", "batch_size")  # in labels, where systems differ in them
+    differing = {key for one, two in pairs for key in told if one[key] != two[key]}
     systems = []
-    for own, runs in zip(traits, groups):
-        costs = tuple(dict(study.costs.get(str(run["id"])) or {}) for run in runs)
-        systems.append(System(own["system"], _label(own, runs[0], differing), own, tuple(runs), costs))
+    for own, runs in gathered.values():
+        runs.sort(key=lambda run: (run["seed"] is None, run["seed"]))
+        names: Json = {"name": own["system"], "label": _label(own, runs[0], differing), "key": str(runs[0]["id"])}
+        where: Json = {"is_base": own["kind"] == "base", "base": own["base"], "data": own["data"]}
+        costs = tuple(study.costs.get(str(run["id"])) or {} for run in runs)
+        amount, seeds = float(own["amount"] or 0.0), tuple(run["seed"] for run in runs)
+        systems.append(System(**names, traits=own, runs=tuple(runs), costs=costs, **where, amount=amount, seeds=seeds))
     return sorted(systems, key=_order)
 
 
 def _order(system: System) -> tuple[Any, ...]:
-    return not system.is_base, natural(f"{system.data} {system.base} {system.name}"), system.traits["amount"] or 0.0
-
-
-def natural(text: str) -> list[tuple[float, str]]:
-    """A key to sort texts by in which numbers go by size."""
-    pieces = re.split(r"(\d+(?:\.\d+)?)", text)
-    return [(float(piece), "") if i % 2 else (-1.0, piece) for i, piece in enumerate(pieces)]
+    pieces = re.split(r"(\d+(?:\.\d+)?)", f"{system.data} {system.base} {system.name}")
+    natural = [(float(piece), "") if i % 2 else (-1.0, piece) for i, piece in enumerate(pieces)]
+    return not system.is_base, natural, system.amount
 
 
 def _traits(run: Json) -> Json:
     """What a run is, but for its seed."""
-    traits: Json = dict.fromkeys((*CIRCUMSTANCES, *METHOD, *OF_TUNING, "learning_rate"))
     if run["kind"] == "base":
-        return {**traits, "kind": "base", "system": "base", "base": run["base"]}
+        return {**dict.fromkeys(TRAITS), "kind": "base", "system": "base", "base": run["base"]}
     tuning = run.get("tuning") or {}
-    traits |= {key: run.get(key) for key in traits if key not in ("tuning", "stages", *OF_TUNING)}
-    traits |= {key: tuning.get(key) for key in OF_TUNING}
-    traits |= {"kind": run["kind"], "tuning": tuning.get("name"), "tuning_kind": tuning.get("kind")}
-    share = traits["mono_share"]
-    method = [traits["strategy"], f"{share:g}" if is_number(share) else None, traits["tuning"]]
+    own = {**run, **tuning, "kind": run["kind"], "tuning": tuning.get("name"), "tuning_kind": tuning.get("kind")}
+    share = own.get("mono_share")
+    method = [own.get("strategy"), f"{share:g}" if is_number(share) else None, own["tuning"]]
     words = [str(word) for word in method if word]
     # records from before systems had names are of the grid, whose systems are called by what they combine
-    name = str(run.get("system") or "-".join(words))
-    return {**traits, "system": name, "stages": _rest(name, words, run.get("stages"))}
-
-
-def _rest(name: str, words: Sequence[str], stages: Sequence[Mapping[str, Any]] | None) -> str:
-    """What a system is besides its strategy and tuning: further settings of the grid, else all of its stages."""
-    rest = name
+    rest = name = str(run.get("system") or "-".join(words))
     for word in words:
         rest = rest.replace(word, "", 1)
-    of_grid = rest != name and [list(stage) for stage in stages or [{"train": {}}]] == [["train"]]
-    return rest.strip("-") if of_grid else json.dumps(stages or name, sort_keys=True)
-
-
-def _differing(trained: Sequence[Json]) -> set[str]:
-    """Traits that a label has to name, because systems of one base and training set differ in them."""
-    values: dict[tuple[str, ...], set[str]] = {}
-    for own in trained:
-        for key in ("amount", "languages", "steps", "batch_size"):
-            values.setdefault((key, own["data"], own["base"]), set()).add(repr(own[key]))
-    return {key for (key, *_), different in values.items() if len(different) > 1}
+    stages = run.get("stages")
+    # of the grid: further settings in its name; else all of its stages
+    is_grid = rest != name and [list(stage) for stage in stages or [{"train": {}}]] == [["train"]]
+    besides = rest.strip("-") if is_grid else json.dumps(stages or name, sort_keys=True)
+    return {key: own.get(key) for key in TRAITS} | {"system": name, "stages": besides}
 
 
 def _label(own: Json, run: Json, differing: set[str]) -> str:
@@ -206,19 +179,16 @@ def _label(own: Json, run: Json, differing: set[str]) -> str:
     return ", ".join(words)
 
 
-def measured_together(systems: Iterable[System]) -> dict[tuple[str | None, str, str], list[System]]:
+def measured_together(systems: Sequence[System]) -> dict[tuple[str | None, str, str], list[System]]:
     """The systems of every (training set, base, benchmark), the untrained base first; training set None: only a base."""
     groups: dict[tuple[str | None, str, str], list[System]] = {}
-    bases = []
-    for system in systems:
-        if system.is_base:
-            bases += [(system, benchmark) for benchmark in system.benchmarks()]
-        for benchmark in [] if system.is_base else system.benchmarks():
-            groups.setdefault((system.data, system.base, benchmark), []).append(system)
-    for base, benchmark in bases:
-        keys = [key for key in groups if key[1:] == (base.base, benchmark)]
-        for key in keys or [(None, base.base, benchmark)]:
-            groups.setdefault(key, []).insert(0, base)
+    for system in sorted(systems, key=lambda system: system.is_base):
+        for benchmark in system.benchmarks():
+            keys = [(system.data, system.base, benchmark)]
+            if system.is_base:
+                keys = [key for key in groups if key[1:] == (system.base, benchmark)] or keys
+            for key in keys:
+                groups.setdefault(key, []).insert(0 if system.is_base else len(systems), system)
     return groups
 
 
@@ -230,7 +200,7 @@ def all_else_equal(one: System, two: System, free: Collection[str]) -> bool:
 
 def series_of(systems: Sequence[System]) -> list[Series]:
     """Two or more trained systems each that differ in one number alone, over shares, amounts and ranks."""
-    found = []
+    series = []
     for key, follows in (("mono_share", ()), ("amount", ("steps",)), ("rank", ("tuning", "alpha"))):
         groups: dict[str, list[System]] = {}
         for system in systems:
@@ -238,10 +208,11 @@ def series_of(systems: Sequence[System]) -> list[Series]:
                 common = {k: v for k, v in system.traits.items() if k not in (key, "system", "learning_rate", *follows)}
                 groups.setdefault(json.dumps(common, sort_keys=True), []).append(system)
         for members in groups.values():
-            ordered = sorted(members, key=lambda system: float(system.traits[key]))
-            if len({system.traits[key] for system in members}) > 1:
-                found.append(Series(key, axis_words(key), _common_words(ordered[0], key), tuple(ordered)))
-    return found
+            members.sort(key=lambda system: float(system.traits[key]))
+            numbers = tuple(float(system.traits[key]) for system in members)
+            if len(set(numbers)) > 1:
+                series.append(Series(key, axis_words(key), _common_words(members[0], key), tuple(members), numbers))
+    return series
 
 
 def axis_words(key: str) -> str:

@@ -1,24 +1,97 @@
-"""What all kinds of claims have in common, and the registry of kinds."""
+"""What all kinds of claims have in common, what a study says to them, and the registry of kinds."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from pydantic import Field
 
-from isoglot.errors import InputError
+from isoglot.evaluation.significance import Interval
 from isoglot.registry import Registry, one_line_help
 from isoglot.settings import Member
-from isoglot.study.analysis.contrasts import MAIN_MEASURE, Comparisons, Contrast, Only, What
-from isoglot.study.claims.selection import Chosen, ChosenEach, Pair, Selection, apart
-from isoglot.study.claims.verdicts import Finding, Verdict, not_tested, overall
+from isoglot.study.analysis.contrasts import Comparisons
+from isoglot.study.analysis.systems import System
+from isoglot.study.claims.selection import Chosen, ChosenEach, Pair, Selection, apart, free_traits, full_data, pairs
 
+Outcome = Literal["holds", "fails", "undecided", "not tested"]
 MIN_SEEDS = 2
 """Training seeds per system below which nothing is decided: one model of each is no sample of anything."""
 KINDS: Registry[Any] = Registry("kind of claim", "isoglot.study.claims.kinds")
 """The kinds of claims, by the name that `kind:` gives."""
-Setting = Literal["mono", "cross", "multi"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One comparison or check behind a verdict.
+
+    Attributes:
+        where: base, data, benchmark, setting, what is compared.
+        outcome: of this one alone.
+        effect: ready to print.
+        estimate, interval, unit: the numbers; None where there are none.
+        p_holm: after Holm over the tests of the claim or its family; None without a test.
+        counted: whether the verdict depends on it (others are shown for the record).
+    """
+
+    where: str
+    outcome: Outcome
+    effect: str
+    estimate: float | None = None
+    interval: Interval | None = None
+    unit: str = ""
+    p_holm: float | None = None
+    counted: bool = True
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a study says to a claim; texts are ready to print.
+
+    Attributes:
+        outcome: holds, fails, undecided (the data allow both), not tested (no data speak to it).
+        effect: the numbers in short, with intervals.
+        confidence: what the verdict rests on.
+        evidence: files and folders, relative to the study directory.
+        note: what limits it.
+        findings: single comparisons and checks.
+        name, statement, source, test: of the claim: a short name, one sentence, whose claim it is, how it is tested.
+    """
+
+    outcome: Outcome
+    effect: str = ""
+    confidence: str = ""
+    evidence: tuple[str, ...] = ()
+    note: str = ""
+    findings: tuple[Finding, ...] = ()
+    name: str = ""
+    statement: str = ""
+    source: str = ""
+    test: str = ""
+
+
+def not_tested(why: str) -> Verdict:
+    """Nothing in the study speaks to the claim."""
+    return Verdict("not tested", note=why)
+
+
+def counted(findings: Sequence[Finding], nothing: str, complete: bool = True, **words: Any) -> Verdict:
+    """The verdict over facts; `nothing` says why there are none, `complete` whether none is missing; words of a verdict."""
+    if not findings:
+        return not_tested(nothing)
+    words = {"evidence": ("results.json",), **words}
+    return Verdict(overall(findings, complete=complete), findings=tuple(findings), **words)
+
+
+def overall(findings: Iterable[Finding], *, complete: bool = True) -> Outcome:
+    """A universal claim: fails where any counted finding fails, holds where all do and none is missing."""
+    outcomes = {finding.outcome for finding in findings if finding.counted}
+    if "fails" in outcomes:
+        return "fails"
+    if not outcomes - {"not tested"}:
+        return "not tested"
+    return "holds" if complete and outcomes == {"holds"} else "undecided"
 
 
 class Claim(Member):
@@ -76,64 +149,25 @@ class Sides(Claim):
     @property
     def names(self) -> tuple[str, str]:
         """How sentences call the two sides."""
-        others = [two.called() for _, two in self.selections()]
-        own = (self.selections()[0][0].called(), " and ".join(others))
-        return (self.called[0], self.called[1]) if len(self.called) == 2 else own
+        if len(self.called) == 2:
+            return self.called[0], self.called[1]
+        own, others = zip(*self.selections())
+        return own[0].called(), " and ".join(other.called() for other in others)
 
     def selections(self) -> list[tuple[Selection, Selection]]:
         """Only what tells the two sides apart."""
         return [apart(self.of, other) for other in self.against]
 
+    def pairs(self, systems: Sequence[System]) -> tuple[list[Pair], list[Pair], list[str]]:
+        """The pairs that decide, others beside them, which are shown, and what is missing, in words.
 
-class Figures(Claim):
-    """What a claim about figures is measured in.
-
-    Attributes:
-        measure, setting: what is compared; the measure `rank_distance` has no settings.
-    """
-
-    measure: str = MAIN_MEASURE
-    setting: tuple[Setting, ...] = ("cross",)
-
-    @property
-    def whats(self) -> list[What]:
-        """Settings and measures that are compared."""
-        settings = [self.measure] if self.measure == "rank_distance" else self.setting
-        return [(setting, self.measure) for setting in settings]
-
-
-def usable(comparisons: Comparisons, pair: Pair, whats: Iterable[What]) -> list[str]:
-    """Benchmarks on which both systems have all settings and which the audit did not find in what they were trained on."""
-    sides, settings = (pair.of, pair.against), {setting for setting, _ in whats}
-    return [
-        name
-        for name in pair.of.benchmarks()
-        if all(name in side.benchmarks() and settings <= side.settings(name) for side in sides)
-        and not any(comparisons.study.leaked(side.data, name) for side in sides)
-    ]
-
-
-def add_contrast(
-    into: list[Contrast],
-    problems: list[str],
-    comparisons: Comparisons,
-    pair: Pair,
-    benchmark: str,
-    what: What,
-    only: Only | None = None,
-    words: str = "",
-) -> None:
-    """Compare a pair in one setting; where its results cannot be used, note why."""
-    where = f"{pair.beside}, {benchmark}, {words or what[0]}: {pair.names[0]} - {pair.names[1]}"
-    try:
-        into.append(comparisons.contrast(pair.against, pair.of, benchmark, what, where=where, only=only))
-    except (InputError, KeyError) as error:
-        problems.append(f"{where}: {error}")
-
-
-def counted(findings: Sequence[Finding], effect: str, confidence: str, nothing: str, **more: Any) -> Verdict:
-    """The verdict over facts: `nothing` says why there is none; `evidence`, `note`, `complete` as they are given."""
-    if not findings:
-        return not_tested(nothing)
-    complete, evidence = more.pop("complete", True), more.pop("evidence", ("results.json",))
-    return Verdict(overall(findings, complete=complete), effect, confidence, evidence, findings=tuple(findings), **more)
+        Of several systems beside one and the same those decide that `counted` selects.
+        """
+        every, problems = pairs(full_data(systems, free_traits(self.of, *self.against)), self.of, self.against)
+        groups: dict[tuple[str, System], list[System]] = {}
+        for pair in every:
+            groups.setdefault((pair.beside, pair.against), []).append(pair.of)
+        choose = self.counted.choose if self.counted else list
+        chosen = {system for group in groups.values() for system in choose(group)}
+        shown = [pair for pair in every if pair.of not in chosen]
+        return [pair for pair in every if pair.of in chosen], shown, problems

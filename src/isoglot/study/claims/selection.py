@@ -5,23 +5,14 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from pydantic import BeforeValidator
 from pydantic_core import PydanticCustomError
 
 from isoglot.errors import unknown
-from isoglot.study.analysis.systems import (
-    CIRCUMSTANCES,
-    METHOD,
-    OF_TUNING,
-    System,
-    all_else_equal,
-    axis_words,
-    is_number,
-)
+from isoglot.study.analysis.systems import METHOD, OF_TUNING, TRAITS, System, all_else_equal, axis_words, is_number
 
-_TRAITS = (*CIRCUMSTANCES, *METHOD, *OF_TUNING, "kind", "system", "learning_rate")
 _TESTS: Mapping[str, Callable[[Any, Any], bool]] = {"above": operator.gt, "below": operator.lt, "at_least": operator.ge}
 _EXTREMES = {"highest": max, "lowest": min}
 
@@ -74,14 +65,14 @@ def _select(value: Any) -> Selection:
     traits = {"system": value} if isinstance(value, str) else value
     if not isinstance(traits, Mapping) or not traits:
         raise PydanticCustomError("member", "{text}", {"text": "expected the name of a system or a mapping of traits"})
-    for key, wanted in traits.items():
-        names: list[tuple[str, Any, Collection[str]]] = [("trait", key, (*_TRAITS, "else"))]
-        names += [("test", test, _TESTS) for test in wanted] if isinstance(wanted, Mapping) and key != "else" else []
-        for kind, name, known in names:
-            if name not in known:
-                raise PydanticCustomError("member", "{text}", {"text": str(unknown(kind, str(name), known))})
-    otherwise = _select(traits["else"]) if "else" in traits else None
-    return Selection({key: wanted for key, wanted in traits.items() if key != "else"}, otherwise)
+    traits = dict(traits)
+    otherwise = _select(traits.pop("else")) if "else" in traits else None
+    names = [("trait", key, {*TRAITS, "else"}) for key in traits]
+    names += [("test", test, {*_TESTS}) for tests in traits.values() if isinstance(tests, Mapping) for test in tests]
+    for kind, name, known in names:
+        if name not in known:
+            raise PydanticCustomError("member", "{text}", {"text": str(unknown(kind, str(name), known))})
+    return Selection(traits, otherwise)
 
 
 def _select_each(value: Any) -> tuple[Selection, ...]:
@@ -105,15 +96,8 @@ def _has(system: System, key: str, wanted: Any) -> bool:
     return any(value in (own, also) for value in (wanted if isinstance(wanted, (list, tuple)) else [wanted]))
 
 
-@dataclass(frozen=True, eq=False)
-class Pair:
-    """Two systems in which all is equal but what a claim is about.
-
-    Attributes:
-        of, against: the systems.
-        names: what tells them apart, in words.
-        beside: what they have in common, in words.
-    """
+class Pair(NamedTuple):
+    """Two systems in which all is equal but what a claim is about; what tells them apart and what they share, in words."""
 
     of: System
     against: System
@@ -123,29 +107,18 @@ class Pair:
 
 def pairs(systems: Sequence[System], of: Selection, against: Sequence[Selection]) -> tuple[list[Pair], list[str]]:
     """Every selected system with each of what it is to be compared with, and what is missing, in words."""
-    found, problems = [], []
-    free = free_traits(of, *against)
-    pool = full_data(systems, free)
-    for system in of.choose(pool):
+    matched, problems, free = [], [], free_traits(of, *against)
+    for system in of.choose(systems):
         beside = in_common(system, free)
-        others = [other for other in pool if other is not system and all_else_equal(system, other, free)]
+        others = [other for other in systems if other is not system and all_else_equal(system, other, free)]
         for selection in against:
             mine, theirs = apart(of, selection)
             counterparts = selection.choose(others)
             if not counterparts:
                 missing = f"no finished {theirs.called()} cells beside {mine.called()} with everything else equal"
                 problems.append(f"{beside}: {missing}")
-            found += [Pair(system, o, (mine.called(system), theirs.called(o)), beside) for o in counterparts]
-    return found, problems
-
-
-def counted_pairs(found: Sequence[Pair], counted: Selection | None) -> list[Pair]:
-    """Those pairs that decide a claim: of several systems beside one and the same, the ones that `counted` selects."""
-    groups: dict[tuple[str, System], list[Pair]] = {}
-    for pair in found:
-        groups.setdefault((pair.beside, pair.against), []).append(pair)
-    chosen = {system for group in groups.values() if counted for system in counted.choose(pair.of for pair in group)}
-    return [pair for pair in found if counted is None or pair.of in chosen]
+            matched += [Pair(system, o, (mine.called(system), theirs.called(o)), beside) for o in counterparts]
+    return matched, problems
 
 
 def apart(one: Selection, two: Selection) -> tuple[Selection, Selection]:
@@ -160,22 +133,17 @@ def free_traits(*selections: Selection) -> set[str]:
     return keys | ({"tuning"} if keys & set(OF_TUNING) else set()) | (set(METHOD) if "system" in keys else set())
 
 
-def full_data(systems: Iterable[System], free: Collection[str]) -> list[System]:
+def full_data(systems: Sequence[System], free: Collection[str]) -> list[System]:
     """Systems on all of their data; where a study has parts of the data only, those on the largest. Bases as they are."""
-    everything = list(systems)
     largest: dict[Any, float] = {}
-    for system in everything:
-        key = system.data, system.base
-        largest[key] = max(largest.get(key, 0.0), system.amount)
-    return [s for s in everything if "amount" in free or s.is_base or s.amount == largest[s.data, s.base]]
+    for system in systems:
+        largest[system.data, system.base] = max(largest.get((system.data, system.base), 0.0), system.amount)
+    return [own for own in systems if "amount" in free or own.amount == largest[own.data, own.base]]
 
 
 def in_common(system: System, free: Collection[str]) -> str:
     """Base, data and whatever of the method is not free, in words."""
-    share = system.traits["mono_share"]
-    words = {
-        "strategy": system.traits["strategy"],
-        "mono_share": share and f"α={share:g}",
-        "tuning": system.traits["tuning"],
-    }
-    return ", ".join([system.circumstances, *(str(word) for key, word in words.items() if word and key not in free)])
+    words = {key: system.traits[key] for key in ("strategy", "mono_share", "tuning") if key not in free}
+    if share := words.get("mono_share"):
+        words["mono_share"] = f"α={share:g}"
+    return ", ".join([system.circumstances, *(str(word) for word in words.values() if word)])

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from statistics import fmean
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal, NamedTuple
 
 from isoglot.study.analysis.contrasts import Comparisons
 from isoglot.study.analysis.systems import System, is_number
-from isoglot.study.claims.claim import KINDS, MIN_SEEDS, Sides, counted
-from isoglot.study.claims.selection import counted_pairs, pairs
-from isoglot.study.claims.verdicts import Finding, Outcome, Verdict
+from isoglot.study.claims.claim import KINDS, MIN_SEEDS, Finding, Outcome, Sides, Verdict, counted, not_tested
 
 COSTS = {
     "seconds": (("train_seconds",), "training time"),
@@ -22,8 +19,7 @@ COSTS = {
 """Keys of `cost.json`, of which the first that is known counts, and words: memory of the GPU where there is one."""
 
 
-@dataclass(frozen=True)
-class Ratio:
+class Ratio(NamedTuple):
     """A cost over another: mean over mean, the extremes over all pairs of seeds, and how many seeds there are of each."""
 
     value: float
@@ -42,15 +38,6 @@ def ratio(of: System, against: System, cost: str) -> Ratio | None:
             return None
     one, two = sides
     return Ratio(fmean(one) / fmean(two), min(one) / max(two), max(one) / min(two), min(len(one), len(two)))
-
-
-def at_a_time(costs: Iterable[Mapping[str, Any] | None]) -> str:
-    """How many cells ran at the same time, in words; "" where it was not recorded for all of them."""
-    recorded = [((cost or {}).get("machine") or {}).get("cells_at_a_time") for cost in costs]
-    numbers = [number for number in recorded if isinstance(number, int)]
-    if not recorded or len(numbers) < len(recorded):
-        return ""
-    return "cells ran one at a time" if max(numbers) == 1 else f"up to {max(numbers)} cells ran at a time"
 
 
 def cost_sentence(of: System, against: System, names: Sequence[str], where: str = "") -> str:
@@ -75,36 +62,37 @@ class Cost(Sides):
 
     def judge(self, comparisons: Comparisons, beside: Sequence[float] = ()) -> Verdict:
         """Below 1 for every pair of seeds; what varies from run to run takes two seeds of each to decide."""
-        study, varies = comparisons.study, self.cost in ("seconds", "memory")
+        varies, (name, other) = self.cost in ("seconds", "memory"), self.names
         findings, ratios, missing = [], [], []
-        for pair in counted_pairs(pairs(comparisons.systems, self.of, self.against)[0], self.counted):
+        for pair in self.pairs(comparisons.systems)[0]:
             where = f"{pair.beside}: {pair.names[0]} - {pair.names[1]}"
-            known = ratio(pair.of, pair.against, self.cost)
-            if known is None:
+            if known := ratio(pair.of, pair.against, self.cost):
+                ratios.append(known)
+                outcome: Outcome = "holds" if known.high < 1 else "fails" if known.low > 1 else "undecided"
+                decided = outcome if not varies or known.seeds >= MIN_SEEDS else "undecided"
+                shown, ends = f"x{known.value:.3g} [{known.low:.3g}, {known.high:.3g}]", (known.low, known.high)
+                findings.append(Finding(where, decided, shown, known.value, ends, f"{name} / {other}"))
+            else:
                 missing.append(f"{where}: not in cost.json")
-                continue
-            outcome: Outcome = "holds" if known.high < 1 else "fails" if known.low > 1 else "undecided"
-            if varies and known.seeds < MIN_SEEDS:
-                outcome = "undecided"
-            ratios.append(known)
-            shown = f"x{known.value:.3g} [{known.low:.3g}, {known.high:.3g}]"
-            findings.append(
-                Finding(where, outcome, shown, known.value, (known.low, known.high), " / ".join(self.names))
-            )
-        name, other = self.names
-        values, fewest = [known.value for known in ratios], min((known.seeds for known in ratios), default=0)
-        effect = f"{findings[0].effect} of {other}" if len(findings) == 1 else ""
-        if len(findings) > 1:
-            effect = f"{len(findings)} comparisons: x{min(values):.3g} to x{max(values):.3g} of {other}"
-        together = at_a_time(study.costs.get(run["id"]) for run in study.done if run["kind"] != "base")
-        rests = (together or "comparable if cells ran one at a time") if varies else "the same in every run"
-        notes = ["one seed: at most undecided"] if varies and fewest < MIN_SEEDS else []
-        return counted(
-            findings,
-            effect,
-            f"range over pairs of seeds ({fewest} or more of each); {rests}",
-            missing[0] if missing else f"no finished pair of {name} and {other}, all else equal",
-            evidence=("cost.json",),
-            note="; ".join([*notes, *missing[:1]]),
-            complete=not missing,
-        )
+        nothing = [*missing, f"no finished pair of {name} and {other}, all else equal"][0]
+        if not ratios:
+            return not_tested(nothing)
+        fewest, values = min(known.seeds for known in ratios), [known.value for known in ratios]
+        effect = f"{len(ratios)} comparisons: x{min(values):.3g} to x{max(values):.3g} of {other}"
+        if len(ratios) == 1:
+            effect = f"{findings[0].effect} of {other}"
+        rests = _at_a_time(comparisons.systems) if varies else "the same in every run"
+        confidence = f"range over pairs of seeds ({fewest} or more of each); {rests}"
+        notes = [*(["one seed: at most undecided"] if varies and fewest < MIN_SEEDS else []), *missing[:1]]
+        words = {"effect": effect, "confidence": confidence, "note": "; ".join(notes)}
+        return counted(findings, nothing, not missing, evidence=("cost.json",), **words)
+
+
+def _at_a_time(systems: Iterable[System]) -> str:
+    """How many trained cells ran at the same time, in words."""
+    costs = [cost for system in systems if not system.is_base for cost in system.costs]
+    numbers = [(cost.get("machine") or {}).get("cells_at_a_time") for cost in costs]
+    recorded = [number for number in numbers if is_number(number)]
+    if len(recorded) < len(numbers):  # cells of before it was recorded
+        return "comparable if cells ran one at a time"
+    return "cells ran one at a time" if max(recorded) == 1 else f"up to {max(recorded)} cells ran at a time"

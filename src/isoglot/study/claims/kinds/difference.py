@@ -4,34 +4,22 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from isoglot.evaluation.contrasts import pooled
 from isoglot.evaluation.multiple import holm
-from isoglot.evaluation.significance import ALPHA
-from isoglot.study.analysis.contrasts import Comparisons, Contrast, Only, What, show
-from isoglot.study.claims.claim import KINDS, MIN_SEEDS, Figures, Sides, add_contrast, usable
+from isoglot.evaluation.significance import ALPHA, Interval
+from isoglot.study.analysis.contrasts import Cells, Comparisons, Contrast, show
+from isoglot.study.claims.claim import KINDS, MIN_SEEDS, Finding, Outcome, Sides, Verdict, not_tested
 from isoglot.study.claims.kinds.cost import cost_sentence
-from isoglot.study.claims.selection import Pair, counted_pairs, pairs
-from isoglot.study.claims.verdicts import Finding, Outcome, Verdict, not_tested, overall
-from isoglot.study.claims.words import basis, evidence, limits
-
-
-@dataclass
-class Compared:
-    """The differences that decide a claim, those that can only refute it, those for the record, and what is missing."""
-
-    counted: list[Contrast] = field(default_factory=list)
-    guards: list[Contrast] = field(default_factory=list)
-    shown: list[Contrast] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
+from isoglot.study.claims.paired import Compared, Paired, finding
 
 
 @KINDS.register
-class Difference(Sides, Figures):
+class Difference(Sides, Paired):
     """One selection of systems is better than another, or not worse by more than a bound, wherever all else is equal.
 
     Attributes:
@@ -64,84 +52,65 @@ class Difference(Sides, Figures):
         if self.audited and comparisons.study.audit is None:
             return not_tested("not audited: whether results are zero-shot is not known")
         compared = self.compare(comparisons)
-        counted, tested = compared.counted, [*compared.counted, *compared.guards]
+        counted, tested = compared.counted, compared.tested
         if not counted:
-            return not_tested(compared.problems[0] if compared.problems else self._nothing())
+            return not_tested([*compared.problems, self._nothing()][0])
         adjusted = holm([*(contrast.p for contrast in tested), *beside]).tolist()[: len(tested)]
-        findings = [self._finding(contrast, p) for contrast, p in zip(tested, adjusted)]
+        rule = f"Holm over {len(tested) + len(beside)} test(s), largest p {max(adjusted[: len(counted)]):.2g}"
+        rule, stated_p = f"sign-flip permutation over groups of queries, {rule}", adjusted
+        if self.not_below is not None:
+            bound, stated_p = f"{self.not_below:g}", [None] * len(tested)
+            rule = f"holds if the lower bound is above {bound}, fails if the upper bound is below {bound}"
+        findings = [finding(c, self._outcome(c, p), p_holm) for c, p, p_holm in zip(tested, adjusted, stated_p)]
         # a guard can only refute
-        guards = [replace(finding, counted=finding.outcome == "fails") for finding in findings[len(counted) :]]
-        findings = [*findings[: len(counted)], *guards]
-        shown = [
-            replace(self._finding(contrast, contrast.p), p_holm=None, counted=False) for contrast in compared.shown
-        ]
-        outcome = overall(findings, complete=not compared.problems and not comparisons.study.n_open)
-        notes = [*limits(comparisons, tested, compared.problems), *self._notes(compared)]
-        if outcome == "holds" and (few := self._too_few(counted)):
-            outcome, notes = "undecided", [*notes, few]
-        rule = self._rule(len(tested) + len(beside), max(adjusted[: len(counted)]))
-        effect = self._effect(counted, findings[: len(counted)])
-        return Verdict(outcome, effect, basis(tested, rule), evidence(tested), "; ".join(notes), (*findings, *shown))
+        guards = [replace(guard, counted=guard.outcome == "fails") for guard in findings[len(counted) :]]
+        shown = [finding(c, self._outcome(c, c.p), counted=False) for c in compared.shown]
+        findings = findings[: len(counted)]
+        words = (self._effect(counted, findings), rule, self._notes(compared))
+        return compared.verdict([*findings, *guards, *shown], *words, self._too_few(counted))
 
     def compare(self, comparisons: Comparisons) -> Compared:
         """The differences that the claim is about."""
-        found, problems = pairs(comparisons.systems, self.of, self.against)
-        compared, primary = Compared(problems=problems), counted_pairs(found, self.counted)
-        for pair in found:
-            into = compared.counted if pair in primary else compared.shown
-            for benchmark in usable(comparisons, pair, self.whats):
-                for what, only, words in self._cells(pair, benchmark):
-                    add_contrast(into, compared.problems, comparisons, pair, benchmark, what, only, words)
-                scores = pair.of.runs[0]["benchmarks"][benchmark]["per_language"] if self.no_language_worse else {}
-                for lang in sorted(scores["cross"]["by_query"]) if scores else ():
-                    only, words = Only(frozenset([lang])), f"cross, queries in {lang}"
-                    what = ("cross", self.measure)
-                    add_contrast(compared.guards, [], comparisons, pair, benchmark, what, only, words)
+        counted, shown, problems = self.pairs(comparisons.systems)
+        compared = Compared(comparisons, problems=problems)
+        for pair in (*counted, *shown):
+            into = compared.counted if pair in counted else compared.shown
+            for benchmark in compared.benchmarks(pair, self.whats):
+                result = pair.of.runs[0]["benchmarks"][benchmark]
+                queries, anything = {*result["counts"]["queries"]}, [*result["counts"]["documents"], "*"]
+                untrained = queries - {*(pair.of.traits["languages"] or queries)}
+                for what in self.whats if self.languages == "all" else ():
+                    compared.add(into, pair, benchmark, what)
+                for what in self.whats if self.languages == "untrained" and untrained else ():
+                    only, words = _of(untrained, queries, anything, what[0]), f" in {' '.join(sorted(untrained))}"
+                    compared.add(into, pair, benchmark, what, only, words)
+                for lang in sorted(result["per_language"]["cross"]["by_query"]) if self.no_language_worse else ():
+                    what, only = ("cross", self.measure), frozenset((lang, other) for other in anything)
+                    compared.add(compared.guards, pair, benchmark, what, only, f", queries in {lang}")
         return compared
 
     def p_values(self, comparisons: Comparisons) -> list[float]:
         """Of the differences that count, and of the guards."""
-        compared = self.compare(comparisons)
-        return [contrast.p for contrast in (*compared.counted, *compared.guards)]
+        return [contrast.p for contrast in self.compare(comparisons).tested]
 
-    def _cells(self, pair: Pair, benchmark: str) -> Iterator[tuple[What, Only | None, str]]:
-        """Settings with the cells that count in them, and words for both."""
-        if self.languages == "all":
-            yield from ((what, None, "") for what in self.whats)
-            return
-        measured = set(pair.of.runs[0]["benchmarks"][benchmark]["counts"]["queries"])
-        untrained = frozenset(measured - set(pair.of.traits["languages"] or measured))
-        for what in self.whats if untrained else ():
-            only = Only(untrained, untrained if what[0] == "cross" else None, either=len(untrained) == 1)
-            yield what, only, f"{what[0]} in {' '.join(sorted(untrained))}"
-
-    def _finding(self, contrast: Contrast, p: float) -> Finding:
-        bound = self.not_below or 0.0
-        low, high = sorted(self._sign * (end - bound) for end in contrast.interval())
-        outcome: Outcome = "holds" if low > 0 else "fails" if high < 0 else "undecided"
-        if contrast.seeds < MIN_SEEDS or (self.not_below is None and p > ALPHA):
-            outcome = "undecided"
-        numbers = (contrast.difference, contrast.interval(), contrast.unit)
-        return Finding(contrast.where, outcome, contrast.shown(), *numbers, p if self.not_below is None else None)
+    def _outcome(self, contrast: Contrast, p: float) -> Outcome:
+        low, high = sorted(self._sign * (end - (self.not_below or 0.0)) for end in contrast.interval())
+        if self.not_below is None and p > ALPHA:
+            return "undecided"
+        return "holds" if low > 0 else "fails" if high < 0 else "undecided"
 
     def _effect(self, counted: Sequence[Contrast], findings: Sequence[Finding]) -> str:
         if len(counted) == 1:
             return counted[0].shown()
-        n = Counter(finding.outcome for finding in findings)
+        n = Counter(row.outcome for row in findings)
         if self.effect == "mean":
             mean = pooled([contrast.paired for contrast in counted])
             shown = show(mean.mean, mean.interval(), counted[0].unit)
             outcomes = f"{n['holds']} hold, {n['undecided']} undecided, {n['fails']} fail"
             return f"mean of {len(counted)} comparisons {shown}; by comparison: {outcomes}"
-        weakest = min(counted, key=lambda contrast: (self._sign * contrast.difference, contrast.where))
+        weakest = min(counted, key=lambda contrast: (self._sign * contrast.difference, contrast.name))
         outcomes = f"{n['holds']} in favour, {n['undecided']} open, {n['fails']} against"
-        return f"{len(counted)} comparisons: {outcomes}; weakest: {weakest.shown()} ({weakest.where})"
-
-    def _rule(self, n_tests: int, largest: float) -> str:
-        if self.not_below is not None:
-            bound = f"{self.not_below:g}"
-            return f"holds if the lower bound is above {bound}, fails if the upper bound is below {bound}"
-        return f"sign-flip permutation over groups of queries, Holm over {n_tests} test(s), largest p {largest:.2g}"
+        return f"{len(counted)} comparisons: {outcomes}; weakest: {weakest.shown()} ({weakest.name})"
 
     def _too_few(self, counted: Sequence[Contrast]) -> str:
         for trait, least in self.at_least.items():
@@ -175,37 +144,43 @@ class Difference(Sides, Figures):
         counted = self.compare(comparisons).counted
         if not counted:
             return []
-        ranks = sorted({str(contrast.after.traits["rank"]) for contrast in counted})
+        ranks = " and ".join(sorted({str(contrast.after.traits["rank"]) for contrast in counted}))
         opening = self.answer or f"{self.names[0]} instead of {self.names[1]} changes {self.measure}"
-        changes = [self._change(item, finding.outcome) for item, finding in zip(counted, verdict.findings)]
-        sentences = [f"{opening.format(rank=' and '.join(ranks))} {'; '.join(changes)}."]
+        changes = [self._change(contrast, row.outcome) for contrast, row in zip(counted, verdict.findings)]
+        sentences = [f"{opening.format(rank=ranks)} {'; '.join(changes)}."]
         if len(counted) > 1:
             mean = pooled([contrast.paired for contrast in counted])
-            low, high = mean.interval()
+            shown = f"{mean.mean:+.4f} (95% interval {_ends(mean.interval())})"
             kind = "claim of non-inferiority" if self.not_below is not None else "claim"
-            sentences.append(
-                f"Over these {len(counted)} comparisons the mean is {mean.mean:+.4f} (95% interval {low:+.4f} to {high:+.4f}), "
-                f"and the {kind} as a whole is: {verdict.outcome}."
-            )
+            whole = f"the mean is {shown}, and the {kind} as a whole is: {verdict.outcome}"
+            sentences.append(f"Over these {len(counted)} comparisons {whole}.")
         sides = list(dict.fromkeys((contrast.after, contrast.before) for contrast in counted))
         for of, against in sides:
             sentences.append(cost_sentence(of, against, self.names, f" ({of.circumstances})" if len(sides) > 1 else ""))
         if min(contrast.seeds for contrast in counted) < MIN_SEEDS:
-            sentences.append(
-                "With one training seed this is about these models, not about the recipes: it decides nothing."
-            )
+            few = "this is about these models, not about the recipes: it decides nothing"
+            sentences.append(f"With one training seed {few}.")
         if comparisons.study.audit is None:
             sentences.append("Training data and benchmarks were not audited: zero-shot is asserted.")
         return sentences
 
     def _change(self, contrast: Contrast, outcome: Outcome) -> str:
-        low, high = contrast.interval()
-        interval = (
-            f"95% interval {low:+.4f} to {high:+.4f}, {contrast.seeds} seed{'s' if contrast.seeds > 1 else ''} each"
-        )
+        seeds = f"{contrast.seeds} seed{'s' if contrast.seeds > 1 else ''} each"
         words = {"holds": "better", "fails": "worse"}.get(outcome, "undecided")
         if self.not_below is not None:
             words = {"holds": "not inferior at", "fails": "inferior by more than"}.get(outcome, "undecided at")
             words = f"{words} a margin of {-self.not_below:g}"
         where = f"on {contrast.benchmark} ({contrast.after.circumstances})"
-        return f"by {contrast.difference:+.4f} ({interval}) {where}: {words}"
+        return f"by {contrast.difference:+.4f} (95% interval {_ends(contrast.interval())}, {seeds}) {where}: {words}"
+
+
+def _ends(interval: Interval) -> str:
+    return f"{interval[0]:+.4f} to {interval[1]:+.4f}"
+
+
+def _of(languages: set[str], queries: set[str], passages: Sequence[str], setting: str) -> Cells:
+    """Cells with queries in some languages; in cross with passages in them too, or either where it is one language."""
+    enough = 2 if setting == "cross" and len(languages) > 1 else 1
+    counted = languages if setting == "cross" else set()
+    cells = [(query, passage) for query in queries for passage in passages]
+    return frozenset(cell for cell in cells if (cell[0] in languages) + (cell[1] in counted) >= enough)

@@ -11,14 +11,13 @@ from pydantic import Field
 from isoglot.evaluation.significance import ALPHA
 from isoglot.study.analysis.contrasts import Comparisons, Contrast
 from isoglot.study.analysis.systems import System, axis_words
-from isoglot.study.claims.claim import KINDS, MIN_SEEDS, Figures, add_contrast, usable
+from isoglot.study.claims.claim import KINDS, Outcome, Verdict, not_tested
+from isoglot.study.claims.paired import Compared, Paired, finding
 from isoglot.study.claims.selection import Chosen, Pair, free_traits, full_data, in_common
-from isoglot.study.claims.verdicts import Finding, Outcome, Verdict, not_tested, overall
-from isoglot.study.claims.words import basis, evidence, limits
 
 
 @KINDS.register
-class Equivalence(Figures):
+class Equivalence(Paired):
     """Systems of several values of one trait lie within a margin of each other, with their 95% intervals.
 
     Attributes:
@@ -36,45 +35,36 @@ class Equivalence(Figures):
     def judge(self, comparisons: Comparisons, beside: Sequence[float] = ()) -> Verdict:
         """Holds if all intervals lie within the margin; fails if one lies beyond it at 95%, corrected by Bonferroni."""
         ((trait, values),) = self.among.items()
-        contrasts, problems = self._compare(comparisons, trait, values)
-        if not contrasts:
-            listed = f"{axis_words(trait).split()[0]}s {', '.join(map(str, values))}"
-            return not_tested(problems[0] if problems else f"no {self.of.called()} cells of {listed}")
+        word = axis_words(trait).split()[0]
+        compared = self._compare(comparisons, trait, values, word)
+        if not (contrasts := compared.counted):
+            nothing = f"no {self.of.called()} cells of {word}s {', '.join(map(str, values))}"
+            return not_tested([*compared.problems, nothing][0])
         # some interval of m lies beyond the margin by chance: a refutation takes one at 1 - .05 / m
-        findings = [self._finding(contrast, 1 - ALPHA / len(contrasts)) for contrast in contrasts]
+        findings = [finding(contrast, self._outcome(contrast, 1 - ALPHA / len(contrasts))) for contrast in contrasts]
         widest = max(contrasts, key=lambda contrast: max(map(abs, contrast.interval())))
-        outcome = overall(findings, complete=not problems and not comparisons.study.n_open)
-        effect = f"{len(contrasts)} differences; the one with the widest bounds: {widest.shown()} ({widest.where})"
-        rule = basis(contrasts, f"all intervals must lie within ±{self.within:g}")
-        note = "; ".join(limits(comparisons, contrasts, problems))
-        return Verdict(outcome, effect, rule, evidence(contrasts), note, tuple(findings))
+        effect = f"{len(contrasts)} differences; the one with the widest bounds: {widest.shown()} ({widest.name})"
+        return compared.verdict(findings, effect, f"all intervals must lie within ±{self.within:g}")
 
-    def _compare(self, comparisons: Comparisons, trait: str, values: Sequence[Any]) -> tuple[list[Contrast], list[str]]:
-        word, free = axis_words(trait).split()[0], free_traits(self.of) | {trait}
+    def _compare(self, comparisons: Comparisons, trait: str, values: Sequence[Any], word: str) -> Compared:
+        compared, free = Compared(comparisons), free_traits(self.of) | {trait}
         groups: dict[str, dict[Any, System]] = {}
         for system in self.of.choose(full_data(comparisons.systems, free)):
             if system.traits[trait] in values:
                 groups.setdefault(in_common(system, free), {})[system.traits[trait]] = system
-        contrasts: list[Contrast] = []
-        problems: list[str] = []
         for beside, by_value in groups.items():
             missing = ", ".join(f"{value:g}" for value in values if value not in by_value)
             if missing and len(by_value) > 1:
-                problems.append(f"{beside}: no finished cells of {word} {missing}")
+                compared.problems.append(f"{beside}: no finished cells of {word} {missing}")
             for one, two in combinations(values, 2) if not missing else ():
                 pair = Pair(by_value[two], by_value[one], (f"{word} {two:g}", f"{one:g}"), beside)
-                for benchmark in usable(comparisons, pair, self.whats):
+                for benchmark in compared.benchmarks(pair, self.whats):
                     for what in self.whats:
-                        add_contrast(contrasts, problems, comparisons, pair, benchmark, what)
-        return contrasts, problems
+                        compared.add(compared.counted, pair, benchmark, what)
+        return compared
 
-    def _finding(self, contrast: Contrast, strict: float) -> Finding:
+    def _outcome(self, contrast: Contrast, strict: float) -> Outcome:
         low, high = contrast.interval(strict)
-        outcome: Outcome = "fails" if low > self.within or high < -self.within else "undecided"
         if contrast.paired.equivalent(self.within):
-            outcome = "holds"
-        if contrast.seeds < MIN_SEEDS:
-            outcome = "undecided"
-        return Finding(
-            contrast.where, outcome, contrast.shown(), contrast.difference, contrast.interval(), contrast.unit
-        )
+            return "holds"
+        return "fails" if low > self.within or high < -self.within else "undecided"

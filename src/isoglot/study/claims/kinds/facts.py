@@ -13,11 +13,11 @@ from isoglot.data.audit.match import KINDS as MATCHES
 from isoglot.errors import InputError
 from isoglot.study.analysis.contrasts import Comparisons
 from isoglot.study.analysis.reading import Json, Study
-from isoglot.study.claims.claim import KINDS, Claim, counted
+from isoglot.study.claims.claim import KINDS, Claim, Finding, Verdict, counted, not_tested
 from isoglot.study.claims.selection import Chosen
-from isoglot.study.claims.verdicts import Finding, Verdict, not_tested
 
 _COUNTED = "counted, no statistics"
+_NO_RESULT = "no finished result"
 
 
 def results_of(study: Study) -> Iterator[tuple[str, str, Json]]:
@@ -25,6 +25,16 @@ def results_of(study: Study) -> Iterator[tuple[str, str, Json]]:
     for run in study.done:
         for name, result in sorted(run["benchmarks"].items()):
             yield f"{run['id']}, {name}", name, result
+
+
+def fact(where: str, is_so: bool, words: str, estimate: float | None = None) -> Finding:
+    """A check that holds or fails."""
+    return Finding(where, "holds" if is_so else "fails", words, estimate)
+
+
+def how_many(findings: Sequence[Finding]) -> str:
+    """How many of all hold."""
+    return f"{sum(finding.outcome == 'holds' for finding in findings)} of {len(findings)}"
 
 
 @KINDS.register
@@ -37,35 +47,31 @@ class Counts(Claim):
     """
 
     name: ClassVar[str] = "counts"
-
     languages: dict[str, int] = Field({})
     cells: dict[str, dict[str, int]] = Field({})
 
     def judge(self, comparisons: Comparisons, beside: Sequence[float] = ()) -> Verdict:
-        """Counted in every finished result of the benchmarks that are named."""
         study, wanted = comparisons.study, {**self.languages, **self.cells}
         if only := (study.spec.get("evaluate") or {}).get("languages"):
             return not_tested(f"the study measures {' '.join(only)} only, by its own setting")
-        findings, evidence, shown = [], [], {}
-        for where, name, result in results_of(study):
-            if name in wanted:
-                right, words = self._check(study, name, result)
-                findings.append(Finding(where, "holds" if right else "fails", words))
-                evidence.append(result["path"])
-                if not right or name not in shown:
-                    shown[name] = words
+        results = [(where, name, result) for where, name, result in results_of(study) if name in wanted]
+        findings = [fact(where, *self._check(study, name, result)) for where, name, result in results]
+        shown: dict[str, str] = {}
+        for (_, name, _), finding in zip(results, findings):
+            shown |= {name: finding.effect} if finding.outcome == "fails" or name not in shown else {}
         missing = [name for name in wanted if name not in shown]
-        effect, nothing = "; ".join(shown[name] for name in sorted(shown)), f"{' and '.join(missing)} were not measured"
+        effect, rests_on = "; ".join(shown[name] for name in sorted(shown)), f"{len(findings)} results, {_COUNTED}"
+        nothing = f"{' and '.join(missing)} were not measured"
         note = f"{missing[0]} was not measured" if missing else ""
-        more = {"evidence": tuple(evidence), "note": note, "complete": not missing}
-        return counted(findings, effect, f"{len(findings)} results, {_COUNTED}", nothing, **more)
+        paths = tuple(result["path"] for *_, result in results)
+        return counted(findings, nothing, not missing, effect=effect, confidence=rests_on, evidence=paths, note=note)
 
     def _check(self, study: Study, name: str, result: Json) -> tuple[bool, str]:
         counts = result["counts"]
         if name in self.cells:
-            cells = {setting: counts["cells"].get(setting, 0) for setting in sorted(self.cells[name])}
-            order = sorted(cells, key=("cross", "multi", "mono").index)
-            return cells == self.cells[name], f"{name}: {', '.join(f'{cells[setting]} {setting}' for setting in order)}"
+            order = [setting for setting in ("cross", "multi", "mono") if setting in self.cells[name]]
+            cells = {setting: counts["cells"].get(setting, 0) for setting in order}
+            return cells == self.cells[name], f"{name}: {', '.join(f'{n} {setting}' for setting, n in cells.items())}"
         questions = study.result(result["path"]).per_query.group_by(["query_id", "query_lang"]).aggregate([])
         per_question = questions.group_by("query_id").aggregate([("query_lang", "count")])["query_lang_count"]
         least, n_languages = int(pc.min(per_question).as_py()), len(questions["query_lang"].unique())
@@ -83,23 +89,21 @@ class Measured(Claim):
     """
 
     name: ClassVar[str] = "measured"
-
     benchmark: str
     called: str = ""
 
     def judge(self, comparisons: Comparisons, beside: Sequence[float] = ()) -> Verdict:
-        """Counted: results on the benchmark."""
-        everything = results_of(comparisons.study)
-        found = {where: r for where, name, r in everything if f"{name}-".startswith(f"{self.benchmark}-")}
-        paths = tuple(str(result["path"]) for result in found.values())
-        sample = any(comparisons.study.result(path).summary.get("about", {}).get("sample") for path in paths)
-        note = "on a sample of the corpus: not comparable with published figures" if sample else ""
-        trained = sum(not where.startswith("base.") for where in found)
-        languages = max((len(result["counts"]["queries"]) for result in found.values()), default=0)
-        effect = f"{len(found)} results ({trained} of trained cells), up to {languages} languages"
-        findings = [Finding(where, "undecided" if sample else "holds", "measured") for where in found]
+        study, prefix = comparisons.study, f"{self.benchmark}-"
+        measured = {where: r for where, name, r in results_of(study) if f"{name}-".startswith(prefix)}
+        paths = tuple(result["path"] for result in measured.values())
+        is_sample = any(study.result(path).summary.get("about", {}).get("sample") for path in paths)
+        findings = [Finding(where, "undecided" if is_sample else "holds", "measured") for where in measured]
+        trained = sum(not where.startswith("base.") for where in measured)
+        languages = max((len(result["counts"]["queries"]) for result in measured.values()), default=0)
+        effect = f"{len(measured)} results ({trained} of trained cells), up to {languages} languages"
         nothing = f"no finished result on {self.called or self.benchmark} in this study"
-        return counted(findings, effect, _COUNTED, nothing, evidence=paths, note=note)
+        note = "on a sample of the corpus: not comparable with published figures" if is_sample else ""
+        return counted(findings, nothing, effect=effect, confidence=_COUNTED, evidence=paths, note=note)
 
 
 @KINDS.register
@@ -112,48 +116,43 @@ class Reported(Claim):
     """
 
     name: ClassVar[str] = "reported"
-
     measure: str
     called: str = ""
 
     def judge(self, comparisons: Comparisons, beside: Sequence[float] = ()) -> Verdict:
-        """Counted: results with the measure in all settings."""
         findings, name = [], self.called or self.measure
         for where, _, result in results_of(comparisons.study):
             missing = [setting for setting, scores in result["settings"].items() if self.measure not in scores]
             words = f"no {name} in {', '.join(missing)}" if missing else f"{name} in {', '.join(result['settings'])}"
-            findings.append(Finding(where, "holds" if result["settings"] and not missing else "fails", words))
-        good = sum(finding.outcome == "holds" for finding in findings)
-        return counted(findings, f"in {good} of {len(findings)} results", _COUNTED, "no finished result")
+            findings.append(fact(where, bool(result["settings"]) and not missing, words))
+        effect = f"in {how_many(findings)} results"
+        return counted(findings, _NO_RESULT, effect=effect, confidence=_COUNTED)
 
 
 @KINDS.register
 class MacroAverages(Claim):
-    """Every average is the plain mean over languages, or pairs of them, of the means of the rows per query."""
+    """Every average is the plain mean over languages, or pairs of them, of the means of the rows per query, to 1e-9."""
 
     name: ClassVar[str] = "macro-averages"
 
     def judge(self, comparisons: Comparisons, beside: Sequence[float] = ()) -> Verdict:
-        """Recomputed from the rows: all stated averages agree to 1e-9."""
-        findings, evidence, worst = [], [], 0.0
+        findings, gaps = [], dict[str, float]()
         for where, _, result in results_of(comparisons.study):
             try:
-                gap = largest_gap(comparisons.study, result)
+                gap = gaps[result["path"]] = _largest_gap(comparisons.study, result)
+                findings.append(fact(where, gap < 1e-9, f"largest difference {gap:.1g}"))
             except InputError as error:
                 findings.append(Finding(where, "not tested", str(error)))
-                continue
-            worst = max(worst, gap)
-            findings.append(Finding(where, "holds" if gap < 1e-9 else "fails", f"largest difference {gap:.1g}"))
-            evidence.append(str(result["path"]))
-        if not evidence:
-            return not_tested(findings[0].effect if findings else "no finished result")
-        effect = f"recomputed from the rows: differs by at most {worst:.1g} over {len(findings)} results"
-        return counted(findings, effect, "recomputed, no statistics", "", evidence=tuple(evidence))
+        if not gaps:
+            return not_tested(findings[0].effect if findings else _NO_RESULT)
+        effect = f"recomputed from the rows: differs by at most {max(gaps.values()):.1g} over {len(findings)} results"
+        rests_on = "recomputed, no statistics"
+        return counted(findings, _NO_RESULT, effect=effect, confidence=rests_on, evidence=tuple(gaps))
 
 
-def largest_gap(study: Study, result: Mapping[str, Any]) -> float:
+def _largest_gap(study: Study, result: Json) -> float:
     """How far a stated average is from the one recomputed."""
-    table, gap = study.result(str(result["path"])).per_query, 0.0
+    table, gap = study.result(result["path"]).per_query, 0.0
     for setting, scores in result["settings"].items():
         rows = table.filter(pc.equal(table.column("setting"), setting))
         for measure, stated in scores.items():
@@ -175,23 +174,18 @@ class Runs(Claim):
     """
 
     name: ClassVar[str] = "runs"
-
     of: Chosen
     have: Chosen
     called: str = "runs are as stated"
 
     def judge(self, comparisons: Comparisons, beside: Sequence[float] = ()) -> Verdict:
-        """Counted in the settings of the runs."""
         findings = []
         for system in self.of.choose(comparisons.systems):
             own = {key: system.traits[key] for key in self.have.traits}
             words = ", ".join(f"{key} {len(v) if isinstance(v, (list, tuple)) else v}" for key, v in own.items())
-            right = self.have.fits(system)
-            findings += [Finding(run["id"], "holds" if right else "fails", words) for run in system.runs]
-        good = sum(finding.outcome == "holds" for finding in findings)
-        confidence = f"settings of the cells, {_COUNTED}"
-        nothing = f"no finished {self.of.called()} cell"
-        return counted(findings, f"{good} of {len(findings)} {self.called}", confidence, nothing)
+            findings += [fact(run["id"], self.have.fits(system), words) for run in system.runs]
+        effect, rests_on = f"{how_many(findings)} {self.called}", f"settings of the cells, {_COUNTED}"
+        return counted(findings, f"no finished {self.of.called()} cell", effect=effect, confidence=rests_on)
 
 
 @KINDS.register
@@ -203,35 +197,26 @@ class Audit(Claim):
     """
 
     name: ClassVar[str] = "audit"
-
     nothing_of: Literal["leaks", "anything"] = "leaks"
 
     def judge(self, comparisons: Comparisons, beside: Sequence[float] = ()) -> Verdict:
-        """Counted for all training data and benchmarks of the finished runs."""
-        study, total = comparisons.study, 0
-        findings: list[Finding] = []
-        notes: list[str] = []
-        what = {"leaks": "leaked questions, answer passages and ids", "anything": "texts or ids in common"}[
-            self.nothing_of
-        ]
-        compared = {pair: study.audited(*pair) for pair in study.trained_pairs}
-        missing = [f"{data} was not compared with {name}" for (data, name), audit in compared.items() if audit is None]
-        for (data, benchmark), audit in compared.items():
-            if audit is not None:
+        study, findings, missing, notes = comparisons.study, [], list[str](), list[str]()
+        what = "leaked questions, answer passages and ids" if self.nothing_of == "leaks" else "texts or ids in common"
+        for data, benchmark in study.trained_pairs:
+            if audit := study.audited(data, benchmark):
                 n, size = self._count(audit), audit["evaluation"]
                 words = f"{n:,} {what} of {size['queries']:,} questions and {size['documents']:,} passages"
-                findings.append(Finding(f"{data} -> {benchmark}", "fails" if n else "holds", words, float(n)))
-                total, notes = total + n, [*notes, *audit["notes"]]
+                findings.append(fact(f"{data} -> {benchmark}", not n, words, float(n)))
+                notes += audit["notes"]
+            else:
+                missing.append(f"{data} was not compared with {benchmark}")
+        total = sum(int(finding.estimate or 0) for finding in findings)
+        effect = f"{total:,} {what} over {len(findings)} pair(s) of data and benchmark"
         limit = "paraphrases and translations without a shared id would not be found"
-        return counted(
-            findings,
-            f"{total:,} {what} over {len(findings)} pair(s) of data and benchmark",
-            f"exact and near duplicates (MinHash, verified), all languages; {limit}",
-            "the study was not audited" if study.audit is None else [*missing, "no finished trained cell"][0],
-            evidence=("audit.json",),
-            note="; ".join([*missing[:1], *notes]),
-            complete=not missing,
-        )
+        rests_on = f"exact and near duplicates (MinHash, verified), all languages; {limit}"
+        nothing = "the study was not audited" if study.audit is None else [*missing, "no finished trained cell"][0]
+        more = {"evidence": ("audit.json",), "note": "; ".join([*missing[:1], *notes])}
+        return counted(findings, nothing, not missing, effect=effect, confidence=rests_on, **more)
 
     def _count(self, audit: Mapping[str, Any]) -> int:
         if self.nothing_of == "leaks":
