@@ -9,15 +9,15 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from isoglot.evaluation.settings import EvaluateSettings
 from isoglot.study import display
 from isoglot.study.display import Display, clock
 from isoglot.study.jobs import Job
 from isoglot.study.layout import JobFolder
-from isoglot.study.spec import EvaluateSpec
 
 
 def job(folder: Path, name: str, steps: int = 10) -> Job:
-    return Job(name, JobFolder(folder / name), "base", "t", EvaluateSpec(), kind="lora", steps=steps)
+    return Job(name, JobFolder(folder / name), "base", "t", EvaluateSettings(), kind="lora", steps=steps)
 
 
 def running(one: Job, seconds: float) -> Any:

@@ -47,6 +47,12 @@ def test_defaults_are_filled_in_and_a_spec_reads_back(tmp_path: Path) -> None:
     assert parse_spec(plain(seeds=[0, 1]), "x").digest != spec.digest
 
 
+def test_claims_of_a_preset_are_stated_in_full() -> None:
+    spec = parse_spec(plain(claims={"disjoint": "lareqa"}), "x")
+    assert spec.claims["disjoint"]["kind"] == "audit"
+    assert parse_spec(spec.to_flat(), "again") == spec
+
+
 def test_words_change_any_key(tmp_path: Path) -> None:
     path = write(tmp_path / "s.yaml", plain())
     words = ["train.steps=300", "seeds=[0,1,2]", "data.0.amount=0.5", "learning_rates.lora=[1e-4, 5e-4]", "base=a/b"]
@@ -113,6 +119,8 @@ def test_words_change_any_key(tmp_path: Path) -> None:
         ({"selection": {"steps": 0}}, r"selection\.steps must be at least 1"),
         ({"selection": {"validation_steps": -1}}, r"selection\.validation_steps must not be negative"),
         ({"question": None}, "question: expected text"),
+        ({"claims": {"a": {"of": "mono-lora"}}}, r"s\.yaml: claims\.a: setting 'against' is missing"),
+        ({"claims": {"a": "lareqa"}}, r"s\.yaml: claims\.a: the preset 'lareqa' states no claim of this name"),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path: Path, more: dict[str, Any], message: str) -> None:

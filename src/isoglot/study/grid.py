@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from isoglot.evaluation.drawing import require_matplotlib
 from isoglot.files import read_json, write_json
 from isoglot.study.directory import audit_of, check_directory, lock, say, write_study
 from isoglot.study.display import Display
@@ -73,10 +74,12 @@ def run_study(spec: StudySpec, directory: Path, options: RunOptions | None = Non
         options: see `RunOptions`.
 
     Raises:
-        InputError: something of the spec cannot be had, or the directory cannot be used; nothing was trained then.
+        InputError: something of the spec cannot be had, the directory cannot be used, or matplotlib (for the report) is not
+            installed; nothing was trained then.
         LeakError: the audit found shared texts and `allow_leaks` is not set.
     """
     options = options or RunOptions()
+    require_matplotlib()
     layout = Layout(directory)
     check_directory(layout)
     runs = runs_of(spec)

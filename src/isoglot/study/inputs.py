@@ -8,15 +8,15 @@ from pathlib import Path
 
 from isoglot.batching.plan import BatchPlan
 from isoglot.data.benchmarks.digest import benchmark_digest
-from isoglot.data.benchmarks.load import load_benchmark
 from isoglot.data.pairs.table import PairTable, load_pairs
 from isoglot.data.transform.members.share import Share
 from isoglot.errors import at
+from isoglot.evaluation.settings import EvaluateSettings
 from isoglot.files import digest_json
 from isoglot.records import Benchmark
 from isoglot.settings import to_dict
 from isoglot.study.runs import Run, base_digest, settings_of
-from isoglot.study.spec import DataSpec, EvaluateSpec, StudySpec, benchmark_name
+from isoglot.study.spec import DataSpec, StudySpec, benchmark_name
 
 
 @dataclass
@@ -69,17 +69,9 @@ def load_inputs(spec: StudySpec, data_dir: Path | None, say: Callable[[str], Non
     return inputs
 
 
-def load_for(name: str, evaluate: EvaluateSpec, data_dir: Path | None) -> Benchmark:
+def load_for(name: str, evaluate: EvaluateSettings, data_dir: Path | None) -> Benchmark:
     """A benchmark as the spec wants it measured."""
-    benchmark = load_benchmark(
-        name,
-        languages=evaluate.languages or None,
-        context=evaluate.context,
-        data_dir=data_dir,
-        corpus_sample=evaluate.corpus_sample,
-        sample_seed=evaluate.sample_seed,
-    )
-    return replace(benchmark, name=benchmark_name(name))
+    return replace(evaluate.load(name, data_dir), name=benchmark_name(name))
 
 
 def check_runs(spec: StudySpec, runs: Sequence[Run], inputs: Inputs) -> None:

@@ -13,10 +13,10 @@ from typing import Any, Literal
 from filelock import FileLock, Timeout
 
 from isoglot.errors import InputError
+from isoglot.evaluation.settings import EvaluateSettings
 from isoglot.files import digest_json, read_json, write_json
 from isoglot.settings import to_dict
 from isoglot.study.layout import JobFolder
-from isoglot.study.spec import EvaluateSpec
 from isoglot.study.stages import Stage
 
 _PATIENCE = 5.0
@@ -49,7 +49,7 @@ class Job:
     folder: JobFolder
     base: str
     weights_digest: str
-    evaluate: EvaluateSpec
+    evaluate: EvaluateSettings
     stage: Stage | None = None
     after: Job | None = None
     table: Path | None = None

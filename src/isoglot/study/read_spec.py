@@ -8,6 +8,7 @@ from typing import Any
 
 from isoglot.errors import InputError, at
 from isoglot.settings import build, read_words, read_yaml
+from isoglot.study.claims.judge import parse_claims, stated_claims
 from isoglot.study.spec import StudySpec
 
 
@@ -29,8 +30,10 @@ def load_spec(path: Path, words: Sequence[str] = ()) -> StudySpec:
 
 def parse_spec(values: Mapping[str, Any], where: str) -> StudySpec:
     """A spec of plain values; `where` opens the messages. InputError names the key."""
+    claims = stated_claims(values.get("claims"), where)
+    parse_claims(claims, where)
     with at(where):
-        return build(StudySpec, [("", values)])
+        return build(StudySpec, [("", {**values, "claims": claims})])
 
 
 def _set(values: dict[str, Any], key: str, value: Any) -> None:

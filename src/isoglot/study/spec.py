@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, ValidationInfo, field_serializer, field_validator, model_validator
 from pydantic.fields import FieldInfo
@@ -13,11 +13,9 @@ from pydantic.fields import FieldInfo
 from isoglot.batching.plan import PlanSettings
 from isoglot.batching.strategies import STRATEGIES, Strategy
 from isoglot.errors import at, unknown
-from isoglot.evaluation.cells import parse_settings
-from isoglot.evaluation.measures import DEFAULT_MEASURES, parse_measures
+from isoglot.evaluation.settings import EvaluateSettings
 from isoglot.files import digest_json
 from isoglot.models.tunings import TUNINGS
-from isoglot.records import SETTINGS
 from isoglot.settings import Settings, default_of, lift, member_of, member_options, to_dict
 from isoglot.study.stages import Stage, read_stage
 from isoglot.study.stages.train import Name, TuningSpec, default_tuning, train_values
@@ -65,25 +63,6 @@ class SelectionSpec(Settings):
         return PlanSettings.flatten(to_dict(self))
 
 
-class EvaluateSpec(Settings):
-    """What `isoglot.evaluate` is asked for; the names are its own."""
-
-    measures: tuple[str, ...] = DEFAULT_MEASURES
-    settings: tuple[str, ...] = SETTINGS
-    languages: tuple[str, ...] = ()
-    context: Literal["sentence", "paragraph"] = "sentence"
-    corpus_sample: int | None = None
-    sample_seed: int = 0
-    batch_size: int | None = None
-
-    @model_validator(mode="after")
-    def _check(self) -> EvaluateSpec:
-        with at("evaluate"):
-            parse_measures(self.measures)
-            parse_settings(self.settings)
-        return self
-
-
 class StudySpec(Settings):
     """A study: a question, and the systems whose runs answer it on every base and training set, with every seed.
 
@@ -93,7 +72,7 @@ class StudySpec(Settings):
         systems: stages by name; the first may be the name of another system, whose stages come first.
         per_tuning: settings of `isoglot train` by name or kind of tuning, on top of `train` (in files: inside it).
         learning_rates: candidates by name or kind of tuning (default: the tuning's own).
-        claims: what is tested in the end, as `isoglot.study.analysis` reads it.
+        claims: what is tested in the end; see `isoglot.study.claims`. `parse_spec` checks and completes it.
     """
 
     name: str
@@ -114,7 +93,7 @@ class StudySpec(Settings):
         str, Annotated[tuple[Annotated[float, Field(gt=0)], ...], BeforeValidator(listed), Field(min_length=1)]
     ] = Field({})
     selection: SelectionSpec = SelectionSpec()
-    evaluate: EvaluateSpec = EvaluateSpec()
+    evaluate: EvaluateSettings = Field(default_factory=EvaluateSettings, description="as isoglot evaluate is asked")
     claims: dict[str, Any] = Field({})
     audit: bool = Field(True, description="compare training pairs with the benchmarks before anything is trained")
     keep_models: bool = Field(False, description="keep merged models after they were measured; adapters always are")

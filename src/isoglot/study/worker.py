@@ -96,11 +96,11 @@ def _make_model(folder: JobFolder, job: dict[str, Any]) -> dict[str, Any] | None
 
 def _evaluate(model: Any, benchmark: str, folder: JobFolder, name: str, job: dict[str, Any]) -> None:
     from isoglot.evaluation.evaluate import evaluate
+    from isoglot.evaluation.settings import EvaluateSettings
     from isoglot.retrieval.store import EmbeddingStore
     from isoglot.study.inputs import load_for
-    from isoglot.study.spec import EvaluateSpec
 
-    asked = EvaluateSpec(**job["evaluate"])
+    asked = EvaluateSettings(**job["evaluate"])
     loaded = load_for(benchmark, asked, Path(job["data_dir"]) if job["data_dir"] else None)
     # vectors of a trained model are of no use to any other job, but large corpora must not lie in memory
     large = loaded.n_documents > _LARGE
@@ -111,9 +111,7 @@ def _evaluate(model: Any, benchmark: str, folder: JobFolder, name: str, job: dic
     evaluate(
         model,
         loaded,
-        settings=asked.settings,
-        measures=asked.measures,
-        batch_size=asked.batch_size,
+        asked,
         output=folder.results / name,
         progress=False,
         model_name=job["id"],
