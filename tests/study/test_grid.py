@@ -43,10 +43,7 @@ class InProcess:
         for job in jobs:
             self.ran.append(job.id)
             trouble = self.break_in.get(job.id)
-            try:
-                job.write(1)
-            except InputError as error:
-                job.folder.error.write_text(f"{error}\n")
+            if not job.write(1):
                 trouble = 1
             if isinstance(trouble, int):
                 ended(job, trouble)

@@ -15,7 +15,7 @@ from isoglot.errors import InputError, IsoglotError
 from isoglot.evaluation.digests import versions
 from isoglot.files import digest_json, package_versions, read_json, write_json, write_text
 from isoglot.study.export import unpack_export
-from isoglot.study.inputs import Inputs
+from isoglot.study.inputs import Inputs, say
 from isoglot.study.layout import SCHEMA, Layout
 from isoglot.study.spec import StudySpec
 
@@ -53,22 +53,21 @@ def write_study(layout: Layout, spec: StudySpec) -> None:
     unpack_export(layout.root)
     layout.export.unlink(missing_ok=True)
     before = read_json(layout.study) if layout.study.is_file() else {}
-    write_json(
-        layout.study,
-        {
-            "schema": SCHEMA,
-            "name": spec.name,
-            "question": spec.question,
-            "spec": spec.to_flat(),
-            "spec_digest": spec.digest,
-            "versions": {**versions(), **package_versions(("accelerate", "datasets", "peft", "pyarrow", "tokenizers"))},
-            "created": before.get("created") or datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        },
-    )
+    study = {
+        "schema": SCHEMA,
+        "name": spec.name,
+        "question": spec.question,
+        "spec": spec.to_flat(),
+        "spec_digest": spec.digest,
+        "versions": {**versions(), **package_versions(("accelerate", "datasets", "peft", "pyarrow", "tokenizers"))},
+        "created": before.get("created") or datetime.now(timezone.utc).isoformat(timespec="seconds"),
+    }
+    write_json(layout.study, study)
 
 
-def audit_of(spec: StudySpec, layout: Layout, inputs: Inputs, allow_leaks: bool) -> dict[str, Any]:
+def audit_of(inputs: Inputs, allow_leaks: bool) -> dict[str, Any]:
     """What results.json says of the audit; audit.json has all of it, and is made anew only where the texts changed."""
+    spec, path = inputs.spec, inputs.layout.audit
     if not spec.audit:
         return {"leaks": None, "allowed": allow_leaks, "summary": ["not audited: the spec says audit: false"]}
     largest = [(data, max(data.amount), spec.benchmarks_of(data)) for data in spec.data]
@@ -78,7 +77,7 @@ def audit_of(spec: StudySpec, layout: Layout, inputs: Inputs, allow_leaks: bool)
             for data, amount, names in largest
         ]
     )
-    audit: dict[str, Any] = read_json(layout.audit) if layout.audit.is_file() else {}
+    audit: dict[str, Any] = read_json(path) if path.is_file() else {}
     if audit.get("inputs") != digest:
         from isoglot.data.audit.run import run_audit
 
@@ -88,17 +87,11 @@ def audit_of(spec: StudySpec, layout: Layout, inputs: Inputs, allow_leaks: bool)
             for data, amount, names in largest
         ]
         audit = {"inputs": digest, **run_audit(datasets, progress=sys.stderr.isatty())}
-        write_json(layout.audit, audit)
-    if audit["leaks"] and not allow_leaks:
-        summary = "; ".join(map(str, audit["summary"]))
+        write_json(path, audit)
+    leaks, summary = bool(audit["leaks"]), list(map(str, audit["summary"]))
+    if leaks and not allow_leaks:
         raise LeakError(
-            f"training pairs and benchmarks share texts ({summary}): not zero-shot; see {layout.audit}, or go on with "
-            "--allow-leaks"
+            f"training pairs and benchmarks share texts ({'; '.join(summary)}): not zero-shot; see {path}, or go on "
+            "with --allow-leaks"
         )
-    leaks = bool(audit["leaks"])
-    return {"leaks": leaks, "allowed": leaks and allow_leaks, "summary": list(audit["summary"])}
-
-
-def say(text: str) -> None:
-    """A line on stderr."""
-    print(text, file=sys.stderr, flush=True)
+    return {"leaks": leaks, "allowed": leaks and allow_leaks, "summary": summary}

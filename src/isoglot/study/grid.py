@@ -10,19 +10,20 @@ from pathlib import Path
 from typing import Any
 
 from isoglot.evaluation.drawing import require_matplotlib
-from isoglot.files import read_json, write_json
-from isoglot.study.directory import audit_of, check_directory, lock, say, write_study
+from isoglot.files import atomic_path, read_json, write_json
+from isoglot.study.directory import audit_of, check_directory, lock, write_study
 from isoglot.study.display import Display
-from isoglot.study.inputs import Inputs, check_runs, load_inputs
+from isoglot.study.inputs import Inputs, load_inputs, say
 from isoglot.study.jobs import Job
-from isoglot.study.layout import Layout
-from isoglot.study.pairs import write_table
-from isoglot.study.plan import Planner
+from isoglot.study.layout import SCHEMA, Layout
+from isoglot.study.plan import check_runs, plan_runs
 from isoglot.study.pool import Pool, Stop
-from isoglot.study.results import run_record, write_costs, write_results
 from isoglot.study.runs import Run, runs_of
-from isoglot.study.selection import choose, plan_trials, trial_record
+from isoglot.study.selection import choose, plan_trials
 from isoglot.study.spec import StudySpec
+
+_PENDING: dict[str, Any] = {"status": "pending", "error": None, "train": None, "benchmarks": {}}
+"""What the record of a run says of what came out of it, before it has run."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class RunOptions:
         threads: CPU threads per cell; 0: cores divided by workers.
         allow_leaks: go on when the audit finds that training pairs and benchmarks share texts.
         retry: try cells again that failed before.
-        live: redraw a table on stderr; None: where it is a terminal.
+        live: show bars on stderr; None: where it is a terminal.
     """
 
     data_dir: Path | None = None
@@ -78,75 +79,65 @@ def run_study(spec: StudySpec, directory: Path, options: RunOptions | None = Non
             installed; nothing was trained then.
         LeakError: the audit found shared texts and `allow_leaks` is not set.
     """
-    options = options or RunOptions()
+    import pyarrow.parquet as pq
+
     require_matplotlib()
-    layout = Layout(directory)
+    options, layout = options or RunOptions(), Layout(directory)
     check_directory(layout)
     runs = runs_of(spec)
-    inputs = load_inputs(spec, options.data_dir, say)
-    check_runs(spec, runs, inputs)
+    inputs = load_inputs(spec, layout, options.data_dir)
+    check_runs(inputs, runs)
     directory.mkdir(parents=True, exist_ok=True)
     with lock(layout):
         shutil.rmtree(layout.trash, ignore_errors=True)
         write_study(layout, spec)
         for data in spec.data:
             for amount in data.amount:
-                write_table(layout.pairs(inputs.table_digest(data, amount)), inputs.tables[data.name, amount])
-        audit = audit_of(spec, layout, inputs, options.allow_leaks)
+                path = layout.pairs(inputs.table_digest(data, amount))
+                if not path.is_file():
+                    with atomic_path(path) as temporary:
+                        pq.write_table(inputs.tables[data.name, amount].table, temporary, compression="zstd")
+        audit = audit_of(inputs, options.allow_leaks)
         with Stop() as stop:
-            return _Study(spec, layout, options, inputs, runs, audit, stop).all()
+            return _Study(inputs, options, runs, audit, stop).all()
 
 
+@dataclass
 class _Study:
     """One pass over a study whose directory is locked and whose inputs are loaded."""
 
-    def __init__(
-        self,
-        spec: StudySpec,
-        layout: Layout,
-        options: RunOptions,
-        inputs: Inputs,
-        runs: Sequence[Run],
-        audit: Mapping[str, Any],
-        stop: Stop,
-    ) -> None:
-        self.spec, self.layout, self.options, self.inputs = spec, layout, options, inputs
-        self.runs, self.audit, self.stop = runs, audit, stop
-        self.about: dict[str, dict[str, Any]] = {}
-        self.selection: list[dict[str, Any]] = []
-        self.begun: set[str] = set()
+    inputs: Inputs
+    options: RunOptions
+    runs: Sequence[Run]
+    audit: Mapping[str, Any]
+    stop: Stop
+    about: dict[str, dict[str, Any]] = field(default_factory=dict)
+    selection: list[dict[str, Any]] = field(default_factory=list)
+    begun: set[str] = field(default_factory=set)
 
     def all(self) -> StudyOutcome:
         """Choose learning rates, run the jobs, write results and report."""
-        is_chosen = self._choose_and_run()
+        trials = plan_trials(self.inputs)
+        if is_chosen := self._run([job for jobs in trials.values() for job in jobs]):
+            rates, self.selection, problems = choose(trials, self.inputs.spec.selection.strategy.name)
+            for choice in self.selection:
+                say(f"learning rate of {choice['tuning']} on {choice['data']}, {choice['base']}: {choice['chosen']}")
+            jobs, self.about = plan_runs(self.inputs, self.runs, rates)
+            for run in self.runs:
+                if problem := next((problems[key] for key in run.rate_keys() if key in problems), None):
+                    job = jobs.pop(run.id)
+                    job.prepare(self.inputs.layout.trash)
+                    self._record_end(job, problem)
+            if not self.stop.asked:
+                self._run(list(jobs.values()))
         results = self._write_results()
         failed = [run["id"] for run in results["cells"] if run["status"] == "failed"]
         outcome = StudyOutcome(is_chosen and not self.stop.asked, results, failed)
         if outcome.complete:
             from isoglot.study.report import write_report
 
-            outcome.report = write_report(self.layout.root)
+            outcome.report = write_report(self.inputs.layout.root)
         return outcome
-
-    def _choose_and_run(self) -> bool:
-        """False while trials of learning rates are missing."""
-        trials = plan_trials(self.spec, self.layout, self.inputs)
-        if not self._run([job for jobs in trials.values() for job in jobs]):
-            return False
-        rates, self.selection, problems = choose(trials, self.spec)
-        for choice in self.selection:
-            say(f"learning rate of {choice['tuning']} on {choice['data']}, {choice['base']}: {choice['chosen']}")
-        planner = Planner(self.spec, self.runs, self.inputs, self.layout, rates, self.options.data_dir)
-        jobs = dict(planner.jobs)
-        for run in self.runs:
-            self.about[run.id] = planner.describe(run)
-            if problem := next((problems[key] for key in run.rate_keys() if key in problems), None):
-                job = jobs.pop(run.id)
-                job.prepare(self.layout.trash)
-                self._record_end(job, problem)
-        if not self.stop.asked:
-            self._run(list(jobs.values()))
-        return True
 
     def _run(self, jobs: Sequence[Job]) -> bool:
         """Run those of the jobs that are not done yet; False when stopped."""
@@ -158,24 +149,25 @@ class _Study:
                 self._clean(job)
         ready = []
         for job in todo:
-            job.prepare(self.layout.trash, keeps_weights=job.id in self.begun)
+            job.prepare(self.inputs.layout.trash, keeps_weights=job.id in self.begun)
             if job.folder.outcome.is_file():  # killed between the end of its process and its record
                 self._ended(job, 0)
             else:
                 ready.append(job)
         if not ready:
             return True
-        workers = max(1, min(self.options.workers, len(ready)))
-        threads = self.options.threads or max(1, (os.cpu_count() or 1) // max(1, self.options.workers))
-        display = Display(len(jobs), len(jobs) - len(ready), workers, live=self.options.live)
-        return Pool(workers, self.options.devices, threads, display, self.stop).run(ready, self._ended)
+        options = self.options
+        workers = max(1, min(options.workers, len(ready)))
+        threads = options.threads or max(1, (os.cpu_count() or 1) // max(1, options.workers))
+        display = Display(len(jobs), len(jobs) - len(ready), live=options.live)
+        return Pool(workers, options.devices, threads, display, self.stop).run(ready, self._ended)
 
     def _todo(self, jobs: Sequence[Job]) -> list[Job]:
         """Jobs that are not done, and those whose model they go on from, where it is not there."""
         needed: set[str] = set()
         todo, failed = [], 0
         for job in reversed(jobs):
-            status = (job.record() or {}).get("status")
+            status = job.record().get("status")
             is_done = status == "done" and (job.id not in needed or job.folder.weights() is not None)
             is_wanted = job.purpose != "stage" or job.id in needed
             if is_done or not is_wanted or (status == "failed" and not self.options.retry):
@@ -195,12 +187,18 @@ class _Study:
             self._write_results()  # so that a report can be written while others still run
 
     def _record_end(self, job: Job, error: str | None) -> None:
+        """Write the record of a job: all that is known of a run; of others what the choice of learning rates needs."""
         if error:
             say(f"{job.id}: {error}")
+        outcome = {"train": None, "benchmarks": {}} if error else read_json(job.folder.outcome)
+        record = {"digest": job.digest, "status": "failed" if error else "done", "error": error}
         if job.purpose == "run":
-            record = run_record(self.about[job.id], job.folder, status="failed" if error else "done", error=error)
+            path = f"cells/{job.id}/results"
+            scores = {name: {"path": f"{path}/{name}", **figures} for name, figures in outcome["benchmarks"].items()}
+            record = {**self.about[job.id], **record, "train": outcome["train"], "benchmarks": scores}
         else:
-            record = trial_record(job, error)
+            record["learning_rate"] = getattr(job.stage, "values", {}).get("learning_rate")
+            record["validation_loss"] = (outcome["train"] or {}).get("validation_loss")
         write_json(job.folder.record, record)
 
     def _clean(self, job: Job) -> None:
@@ -209,7 +207,7 @@ class _Study:
             return
         is_trial = job.purpose == "trial"
         unneeded = [job.folder.run / "checkpoints"]
-        if is_trial or not (self.spec.keep_models or job.id in self.begun):
+        if is_trial or not (self.inputs.spec.keep_models or job.id in self.begun):
             unneeded.append(job.folder.model)
         if is_trial:
             unneeded.append(job.folder.adapter)
@@ -217,16 +215,29 @@ class _Study:
             shutil.rmtree(path, ignore_errors=True)
 
     def _write_results(self) -> dict[str, Any]:
-        """results.json and cost.json as far as the study is; no runs while learning rates are not chosen."""
-        records = [self._record(run) for run in self.runs if run.id in self.about]
-        results = write_results(self.layout, self.spec, audit=self.audit, selection=self.selection, runs=records)
-        write_costs(self.layout, (run.id for run in self.runs))
-        return results
+        """results.json and cost.json as far as the study is; no runs while learning rates are not chosen.
 
-    def _record(self, run: Run) -> dict[str, Any]:
-        """The record of a run as results.json has it."""
-        about, folder = self.about[run.id], self.layout.cell(run.id)
-        record: dict[str, Any] = read_json(folder.record) if folder.record.is_file() else {}
-        if record.get("digest") == about["digest"]:
-            return about | {key: record[key] for key in ("status", "error", "train", "benchmarks")}
-        return run_record(about, folder, status="pending")
+        No times, no paths outside the study, runs by id, so that equal studies give equal bytes.
+        """
+        spec, records, costs = self.inputs.spec, [], {}
+        for name in sorted(run.id for run in self.runs):
+            folder = self.inputs.layout.cell(name)
+            if folder.outcome.is_file():
+                costs[name] = read_json(folder.outcome)["cost"]
+            if name in self.about:
+                about = self.about[name]
+                record = read_json(folder.record) if folder.record.is_file() else {}
+                known = record if record.get("digest") == about["digest"] else _PENDING
+                records.append(about | {key: known[key] for key in _PENDING})
+        results = {
+            "schema": SCHEMA,
+            "name": spec.name,
+            "question": spec.question,
+            "spec_digest": spec.digest,
+            "audit": dict(self.audit),
+            "selection": sorted(self.selection, key=lambda choice: (choice["data"], choice["base"], choice["tuning"])),
+            "cells": records,
+        }
+        write_json(self.inputs.layout.results, results)
+        write_json(self.inputs.layout.costs, costs)
+        return results

@@ -2,35 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import sys
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from isoglot.batching.plan import BatchPlan
 from isoglot.data.benchmarks.digest import benchmark_digest
 from isoglot.data.pairs.table import PairTable, load_pairs
 from isoglot.data.transform.members.share import Share
-from isoglot.errors import at
 from isoglot.evaluation.settings import EvaluateSettings
 from isoglot.files import digest_json
 from isoglot.records import Benchmark
-from isoglot.settings import to_dict
-from isoglot.study.runs import Run, base_digest, settings_of
+from isoglot.study.layout import Layout
+from isoglot.study.runs import base_digest
 from isoglot.study.spec import DataSpec, StudySpec, benchmark_name
 
 
 @dataclass
 class Inputs:
-    """Everything that runs are made of.
+    """Everything that the jobs of a study are made of.
 
     Attributes:
+        spec: of the study.
+        layout: of its directory.
+        data_dir: see `load_benchmark`.
         bases: base -> digest.
         tables: (data name, amount) -> pairs.
         benchmarks: benchmark as the spec names it -> benchmark.
         benchmark_digests: the same -> digest.
     """
 
-    bases: dict[str, str] = field(default_factory=dict)
+    spec: StudySpec
+    layout: Layout
+    data_dir: Path | None
+    bases: dict[str, str]
     tables: dict[tuple[str, float], PairTable] = field(default_factory=dict)
     benchmarks: dict[str, Benchmark] = field(default_factory=dict)
     benchmark_digests: dict[str, str] = field(default_factory=dict)
@@ -41,7 +45,7 @@ class Inputs:
         return digest_json([table.digest, table.index.group.tolist()])
 
 
-def load_inputs(spec: StudySpec, data_dir: Path | None, say: Callable[[str], None]) -> Inputs:
+def load_inputs(spec: StudySpec, layout: Layout, data_dir: Path | None) -> Inputs:
     """Load all of it, so that whatever is wrong is found before any training.
 
     Raises:
@@ -49,17 +53,12 @@ def load_inputs(spec: StudySpec, data_dir: Path | None, say: Callable[[str], Non
     """
     from isoglot.models.load import resolve_base
 
-    inputs = Inputs()
-    for base in spec.base:
-        inputs.bases[base] = base_digest(resolve_base(base).location)
+    inputs = Inputs(spec, layout, data_dir, {base: base_digest(resolve_base(base).location) for base in spec.base})
     for name in dict.fromkeys(name for data in spec.data for name in spec.benchmarks_of(data)):
-        benchmark = load_for(name, spec.evaluate, data_dir)
-        inputs.benchmarks[name] = benchmark
+        benchmark = inputs.benchmarks[name] = load_for(name, spec.evaluate, data_dir)
         inputs.benchmark_digests[name] = benchmark_digest(benchmark)
-        say(
-            f"{name}: {benchmark.n_queries:,} queries, {benchmark.n_documents:,} passages, "
-            f"{len(benchmark.corpus)} languages"
-        )
+        counts = f"{benchmark.n_queries:,} queries, {benchmark.n_documents:,} passages"
+        say(f"{name}: {counts}, {len(benchmark.corpus)} languages")
     for data in spec.data:
         table = load_pairs(data.pairs, languages=data.languages or None, data_dir=data_dir)
         for amount in data.amount:
@@ -74,16 +73,6 @@ def load_for(name: str, evaluate: EvaluateSettings, data_dir: Path | None) -> Be
     return replace(evaluate.load(name, data_dir), name=benchmark_name(name))
 
 
-def check_runs(spec: StudySpec, runs: Sequence[Run], inputs: Inputs) -> None:
-    """InputError, with the id of the run, where one could not be trained as asked."""
-    seen = set()
-    for run in runs:
-        with at(f"cell {run.id}"):
-            settings = settings_of(spec, run, {})
-            if settings is None or run.data is None:
-                continue
-            plan = digest_json({**to_dict(settings.plan), "seed": 0})
-            if (run.data.name, run.amount, plan) not in seen:
-                table = inputs.tables[run.data.name, run.amount]
-                settings.total_steps(BatchPlan(table.index, settings.plan).steps_per_epoch)
-            seen.add((run.data.name, run.amount, plan))
+def say(text: str) -> None:
+    """A line on stderr."""
+    print(text, file=sys.stderr, flush=True)

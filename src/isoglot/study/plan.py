@@ -3,101 +3,130 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
+from isoglot.batching.plan import BatchPlan
+from isoglot.batching.strategies import STRATEGIES
+from isoglot.errors import at
+from isoglot.files import digest_json
+from isoglot.models.tunings import TUNINGS
+from isoglot.settings import member_options, to_dict
 from isoglot.study.inputs import Inputs
 from isoglot.study.jobs import Job
-from isoglot.study.layout import Layout
-from isoglot.study.runs import Rates, Run, describe_run, evaluation_digests, stages_of, weights_digests
-from isoglot.study.spec import StudySpec, benchmark_name
+from isoglot.study.runs import Rates, Run, evaluation_digests, stages_of, weights_digests
+from isoglot.study.spec import DataSpec, benchmark_name
 from isoglot.study.stages import Stage
 from isoglot.study.stages.train import Train
 
 
-class Planner:
-    """Makes the job of every run, and those of stages that runs begin with and none ends with.
+def check_runs(inputs: Inputs, runs: Sequence[Run]) -> None:
+    """InputError, with the id of the run, where one could not be trained as asked."""
+    seen = set()
+    for run in runs:
+        for stage in stages_of(inputs.spec, run, {}):
+            if not isinstance(stage, Train) or run.data is None:
+                continue
+            with at(f"cell {run.id}"):
+                settings = stage.settings()
+                key = (run.data.name, run.amount, digest_json({**to_dict(settings.plan), "seed": 0}))
+                if key not in seen:
+                    table = inputs.tables[run.data.name, run.amount]
+                    settings.total_steps(BatchPlan(table.index, settings.plan).steps_per_epoch)
+                seen.add(key)
+
+
+def make_job(inputs: Inputs, base: str, data: DataSpec | None, amount: float, **more: Any) -> Job:
+    """A job that works with a base and with a share of the pairs; `more`: see `Job`, whose request is completed."""
+    layout, data_dir = inputs.layout, inputs.data_dir
+    request = {
+        "table": str(layout.pairs(inputs.table_digest(data, amount)).resolve()) if data else None,
+        "benchmarks": {},
+        "evaluate": to_dict(inputs.spec.evaluate),
+        "store": str(layout.store.resolve()),
+        "data_dir": str(data_dir) if data_dir else None,
+        **more.pop("request", {}),
+    }
+    return Job(base=base, request=request, **more)
+
+
+def plan_runs(inputs: Inputs, runs: Sequence[Run], rates: Rates) -> tuple[dict[str, Job], dict[str, dict[str, Any]]]:
+    """The jobs of all runs, and of stages that runs begin with and none ends with.
 
     Args:
+        inputs: of the study.
+        runs: of the study.
         rates: chosen learning rates; runs whose rate is not among them get the tuning's default.
+
+    Returns:
+        The jobs by id, each behind the one that it goes on from; and by id of run what is known of it before it begins, as its
+        record has it.
     """
-
-    def __init__(
-        self, spec: StudySpec, runs: Sequence[Run], inputs: Inputs, layout: Layout, rates: Rates, data_dir: Path | None
-    ) -> None:
-        self.spec, self.inputs, self.layout, self.data_dir = spec, inputs, layout, data_dir
-        self.stages: dict[str, list[Stage]] = {}
-        self._digests: dict[str, list[str]] = {}
-        self._last: dict[str, Run] = {}
-        self._shared: dict[str, Job] = {}
-        self.jobs: dict[str, Job] = {}
-        for run in runs:
-            pairs = inputs.table_digest(run.data, run.amount) if run.data else ""
-            self.stages[run.id] = stages_of(spec, run, rates)
-            self._digests[run.id] = weights_digests(self.stages[run.id], inputs.bases[run.base], pairs)
-            if run.data:
-                self._last.setdefault(self._digests[run.id][-1], run)
-        for run in runs:
-            self._of_run(run)
-
-    def _of_run(self, run: Run) -> Job:
-        """The job that makes and measures the last model of a run."""
-        if run.id not in self.jobs:
-            stages = self.stages[run.id]
-            after = self._before(run, len(stages) - 1)
-            self.jobs[run.id] = self._job(run, len(stages), after, is_measured=True)
-        return self.jobs[run.id]
-
-    def _before(self, run: Run, number: int) -> Job | None:
-        """The job that ends with the first `number` stages of a run: that of a run which does, if there is one."""
-        if number < 1:
-            return None
-        digest = self._digests[run.id][number - 1]
-        if digest in self._last:
-            return self._of_run(self._last[digest])
-        if digest not in self._shared:
-            after = self._before(run, number - 1)
-            job = self._job(run, number, after, is_measured=False)
-            self._shared[digest] = self.jobs[job.id] = job
-        return self._shared[digest]
-
-    def _job(self, run: Run, number: int, after: Job | None, *, is_measured: bool) -> Job:
-        stage = self.stages[run.id][number - 1] if number else None
-        digest = self._digests[run.id][number - 1] if number else self.inputs.bases[run.base]
-        folder = self.layout.cell(run.id) if is_measured else self.layout.stage(digest)
-        return Job(
-            id=run.id if is_measured else f"stages/{folder.path.name}",
-            folder=folder,
-            base=run.base,
-            weights_digest=digest,
-            evaluate=self.spec.evaluate,
-            stage=stage,
-            after=after,
-            table=self.layout.pairs(self.inputs.table_digest(run.data, run.amount)) if run.data else None,
-            benchmarks={benchmark_name(name): name for name in run.benchmarks} if is_measured else {},
-            evaluations=evaluation_digests(self.spec, run, self.inputs.benchmark_digests) if is_measured else {},
-            purpose="run" if is_measured else "stage",
-            kind=f"{run.base} {_kind(stage)}" if stage else "",
-            steps=self.steps(run, stage),
-            store=self.layout.store,
-            data_dir=self.data_dir,
-        )
-
-    def describe(self, run: Run) -> dict[str, Any]:
-        """What is known of a run before it begins; see `describe_run`."""
-        languages: tuple[str, ...] = self.inputs.tables[run.data.name, run.amount].languages if run.data else ()
-        stages = self.stages[run.id]
-        steps = [self.steps(run, stage) for stage in stages if isinstance(stage, Train)]
-        return describe_run(run, stages, self.jobs[run.id].digest, languages, steps[-1] if steps else 0)
-
-    def steps(self, run: Run, stage: Stage | None) -> int:
-        """Optimizer steps of a stage; 0 where it does not train."""
-        if not isinstance(stage, Train) or run.data is None:
-            return 0
-        settings = stage.settings()
-        pairs = self.inputs.tables[run.data.name, run.amount].index.n_pairs
-        return settings.total_steps(-(-pairs // settings.plan.batch_size))
+    layout = inputs.layout
+    chains: dict[
+        str, list[tuple[Stage | None, str]]
+    ] = {}  # by id of run: stages, each with the digest of what it makes
+    ends: dict[str, Run] = {}
+    for run in runs:
+        stages, base = stages_of(inputs.spec, run, rates), inputs.bases[run.base]
+        digests = weights_digests(stages, base, inputs.table_digest(run.data, run.amount) if run.data else "")
+        chains[run.id] = list(zip(stages, digests)) or [(None, base)]
+        ends.setdefault(chains[run.id][-1][1], run)
+    jobs: dict[str, Job] = {}
+    for run in runs:
+        after, end = None, chains[run.id][-1][1]
+        for stage, digest in chains[run.id]:
+            owner = run if digest == end else ends.get(digest)
+            name = owner.id if owner else f"stages/{layout.stage(digest).path.name}"
+            if name not in jobs:
+                more: dict[str, Any] = {"folder": layout.stage(digest), "purpose": "stage"}
+                if owner:
+                    more = {
+                        "folder": layout.cell(owner.id),
+                        "evaluations": evaluation_digests(inputs.spec, owner, inputs.benchmark_digests),
+                        "request": {"benchmarks": {benchmark_name(path): path for path in owner.benchmarks}},
+                    }
+                more |= {"id": name, "weights_digest": digest, "stage": stage, "after": after}
+                steps = _steps(inputs, run, stage)
+                jobs[name] = make_job(inputs, run.base, run.data, run.amount, steps=steps, **more)
+            after = jobs[name]
+    return jobs, {
+        run.id: _describe(inputs, run, [stage for stage, _ in chains[run.id] if stage], jobs[run.id].digest)
+        for run in runs
+    }
 
 
-def _kind(stage: Stage) -> str:
-    return stage.tuning.kind if isinstance(stage, Train) else stage.name
+def _steps(inputs: Inputs, run: Run, stage: Stage | None) -> int:
+    """Optimizer steps of a stage; 0 where it does not train."""
+    if not isinstance(stage, Train) or run.data is None:
+        return 0
+    settings, table = stage.settings(), inputs.tables[run.data.name, run.amount]
+    return settings.total_steps(-(-table.index.n_pairs // settings.plan.batch_size))
+
+
+def _describe(inputs: Inputs, run: Run, stages: Sequence[Stage], digest: str) -> dict[str, Any]:
+    """Strategy, tuning and so on are those of the last training."""
+    training = next((stage for stage in reversed(stages) if isinstance(stage, Train)), None)
+    settings = training.settings() if training else None
+    tuning = None
+    if training:  # what is a setting of other tunings is nothing ([] for lists)
+        nothing = {key: [] if option.default == () else None for key, option in member_options(TUNINGS).items()}
+        tuning = {"name": training.tuning.name, "kind": training.tuning.kind, **nothing, **to_dict(training.tuning)}
+    return {
+        "id": run.id,
+        "digest": digest,
+        "kind": run.kind,
+        "system": run.system.name,
+        "label": run.system.label,
+        "stages": [stage.written() for stage in stages],
+        "data": run.data.name if run.data else None,
+        "base": run.base,
+        "strategy": training.strategy.name if training else None,
+        **{key: getattr(training and training.strategy, key, None) for key in member_options(STRATEGIES)},
+        "tuning": tuning,
+        "seed": run.seed,
+        "amount": run.amount,
+        "languages": list(inputs.tables[run.data.name, run.amount].languages) if run.data else [],
+        "learning_rate": settings.peak_learning_rate() if settings else None,
+        "steps": _steps(inputs, run, training),
+        "batch_size": settings.plan.batch_size if settings else 0,
+    }

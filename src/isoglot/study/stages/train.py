@@ -13,8 +13,7 @@ from isoglot.errors import InputError
 from isoglot.files import read_json
 from isoglot.models.tunings import TUNINGS
 from isoglot.settings import Settings, build, default_of, lift, member_of, member_options, to_dict
-from isoglot.study.cost import losses_of, sizes, train_cost
-from isoglot.study.layout import JobFolder
+from isoglot.study.cost import losses_of, throughput
 from isoglot.study.stages import STAGES, Stage, Work
 from isoglot.training.settings import TrainSettings
 
@@ -53,16 +52,16 @@ class TuningSpec(Settings):
     def _read(cls, values: Any) -> Any:
         if isinstance(values, str):
             values = {"name": values, "kind": TUNINGS[values].name}
-        if not isinstance(values, Mapping) or "method" in values:
+        if not isinstance(values, Mapping):
             return values
         settings = dict(values)
-        own = {"name": settings.pop("name")} if "name" in settings else {}
-        kind = settings.pop("kind", own["name"] if own.get("name") in TUNINGS else TUNINGS.default())
+        name = {"name": settings.pop("name")} if "name" in settings else {}
+        kind = settings.pop("kind", name["name"] if name.get("name") in TUNINGS else TUNINGS.default())
         for key in settings:
             owners = [tuning.name for tuning in TUNINGS if key in tuning.model_fields]
             if owners and kind in TUNINGS and kind not in owners:
                 raise ValueError(f"'{key}' is a setting of kind '{', '.join(owners)}', not of '{kind}'")
-        return {**own, "method": {**settings, "name": kind}}
+        return {**name, "method": {**settings, "name": kind}}
 
     @model_serializer
     def _write(self) -> dict[str, Any]:
@@ -87,17 +86,17 @@ def default_tuning() -> TuningSpec:
     return TuningSpec.model_validate(TUNINGS.default())
 
 
-def train_values(values: Mapping[str, Any], decided: Mapping[str, str] | None = None) -> dict[str, Any]:
+def train_values(values: Mapping[str, Any], decided: Mapping[str, str]) -> dict[str, Any]:
     """Settings of `isoglot train` by name, checked and as plain values.
 
     Args:
         values: by key, dotted for inner ones.
-        decided: more keys that are decided elsewhere, and where.
+        decided: keys that are decided elsewhere, besides those that a study always decides, and where.
 
     Raises:
         InputError: an unknown setting, a value that is none, settings that exclude each other.
     """
-    elsewhere = {**_ELSEWHERE, **(decided or {})}
+    elsewhere = {**_ELSEWHERE, **decided}
     given = {str(key).replace("-", "_"): value for key, value in values.items()}
     for key in given:
         if (first := key.partition(".")[0]) in elsewhere:
@@ -153,7 +152,6 @@ class Train(Stage):
         return {"settings": self.settings().deciding()}
 
     def run(self, work: Work) -> dict[str, Any] | None:
-        from isoglot.study.pairs import read_table
         from isoglot.training.train import train
 
         run = work.folder.run
@@ -161,30 +159,23 @@ class Train(Stage):
         is_begun = (run / "run.json").is_file()
         was_finished = is_begun and "outcome" in read_json(run / "run.json")
         settings = self.settings(base=work.start, output=str(run), threads=work.threads)
-        result = train(settings, table=read_table(work.table), resume=is_begun, show=False)
+        result = train(settings, table=work.pairs(), resume=is_begun, show=False)
         if not result.complete:
             return None
-        record = read_json(run / "run.json")
-        cost = train_cost(run / "log.jsonl", record, settings.plan.batch_size, work.workers) | sizes(work.folder)
+        record, log = read_json(run / "run.json"), run / "log.jsonl"
+        outcome, parameters = record["outcome"], record["base"]["trainable_parameters"]
+        trained = {
+            **{key: outcome[key] for key in ("steps", "first_loss", "last_loss", "mean_loss_of_last_tenth")},
+            "validation_loss": outcome.get("best_validation_loss"),
+            "losses": losses_of(log),
+            "trainable_parameters": parameters,
+            "parameters": record["base"]["parameters"],
+            "pairs": record["data"]["pairs"],
+        }
+        facts = work.outcome(trained, trainable_parameters=parameters, **throughput(log, settings.plan.batch_size))
         if was_finished:  # by an attempt that was killed right after: this process did not train
-            cost["peak_memory_bytes"] = result.outcome["peak_memory_bytes"]
-        cost["train_seconds"] = round(
-            cost["train_seconds"] + (work.before.get("cost", {}).get("train_seconds") or 0.0), 3
-        )
-        return {"train": _facts(work.folder, record), "cost": cost}
-
-
-def _facts(folder: JobFolder, record: Mapping[str, Any]) -> dict[str, Any]:
-    """What a cell's record says of a training, from its run.json."""
-    outcome = record["outcome"]
-    return {
-        **{key: outcome[key] for key in ("steps", "first_loss", "last_loss", "mean_loss_of_last_tenth")},
-        "validation_loss": outcome.get("best_validation_loss"),
-        "losses": losses_of(folder.run / "log.jsonl"),
-        "trainable_parameters": record["base"]["trainable_parameters"],
-        "parameters": record["base"]["parameters"],
-        "pairs": record["data"]["pairs"],
-    }
+            facts["cost"]["peak_memory_bytes"] = outcome["peak_memory_bytes"]
+        return facts
 
 
 def _tidy(run: Path) -> None:
