@@ -19,8 +19,8 @@ import pytest
 
 from isoglot.errors import InputError
 from isoglot.study import grid, pool, worker
-from isoglot.study.directory import LeakError, lock
-from isoglot.study.grid import RunOptions, StudyOutcome, run_study
+from isoglot.study.grid import RunOptions, StudyOutcome, lock, run_study
+from isoglot.study.inputs import LeakError
 from isoglot.study.jobs import Job
 from isoglot.study.layout import JobFolder, Layout
 from isoglot.study.read_spec import parse_spec

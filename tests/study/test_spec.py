@@ -11,9 +11,9 @@ import yaml
 
 from isoglot.errors import InputError
 from isoglot.settings import to_dict
+from isoglot.study.plan import trial_stage
 from isoglot.study.read_spec import load_spec, parse_spec
 from isoglot.study.runs import Run, evaluation_digests, runs_of, stages_of, weights_digests
-from isoglot.study.selection import trial_stage
 from isoglot.study.spec import StudySpec
 from isoglot.study.stages.train import Train
 from isoglot.training.settings import TrainSettings

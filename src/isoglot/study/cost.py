@@ -71,7 +71,7 @@ def cost_of(
         workers: how many processes work at a time.
         seconds: that its last stage took; None: it has no stage.
         before: the cost of the stages before that one: its seconds are added, the rest stands unless `figures` say otherwise.
-        figures: throughput and trained parameters, of a stage that trains.
+        figures: what is known better, such as the throughput and the trained parameters of a stage that trains.
 
     Returns:
         Those, the peak memory (on a GPU: of its tensors, too), the machine, and the bytes of what is left (None: nothing).
@@ -80,10 +80,9 @@ def cost_of(
 
     has_gpu = torch.cuda.is_available()
     total = before.get("train_seconds") if seconds is None else (before.get("train_seconds") or 0.0) + seconds
-    keys = ("pairs_per_second", "tokens_per_second", "trainable_parameters")
-    return {
+    cost = {
         "train_seconds": None if total is None else round(total, 3),
-        **{key: figures.get(key, before.get(key)) for key in keys},
+        **{key: before.get(key) for key in ("pairs_per_second", "tokens_per_second", "trainable_parameters")},
         "gpu_peak_memory_bytes": int(torch.cuda.max_memory_allocated()) if has_gpu else None,
         "peak_memory_bytes": peak_memory(),
         "machine": {
@@ -99,6 +98,7 @@ def cost_of(
         "model_bytes": bytes_under(folder.model),
         "checkpoint_bytes": int(folder.checkpoint_bytes.read_text()) if folder.checkpoint_bytes.is_file() else None,
     }
+    return cost | figures
 
 
 def bytes_under(path: Path) -> int | None:

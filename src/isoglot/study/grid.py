@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
+from isoglot.errors import InputError
+from isoglot.evaluation.digests import versions
 from isoglot.evaluation.drawing import require_matplotlib
-from isoglot.files import atomic_path, read_json, write_json
-from isoglot.study.directory import audit_of, check_directory, lock, write_study
+from isoglot.files import atomic_path, package_versions, read_json, write_json, write_text
 from isoglot.study.display import Display
-from isoglot.study.inputs import Inputs, load_inputs, say
+from isoglot.study.export import unpack_export
+from isoglot.study.inputs import Inputs, audit_of, load_inputs, say
 from isoglot.study.jobs import Job
 from isoglot.study.layout import SCHEMA, Layout
-from isoglot.study.plan import check_runs, plan_runs
+from isoglot.study.plan import check_runs, choose, plan_runs, plan_trials
 from isoglot.study.pool import Pool, Stop
 from isoglot.study.runs import Run, runs_of
-from isoglot.study.selection import choose, plan_trials
 from isoglot.study.spec import StudySpec
 
 _PENDING: dict[str, Any] = {"status": "pending", "error": None, "train": None, "benchmarks": {}}
@@ -79,27 +84,69 @@ def run_study(spec: StudySpec, directory: Path, options: RunOptions | None = Non
             installed; nothing was trained then.
         LeakError: the audit found shared texts and `allow_leaks` is not set.
     """
-    import pyarrow.parquet as pq
-
     require_matplotlib()
     options, layout = options or RunOptions(), Layout(directory)
-    check_directory(layout)
+    _check_directory(layout)
     runs = runs_of(spec)
     inputs = load_inputs(spec, layout, options.data_dir)
     check_runs(inputs, runs)
     directory.mkdir(parents=True, exist_ok=True)
     with lock(layout):
         shutil.rmtree(layout.trash, ignore_errors=True)
-        write_study(layout, spec)
-        for data in spec.data:
-            for amount in data.amount:
-                path = layout.pairs(inputs.table_digest(data, amount))
-                if not path.is_file():
-                    with atomic_path(path) as temporary:
-                        pq.write_table(inputs.tables[data.name, amount].table, temporary, compression="zstd")
+        _write_study(inputs)
         audit = audit_of(inputs, options.allow_leaks)
         with Stop() as stop:
             return _Study(inputs, options, runs, audit, stop).all()
+
+
+def _check_directory(layout: Layout) -> None:
+    """InputError where something else is there."""
+    directory = layout.root
+    if directory.exists() and not directory.is_dir():
+        raise InputError(f"{directory}: is a file; give a directory")
+    is_foreign = directory.is_dir() and not layout.study.is_file()
+    if is_foreign and any(not path.name.startswith(".") for path in directory.iterdir()):
+        raise InputError(f"{directory}: not empty and not a study; give another --output")
+
+
+@contextmanager
+def lock(layout: Layout) -> Iterator[None]:
+    """The study's lock; it dies with the process. InputError names the process that holds it."""
+    try:
+        with FileLock(layout.lock, timeout=0):
+            write_text(layout.holder, f"{os.getpid()}\n")
+            yield
+    except Timeout:
+        holder = layout.holder.read_text().strip() if layout.holder.is_file() else "unknown"
+        raise InputError(
+            f"{layout.root}: another process ({holder}) works on this study; wait for it or stop it"
+        ) from None
+
+
+def _write_study(inputs: Inputs) -> None:
+    """study.json (`created` stays that of the first time) and the pairs. An export is unpacked first."""
+    import pyarrow.parquet as pq
+
+    spec, layout = inputs.spec, inputs.layout
+    unpack_export(layout.root)
+    layout.export.unlink(missing_ok=True)
+    before = read_json(layout.study) if layout.study.is_file() else {}
+    study = {
+        "schema": SCHEMA,
+        "name": spec.name,
+        "question": spec.question,
+        "spec": spec.to_flat(),
+        "spec_digest": spec.digest,
+        "versions": {**versions(), **package_versions(("accelerate", "datasets", "peft", "pyarrow", "tokenizers"))},
+        "created": before.get("created") or datetime.now(timezone.utc).isoformat(timespec="seconds"),
+    }
+    write_json(layout.study, study)
+    for data in spec.data:
+        for amount in data.amount:
+            path = layout.pairs(inputs.table_digest(data, amount))
+            if not path.is_file():
+                with atomic_path(path) as temporary:
+                    pq.write_table(inputs.tables[data.name, amount].table, temporary, compression="zstd")
 
 
 @dataclass
@@ -113,7 +160,7 @@ class _Study:
     stop: Stop
     about: dict[str, dict[str, Any]] = field(default_factory=dict)
     selection: list[dict[str, Any]] = field(default_factory=list)
-    begun: set[str] = field(default_factory=set)
+    begun: set[Job | None] = field(default_factory=set)
 
     def all(self) -> StudyOutcome:
         """Choose learning rates, run the jobs, write results and report."""
@@ -126,8 +173,9 @@ class _Study:
             for run in self.runs:
                 if problem := next((problems[key] for key in run.rate_keys() if key in problems), None):
                     job = jobs.pop(run.id)
-                    job.prepare(self.inputs.layout.trash)
-                    self._record_end(job, problem)
+                    job.prepare()
+                    write_text(job.folder.error, f"{problem}\n")
+                    self._ended(job, 1)
             if not self.stop.asked:
                 self._run(list(jobs.values()))
         results = self._write_results()
@@ -141,57 +189,48 @@ class _Study:
 
     def _run(self, jobs: Sequence[Job]) -> bool:
         """Run those of the jobs that are not done yet; False when stopped."""
-        self.begun = {job.after.id for job in jobs if job.after}
+        self.begun = {job.after for job in jobs}
         todo = self._todo(jobs)
-        planned = {job.id for job in todo}
-        for job in jobs:
-            if job.id not in planned:
-                self._clean(job)
+        for job in set(jobs) - set(todo):
+            self._clean(job)
         ready = []
         for job in todo:
-            job.prepare(self.inputs.layout.trash, keeps_weights=job.id in self.begun)
+            job.prepare(keeps_weights=job in self.begun)
             if job.folder.outcome.is_file():  # killed between the end of its process and its record
                 self._ended(job, 0)
             else:
                 ready.append(job)
         if not ready:
             return True
-        options = self.options
-        workers = max(1, min(options.workers, len(ready)))
-        threads = options.threads or max(1, (os.cpu_count() or 1) // max(1, options.workers))
+        options, workers = self.options, max(1, self.options.workers)
+        threads = options.threads or max(1, (os.cpu_count() or 1) // workers)
         display = Display(len(jobs), len(jobs) - len(ready), live=options.live)
-        return Pool(workers, options.devices, threads, display, self.stop).run(ready, self._ended)
+        pool = Pool(min(workers, len(ready)), options.devices, threads, display, self.stop)
+        return pool.run(ready, self._ended)
 
     def _todo(self, jobs: Sequence[Job]) -> list[Job]:
         """Jobs that are not done, and those whose model they go on from, where it is not there."""
-        needed: set[str] = set()
+        needed: set[Job | None] = set()
         todo, failed = [], 0
         for job in reversed(jobs):
             status = job.record().get("status")
-            is_done = status == "done" and (job.id not in needed or job.folder.weights() is not None)
-            is_wanted = job.purpose != "stage" or job.id in needed
-            if is_done or not is_wanted or (status == "failed" and not self.options.retry):
-                continue
-            failed += status == "failed"
-            todo.append(job)
-            if job.after:
-                needed.add(job.after.id)
+            is_done = status == "done" and (job not in needed or job.folder.weights() is not None)
+            is_wanted = job.purpose != "stage" or job in needed
+            if is_wanted and not is_done and (status != "failed" or self.options.retry):
+                failed += status == "failed"
+                todo.append(job)
+                needed.add(job.after)
         if failed:
             say(f"{failed} failed before and {'is' if failed == 1 else 'are'} tried again (--no-retry leaves them)")
         return todo[::-1]
 
     def _ended(self, job: Job, code: int) -> None:
-        self._record_end(job, None if code == 0 else job.error(code))
-        self._clean(job)
-        if job.purpose == "run":
-            self._write_results()  # so that a report can be written while others still run
-
-    def _record_end(self, job: Job, error: str | None) -> None:
         """Write the record of a job: all that is known of a run; of others what the choice of learning rates needs."""
+        error = job.error(code) if code else None
         if error:
             say(f"{job.id}: {error}")
         outcome = {"train": None, "benchmarks": {}} if error else read_json(job.folder.outcome)
-        record = {"digest": job.digest, "status": "failed" if error else "done", "error": error}
+        record: dict[str, Any] = {"digest": job.digest, "status": "failed" if error else "done", "error": error}
         if job.purpose == "run":
             path = f"cells/{job.id}/results"
             scores = {name: {"path": f"{path}/{name}", **figures} for name, figures in outcome["benchmarks"].items()}
@@ -200,32 +239,32 @@ class _Study:
             record["learning_rate"] = getattr(job.stage, "values", {}).get("learning_rate")
             record["validation_loss"] = (outcome["train"] or {}).get("validation_loss")
         write_json(job.folder.record, record)
+        self._clean(job)
+        if job.purpose == "run":
+            self._write_results()  # so that a report can be written while others still run
 
     def _clean(self, job: Job) -> None:
         """Delete what a finished job needs no more; its sizes are in its outcome. What others go on from stays."""
         if not job.folder.outcome.is_file():
             return
         is_trial = job.purpose == "trial"
-        unneeded = [job.folder.run / "checkpoints"]
-        if is_trial or not (self.inputs.spec.keep_models or job.id in self.begun):
-            unneeded.append(job.folder.model)
+        shutil.rmtree(job.folder.run / "checkpoints", ignore_errors=True)
+        if is_trial or not (self.inputs.spec.keep_models or job in self.begun):
+            shutil.rmtree(job.folder.model, ignore_errors=True)
         if is_trial:
-            unneeded.append(job.folder.adapter)
-        for path in unneeded:
-            shutil.rmtree(path, ignore_errors=True)
+            shutil.rmtree(job.folder.adapter, ignore_errors=True)
 
     def _write_results(self) -> dict[str, Any]:
         """results.json and cost.json as far as the study is; no runs while learning rates are not chosen.
 
         No times, no paths outside the study, runs by id, so that equal studies give equal bytes.
         """
-        spec, records, costs = self.inputs.spec, [], {}
+        spec, layout, records, costs = self.inputs.spec, self.inputs.layout, [], {}
         for name in sorted(run.id for run in self.runs):
-            folder = self.inputs.layout.cell(name)
+            folder = layout.cell(name)
             if folder.outcome.is_file():
                 costs[name] = read_json(folder.outcome)["cost"]
-            if name in self.about:
-                about = self.about[name]
+            if about := self.about.get(name):
                 record = read_json(folder.record) if folder.record.is_file() else {}
                 known = record if record.get("digest") == about["digest"] else _PENDING
                 records.append(about | {key: known[key] for key in _PENDING})
@@ -238,6 +277,6 @@ class _Study:
             "selection": sorted(self.selection, key=lambda choice: (choice["data"], choice["base"], choice["tuning"])),
             "cells": records,
         }
-        write_json(self.inputs.layout.results, results)
-        write_json(self.inputs.layout.costs, costs)
+        write_json(layout.results, results)
+        write_json(layout.costs, costs)
         return results

@@ -1,20 +1,26 @@
-"""What a study works on, loaded once before anything is trained: bases, pairs (with nested shares of them) and benchmarks."""
+"""What a study works on, loaded and audited before anything is trained: bases, pairs (with nested shares) and benchmarks."""
 
 from __future__ import annotations
 
 import sys
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from isoglot.data.benchmarks.digest import benchmark_digest
 from isoglot.data.pairs.table import PairTable, load_pairs
 from isoglot.data.transform.members.share import Share
+from isoglot.errors import IsoglotError
 from isoglot.evaluation.settings import EvaluateSettings
-from isoglot.files import digest_json
+from isoglot.files import digest_json, read_json, write_json
 from isoglot.records import Benchmark
 from isoglot.study.layout import Layout
 from isoglot.study.runs import base_digest
 from isoglot.study.spec import DataSpec, StudySpec, benchmark_name
+
+
+class LeakError(IsoglotError):
+    """Training pairs and a benchmark share texts: the answer to "is this zero-shot?" is no."""
 
 
 @dataclass
@@ -71,6 +77,38 @@ def load_inputs(spec: StudySpec, layout: Layout, data_dir: Path | None) -> Input
 def load_for(name: str, evaluate: EvaluateSettings, data_dir: Path | None) -> Benchmark:
     """A benchmark as the spec wants it measured."""
     return replace(evaluate.load(name, data_dir), name=benchmark_name(name))
+
+
+def audit_of(inputs: Inputs, allow_leaks: bool) -> dict[str, Any]:
+    """What results.json says of the audit; audit.json has all of it, and is made anew only where the texts changed."""
+    spec, path = inputs.spec, inputs.layout.audit
+    if not spec.audit:
+        return {"leaks": None, "allowed": allow_leaks, "summary": ["not audited: the spec says audit: false"]}
+    largest = [(data, max(data.amount), spec.benchmarks_of(data)) for data in spec.data]
+    digest = digest_json(
+        [
+            [data.name, inputs.table_digest(data, amount), [inputs.benchmark_digests[name] for name in names]]
+            for data, amount, names in largest
+        ]
+    )
+    audit: dict[str, Any] = read_json(path) if path.is_file() else {}
+    if audit.get("inputs") != digest:
+        from isoglot.data.audit.run import run_audit
+
+        say("audit: comparing training pairs with the benchmarks")
+        datasets = [
+            (data.name, inputs.tables[data.name, amount], [inputs.benchmarks[name] for name in names])
+            for data, amount, names in largest
+        ]
+        audit = {"inputs": digest, **run_audit(datasets, progress=sys.stderr.isatty())}
+        write_json(path, audit)
+    leaks, summary = bool(audit["leaks"]), list(map(str, audit["summary"]))
+    if leaks and not allow_leaks:
+        raise LeakError(
+            f"training pairs and benchmarks share texts ({'; '.join(summary)}): not zero-shot; see {path}, or go on "
+            "with --allow-leaks"
+        )
+    return {"leaks": leaks, "allowed": leaks and allow_leaks, "summary": summary}
 
 
 def say(text: str) -> None:

@@ -21,7 +21,7 @@ _PATIENCE = 5.0
 """Seconds that the process of a study that was killed may take to end."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Job:
     """What a process is asked for: to make a model by one stage, or to take a base, and to measure it.
 
@@ -62,23 +62,22 @@ class Job:
         record: dict[str, Any] = read_json(self.folder.record) if self.folder.record.is_file() else {}
         return record if record.get("digest") == self.digest else {}
 
-    def prepare(self, trash: Path, keeps_weights: bool = False) -> None:
+    def prepare(self, keeps_weights: bool = False) -> None:
         """Make the folder ready: keep what this job may go on from, remove everything else.
 
         Args:
-            trash: where to delete things.
             keeps_weights: another job goes on from the model: it is made again where it was deleted.
         """
         self.folder.path.mkdir(parents=True, exist_ok=True)
         try:
             with FileLock(self.folder.lock, timeout=_PATIENCE):
-                self._tidy(trash, keeps_weights)
+                self._tidy(keeps_weights)
         except Timeout:
             raise InputError(f"{self.folder.path}: a process of an earlier run still works here; stop it") from None
         self.folder.path.mkdir(parents=True, exist_ok=True)
         write_json(self.folder.state, self._state())
 
-    def _tidy(self, trash: Path, keeps_weights: bool) -> None:
+    def _tidy(self, keeps_weights: bool) -> None:
         folder = self.folder
         try:
             state = read_json(folder.state)
@@ -89,16 +88,15 @@ class Job:
         measured = {path.parent.name for path in folder.results.glob("*/summary.json")}
         # the weights were deleted after they had been measured
         is_gone = self.stage and (folder.facts.is_file() or folder.outcome.is_file()) and not folder.weights()
-        if state.get("train") != self.weights_digest or (
-            is_gone and (keeps_weights or not set(self.evaluations) <= same & measured)
-        ):
-            discard(folder.path, trash)
+        are_needed = keeps_weights or not set(self.evaluations) <= same & measured
+        if state.get("train") != self.weights_digest or (is_gone and are_needed):
+            _discard(folder.path, folder.trash)
         elif before != self.evaluations:
             folder.outcome.unlink(missing_ok=True)
             folder.record.unlink(missing_ok=True)
             for path in folder.results.glob("*"):
                 if path.name not in same:
-                    discard(path, trash)
+                    _discard(path, folder.trash)
 
     def write(self, threads: int, workers: int = 1) -> bool:
         """Write `job.json` for the process, one of `workers` at a time. False, and why, where the job before it has failed."""
@@ -124,7 +122,7 @@ class Job:
         return f"its process ended with exit code {code}; see {self.folder.path.name}/log"
 
 
-def discard(path: Path, trash: Path) -> None:
+def _discard(path: Path, trash: Path) -> None:
     """Delete a folder; it disappears from its place at once, so that a kill leaves it whole or gone."""
     if path.exists():
         trash.mkdir(parents=True, exist_ok=True)

@@ -109,10 +109,11 @@ def stages_of(spec: StudySpec, run: Run, rates: Rates) -> list[Stage]:
 def complete(
     spec: StudySpec, stage: Train, data: DataSpec, base: str, seed: int | None, rate: float | None, **more: Any
 ) -> Train:
-    """A training stage with all settings of `isoglot train`; `rate` None is the tuning's default."""
+    """A training stage with all settings of `isoglot train`; its own stay, and `rate` None is the tuning's default."""
     fixed = {"pairs": list(data.pairs), "base": base, "languages": list(data.languages), "seed": seed}
     rates = {} if rate is None else {"learning_rate": rate}
-    return stage.complete({**spec.train_values(stage.tuning), **rates, **more, **fixed})
+    values = {**spec.train_values(stage.tuning), **rates, **more, **fixed, **stage.values}
+    return Train(strategy=stage.strategy, tuning=stage.tuning, values=values)
 
 
 def weights_digests(stages: Sequence[Stage], base: str, pairs: str) -> list[str]:

@@ -110,7 +110,7 @@ class Train(Stage):
     """train on the pairs, as `isoglot train` does
 
     Settings are those of `isoglot train` except what the study decides. `values` are the other ones beside strategy and tuning:
-    what was asked of this stage, or (`complete`) all that is known of it.
+    what was asked of this stage, or (in a run) all that is known of it.
     """
 
     name: ClassVar[str] = "train"
@@ -139,12 +139,8 @@ class Train(Stage):
         asked = {key: value for key, value in self.values.items() if key not in _ELSEWHERE}
         return {self.name: {"strategy": strategy.pop("name"), **strategy, "tuning": to_dict(self.tuning), **asked}}
 
-    def complete(self, values: Mapping[str, Any]) -> Train:
-        """With all values of `isoglot train` that the study decides; those that this stage asked for stay."""
-        return Train(strategy=self.strategy, tuning=self.tuning, values={**values, **self.values})
-
     def settings(self, **more: Any) -> TrainSettings:
-        """Of `isoglot train`; the stage must be complete."""
+        """Of `isoglot train`; `values` must be all that is known."""
         chosen = {"strategy": to_dict(self.strategy), "tuning": to_dict(self.tuning.method)}
         return build(TrainSettings, [("train", {"output": "run", **self.values, **chosen, **more})])
 
@@ -152,43 +148,40 @@ class Train(Stage):
         return {"settings": self.settings().deciding()}
 
     def run(self, work: Work) -> dict[str, Any] | None:
+        from isoglot.training.rundir import RunDirectory
         from isoglot.training.train import train
 
-        run = work.folder.run
-        _tidy(run)
-        is_begun = (run / "run.json").is_file()
-        was_finished = is_begun and "outcome" in read_json(run / "run.json")
-        settings = self.settings(base=work.start, output=str(run), threads=work.threads)
-        result = train(settings, table=work.pairs(), resume=is_begun, show=False)
+        run = RunDirectory(work.folder.run)
+        _tidy(run.path)
+        was_finished = run.finished
+        settings = self.settings(base=work.start, output=str(run.path), threads=work.threads)
+        result = train(settings, table=work.pairs(), resume=run.record.is_file(), show=False)
         if not result.complete:
             return None
-        record, log = read_json(run / "run.json"), run / "log.jsonl"
-        outcome, parameters = record["outcome"], record["base"]["trainable_parameters"]
+        record = read_json(run.record)
+        outcome, base = record["outcome"], record["base"]
         trained = {
             **{key: outcome[key] for key in ("steps", "first_loss", "last_loss", "mean_loss_of_last_tenth")},
             "validation_loss": outcome.get("best_validation_loss"),
-            "losses": losses_of(log),
-            "trainable_parameters": parameters,
-            "parameters": record["base"]["parameters"],
+            "losses": losses_of(run.log),
+            **{key: base[key] for key in ("trainable_parameters", "parameters")},
             "pairs": record["data"]["pairs"],
         }
-        facts = work.outcome(trained, trainable_parameters=parameters, **throughput(log, settings.plan.batch_size))
+        figures = {"trainable_parameters": base["trainable_parameters"]}
         if was_finished:  # by an attempt that was killed right after: this process did not train
-            facts["cost"]["peak_memory_bytes"] = outcome["peak_memory_bytes"]
-        return facts
+            figures["peak_memory_bytes"] = outcome["peak_memory_bytes"]
+        return work.outcome(trained, **figures, **throughput(run.log, settings.plan.batch_size))
 
 
 def _tidy(run: Path) -> None:
     """Remove what a killed attempt left half-written, so that the run can go on or begin again."""
-    if run.is_dir() and not (run / "run.json").is_file():
-        shutil.rmtree(run)
-    for path in run.glob(".*"):
-        if path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)
+    if not (run / "run.json").is_file():
+        shutil.rmtree(run, ignore_errors=True)
+    half = list(run.glob(".*"))
     for checkpoint in run.glob("checkpoints/checkpoint-*"):
         try:
             read_json(checkpoint / "trainer_state.json")
         except InputError:
-            shutil.rmtree(checkpoint, ignore_errors=True)
+            half.append(checkpoint)
+    for path in half:
+        shutil.rmtree(path, ignore_errors=True)
