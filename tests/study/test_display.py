@@ -21,6 +21,7 @@ def job(folder: Path, name: str, steps: int = 10) -> Job:
 def bars(shown: Display, stream: io.StringIO, running: list[Job], seconds: float) -> list[str]:
     """What stands on the screen when the bars of jobs are as old as that."""
     shown._last = -100.0
+    shown._began -= seconds
     for bar in (*shown._bars.values(), shown._all):
         bar.start_t -= seconds
     before = len(stream.getvalue())
@@ -50,7 +51,7 @@ def test_bars_are_redrawn_and_tell_the_time_left(tmp_path: Path) -> None:
     assert "| 00:40<?, starting" in text, "nothing is known of one without steps"
     assert "study  1/4 |" in text
     shown.end(first, "done", 50.0)
-    assert "first: done after 00:50 (2 of 4 done)\n" in stream.getvalue()
+    assert "first: done after 00:50 (2 of 4 done, about 01:20 left)\n" in stream.getvalue()
     text = "\n".join(bars(shown, stream, [second], 10.0))
     assert "first" not in text
     assert "study  2/4 |" in text

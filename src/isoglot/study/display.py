@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any, TextIO
 
 from tqdm import tqdm
@@ -12,8 +12,7 @@ from tqdm import tqdm
 from isoglot.study.cost import read_log
 from isoglot.study.jobs import Job
 
-_REDRAW = 0.5  # seconds
-_PLAIN = 30.0  # seconds between lines about running cells
+_REDRAW, _PLAIN = 0.5, 30.0  # seconds between looks at the running cells on a terminal, elsewhere
 _TAIL = 65_536
 _BAR = "{desc}  {n_fmt}/{total_fmt} |{bar:10}| {elapsed}<{remaining}{postfix}"
 
@@ -29,10 +28,10 @@ class Display:
     """
 
     def __init__(self, total: int, done: int = 0, stream: TextIO | None = None, live: bool | None = None) -> None:
-        self.total, self.done = total, done
+        self.total, self.done, self._before = total, done, done
         self._stream = stream or sys.stderr
         self._live = self._stream.isatty() if live is None else live
-        self._last = 0.0
+        self._began = self._last = time.monotonic()
         self._all = self._bar("study", total, done)
         self._bars: dict[str, Any] = {}
 
@@ -46,31 +45,34 @@ class Display:
 
     def begin(self, job: Job) -> None:
         """A process starts."""
-        self._last = time.monotonic()
-        self._bars[job.id] = self._bar(job.id, job.steps, progress(job)[0])
+        self._bars[job.id] = self._bar(job.id, job.steps, _progress(job)[0])
         if not self._live:
             self.say(f"{job.id}: begins ({self.done} of {self.total} done)")
 
     def end(self, job: Job, state: str, seconds: float) -> None:
         """A process ended."""
-        self.done += state == "done"
         self._bars.pop(job.id).close()
-        self._all.n = self.done
-        self.say(f"{job.id}: {state} after {tqdm.format_interval(seconds)} ({self.done} of {self.total} done)")
+        self.done += state == "done"
+        self._all.n, words = self.done, f"{self.done} of {self.total} done"
+        if self._before < self.done < self.total:
+            pace = (time.monotonic() - self._began) / (self.done - self._before)
+            words += f", about {tqdm.format_interval(pace * (self.total - self.done))} left"
+        self.say(f"{job.id}: {state} after {tqdm.format_interval(seconds)} ({words})")
 
-    def update(self, running: Sequence[Job]) -> None:
+    def update(self, running: Iterable[Job]) -> None:
         """Show how far everything is; does nothing when called too soon after the last time."""
         now = time.monotonic()
         if now - self._last < (_REDRAW if self._live else _PLAIN):
             return
         self._last = now
         for job in running:
-            step, loss = progress(job)
-            state = phase(job) + ("" if loss is None else f", loss {loss:.3f}")
+            step, loss = _progress(job)
+            state = job.folder.phase.read_text(encoding="utf-8").strip() if job.folder.phase.is_file() else "starting"
+            state += "" if loss is None else f", loss {loss:.3f}"
             self._bars[job.id].n = step
             self._bars[job.id].set_postfix_str(state)  # and draws
             if not self._live:
-                self.say(f"{job.id}: {state}, step {step} of {job.steps}")
+                self.say(f"{job.id}: {state}" + (f", step {step} of {job.steps}" if job.steps else ""))
         self._all.refresh()
 
     def close(self) -> None:
@@ -79,15 +81,7 @@ class Display:
             bar.close()
 
 
-def progress(job: Job) -> tuple[int, float | None]:
+def _progress(job: Job) -> tuple[int, float | None]:
     """(step, loss) of a job's training so far."""
     lines = read_log(job.folder.run / "log.jsonl", _TAIL)
     return (int(lines[-1]["step"]), float(lines[-1]["loss"])) if lines else (0, None)
-
-
-def phase(job: Job) -> str:
-    """What a job's process is at."""
-    try:
-        return job.folder.phase.read_text(encoding="utf-8").strip() or "starting"
-    except OSError:
-        return "starting"

@@ -114,7 +114,9 @@ def _describe(inputs: Inputs, run: Run, stages: Sequence[Stage], digest: str) ->
     settings = training.settings() if training else None
     tuning = None
     if training:  # what is a setting of other tunings is nothing ([] for lists)
-        nothing = {key: [] if option.default == () else None for key, option in member_options(TUNINGS).items()}
+        nothing: dict[str, Any] = {
+            key: [] if option.default == () else None for key, option in member_options(TUNINGS).items()
+        }
         tuning = {"name": training.tuning.name, "kind": training.tuning.kind, **nothing, **to_dict(training.tuning)}
     return {
         "id": run.id,

@@ -8,8 +8,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from types import FrameType
+from typing import NamedTuple
 
 from isoglot.processes import OnSignal
 from isoglot.study.display import Display
@@ -36,9 +36,7 @@ class Stop(OnSignal):
         self.asked += 1
 
 
-@dataclass
-class _Running:
-    job: Job
+class _Running(NamedTuple):
     process: subprocess.Popen[bytes]
     began: float
     device: str | None
@@ -58,53 +56,48 @@ class Pool:
     def __init__(self, workers: int, devices: Sequence[str], threads: int, display: Display, stop: Stop) -> None:
         self.workers, self.devices, self.threads = workers, devices, threads
         self.display, self.stop = display, stop
-        self._running: list[_Running] = []
-        self._sent = 0
+        self._running: dict[Job, _Running] = {}
 
     def run(self, jobs: Sequence[Job], ended: Callable[[Job, int], None]) -> bool:
         """Run all jobs, each after the one that it goes on from, and report each end with the exit code; False when stopped."""
-        waiting = list(jobs)
+        waiting, sent = list(jobs), 0
         try:
             while self._running or (waiting and not self.stop.asked):
                 while len(self._running) < self.workers and not self.stop.asked and (job := self._next(waiting)):
                     waiting.remove(job)
                     if job.write(self.threads, self.workers):
-                        self._running.append(self._start(job))
+                        self._running[job] = self._start(job)
                     else:
                         ended(job, 1)
                 time.sleep(_LOOK)
-                for running in [running for running in self._running if running.process.poll() is not None]:
-                    self._running.remove(running)
-                    code = running.process.returncode
-                    is_stopped = code != 0 and self.stop.asked
-                    state = "stopped" if is_stopped else "failed" if code else "done"
-                    self.display.end(running.job, state, time.monotonic() - running.began)
-                    if not is_stopped:
-                        ended(running.job, code)
-                self._pass_on()
-                self.display.update([running.job for running in self._running])
+                for job, (process, began, _) in list(self._running.items()):
+                    if (code := process.poll()) is not None:
+                        del self._running[job]
+                        state = "done" if code == 0 else "stopped" if self.stop.asked else "failed"
+                        self.display.end(job, state, time.monotonic() - began)
+                        if state != "stopped":
+                            ended(job, code)
+                if self.stop.asked > sent:
+                    sent = self.stop.asked
+                    self.display.say("stopping: processes save a checkpoint and end" if sent == 1 else "killing them")
+                    for process, *_ in self._running.values():
+                        process.send_signal(signal.SIGTERM if sent == 1 else signal.SIGKILL)
+                self.display.update(self._running)
         finally:
-            for running in self._running:
-                running.process.kill()
-                running.process.wait()
+            for process, *_ in self._running.values():
+                process.kill()
+                process.wait()
             self.display.close()
         return not self.stop.asked
 
     def _next(self, waiting: Sequence[Job]) -> Job | None:
         """The first job whose model to go on from is not in the making."""
-        unfinished = {job.id for job in waiting} | {running.job.id for running in self._running}
-        return next((job for job in waiting if job.after is None or job.after.id not in unfinished), None)
-
-    def _pass_on(self) -> None:
-        if self.stop.asked > self._sent:
-            self._sent = self.stop.asked
-            self.display.say("stopping: processes save a checkpoint and end" if self._sent == 1 else "killing them")
-            for running in self._running:
-                running.process.send_signal(signal.SIGTERM if self._sent == 1 else signal.SIGKILL)
+        unfinished = {*waiting, *self._running}
+        return next((job for job in waiting if job.after not in unfinished), None)
 
     def _start(self, job: Job) -> _Running:
         """Start a job's process on the device with the fewest."""
-        used = [running.device for running in self._running]
+        used = [running.device for running in self._running.values()]
         device = min(self.devices, key=used.count) if self.devices else None
         environment = {**os.environ, **dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), str(self.threads))}
         environment.setdefault("TOKENIZERS_PARALLELISM", "true" if self.threads > 1 else "false")
@@ -121,4 +114,4 @@ class Pool:
                 env=environment,
                 start_new_session=True,  # a terminal's Ctrl-C comes to this process alone, which passes it on once
             )
-        return _Running(job, process, time.monotonic(), device)
+        return _Running(process, time.monotonic(), device)

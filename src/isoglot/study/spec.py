@@ -3,19 +3,11 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import (
-    AfterValidator,
-    BeforeValidator,
-    Field,
-    ValidationInfo,
-    field_serializer,
-    field_validator,
-    model_validator,
-)
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 from pydantic.fields import FieldInfo
 
 from isoglot.batching.plan import PlanSettings
@@ -152,22 +144,16 @@ class StudySpec(Settings):
         if not isinstance(value, Mapping):
             return value  # which pydantic refuses
         tunings = {tuning.name: tuning for tuning in info.data.get("tuning", ())}
-        systems: dict[str, list[str | Stage]] = {}
-        for name, items in value.items():
-            first, *others = listed(items) or [None]
-            if first is None:
+        systems = {}
+        for name, stages in value.items():
+            if not listed(stages):
                 raise ValueError(f"'{name}' is empty; expected stages")
             with at(f"systems.{name}"):
-                begin = first if isinstance(first, str) else read_stage(first, tunings)
-                systems[name] = [begin, *(read_stage(item, tunings) for item in others)]
+                systems[name] = [
+                    stage if isinstance(stage, str) and number == 0 else read_stage(stage, tunings)
+                    for number, stage in enumerate(listed(stages))
+                ]
         return systems
-
-    @field_serializer("systems")
-    def _written(self, systems: Mapping[str, Sequence[str | Stage]]) -> dict[str, list[Any]]:
-        return {
-            name: [item if isinstance(item, str) else item.written() for item in items]
-            for name, items in systems.items()
-        }
 
     @model_validator(mode="after")
     def _check(self) -> StudySpec:
@@ -186,15 +172,18 @@ class StudySpec(Settings):
         known = {*TUNINGS.names(), *(tuning.name for tuning in self.tunings())}
         for key in ("per_tuning", "learning_rates"):
             for name in getattr(self, key).keys() - known:
-                with at(key):
-                    raise unknown("tuning", name, known)
+                raise InputError(f"{key}: {unknown('tuning', name, known)}")
         return self
 
     def to_flat(self) -> dict[str, Any]:
         """Plain JSON values as a file has them, all defaults filled in; `parse_spec` makes the same spec of them."""
         values = to_dict(self)
         grid = values.pop("strategy_settings")
-        return {**values, **grid, "selection": PlanSettings.flatten(values["selection"])}
+        systems = {
+            name: [stage.written() if isinstance(stage, Stage) else stage for stage in stages]
+            for name, stages in self.systems.items()
+        }
+        return {**values, **grid, "systems": systems, "selection": PlanSettings.flatten(values["selection"])}
 
     @property
     def digest(self) -> str:
