@@ -141,12 +141,11 @@ def _write_study(inputs: Inputs) -> None:
         "created": before.get("created") or datetime.now(timezone.utc).isoformat(timespec="seconds"),
     }
     write_json(layout.study, study)
-    for data in spec.data:
-        for amount in data.amount:
-            path = layout.pairs(inputs.table_digest(data, amount))
-            if not path.is_file():
-                with atomic_path(path) as temporary:
-                    pq.write_table(inputs.tables[data.name, amount].table, temporary, compression="zstd")
+    for key, table in inputs.tables.items():
+        path = layout.pairs(inputs.table_digests[key])
+        if not path.is_file():
+            with atomic_path(path) as temporary:
+                pq.write_table(table.table, temporary, compression="zstd")
 
 
 @dataclass

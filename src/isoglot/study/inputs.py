@@ -16,7 +16,7 @@ from isoglot.files import digest_json, read_json, write_json
 from isoglot.records import Benchmark
 from isoglot.study.layout import Layout
 from isoglot.study.runs import base_digest
-from isoglot.study.spec import DataSpec, StudySpec, benchmark_name
+from isoglot.study.spec import StudySpec, benchmark_name
 
 
 class LeakError(IsoglotError):
@@ -33,6 +33,7 @@ class Inputs:
         data_dir: see `load_benchmark`.
         bases: base -> digest.
         tables: (data name, amount) -> pairs.
+        table_digests: the same -> digest of the pairs and of which of them may not share a batch.
         benchmarks: benchmark as the spec names it -> benchmark.
         benchmark_digests: the same -> digest.
     """
@@ -42,13 +43,9 @@ class Inputs:
     data_dir: Path | None
     bases: dict[str, str]
     tables: dict[tuple[str, float], PairTable] = field(default_factory=dict)
+    table_digests: dict[tuple[str, float], str] = field(default_factory=dict)
     benchmarks: dict[str, Benchmark] = field(default_factory=dict)
     benchmark_digests: dict[str, str] = field(default_factory=dict)
-
-    def table_digest(self, data: DataSpec, amount: float) -> str:
-        """SHA-256 of the pairs and of which of them may not share a batch."""
-        table = self.tables[data.name, amount]
-        return digest_json([table.digest, table.index.group.tolist()])
 
 
 def load_inputs(spec: StudySpec, layout: Layout, data_dir: Path | None) -> Inputs:
@@ -69,6 +66,7 @@ def load_inputs(spec: StudySpec, layout: Layout, data_dir: Path | None) -> Input
         table = load_pairs(data.pairs, languages=data.languages or None, data_dir=data_dir)
         for amount in data.amount:
             share = inputs.tables[data.name, amount] = Share(amount=amount, amount_seed=data.amount_seed).apply(table)
+            inputs.table_digests[data.name, amount] = digest_json([share.digest, share.index.group.tolist()])
             which = "" if amount == 1.0 else f" ({amount:g} of them)"
             say(f"{data.name}{which}: {share.index.n_pairs:,} pairs, {len(share.languages)} languages")
     return inputs
@@ -84,23 +82,21 @@ def audit_of(inputs: Inputs, allow_leaks: bool) -> dict[str, Any]:
     spec, path = inputs.spec, inputs.layout.audit
     if not spec.audit:
         return {"leaks": None, "allowed": allow_leaks, "summary": ["not audited: the spec says audit: false"]}
-    largest = [(data, max(data.amount), spec.benchmarks_of(data)) for data in spec.data]
-    digest = digest_json(
-        [
-            [data.name, inputs.table_digest(data, amount), [inputs.benchmark_digests[name] for name in names]]
-            for data, amount, names in largest
-        ]
-    )
+    largest = [(data.name, max(data.amount), spec.benchmarks_of(data)) for data in spec.data]
+    texts = [
+        [name, inputs.table_digests[name, amount], [inputs.benchmark_digests[key] for key in benchmarks]]
+        for name, amount, benchmarks in largest
+    ]
     audit: dict[str, Any] = read_json(path) if path.is_file() else {}
-    if audit.get("inputs") != digest:
+    if audit.get("inputs") != digest_json(texts):
         from isoglot.data.audit.run import run_audit
 
         say("audit: comparing training pairs with the benchmarks")
         datasets = [
-            (data.name, inputs.tables[data.name, amount], [inputs.benchmarks[name] for name in names])
-            for data, amount, names in largest
+            (name, inputs.tables[name, amount], [inputs.benchmarks[key] for key in benchmarks])
+            for name, amount, benchmarks in largest
         ]
-        audit = {"inputs": digest, **run_audit(datasets, progress=sys.stderr.isatty())}
+        audit = {"inputs": digest_json(texts), **run_audit(datasets, progress=sys.stderr.isatty())}
         write_json(path, audit)
     leaks, summary = bool(audit["leaks"]), list(map(str, audit["summary"]))
     if leaks and not allow_leaks:

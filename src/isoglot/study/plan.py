@@ -40,18 +40,14 @@ def check_runs(inputs: Inputs, runs: Sequence[Run]) -> None:
                 seen.add(key)
 
 
-def make_job(inputs: Inputs, base: str, data: DataSpec | None, amount: float, **more: Any) -> Job:
-    """A job that works with a base and with a share of the pairs; `more`: see `Job`, whose request is completed."""
-    layout, data_dir = inputs.layout, inputs.data_dir
-    request = {
-        "table": str(layout.pairs(inputs.table_digest(data, amount)).resolve()) if data else None,
-        "benchmarks": {},
+def _request(inputs: Inputs, data: DataSpec | None, amount: float, benchmarks: Sequence[str] = ()) -> dict[str, Any]:
+    return {
+        "table": str(inputs.layout.pairs(inputs.table_digests[data.name, amount]).resolve()) if data else None,
+        "benchmarks": {benchmark_name(benchmark): benchmark for benchmark in benchmarks},
         "evaluate": to_dict(inputs.spec.evaluate),
-        "store": str(layout.store.resolve()),
-        "data_dir": str(data_dir) if data_dir else None,
-        **more.pop("request", {}),
+        "store": str(inputs.layout.store.resolve()),
+        "data_dir": str(inputs.data_dir) if inputs.data_dir else None,
     }
-    return Job(base=base, request=request, **more)
 
 
 def plan_runs(inputs: Inputs, runs: Sequence[Run], rates: Rates) -> tuple[dict[str, Job], dict[str, dict[str, Any]]]:
@@ -66,14 +62,12 @@ def plan_runs(inputs: Inputs, runs: Sequence[Run], rates: Rates) -> tuple[dict[s
         The jobs by id, each behind the one that it goes on from; and by id of run what is known of it before it begins, as its
         record has it.
     """
-    layout = inputs.layout
-    chains: dict[
-        str, list[tuple[Stage | None, str]]
-    ] = {}  # by id of run: stages, each with the digest of what it makes
+    spec, layout = inputs.spec, inputs.layout
+    chains: dict[str, list[tuple[Stage | None, str]]] = {}  # stages, each with the digest of what it makes
     ends: dict[str, Run] = {}
     for run in runs:
-        stages, base = stages_of(inputs.spec, run, rates), inputs.bases[run.base]
-        digests = weights_digests(stages, base, inputs.table_digest(run.data, run.amount) if run.data else "")
+        stages, base = stages_of(spec, run, rates), inputs.bases[run.base]
+        digests = weights_digests(stages, base, inputs.table_digests[run.data.name, run.amount] if run.data else "")
         chains[run.id] = list(zip(stages, digests)) or [(None, base)]
         ends.setdefault(chains[run.id][-1][1], run)
     jobs: dict[str, Job] = {}
@@ -81,23 +75,24 @@ def plan_runs(inputs: Inputs, runs: Sequence[Run], rates: Rates) -> tuple[dict[s
         after, end = None, chains[run.id][-1][1]
         for stage, digest in chains[run.id]:
             owner = run if digest == end else ends.get(digest)
-            name = owner.id if owner else f"stages/{layout.stage(digest).path.name}"
+            folder = layout.cell(owner.id) if owner else layout.stage(digest)
+            name = owner.id if owner else f"stages/{folder.path.name}"
             if name not in jobs:
-                more: dict[str, Any] = {"folder": layout.stage(digest), "purpose": "stage"}
-                if owner:
-                    more = {
-                        "folder": layout.cell(owner.id),
-                        "evaluations": evaluation_digests(inputs.spec, owner, inputs.benchmark_digests),
-                        "request": {"benchmarks": {benchmark_name(path): path for path in owner.benchmarks}},
-                    }
-                more |= {"id": name, "weights_digest": digest, "stage": stage, "after": after}
-                steps = _steps(inputs, run, stage)
-                jobs[name] = make_job(inputs, run.base, run.data, run.amount, steps=steps, **more)
+                jobs[name] = Job(
+                    id=name,
+                    folder=folder,
+                    base=run.base,
+                    weights_digest=digest,
+                    stage=stage,
+                    after=after,
+                    evaluations=evaluation_digests(spec, owner, inputs.benchmark_digests) if owner else {},
+                    request=_request(inputs, run.data, run.amount, owner.benchmarks if owner else ()),
+                    purpose="run" if owner else "stage",
+                    steps=_steps(inputs, run, stage),
+                )
             after = jobs[name]
-    return jobs, {
-        run.id: _describe(inputs, run, [stage for stage, _ in chains[run.id] if stage], jobs[run.id].digest)
-        for run in runs
-    }
+    made = {name: [stage for stage, _ in chain if stage] for name, chain in chains.items()}
+    return jobs, {run.id: _describe(inputs, run, made[run.id], jobs[run.id].digest) for run in runs}
 
 
 def _steps(inputs: Inputs, run: Run, stage: Stage | None) -> int:
@@ -153,15 +148,13 @@ def plan_trials(inputs: Inputs) -> Trials:
         for rate in rates if len(rates) > 1 else ():
             stage = trial_stage(spec, data, base, tuning, rate)
             name = f"{data.name}.{slug(base)}.{tuning.name}.lr{rate:g}"
-            job = make_job(
-                inputs,
-                base,
-                data,
-                amount,
+            job = Job(
                 id=f"selection/{name}",
                 folder=inputs.layout.trial(name),
-                weights_digest=stage.digest(inputs.bases[base], inputs.table_digest(data, amount)),
+                base=base,
+                weights_digest=stage.digest(inputs.bases[base], inputs.table_digests[data.name, amount]),
                 stage=stage,
+                request=_request(inputs, data, amount),
                 purpose="trial",
                 steps=stage.settings().steps or 0,
             )
