@@ -36,8 +36,7 @@ def add(commands: Any) -> None:
     part("run", _run, "run a study, or go on with one", about, epilog=example, fill=_fill_run)
     part("list", _list, "presets", "Presets, each with its question.")
     part("show", _show, "print the YAML of a preset", "Print the YAML of a preset.", "PRESET")
-    about = "Write report.html and report.md from the results of a study."
-    part("report", _report, "write the report of a study again", about, "DIR")
+    part("report", _report, "write the report of a study again", "Write report.html and report.md from results.", "DIR")
     about = (
         "Copy results, records, costs and the report of a study to TARGET, without weights, checkpoints, training pairs and "
         "excerpts of texts. A copy of TARGET can be gone on with by isoglot study run."

@@ -157,6 +157,7 @@ class _Study:
     runs: Sequence[Run]
     audit: Mapping[str, Any]
     stop: Stop
+    jobs: dict[str, Job] = field(default_factory=dict)
     about: dict[str, dict[str, Any]] = field(default_factory=dict)
     selection: list[dict[str, Any]] = field(default_factory=list)
     begun: set[Job | None] = field(default_factory=set)
@@ -168,15 +169,16 @@ class _Study:
             rates, self.selection, problems = choose(trials, self.inputs.spec.selection.strategy.name)
             for choice in self.selection:
                 say(f"learning rate of {choice['tuning']} on {choice['data']}, {choice['base']}: {choice['chosen']}")
-            jobs, self.about = plan_runs(self.inputs, self.runs, rates)
+            self.jobs, self.about = plan_runs(self.inputs, self.runs, rates)
+            todo = dict(self.jobs)
             for run in self.runs:
                 if problem := next((problems[key] for key in run.rate_keys() if key in problems), None):
-                    job = jobs.pop(run.id)
+                    job = todo.pop(run.id)
                     job.prepare()
                     write_text(job.folder.error, f"{problem}\n")
                     self._ended(job, 1)
             if not self.stop.asked:
-                self._run(list(jobs.values()))
+                self._run(list(todo.values()))
         results = self._write_results()
         failed = [run["id"] for run in results["cells"] if run["status"] == "failed"]
         outcome = StudyOutcome(is_chosen and not self.stop.asked, results, failed)
@@ -260,13 +262,12 @@ class _Study:
         """
         spec, layout, records, costs = self.inputs.spec, self.inputs.layout, [], {}
         for name in sorted(run.id for run in self.runs):
-            folder = layout.cell(name)
-            if folder.outcome.is_file():
-                costs[name] = read_json(folder.outcome)["cost"]
-            if about := self.about.get(name):
-                record = read_json(folder.record) if folder.record.is_file() else {}
-                known = record if record.get("digest") == about["digest"] else _PENDING
-                records.append(about | {key: known[key] for key in _PENDING})
+            outcome = layout.cell(name).outcome
+            if outcome.is_file():
+                costs[name] = read_json(outcome)["cost"]
+            if name in self.about:
+                known = self.jobs[name].record() or _PENDING
+                records.append(self.about[name] | {key: known[key] for key in _PENDING})
         results = {
             "schema": SCHEMA,
             "name": spec.name,

@@ -65,7 +65,7 @@ class Stage(Member):
     Attributes:
         uses_pairs: whether the training pairs decide what comes out.
         uses_seed: whether the seed of the run does.
-        doing: what a table of progress says meanwhile.
+        doing: what a bar of progress says meanwhile.
     """
 
     uses_pairs: ClassVar[bool] = False
