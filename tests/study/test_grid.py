@@ -19,8 +19,8 @@ import pytest
 
 from isoglot.errors import InputError
 from isoglot.study import grid, pool, worker
-from isoglot.study.directory import LeakError, lock
-from isoglot.study.grid import RunOptions, StudyOutcome, run_study
+from isoglot.study.grid import RunOptions, StudyOutcome, lock, run_study
+from isoglot.study.inputs import LeakError
 from isoglot.study.jobs import Job
 from isoglot.study.layout import JobFolder, Layout
 from isoglot.study.read_spec import parse_spec
@@ -43,10 +43,7 @@ class InProcess:
         for job in jobs:
             self.ran.append(job.id)
             trouble = self.break_in.get(job.id)
-            try:
-                job.write(1)
-            except InputError as error:
-                job.folder.error.write_text(f"{error}\n")
+            if not job.write(1):
                 trouble = 1
             if isinstance(trouble, int):
                 ended(job, trouble)

@@ -10,7 +10,8 @@ from isoglot.cli.main import main
 from isoglot.errors import InputError
 from isoglot.study.presets import PRESETS, find_spec
 from isoglot.study.read_spec import load_spec
-from isoglot.study.runs import runs_of, settings_of
+from isoglot.study.runs import runs_of, stages_of
+from isoglot.study.stages.train import Train
 
 NAMES = ["alpha", "data-size", "demo", "lareqa", "lora-rank", "paper", "unseen"]
 
@@ -26,9 +27,8 @@ def test_a_preset_is_a_valid_spec(name: str) -> None:
     assert spec.question.endswith("?")
     for cell in runs_of(spec):
         if cell.kind == "trained":
-            settings = settings_of(spec, cell, {})
-            assert settings
-            assert settings.steps
+            (training,) = (stage for stage in stages_of(spec, cell, {}) if isinstance(stage, Train))
+            assert training.settings().steps
 
 
 def test_grids_are_what_the_names_promise() -> None:

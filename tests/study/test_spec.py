@@ -11,9 +11,9 @@ import yaml
 
 from isoglot.errors import InputError
 from isoglot.settings import to_dict
+from isoglot.study.plan import trial_stage
 from isoglot.study.read_spec import load_spec, parse_spec
 from isoglot.study.runs import Run, evaluation_digests, runs_of, stages_of, weights_digests
-from isoglot.study.selection import trial_stage
 from isoglot.study.spec import StudySpec
 from isoglot.study.stages.train import Train
 from isoglot.training.settings import TrainSettings
@@ -45,6 +45,12 @@ def test_defaults_are_filled_in_and_a_spec_reads_back(tmp_path: Path) -> None:
     assert again == spec
     assert again.digest == spec.digest
     assert parse_spec(plain(seeds=[0, 1]), "x").digest != spec.digest
+
+
+def test_claims_of_a_preset_are_stated_in_full() -> None:
+    spec = parse_spec(plain(claims={"disjoint": "lareqa"}), "x")
+    assert spec.claims["disjoint"]["kind"] == "audit"
+    assert parse_spec(spec.to_flat(), "again") == spec
 
 
 def test_words_change_any_key(tmp_path: Path) -> None:
@@ -113,6 +119,8 @@ def test_words_change_any_key(tmp_path: Path) -> None:
         ({"selection": {"steps": 0}}, r"selection\.steps must be at least 1"),
         ({"selection": {"validation_steps": -1}}, r"selection\.validation_steps must not be negative"),
         ({"question": None}, "question: expected text"),
+        ({"claims": {"a": {"of": "mono-lora"}}}, r"s\.yaml: claims\.a: setting 'against' is missing"),
+        ({"claims": {"a": "lareqa"}}, r"s\.yaml: claims\.a: the preset 'lareqa' states no claim of this name"),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path: Path, more: dict[str, Any], message: str) -> None:

@@ -4,24 +4,31 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from isoglot.files import read_json, write_json
-from isoglot.study.directory import audit_of, check_directory, lock, say, write_study
+from filelock import FileLock, Timeout
+
+from isoglot.errors import InputError
+from isoglot.evaluation.digests import versions
+from isoglot.evaluation.drawing import require_matplotlib
+from isoglot.files import atomic_path, package_versions, read_json, write_json, write_text
 from isoglot.study.display import Display
-from isoglot.study.inputs import Inputs, check_runs, load_inputs
+from isoglot.study.export import unpack_export
+from isoglot.study.inputs import Inputs, audit_of, load_inputs, say
 from isoglot.study.jobs import Job
-from isoglot.study.layout import Layout
-from isoglot.study.pairs import write_table
-from isoglot.study.plan import Planner
+from isoglot.study.layout import SCHEMA, Layout
+from isoglot.study.plan import check_runs, choose, plan_runs, plan_trials
 from isoglot.study.pool import Pool, Stop
-from isoglot.study.results import run_record, write_costs, write_results
 from isoglot.study.runs import Run, runs_of
-from isoglot.study.selection import choose, plan_trials, trial_record
 from isoglot.study.spec import StudySpec
+
+_PENDING: dict[str, Any] = {"status": "pending", "error": None, "train": None, "benchmarks": {}}
+"""What the record of a run says of what came out of it, before it has run."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +42,7 @@ class RunOptions:
         threads: CPU threads per cell; 0: cores divided by workers.
         allow_leaks: go on when the audit finds that training pairs and benchmarks share texts.
         retry: try cells again that failed before.
-        live: redraw a table on stderr; None: where it is a terminal.
+        live: show bars on stderr; None: where it is a terminal.
     """
 
     data_dir: Path | None = None
@@ -73,157 +80,203 @@ def run_study(spec: StudySpec, directory: Path, options: RunOptions | None = Non
         options: see `RunOptions`.
 
     Raises:
-        InputError: something of the spec cannot be had, or the directory cannot be used; nothing was trained then.
+        InputError: something of the spec cannot be had, the directory cannot be used, or matplotlib (for the report) is not
+            installed; nothing was trained then.
         LeakError: the audit found shared texts and `allow_leaks` is not set.
     """
-    options = options or RunOptions()
-    layout = Layout(directory)
-    check_directory(layout)
+    require_matplotlib()
+    options, layout = options or RunOptions(), Layout(directory)
+    _check_directory(layout)
     runs = runs_of(spec)
-    inputs = load_inputs(spec, options.data_dir, say)
-    check_runs(spec, runs, inputs)
+    inputs = load_inputs(spec, layout, options.data_dir)
+    check_runs(inputs, runs)
     directory.mkdir(parents=True, exist_ok=True)
     with lock(layout):
         shutil.rmtree(layout.trash, ignore_errors=True)
-        write_study(layout, spec)
-        for data in spec.data:
-            for amount in data.amount:
-                write_table(layout.pairs(inputs.table_digest(data, amount)), inputs.tables[data.name, amount])
-        audit = audit_of(spec, layout, inputs, options.allow_leaks)
+        _write_study(inputs)
+        audit = audit_of(inputs, options.allow_leaks)
         with Stop() as stop:
-            return _Study(spec, layout, options, inputs, runs, audit, stop).all()
+            return _Study(inputs, options, runs, audit, stop).all()
 
 
+def _check_directory(layout: Layout) -> None:
+    """InputError where something else is there."""
+    directory = layout.root
+    if directory.exists() and not directory.is_dir():
+        raise InputError(f"{directory}: is a file; give a directory")
+    is_foreign = directory.is_dir() and not layout.study.is_file()
+    if is_foreign and any(not path.name.startswith(".") for path in directory.iterdir()):
+        raise InputError(f"{directory}: not empty and not a study; give another --output")
+
+
+@contextmanager
+def lock(layout: Layout) -> Iterator[None]:
+    """The study's lock; it dies with the process. InputError names the process that holds it."""
+    try:
+        with FileLock(layout.lock, timeout=0):
+            write_text(layout.holder, f"{os.getpid()}\n")
+            yield
+    except Timeout:
+        holder = layout.holder.read_text().strip() if layout.holder.is_file() else "unknown"
+        raise InputError(
+            f"{layout.root}: another process ({holder}) works on this study; wait for it or stop it"
+        ) from None
+
+
+def _write_study(inputs: Inputs) -> None:
+    """study.json (`created` stays that of the first time) and the pairs. An export is unpacked first."""
+    import pyarrow.parquet as pq
+
+    spec, layout = inputs.spec, inputs.layout
+    unpack_export(layout.root)
+    layout.export.unlink(missing_ok=True)
+    before = read_json(layout.study) if layout.study.is_file() else {}
+    study = {
+        "schema": SCHEMA,
+        "name": spec.name,
+        "question": spec.question,
+        "spec": spec.to_flat(),
+        "spec_digest": spec.digest,
+        "versions": {**versions(), **package_versions(("accelerate", "datasets", "peft", "pyarrow", "tokenizers"))},
+        "created": before.get("created") or datetime.now(timezone.utc).isoformat(timespec="seconds"),
+    }
+    write_json(layout.study, study)
+    for key, table in inputs.tables.items():
+        path = layout.pairs(inputs.table_digests[key])
+        if not path.is_file():
+            with atomic_path(path) as temporary:
+                pq.write_table(table.table, temporary, compression="zstd")
+
+
+@dataclass
 class _Study:
     """One pass over a study whose directory is locked and whose inputs are loaded."""
 
-    def __init__(
-        self,
-        spec: StudySpec,
-        layout: Layout,
-        options: RunOptions,
-        inputs: Inputs,
-        runs: Sequence[Run],
-        audit: Mapping[str, Any],
-        stop: Stop,
-    ) -> None:
-        self.spec, self.layout, self.options, self.inputs = spec, layout, options, inputs
-        self.runs, self.audit, self.stop = runs, audit, stop
-        self.about: dict[str, dict[str, Any]] = {}
-        self.selection: list[dict[str, Any]] = []
-        self.begun: set[str] = set()
+    inputs: Inputs
+    options: RunOptions
+    runs: Sequence[Run]
+    audit: Mapping[str, Any]
+    stop: Stop
+    jobs: dict[str, Job] = field(default_factory=dict)
+    about: dict[str, dict[str, Any]] = field(default_factory=dict)
+    selection: list[dict[str, Any]] = field(default_factory=list)
+    begun: set[Job | None] = field(default_factory=set)
 
     def all(self) -> StudyOutcome:
         """Choose learning rates, run the jobs, write results and report."""
-        is_chosen = self._choose_and_run()
+        trials = plan_trials(self.inputs)
+        if is_chosen := self._run([job for jobs in trials.values() for job in jobs]):
+            rates, self.selection, problems = choose(trials, self.inputs.spec.selection.strategy.name)
+            for choice in self.selection:
+                say(f"learning rate of {choice['tuning']} on {choice['data']}, {choice['base']}: {choice['chosen']}")
+            self.jobs, self.about = plan_runs(self.inputs, self.runs, rates)
+            todo = dict(self.jobs)
+            for run in self.runs:
+                if problem := next((problems[key] for key in run.rate_keys() if key in problems), None):
+                    job = todo.pop(run.id)
+                    job.prepare()
+                    write_text(job.folder.error, f"{problem}\n")
+                    self._ended(job, 1)
+            if not self.stop.asked:
+                self._run(list(todo.values()))
         results = self._write_results()
         failed = [run["id"] for run in results["cells"] if run["status"] == "failed"]
         outcome = StudyOutcome(is_chosen and not self.stop.asked, results, failed)
         if outcome.complete:
             from isoglot.study.report import write_report
 
-            outcome.report = write_report(self.layout.root)
+            outcome.report = write_report(self.inputs.layout.root)
         return outcome
-
-    def _choose_and_run(self) -> bool:
-        """False while trials of learning rates are missing."""
-        trials = plan_trials(self.spec, self.layout, self.inputs)
-        if not self._run([job for jobs in trials.values() for job in jobs]):
-            return False
-        rates, self.selection, problems = choose(trials, self.spec)
-        for choice in self.selection:
-            say(f"learning rate of {choice['tuning']} on {choice['data']}, {choice['base']}: {choice['chosen']}")
-        planner = Planner(self.spec, self.runs, self.inputs, self.layout, rates, self.options.data_dir)
-        jobs = dict(planner.jobs)
-        for run in self.runs:
-            self.about[run.id] = planner.describe(run)
-            if problem := next((problems[key] for key in run.rate_keys() if key in problems), None):
-                job = jobs.pop(run.id)
-                job.prepare(self.layout.trash)
-                self._record_end(job, problem)
-        if not self.stop.asked:
-            self._run(list(jobs.values()))
-        return True
 
     def _run(self, jobs: Sequence[Job]) -> bool:
         """Run those of the jobs that are not done yet; False when stopped."""
-        self.begun = {job.after.id for job in jobs if job.after}
+        self.begun = {job.after for job in jobs}
         todo = self._todo(jobs)
-        planned = {job.id for job in todo}
-        for job in jobs:
-            if job.id not in planned:
-                self._clean(job)
+        for job in set(jobs) - set(todo):
+            self._clean(job)
         ready = []
         for job in todo:
-            job.prepare(self.layout.trash, keeps_weights=job.id in self.begun)
+            job.prepare(keeps_weights=job in self.begun)
             if job.folder.outcome.is_file():  # killed between the end of its process and its record
                 self._ended(job, 0)
             else:
                 ready.append(job)
         if not ready:
             return True
-        workers = max(1, min(self.options.workers, len(ready)))
-        threads = self.options.threads or max(1, (os.cpu_count() or 1) // max(1, self.options.workers))
-        display = Display(len(jobs), len(jobs) - len(ready), workers, live=self.options.live)
-        return Pool(workers, self.options.devices, threads, display, self.stop).run(ready, self._ended)
+        options, workers = self.options, max(1, self.options.workers)
+        threads = options.threads or max(1, (os.cpu_count() or 1) // workers)
+        display = Display(len(jobs), len(jobs) - len(ready), live=options.live)
+        pool = Pool(min(workers, len(ready)), options.devices, threads, display, self.stop)
+        return pool.run(ready, self._ended)
 
     def _todo(self, jobs: Sequence[Job]) -> list[Job]:
         """Jobs that are not done, and those whose model they go on from, where it is not there."""
-        needed: set[str] = set()
+        needed: set[Job | None] = set()
         todo, failed = [], 0
         for job in reversed(jobs):
-            status = (job.record() or {}).get("status")
-            is_done = status == "done" and (job.id not in needed or job.folder.weights() is not None)
-            is_wanted = job.purpose != "stage" or job.id in needed
-            if is_done or not is_wanted or (status == "failed" and not self.options.retry):
-                continue
-            failed += status == "failed"
-            todo.append(job)
-            if job.after:
-                needed.add(job.after.id)
+            status = job.record().get("status")
+            is_done = status == "done" and (job not in needed or job.folder.weights() is not None)
+            is_wanted = job.purpose != "stage" or job in needed
+            if is_wanted and not is_done and (status != "failed" or self.options.retry):
+                failed += status == "failed"
+                todo.append(job)
+                needed.add(job.after)
         if failed:
             say(f"{failed} failed before and {'is' if failed == 1 else 'are'} tried again (--no-retry leaves them)")
         return todo[::-1]
 
     def _ended(self, job: Job, code: int) -> None:
-        self._record_end(job, None if code == 0 else job.error(code))
+        """Write the record of a job: all that is known of a run; of others what the choice of learning rates needs."""
+        error = job.error(code) if code else None
+        if error:
+            say(f"{job.id}: {error}")
+        outcome = {"train": None, "benchmarks": {}} if error else read_json(job.folder.outcome)
+        record: dict[str, Any] = {"digest": job.digest, "status": "failed" if error else "done", "error": error}
+        if job.purpose == "run":
+            path = f"cells/{job.id}/results"
+            scores = {name: {"path": f"{path}/{name}", **figures} for name, figures in outcome["benchmarks"].items()}
+            record = {**self.about[job.id], **record, "train": outcome["train"], "benchmarks": scores}
+        else:
+            record["learning_rate"] = getattr(job.stage, "values", {}).get("learning_rate")
+            record["validation_loss"] = (outcome["train"] or {}).get("validation_loss")
+        write_json(job.folder.record, record)
         self._clean(job)
         if job.purpose == "run":
             self._write_results()  # so that a report can be written while others still run
-
-    def _record_end(self, job: Job, error: str | None) -> None:
-        if error:
-            say(f"{job.id}: {error}")
-        if job.purpose == "run":
-            record = run_record(self.about[job.id], job.folder, status="failed" if error else "done", error=error)
-        else:
-            record = trial_record(job, error)
-        write_json(job.folder.record, record)
 
     def _clean(self, job: Job) -> None:
         """Delete what a finished job needs no more; its sizes are in its outcome. What others go on from stays."""
         if not job.folder.outcome.is_file():
             return
         is_trial = job.purpose == "trial"
-        unneeded = [job.folder.run / "checkpoints"]
-        if is_trial or not (self.spec.keep_models or job.id in self.begun):
-            unneeded.append(job.folder.model)
+        shutil.rmtree(job.folder.run / "checkpoints", ignore_errors=True)
+        if is_trial or not (self.inputs.spec.keep_models or job in self.begun):
+            shutil.rmtree(job.folder.model, ignore_errors=True)
         if is_trial:
-            unneeded.append(job.folder.adapter)
-        for path in unneeded:
-            shutil.rmtree(path, ignore_errors=True)
+            shutil.rmtree(job.folder.adapter, ignore_errors=True)
 
     def _write_results(self) -> dict[str, Any]:
-        """results.json and cost.json as far as the study is; no runs while learning rates are not chosen."""
-        records = [self._record(run) for run in self.runs if run.id in self.about]
-        results = write_results(self.layout, self.spec, audit=self.audit, selection=self.selection, runs=records)
-        write_costs(self.layout, (run.id for run in self.runs))
-        return results
+        """results.json and cost.json as far as the study is; no runs while learning rates are not chosen.
 
-    def _record(self, run: Run) -> dict[str, Any]:
-        """The record of a run as results.json has it."""
-        about, folder = self.about[run.id], self.layout.cell(run.id)
-        record: dict[str, Any] = read_json(folder.record) if folder.record.is_file() else {}
-        if record.get("digest") == about["digest"]:
-            return about | {key: record[key] for key in ("status", "error", "train", "benchmarks")}
-        return run_record(about, folder, status="pending")
+        No times, no paths outside the study, runs by id, so that equal studies give equal bytes.
+        """
+        spec, layout, records, costs = self.inputs.spec, self.inputs.layout, [], {}
+        for name in sorted(run.id for run in self.runs):
+            outcome = layout.cell(name).outcome
+            if outcome.is_file():
+                costs[name] = read_json(outcome)["cost"]
+            if name in self.about:
+                known = self.jobs[name].record() or _PENDING
+                records.append(self.about[name] | {key: known[key] for key in _PENDING})
+        results = {
+            "schema": SCHEMA,
+            "name": spec.name,
+            "question": spec.question,
+            "spec_digest": spec.digest,
+            "audit": dict(self.audit),
+            "selection": sorted(self.selection, key=lambda choice: (choice["data"], choice["base"], choice["tuning"])),
+            "cells": records,
+        }
+        write_json(layout.results, results)
+        write_json(layout.costs, costs)
+        return results

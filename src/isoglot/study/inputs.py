@@ -1,48 +1,55 @@
-"""What a study works on, loaded once before anything is trained: bases, pairs (with nested shares of them) and benchmarks."""
+"""What a study works on, loaded and audited before anything is trained: bases, pairs (with nested shares) and benchmarks."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import sys
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
-from isoglot.batching.plan import BatchPlan
 from isoglot.data.benchmarks.digest import benchmark_digest
-from isoglot.data.benchmarks.load import load_benchmark
 from isoglot.data.pairs.loading import load_pairs
 from isoglot.data.pairs.table import PairTable
 from isoglot.data.transform.members.share import Share
-from isoglot.errors import at
-from isoglot.files import digest_json
+from isoglot.errors import IsoglotError
+from isoglot.evaluation.settings import EvaluateSettings
+from isoglot.files import digest_json, read_json, write_json
 from isoglot.records import Benchmark
-from isoglot.settings import to_dict
-from isoglot.study.runs import Run, base_digest, settings_of
-from isoglot.study.spec import DataSpec, EvaluateSpec, StudySpec, benchmark_name
+from isoglot.study.layout import Layout
+from isoglot.study.runs import base_digest
+from isoglot.study.spec import StudySpec, benchmark_name
+
+
+class LeakError(IsoglotError):
+    """Training pairs and a benchmark share texts: the answer to "is this zero-shot?" is no."""
 
 
 @dataclass
 class Inputs:
-    """Everything that runs are made of.
+    """Everything that the jobs of a study are made of.
 
     Attributes:
+        spec: of the study.
+        layout: of its directory.
+        data_dir: see `load_benchmark`.
         bases: base -> digest.
         tables: (data name, amount) -> pairs.
+        table_digests: the same -> digest of the pairs and of which of them may not share a batch.
         benchmarks: benchmark as the spec names it -> benchmark.
         benchmark_digests: the same -> digest.
     """
 
-    bases: dict[str, str] = field(default_factory=dict)
+    spec: StudySpec
+    layout: Layout
+    data_dir: Path | None
+    bases: dict[str, str]
     tables: dict[tuple[str, float], PairTable] = field(default_factory=dict)
+    table_digests: dict[tuple[str, float], str] = field(default_factory=dict)
     benchmarks: dict[str, Benchmark] = field(default_factory=dict)
     benchmark_digests: dict[str, str] = field(default_factory=dict)
 
-    def table_digest(self, data: DataSpec, amount: float) -> str:
-        """SHA-256 of the pairs and of which of them may not share a batch."""
-        table = self.tables[data.name, amount]
-        return digest_json([table.digest, table.index.group.tolist()])
 
-
-def load_inputs(spec: StudySpec, data_dir: Path | None, say: Callable[[str], None]) -> Inputs:
+def load_inputs(spec: StudySpec, layout: Layout, data_dir: Path | None) -> Inputs:
     """Load all of it, so that whatever is wrong is found before any training.
 
     Raises:
@@ -50,49 +57,57 @@ def load_inputs(spec: StudySpec, data_dir: Path | None, say: Callable[[str], Non
     """
     from isoglot.models.load import resolve_base
 
-    inputs = Inputs()
-    for base in spec.base:
-        inputs.bases[base] = base_digest(resolve_base(base).location)
+    inputs = Inputs(spec, layout, data_dir, {base: base_digest(resolve_base(base).location) for base in spec.base})
     for name in dict.fromkeys(name for data in spec.data for name in spec.benchmarks_of(data)):
-        benchmark = load_for(name, spec.evaluate, data_dir)
-        inputs.benchmarks[name] = benchmark
+        benchmark = inputs.benchmarks[name] = load_for(name, spec.evaluate, data_dir)
         inputs.benchmark_digests[name] = benchmark_digest(benchmark)
-        say(
-            f"{name}: {benchmark.n_queries:,} queries, {benchmark.n_documents:,} passages, "
-            f"{len(benchmark.corpus)} languages"
-        )
+        counts = f"{benchmark.n_queries:,} queries, {benchmark.n_documents:,} passages"
+        say(f"{name}: {counts}, {len(benchmark.corpus)} languages")
     for data in spec.data:
         table = load_pairs(data.pairs, languages=data.languages or None, data_dir=data_dir)
         for amount in data.amount:
             share = inputs.tables[data.name, amount] = Share(amount=amount, amount_seed=data.amount_seed).apply(table)
+            inputs.table_digests[data.name, amount] = digest_json([share.digest, share.index.group.tolist()])
             which = "" if amount == 1.0 else f" ({amount:g} of them)"
             say(f"{data.name}{which}: {share.index.n_pairs:,} pairs, {len(share.languages)} languages")
     return inputs
 
 
-def load_for(name: str, evaluate: EvaluateSpec, data_dir: Path | None) -> Benchmark:
+def load_for(name: str, evaluate: EvaluateSettings, data_dir: Path | None) -> Benchmark:
     """A benchmark as the spec wants it measured."""
-    benchmark = load_benchmark(
-        name,
-        languages=evaluate.languages or None,
-        context=evaluate.context,
-        data_dir=data_dir,
-        corpus_sample=evaluate.corpus_sample,
-        sample_seed=evaluate.sample_seed,
-    )
-    return replace(benchmark, name=benchmark_name(name))
+    return replace(evaluate.load(name, data_dir), name=benchmark_name(name))
 
 
-def check_runs(spec: StudySpec, runs: Sequence[Run], inputs: Inputs) -> None:
-    """InputError, with the id of the run, where one could not be trained as asked."""
-    seen = set()
-    for run in runs:
-        with at(f"cell {run.id}"):
-            settings = settings_of(spec, run, {})
-            if settings is None or run.data is None:
-                continue
-            plan = digest_json({**to_dict(settings.plan), "seed": 0})
-            if (run.data.name, run.amount, plan) not in seen:
-                table = inputs.tables[run.data.name, run.amount]
-                settings.total_steps(BatchPlan(table.index, settings.plan).steps_per_epoch)
-            seen.add((run.data.name, run.amount, plan))
+def audit_of(inputs: Inputs, allow_leaks: bool) -> dict[str, Any]:
+    """What results.json says of the audit; audit.json has all of it, and is made anew only where the texts changed."""
+    spec, path = inputs.spec, inputs.layout.audit
+    if not spec.audit:
+        return {"leaks": None, "allowed": allow_leaks, "summary": ["not audited: the spec says audit: false"]}
+    largest = [(data.name, max(data.amount), spec.benchmarks_of(data)) for data in spec.data]
+    texts = [
+        [name, inputs.table_digests[name, amount], [inputs.benchmark_digests[key] for key in benchmarks]]
+        for name, amount, benchmarks in largest
+    ]
+    audit: dict[str, Any] = read_json(path) if path.is_file() else {}
+    if audit.get("inputs") != digest_json(texts):
+        from isoglot.data.audit.run import run_audit
+
+        say("audit: comparing training pairs with the benchmarks")
+        datasets = [
+            (name, inputs.tables[name, amount], [inputs.benchmarks[key] for key in benchmarks])
+            for name, amount, benchmarks in largest
+        ]
+        audit = {"inputs": digest_json(texts), **run_audit(datasets, progress=sys.stderr.isatty())}
+        write_json(path, audit)
+    leaks, summary = bool(audit["leaks"]), list(map(str, audit["summary"]))
+    if leaks and not allow_leaks:
+        raise LeakError(
+            f"training pairs and benchmarks share texts ({'; '.join(summary)}): not zero-shot; see {path}, or go on "
+            "with --allow-leaks"
+        )
+    return {"leaks": leaks, "allowed": leaks and allow_leaks, "summary": summary}
+
+
+def say(text: str) -> None:
+    """A line on stderr."""
+    print(text, file=sys.stderr, flush=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,17 +12,16 @@ from typing import Any, Literal
 from filelock import FileLock, Timeout
 
 from isoglot.errors import InputError
-from isoglot.files import digest_json, read_json, write_json
+from isoglot.files import digest_json, read_json, write_json, write_text
 from isoglot.settings import to_dict
 from isoglot.study.layout import JobFolder
-from isoglot.study.spec import EvaluateSpec
 from isoglot.study.stages import Stage
 
 _PATIENCE = 5.0
 """Seconds that the process of a study that was killed may take to end."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Job:
     """What a process is asked for: to make a model by one stage, or to take a base, and to measure it.
 
@@ -32,107 +30,87 @@ class Job:
         folder: to work in.
         base: the untrained base.
         weights_digest: of what decides the weights.
-        evaluate: how the benchmarks are measured.
         stage: None: the base is measured as it is.
         after: makes the model that the stage goes on from; None: that is the base.
-        table: file of the training pairs.
-        benchmarks: name -> as the spec gives it.
         evaluations: name of benchmark -> digest of what decides its figures besides the weights.
+        request: what else the process is told: pairs, benchmarks, how they are measured (`isoglot.study.plan`).
         purpose: a run, a trial of a learning rate, or a stage that runs go on from and none ends with.
-        kind: jobs of one kind take about as long as each other.
         steps: that the training will have.
-        store: folder of shared embeddings.
-        data_dir: see `load_benchmark`.
     """
 
     id: str
     folder: JobFolder
     base: str
     weights_digest: str
-    evaluate: EvaluateSpec
     stage: Stage | None = None
     after: Job | None = None
-    table: Path | None = None
-    benchmarks: Mapping[str, str] = field(default_factory=dict)
     evaluations: Mapping[str, str] = field(default_factory=dict)
+    request: Mapping[str, Any] = field(default_factory=dict)
     purpose: Literal["run", "trial", "stage"] = "run"
-    kind: str = ""
     steps: int = 0
-    store: Path | None = None
-    data_dir: Path | None = None
 
     @property
     def digest(self) -> str:
         """Of everything that decides the outcome."""
-        return digest_json({"train": self.weights_digest, "evaluations": dict(self.evaluations)})
+        return digest_json(self._state())
 
-    def record(self) -> dict[str, Any] | None:
-        """The record of this very job, if it was done or failed before."""
+    def _state(self) -> dict[str, Any]:
+        return {"train": self.weights_digest, "evaluations": dict(self.evaluations)}
+
+    def record(self) -> dict[str, Any]:
+        """The record of this very job, if it was done or failed before, else {}."""
         record: dict[str, Any] = read_json(self.folder.record) if self.folder.record.is_file() else {}
-        return record if record.get("digest") == self.digest else None
+        return record if record.get("digest") == self.digest else {}
 
-    def prepare(self, trash: Path, keeps_weights: bool = False) -> None:
+    def prepare(self, keeps_weights: bool = False) -> None:
         """Make the folder ready: keep what this job may go on from, remove everything else.
 
         Args:
-            trash: where to delete things.
             keeps_weights: another job goes on from the model: it is made again where it was deleted.
         """
         self.folder.path.mkdir(parents=True, exist_ok=True)
         try:
             with FileLock(self.folder.lock, timeout=_PATIENCE):
-                state = self._state()
-                if state is None or state["train"] != self.weights_digest or self._weights_gone(state, keeps_weights):
-                    discard(self.folder.path, trash)
-                elif state["evaluations"] != dict(self.evaluations):
-                    for path in (self.folder.outcome, self.folder.record):
-                        path.unlink(missing_ok=True)
-                    for path in self.folder.results.glob("*"):
-                        if state["evaluations"].get(path.name) != self.evaluations.get(path.name):
-                            discard(path, trash)
+                self._tidy(keeps_weights)
         except Timeout:
             raise InputError(f"{self.folder.path}: a process of an earlier run still works here; stop it") from None
         self.folder.path.mkdir(parents=True, exist_ok=True)
-        write_json(self.folder.state, {"train": self.weights_digest, "evaluations": dict(self.evaluations)})
+        write_json(self.folder.state, self._state())
 
-    def _state(self) -> dict[str, Any] | None:
+    def _tidy(self, keeps_weights: bool) -> None:
+        folder = self.folder
         try:
-            state = read_json(self.folder.state)
+            state = read_json(folder.state)
         except InputError:
-            return None
-        return state if isinstance(state, dict) and {"train", "evaluations"} <= state.keys() else None
+            state = {}
+        before = state.get("evaluations", {})
+        same = {name for name, digest in self.evaluations.items() if before.get(name) == digest}
+        measured = {path.parent.name for path in folder.results.glob("*/summary.json")}
+        # the weights were deleted after they had been measured
+        is_gone = self.stage and (folder.facts.is_file() or folder.outcome.is_file()) and not folder.weights()
+        are_needed = keeps_weights or not set(self.evaluations) <= same & measured
+        if state.get("train") != self.weights_digest or (is_gone and are_needed):
+            _discard(folder.path, folder.trash)
+        elif before != self.evaluations:
+            folder.outcome.unlink(missing_ok=True)
+            folder.record.unlink(missing_ok=True)
+            for path in folder.results.glob("*"):
+                if path.name not in same:
+                    _discard(path, folder.trash)
 
-    def _weights_gone(self, state: Mapping[str, Any], are_needed: bool) -> bool:
-        """Whether something needs the weights that were deleted after they had been measured: a job, or a new evaluation."""
-        was_made = self.folder.facts.is_file() or self.folder.outcome.is_file()
-        if self.stage is None or not was_made or self.folder.weights():
-            return False
-        there = {path.parent.name for path in self.folder.results.glob("*/summary.json")}
-        current = {name for name, digest in self.evaluations.items() if state["evaluations"].get(name) == digest}
-        return are_needed or bool(set(self.evaluations) - (there & current))
-
-    def write(self, threads: int, workers: int = 1) -> None:
-        """Write `job.json` for the process, one of `workers` at a time. InputError where the job before it has failed."""
-        start = self.after.folder.weights() if self.after and self.after.folder.outcome.is_file() else None
-        if self.after and start is None:
-            raise InputError(f"goes on from {self.after.id}, which failed")
-        write_json(
-            self.folder.request,
-            {
-                "id": self.id,
-                "base": self.base,
-                "start": str(start.resolve()) if start else self.base,
-                "stage": to_dict(self.stage) if self.stage else None,
-                "before": read_json(self.after.folder.facts) if self.after else {},
-                "table": str(self.table.resolve()) if self.table else None,
-                "benchmarks": dict(self.benchmarks),
-                "evaluate": to_dict(self.evaluate),
-                "store": str(self.store.resolve()) if self.store else None,
-                "data_dir": str(self.data_dir) if self.data_dir else None,
-                "threads": threads,
-                "workers": workers,
-            },
-        )
+    def write(self, threads: int, workers: int = 1) -> bool:
+        """Write `job.json` for the process, one of `workers` at a time. False, and why, where the job before it has failed."""
+        start, before = self.base, {}
+        if self.after:
+            weights = self.after.folder.weights() if self.after.folder.outcome.is_file() else None
+            if weights is None:
+                write_text(self.folder.error, f"goes on from {self.after.id}, which failed\n")
+                return False
+            start, before = str(weights.resolve()), read_json(self.after.folder.facts)
+        stage = to_dict(self.stage) if self.stage else None
+        asked = {"id": self.id, "base": self.base, "start": start, "stage": stage, "before": before}
+        write_json(self.folder.request, {**asked, **self.request, "threads": threads, "workers": workers})
+        return True
 
     def error(self, code: int) -> str:
         """Why a process ended with `code`, in one line."""
@@ -144,21 +122,9 @@ class Job:
         return f"its process ended with exit code {code}; see {self.folder.path.name}/log"
 
 
-@dataclass
-class Running:
-    """A job whose process is alive."""
-
-    job: Job
-    process: subprocess.Popen[bytes]
-    began: float
-    device: str | None
-
-
-def discard(path: Path, trash: Path) -> None:
+def _discard(path: Path, trash: Path) -> None:
     """Delete a folder; it disappears from its place at once, so that a kill leaves it whole or gone."""
-    if not path.exists():
-        return
-    trash.mkdir(parents=True, exist_ok=True)
-    target = trash / uuid.uuid4().hex
-    path.replace(target)
-    shutil.rmtree(target, ignore_errors=True)
+    if path.exists():
+        trash.mkdir(parents=True, exist_ok=True)
+        target = path.replace(trash / uuid.uuid4().hex)
+        shutil.rmtree(target, ignore_errors=True)

@@ -25,6 +25,7 @@ class JobFolder:
         self.checkpoint_bytes = path / "checkpoint_bytes"  # of the largest so far
         self.results = path / "results"  # one folder per benchmark, as `isoglot evaluate` writes it
         self.vectors = path / "vectors"  # of a large corpus, while it is measured
+        self.trash = path.parent.parent / ".trash"  # the study's: what is being deleted
 
     def weights(self) -> Path | None:
         """The model that the stage left, or its adapter; None where there is neither."""

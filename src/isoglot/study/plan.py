@@ -1,103 +1,204 @@
-"""From the runs of a study to jobs: systems that begin alike share the jobs of their first stages."""
+"""From the runs of a study to jobs. Systems that begin alike share the jobs of their first stages.
+
+Before them, learning rates are chosen: each candidate is tried on a part of the training pairs and judged by its loss on the
+rest of them. No benchmark is looked at. One choice per (data, base, tuning) serves all strategies, seeds and amounts.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from itertools import product
 from typing import Any
 
+from isoglot.batching.plan import BatchPlan
+from isoglot.batching.strategies import STRATEGIES
+from isoglot.errors import at
+from isoglot.files import digest_json, read_json
+from isoglot.models.tunings import TUNINGS
+from isoglot.settings import member_options, to_dict
 from isoglot.study.inputs import Inputs
 from isoglot.study.jobs import Job
-from isoglot.study.layout import Layout
-from isoglot.study.runs import Rates, Run, describe_run, evaluation_digests, stages_of, weights_digests
-from isoglot.study.spec import StudySpec, benchmark_name
+from isoglot.study.runs import RateKey, Rates, Run, complete, evaluation_digests, slug, stages_of, weights_digests
+from isoglot.study.spec import DataSpec, StudySpec, benchmark_name
 from isoglot.study.stages import Stage
-from isoglot.study.stages.train import Train
+from isoglot.study.stages.train import Train, TuningSpec
 
 
-class Planner:
-    """Makes the job of every run, and those of stages that runs begin with and none ends with.
+def check_runs(inputs: Inputs, runs: Sequence[Run]) -> None:
+    """InputError, with the id of the run, where one could not be trained as asked."""
+    seen = set()
+    for run in runs:
+        for stage in stages_of(inputs.spec, run, {}):
+            if not isinstance(stage, Train) or run.data is None:
+                continue
+            with at(f"cell {run.id}"):
+                settings = stage.settings()
+                key = (run.data.name, run.amount, digest_json({**to_dict(settings.plan), "seed": 0}))
+                if key not in seen:
+                    table = inputs.tables[run.data.name, run.amount]
+                    settings.total_steps(BatchPlan(table.index, settings.plan).steps_per_epoch)
+                seen.add(key)
+
+
+def _request(inputs: Inputs, data: DataSpec | None, amount: float, benchmarks: Sequence[str] = ()) -> dict[str, Any]:
+    return {
+        "table": str(inputs.layout.pairs(inputs.table_digests[data.name, amount]).resolve()) if data else None,
+        "benchmarks": {benchmark_name(benchmark): benchmark for benchmark in benchmarks},
+        "evaluate": to_dict(inputs.spec.evaluate),
+        "store": str(inputs.layout.store.resolve()),
+        "data_dir": str(inputs.data_dir) if inputs.data_dir else None,
+    }
+
+
+def plan_runs(inputs: Inputs, runs: Sequence[Run], rates: Rates) -> tuple[dict[str, Job], dict[str, dict[str, Any]]]:
+    """The jobs of all runs, and of stages that runs begin with and none ends with.
 
     Args:
+        inputs: of the study.
+        runs: of the study.
         rates: chosen learning rates; runs whose rate is not among them get the tuning's default.
+
+    Returns:
+        The jobs by id, each behind the one that it goes on from; and by id of run what is known of it before it begins, as its
+        record has it.
     """
+    spec, layout = inputs.spec, inputs.layout
+    chains: dict[str, list[tuple[Stage | None, str]]] = {}  # stages, each with the digest of what it makes
+    ends: dict[str, Run] = {}
+    for run in runs:
+        stages, base = stages_of(spec, run, rates), inputs.bases[run.base]
+        digests = weights_digests(stages, base, inputs.table_digests[run.data.name, run.amount] if run.data else "")
+        chains[run.id] = list(zip(stages, digests)) or [(None, base)]
+        ends.setdefault(chains[run.id][-1][1], run)
+    jobs: dict[str, Job] = {}
+    for run in runs:
+        after, end = None, chains[run.id][-1][1]
+        for stage, digest in chains[run.id]:
+            owner = run if digest == end else ends.get(digest)
+            folder = layout.cell(owner.id) if owner else layout.stage(digest)
+            name = owner.id if owner else f"stages/{folder.path.name}"
+            if name not in jobs:
+                jobs[name] = Job(
+                    id=name,
+                    folder=folder,
+                    base=run.base,
+                    weights_digest=digest,
+                    stage=stage,
+                    after=after,
+                    evaluations=evaluation_digests(spec, owner, inputs.benchmark_digests) if owner else {},
+                    request=_request(inputs, run.data, run.amount, owner.benchmarks if owner else ()),
+                    purpose="run" if owner else "stage",
+                    steps=_steps(inputs, run, stage),
+                )
+            after = jobs[name]
+    made = {name: [stage for stage, _ in chain if stage] for name, chain in chains.items()}
+    return jobs, {run.id: _describe(inputs, run, made[run.id], jobs[run.id].digest) for run in runs}
 
-    def __init__(
-        self, spec: StudySpec, runs: Sequence[Run], inputs: Inputs, layout: Layout, rates: Rates, data_dir: Path | None
-    ) -> None:
-        self.spec, self.inputs, self.layout, self.data_dir = spec, inputs, layout, data_dir
-        self.stages: dict[str, list[Stage]] = {}
-        self._digests: dict[str, list[str]] = {}
-        self._last: dict[str, Run] = {}
-        self._shared: dict[str, Job] = {}
-        self.jobs: dict[str, Job] = {}
-        for run in runs:
-            pairs = inputs.table_digest(run.data, run.amount) if run.data else ""
-            self.stages[run.id] = stages_of(spec, run, rates)
-            self._digests[run.id] = weights_digests(self.stages[run.id], inputs.bases[run.base], pairs)
-            if run.data:
-                self._last.setdefault(self._digests[run.id][-1], run)
-        for run in runs:
-            self._of_run(run)
 
-    def _of_run(self, run: Run) -> Job:
-        """The job that makes and measures the last model of a run."""
-        if run.id not in self.jobs:
-            stages = self.stages[run.id]
-            after = self._before(run, len(stages) - 1)
-            self.jobs[run.id] = self._job(run, len(stages), after, is_measured=True)
-        return self.jobs[run.id]
+def _steps(inputs: Inputs, run: Run, stage: Stage | None) -> int:
+    """Optimizer steps of a stage; 0 where it does not train."""
+    if not isinstance(stage, Train) or run.data is None:
+        return 0
+    settings, table = stage.settings(), inputs.tables[run.data.name, run.amount]
+    return settings.total_steps(-(-table.index.n_pairs // settings.plan.batch_size))
 
-    def _before(self, run: Run, number: int) -> Job | None:
-        """The job that ends with the first `number` stages of a run: that of a run which does, if there is one."""
-        if number < 1:
-            return None
-        digest = self._digests[run.id][number - 1]
-        if digest in self._last:
-            return self._of_run(self._last[digest])
-        if digest not in self._shared:
-            after = self._before(run, number - 1)
-            job = self._job(run, number, after, is_measured=False)
-            self._shared[digest] = self.jobs[job.id] = job
-        return self._shared[digest]
 
-    def _job(self, run: Run, number: int, after: Job | None, *, is_measured: bool) -> Job:
-        stage = self.stages[run.id][number - 1] if number else None
-        digest = self._digests[run.id][number - 1] if number else self.inputs.bases[run.base]
-        folder = self.layout.cell(run.id) if is_measured else self.layout.stage(digest)
-        return Job(
-            id=run.id if is_measured else f"stages/{folder.path.name}",
-            folder=folder,
-            base=run.base,
-            weights_digest=digest,
-            evaluate=self.spec.evaluate,
-            stage=stage,
-            after=after,
-            table=self.layout.pairs(self.inputs.table_digest(run.data, run.amount)) if run.data else None,
-            benchmarks={benchmark_name(name): name for name in run.benchmarks} if is_measured else {},
-            evaluations=evaluation_digests(self.spec, run, self.inputs.benchmark_digests) if is_measured else {},
-            purpose="run" if is_measured else "stage",
-            kind=f"{run.base} {_kind(stage)}" if stage else "",
-            steps=self.steps(run, stage),
-            store=self.layout.store,
-            data_dir=self.data_dir,
+def _describe(inputs: Inputs, run: Run, stages: Sequence[Stage], digest: str) -> dict[str, Any]:
+    """Strategy, tuning and so on are those of the last training."""
+    training = next((stage for stage in reversed(stages) if isinstance(stage, Train)), None)
+    settings = training.settings() if training else None
+    tuning = None
+    if training:  # what is a setting of other tunings is nothing ([] for lists)
+        nothing: dict[str, Any] = {
+            key: [] if option.default == () else None for key, option in member_options(TUNINGS).items()
+        }
+        tuning = {"name": training.tuning.name, "kind": training.tuning.kind, **nothing, **to_dict(training.tuning)}
+    return {
+        "id": run.id,
+        "digest": digest,
+        "kind": run.kind,
+        "system": run.system.name,
+        "label": run.system.label,
+        "stages": [stage.written() for stage in stages],
+        "data": run.data.name if run.data else None,
+        "base": run.base,
+        "strategy": training.strategy.name if training else None,
+        **{key: getattr(training and training.strategy, key, None) for key in member_options(STRATEGIES)},
+        "tuning": tuning,
+        "seed": run.seed,
+        "amount": run.amount,
+        "languages": list(inputs.tables[run.data.name, run.amount].languages) if run.data else [],
+        "learning_rate": settings.peak_learning_rate() if settings else None,
+        "steps": _steps(inputs, run, training),
+        "batch_size": settings.plan.batch_size if settings else 0,
+    }
+
+
+Trials = dict[RateKey, list[Job]]
+"""By what the learning rate is chosen for: one trial per candidate."""
+
+
+def plan_trials(inputs: Inputs) -> Trials:
+    """The trials that a spec asks for, where there are several candidates. Stages with a learning rate of their own need none."""
+    spec, trials = inputs.spec, Trials()
+    stages = [stage for system in spec.all_systems() for stage in system.stages if isinstance(stage, Train)]
+    tunings = {stage.tuning.name: stage.tuning for stage in stages if stage.values.get("learning_rate") is None}
+    for data, base, tuning in product(spec.data, spec.base, tunings.values()):
+        amount, rates = max(data.amount), sorted(spec.rates_of(tuning))
+        for rate in rates if len(rates) > 1 else ():
+            stage = trial_stage(spec, data, base, tuning, rate)
+            name = f"{data.name}.{slug(base)}.{tuning.name}.lr{rate:g}"
+            job = Job(
+                id=f"selection/{name}",
+                folder=inputs.layout.trial(name),
+                base=base,
+                weights_digest=stage.digest(inputs.bases[base], inputs.table_digests[data.name, amount]),
+                stage=stage,
+                request=_request(inputs, data, amount),
+                purpose="trial",
+                steps=stage.settings().steps or 0,
+            )
+            trials.setdefault((data.name, base, tuning.name), []).append(job)
+    return trials
+
+
+def trial_stage(spec: StudySpec, data: DataSpec, base: str, tuning: TuningSpec, rate: float) -> Train:
+    """The training of a trial: that of a run, with the strategy, seed and steps that the spec states for the choice."""
+    asked = spec.selection
+    more = {
+        "validation_share": asked.validation_share,
+        "validation_steps": asked.validation_steps,
+        "patience": 0,
+        **({"steps": asked.steps, "epochs": None} if asked.steps else {}),
+        "eval_steps": asked.steps or spec.train_values(tuning).get("steps") or 0,  # one validation, at the end
+    }
+    return complete(spec, Train(strategy=asked.strategy, tuning=tuning), data, base, asked.seed, rate, **more)
+
+
+def choose(
+    trials: Mapping[RateKey, Sequence[Job]], strategy: str
+) -> tuple[dict[RateKey, float], list[dict[str, Any]], dict[RateKey, str]]:
+    """The chosen learning rates, what results.json says of them, and why there is none where all trials failed.
+
+    Rates that are not among the chosen are the spec's only one, or the default of `isoglot train`. `strategy` was tried.
+    """
+    chosen: dict[RateKey, float] = {}
+    described, problems = [], {}
+    names = ("learning_rate", "validation_loss")
+    for key, jobs in trials.items():
+        records = [read_json(job.folder.record) for job in jobs]
+        measured = [record for record in records if record["validation_loss"] is not None]
+        if measured:
+            best = min(measured, key=lambda record: (record["validation_loss"], record["learning_rate"]))
+            chosen[key] = best["learning_rate"]
+        else:
+            problems[key] = f"no learning rate could be chosen: {records[0]['error']}"
+        described.append(
+            {
+                **dict(zip(("data", "base", "tuning"), key)),
+                "strategy": strategy,
+                "candidates": [{name: record[name] for name in names} for record in records],
+                "chosen": chosen.get(key),
+            }
         )
-
-    def describe(self, run: Run) -> dict[str, Any]:
-        """What is known of a run before it begins; see `describe_run`."""
-        languages: tuple[str, ...] = self.inputs.tables[run.data.name, run.amount].languages if run.data else ()
-        stages = self.stages[run.id]
-        steps = [self.steps(run, stage) for stage in stages if isinstance(stage, Train)]
-        return describe_run(run, stages, self.jobs[run.id].digest, languages, steps[-1] if steps else 0)
-
-    def steps(self, run: Run, stage: Stage | None) -> int:
-        """Optimizer steps of a stage; 0 where it does not train."""
-        if not isinstance(stage, Train) or run.data is None:
-            return 0
-        settings = stage.settings()
-        pairs = self.inputs.tables[run.data.name, run.amount].index.n_pairs
-        return settings.total_steps(-(-pairs // settings.plan.batch_size))
-
-
-def _kind(stage: Stage) -> str:
-    return stage.tuning.kind if isinstance(stage, Train) else stage.name
+    return chosen, described, problems

@@ -9,12 +9,11 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from types import FrameType
+from typing import NamedTuple
 
-from isoglot.errors import InputError
-from isoglot.files import write_text
 from isoglot.processes import OnSignal
 from isoglot.study.display import Display
-from isoglot.study.jobs import Job, Running
+from isoglot.study.jobs import Job
 
 _LOOK = 0.1  # seconds between looks at the processes
 _LAUNCH = """
@@ -37,6 +36,12 @@ class Stop(OnSignal):
         self.asked += 1
 
 
+class _Running(NamedTuple):
+    process: subprocess.Popen[bytes]
+    began: float
+    device: str | None
+
+
 class Pool:
     """Runs jobs in processes.
 
@@ -49,62 +54,57 @@ class Pool:
     """
 
     def __init__(self, workers: int, devices: Sequence[str], threads: int, display: Display, stop: Stop) -> None:
-        self.workers, self.devices, self.threads = workers, list(devices), threads
+        self.workers, self.devices, self.threads = workers, devices, threads
         self.display, self.stop = display, stop
-        self._sent = 0
+        self._running: dict[Job, _Running] = {}
 
     def run(self, jobs: Sequence[Job], ended: Callable[[Job, int], None]) -> bool:
         """Run all jobs, each after the one that it goes on from, and report each end with the exit code; False when stopped."""
-        waiting = list(jobs)
-        running: list[Running] = []
+        waiting, sent = list(jobs), 0
         try:
-            while running or (waiting and not self.stop.asked):
-                while len(running) < self.workers and not self.stop.asked and (job := _next(waiting, running)):
+            while self._running or (waiting and not self.stop.asked):
+                while len(self._running) < self.workers and not self.stop.asked and (job := self._next(waiting)):
                     waiting.remove(job)
-                    self._begin(job, running, ended)
+                    if job.write(self.threads, self.workers):
+                        self._running[job] = self._start(job)
+                    else:
+                        ended(job, 1)
                 time.sleep(_LOOK)
-                for process in [process for process in running if process.process.poll() is not None]:
-                    running.remove(process)
-                    self._end(process, ended)
-                self._pass_on(running)
-                self.display.update(running, waiting)
+                for job, (process, began, _) in list(self._running.items()):
+                    if (code := process.poll()) is not None:
+                        del self._running[job]
+                        state = "done" if code == 0 else "stopped" if self.stop.asked else "failed"
+                        self.display.end(job, state, time.monotonic() - began)
+                        if state != "stopped":
+                            ended(job, code)
+                if self.stop.asked > sent:
+                    sent = self.stop.asked
+                    self.display.say("stopping: processes save a checkpoint and end" if sent == 1 else "killing them")
+                    for process, *_ in self._running.values():
+                        process.send_signal(signal.SIGTERM if sent == 1 else signal.SIGKILL)
+                self.display.update(self._running)
         finally:
-            for process in running:
-                process.process.kill()
-                process.process.wait()
+            for process, *_ in self._running.values():
+                process.kill()
+                process.wait()
+            self.display.close()
         return not self.stop.asked
 
-    def _end(self, ending: Running, ended: Callable[[Job, int], None]) -> None:
-        code, seconds = ending.process.returncode, time.monotonic() - ending.began
-        if code != 0 and self.stop.asked:
-            self.display.end(ending.job, "stopped", seconds)
-            return
-        self.display.end(ending.job, "done" if code == 0 else "failed", seconds)
-        ended(ending.job, code)
+    def _next(self, waiting: Sequence[Job]) -> Job | None:
+        """The first job whose model to go on from is not in the making."""
+        unfinished = {*waiting, *self._running}
+        return next((job for job in waiting if job.after not in unfinished), None)
 
-    def _pass_on(self, running: Sequence[Running]) -> None:
-        if self.stop.asked > self._sent:
-            self._sent = self.stop.asked
-            self.display.say("stopping: processes save a checkpoint and end" if self._sent == 1 else "killing them")
-            for process in running:
-                process.process.send_signal(signal.SIGTERM if self._sent == 1 else signal.SIGKILL)
-
-    def _begin(self, job: Job, running: list[Running], ended: Callable[[Job, int], None]) -> None:
-        try:
-            job.write(self.threads, self.workers)
-        except InputError as error:
-            write_text(job.folder.error, f"{error}\n")
-            ended(job, 1)
-            return
-        self.display.begin(job)
-        running.append(self._start(job, running))
-
-    def _start(self, job: Job, running: Sequence[Running]) -> Running:
-        device = self._device(running)
-        environment = {**os.environ, **_device_environment(device)}
+    def _start(self, job: Job) -> _Running:
+        """Start a job's process on the device with the fewest."""
+        used = [running.device for running in self._running.values()]
+        device = min(self.devices, key=used.count) if self.devices else None
+        environment = {**os.environ, **dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), str(self.threads))}
         environment.setdefault("TOKENIZERS_PARALLELISM", "true" if self.threads > 1 else "false")
-        for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
-            environment[name] = str(self.threads)
+        if device:
+            kind, _, number = device.partition(":")
+            environment["CUDA_VISIBLE_DEVICES"] = (number or "0") if kind == "cuda" else ""
+        self.display.begin(job)
         with job.folder.log.open("ab") as log:
             process = subprocess.Popen(
                 [sys.executable, "-c", _LAUNCH, str(job.folder.path.resolve()), str(os.getpid())],
@@ -114,24 +114,4 @@ class Pool:
                 env=environment,
                 start_new_session=True,  # a terminal's Ctrl-C comes to this process alone, which passes it on once
             )
-        return Running(job, process, time.monotonic(), device)
-
-    def _device(self, running: Sequence[Running]) -> str | None:
-        """The device with the fewest processes."""
-        if not self.devices:
-            return None
-        used = [process.device for process in running]
-        return min(self.devices, key=used.count)
-
-
-def _next(waiting: Sequence[Job], running: Sequence[Running]) -> Job | None:
-    """The first job whose model to go on from is not in the making."""
-    unfinished = {job.id for job in waiting} | {process.job.id for process in running}
-    return next((job for job in waiting if job.after is None or job.after.id not in unfinished), None)
-
-
-def _device_environment(device: str | None) -> dict[str, str]:
-    if device is None:
-        return {}
-    kind, _, number = device.partition(":")
-    return {"CUDA_VISIBLE_DEVICES": (number or "0") if kind == "cuda" else ""}
+        return _Running(process, time.monotonic(), device)

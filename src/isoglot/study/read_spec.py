@@ -8,6 +8,7 @@ from typing import Any
 
 from isoglot.errors import InputError, at
 from isoglot.settings import build
+from isoglot.study.claims.judge import parse_claims, stated_claims
 from isoglot.study.spec import StudySpec
 from isoglot.yaml_input import read_words, read_yaml
 
@@ -30,34 +31,32 @@ def load_spec(path: Path, words: Sequence[str] = ()) -> StudySpec:
 
 def parse_spec(values: Mapping[str, Any], where: str) -> StudySpec:
     """A spec of plain values; `where` opens the messages. InputError names the key."""
+    claims = stated_claims(values.get("claims"), where)
+    parse_claims(claims, where)
     with at(where):
-        return build(StudySpec, [("", values)])
+        return build(StudySpec, [("", {**values, "claims": claims})])
 
 
 def _set(values: dict[str, Any], key: str, value: Any) -> None:
     """Put `value` at a dotted key, numbers being positions in a list."""
     *outer, last = key.split(".")
     target: Any = values
-    for number, name in enumerate(outer):
-        inner = _inside(target, name, key)
-        if inner is None:
-            inner = target[name] = {}
-        elif not isinstance(inner, (dict, list)):
-            raise InputError(f"--set {key}: '{'.'.join(outer[: number + 1])}' has no inner keys")
-        target = inner
-    if isinstance(target, list):
-        _inside(target, last, key)
-        target[int(last)] = value
-    else:
-        target[last] = value
+    for name in outer:
+        inner = _key(target, name, key)
+        if isinstance(target, dict) and target.get(name) is None:
+            target[name] = {}
+        target = target[inner]
+    target[_key(target, last, key)] = value
 
 
-def _inside(target: Any, name: str, key: str) -> Any:
-    """What lies in a mapping or list under a name. InputError where a list has no such position."""
+def _key(target: Any, name: str, key: str) -> str | int:
+    """A key of a mapping or a position in a list. InputError where `target` is neither, or has no such position."""
+    if isinstance(target, dict):
+        return name
     if not isinstance(target, list):
-        return target.get(name)
+        raise InputError(f"--set {key}: '{name}' would be a key of {target!r}, which has no keys")
     if not name.isdecimal() or int(name) >= len(target):
         raise InputError(
             f"--set {key}: '{name}' is not a position in a list of {len(target)}; expected 0 to {len(target) - 1}"
         )
-    return target[int(name)]
+    return int(name)

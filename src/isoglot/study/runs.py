@@ -7,20 +7,18 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate, product
 from pathlib import Path
 from typing import Any
 
-from isoglot.batching.strategies import STRATEGIES
 from isoglot.errors import InputError
 from isoglot.files import digest_file, digest_json
-from isoglot.models.tunings import TUNINGS
-from isoglot.settings import member_options, to_dict
+from isoglot.settings import to_dict
 from isoglot.study.layout import SCHEMA
 from isoglot.study.spec import DataSpec, StudySpec, benchmark_name
 from isoglot.study.stages import Stage
-from isoglot.study.stages.train import Train, TuningSpec
+from isoglot.study.stages.train import Train
 from isoglot.study.systems import BASE, System
-from isoglot.training.settings import TrainSettings
 
 RateKey = tuple[str, str, str]
 """What a learning rate is chosen for: names of data, base and tuning."""
@@ -55,33 +53,25 @@ class Run:
         """`base` is measured as it is; `trained` has a stage that trains, `transformed` has others only."""
         if not self.system.stages:
             return "base"
-        return "trained" if self.system.training else "transformed"
+        return "trained" if self.system.tunings() else "transformed"
 
     def rate_keys(self) -> list[RateKey]:
         """Of its training stages."""
-        return [rate_key(self.data, self.base, tuning) for tuning in self.system.tunings()] if self.data else []
-
-
-def rate_key(data: DataSpec, base: str, tuning: TuningSpec) -> RateKey:
-    return data.name, base, tuning.name
+        return [(self.data.name, self.base, tuning.name) for tuning in self.system.tunings()] if self.data else []
 
 
 def runs_of(spec: StudySpec) -> list[Run]:
     """All runs in their order: bases first, then one seed after the other. InputError where two would have one id."""
     _, *systems = spec.all_systems()
-    runs = []
-    for base in spec.base:
-        measured = dict.fromkeys(name for data in spec.data for name in spec.benchmarks_of(data))
-        runs.append(Run(f"{BASE.key}.{slug(base)}", base, BASE, tuple(measured)))
-    for seed in (None, *spec.seeds):
-        runs += [
-            _run(spec, data, base, amount, system, seed)
-            for data in spec.data
-            for base in spec.base
-            for amount in data.amount
-            for system in systems
-            if system.uses_seed == (seed is not None)
-        ]
+    measured = tuple(dict.fromkeys(name for data in spec.data for name in spec.benchmarks_of(data)))
+    runs = [Run(f"{BASE.key}.{slug(base)}", base, BASE, measured) for base in spec.base]
+    for seed, data, base in product((None, *spec.seeds), spec.data, spec.base):
+        for amount, system in product(data.amount, systems):
+            if any(stage.uses_seed for stage in system.stages) == (seed is not None):
+                words = [data.name, slug(base), system.key]
+                words += [] if seed is None else [f"s{seed}"]
+                words += [] if amount == 1.0 else [f"a{amount:g}"]
+                runs.append(Run(".".join(words), base, system, spec.benchmarks_of(data), data, seed, amount))
     known: dict[str, Run] = {}
     for run in runs:
         if (other := known.setdefault(run.id, run)) is not run:
@@ -91,13 +81,6 @@ def runs_of(spec: StudySpec) -> list[Run]:
     return runs
 
 
-def _run(spec: StudySpec, data: DataSpec, base: str, amount: float, system: System, seed: int | None) -> Run:
-    parts = [data.name, slug(base), system.key]
-    parts += [] if seed is None else [f"s{seed}"]
-    parts += [] if amount == 1.0 else [f"a{amount:g}"]
-    return Run(".".join(parts), base, system, spec.benchmarks_of(data), data, seed, amount)
-
-
 def _describe(run: Run) -> str:
     stages = json.dumps([stage.written() for stage in run.system.stages])
     return f"system '{run.system.name}' {stages} on base '{run.base}' with amount {run.amount!r}"
@@ -105,10 +88,9 @@ def _describe(run: Run) -> str:
 
 def slug(base: str) -> str:
     """A base's name for a file: `offline-multilingual-e5-small`; of a directory its last part and a digest of the path."""
-    text = re.sub(r"[^A-Za-z0-9]+", "-", Path(base).name if Path(base).is_dir() else base).strip("-").lower()
-    if Path(base).is_dir():
-        return f"{text}-{hashlib.sha256(base.encode()).hexdigest()[:6]}"
-    return text
+    path = Path(base)
+    text = re.sub(r"[^A-Za-z0-9]+", "-", path.name if path.is_dir() else base).strip("-").lower()
+    return f"{text}-{hashlib.sha256(base.encode()).hexdigest()[:6]}" if path.is_dir() else text
 
 
 def stages_of(spec: StudySpec, run: Run, rates: Rates) -> list[Stage]:
@@ -118,7 +100,7 @@ def stages_of(spec: StudySpec, run: Run, rates: Rates) -> list[Stage]:
         if isinstance(stage, Train):
             assert run.data is not None
             only = spec.rates_of(stage.tuning)
-            rate = rates.get(rate_key(run.data, run.base, stage.tuning), only[0] if only else None)
+            rate = rates.get((run.data.name, run.base, stage.tuning.name), only[0] if only else None)
             stage = complete(spec, stage, run.data, run.base, run.seed, rate)
         stages.append(stage)
     return stages
@@ -127,24 +109,16 @@ def stages_of(spec: StudySpec, run: Run, rates: Rates) -> list[Stage]:
 def complete(
     spec: StudySpec, stage: Train, data: DataSpec, base: str, seed: int | None, rate: float | None, **more: Any
 ) -> Train:
-    """A training stage with all settings of `isoglot train`; `rate` None is the tuning's default."""
+    """A training stage with all settings of `isoglot train`; its own stay, and `rate` None is the tuning's default."""
     fixed = {"pairs": list(data.pairs), "base": base, "languages": list(data.languages), "seed": seed}
     rates = {} if rate is None else {"learning_rate": rate}
-    return stage.complete({**spec.train_values(stage.tuning), **rates, **more, **fixed})
-
-
-def settings_of(spec: StudySpec, run: Run, rates: Rates) -> TrainSettings | None:
-    """The settings of the last training of a run; None where it has none."""
-    trainings = [stage for stage in stages_of(spec, run, rates) if isinstance(stage, Train)]
-    return trainings[-1].settings() if trainings else None
+    values = {**spec.train_values(stage.tuning), **rates, **more, **fixed, **stage.values}
+    return Train(strategy=stage.strategy, tuning=stage.tuning, values=values)
 
 
 def weights_digests(stages: Sequence[Stage], base: str, pairs: str) -> list[str]:
     """What decides the weights after each stage; `base` and `pairs` are the digests of the base and of the training pairs."""
-    digests: list[str] = []
-    for stage in stages:
-        digests.append(stage.digest(digests[-1] if digests else base, pairs))
-    return digests
+    return list(accumulate(stages, lambda start, stage: stage.digest(start, pairs), initial=base))[1:]
 
 
 def base_digest(location: str) -> str:
@@ -163,38 +137,3 @@ def evaluation_digests(spec: StudySpec, run: Run, benchmarks: Mapping[str, str])
         benchmark_name(name): digest_json({"schema": SCHEMA, "evaluate": asked, "benchmark": benchmarks[name]})
         for name in run.benchmarks
     }
-
-
-def describe_run(
-    run: Run, stages: Sequence[Stage], digest: str, languages: tuple[str, ...], steps: int
-) -> dict[str, Any]:
-    """The keys of a run's record that are known before it begins. Strategy, tuning and so on are those of its last training."""
-    training = next((stage for stage in reversed(stages) if isinstance(stage, Train)), None)
-    settings = training.settings() if training else None
-    return {
-        "id": run.id,
-        "digest": digest,
-        "kind": run.kind,
-        "system": run.system.name,
-        "label": run.system.label,
-        "stages": [stage.written() for stage in stages],
-        "data": run.data.name if run.data else None,
-        "base": run.base,
-        "strategy": training and training.strategy.name,
-        **{key: getattr(training.strategy, key, None) if training else None for key in member_options(STRATEGIES)},
-        "tuning": training and _describe_tuning(training.tuning),
-        "seed": run.seed,
-        "amount": run.amount,
-        "languages": list(languages),
-        "learning_rate": settings.peak_learning_rate() if settings else None,
-        "steps": steps,
-        "batch_size": settings.plan.batch_size if settings else 0,
-    }
-
-
-def _describe_tuning(tuning: TuningSpec) -> dict[str, Any]:
-    """Its settings, with nothing ([] for lists) for those of other tunings."""
-    nothing: dict[str, Any] = {
-        key: [] if field.default == () else None for key, field in member_options(TUNINGS).items()
-    }
-    return {"name": tuning.name, "kind": tuning.kind, **nothing, **to_dict(tuning)}

@@ -3,33 +3,42 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, ValidationInfo, field_serializer, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 from pydantic.fields import FieldInfo
 
 from isoglot.batching.plan import PlanSettings
-from isoglot.batching.strategies import STRATEGIES, Strategy
-from isoglot.errors import at, unknown
-from isoglot.evaluation.cells import parse_settings
-from isoglot.evaluation.measures import DEFAULT_MEASURES, parse_measures
+from isoglot.batching.strategies import STRATEGIES
+from isoglot.errors import InputError, at, unknown
+from isoglot.evaluation.settings import EvaluateSettings
 from isoglot.files import digest_json
 from isoglot.models.tunings import TUNINGS
-from isoglot.records import SETTINGS
 from isoglot.settings import Settings, default_of, lift, member_of, member_options, to_dict
 from isoglot.study.stages import Stage, read_stage
 from isoglot.study.stages.train import Name, TuningSpec, default_tuning, train_values
 from isoglot.study.systems import BASE, System, grid_systems, named_systems
 
-_ELSEWHERE = {"strategy": "strategy", "tuning": "tuning", "learning_rate": "learning_rates"}
-"""Settings of `isoglot train` that the grid decides, and the key of a spec that does."""
-
 
 def listed(value: Any) -> tuple[Any, ...]:
     """A list as it is; a single value as a list of one."""
     return tuple(value) if isinstance(value, (list, tuple)) else (value,)
+
+
+def _read_train(values: dict[str, Any]) -> dict[str, Any]:
+    """Settings of `isoglot train` as plain values; those that the grid decides are refused."""
+    decided = {"strategy": "strategy", "tuning": "tuning", "learning_rate": "learning_rates"}
+    decided |= dict.fromkeys(member_options(STRATEGIES), "strategy") | dict.fromkeys(TUNINGS.names(), "tuning")
+    try:
+        return train_values(values, decided)
+    except InputError as error:
+        raise ValueError(str(error)) from None
+
+
+TrainValues = Annotated[dict[str, Any], AfterValidator(_read_train)]
+Rates = Annotated[tuple[Annotated[float, Field(gt=0)], ...], BeforeValidator(listed), Field(min_length=1)]
 
 
 class DataSpec(Settings):
@@ -61,28 +70,6 @@ class SelectionSpec(Settings):
     def _lift(cls, values: Any) -> Any:
         return lift(values, "strategy", STRATEGIES)
 
-    def to_flat(self) -> dict[str, Any]:
-        return PlanSettings.flatten(to_dict(self))
-
-
-class EvaluateSpec(Settings):
-    """What `isoglot.evaluate` is asked for; the names are its own."""
-
-    measures: tuple[str, ...] = DEFAULT_MEASURES
-    settings: tuple[str, ...] = SETTINGS
-    languages: tuple[str, ...] = ()
-    context: Literal["sentence", "paragraph"] = "sentence"
-    corpus_sample: int | None = None
-    sample_seed: int = 0
-    batch_size: int | None = None
-
-    @model_validator(mode="after")
-    def _check(self) -> EvaluateSpec:
-        with at("evaluate"):
-            parse_measures(self.measures)
-            parse_settings(self.settings)
-        return self
-
 
 class StudySpec(Settings):
     """A study: a question, and the systems whose runs answer it on every base and training set, with every seed.
@@ -93,7 +80,7 @@ class StudySpec(Settings):
         systems: stages by name; the first may be the name of another system, whose stages come first.
         per_tuning: settings of `isoglot train` by name or kind of tuning, on top of `train` (in files: inside it).
         learning_rates: candidates by name or kind of tuning (default: the tuning's own).
-        claims: what is tested in the end, as `isoglot.study.analysis` reads it.
+        claims: what is tested in the end; see `isoglot.study.claims`. `parse_spec` checks and completes it.
     """
 
     name: str
@@ -108,13 +95,11 @@ class StudySpec(Settings):
     systems: dict[Name, tuple[Any, ...]] = Field({})
     seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field((0,), description="every cell is trained with each")
     benchmarks: tuple[str, ...] = Field((), description="measured after training, unless the data name their own")
-    train: dict[str, Any] = Field({}, description="settings of isoglot train for all cells")
-    per_tuning: dict[str, dict[str, Any]] = Field({})
-    learning_rates: dict[
-        str, Annotated[tuple[Annotated[float, Field(gt=0)], ...], BeforeValidator(listed), Field(min_length=1)]
-    ] = Field({})
+    train: TrainValues = Field({}, description="settings of isoglot train for all cells")
+    per_tuning: dict[str, TrainValues] = Field({})
+    learning_rates: dict[str, Rates] = Field({})
     selection: SelectionSpec = SelectionSpec()
-    evaluate: EvaluateSpec = EvaluateSpec()
+    evaluate: EvaluateSettings = Field(default_factory=EvaluateSettings, description="as isoglot evaluate is asked")
     claims: dict[str, Any] = Field({})
     audit: bool = Field(True, description="compare training pairs with the benchmarks before anything is trained")
     keep_models: bool = Field(False, description="keep merged models after they were measured; adapters always are")
@@ -129,45 +114,28 @@ class StudySpec(Settings):
     def _read(cls, values: Any) -> Any:
         """Take keys to their groups: the grid's out of `grid`, settings of strategies together, `per_tuning` out of `train`."""
         given = {key: value for key, value in dict(values).items() if value is not None or key in ("name", "question")}
-        if not isinstance(grid := given.pop("grid", None) or {}, Mapping):
+        if not isinstance(grid := given.pop("grid", {}), Mapping):
             raise ValueError(f"grid: expected a mapping, got {grid!r}")
         known = member_options(STRATEGIES)
+        keys = {*known, "strategy", "tuning"}
         for key in grid:
-            if key not in (*known, "strategy", "tuning"):
-                raise unknown("key of grid", str(key), (*known, "strategy", "tuning"))
+            if key not in keys:
+                raise unknown("key of grid", str(key), keys)
             if key in given:
                 raise ValueError(f"'{key}' stands in grid and beside it; give it once")
         given |= dict(grid)
-        if given.get("systems") and not given.keys() & {*known, "strategy", "tuning"}:
+        if given.get("systems") and not given.keys() & keys:
             given["strategy"] = ()  # a spec that names systems and no grid has none
-        defaults = {
-            key: (field.get_default(call_default_factory=True),)
+        chosen = {
+            key: listed(given.pop(key)) if key in given else (field.get_default(call_default_factory=True),)
             for key, field in known.items()
-            if not field.is_required()
+            if key in given or not field.is_required()
         }
-        chosen = {key: listed(given.pop(key)) for key in known if key in given}
-        given.setdefault("strategy_settings", defaults | chosen)
+        given.setdefault("strategy_settings", chosen)
         if isinstance(train := given.get("train"), Mapping) and "per_tuning" in train:
             given["per_tuning"] = train["per_tuning"] or {}
             given["train"] = {key: value for key, value in train.items() if key != "per_tuning"}
         return given
-
-    @field_validator("train", "per_tuning")
-    @classmethod
-    def _train(cls, value: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
-        decided = (
-            _ELSEWHERE
-            | dict.fromkeys(member_options(STRATEGIES), "strategy")
-            | dict.fromkeys(TUNINGS.names(), "tuning")
-        )
-        if info.field_name == "train":
-            with at("train"):
-                return train_values(value, decided)
-        checked = {}
-        for name, settings in value.items():
-            with at(f"per_tuning.{name}"):
-                checked[name] = train_values(settings, decided)
-        return checked
 
     @field_validator("systems", mode="before")
     @classmethod
@@ -177,73 +145,59 @@ class StudySpec(Settings):
             return value  # which pydantic refuses
         tunings = {tuning.name: tuning for tuning in info.data.get("tuning", ())}
         systems = {}
-        for name, items in value.items():
-            stages: list[str | Stage] = []
-            for number, item in enumerate(listed(items)):
-                if isinstance(item, str) and number == 0:
-                    stages.append(item)
-                else:
-                    stages.append(read_stage(item, f"systems.{name}", tunings))
-            if not stages:
+        for name, stages in value.items():
+            if not listed(stages):
                 raise ValueError(f"'{name}' is empty; expected stages")
-            systems[name] = stages
+            with at(f"systems.{name}"):
+                systems[name] = [
+                    stage if isinstance(stage, str) and number == 0 else read_stage(stage, tunings)
+                    for number, stage in enumerate(listed(stages))
+                ]
         return systems
-
-    @field_serializer("systems")
-    def _written(self, systems: Mapping[str, Sequence[str | Stage]]) -> dict[str, list[Any]]:
-        return {
-            name: [item if isinstance(item, str) else item.written() for item in items]
-            for name, items in systems.items()
-        }
 
     @model_validator(mode="after")
     def _check(self) -> StudySpec:
         for key in ("base", "data", "seeds", *(() if self.systems else ("strategy", "tuning"))):
             if not getattr(self, key):
                 raise ValueError(f"'{key}' is empty; expected at least one")
-        for key in ("base", "strategy", "seeds"):
-            _check_once(getattr(self, key), key)
-        for key, values in self.strategy_settings.items():
-            _check_once(values, key)
-        _check_once([data.name for data in self.data], "data")
-        _check_once([tuning.name for tuning in self.tuning], "tuning")
+        lists = {key: getattr(self, key) for key in ("base", "strategy", "seeds", "tuning")} | self.strategy_settings
+        lists["data"] = [data.name for data in self.data]
         for data in self.data:
             if not self.benchmarks_of(data):
                 raise ValueError(f"data '{data.name}': no benchmark; give 'benchmarks' here or for the whole study")
-            _check_once(data.amount, f"data '{data.name}': amount")
-            _check_once([benchmark_name(name) for name in self.benchmarks_of(data)], f"data '{data.name}': benchmarks")
+            lists[f"data '{data.name}': amount"] = data.amount
+            lists[f"data '{data.name}': benchmarks"] = map(benchmark_name, self.benchmarks_of(data))
+        for key, values in lists.items():
+            _check_once(values, key)
         known = {*TUNINGS.names(), *(tuning.name for tuning in self.tunings())}
         for key in ("per_tuning", "learning_rates"):
-            for name in getattr(self, key):
-                if name not in known:
-                    with at(key):
-                        raise unknown("tuning", name, known)
+            for name in getattr(self, key).keys() - known:
+                raise InputError(f"{key}: {unknown('tuning', name, known)}")
         return self
 
     def to_flat(self) -> dict[str, Any]:
         """Plain JSON values as a file has them, all defaults filled in; `parse_spec` makes the same spec of them."""
         values = to_dict(self)
-        grid: dict[str, Any] = values.pop("strategy_settings")
-        return {**values, **grid, "selection": self.selection.to_flat()}
+        grid = values.pop("strategy_settings")
+        systems = {
+            name: [stage.written() if isinstance(stage, Stage) else stage for stage in stages]
+            for name, stages in self.systems.items()
+        }
+        return {**values, **grid, "systems": systems, "selection": PlanSettings.flatten(values["selection"])}
 
     @property
     def digest(self) -> str:
         """SHA-256 of the spec."""
         return digest_json(self.to_flat())
 
-    def strategies(self) -> list[Strategy]:
-        """Those of the grid, with every combination of the values of their settings."""
-        made = []
-        for name in self.strategy:
-            member = STRATEGIES[name]
-            own = {key: values for key, values in self.strategy_settings.items() if key in member.model_fields}
-            made += [member(**dict(zip(own, chosen))) for chosen in itertools.product(*own.values())]
-        return made
-
     def all_systems(self) -> list[System]:
         """The untrained base, the systems of the grid, and those that have names of their own."""
-        grid = grid_systems(self.strategies(), self.tuning)
-        return [BASE, *grid, *named_systems(self.systems, grid)]
+        strategies = []
+        for member in map(STRATEGIES.__getitem__, self.strategy):
+            own = {key: values for key, values in self.strategy_settings.items() if key in member.model_fields}
+            strategies += [member(**dict(zip(own, chosen))) for chosen in itertools.product(*own.values())]
+        systems = [BASE, *grid_systems(strategies, self.tuning)]
+        return [*systems, *named_systems(self.systems, systems)]
 
     def tunings(self) -> list[TuningSpec]:
         """All that systems are trained by. ValueError where a name stands for two."""
@@ -269,7 +223,7 @@ class StudySpec(Settings):
         return {**self.train, **self.per_tuning.get(tuning.kind, {}), **self.per_tuning.get(tuning.name, {})}
 
 
-def _check_once(values: Sequence[Any], where: str) -> None:
+def _check_once(values: Iterable[Any], where: str) -> None:
     names = [str(value) for value in values]
     for name in names:
         if names.count(name) > 1:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from isoglot.batching.strategies import Strategy
@@ -29,34 +29,22 @@ class System:
     key: str
     stages: tuple[Stage, ...]
 
-    @property
-    def training(self) -> Train | None:
-        """The last stage that trains, if one does."""
-        return next((stage for stage in reversed(self.stages) if isinstance(stage, Train)), None)
-
     def tunings(self) -> list[TuningSpec]:
         """Those of its training stages."""
         return [stage.tuning for stage in self.stages if isinstance(stage, Train)]
-
-    @property
-    def uses_seed(self) -> bool:
-        """Whether seeds make a difference."""
-        return any(stage.uses_seed for stage in self.stages)
 
 
 BASE = System("base", "none (base)", "base", ())
 
 
-def grid_systems(strategies: Sequence[Strategy], tunings: Sequence[TuningSpec]) -> list[System]:
+def grid_systems(strategies: Iterable[Strategy], tunings: Sequence[TuningSpec]) -> list[System]:
     """One training for every combination."""
     systems = []
     for strategy in strategies:
         key = re.sub(r"[^A-Za-z0-9.]+", "-", strategy.label).strip("-")
         for tuning in tunings:
-            stages = (Train(strategy=strategy, tuning=tuning),)
-            systems.append(
-                System(f"{key}-{tuning.name}", f"{strategy.label}, {tuning.name}", f"{key}.{tuning.name}", stages)
-            )
+            names = (f"{key}-{tuning.name}", f"{strategy.label}, {tuning.name}", f"{key}.{tuning.name}")
+            systems.append(System(*names, (Train(strategy=strategy, tuning=tuning),)))
     return systems
 
 
@@ -70,27 +58,24 @@ def named_systems(named: Mapping[str, Sequence[str | Stage]], others: Sequence[S
     Raises:
         InputError: an unknown system, one that begins with itself, two that are called alike or that are the same.
     """
-    known = {system.name: system for system in (BASE, *others)}
-    for name in named:
-        if name in known:
-            raise InputError(f"systems: '{name}' is the name of another system of this study; give another name")
+    known = {system.name: system.stages for system in others}
+    if taken := [name for name in named if name in known]:
+        raise InputError(f"systems: '{taken[0]}' is the name of another system of this study; give another name")
 
     def stages(name: str, users: tuple[str, ...]) -> tuple[Stage, ...]:
         if name in known:
-            return known[name].stages
+            return known[name]
         if name in users:
             raise InputError(f"systems.{users[0]}: begins with itself ({', '.join((*users, name))})")
         if name not in named:
             raise InputError(f"systems.{users[-1]}: {unknown('system', name, [*known, *named])}")
-        beginning: tuple[Stage, ...] = ()
-        own = [stage for stage in named[name] if isinstance(stage, Stage)]
-        if isinstance(first := named[name][0], str):
-            beginning = stages(first, (*users, name))
-        return (*beginning, *own)
+        own = tuple(stage for stage in named[name] if isinstance(stage, Stage))
+        first = named[name][0]
+        return (*stages(first, (*users, name)), *own) if isinstance(first, str) else own
 
     systems = [System(name, name, name, stages(name, ())) for name in named]
     seen: dict[str, str] = {}
-    for system in (BASE, *others, *systems):
+    for system in (*others, *systems):
         twin = seen.setdefault(digest_json([stage.written() for stage in system.stages]), system.name)
         if twin != system.name:
             raise InputError(f"systems.{system.name}: is the same as system '{twin}'")

@@ -19,14 +19,15 @@ from filelock import FileLock
 
 from isoglot.errors import IsoglotError
 from isoglot.files import read_json, write_json, write_text
-from isoglot.study.cost import bytes_under, sizes, stage_cost
+from isoglot.study.cost import bytes_under, cost_of
 from isoglot.study.layout import JobFolder
-from isoglot.study.results import RESULT_KEYS
 from isoglot.study.stages import STAGES, Work
 
 _LOOK = 0.25  # seconds between looks at the parent process and the checkpoints
 _LARGE = 1_000_000  # passages
 _SAY = 2.0  # seconds between notes of how far an evaluation is
+_KEPT = ("settings", "bias", "per_language", "counts", "digests")
+"""Keys of a result's summary that a run's record repeats."""
 
 
 def main(arguments: list[str]) -> int:
@@ -56,25 +57,21 @@ def _work(folder: JobFolder, job: dict[str, Any]) -> bool:
     transformers.utils.logging.disable_progress_bar()
     if job["threads"]:
         torch.set_num_threads(job["threads"])
-    facts = None
-    if job["stage"]:
-        facts = _make_model(folder, job)
-        if facts is None:
-            return False
-    summaries: dict[str, Any] = {}
-    model = None
+    facts = _make_model(folder, job) if job["stage"] else {"train": None, "cost": {}}
+    if facts is None:
+        return False
+    model, scores, seconds = None, {}, {}
     for name, benchmark in job["benchmarks"].items():
         _note(folder, f"evaluating {name}")
-        output = folder.results / name
-        if not (output / "summary.json").is_file():
+        path = folder.results / name / "summary.json"
+        if not path.is_file():
             model = model or load_model(str((job["stage"] and folder.weights()) or job["base"]))
             _evaluate(model, benchmark, folder, name, job)
-        summaries[name] = read_json(output / "summary.json")
-    facts = facts or {"train": None, "cost": stage_cost(None, {}, job["workers"]) | sizes(folder)}
-    kept = {name: {key: summary[key] for key in RESULT_KEYS} for name, summary in summaries.items()}
-    seconds = {name: summary["seconds"]["total"] for name, summary in summaries.items()}
-    cost = {**facts["cost"], "evaluate_seconds": seconds}
-    write_json(folder.outcome, {"train": facts["train"], "benchmarks": kept, "cost": cost})
+        summary = read_json(path)
+        scores[name] = {key: summary[key] for key in _KEPT}
+        seconds[name] = summary["seconds"]["total"]
+    cost = (facts["cost"] or cost_of(folder, job["workers"], None, {})) | {"evaluate_seconds": seconds}
+    write_json(folder.outcome, {"train": facts["train"], "benchmarks": scores, "cost": cost})
     return True
 
 
@@ -86,9 +83,8 @@ def _make_model(folder: JobFolder, job: dict[str, Any]) -> dict[str, Any] | None
     settings = dict(job["stage"])
     stage = STAGES[settings.pop("name")](**settings)
     _note(folder, stage.doing)
-    facts = stage.run(
-        Work(folder, job["start"], job["base"], Path(job["table"]), job["threads"], job["workers"], job["before"])
-    )
+    work = Work(folder, job["start"], job["base"], Path(job["table"]), job["threads"], job["workers"], job["before"])
+    facts = stage.run(work)
     if facts is not None:
         write_json(folder.facts, facts)
     return facts
@@ -96,29 +92,19 @@ def _make_model(folder: JobFolder, job: dict[str, Any]) -> dict[str, Any] | None
 
 def _evaluate(model: Any, benchmark: str, folder: JobFolder, name: str, job: dict[str, Any]) -> None:
     from isoglot.evaluation.evaluate import evaluate
+    from isoglot.evaluation.settings import EvaluateSettings
     from isoglot.retrieval.store import EmbeddingStore
     from isoglot.study.inputs import load_for
-    from isoglot.study.spec import EvaluateSpec
 
-    asked = EvaluateSpec(**job["evaluate"])
+    asked = EvaluateSettings(**job["evaluate"])
     loaded = load_for(benchmark, asked, Path(job["data_dir"]) if job["data_dir"] else None)
     # vectors of a trained model are of no use to any other job, but large corpora must not lie in memory
-    large = loaded.n_documents > _LARGE
-    store = (
-        EmbeddingStore(Path(job["store"])) if not job["stage"] else EmbeddingStore(folder.vectors) if large else None
-    )
+    large = folder.vectors if loaded.n_documents > _LARGE else None
+    kept = large if job["stage"] else Path(job["store"])
+    store = EmbeddingStore(kept) if kept else None
     watched = _note_texts(model, folder, name, loaded.n_queries + loaded.n_documents)
-    evaluate(
-        model,
-        loaded,
-        settings=asked.settings,
-        measures=asked.measures,
-        batch_size=asked.batch_size,
-        output=folder.results / name,
-        progress=False,
-        model_name=job["id"],
-        store=store,
-    )
+    output = folder.results / name
+    evaluate(model, loaded, asked, output=output, progress=False, model_name=job["id"], store=store)
     watched.remove()
     shutil.rmtree(folder.vectors, ignore_errors=True)
 
@@ -146,10 +132,9 @@ def _watch(folder: JobFolder, parent: int) -> None:
     largest = 0
     while os.getppid() == parent:
         with contextlib.suppress(OSError):  # a checkpoint may be deleted while it is looked at
-            checkpoints = (
-                bytes_under(state.parent) or 0 for state in folder.run.glob("checkpoints/*/trainer_state.json")
-            )
-            if (size := max(checkpoints, default=0)) > largest:
+            states = folder.run.glob("checkpoints/*/trainer_state.json")
+            size = max((bytes_under(state.parent) or 0 for state in states), default=0)
+            if size > largest:
                 largest = size
                 write_text(folder.checkpoint_bytes, str(size))
         time.sleep(_LOOK)

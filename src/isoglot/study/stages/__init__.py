@@ -6,16 +6,18 @@ as a mapping of its name and its settings; a value that is no mapping is that of
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
+from isoglot.data.pairs.table import PairTable
 from isoglot.errors import InputError, at
 from isoglot.files import digest_json
 from isoglot.registry import Registry
 from isoglot.settings import Member, build, to_dict
-from isoglot.study.cost import sizes, stage_cost
+from isoglot.study.cost import cost_of
 from isoglot.study.layout import SCHEMA, JobFolder
 
 
@@ -27,10 +29,11 @@ class Work:
         folder: its result is to be `folder.model` or `folder.adapter`.
         start: the model to go on from: a path where a stage came before, else the base.
         base: the untrained base.
-        table: file of the training pairs (`isoglot.study.pairs.read_table`).
+        table: file of the training pairs.
         threads: CPU threads; 0: torch's choice.
         workers: how many processes work at a time, this one included.
         before: what the stage before returned; {} where there was none.
+        began: when, by `time.perf_counter`.
     """
 
     folder: JobFolder
@@ -40,11 +43,20 @@ class Work:
     threads: int = 0
     workers: int = 1
     before: Mapping[str, Any] = field(default_factory=dict)
+    began: float = field(default_factory=time.perf_counter)
 
-    def outcome(self, seconds: float) -> dict[str, Any]:
-        """What a stage returns that trained nothing and took so long: the training before it stands."""
-        cost = stage_cost(seconds, self.before.get("cost", {}), self.workers) | sizes(self.folder)
-        return {"train": self.before.get("train"), "cost": cost}
+    def pairs(self) -> PairTable:
+        """The training pairs: the same rows in the same order as the study read them."""
+        import pyarrow.parquet as pq
+
+        return PairTable.from_arrow(pq.ParquetFile(self.table).read())
+
+    def outcome(self, train: Mapping[str, Any] | None = None, **figures: Any) -> dict[str, Any]:
+        """What a stage returns. `train`: of its training (where it trained nothing, the one before it stands); `figures`: see
+        `cost_of`, by default with the seconds until now."""
+        seconds = figures.pop("seconds", time.perf_counter() - self.began)
+        cost = cost_of(self.folder, self.workers, seconds, self.before.get("cost", {}), **figures)
+        return {"train": train or self.before.get("train"), "cost": cost}
 
 
 class Stage(Member):
@@ -53,7 +65,7 @@ class Stage(Member):
     Attributes:
         uses_pairs: whether the training pairs decide what comes out.
         uses_seed: whether the seed of the run does.
-        doing: what a table of progress says meanwhile.
+        doing: what a bar of progress says meanwhile.
     """
 
     uses_pairs: ClassVar[bool] = False
@@ -86,21 +98,20 @@ class Stage(Member):
 STAGES: Registry[type[Stage]] = Registry("stage", "isoglot.study.stages")
 
 
-def read_stage(value: Any, where: str, tunings: Mapping[str, Any]) -> Stage:
+def read_stage(value: Any, tunings: Mapping[str, Any]) -> Stage:
     """A stage as a spec has it, `{name: settings}`; `tunings` are those that `tuning` may name. InputError says what is wrong."""
     if isinstance(value, Stage):
         return value
-    with at(where):
-        if not isinstance(value, Mapping) or len(value) != 1:
-            raise InputError(
-                f"expected one stage and its settings, {{name: settings}} (stages: {', '.join(STAGES.names())}), got {value!r}; "
-                "the name of a system may come first"
-            )
-        ((name, settings),) = value.items()
-        stage = STAGES[str(name)]
-        if not isinstance(settings, Mapping):
-            settings = {} if settings is None else {next(iter(stage.model_fields)): settings}
-        if isinstance(tuning := settings.get("tuning"), str) and tuning in tunings:
-            settings = {**settings, "tuning": tunings[tuning]}
-        with at(str(name)):
-            return build(stage, [("", settings)])
+    if not isinstance(value, Mapping) or len(value) != 1:
+        raise InputError(
+            f"expected one stage and its settings, {{name: settings}} (stages: {', '.join(STAGES.names())}), got {value!r}; "
+            "the name of a system may come first"
+        )
+    ((name, settings),) = value.items()
+    stage = STAGES[str(name)]
+    if not isinstance(settings, Mapping):
+        settings = {} if settings is None else {next(iter(stage.model_fields)): settings}
+    if isinstance(tuning := settings.get("tuning"), str) and tuning in tunings:
+        settings = {**settings, "tuning": tunings[tuning]}
+    with at(str(name)):
+        return build(stage, [("", settings)])

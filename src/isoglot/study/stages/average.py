@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import time
 from typing import Any, ClassVar
 
 from pydantic import Field
@@ -20,6 +19,5 @@ class Average(Stage):
     def run(self, work: Work) -> dict[str, Any] | None:
         from isoglot.training.average import average_weights
 
-        began = time.perf_counter()
         average_weights(work.start, work.base, self.share, work.folder.model)
-        return work.outcome(time.perf_counter() - began)
+        return work.outcome()

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
@@ -38,11 +37,8 @@ class Debias(Stage):
         from isoglot.models.debias import append_map
         from isoglot.models.load import load_model
         from isoglot.retrieval.encode import encode_texts
-        from isoglot.study.pairs import read_table
 
-        began = time.perf_counter()
-        table = read_table(work.table)
-        model = load_model(work.start)
+        table, model = work.pairs(), load_model(work.start)
         vectors = {}
         for column, language in enumerate(table.languages):
             rows = table.index.rows[:, column]
@@ -55,4 +51,4 @@ class Debias(Stage):
         append_map(model, self.method.fit(vectors))
         with atomic_directory(work.folder.model) as path:
             model.save_pretrained(str(path), create_model_card=False)
-        return work.outcome(time.perf_counter() - began)
+        return work.outcome()

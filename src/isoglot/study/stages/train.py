@@ -13,8 +13,7 @@ from isoglot.errors import InputError
 from isoglot.files import read_json
 from isoglot.models.tunings import TUNINGS
 from isoglot.settings import Settings, build, default_of, lift, member_of, member_options, to_dict
-from isoglot.study.cost import losses_of, sizes, train_cost
-from isoglot.study.layout import JobFolder
+from isoglot.study.cost import losses_of, throughput
 from isoglot.study.stages import STAGES, Stage, Work
 from isoglot.training.settings import TrainSettings
 
@@ -53,16 +52,16 @@ class TuningSpec(Settings):
     def _read(cls, values: Any) -> Any:
         if isinstance(values, str):
             values = {"name": values, "kind": TUNINGS[values].name}
-        if not isinstance(values, Mapping) or "method" in values:
+        if not isinstance(values, Mapping):
             return values
         settings = dict(values)
-        own = {"name": settings.pop("name")} if "name" in settings else {}
-        kind = settings.pop("kind", own["name"] if own.get("name") in TUNINGS else TUNINGS.default())
+        name = {"name": settings.pop("name")} if "name" in settings else {}
+        kind = settings.pop("kind", name["name"] if name.get("name") in TUNINGS else TUNINGS.default())
         for key in settings:
             owners = [tuning.name for tuning in TUNINGS if key in tuning.model_fields]
             if owners and kind in TUNINGS and kind not in owners:
                 raise ValueError(f"'{key}' is a setting of kind '{', '.join(owners)}', not of '{kind}'")
-        return {**own, "method": {**settings, "name": kind}}
+        return {**name, "method": {**settings, "name": kind}}
 
     @model_serializer
     def _write(self) -> dict[str, Any]:
@@ -87,17 +86,17 @@ def default_tuning() -> TuningSpec:
     return TuningSpec.model_validate(TUNINGS.default())
 
 
-def train_values(values: Mapping[str, Any], decided: Mapping[str, str] | None = None) -> dict[str, Any]:
+def train_values(values: Mapping[str, Any], decided: Mapping[str, str]) -> dict[str, Any]:
     """Settings of `isoglot train` by name, checked and as plain values.
 
     Args:
         values: by key, dotted for inner ones.
-        decided: more keys that are decided elsewhere, and where.
+        decided: keys that are decided elsewhere, besides those that a study always decides, and where.
 
     Raises:
         InputError: an unknown setting, a value that is none, settings that exclude each other.
     """
-    elsewhere = {**_ELSEWHERE, **(decided or {})}
+    elsewhere = {**_ELSEWHERE, **decided}
     given = {str(key).replace("-", "_"): value for key, value in values.items()}
     for key in given:
         if (first := key.partition(".")[0]) in elsewhere:
@@ -111,7 +110,7 @@ class Train(Stage):
     """train on the pairs, as `isoglot train` does
 
     Settings are those of `isoglot train` except what the study decides. `values` are the other ones beside strategy and tuning:
-    what was asked of this stage, or (`complete`) all that is known of it.
+    what was asked of this stage, or (in a run) all that is known of it.
     """
 
     name: ClassVar[str] = "train"
@@ -140,12 +139,8 @@ class Train(Stage):
         asked = {key: value for key, value in self.values.items() if key not in _ELSEWHERE}
         return {self.name: {"strategy": strategy.pop("name"), **strategy, "tuning": to_dict(self.tuning), **asked}}
 
-    def complete(self, values: Mapping[str, Any]) -> Train:
-        """With all values of `isoglot train` that the study decides; those that this stage asked for stay."""
-        return Train(strategy=self.strategy, tuning=self.tuning, values={**values, **self.values})
-
     def settings(self, **more: Any) -> TrainSettings:
-        """Of `isoglot train`; the stage must be complete."""
+        """Of `isoglot train`; `values` must be all that is known."""
         chosen = {"strategy": to_dict(self.strategy), "tuning": to_dict(self.tuning.method)}
         return build(TrainSettings, [("train", {"output": "run", **self.values, **chosen, **more})])
 
@@ -153,51 +148,40 @@ class Train(Stage):
         return {"settings": self.settings().deciding()}
 
     def run(self, work: Work) -> dict[str, Any] | None:
-        from isoglot.study.pairs import read_table
+        from isoglot.training.rundir import RunDirectory
         from isoglot.training.train import train
 
-        run = work.folder.run
-        _tidy(run)
-        is_begun = (run / "run.json").is_file()
-        was_finished = is_begun and "outcome" in read_json(run / "run.json")
-        settings = self.settings(base=work.start, output=str(run), threads=work.threads)
-        result = train(settings, table=read_table(work.table), resume=is_begun, show=False)
+        run = RunDirectory(work.folder.run)
+        _tidy(run.path)
+        was_finished = run.record.is_file() and "outcome" in read_json(run.record)
+        settings = self.settings(base=work.start, output=str(run.path), threads=work.threads)
+        result = train(settings, table=work.pairs(), resume=run.record.is_file(), show=False)
         if not result.complete:
             return None
-        record = read_json(run / "run.json")
-        cost = train_cost(run / "log.jsonl", record, settings.plan.batch_size, work.workers) | sizes(work.folder)
+        record = read_json(run.record)
+        outcome, base = record["outcome"], record["base"]
+        trained = {
+            **{key: outcome[key] for key in ("steps", "first_loss", "last_loss", "mean_loss_of_last_tenth")},
+            "validation_loss": outcome.get("best_validation_loss"),
+            "losses": losses_of(run.log),
+            **{key: base[key] for key in ("trainable_parameters", "parameters")},
+            "pairs": record["data"]["pairs"],
+        }
+        figures = {"trainable_parameters": base["trainable_parameters"]}
         if was_finished:  # by an attempt that was killed right after: this process did not train
-            cost["peak_memory_bytes"] = result.outcome["peak_memory_bytes"]
-        cost["train_seconds"] = round(
-            cost["train_seconds"] + (work.before.get("cost", {}).get("train_seconds") or 0.0), 3
-        )
-        return {"train": _facts(work.folder, record), "cost": cost}
-
-
-def _facts(folder: JobFolder, record: Mapping[str, Any]) -> dict[str, Any]:
-    """What a cell's record says of a training, from its run.json."""
-    outcome = record["outcome"]
-    return {
-        **{key: outcome[key] for key in ("steps", "first_loss", "last_loss", "mean_loss_of_last_tenth")},
-        "validation_loss": outcome.get("best_validation_loss"),
-        "losses": losses_of(folder.run / "log.jsonl"),
-        "trainable_parameters": record["base"]["trainable_parameters"],
-        "parameters": record["base"]["parameters"],
-        "pairs": record["data"]["pairs"],
-    }
+            figures["peak_memory_bytes"] = outcome["peak_memory_bytes"]
+        return work.outcome(trained, **figures, **throughput(run.log, settings.plan.batch_size))
 
 
 def _tidy(run: Path) -> None:
     """Remove what a killed attempt left half-written, so that the run can go on or begin again."""
-    if run.is_dir() and not (run / "run.json").is_file():
-        shutil.rmtree(run)
-    for path in run.glob(".*"):
-        if path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)
+    if not (run / "run.json").is_file():
+        shutil.rmtree(run, ignore_errors=True)
+    half = list(run.glob(".*"))
     for checkpoint in run.glob("checkpoints/checkpoint-*"):
         try:
             read_json(checkpoint / "trainer_state.json")
         except InputError:
-            shutil.rmtree(checkpoint, ignore_errors=True)
+            half.append(checkpoint)
+    for path in half:
+        shutil.rmtree(path, ignore_errors=True)
