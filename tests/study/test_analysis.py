@@ -9,7 +9,7 @@ import pytest
 
 from isoglot.evaluation.compare import compare
 from isoglot.evaluation.matching import load_systems
-from isoglot.study.analysis.analyse import Analysis, analyse
+from isoglot.study.analyse import Analysis, analyse
 from isoglot.study.analysis.reading import clean
 from isoglot.study.summary import summary_lines
 from tests.study.fabricate import FULL, LORA, grid, make_cell, write_study

@@ -11,7 +11,7 @@ import pytest
 from isoglot.errors import InputError
 from isoglot.evaluation.contrasts import pooled
 from isoglot.files import read_json, write_json
-from isoglot.study.analysis.analyse import answer_of
+from isoglot.study.analyse import answer_of
 from isoglot.study.analysis.contrasts import Comparisons
 from isoglot.study.analysis.reading import read_study
 from isoglot.study.claims.claim import Verdict

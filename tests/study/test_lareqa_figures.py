@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from isoglot.files import read_json
-from isoglot.study.analysis.analyse import answer_of
+from isoglot.study.analyse import answer_of
 from isoglot.study.analysis.contrasts import Comparisons
 from isoglot.study.analysis.reading import read_study
 from isoglot.study.claims.judge import claims_of, judge_claims

@@ -15,7 +15,7 @@ from isoglot.evaluation import drawing
 from isoglot.evaluation.compare import compare
 from isoglot.evaluation.matching import load_systems
 from isoglot.files import read_json
-from isoglot.study.analysis.analyse import analyse
+from isoglot.study.analyse import analyse
 from isoglot.study.analysis.contrasts import Experiment
 from isoglot.study.report import CHAPTERS, write_report
 from tests.study.fabricate import FULL, LANGUAGES, LORA, grid, make_cell, write_study

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from isoglot.files import read_json, write_json
-from isoglot.study.analysis.analyse import analyse
+from isoglot.study.analyse import analyse
 from isoglot.study.analysis.reading import clean
 from isoglot.study.render import link
 from isoglot.study.report import write_report

@@ -13,7 +13,7 @@ from isoglot.data.readers import yaml_data
 from isoglot.evaluation.contrasts import RESAMPLES, SEED
 from isoglot.evaluation.drawing import require_matplotlib
 from isoglot.files import atomic_directory, write_text
-from isoglot.study.analysis.analyse import analyse
+from isoglot.study.analyse import analyse
 from isoglot.study.render import to_markdown, to_page
 
 HTML, MARKDOWN, FIGURES = "report.html", "report.md", "figures"

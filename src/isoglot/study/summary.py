@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from isoglot.evaluation.matching import RANK_DISTANCE
-from isoglot.study.analysis.analyse import answer_of
+from isoglot.study.analyse import answer_of
 from isoglot.study.analysis.contrasts import MAIN_MEASURE, SETTINGS, Comparisons
 from isoglot.study.analysis.reading import read_study
 from isoglot.study.analysis.systems import System
