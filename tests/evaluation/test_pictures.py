@@ -37,9 +37,7 @@ def drawn(words: str = "hybrid lora") -> dict[str, Any]:
     points = [(words, 3.0, 0.5, [(2.9, 0.4), (3.1, 0.6)]), ("b", 3.0, 0.5, [])]
     return {
         "heat": charts.heat_map([words, "en"], [words, "en"], [[0.1, 0.9], [None, 0.5]], titles, (0, 1)),
-        "bars": charts.bars(
-            [words, "b"], [(words, [0.5, 0.7])], plain, intervals=[(0.4, 0.6), None], before=0
-        ),
+        "bars": charts.bars([words, "b"], [(words, [0.5, 0.7])], plain, intervals=[(0.4, 0.6), None], before=0),
         "pairs": charts.bars([words, "b"], [(words, [5, None]), (words, [3, 4])], plain),
         "forest": charts.forest([(words, -0.02, (-0.03, -0.01), True)], plain, margin=-0.01),
         "scatter": charts.scatter(points, titles, (words, 0.3)),
