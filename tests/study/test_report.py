@@ -309,6 +309,16 @@ def test_curves_over_alpha_and_amount(tmp_path: Path) -> None:
     assert "hybrid 0.4, lora" in (tmp_path / "report.md").read_text(encoding="utf-8")
 
 
+def test_what_was_not_measured_is_not_drawn(tmp_path: Path) -> None:
+    cells = grid(tmp_path, seeds=(0,))
+    for cell in cells:
+        for values in cell["benchmarks"]["xquad-r"]["settings"].values():
+            del values["nDCG@10"]
+    write_study(tmp_path, cells)
+    kinds = {path.name.split("-")[0] for path in write_report(tmp_path)[2:]}
+    assert kinds == {"forests", "bars", "distances", "loss"}  # of rank distance
+
+
 def test_old_pictures_do_not_stay(tmp_path: Path) -> None:
     write_study(tmp_path, grid(tmp_path, seeds=(0,)))
     write_report(tmp_path)

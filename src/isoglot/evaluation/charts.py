@@ -157,9 +157,7 @@ def forest(rows: Sequence[tuple[str, float, Ends, bool]], titles: Titles, margin
 
 @drawing.style()
 def scatter(
-    points: Sequence[tuple[str, float, float, Sequence[Ends]]],
-    titles: Titles,
-    level: tuple[str, float] | None = None,
+    points: Sequence[tuple[str, float, float, Sequence[Ends]]], titles: Titles, level: tuple[str, float] | None = None
 ) -> Figure:
     """Points over two numbers, each joined to its name in a column on the right, where no two names overlap.
 
@@ -199,12 +197,7 @@ def scatter(
 
 @drawing.style()
 def lines(
-    series: Sequence[Line],
-    titles: Titles,
-    *,
-    ticks: Sequence[float],
-    log: bool = False,
-    ends: Ends | None = None,
+    series: Sequence[Line], titles: Titles, *, ticks: Sequence[float], log: bool = False, ends: Ends | None = None
 ) -> Figure:
     """Lines over a setting (an amount, a share), or small and from 0 over steps.
 

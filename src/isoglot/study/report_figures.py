@@ -51,16 +51,14 @@ def forests(experiment: Experiment, margins: Mapping[What, float]) -> Iterator[F
 
 def setting_bars(experiment: Experiment) -> Iterator[Figure]:
     """All systems before and after training, per setting."""
+    names = [system.label for system in experiment.systems]
     for what in TESTED:
         figures = [experiment.figure(system, what) for system in experiment.systems]
         if any(figures):
-            yield charts.bars(
-                [system.label for system in experiment.systems],
-                [("", [figure.mean if figure else None for figure in figures])],
-                Titles(heading(what), experiment.title),
-                intervals=[figure.interval if figure else None for figure in figures],
-                before=0 if experiment.before else None,
-            )
+            means = [figure.mean if figure else None for figure in figures]
+            intervals = [figure.interval if figure else None for figure in figures]
+            titles, before = Titles(heading(what), experiment.title), 0 if experiment.before else None
+            yield charts.bars(names, [("", means)], titles, intervals=intervals, before=before)
 
 
 def heat_maps(experiment: Experiment) -> Iterator[Figure]:
@@ -68,7 +66,7 @@ def heat_maps(experiment: Experiment) -> Iterator[Figure]:
     matrices = {}
     for system in filter(None, (experiment.before, best(experiment, CROSS, experiment.trained))):
         scores = [run["benchmarks"][experiment.benchmark] for run in system.runs]
-        if all("cross" in (one.get("per_language") or {}) for one in scores):
+        if experiment.figure(system, CROSS) and all("cross" in (one.get("per_language") or {}) for one in scores):
             seeds = [language_matrix(one, MAIN_MEASURE) for one in scores]
             matrices[system] = {pair: fmean(matrix[pair] for matrix in seeds) for pair in seeds[0]}
     for system, matrix in matrices.items():
