@@ -49,7 +49,7 @@ def pack(path: Path, results: Mapping[str, Result], details: Mapping[str, Any]) 
     encodings["use_byte_stream_split"] = sorted({*table.column_names} & {"AP"})
     options: dict[str, Any] = {**encodings, "data_page_size": 1 << 23, "dictionary_pagesize_limit": 1 << 23}
     with atomic_path(path) as temporary:
-        with pq.ParquetWriter(temporary, table.schema, compression="zstd", compression_level=19, **options) as writer:
+        with pq.ParquetWriter(temporary, table.schema, compression="brotli", compression_level=11, **options) as writer:
             writer.write_table(table, row_group_size=1 << 22)
             encoded = base64.b85encode(lzma.compress(text.encode(), preset=9)).decode()
             writer.add_key_value_metadata({"details": encoded})
