@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from isoglot.data.pairs.index import PairIndex, build_index
 from isoglot.errors import InputError
@@ -55,16 +56,12 @@ class PairTable:
 
     @cached_property
     def has_negatives(self) -> bool:
-        return any(len(texts or ()) for texts in self.table.column("negatives").to_pylist())
+        return any_negatives(self.table)
 
     @cached_property
     def digest(self) -> str:
         """SHA-256 over all rows, in order."""
-        columns = [self.table.column(name).to_pylist() for name in ("source", "id", "lang", "query", "passage")]
-        extra = self.table.column("negatives").to_pylist()
-        return digest_strings(
-            text for *row, more in zip(*columns, extra) for text in (*row, str(len(more or ())), *(more or ()))
-        )
+        return digest_strings(text for row in read_rows(self.table) for text in digested(row))
 
     def select(self, rows: IntArray) -> PairTable:
         """The table of some rows, by number, indexed anew."""
@@ -110,14 +107,22 @@ def read_rows(table: pa.Table) -> Iterator[PairRow]:
             yield PairRow(**{**fields, "negatives": tuple(fields["negatives"] or ())})
 
 
+def digested(row: PairRow) -> tuple[str, ...]:
+    """What of a row counts for `PairTable.digest`."""
+    return (row.source, row.id, row.lang, row.query, row.passage, str(len(row.negatives)), *row.negatives)
+
+
+def any_negatives(table: pa.Table) -> bool:
+    """Does any row have negatives? A chunk at a time."""
+    return any(pc.max(pc.list_value_length(chunk)).as_py() for chunk in table.column("negatives").chunks)
+
+
 def take_rows(column: Any, rows: IntArray) -> pa.Array[Any]:
     """Values of a chunked column by row number, shape (n,), in their order, as an Arrow array.
 
     `ChunkedArray.take` lays all chunks together in memory first; here only the rows that are asked for are read.
     """
-    values: pa.Array[Any]
     if column.num_chunks == 1:
-        values = column.chunk(0).take(pa.array(rows, pa.int64()))
-    else:
-        values = pa.array([column[row].as_py() for row in rows.tolist()], column.type)
-    return values
+        column = column.chunk(0)
+        return column.take(pa.array(rows, pa.int64()))
+    return pa.array([column[row].as_py() for row in rows.tolist()], column.type)
