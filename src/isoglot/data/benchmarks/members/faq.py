@@ -61,8 +61,8 @@ def _distractors(languages: list[str]) -> dict[str, dict[str, str]]:
     passages: dict[str, dict[str, str]] = {lang: {} for lang in languages}
     counts: Counter[tuple[str, str]] = Counter()
     for fact in generate_facts(languages, HELD_OUT):
-        key = (fact.lang, fact.relation)
-        if fact.passage_id not in passages[fact.lang] and counts[key] < _PER_RELATION:
+        key = (fact.lang, fact.id.partition("/")[0])
+        if fact.passage_id and fact.passage_id not in passages[fact.lang] and counts[key] < _PER_RELATION:
             passages[fact.lang][fact.passage_id] = fact.passage
             counts[key] += 1
     return passages
