@@ -9,8 +9,8 @@ from importlib.metadata import version
 
 import pytest
 
-from isoglot.data.benchmarks.digest import benchmark_digest
 from isoglot.data.benchmarks.load import load_benchmark
+from isoglot.data.benchmarks.qrels import benchmark_digest
 from isoglot.data.facts import generate as facts
 from isoglot.data.facts import names
 from isoglot.data.facts.generate import HELD_OUT, RELATIONS, generate_facts
@@ -228,9 +228,9 @@ def test_an_item_that_repeats_another_is_dropped_in_all_languages(monkeypatch: p
 
 def test_a_passage_may_come_again_under_its_own_id_only() -> None:
     fact = PairRow("facts", "b/1", "en", "Which?", "This.", "a/1")
-    assert facts._is_new({"en": fact}, set(), {("en", "this."): "a/1"})
-    assert not facts._is_new({"en": fact}, set(), {("en", "this."): "a/2"})
-    assert not facts._is_new({"en": fact}, {("en", "which?")}, {})
+    assert facts._claim_texts([fact], {("en", "passage", "this."): "a/1"})
+    assert not facts._claim_texts([fact], {("en", "passage", "this."): "a/2"})
+    assert not facts._claim_texts([fact], {("en", "query", "which?"): "b/0"})
 
 
 @pytest.mark.parametrize(

@@ -7,13 +7,16 @@ twice, and no passage occurs under two values of `passage_id`.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 
 from isoglot.data.facts.items import PASSAGES_OF, SOURCES
 from isoglot.data.facts.names import name_of
 from isoglot.data.facts.wordings import LANGUAGES, wording
 from isoglot.records import PairRow
+
+Owners = dict[tuple[str, str, str], str | None]
+"""(language, query or passage, text) -> the id that it belongs to."""
 
 HELD_OUT = ("week-start", "decimal-separator")
 """Relations kept out of training; their passages serve as distractors of a benchmark."""
@@ -59,29 +62,24 @@ def _all_facts() -> dict[str, list[dict[str, PairRow]]]:
     All relations are built together because a text may occur once only, across relations too; RELATIONS come first, so
     that a clash costs a distractor and not a training pair.
     """
-    queries: set[tuple[str, str]] = set()
-    owners: dict[tuple[str, str], str | None] = {}
+    owners: Owners = {}
     facts: dict[str, list[dict[str, PairRow]]] = {}
     for relation in RELATIONS + HELD_OUT:
         facts[relation] = []
         for key, slots in SOURCES[relation]():
             parallel = _in_all_languages(relation, key, slots)
-            if parallel and _is_new(parallel, queries, owners):
-                queries.update((lang, fact.query.casefold()) for lang, fact in parallel.items())
-                owners.update({(lang, fact.passage.casefold()): fact.passage_id for lang, fact in parallel.items()})
+            if parallel and _claim_texts(parallel.values(), owners):
                 facts[relation].append(parallel)
     return facts
 
 
-def _is_new(
-    parallel: dict[str, PairRow], queries: set[tuple[str, str]], owners: dict[tuple[str, str], str | None]
-) -> bool:
-    """Whether no language has the query already, nor the passage under another id."""
-    return all(
-        (lang, fact.query.casefold()) not in queries
-        and owners.get((lang, fact.passage.casefold()), fact.passage_id) == fact.passage_id
-        for lang, fact in parallel.items()
-    )
+def _claim_texts(parallel: Iterable[PairRow], owners: Owners) -> bool:
+    """Remember whose texts these are; False where a query is there already, or a passage under another id."""
+    sides = [(fact, *side) for fact in parallel for side in (("query", fact.id), ("passage", fact.passage_id))]
+    texts = {(fact.lang, side, getattr(fact, side).casefold()): owner for fact, side, owner in sides}
+    is_new = all(owners.get(text, owner) == owner for text, owner in texts.items())
+    owners.update(texts if is_new else {})
+    return is_new
 
 
 def _in_all_languages(relation: str, key: str, slots: Mapping[str, str]) -> dict[str, PairRow] | None:

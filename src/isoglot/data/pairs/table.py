@@ -76,9 +76,8 @@ class PairTable:
         """
         if not 0.0 < share < 1.0:
             raise InputError(f"the share of a split must lie strictly between 0 and 1, got {share}")
-        groups = np.unique(self.index.group)
-        order = np.random.default_rng(np.random.SeedSequence((seed, 41))).permutation(groups)
-        held = np.isin(self.index.group, order[: round(share * len(groups))])
+        groups = self.index.shuffled_groups(seed, 41)
+        held = np.isin(self.index.group, groups[: round(share * len(groups))])
         if held.all() or not held.any():
             raise InputError(f"a share of {share} of {len(groups)} groups of pairs leaves one side empty")
         return self.select_pairs(~held), self.select_pairs(held)
