@@ -111,12 +111,14 @@ def _training_texts(pairs: PairTable, side: str) -> Iterator[tuple[int, str]]:
 
 def _comparison(name: str, pairs: PairTable, evaluation: Evaluation, reports: Sequence[SideReport]) -> dict[str, Any]:
     benchmark = evaluation.benchmark
-    leaked = {other: set().union(*(r.leaks for r in reports if r.other == other)) for other in evaluation.targets}
+    leaked: dict[str, set[int]] = {
+        other: set().union(*(r.leaks for r in reports if r.other == other)) for other in evaluation.targets
+    }
     trained = {str(key) for key in pairs.table.column("id").unique().to_pylist()}
     asked = {key for _, key, _ in benchmark.pooled_queries()}
     ids = {key for key in asked & trained if len(key) >= LONG_ID}
     affected = _affected(benchmark, leaked) | ids
-    n_leaks = {name: len(texts) for name, texts in {**leaked, "ids": ids}.items()}
+    n_leaks = {name: len(numbers) for name, numbers in leaked.items()} | {"ids": len(ids)}
     left_out = benchmark.n_documents - len(evaluation.rows["documents"])
     note = (
         f"the corpus has more than {MOST_DOCUMENTS:,} documents, which is what fits into 8 GB of memory: {left_out:,} that no "
