@@ -104,21 +104,17 @@ def open_packed(path: Path) -> PackedTable:
         raise InputError(f"{path / RECORD}: packed pairs of format {number}, expected {FORMAT}; pack the pairs anew")
     try:
         n_pairs, n_rows, n_order = int(facts["pairs"]), int(facts["rows"]), int(np.sum(facts["counts"]))
-        index = PackedIndex(
-            languages=tuple(facts["languages"]),
-            sources=tuple(facts["sources"]),
-            rows=_mapped(path / "rows.npy", (n_pairs, len(facts["languages"]))),
-            source=_mapped(path / "source.npy", (n_pairs,)),
-            group=_mapped(path / "group.npy", (n_pairs,)),
-            order=_mapped(path / "order.npy", (n_order,)),
-            facts=facts,
-        )
+        languages, sources = tuple(facts["languages"]), tuple(facts["sources"])
+        shapes = {"rows": (n_pairs, len(languages)), "source": (n_pairs,), "group": (n_pairs,), "order": (n_order,)}
+        arrays = {name: _mapped(path / f"{name}.npy", shape) for name, shape in shapes.items()}
+        index = PackedIndex(languages, sources, **arrays, facts=facts)
+        table = open_texts(path)
+        packed = PackedTable(table, index, path, facts)
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path / RECORD}: not a record of packed pairs ({error!r})") from None
-    table = open_texts(path)
     if table.num_rows != n_rows:
         raise InputError(f"{path / TEXTS}: {table.num_rows:,} rows where {RECORD} says {n_rows:,}; pack the pairs anew")
-    return PackedTable(table=table, index=index, path=path, facts=facts)
+    return packed
 
 
 def open_texts(path: Path) -> pa.Table:

@@ -116,11 +116,14 @@ def any_negatives(table: pa.Table) -> bool:
     return any(pc.max(pc.list_value_length(chunk)).as_py() for chunk in table.column("negatives").chunks)
 
 
-def take_rows(column: Any, rows: IntArray) -> Any:
+def take_rows(column: Any, rows: IntArray) -> pa.Array[Any]:
     """Values of a chunked column by row number, shape (n,), in their order, as an Arrow array.
 
     `ChunkedArray.take` lays all chunks together in memory first; here only the rows that are asked for are read.
     """
+    values: pa.Array[Any]
     if column.num_chunks == 1:
-        return column.chunk(0).take(pa.array(rows, pa.int64()))
-    return pa.array([column[row].as_py() for row in rows.tolist()], column.type)
+        values = column.chunk(0).take(pa.array(rows, pa.int64()))
+    else:
+        values = pa.array([column[row].as_py() for row in rows.tolist()], column.type)
+    return values
