@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 
 from isoglot.cli.main import main
-from isoglot.data.audit.match import Distinct, Match, Target, training_chunks
-from isoglot.data.audit.near import NearIndex, sketch
+from isoglot.data.audit.match import Distinct, Match, NearIndex, Target, sketch, training_chunks
 from isoglot.data.audit.run import run_audit
 from isoglot.data.audit.texts import ENOUGH, jaccard, normalise, shingles, size
 from isoglot.data.benchmarks.load import load_benchmark

@@ -5,19 +5,19 @@ import re
 import subprocess
 import sys
 from collections import Counter, defaultdict
-from dataclasses import astuple
 from importlib.metadata import version
 
 import pytest
 
-from isoglot.data.benchmarks.digest import benchmark_digest
 from isoglot.data.benchmarks.load import load_benchmark
+from isoglot.data.benchmarks.qrels import benchmark_digest
 from isoglot.data.facts import generate as facts
 from isoglot.data.facts import names
-from isoglot.data.facts.generate import HELD_OUT, RELATIONS, Fact, generate_facts
+from isoglot.data.facts.generate import HELD_OUT, RELATIONS, generate_facts
 from isoglot.data.facts.names import has_own_letter, name_of
 from isoglot.data.facts.wordings import LANGUAGES, wording
 from isoglot.files import digest_strings
+from isoglot.records import PairRow
 
 BABEL = "2.19.0"
 # of the facts as the templates in Python worded them
@@ -25,22 +25,31 @@ FACTS_DIGEST = "770e436f96c9f30a9e682d78a4ee892360e166d1acfc5d0bfa5aa748b615d060
 FAQ_DIGEST = "0e9a74a797397fe3cdb442947030067396461a9711b65adb223b5f517b17f142"
 
 
+def relation_of(fact: PairRow) -> str:
+    return fact.id.partition("/")[0]
+
+
+def fields_of(fact: PairRow) -> tuple[str, ...]:
+    """In the order in which the first release digested them."""
+    return (fact.id, relation_of(fact), fact.lang, fact.query, fact.passage, str(fact.passage_id))
+
+
 @pytest.fixture(scope="module")
-def training() -> list[Fact]:
+def training() -> list[PairRow]:
     return list(generate_facts())
 
 
 @pytest.fixture(scope="module")
-def held_out() -> list[Fact]:
+def held_out() -> list[PairRow]:
     return list(generate_facts(relations=HELD_OUT))
 
 
 @pytest.fixture(scope="module")
-def by_key(training: list[Fact], held_out: list[Fact]) -> dict[tuple[str, str], Fact]:
+def by_key(training: list[PairRow], held_out: list[PairRow]) -> dict[tuple[str, str], PairRow]:
     return {(fact.id, fact.lang): fact for fact in training + held_out}
 
 
-def _digest(found: list[Fact]) -> str:
+def _digest(found: list[PairRow]) -> str:
     return hashlib.sha256("\n".join(map(repr, found)).encode()).hexdigest()
 
 
@@ -48,35 +57,35 @@ def test_languages_are_the_eleven_sorted() -> None:
     assert LANGUAGES == ("ar", "de", "el", "en", "es", "hi", "ru", "th", "tr", "vi", "zh")
 
 
-def test_there_are_enough_pairs(training: list[Fact], held_out: list[Fact]) -> None:
+def test_there_are_enough_pairs(training: list[PairRow], held_out: list[PairRow]) -> None:
     assert len(training) >= 3000 * len(LANGUAGES)
     assert len(held_out) >= 200 * len(LANGUAGES)
-    assert {fact.relation for fact in training} == set(RELATIONS)
-    assert {fact.relation for fact in held_out} == set(HELD_OUT)
+    assert {relation_of(fact) for fact in training} == set(RELATIONS)
+    assert {relation_of(fact) for fact in held_out} == set(HELD_OUT)
 
 
-def test_every_pair_exists_in_all_languages_in_order(training: list[Fact], held_out: list[Fact]) -> None:
+def test_every_pair_exists_in_all_languages_in_order(training: list[PairRow], held_out: list[PairRow]) -> None:
     for found in (training, held_out):
         for start in range(0, len(found), len(LANGUAGES)):
             block = found[start : start + len(LANGUAGES)]
             assert tuple(fact.lang for fact in block) == LANGUAGES
-            assert len({(fact.id, fact.relation, fact.passage_id) for fact in block}) == 1
+            assert len({(fact.id, relation_of(fact), fact.passage_id) for fact in block}) == 1
 
 
 def test_relations_come_in_the_order_asked_for() -> None:
     asked = ["script-code", "currency-of"]
-    relations = [fact.relation for fact in generate_facts(["en"], asked)]
+    relations = [relation_of(fact) for fact in generate_facts(["en"], asked)]
     assert list(dict.fromkeys(relations)) == asked
 
 
-def test_a_subset_of_languages_changes_nothing_but_the_languages(training: list[Fact]) -> None:
+def test_a_subset_of_languages_changes_nothing_but_the_languages(training: list[PairRow]) -> None:
     subset = list(generate_facts(["tr", "en"]))
     assert [fact.lang for fact in subset[:4]] == ["tr", "en", "tr", "en"]
     for lang in ("tr", "en"):
         assert [fact for fact in subset if fact.lang == lang] == [fact for fact in training if fact.lang == lang]
 
 
-def test_facts_are_the_same_in_a_fresh_process_with_other_hash_seeds(training: list[Fact]) -> None:
+def test_facts_are_the_same_in_a_fresh_process_with_other_hash_seeds(training: list[PairRow]) -> None:
     code = (
         "import hashlib; from isoglot.data.facts.generate import generate_facts;"
         "print(hashlib.sha256('\\n'.join(map(repr, generate_facts())).encode()).hexdigest())"
@@ -92,12 +101,12 @@ def test_facts_are_the_same_in_a_fresh_process_with_other_hash_seeds(training: l
     assert run.stdout.strip() == _digest(training)
 
 
-def test_no_query_occurs_twice_in_a_language(training: list[Fact], held_out: list[Fact]) -> None:
+def test_no_query_occurs_twice_in_a_language(training: list[PairRow], held_out: list[PairRow]) -> None:
     counts = Counter((fact.lang, fact.query.casefold()) for fact in training + held_out)
     assert [key for key, count in counts.items() if count > 1] == []
 
 
-def test_a_passage_has_one_passage_id_and_the_reverse(training: list[Fact], held_out: list[Fact]) -> None:
+def test_a_passage_has_one_passage_id_and_the_reverse(training: list[PairRow], held_out: list[PairRow]) -> None:
     ids, passages = defaultdict(set), defaultdict(set)
     for fact in training + held_out:
         ids[fact.lang, fact.passage.casefold()].add(fact.passage_id)
@@ -106,7 +115,7 @@ def test_a_passage_has_one_passage_id_and_the_reverse(training: list[Fact], held
     assert [key for key, found in passages.items() if len(found) > 1] == []
 
 
-def test_reverse_questions_share_the_passage(by_key: dict[tuple[str, str], Fact]) -> None:
+def test_reverse_questions_share_the_passage(by_key: dict[tuple[str, str], PairRow]) -> None:
     for lang in LANGUAGES:
         forward, reverse = by_key["currency-of/JP", lang], by_key["currency-country/JP", lang]
         assert reverse.passage_id == forward.passage_id == "currency-of/JP"
@@ -114,19 +123,19 @@ def test_reverse_questions_share_the_passage(by_key: dict[tuple[str, str], Fact]
         assert reverse.query != forward.query
 
 
-def test_only_reverse_questions_have_a_foreign_passage_id(training: list[Fact]) -> None:
-    foreign = {fact.relation for fact in training if fact.passage_id != fact.id}
+def test_only_reverse_questions_have_a_foreign_passage_id(training: list[PairRow]) -> None:
+    foreign = {relation_of(fact) for fact in training if fact.passage_id != fact.id}
     assert foreign == {"currency-country", "territory-of-code", "language-of-code", "currency-of-code"}
 
 
-def test_held_out_relations_are_not_trained_on(training: list[Fact], held_out: list[Fact]) -> None:
+def test_held_out_relations_are_not_trained_on(training: list[PairRow], held_out: list[PairRow]) -> None:
     assert len(HELD_OUT) >= 2
     assert not set(HELD_OUT) & set(RELATIONS)
     assert not {fact.passage for fact in held_out} & {fact.passage for fact in training}
     assert not {fact.query for fact in held_out} & {fact.query for fact in training}
 
 
-def test_texts_are_in_the_script_of_their_language(training: list[Fact], held_out: list[Fact]) -> None:
+def test_texts_are_in_the_script_of_their_language(training: list[PairRow], held_out: list[PairRow]) -> None:
     for fact in training + held_out:
         assert has_own_letter(fact.query, fact.lang), fact
         assert has_own_letter(fact.passage, fact.lang), fact
@@ -138,7 +147,7 @@ def test_own_letters_are_told_apart() -> None:
     assert not has_own_letter("Швейцария", "zh")
 
 
-def test_texts_are_clean(training: list[Fact], held_out: list[Fact]) -> None:
+def test_texts_are_clean(training: list[PairRow], held_out: list[PairRow]) -> None:
     for fact in training + held_out:
         for text in (fact.query, fact.passage):
             assert not re.search(r"[{}\u00a0\u202f\u200e\u200f]|None|  |\d{6}", text), fact
@@ -147,12 +156,14 @@ def test_texts_are_clean(training: list[Fact], held_out: list[Fact]) -> None:
             assert first == first.upper() or text[0] in "«“„", fact
 
 
-def test_all_templates_are_used(by_key: dict[tuple[str, str], Fact]) -> None:
+def test_all_templates_are_used(by_key: dict[tuple[str, str], PairRow]) -> None:
     for lang in LANGUAGES:
         for relation, sides in wording(lang).templates.items():
             for field, templates in (("query", sides["queries"]), ("passage", sides.get("passages", ()))):
                 texts = [
-                    getattr(fact, field) for fact in by_key.values() if (fact.lang, fact.relation) == (lang, relation)
+                    getattr(fact, field)
+                    for fact in by_key.values()
+                    if (fact.lang, relation_of(fact)) == (lang, relation)
                 ]
                 for template in templates:
                     pattern = re.sub(r"\\{\w+\\}", ".+", re.escape(template))
@@ -178,9 +189,9 @@ def templates_of_english(relation: str) -> list[str]:
 
 
 @pytest.mark.skipif(version("babel") != BABEL, reason=f"the digests are those of the names in Babel {BABEL}")
-def test_all_facts_are_those_of_the_first_release(training: list[Fact], held_out: list[Fact]) -> None:
+def test_all_facts_are_those_of_the_first_release(training: list[PairRow], held_out: list[PairRow]) -> None:
     assert len(training + held_out) == 59_972
-    assert digest_strings(text for fact in training + held_out for text in astuple(fact)) == FACTS_DIGEST
+    assert digest_strings(text for fact in training + held_out for text in fields_of(fact)) == FACTS_DIGEST
     assert benchmark_digest(load_benchmark("faq")) == FAQ_DIGEST
 
 
@@ -216,10 +227,10 @@ def test_an_item_that_repeats_another_is_dropped_in_all_languages(monkeypatch: p
 
 
 def test_a_passage_may_come_again_under_its_own_id_only() -> None:
-    fact = Fact("b/1", "b", "en", "Which?", "This.", "a/1")
-    assert facts._is_new({"en": fact}, set(), {("en", "this."): "a/1"})
-    assert not facts._is_new({"en": fact}, set(), {("en", "this."): "a/2"})
-    assert not facts._is_new({"en": fact}, {("en", "which?")}, {})
+    fact = PairRow("facts", "b/1", "en", "Which?", "This.", "a/1")
+    assert facts._claim_texts([fact], {("en", "passage", "this."): "a/1"})
+    assert not facts._claim_texts([fact], {("en", "passage", "this."): "a/2"})
+    assert not facts._claim_texts([fact], {("en", "query", "which?"): "b/0"})
 
 
 @pytest.mark.parametrize(
@@ -235,7 +246,7 @@ def test_a_passage_may_come_again_under_its_own_id_only() -> None:
         ("zh", "瑞士法郎"),
     ],
 )
-def test_switzerland_pays_in_francs(by_key: dict[tuple[str, str], Fact], lang: str, currency: str) -> None:
+def test_switzerland_pays_in_francs(by_key: dict[tuple[str, str], PairRow], lang: str, currency: str) -> None:
     fact = by_key["currency-of/CH", lang]
     assert currency in fact.passage
     assert currency not in fact.query
@@ -261,19 +272,19 @@ def test_switzerland_pays_in_francs(by_key: dict[tuple[str, str], Fact], lang: s
         ("decimal-separator/de", "comma"),
     ],
 )
-def test_answers_are_right(by_key: dict[tuple[str, str], Fact], fact_id: str, answer: str) -> None:
+def test_answers_are_right(by_key: dict[tuple[str, str], PairRow], fact_id: str, answer: str) -> None:
     assert answer in by_key[fact_id, "en"].passage
 
 
-def test_a_question_with_many_answers_is_not_asked(by_key: dict[tuple[str, str], Fact]) -> None:
+def test_a_question_with_many_answers_is_not_asked(by_key: dict[tuple[str, str], PairRow]) -> None:
     # The first country of each shared currency: a later one would be dropped as a repeated query anyway.
     for country in ("AD", "AI", "AS", "CH"):
         assert (f"currency-of/{country}", "en") in by_key
         assert (f"currency-country/{country}", "en") not in by_key
 
 
-def test_codes_without_a_country_are_skipped(training: list[Fact]) -> None:
-    keys = {fact.id.split("/")[1] for fact in training if fact.relation == "territory-code"}
+def test_codes_without_a_country_are_skipped(training: list[PairRow]) -> None:
+    keys = {fact.id.split("/")[1] for fact in training if relation_of(fact) == "territory-code"}
     assert not keys & {"EU", "UN", "QO", "ZZ", "XA", "XB", "001", "150"}
 
 

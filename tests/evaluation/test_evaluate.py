@@ -10,9 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from isoglot.data.benchmarks.digest import benchmark_digest
 from isoglot.data.benchmarks.load import load_benchmark
-from isoglot.data.benchmarks.qrels import Judgments, make_benchmark
+from isoglot.data.benchmarks.qrels import Judgments, benchmark_digest, make_benchmark
 from isoglot.errors import InputError
 from isoglot.evaluation.compare import compare
 from isoglot.evaluation.digests import model_digest

@@ -108,13 +108,14 @@ def find_lareqa(name_or_dir: str, data_dir: str | Path | None = None) -> Path:
             problem = unknown("LAReQA benchmark", name_or_dir, LAREQA)
             raise InputError(f"{problem}; or a directory with <lang>.json files")
         return Path(name_or_dir)
-    folder = local_lareqa(name_or_dir, data_dir)
-    if not folder and data_dir is not None:
-        raise InputError(
-            f"{data_dir}: does not hold {name_or_dir}; expected {name_or_dir}/<lang>.json or the files "
-            f"{', '.join(f'{lang}.json' for lang in LAREQA[name_or_dir].sha256)} and no other .json"
-        )
-    return folder or download_lareqa(name_or_dir)
+    if folder := local_lareqa(name_or_dir, data_dir):
+        return folder
+    if data_dir is None:
+        return download_lareqa(name_or_dir)
+    raise InputError(
+        f"{data_dir}: does not hold {name_or_dir}; expected {name_or_dir}/<lang>.json or the files "
+        f"{', '.join(f'{lang}.json' for lang in LAREQA[name_or_dir].sha256)} and no other .json"
+    )
 
 
 def local_lareqa(name: str, data_dir: str | Path | None) -> Path | None:

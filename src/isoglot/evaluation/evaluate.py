@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from isoglot.data.benchmarks.digest import benchmark_digest
+from isoglot.data.benchmarks.qrels import benchmark_digest
 from isoglot.errors import InputError
 from isoglot.evaluation.bias import rank_distance
 from isoglot.evaluation.bias_report import TOP_K, bias_report

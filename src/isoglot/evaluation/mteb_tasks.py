@@ -19,8 +19,8 @@ from itertools import permutations
 from pathlib import Path
 from typing import Any, cast
 
-from isoglot.data.benchmarks.digest import benchmark_digest
 from isoglot.data.benchmarks.load import load_benchmark
+from isoglot.data.benchmarks.qrels import benchmark_digest
 from isoglot.data.languages import language
 from isoglot.data.lareqa import LAREQA, Context
 from isoglot.errors import InputError

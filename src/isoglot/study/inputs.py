@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from isoglot.data.benchmarks.digest import benchmark_digest
+from isoglot.data.benchmarks.qrels import benchmark_digest
 from isoglot.data.pairs.loading import load_pairs
 from isoglot.data.pairs.table import PairTable
 from isoglot.data.transform.members.share import Share

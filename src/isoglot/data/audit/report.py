@@ -158,10 +158,9 @@ def format_audit(audit: dict[str, Any]) -> str:
             if not any(side["total"][kind] for kind in KINDS):
                 continue
             counts = [*side["by_language"].items(), ("all", side["total"])]
-            rows = [[lang, *(f"{entry[name]:,}" for name in _COLUMNS)] for lang, entry in counts]
-            align = ("left", *("right" for _ in _COLUMNS))
+            rows = [[lang, *(entry[name] for name in _COLUMNS)] for lang, entry in counts]
             lines = [f"{side['evaluation']} of {comparison['benchmark']} among training {PLURAL[side['training']]}"]
-            lines += tabulate(rows, ("", *_COLUMNS), "plain", colalign=align, disable_numparse=True).splitlines()
+            lines += tabulate(rows, ("", *_COLUMNS), "plain", intfmt=",", disable_numparse=[0]).splitlines()
             for example in side["examples"][:3]:
                 lines.append(f"{'leak' if example['leak'] else 'seen'}, {example['kind']} {example['similarity']:.2f}:")
                 texts = (example["evaluation"], example["training"])

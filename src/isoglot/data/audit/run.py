@@ -15,11 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from isoglot.data.audit.match import Distinct, training_chunks
-from isoglot.data.audit.near import THRESHOLD
+from isoglot.data.audit.match import THRESHOLD, Distinct, training_chunks
 from isoglot.data.audit.report import MOST_DOCUMENTS, PLURAL, Evaluation, SideReport, sentence
 from isoglot.data.audit.texts import ENOUGH
-from isoglot.data.benchmarks.digest import benchmark_digest
+from isoglot.data.benchmarks.qrels import benchmark_digest
 from isoglot.data.pairs.table import PairTable
 from isoglot.files import package_versions
 from isoglot.records import Benchmark
@@ -66,14 +65,11 @@ def run_audit(
     Raises:
         InputError: the package datasketch is not installed.
     """
-    prepared: list[Evaluation] = []
+    asked = {id(benchmark): benchmark for _, _, benchmarks in datasets for benchmark in benchmarks}
+    prepared = {key: Evaluation.of(benchmark) for key, benchmark in asked.items()}
     comparisons = []
     for name, pairs, benchmarks in datasets:
-        for benchmark in benchmarks:
-            if not any(evaluation.benchmark is benchmark for evaluation in prepared):
-                prepared.append(Evaluation.of(benchmark))
-        chosen = [next(ready for ready in prepared if ready.benchmark is benchmark) for benchmark in benchmarks]
-        comparisons += _audit_data(name, pairs, chosen, progress)
+        comparisons += _audit_data(name, pairs, [prepared[id(benchmark)] for benchmark in benchmarks], progress)
     return {
         "schema": 1,
         "leaks": any(comparison["leak"] for comparison in comparisons),
@@ -115,14 +111,14 @@ def _training_texts(pairs: PairTable, side: str) -> Iterator[tuple[int, str]]:
 
 def _comparison(name: str, pairs: PairTable, evaluation: Evaluation, reports: Sequence[SideReport]) -> dict[str, Any]:
     benchmark = evaluation.benchmark
-    leaked: dict[str, set[int]] = {"queries": set(), "documents": set()}
-    for report in reports:
-        leaked[report.other] |= report.leaks
+    leaked: dict[str, set[int]] = {
+        other: set().union(*(r.leaks for r in reports if r.other == other)) for other in evaluation.targets
+    }
     trained = {str(key) for key in pairs.table.column("id").unique().to_pylist()}
     asked = {key for _, key, _ in benchmark.pooled_queries()}
     ids = {key for key in asked & trained if len(key) >= LONG_ID}
     affected = _affected(benchmark, leaked) | ids
-    n_leaks = {"queries": len(leaked["queries"]), "documents": len(leaked["documents"]), "ids": len(ids)}
+    n_leaks = {name: len(numbers) for name, numbers in leaked.items()} | {"ids": len(ids)}
     left_out = benchmark.n_documents - len(evaluation.rows["documents"])
     note = (
         f"the corpus has more than {MOST_DOCUMENTS:,} documents, which is what fits into 8 GB of memory: {left_out:,} that no "

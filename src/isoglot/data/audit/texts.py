@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from itertools import accumulate, groupby
 
 import numpy as np
 import numpy.typing as npt
@@ -113,15 +114,8 @@ def jaccard(left: UIntArray, right: UIntArray) -> float:
     return common / union if union else 0.0
 
 
-def chunks(texts: Iterable[str]) -> Iterator[list[str]]:
+def chunks(texts: Sequence[str]) -> Iterator[list[str]]:
     """Texts in lists of a few million characters."""
-    chunk: list[str] = []
-    length = 0
-    for text in texts:
-        chunk.append(text)
-        length += len(text)
-        if length >= _CHUNK:
-            yield chunk
-            chunk, length = [], 0
-    if chunk:
-        yield chunk
+    ends = accumulate(map(len, texts))
+    for _, chunk in groupby(zip(texts, ends), key=lambda ended: ended[1] // _CHUNK):
+        yield [text for text, _ in chunk]

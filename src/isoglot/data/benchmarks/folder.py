@@ -45,16 +45,14 @@ def load_folder(name: str, folder: Path, request: Request) -> Benchmark:
     single, several = folder / "qrels.tsv", folder / "qrels"
     if single.is_file() and several.is_dir():
         raise InputError(f"{folder}: has both qrels.tsv and qrels/; expected one of them")
+    if not (single.is_file() or several.is_dir()):
+        raise InputError(f"{folder}: no judgments; expected qrels.tsv or qrels/<lang>.tsv")
+    files: list[tuple[str | None, Path]] = [(None, single)]
     if single.is_file():
         _check_unique(folder, corpus)
-        judgments = [_read_qrels(single, _numbers(queries), _numbers(corpus))]
-    elif several.is_dir():
-        judgments = [
-            _read_qrels(path, _numbers(queries, lang), _numbers(corpus, lang))
-            for lang, path in _files(folder, "qrels", ".tsv").items()
-        ]
     else:
-        raise InputError(f"{folder}: no judgments; expected qrels.tsv or qrels/<lang>.tsv")
+        files = [*_files(folder, "qrels", ".tsv").items()]
+    judgments = [_read_qrels(path, _numbers(queries, lang), _numbers(corpus, lang)) for lang, path in files]
     relevant = Judgments.of([pair for pairs, _ in judgments for pair in pairs])
     judged = [document for _, documents in judgments for document in documents]
     about = _about(folder) | ({} if titles else {"passage": request.passage})

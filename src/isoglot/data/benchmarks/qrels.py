@@ -14,6 +14,7 @@ import numpy as np
 from isoglot.data.languages import language
 from isoglot.data.readers import lines
 from isoglot.errors import InputError, LineError
+from isoglot.files import digest_strings
 from isoglot.records import Benchmark, BoolArray, FloatArray, IntArray, Texts
 
 
@@ -139,6 +140,21 @@ def judgments_of(benchmark: Benchmark) -> Judgments:
     counts = np.diff(benchmark.indptr)
     queries = np.repeat(np.arange(len(counts), dtype=np.int64), counts)
     return Judgments(queries, benchmark.relevant, benchmark.gains)
+
+
+def benchmark_digest(benchmark: Benchmark) -> str:
+    """SHA-256 (hex) of all languages, ids, texts, judgments and groups; the name and the licence do not count."""
+
+    def contents() -> Iterator[str]:
+        for side in (benchmark.pooled_queries(), benchmark.pooled_documents()):
+            for row in side:
+                yield from row
+            yield ""
+        for array in (benchmark.indptr, benchmark.relevant, benchmark.gains):
+            yield np.ascontiguousarray(array).tobytes().hex()
+        yield from benchmark.query_groups
+
+    return digest_strings(contents())
 
 
 def wanted_languages(name: str, languages: Sequence[str], known: Sequence[str]) -> list[str]:

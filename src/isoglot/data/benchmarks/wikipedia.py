@@ -111,7 +111,7 @@ def load_wikipedia(layout: Layout, request: Request) -> Benchmark:
         LineError: a malformed line.
     """
     finder = _Finder(layout, request.data_dir)
-    chosen = finder.here()
+    chosen = languages_here(layout, request.data_dir)
     if request.languages is not None:
         chosen = wanted_languages(layout.name, request.languages, list(layout.languages))
     elif not chosen:
@@ -148,7 +148,8 @@ def load_wikipedia(layout: Layout, request: Request) -> Benchmark:
 
 def languages_here(layout: Layout, data_dir: str | Path | None = None) -> list[str]:
     """The languages whose topics lie on this machine outside the hub's cache."""
-    return _Finder(layout, data_dir).here()
+    finder = _Finder(layout, data_dir)
+    return [lang for lang in layout.languages if finder.local(layout.topics, lang)]
 
 
 class _Finder:
@@ -158,9 +159,6 @@ class _Finder:
         self.layout = layout
         self.revisions: dict[str, str] = {}
         self._folders = data_folders(layout.name, data_dir)
-
-    def here(self) -> list[str]:
-        return [lang for lang in self.layout.languages if self._local(self.layout.topics, lang)]
 
     def corpus(self, lang: str) -> list[Path]:
         """The shards of a language in the order of their numbers."""
@@ -180,9 +178,9 @@ class _Finder:
         """The topics or the judgments of a language."""
         path = pattern.format(name=self.layout.languages[lang].name)
         by_hand = f"{self.layout.name}/{Path(path).name if '{name}' in Path(pattern).name else path}"
-        return self._local(pattern, lang) or self._hub(self.layout.repo, path, f"put it into {by_hand} and {_NAME_IT}")
+        return self.local(pattern, lang) or self._hub(self.layout.repo, path, f"put it into {by_hand} and {_NAME_IT}")
 
-    def _local(self, pattern: str, lang: str) -> Path | None:
+    def local(self, pattern: str, lang: str) -> Path | None:
         path = pattern.format(name=self.layout.languages[lang].name)
         # Mr. TyDi's bare file names do not tell the language
         inside = [path, Path(path).name] if "{name}" in Path(pattern).name else [path]

@@ -7,13 +7,16 @@ twice, and no passage occurs under two values of `passage_id`.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 
-from isoglot.data.facts.items import SOURCES
+from isoglot.data.facts.items import PASSAGES_OF, SOURCES
 from isoglot.data.facts.names import name_of
 from isoglot.data.facts.wordings import LANGUAGES, wording
+from isoglot.records import PairRow
+
+Owners = dict[tuple[str, str, str], str | None]
+"""(language, query or passage, text) -> the id that it belongs to."""
 
 HELD_OUT = ("week-start", "decimal-separator")
 """Relations kept out of training; their passages serve as distractors of a benchmark."""
@@ -21,32 +24,12 @@ HELD_OUT = ("week-start", "decimal-separator")
 RELATIONS = tuple(name for name in SOURCES if name not in HELD_OUT)
 """Relations used for training."""
 
-# these ask the other way round about the passages of another relation
-_PASSAGES_OF = {
-    "currency-country": "currency-of",
-    "territory-of-code": "territory-code",
-    "language-of-code": "language-code",
-    "currency-of-code": "currency-code",
-}
 
-
-@dataclass(frozen=True, slots=True)
-class Fact:
-    """One question and its only right passage, in one language.
-
-    `id` is the same in all languages; `passage_id` is shared by the pairs that ask about the same passage.
-    """
-
-    id: str
-    relation: str
-    lang: str
-    query: str
-    passage: str
-    passage_id: str
-
-
-def generate_facts(languages: Sequence[str] | None = None, relations: Sequence[str] | None = None) -> Iterator[Fact]:
+def generate_facts(languages: Sequence[str] | None = None, relations: Sequence[str] | None = None) -> Iterator[PairRow]:
     """Facts ordered by relation, then item, then language, both in the order asked for.
+
+    The id of a fact, `<relation>/<item>`, is the same in all languages; facts that ask about the same passage share its
+    `passage_id`.
 
     Args:
         languages: some of `LANGUAGES`; all of them by default. Which facts there are does not depend on it.
@@ -73,39 +56,36 @@ def _checked(kind: str, names: Sequence[str], known: tuple[str, ...]) -> list[st
 
 
 @cache
-def _all_facts() -> dict[str, list[dict[str, Fact]]]:
+def _all_facts() -> dict[str, list[dict[str, PairRow]]]:
     """Relation to its facts, each by language.
 
     All relations are built together because a text may occur once only, across relations too; RELATIONS come first, so
     that a clash costs a distractor and not a training pair.
     """
-    queries: set[tuple[str, str]] = set()
-    owners: dict[tuple[str, str], str] = {}
-    facts: dict[str, list[dict[str, Fact]]] = {}
+    owners: Owners = {}
+    facts: dict[str, list[dict[str, PairRow]]] = {}
     for relation in RELATIONS + HELD_OUT:
         facts[relation] = []
         for key, slots in SOURCES[relation]():
             parallel = _in_all_languages(relation, key, slots)
-            if parallel and _is_new(parallel, queries, owners):
-                queries.update((lang, fact.query.casefold()) for lang, fact in parallel.items())
-                owners.update({(lang, fact.passage.casefold()): fact.passage_id for lang, fact in parallel.items()})
+            if parallel and _claim_texts(parallel.values(), owners):
                 facts[relation].append(parallel)
     return facts
 
 
-def _is_new(parallel: dict[str, Fact], queries: set[tuple[str, str]], owners: dict[tuple[str, str], str]) -> bool:
-    """Whether no language has the query already, nor the passage under another id."""
-    return all(
-        (lang, fact.query.casefold()) not in queries
-        and owners.get((lang, fact.passage.casefold()), fact.passage_id) == fact.passage_id
-        for lang, fact in parallel.items()
-    )
+def _claim_texts(parallel: Iterable[PairRow], owners: Owners) -> bool:
+    """Remember whose texts these are; False where a query is there already, or a passage under another id."""
+    sides = [(fact, *side) for fact in parallel for side in (("query", fact.id), ("passage", fact.passage_id))]
+    texts = {(fact.lang, side, getattr(fact, side).casefold()): owner for fact, side, owner in sides}
+    is_new = all(owners.get(text, owner) == owner for text, owner in texts.items())
+    owners.update(texts if is_new else {})
+    return is_new
 
 
-def _in_all_languages(relation: str, key: str, slots: Mapping[str, str]) -> dict[str, Fact] | None:
+def _in_all_languages(relation: str, key: str, slots: Mapping[str, str]) -> dict[str, PairRow] | None:
     """The fact in every language, or None if a name is missing in any."""
     facts = {}
-    passage_relation = _PASSAGES_OF.get(relation, relation)
+    passage_relation = PASSAGES_OF.get(relation, relation)
     fact_id, passage_id = f"{relation}/{key}", f"{passage_relation}/{key}"
     for lang in LANGUAGES:
         names = {slot: name_of(slot, value, lang) for slot, value in slots.items()}
@@ -116,7 +96,7 @@ def _in_all_languages(relation: str, key: str, slots: Mapping[str, str]) -> dict
         templates = wording(lang).templates
         query = _worded(templates[relation]["queries"], f"{lang}/query/{fact_id}", names, lang)
         passage = _worded(templates[passage_relation]["passages"], f"{lang}/passage/{passage_id}", names, lang)
-        facts[lang] = Fact(fact_id, relation, lang, query, passage, passage_id)
+        facts[lang] = PairRow("facts", fact_id, lang, query, passage, passage_id)
     return facts
 
 

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
+from itertools import chain
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -22,9 +23,11 @@ Item = tuple[str, dict[str, str]]
 """The key of a fact, and template slots with their codes or values, see `name_of`."""
 
 _SMALLEST_SHARE = 0.1  # of a territory's people, in percent
-_LISTS = SimpleNamespace(
-    **{name: frozenset(codes.split()) for name, codes in yaml_data(Path(__file__).with_name("items.yaml")).items()}
-)
+_DATA = yaml_data(Path(__file__).with_name("items.yaml"))
+_LISTS = SimpleNamespace(**{name: frozenset(codes.split()) for name, codes in _DATA["left_out"].items()})
+
+PASSAGES_OF: dict[str, str] = _DATA["passages_of"]
+"""Relation that asks the other way round -> the relation whose passages it asks about."""
 
 
 @cache
@@ -47,10 +50,9 @@ def _languages() -> list[str]:
     return sorted(code for code in names if re.fullmatch("[a-z]{2,3}", code) and code not in left_out)
 
 
-@cache
-def _with_locale() -> list[str]:
-    """The languages that CLDR has a locale of."""
-    return [language for language in _languages() if language in locale_identifiers()]
+def _locales() -> Iterable[tuple[str, Locale]]:
+    """The languages that CLDR has a locale of, and the locale of each."""
+    return ((language, Locale.parse(language)) for language in _languages() if language in locale_identifiers())
 
 
 @cache
@@ -106,8 +108,8 @@ def _language_script() -> Iterable[Item]:
             yield language, {"language": language, "script": subtags[1]}
 
 
-def _coded(slot: str, codes: Iterable[str]) -> Iterable[Item]:
-    return ((code, {slot: code, "code": code}) for code in codes)
+def _coded(slot: str, codes: Callable[[], Iterable[str]]) -> Callable[[], Iterable[Item]]:
+    return lambda: ((code, {slot: code, "code": code}) for code in codes())
 
 
 @cache
@@ -133,8 +135,8 @@ def _city_zone() -> Iterable[Item]:
 
 
 def _endonym() -> Iterable[Item]:
-    for language in _with_locale():
-        own = Locale.parse(language).languages.get(language)
+    for language, locale in _locales():
+        own = locale.languages.get(language)
         if own and own != language and language not in LANGUAGES:
             yield language, {"language": language, "endonym": own}
 
@@ -147,24 +149,15 @@ def _week_start() -> Iterable[Item]:
 
 
 def _decimal_separator() -> Iterable[Item]:
-    for language in _with_locale():
-        locale = Locale.parse(language)
+    for language, locale in _locales():
         sign = locale.number_symbols.get("latn", {}).get("decimal")
         if locale.default_numbering_system == "latn" and sign in {",", "."}:
             yield language, {"language": language, "separator": sign}
 
 
-def _territory_codes() -> Iterable[Item]:
-    return _coded("territory", _territories())
-
-
-def _language_codes() -> Iterable[Item]:
-    return _coded("language", _languages())
-
-
-def _currency_codes() -> Iterable[Item]:
-    return _coded("currency", sorted({currency for tenders in _tenders().values() for currency in tenders}))
-
+_TERRITORY_CODES = _coded("territory", _territories)
+_LANGUAGE_CODES = _coded("language", _languages)
+_CURRENCY_CODES = _coded("currency", lambda: sorted(set(chain.from_iterable(_tenders().values()))))
 
 SOURCES: dict[str, Callable[[], Iterable[Item]]] = {
     "currency-of": _currency_of,
@@ -176,14 +169,14 @@ SOURCES: dict[str, Callable[[], Iterable[Item]]] = {
         (key, {"territory": key, "languages": " ".join(codes)}) for key, codes in _official().items() if len(codes) > 1
     ),
     "speaker-share": _speaker_share,
-    "territory-code": _territory_codes,
-    "territory-of-code": _territory_codes,
-    "language-code": _language_codes,
-    "language-of-code": _language_codes,
+    "territory-code": _TERRITORY_CODES,
+    "territory-of-code": _TERRITORY_CODES,
+    "language-code": _LANGUAGE_CODES,
+    "language-of-code": _LANGUAGE_CODES,
     "language-script": _language_script,
-    "script-code": lambda: _coded("script", sorted(set(Locale("en").scripts) - _LISTS.odd_scripts)),
-    "currency-code": _currency_codes,
-    "currency-of-code": _currency_codes,
+    "script-code": _coded("script", lambda: sorted(set(Locale("en").scripts) - _LISTS.odd_scripts)),
+    "currency-code": _CURRENCY_CODES,
+    "currency-of-code": _CURRENCY_CODES,
     "city-territory": lambda: ((zone, {"territory": territory, "city": zone}) for zone, territory in _towns().items()),
     "city-zone": _city_zone,
     "endonym": _endonym,

@@ -42,12 +42,13 @@ def _worded(slot: str, code: str, name: str | None, lang: str, default: str = "{
     return wording(lang).codes.get(slot, {}).get(code, default).format(name=name)
 
 
-def _territory(code: str, lang: str) -> str | None:
-    return _worded("territory", code, locale_of(lang).territories.get(code), lang)
+def _listed(slot: str, attribute: str) -> Callable[[str, str], str | None]:
+    """The names of codes in one of Babel's tables of a locale."""
+    return lambda code, lang: _worded(slot, code, getattr(locale_of(lang), attribute).get(code), lang)
 
 
-def _language_in_list(code: str, lang: str) -> str | None:
-    return _worded("language in a list", code, locale_of(lang).languages.get(code), lang)
+_territory = _listed("territory", "territories")
+_language_in_list = _listed("language in a list", "languages")
 
 
 def _languages(codes: str, lang: str) -> str | None:
@@ -74,8 +75,8 @@ _CLDR_NAMES: dict[str, Callable[[str, str], str | None]] = {
     "in_territory": lambda code, lang: _worded("in_territory", code, _territory(code, lang), lang, "in {name}"),
     "language": lambda code, lang: _worded("language", code, _language_in_list(code, lang), lang),
     "languages": _languages,
-    "script": lambda code, lang: _worded("script", code, locale_of(lang).scripts.get(code), lang),
-    "currency": lambda code, lang: locale_of(lang).currencies.get(code),
+    "script": _listed("script", "scripts"),
+    "currency": _listed("currency", "currencies"),
     "city": _city,
     "zone": _zone,
     "day": lambda day, lang: _worded("day", day, locale_of(lang).days["stand-alone"]["wide"][int(day)], lang),

@@ -15,7 +15,6 @@ from __future__ import annotations
 import mmap
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -45,20 +44,11 @@ class PackedIndex(PairIndex):
     order: IntArray
     facts: Mapping[str, Any]
 
-    @cached_property
-    def counts(self) -> IntArray:
-        """See `PairIndex.counts`."""
-        return np.array(self.facts["counts"], dtype=np.int64)
-
-    @cached_property
-    def n_groups(self) -> int:
-        """Groups of pairs."""
-        return int(self.facts["groups"])
-
-    @cached_property
-    def group_digest(self) -> str:
-        """See `PairIndex.group_digest`."""
-        return str(self.facts["group_digest"])
+    def __post_init__(self) -> None:
+        # what the cached properties would compute
+        facts = self.facts
+        counts = np.array(facts["counts"], dtype=np.int64)
+        vars(self).update(counts=counts, n_groups=facts["groups"], group_digest=facts["group_digest"])
 
     def deal_order(self, source: int, lang: str | None) -> DealOrder:
         """See `PairIndex.deal_order`; a slice of the map."""
@@ -79,15 +69,8 @@ class PackedTable(PairTable):
     path: Path
     facts: Mapping[str, Any]
 
-    @cached_property
-    def has_negatives(self) -> bool:
-        """Does any row have negatives?"""
-        return bool(self.facts["negatives"])
-
-    @cached_property
-    def digest(self) -> str:
-        """The digest of the same rows in memory."""
-        return str(self.facts["digest"])
+    def __post_init__(self) -> None:
+        vars(self).update(has_negatives=self.facts["negatives"], digest=self.facts["digest"])
 
     def select(self, rows: IntArray) -> PairTable:
         """The table of some rows, by number, indexed anew, in memory.
@@ -121,21 +104,17 @@ def open_packed(path: Path) -> PackedTable:
         raise InputError(f"{path / RECORD}: packed pairs of format {number}, expected {FORMAT}; pack the pairs anew")
     try:
         n_pairs, n_rows, n_order = int(facts["pairs"]), int(facts["rows"]), int(np.sum(facts["counts"]))
-        index = PackedIndex(
-            languages=tuple(facts["languages"]),
-            sources=tuple(facts["sources"]),
-            rows=_mapped(path / "rows.npy", (n_pairs, len(facts["languages"]))),
-            source=_mapped(path / "source.npy", (n_pairs,)),
-            group=_mapped(path / "group.npy", (n_pairs,)),
-            order=_mapped(path / "order.npy", (n_order,)),
-            facts=facts,
-        )
+        languages, sources = tuple(facts["languages"]), tuple(facts["sources"])
+        shapes = {"rows": (n_pairs, len(languages)), "source": (n_pairs,), "group": (n_pairs,), "order": (n_order,)}
+        arrays = {name: _mapped(path / f"{name}.npy", shape) for name, shape in shapes.items()}
+        index = PackedIndex(languages, sources, **arrays, facts=facts)
+        table = open_texts(path)
+        packed = PackedTable(table, index, path, facts)
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path / RECORD}: not a record of packed pairs ({error!r})") from None
-    table = open_texts(path)
     if table.num_rows != n_rows:
         raise InputError(f"{path / TEXTS}: {table.num_rows:,} rows where {RECORD} says {n_rows:,}; pack the pairs anew")
-    return PackedTable(table=table, index=index, path=path, facts=facts)
+    return packed
 
 
 def open_texts(path: Path) -> pa.Table:

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from isoglot.data.groups import first_rows, group_pairs
 from isoglot.data.pairs.index import PairIndex
 from isoglot.data.pairs.loading import duplicate_row, read_pairs
 from isoglot.data.pairs.packed import FORMAT, RECORD, TEXTS, is_packed, open_texts
-from isoglot.data.pairs.table import SCHEMA
+from isoglot.data.pairs.table import SCHEMA, any_negatives, digested
 from isoglot.errors import InputError, LineError
 from isoglot.files import StringDigest, atomic_directory, write_json
 from isoglot.records import IntArray, PairRow
@@ -103,10 +103,8 @@ def _write_rows(folder: Path, rows: Iterator[tuple[PairRow, str, int]]) -> str:
             writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=SCHEMA))
             for file, values in zip(files, _columns(batch)):
                 file.write(values)
-            for row in batch:  # in the order of PairTable.digest
-                n_negatives = str(len(row.negatives))
-                for text in (row.source, row.id, row.lang, row.query, row.passage, n_negatives, *row.negatives):
-                    digest.add(text)
+            for text in chain.from_iterable(map(digested, batch)):
+                digest.add(text)
             bar.update(len(batch))
     return digest.hex()
 
@@ -147,9 +145,7 @@ def _write_index(folder: Path, digest: str) -> dict[str, Any]:
         group = group_pairs(pair_of_row, n_pairs, [raw(name) for name in ("query", "passage", "passage_id")])
         np.save(folder / "group.npy", group.astype(_smallest(n_pairs)))
         bar.update()
-        chunks = texts.column("negatives").chunks
-        negatives = any(pc.max(pc.list_value_length(chunk)).as_py() for chunk in chunks)
-        rest = {"rows": len(texts), "negatives": negatives, "digest": digest}
+        rest = {"rows": len(texts), "negatives": any_negatives(texts), "digest": digest}
         facts = write_record(folder, replace(index, group=group), rest)
         bar.update()
     return facts

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -60,25 +61,16 @@ class QaSet(Source):
             InputError: no such file, no such column, an unknown option.
         """
         address = SetAddress.parse(spec, "limit")
-        limit = address.number("limit")
-        count = 0
-        for path in self._files(address):
-            rows = valid(READERS[split_name(path)[1]](path, ()))
-            for pair in self.pairs(rows, path, address):
-                if not (pair.query.strip() and pair.passage.strip()):
-                    continue
-                if limit is not None and count >= limit:
-                    return
-                count += 1
-                row = PairRow(
-                    source=self.name,
-                    id=f"{path.name.split('.')[0]}-{pair.id}",
-                    lang="en",
-                    query=pair.query.strip(),
-                    passage=pair.passage.strip(),
-                    passage_id=pair.passage_id,
-                )
-                yield row, str(path), pair.row
+        pairs = (
+            (path, pair)
+            for path in self._files(address)
+            for pair in self.pairs(valid(READERS[split_name(path)[1]](path, ())), path, address)
+            if pair.query.strip() and pair.passage.strip()
+        )
+        for path, pair in islice(pairs, address.number("limit")):
+            key = f"{path.name.split('.')[0]}-{pair.id}"
+            row = PairRow(self.name, key, "en", pair.query.strip(), pair.passage.strip(), pair.passage_id)
+            yield row, str(path), pair.row
 
     def pairs(self, rows: Rows, path: Path, address: SetAddress) -> Iterator[QaPair]:
         """The pairs in the rows of a file; those with an empty side are left out by the caller."""

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from isoglot.data.pairs.index import PairIndex, build_index
 from isoglot.errors import InputError
@@ -55,16 +56,12 @@ class PairTable:
 
     @cached_property
     def has_negatives(self) -> bool:
-        return any(len(texts or ()) for texts in self.table.column("negatives").to_pylist())
+        return any_negatives(self.table)
 
     @cached_property
     def digest(self) -> str:
         """SHA-256 over all rows, in order."""
-        columns = [self.table.column(name).to_pylist() for name in ("source", "id", "lang", "query", "passage")]
-        extra = self.table.column("negatives").to_pylist()
-        return digest_strings(
-            text for *row, more in zip(*columns, extra) for text in (*row, str(len(more or ())), *(more or ()))
-        )
+        return digest_strings(text for row in read_rows(self.table) for text in digested(row))
 
     def select(self, rows: IntArray) -> PairTable:
         """The table of some rows, by number, indexed anew."""
@@ -79,9 +76,8 @@ class PairTable:
         """
         if not 0.0 < share < 1.0:
             raise InputError(f"the share of a split must lie strictly between 0 and 1, got {share}")
-        groups = np.unique(self.index.group)
-        order = np.random.default_rng(np.random.SeedSequence((seed, 41))).permutation(groups)
-        held = np.isin(self.index.group, order[: round(share * len(groups))])
+        groups = self.index.shuffled_groups(seed, 41)
+        held = np.isin(self.index.group, groups[: round(share * len(groups))])
         if held.all() or not held.any():
             raise InputError(f"a share of {share} of {len(groups)} groups of pairs leaves one side empty")
         return self.select_pairs(~held), self.select_pairs(held)
@@ -108,6 +104,16 @@ def read_rows(table: pa.Table) -> Iterator[PairRow]:
     for batch in table.to_batches():
         for fields in batch.to_pylist():
             yield PairRow(**{**fields, "negatives": tuple(fields["negatives"] or ())})
+
+
+def digested(row: PairRow) -> tuple[str, ...]:
+    """What of a row counts for `PairTable.digest`."""
+    return (row.source, row.id, row.lang, row.query, row.passage, str(len(row.negatives)), *row.negatives)
+
+
+def any_negatives(table: pa.Table) -> bool:
+    """Does any row have negatives? A chunk at a time."""
+    return any(pc.max(pc.list_value_length(chunk)).as_py() for chunk in table.column("negatives").chunks)
 
 
 def take_rows(column: Any, rows: IntArray) -> pa.Array[Any]:

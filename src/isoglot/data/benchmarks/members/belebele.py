@@ -64,25 +64,23 @@ def load_belebele(request: Request) -> Benchmark:
         chosen = wanted_languages(NAME, request.languages, list(codes))
     queries, corpus = {}, {}
     revisions: dict[str, str] = {}
-    query_links: list[str] = []
-    passage_links: list[str] = []
     for lang in chosen:
         file = f"{codes[lang]}.jsonl"
         way_out = f"put {file} into belebele/ of a folder and name the folder by --data-dir or ISOGLOT_DATA"
         path = here.get(lang) or hub_file(REPO, f"data/{file}", way_out)
         revisions |= hub_revision(REPO, path)
         questions, passages = _read(path)
-        queries[lang] = Texts(list(questions), [text for _, text in questions.values()])
+        queries[lang] = Texts(list(questions), list(questions.values()))
         corpus[lang] = Texts([f"{lang}:{link}" for link in passages], list(passages.values()))
-        query_links += [link for link, _ in questions.values()]
-        passage_links += passages
-    judgments = judge_by_key(query_links, ((link, number) for number, link in enumerate(passage_links)))
-    return make_benchmark(NAME, queries, corpus, judgments, query_links, ABOUT | about_revisions(revisions))
+    links = [key.rpartition("#")[0] for texts in queries.values() for key in texts.ids]
+    documents = enumerate(key for texts in corpus.values() for key in texts.ids)
+    judgments = judge_by_key(links, ((key.partition(":")[2], number) for number, key in documents))
+    return make_benchmark(NAME, queries, corpus, judgments, links, ABOUT | about_revisions(revisions))
 
 
-def _read(path: Path) -> tuple[dict[str, tuple[str, str]], dict[str, str]]:
-    """Of one language's file, link and text of every question by id, and the passage of every link."""
-    questions: dict[str, tuple[str, str]] = {}
+def _read(path: Path) -> tuple[dict[str, str], dict[str, str]]:
+    """Of one language's file, the text of every question by id, and the passage of every link."""
+    questions: dict[str, str] = {}
     passages: dict[str, str] = {}
     rows = json_rows(path, _EXAMPLE) if path.suffix == ".jsonl" else parquet_rows(path)
     for number, row in valid(rows):
@@ -93,7 +91,7 @@ def _read(path: Path) -> tuple[dict[str, tuple[str, str]], dict[str, str]]:
         if key in questions:
             raise LineError(path, number, f"question {row['question_number']} of {link} occurs twice")
         passages.setdefault(link, str(row["flores_passage"]))
-        questions[key] = link, str(row["question"])
+        questions[key] = str(row["question"])
     if not questions:
         raise InputError(f"{path}: no question in it")
     return questions, passages

@@ -40,17 +40,15 @@ def load_faq() -> Benchmark:
     languages = sorted({key for row in rows for key, value in row.items() if isinstance(value, dict)})
     distractors = _distractors(languages)
     queries, corpus = {}, {}
-    answers: list[tuple[str, int]] = []
-    n_documents = 0
     for lang in languages:
         here = {row["id"]: row[lang] for row in rows if lang in row}
         queries[lang] = Texts(list(here), [texts["question"] for texts in here.values()])
         passages = {f"{key}:{lang}": texts["answer"] for key, texts in here.items()}
         passages |= {f"fact:{key}:{lang}": text for key, text in distractors[lang].items()}
         corpus[lang] = Texts(list(passages), list(passages.values()))
-        answers += [(key, n_documents + number) for number, key in enumerate(here)]
-        n_documents += len(passages)
-    judgments = judge_by_key([key for texts in queries.values() for key in texts.ids], answers)
+    documents = enumerate(key for texts in corpus.values() for key in texts.ids)
+    answers = ((key.rpartition(":")[0], number) for number, key in documents)
+    judgments = judge_by_key((key for texts in queries.values() for key in texts.ids), answers)
     return make_benchmark(NAME, queries, corpus, judgments, about=ABOUT)
 
 
@@ -61,8 +59,8 @@ def _distractors(languages: list[str]) -> dict[str, dict[str, str]]:
     passages: dict[str, dict[str, str]] = {lang: {} for lang in languages}
     counts: Counter[tuple[str, str]] = Counter()
     for fact in generate_facts(languages, HELD_OUT):
-        key = (fact.lang, fact.relation)
-        if fact.passage_id not in passages[fact.lang] and counts[key] < _PER_RELATION:
+        key = (fact.lang, fact.id.partition("/")[0])
+        if fact.passage_id and fact.passage_id not in passages[fact.lang] and counts[key] < _PER_RELATION:
             passages[fact.lang][fact.passage_id] = fact.passage
             counts[key] += 1
     return passages

@@ -8,7 +8,6 @@ from pathlib import Path
 from isoglot.data.languages import language
 from isoglot.data.pairs.source import SOURCES, Item, Source
 from isoglot.errors import InputError
-from isoglot.records import PairRow
 
 
 class Facts(Source):
@@ -26,15 +25,7 @@ class Facts(Source):
         except ValueError as error:
             raise InputError(f"{spec}: {error}") from None
         for number, fact in enumerate(facts, start=1):
-            row = PairRow(
-                source=self.name,
-                id=fact.id,
-                lang=fact.lang,
-                query=fact.query,
-                passage=fact.passage,
-                passage_id=fact.passage_id,
-            )
-            yield row, spec, number
+            yield fact, spec, number
 
 
 SOURCES.register(Facts())

@@ -34,14 +34,10 @@ class Lareqa(Source):
                 for question in paragraph.questions:
                     number += 1
                     gold = question.gold[0]
-                    row = PairRow(
-                        source=directory.name,
-                        id=question.id,
-                        lang=lang,
-                        query=question.question,
-                        passage=paragraph.context if self.paragraphs else paragraph.sentences[gold],
-                        passage_id=key if self.paragraphs else f"{key}:{gold}",
-                    )
+                    passage, passage_id = paragraph.sentences[gold], f"{key}:{gold}"
+                    if self.paragraphs:
+                        passage, passage_id = paragraph.context, key
+                    row = PairRow(directory.name, question.id, lang, question.question, passage, passage_id)
                     yield row, str(path), number
 
 

@@ -73,15 +73,8 @@ def _in_language(lang: str, pairs: dict[tuple[str, str], list[str]], path: Path,
             if key not in texts:
                 raise InputError(f"{file}: {what} {key} of {Path(TRIPLES).name} is missing")
         text, line = queries[query]
-        row = PairRow(
-            source=Mmarco.name,
-            id=f"{query}-{passage}",
-            lang=lang,
-            query=text,
-            passage=passages[passage],
-            passage_id=passage,
-            negatives=tuple(passages[other] for other in others if other in passages),
-        )
+        negatives = tuple(passages[other] for other in others if other in passages)
+        row = PairRow(Mmarco.name, f"{query}-{passage}", lang, text, passages[passage], passage, negatives)
         yield row, str(path), line
 
 

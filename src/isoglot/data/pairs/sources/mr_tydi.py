@@ -7,8 +7,7 @@ from isoglot.data.pairs.address import SetAddress
 from isoglot.data.pairs.qa_set import QaPair, QaSet, Rows
 from isoglot.data.pairs.source import SOURCES
 from isoglot.data.readers import json_rows, valid
-from isoglot.errors import InputError
-from isoglot.hub import hub_file
+from isoglot.errors import at
 
 CORPUS_REPO, CORPUS = "castorini/mr-tydi-corpus", "mrtydi-v1.1-english/corpus.jsonl.gz"
 
@@ -28,11 +27,8 @@ class MrTydi(QaSet):
 
 def _texts(address: SetAddress, wanted: set[str]) -> dict[str, str]:
     """Passages of the corpus by id."""
-    corpus = hub_file(CORPUS_REPO, CORPUS, address.way_out) if address.is_hub else address.find(CORPUS)
-    if corpus is None:
-        raise InputError(
-            f"{address.spec}: the queries name passages by id only, and no {CORPUS} is in {address.folder}"
-        )
+    with at("the queries name passages by id only"):
+        corpus = address.file(CORPUS_REPO, CORPUS)
     rows = (fields for _, fields in valid(json_rows(corpus)))
     return {str(row["docid"]): str(row.get("text") or "") for row in rows if str(row.get("docid")) in wanted}
 

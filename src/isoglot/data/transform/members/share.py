@@ -10,8 +10,6 @@ from pydantic import Field
 from isoglot.data.pairs.table import PairTable
 from isoglot.data.transform.registry import TRANSFORMS, Transform
 
-_ORDER = 43  # of the random streams that a seed opens, this one's own
-
 
 @TRANSFORMS.register
 class Share(Transform):
@@ -30,6 +28,5 @@ class Share(Transform):
     def apply(self, table: PairTable) -> PairTable:
         if self.amount == 1.0:
             return table
-        groups = np.unique(table.index.group)
-        order = np.random.default_rng(np.random.SeedSequence((self.amount_seed, _ORDER))).permutation(groups)
-        return table.select_pairs(np.isin(table.index.group, order[: max(1, round(self.amount * len(groups)))]))
+        groups = table.index.shuffled_groups(self.amount_seed, 43)
+        return table.select_pairs(np.isin(table.index.group, groups[: max(1, round(self.amount * len(groups)))]))
