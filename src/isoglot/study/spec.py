@@ -14,7 +14,7 @@ from isoglot.batching.plan import PlanSettings
 from isoglot.batching.strategies import STRATEGIES, Strategy
 from isoglot.errors import at, unknown
 from isoglot.evaluation.cells import parse_settings
-from isoglot.evaluation.measures import DEFAULT_MEASURES, parse_measures
+from isoglot.evaluation.measures import default_measures, parse_measures
 from isoglot.files import digest_json
 from isoglot.models.tunings import TUNINGS
 from isoglot.records import SETTINGS
@@ -68,7 +68,7 @@ class SelectionSpec(Settings):
 class EvaluateSpec(Settings):
     """What `isoglot.evaluate` is asked for; the names are its own."""
 
-    measures: tuple[str, ...] = DEFAULT_MEASURES
+    measures: tuple[str, ...] = Field(default_factory=default_measures)
     settings: tuple[str, ...] = SETTINGS
     languages: tuple[str, ...] = ()
     context: Literal["sentence", "paragraph"] = "sentence"

@@ -18,8 +18,7 @@ from sentence_transformers.base.modules import Transformer
 from isoglot.batching.sampler import PlanDataset, RowBatch, TextBatch
 from isoglot.files import cache_dir
 from isoglot.records import IntArray
-from isoglot.training.step_tokens import StepTokens
-from isoglot.training.tokens import Ids, TextTokenizer
+from isoglot.training.tokens import Ids, StepTokens, TextTokenizer
 
 _SAMPLE = 8  # texts on which a model's own preprocessing is compared with padded token ids
 _MOST_TOKENS = 100_000  # a tokenizer without a limit says 1e30

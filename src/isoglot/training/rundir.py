@@ -22,17 +22,7 @@ from isoglot.errors import InputError
 from isoglot.files import package_versions, read_json, write_json
 from isoglot.training.settings import TrainSettings
 
-_PACKAGES = (
-    "isoglot",
-    "torch",
-    "transformers",
-    "sentence-transformers",
-    "peft",
-    "accelerate",
-    "tokenizers",
-    "numpy",
-    "babel",
-)
+_TRAINERS = ("torch", "transformers", "sentence-transformers", "peft", "accelerate", "tokenizers")
 _MAY_DIFFER = ("output", "log_steps", "save_steps", "threads")
 
 
@@ -90,7 +80,7 @@ class RunDirectory:
             {
                 "asked": settings.to_flat(),
                 **facts,
-                "versions": package_versions(_PACKAGES),
+                "versions": package_versions(["isoglot", *_TRAINERS, "numpy", "babel"]),
                 "machine": {"platform": platform.platform(), "python": platform.python_version()},
                 "started": _now(),
             },

@@ -10,8 +10,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from isoglot.evaluation.contrasts import pooled
-from isoglot.evaluation.multiple import holm
-from isoglot.evaluation.significance import ALPHA
+from isoglot.evaluation.significance import ALPHA, holm
 from isoglot.study.analysis.contrasts import Comparisons, Contrast, Only, What, show
 from isoglot.study.claims.claim import KINDS, MIN_SEEDS, Figures, Sides, add_contrast, usable
 from isoglot.study.claims.kinds.cost import cost_sentence
