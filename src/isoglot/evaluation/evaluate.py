@@ -15,10 +15,9 @@ from isoglot.errors import InputError
 from isoglot.evaluation.bias import rank_distance
 from isoglot.evaluation.bias_report import TOP_K, bias_report
 from isoglot.evaluation.cells import QueryRows, macro, make_rows, micro, parse_settings, per_language
-from isoglot.evaluation.digests import model_digest, versions
 from isoglot.evaluation.matching import RANK_DISTANCE
 from isoglot.evaluation.measures import Measure, parse_measures
-from isoglot.evaluation.results import Result
+from isoglot.evaluation.results import Result, model_digest, versions
 from isoglot.evaluation.settings import EvaluateSettings
 from isoglot.evaluation.trec import DEFAULT_DEPTH, export_runs
 from isoglot.processes import in_first, processes
@@ -131,18 +130,16 @@ class _Clock:
     """Seconds between laps, and since it was made."""
 
     def __init__(self) -> None:
-        self._laps: dict[str, float] = {}
-        self._made = self._last = time.perf_counter()
+        self._ends = [("", time.perf_counter())]
 
     def lap(self, name: str = "") -> None:
         """End a lap and begin the next; one without a name is not kept."""
-        now = time.perf_counter()
-        self._laps.update({name: round(now - self._last, 3)} if name else {})
-        self._last = now
+        self._ends.append((name, time.perf_counter()))
 
     def seconds(self) -> dict[str, float]:
         """Of every lap, and their "total" since the clock was made."""
-        return {**self._laps, "total": round(time.perf_counter() - self._made, 3)}
+        laps = {name: round(end - begin, 3) for (_, begin), (name, end) in zip(self._ends, self._ends[1:]) if name}
+        return {**laps, "total": round(time.perf_counter() - self._ends[0][1], 3)}
 
 
 class _Ranking(NamedTuple):

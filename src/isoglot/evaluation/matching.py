@@ -84,9 +84,7 @@ def load_systems(words: Sequence[str]) -> list[System]:
         InputError: fewer than two systems, a name or a folder of one system given twice, a file that is missing.
     """
     if len(words) < 2:
-        raise InputError(
-            "nothing to compare: give at least two results (folders that `isoglot evaluate --output` wrote)"
-        )
+        raise InputError("nothing to compare: give at least two results (folders of `isoglot evaluate --output`)")
     parsed = [_parse(word) for word in words]
     short = [name or Path(folders[0]).name for name, folders in parsed]
     systems: dict[str, System] = {}
@@ -129,16 +127,14 @@ def _identity(folder: str, result: Result) -> dict[str, tuple[Any, str]]:
     summary = result.summary
     try:
         about, counts, digest = summary["about"], summary["counts"], str(summary["digests"]["benchmark"])
+        # the name of a benchmark may be a path: only its content counts
+        named = f"{summary['benchmark']}, digest {digest[:12]}"
         languages = about.get("languages") or sorted({*counts["queries"], *counts["documents"]})
         return {
             "context": _shown(summary["context"]),
             "sample": _shown(about.get("sample")),
             "languages": _shown(languages if isinstance(languages, str) else " ".join(languages)),
-            # the name of a benchmark may be a path: only its content counts
-            "benchmark (its queries, passages, judgments or groups)": (
-                digest,
-                f"{summary['benchmark']}, digest {digest[:12]}",
-            ),
+            "benchmark (its queries, passages, judgments or groups)": (digest, named),
             "tie rule": _shown(summary["tie_rule"]),
         }
     except (KeyError, TypeError, AttributeError):

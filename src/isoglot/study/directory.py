@@ -12,7 +12,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from isoglot.errors import InputError, IsoglotError
-from isoglot.evaluation.digests import versions
+from isoglot.evaluation.results import versions
 from isoglot.files import digest_json, package_versions, read_json, write_json, write_text
 from isoglot.study.export import unpack_export
 from isoglot.study.inputs import Inputs

@@ -54,7 +54,8 @@ class Progress(TrainerCallback):
                 total=state.max_steps, initial=step, desc="train", unit="step", disable=hidden, dynamic_ncols=True
             )
             if step:
-                self._collator.tokens += _tokens_until(_checkpoint(args, state))
+                with suppress(InputError, TypeError, ValueError):  # a checkpoint that does not say counts none
+                    self._collator.tokens += int(read_json(_checkpoint(args, state) / _TOKENS))
         self._began = self._last_time = time.perf_counter()
         self._last_step, self._last_tokens = step, sum_processes(self._collator.tokens)
 
@@ -114,14 +115,6 @@ class Progress(TrainerCallback):
 
 def _checkpoint(args: TrainingArguments, state: TrainerState) -> Path:
     return Path(args.output_dir) / f"checkpoint-{state.global_step}"
-
-
-def _tokens_until(checkpoint: Path) -> int:
-    """Tokens of the steps before a checkpoint; 0 where it does not say."""
-    try:
-        return int(read_json(checkpoint / _TOKENS))
-    except (InputError, TypeError, ValueError):
-        return 0
 
 
 def _drop_after(path: Path, step: int) -> None:

@@ -75,16 +75,10 @@ class RunDirectory:
                 if key in ("data", "validation") and before.get(key) != value:
                     raise InputError(f"{self.path}: cannot resume, the {key} changed since this run began")
             return
-        write_json(
-            self.record,
-            {
-                "asked": settings.to_flat(),
-                **facts,
-                "versions": package_versions(["isoglot", *_TRAINERS, "numpy", "babel"]),
-                "machine": {"platform": platform.platform(), "python": platform.python_version()},
-                "started": _now(),
-            },
-        )
+        versions = package_versions(["isoglot", *_TRAINERS, "numpy", "babel"])
+        machine = {"platform": platform.platform(), "python": platform.python_version()}
+        about = {"versions": versions, "machine": machine, "started": _now()}
+        write_json(self.record, {"asked": settings.to_flat(), **facts, **about})
 
     def end(self, outcome: Mapping[str, Any]) -> None:
         """Add the outcome to run.json and drop the checkpoints."""
