@@ -234,22 +234,20 @@ class StepTokens:
         self._negatives_per_row = most
         query_rows, passage_rows = steps.used_rows()
 
-        def make_column(name: str, texts: ReadTexts, size: int, rows: IntArray, **more: Any) -> TokenColumn:
-            column = TokenColumn(texts, size, tokenizer, prompts[name], show)
-            if len(rows) > IN_MEMORY:
-                column.read_or_store(root, {"table": table.digest, "column": name, **more}, rows)
-            else:
-                column.tokenize(rows)
-            return column
-
-        self._columns = {
-            name: make_column(name, partial(take_rows, table.table.column(name)), len(table), rows)
+        columns: dict[str, tuple[ReadTexts, int, IntArray, dict[str, int]]] = {
+            name: (partial(take_rows, table.table.column(name)), len(table), rows, {})
             for name, rows in (("query", query_rows), ("passage", passage_rows))
         }
         if most:
-            texts = _Negatives(table, most)
-            numbers = texts.numbers(passage_rows)
-            self._columns["negative"] = make_column("negative", texts, len(table) * most, numbers, most=most)
+            negatives = _Negatives(table, most)
+            columns["negative"] = (negatives, len(table) * most, negatives.numbers(passage_rows), {"most": most})
+        self._columns: dict[str, TokenColumn] = {}
+        for name, (texts, size, rows, key) in columns.items():
+            self._columns[name] = TokenColumn(texts, size, tokenizer, prompts[name], show)
+            if len(rows) > IN_MEMORY:
+                self._columns[name].read_or_store(root, {"table": table.digest, "column": name, **key}, rows)
+            else:
+                self._columns[name].tokenize(rows)
 
     def take(self, batch: RowBatch) -> dict[str, tuple[Ids, IntArray]]:
         """(token ids, lengths) of the columns of a step of the dataset."""

@@ -139,12 +139,11 @@ def _trainer(
     from transformers import EarlyStoppingCallback
     from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
-    from isoglot.training.callbacks import Progress, StopOnSignal
     from isoglot.training.collate import Collator
     from isoglot.training.distributed import seed_process
     from isoglot.training.gradcache import CachedBatchLoss
     from isoglot.training.loss import BatchLoss
-    from isoglot.training.trainer import PlanTrainer
+    from isoglot.training.trainer import PlanTrainer, Progress, StopOnSignal
 
     collator = Collator(model, settings.max_length)
     training, validation = together(lambda: datasets(settings, data, steps, collator, show))
