@@ -84,7 +84,8 @@ def load_systems(words: Sequence[str]) -> list[System]:
         InputError: fewer than two systems, a name or a folder of one system given twice, a file that is missing.
     """
     if len(words) < 2:
-        raise InputError("nothing to compare: give at least two results (folders that `evaluate --output` wrote)")
+        wanted = "at least two results (folders that `isoglot evaluate --output` wrote)"
+        raise InputError(f"nothing to compare: give {wanted}")
     parsed = [_parse(word) for word in words]
     short = [name or Path(folders[0]).name for name, folders in parsed]
     systems: dict[str, System] = {}
