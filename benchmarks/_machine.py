@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from isoglot.evaluation.digests import versions
+from isoglot.evaluation.results import versions
 from isoglot.files import write_json
 from isoglot.processes import processor
 

@@ -23,8 +23,8 @@ from isoglot.batching.plan import BatchPlan, PlanSettings
 from isoglot.batching.sampler import PlanDataset
 from isoglot.data.pairs.loading import load_pairs
 from isoglot.models.load import load_model
-from isoglot.training.callbacks import Progress
 from isoglot.training.collate import Collator
+from isoglot.training.trainer import Progress
 
 
 def main() -> None:

@@ -19,10 +19,9 @@ from isoglot.errors import InputError
 from isoglot.evaluation.compare import Comparison, Difference, compare
 from isoglot.evaluation.evaluate import evaluate
 from isoglot.evaluation.matching import System, load_systems
-from isoglot.evaluation.multiple import benjamini_hochberg, holm
 from isoglot.evaluation.report import format_differences
 from isoglot.evaluation.results import Result
-from isoglot.evaluation.significance import resolvable
+from isoglot.evaluation.significance import benjamini_hochberg, holm, resolvable
 from isoglot.files import write_json
 from isoglot.records import Benchmark, Texts
 from isoglot.retrieval.encode import Embeddings

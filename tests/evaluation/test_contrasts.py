@@ -10,7 +10,7 @@ from isoglot.evaluation import significance
 from isoglot.evaluation.compare import compare
 from isoglot.evaluation.contrasts import PairedRows, pooled
 from isoglot.evaluation.matching import System, match
-from isoglot.evaluation.multiple import holm
+from isoglot.evaluation.significance import holm
 from tests.evaluation.test_compare import make_result, system
 
 

@@ -14,11 +14,10 @@ from isoglot.data.benchmarks.load import load_benchmark
 from isoglot.data.benchmarks.qrels import Judgments, benchmark_digest, make_benchmark
 from isoglot.errors import InputError
 from isoglot.evaluation.compare import compare
-from isoglot.evaluation.digests import model_digest
 from isoglot.evaluation.evaluate import evaluate
 from isoglot.evaluation.matching import System
 from isoglot.evaluation.report import format_differences, format_table
-from isoglot.evaluation.results import load_result
+from isoglot.evaluation.results import load_result, model_digest
 from isoglot.records import Benchmark, Texts
 from isoglot.retrieval.encode import Embeddings
 from tests.realdata import lareqa_dir

@@ -8,14 +8,15 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from isoglot.evaluation.multiple import benjamini_hochberg, holm
 from isoglot.evaluation.significance import (
     Cells,
+    benjamini_hochberg,
     bootstrap_averages,
     bootstrap_difference,
     cell_means,
     contributions,
     effect_size,
+    holm,
     macro_average,
     non_inferior,
     percentile_interval,

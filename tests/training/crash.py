@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from isoglot.training.callbacks import Progress
+from isoglot.training.trainer import Progress
 
 
 class Interrupt(Exception):

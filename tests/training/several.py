@@ -18,9 +18,9 @@ from isoglot.batching.strategies import STRATEGIES
 from isoglot.data.pairs.table import PairTable
 from isoglot.models.tunings.lora import Lora
 from isoglot.processes import processes
-from isoglot.training.callbacks import Progress
 from isoglot.training.settings import TrainSettings
 from isoglot.training.train import train
+from isoglot.training.trainer import Progress
 from tests.training.everything import Everything
 from tests.training.tiny import pair_rows
 

@@ -15,7 +15,7 @@ from isoglot.batching.plan import BatchPlan, PlanSettings
 from isoglot.batching.sampler import PlanDataset
 from isoglot.data.pairs.table import PairTable
 from isoglot.models.load import load_model
-from isoglot.training import collate, step_tokens, tokens
+from isoglot.training import collate, tokens
 from isoglot.training.collate import Collator
 from isoglot.training.tokens import TextTokenizer
 from isoglot.training.train import train
@@ -29,7 +29,7 @@ STEPS = 12
 @pytest.fixture
 def small_files(monkeypatch: pytest.MonkeyPatch) -> None:
     """Everything goes to disk, in segments of 10 rows."""
-    monkeypatch.setattr(step_tokens, "IN_MEMORY", 0)
+    monkeypatch.setattr(tokens, "IN_MEMORY", 0)
     monkeypatch.setattr(tokens, "SEGMENT", 10)
 
 
@@ -295,7 +295,7 @@ def test_training_is_bit_identical_with_stored_tokens(
     base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ISOGLOT_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(step_tokens, "IN_MEMORY", 10)
+    monkeypatch.setattr(tokens, "IN_MEMORY", 10)
     table = pair_table(negatives=True)
     asked = settings(base, tmp_path / "stored", negatives=2, validation_share=0.3, batch_size=4)
     train(asked, table=table, show=False)

@@ -9,7 +9,7 @@ import numpy as np
 
 from isoglot.evaluation.cells import judged_languages, mean_by
 from isoglot.evaluation.measures import RankedQueries
-from isoglot.records import Benchmark, BoolArray, FloatArray, IntArray
+from isoglot.records import Benchmark, FloatArray, IntArray
 from isoglot.retrieval.ranks import Ranks
 
 
@@ -111,11 +111,6 @@ class JudgedRanks:
     def n_queries(self) -> int:
         return len(self.query_language)
 
-    @property
-    def same_language(self) -> BoolArray:
-        """Whether a judged document is in its query's language, shape (n_judged,)."""
-        return np.equal(self.query_language[self.query], self.document_language)
-
 
 def judged_ranks(benchmark: Benchmark, ranks: Ranks) -> JudgedRanks:
     """The judged documents of a benchmark with their pooled ranks."""
@@ -140,7 +135,7 @@ def target_language_recall(judged: JudgedRanks, k: int) -> FloatArray:
 
     NaN where a query has no relevant passage in another language.
     """
-    other = ~judged.same_language
+    other = judged.query_language[judged.query] != judged.document_language
     return mean_by(judged.query[other], judged.rank[other] <= k, judged.n_queries)
 
 

@@ -89,9 +89,9 @@ def bias_report(
         consistency = rank_consistency(vectors.queries, vectors.documents, ties, parallel, seed=seed)
         add("rank_consistency", by_language(consistency), "no query exists in two languages")
         topics = _numbered(benchmark.query_groups) if benchmark.query_groups else parallel
-        sides = _classified(benchmark, vectors, topics, seed)
-        add("language_classifier_accuracy", sides["queries"], _NO_CLASSES)
-        figures["language_classifier"] = {name: _accuracy(side) for name, side in sides.items()}
+        classified = _classified(benchmark, vectors, topics, seed)
+        add("language_classifier_accuracy", classified["queries"].get("per_language", {}), _NO_CLASSES)
+        figures["language_classifier"] = classified
     add("PEER", by_language(bias.peer(judged)), _NO_TEST)
     return {**figures, "per_language": per_language}
 
@@ -99,35 +99,30 @@ def bias_report(
 def _distances(benchmark: Benchmark, ranks: Ranks) -> dict[str, dict[str, float]]:
     """The measures of a query's best and worst rank by query language."""
     rows = make_rows("multi", benchmark, ranks)
-    ranked, languages, cells = rows.ranked, rows.n_languages, (rows.cell, [query for query, _ in rows.names])
-    distance = bias.rank_distance(ranked, languages)
-    worst = bias.normalised_worst_rank(ranked, languages, benchmark.n_documents)
+    of, cells = (rows.ranked, rows.n_languages), (rows.cell, [query for query, _ in rows.names])
     return {
-        "rank_distance": bias.by_language(distance, *cells),
-        "rank_distance_median": bias.median_by_language(distance, *cells),
-        "rank_distance_log2": bias.by_language(bias.rank_distance_log2(ranked, languages), *cells),
-        "normalised_worst_rank": bias.by_language(worst, *cells),
+        "rank_distance": bias.by_language(bias.rank_distance(*of), *cells),
+        "rank_distance_median": bias.median_by_language(bias.rank_distance(*of), *cells),
+        "rank_distance_log2": bias.by_language(bias.rank_distance_log2(*of), *cells),
+        "normalised_worst_rank": bias.by_language(bias.normalised_worst_rank(*of, benchmark.n_documents), *cells),
     }
 
 
 def _gap(judged: JudgedRanks, k: int) -> dict[str, Any]:
     matrix = bias.recall_matrix(judged, k)
-    columns = (column.tolist() for column in bias.recall_gap(matrix))
+    recalls = [_known(judged.languages, column) for column in bias.recall_gap(matrix)]
     by_document = {
-        lang: {"same": same, "other": other, "gap": gap}
-        for lang, same, other, gap in zip(judged.languages, *columns)
-        if gap == gap
+        lang: {"same": recalls[0][lang], "other": recalls[1][lang], "gap": gap} for lang, gap in recalls[2].items()
     }
     if not by_document:
         return {"undefined": "no document language is asked both in itself and in another language"}
-    mean = _mean({lang: recalls["gap"] for lang, recalls in by_document.items()})
-    return {"k": k, "mean": mean, "by_document_language": by_document, "matrix": _named(matrix, judged.languages)}
+    named = _named(matrix, judged.languages, judged.languages)
+    return {"k": k, "mean": _mean(recalls[2]), "by_document_language": by_document, "matrix": named}
 
 
 def _shares(judged: JudgedRanks, benchmark: Benchmark, top: IntArray) -> dict[str, Any]:
     sizes = {lang: len(texts) for lang, texts in benchmark.corpus.items()}
-    codes = [judged.languages.index(lang) for lang in sizes]
-    language = np.repeat(np.array(codes, dtype=np.int64), list(sizes.values()))
+    language = np.repeat([judged.languages.index(lang) for lang in sizes], list(sizes.values()))
     share = bias.topk_share(top, language, judged.query_language, len(judged.languages))
     relevant = bias.relevant_share(judged)
     distance = _known(judged.languages, bias.share_distance(share, relevant))
@@ -141,23 +136,19 @@ def _shares(judged: JudgedRanks, benchmark: Benchmark, top: IntArray) -> dict[st
     }
 
 
-def _classified(benchmark: Benchmark, vectors: Embeddings, topics: IntArray, seed: int) -> dict[str, dict[str, float]]:
-    """The language classifier's accuracy by language on queries, and on passages that answer one."""
-    accuracies = {}
+def _classified(benchmark: Benchmark, vectors: Embeddings, topics: IntArray, seed: int) -> dict[str, dict[str, Any]]:
+    """How well the language classifier reads queries, and passages that answer one: over all, by chance, by language."""
+    figures: dict[str, dict[str, Any]] = {}
     for name, texts, rows, groups, embedded in (
         ("queries", benchmark.queries, np.arange(len(topics)), topics, vectors.queries),
         ("passages", benchmark.corpus, *_answer_topics(benchmark, topics), vectors.documents),
     ):
         language = np.repeat(np.arange(len(texts)), list(map(len, texts.values())))[rows]
         accuracy = language_classifier_accuracy(embedded[rows], language, groups, len(texts), seed=seed)
-        accuracies[name] = _known(list(texts), accuracy)
-    return accuracies
-
-
-def _accuracy(by_language: dict[str, float]) -> dict[str, Any]:
-    if not by_language:
-        return {"undefined": _NO_CLASSES}
-    return {"accuracy": _mean(by_language), "chance": 1 / len(by_language), "per_language": by_language}
+        figures[name] = {"undefined": _NO_CLASSES}
+        if by := _known(list(texts), accuracy):
+            figures[name] = {"accuracy": _mean(by), "chance": 1 / len(by), "per_language": by}
+    return figures
 
 
 def _mean(values: dict[str, float]) -> float:
@@ -193,10 +184,7 @@ def _known(languages: Sequence[str], values: FloatArray) -> dict[str, float]:
     return {lang: value for lang, value in zip(languages, values.tolist(), strict=True) if value == value}
 
 
-def _named(
-    matrix: FloatArray, languages: Sequence[str], columns: Collection[str] | None = None
-) -> dict[str, dict[str, float]]:
-    """{query language: {document language: x}} of what is not NaN, to 6 places; `columns` are kept, all where None."""
-    kept = {*(languages if columns is None else columns)}
-    rows = ({lang: round(x, 6) for lang, x in _known(languages, row).items() if lang in kept} for row in matrix)
+def _named(matrix: FloatArray, languages: Sequence[str], columns: Collection[str]) -> dict[str, dict[str, float]]:
+    """{query language: {document language: x}} of what is not NaN, to 6 places, for the document languages in `columns`."""
+    rows = ({lang: round(x, 6) for lang, x in _known(languages, row).items() if lang in columns} for row in matrix)
     return {query: row for query, row in zip(languages, rows) if row}

@@ -15,8 +15,7 @@ from isoglot.evaluation import significance
 from isoglot.evaluation.contrasts import RESAMPLES, SEED, Contrast, PairedRows
 from isoglot.evaluation.matching import RANK_DISTANCE, System, all_results, measures_of, require_comparable
 from isoglot.evaluation.measures import parse_measure
-from isoglot.evaluation.multiple import benjamini_hochberg, holm
-from isoglot.evaluation.significance import ALPHA, POWER, Interval
+from isoglot.evaluation.significance import ALPHA, POWER, Interval, benjamini_hochberg, holm
 from isoglot.records import SETTINGS
 
 FALSE_DISCOVERY_RATE = 0.05
@@ -120,13 +119,8 @@ class Comparison:
         """Plain JSON values, with the levels and rules that the figures stand on."""
         values = asdict(self)
         differences = values.pop("differences")
-        return {
-            **values,
-            "alpha": ALPHA,
-            "power": POWER,
-            "false_discovery_rate": FALSE_DISCOVERY_RATE,
-            "differences": differences,
-        }
+        levels = {"alpha": ALPHA, "power": POWER, "false_discovery_rate": FALSE_DISCOVERY_RATE}
+        return {**values, **levels, "differences": differences}
 
 
 def compare(
@@ -160,7 +154,7 @@ def compare(
     for setting in chosen:
         rows = PairedRows(systems, setting, column, resamples=resamples, seed=seed)
         differences += [_difference(rows.contrast(systems[0].name, other.name)) for other in systems[1:]]
-    adjusted = holm([item.p for item in differences])
+    adjusted = holm([item.p for item in differences]).tolist()
     summary = systems[0].results[0].summary
     models = {system.name: [str(result.summary.get("model")) for result in system.results] for system in systems}
     return Comparison(
@@ -169,7 +163,7 @@ def compare(
         measure=column,
         reference=systems[0].name,
         systems={s.name: {"results": list(s.folders), "models": models[s.name]} for s in systems},
-        differences=tuple(replace(item, p_holm=float(p)) for item, p in zip(differences, adjusted)),
+        differences=tuple(replace(item, p_holm=p) for item, p in zip(differences, adjusted)),
         resamples=resamples,
         seed=seed,
         notes=(*notes, *_notes(systems, differences)),

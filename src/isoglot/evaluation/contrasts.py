@@ -158,17 +158,11 @@ class PairedRows:
     def contrast(self, reference: str, system: str) -> Contrast:
         """One system against another."""
         before, after = self._systems[reference], self._systems[system]
+        distribution = significance.bootstrap_difference(self._resampled[before], self._resampled[after], self.seed)
+        values = [self.matched.values[number].mean(axis=0) for number in (before, after)]
+        models, rows = (self._models[before], self._models[after]), self.matched
         return Contrast(
-            significance.bootstrap_difference(self._resampled[before], self._resampled[after], self.seed),
-            reference,
-            system,
-            self.setting,
-            self.measure,
-            self.matched,
-            self.matched.values[before].mean(axis=0),
-            self.matched.values[after].mean(axis=0),
-            self.seed,
-            (self._models[before], self._models[after]),
+            distribution, reference, system, self.setting, self.measure, rows, values[0], values[1], self.seed, models
         )
 
     @cached_property

@@ -15,10 +15,9 @@ from isoglot.errors import InputError
 from isoglot.evaluation.bias import rank_distance
 from isoglot.evaluation.bias_report import TOP_K, bias_report
 from isoglot.evaluation.cells import QueryRows, macro, make_rows, micro, parse_settings, per_language
-from isoglot.evaluation.digests import model_digest, versions
 from isoglot.evaluation.matching import RANK_DISTANCE
 from isoglot.evaluation.measures import Measure, parse_measures
-from isoglot.evaluation.results import Result
+from isoglot.evaluation.results import Result, model_digest, versions
 from isoglot.evaluation.settings import EvaluateSettings
 from isoglot.evaluation.trec import DEFAULT_DEPTH, export_runs
 from isoglot.processes import in_first, processes
@@ -87,7 +86,16 @@ def evaluate(
     loaded = asked.load(benchmark, data_dir)
     clock.lap()
     digest = digest or model_digest(model)
-    ranking = _rank(model, loaded, clock, asked.batch_size, progress, store, digest, device)
+
+    def encode(kind: Kind) -> Vectors:
+        if isinstance(model, Embeddings):
+            return model.queries if kind == "query" else model.documents
+        texts, size = pooled_texts(loaded, kind), asked.batch_size
+        if store is None or not digest:
+            return encode_texts(model, texts, kind, size, progress)
+        return store.encode(model, digest, prompt_of(model, kind), texts, kind, batch_size=size, progress=progress)
+
+    ranking = _rank(model, loaded, clock, encode, device)
     settings = parse_settings(asked.settings)
     scores, table = _measure(loaded, ranking.ranks, settings, parse_measures(asked.measures))
     clock.lap("measure")
@@ -99,13 +107,17 @@ def evaluate(
         folder = export_trec
         in_first(lambda: export_runs(loaded, ranking.search(), folder, depth=trec_depth, settings=settings))
         clock.lap("export")
+    card = getattr(getattr(model, "model_card_data", None), "base_model", None)
     summary = {
-        "model": model_name or _name_of(model),
+        "model": model_name or str(model if isinstance(model, Ranker) else card or type(model).__name__),
         "benchmark": loaded.name,
         "context": loaded.about.get("context", "sentence"),
         **scores,
         "tie_rule": TIE_RULE,
-        **_origin(model, loaded, digest),
+        "prompts": dict(getattr(model, "prompts", None) or {}),
+        "about": dict(loaded.about),
+        "digests": {"benchmark": benchmark_digest(loaded), "model": digest},
+        "versions": versions(),
         "seconds": clock.seconds(),
     }
     result = Result(summary, table)
@@ -114,32 +126,20 @@ def evaluate(
     return result
 
 
-def _origin(model: Any, benchmark: Benchmark, digest: str | None) -> dict[str, Any]:
-    """What was measured, by prompts, source and content, and with which packages."""
-    return {
-        "prompts": dict(getattr(model, "prompts", None) or {}),
-        "about": dict(benchmark.about),
-        "digests": {"benchmark": benchmark_digest(benchmark), "model": digest},
-        "versions": versions(),
-    }
-
-
 class _Clock:
     """Seconds between laps, and since it was made."""
 
     def __init__(self) -> None:
-        self._laps: dict[str, float] = {}
-        self._made = self._last = time.perf_counter()
+        self._ends = [("", time.perf_counter())]
 
     def lap(self, name: str = "") -> None:
         """End a lap and begin the next; one without a name is not kept."""
-        now = time.perf_counter()
-        self._laps.update({name: round(now - self._last, 3)} if name else {})
-        self._last = now
+        self._ends.append((name, time.perf_counter()))
 
     def seconds(self) -> dict[str, float]:
         """Of every lap, and their "total" since the clock was made."""
-        return {**self._laps, "total": round(time.perf_counter() - self._made, 3)}
+        laps = {name: round(end - begin, 3) for (_, begin), (name, end) in zip(self._ends, self._ends[1:]) if name}
+        return {**laps, "total": round(time.perf_counter() - self._ends[0][1], 3)}
 
 
 class _Ranking(NamedTuple):
@@ -152,33 +152,16 @@ class _Ranking(NamedTuple):
 
 
 def _rank(
-    model: Any,
-    benchmark: Benchmark,
-    clock: _Clock,
-    batch_size: int | None,
-    progress: bool,
-    store: EmbeddingStore | None,
-    digest: str | None,
-    device: str | None,
+    model: Any, benchmark: Benchmark, clock: _Clock, encode: Callable[[Kind], Vectors], device: str | None
 ) -> _Ranking:
     """Stored vectors of documents stay on disk: chunks of them are read while they are ranked."""
     if isinstance(model, Ranker):
         ranks = model.rank(benchmark)
         clock.lap("rank")
         return _Ranking(ranks, pooled_ties(benchmark), None, lambda: model.search(benchmark))
-
-    def vectors(kind: Kind) -> Vectors:
-        if isinstance(model, Embeddings):
-            return model.queries if kind == "query" else model.documents
-        texts = pooled_texts(benchmark, kind)
-        if store is None or not digest:
-            return encode_texts(model, texts, kind, batch_size, progress)
-        prompt = prompt_of(model, kind)
-        return store.encode(model, digest, prompt, texts, kind, batch_size=batch_size, progress=progress)
-
-    queries: Float32Array = np.asarray(vectors("query")[:], dtype=np.float32)
+    queries: Float32Array = np.asarray(encode("query")[:], dtype=np.float32)
     clock.lap("encode_queries")
-    documents = vectors("passage")
+    documents = encode("passage")
     clock.lap("encode_corpus")
     for kind, given, count in (("query", queries, benchmark.n_queries), ("passage", documents, benchmark.n_documents)):
         if len(given) != count:
@@ -238,10 +221,3 @@ def _table(benchmark: Benchmark, rows: QueryRows, values: dict[str, FloatArray],
         RANK_DISTANCE: pa.array(distance, pa.float64(), from_pandas=True),
     }
     return pa.table(columns)
-
-
-def _name_of(model: Any) -> str:
-    if isinstance(model, Ranker):
-        return str(model)
-    card = getattr(model, "model_card_data", None)
-    return str(getattr(card, "base_model", None) or type(model).__name__)

@@ -53,16 +53,15 @@ def load_embeddings(directory: str | Path, benchmark: Benchmark) -> Embeddings:
     root = Path(directory)
     if not root.is_dir():
         raise InputError(f"{root}: no such directory (expected queries/<lang>.npy and corpus/<lang>.npy, or .parquet)")
-    vectors: dict[str, list[Float32Array]] = {"queries": [], "corpus": []}
-    width: int | None = None
+    vectors: list[Float32Array] = []
     for side, lang, texts in _texts(benchmark):
         path = _find(root / side, lang)
         read = _read_npy(path, texts) if path.suffix == ".npy" else _read_parquet(path, texts)
-        width = width or read.shape[1]
-        if read.shape[1] != width:
-            raise InputError(f"{path}: vectors of width {read.shape[1]}; those before it have {width}")
-        vectors[side].append(_unit(read, texts.ids, path))
-    return Embeddings(np.concatenate(vectors["queries"]), np.concatenate(vectors["corpus"]))
+        if vectors and read.shape[1] != vectors[0].shape[1]:
+            raise InputError(f"{path}: vectors of width {read.shape[1]}; those before it have {vectors[0].shape[1]}")
+        vectors.append(_unit(read, texts.ids, path))
+    n_queries = len(benchmark.queries)
+    return Embeddings(np.concatenate(vectors[:n_queries]), np.concatenate(vectors[n_queries:]))
 
 
 def _texts(benchmark: Benchmark) -> Iterator[tuple[str, str, Texts]]:
@@ -74,11 +73,10 @@ def _texts(benchmark: Benchmark) -> Iterator[tuple[str, str, Texts]]:
 
 def _find(folder: Path, lang: str) -> Path:
     paths = [path for suffix in (".npy", ".parquet") if (path := folder / f"{lang}{suffix}").is_file()]
-    if not paths:
-        raise InputError(f"{folder / lang}.npy (or .parquet): no such file")
-    if len(paths) > 1:
-        raise InputError(f"{folder}: has both {lang}.npy and {lang}.parquet; expected one of them")
-    return paths[0]
+    if len(paths) == 1:
+        return paths[0]
+    both = f"{folder}: has both {lang}.npy and {lang}.parquet; expected one of them"
+    raise InputError(both if paths else f"{folder / lang}.npy (or .parquet): no such file")
 
 
 def _read_npy(path: Path, texts: Texts) -> Float32Array:

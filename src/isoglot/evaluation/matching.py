@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -84,9 +84,8 @@ def load_systems(words: Sequence[str]) -> list[System]:
         InputError: fewer than two systems, a name or a folder of one system given twice, a file that is missing.
     """
     if len(words) < 2:
-        raise InputError(
-            "nothing to compare: give at least two results (folders that `isoglot evaluate --output` wrote)"
-        )
+        wanted = "at least two results (folders that `isoglot evaluate --output` wrote)"
+        raise InputError(f"nothing to compare: give {wanted}")
     parsed = [_parse(word) for word in words]
     short = [name or Path(folders[0]).name for name, folders in parsed]
     systems: dict[str, System] = {}
@@ -129,16 +128,14 @@ def _identity(folder: str, result: Result) -> dict[str, tuple[Any, str]]:
     summary = result.summary
     try:
         about, counts, digest = summary["about"], summary["counts"], str(summary["digests"]["benchmark"])
+        # the name of a benchmark may be a path: only its content counts
+        named = f"{summary['benchmark']}, digest {digest[:12]}"
         languages = about.get("languages") or sorted({*counts["queries"], *counts["documents"]})
         return {
             "context": _shown(summary["context"]),
             "sample": _shown(about.get("sample")),
             "languages": _shown(languages if isinstance(languages, str) else " ".join(languages)),
-            # the name of a benchmark may be a path: only its content counts
-            "benchmark (its queries, passages, judgments or groups)": (
-                digest,
-                f"{summary['benchmark']}, digest {digest[:12]}",
-            ),
+            "benchmark (its queries, passages, judgments or groups)": (digest, named),
             "tie rule": _shown(summary["tie_rule"]),
         }
     except (KeyError, TypeError, AttributeError):
@@ -176,7 +173,12 @@ def match(systems: Sequence[System], setting: str, measure: str) -> Matched:
         raise InputError(f"{first_folder}/{PER_QUERY_FILE}: a query occurs twice in one cell of setting '{setting}'")
     values = np.stack([table.column(measure).to_numpy() for table in tables]).astype(np.float64)
     for (folder, result), row in zip(all_results(systems), values):
-        _require_summary(folder, result.summary, setting, measure, macro_average(cells, row))
+        average = macro_average(cells, row)
+        scores = result.summary["bias"] if setting == RANK_DISTANCE else result.summary["settings"].get(setting, {})
+        stated = scores.get(measure)
+        if not isinstance(stated, (int, float)) or abs(stated - average) > 1e-9 * max(1.0, abs(average)):
+            figures = f"{stated} in summary.json but {average:.6f} in the rows of {PER_QUERY_FILE}"
+            raise InputError(f"{folder}: {measure} in setting '{setting}' is {figures}; measure again")
     names = [(query, doc) for query, doc in map(str.split, encoded[0].dictionary.to_pylist())]
     ends = np.cumsum([len(system.results) for system in systems])
     return Matched(names, cells, np.split(values, ends[:-1]))
@@ -214,13 +216,3 @@ def _mismatch(setting: str, first: pa.Table, second: pa.Table) -> str:
             here, there = (table.column(name)[int(differs[0])].as_py() for table in (first, second))
             return f": {name} '{here}' against '{there}' in setting '{setting}'"
     return f" in setting '{setting}': columns of different types"
-
-
-def _require_summary(folder: str, summary: Mapping[str, Any], setting: str, measure: str, average: float) -> None:
-    """The average of the rows is the figure that the summary states."""
-    stated = (summary["bias"] if setting == RANK_DISTANCE else summary["settings"].get(setting, {})).get(measure)
-    if not isinstance(stated, (int, float)) or abs(stated - average) > 1e-9 * max(1.0, abs(average)):
-        raise InputError(
-            f"{folder}: {measure} in setting '{setting}' is {stated} in summary.json but {average:.6f} in the rows of "
-            f"{PER_QUERY_FILE}; measure again"
-        )

@@ -85,7 +85,7 @@ def get_tasks(
     Raises:
         InputError: an unknown benchmark or setting.
     """
-    tasks = []
+    tasks: list[AbsTaskRetrieval] = []
     chosen = parse_settings(settings)
     wanted = None if languages is None else sorted({*map(language, languages)})
     for name in benchmarks:
@@ -98,13 +98,9 @@ def get_tasks(
         if missing := sorted({*(wanted or [])} - {*have}):
             raise InputError(f"{name} has no language '{missing[0]}'; it has: {', '.join(have)}")
         own = wanted or have
-        for setting in chosen:
-            pairs = {
-                "mono": [(lang, lang) for lang in own],
-                "cross": list(permutations(own, 2)),
-                "multi": [(lang, POOLED) for lang in own],
-            }[setting]
-            tasks += [_task(name, setting, own, context, "", load, pairs)] if pairs else []
+        pairs = {"mono": zip(own, own), "cross": permutations(own, 2), "multi": ((lang, POOLED) for lang in own)}
+        cells = {setting: list(pairs[setting]) for setting in chosen}
+        tasks += [_task(name, setting, own, context, "", load, each) for setting, each in cells.items() if each]
     return tasks
 
 

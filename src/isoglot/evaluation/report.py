@@ -85,11 +85,11 @@ def format_differences(comparison: Comparison) -> str:
     main = [["system", "setting", "value", "difference", "95% interval", "p", "p Holm", "d", "wins"]]
     more = [["system", "setting", "relative", "resolvable", "q < .05", "p by group"]]
     for item in comparison.differences:
+        plain = ".4f" if item.higher_is_better else ".1f"
         if item.setting != main[-1][1]:
-            value = f"{item.reference:.{_digits(item)}f}"
-            main.append([comparison.reference, item.setting, value, *[""] * 6])
-        main.append([item.system, item.setting, *_main(item)])
-        more.append([item.system, item.setting, *_more(item)])
+            main.append([comparison.reference, item.setting, f"{item.reference:{plain}}", *[""] * 6])
+        main.append([item.system, item.setting, *_main(item, plain)])
+        more.append([item.system, item.setting, *_more(item, plain)])
     lines = [
         f"{others} against {comparison.reference} on {comparison.benchmark}: {comparison.measure} "
         f"({first.n_ids:,} query ids{groups})",
@@ -104,31 +104,20 @@ def format_differences(comparison: Comparison) -> str:
     return "\n".join([*lines, *(f"note: {note}" for note in comparison.notes)])
 
 
-def _main(item: Difference) -> list[str]:
-    digits = _digits(item)
-    low, high = item.interval
-    return [
-        f"{item.value:.{digits}f}",
-        f"{item.difference:+.{digits}f}",
-        f"[{low:+.{digits}f}, {high:+.{digits}f}]",
-        _probability(item.p),
-        _probability(item.p_holm),
-        "-" if item.effect_size is None else f"{item.effect_size:+.2f}",
-        f"{item.wins} of {len(item.cells)}",
-    ]
+def _main(item: Difference, plain: str) -> list[str]:
+    low, high = (f"{end:+{plain}}" for end in item.interval)
+    effect, wins = _or_dash(item.effect_size, "+.2f"), f"{item.wins} of {len(item.cells)}"
+    values = [f"{item.value:{plain}}", f"{item.difference:+{plain}}", f"[{low}, {high}]"]
+    return [*values, _probability(item.p), _probability(item.p_holm), effect, wins]
 
 
-def _more(item: Difference) -> list[str]:
-    return [
-        "-" if item.relative is None else f"{100 * item.relative:+.1f}%",
-        "-" if item.resolvable is None else f"{item.resolvable:.{_digits(item)}f}",
-        f"{item.significant_wins} + {item.significant_losses} of {len(item.cells)}",
-        _probability(item.p_group),
-    ]
+def _more(item: Difference, plain: str) -> list[str]:
+    cells = f"{item.significant_wins} + {item.significant_losses} of {len(item.cells)}"
+    return [_or_dash(item.relative, "+.1%"), _or_dash(item.resolvable, plain), cells, _probability(item.p_group)]
 
 
-def _digits(item: Difference) -> int:
-    return 4 if item.higher_is_better else 1
+def _or_dash(value: float | None, spec: str) -> str:
+    return "-" if value is None else format(value, spec)
 
 
 def _probability(p: float) -> str:

@@ -1,19 +1,24 @@
-"""Result files: every figure that is printed comes from one of them."""
+"""Result files, from which every figure that is printed comes, and what was measured by content: digests and versions."""
 
 from __future__ import annotations
 
+import hashlib
+import platform
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from isoglot.errors import InputError
-from isoglot.files import atomic_path, read_json, write_json
+from isoglot.files import atomic_path, package_versions, read_json, write_json
+from isoglot.retrieval.encode import Embeddings
 
 SUMMARY_FILE = "summary.json"
 PER_QUERY_FILE = "per_query.parquet"
+_PACKAGES = ("babel", "numpy", "sentence-transformers", "torch", "transformers")
 
 
 @dataclass(frozen=True)
@@ -68,3 +73,29 @@ def load_result(directory: str | Path) -> Result:
     except pa.ArrowInvalid:
         raise InputError(f"{path}: not a Parquet file") from None
     return Result(summary, table)
+
+
+def model_digest(model: Any) -> str | None:
+    """SHA-256 (hex) of a model's parameters and buffers with their names, shapes and types; None where it has none.
+
+    For `Embeddings` it is that of the vectors. The same weights give the same digest on every device.
+    """
+    digest = hashlib.sha256()
+    if isinstance(model, Embeddings):
+        for array in (model.queries, np.asarray(model.documents[:])):
+            digest.update(f"{array.shape} {array.dtype};".encode())
+            digest.update(np.ascontiguousarray(array).data)
+        return digest.hexdigest()
+    if not hasattr(model, "state_dict"):
+        return None
+    import torch
+
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype};".encode())
+        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python, isoglot and the packages that decide a number (Babel: it words the distractors of `faq`)."""
+    return package_versions(["isoglot"]) | {"python": platform.python_version()} | package_versions(_PACKAGES)

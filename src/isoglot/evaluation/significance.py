@@ -1,4 +1,4 @@
-"""Intervals and tests for macro-averages over language cells, with queries that are translations of each other.
+"""Intervals and tests for macro-averages over language cells, with queries that are translations; adjusted p values.
 
 What is reported is what is tested: the statistic is the mean over cells (a language, or a pair of languages) of the cell's
 mean over queries. A query id occurs in many cells and several ids share a paragraph, so rows are not independent: a
@@ -8,7 +8,7 @@ out; nothing loops over resamples.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -223,6 +223,45 @@ def non_inferior(interval_90: Interval, margin: float, *, higher_is_better: bool
         raise ValueError(f"a non-inferiority margin is positive, got {margin}")
     low, high = interval_90
     return low > -margin if higher_is_better else high < margin
+
+
+def holm(p: Sequence[float] | FloatArray) -> FloatArray:
+    """Adjusted p values that hold the probability of any false rejection in the family (Holm 1979).
+
+    With p_(1) <= ... <= p_(m), the adjusted p_(i) = max_{j <= i} min(1, (m - j + 1) p_(j)). Valid however the tests depend
+    on each other.
+
+    Args:
+        p: shape (m,).
+
+    Returns:
+        Shape (m,), in the order given.
+    """
+    values = np.asarray(p, dtype=np.float64)
+    order = np.argsort(values, kind="stable")
+    adjusted = np.empty_like(values)
+    adjusted[order] = np.minimum(1.0, np.maximum.accumulate(np.arange(len(values), 0, -1) * values[order]))
+    return adjusted
+
+
+def benjamini_hochberg(p: Sequence[float] | FloatArray) -> FloatArray:
+    """Adjusted p values that hold the expected share of false rejections among all (Benjamini and Hochberg 1995).
+
+    The adjusted p_(i) = min_{j >= i} min(1, m p_(j) / j). Valid for independent and for positively dependent tests
+    (Benjamini and Yekutieli 2001), as those of language pairs that share their queries are.
+
+    Args:
+        p: shape (m,).
+
+    Returns:
+        Shape (m,), in the order given.
+    """
+    values = np.asarray(p, dtype=np.float64)
+    order = np.argsort(values, kind="stable")
+    scaled = values[order] * len(values) / np.arange(1, len(values) + 1)
+    adjusted = np.empty_like(values)
+    adjusted[order] = np.minimum(1.0, np.minimum.accumulate(scaled[::-1])[::-1])
+    return adjusted
 
 
 def _generator(seed: int, stream: int) -> np.random.Generator:

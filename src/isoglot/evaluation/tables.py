@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import PurePath
 from statistics import mean, median
 from typing import Any
 
 from isoglot.errors import InputError, unknown
+from isoglot.evaluation.matching import RANK_DISTANCE
 from isoglot.evaluation.results import Result
 from isoglot.tables import escape, markdown_table, text_table
 
@@ -19,19 +20,29 @@ MEAN = "mean"
 
 @dataclass(frozen=True)
 class Column:
-    """One measure in one setting: what is printed above it, and per result {row: value} with so many digits.
-
-    A row that is not there is printed as `-`; `lower` says that lower is better.
-    """
+    """A measure in a setting: what is printed above it, with how many digits, and whether lower is better."""
 
     head: str
-    values: tuple[dict[str, float], ...]
+    setting: str
+    measure: str
     digits: int = 3
     lower: bool = False
 
-    def printed(self, row: str) -> list[str]:
-        """The row's value in every result."""
-        return [f"{values[row]:.{self.digits}f}" if row in values else "-" for values in self.values]
+    def values(self, summary: Summary) -> dict[str, float]:
+        """Its value per query language and its mean over them; {} where the setting was not measured."""
+        if self.setting == RANK_DISTANCE:
+            averages = summary["bias"]
+            by_language = averages.get("per_language", {})
+        elif self.setting not in summary["settings"]:
+            return {}
+        else:
+            averages, by_language = (summary[key][self.setting] for key in ("settings", "per_language"))
+            by_language = by_language["by_query"] if self.setting == "cross" else by_language
+            if self.measure not in averages:
+                has = f"(it has {', '.join(averages)}); evaluate with --measures"
+                raise InputError(f"the result of '{summary['model']}' has no {self.measure} {has}")
+        values = {row: scores.get(self.measure) for row, scores in {**by_language, MEAN: averages}.items()}
+        return {row: float(value) for row, value in values.items() if isinstance(value, (int, float))}
 
     def bold(self, printed: Sequence[str]) -> list[str]:
         """What is best as printed, in bold; nothing where there is nothing to compare."""
@@ -40,6 +51,10 @@ class Column:
             return list(printed)
         best = min(known) if self.lower else max(known)
         return [f"**{value}**" if value != "-" and float(value) == best else value for value in printed]
+
+
+Figures = dict[Column, list[dict[str, float]]]
+"""Per column and result: row -> value."""
 
 
 @dataclass(frozen=True)
@@ -52,32 +67,36 @@ class Block:
     title: str
     corner: str
     rows: tuple[str, ...]
-    columns: Sequence[Column]
+    figures: Figures
     names: Sequence[str]
 
     def text(self) -> list[str]:
         """Aligned lines; with several results their names stand below the heads."""
-        heads = [head for c in self.columns for head in (c.head, *[""] * (len(self.names) - 1))]
+        heads = [head for column in self.figures for head in (column.head, *[""] * (len(self.names) - 1))]
         header = [[self.corner, *heads]]
         if len(self.names) > 1:
-            header = [["", *heads], [self.corner, *[*self.names] * len(self.columns)]]
-        body = [[row, *(value for c in self.columns for value in c.printed(row))] for row in self.rows]
+            header = [["", *heads], [self.corner, *[*self.names] * len(self.figures)]]
+        body = [[row, *(value for column in self.figures for value in self._printed(column, row))] for row in self.rows]
         rules = {len(header), *(len(header) + number for number, row in enumerate(self.rows) if row == MEAN)}
         return [self.title, "", *text_table([*header, *body], rules=rules)]
 
     def markdown(self) -> list[str]:
         """A pipe table; the best of several values side by side (else below each other) is bold."""
         names = self.names if len(self.names) > 1 else ("",)
-        header = [self.corner, *(f"{c.head} {escape(name)}".strip() for c in self.columns for name in names)]
+        header = [self.corner, *(f"{c.head} {escape(name)}".strip() for c in self.figures for name in names)]
         body = [[escape(row)] for row in self.rows]
-        for column in self.columns:
-            cells = [column.printed(row) for row in self.rows]
+        for column in self.figures:
+            cells = [self._printed(column, row) for row in self.rows]
             if len(names) > 1:
                 cells = [column.bold(values) for values in cells]
             elif MEAN not in self.rows:
                 cells = [[value] for value in column.bold([value for (value,) in cells])]
             body = [[*row, *values] for row, values in zip(body, cells)]
         return [f"**{escape(self.title)}**", "", *markdown_table([header, *body])]
+
+    def _printed(self, column: Column, row: str) -> list[str]:
+        """The row's value in every result; `-` where it is not there."""
+        return [f"{values[row]:.{column.digits}f}" if row in values else "-" for values in self.figures[column]]
 
 
 def paper_table(
@@ -104,7 +123,8 @@ def paper_table(
     many = [results] if isinstance(results, Result) else list(results)
     if not many:
         raise InputError("no result given; expected at least one")
-    blocks = TABLES[kind].build([result.summary for result in many], result_names(many, names))
+    table = TABLES[kind]
+    blocks = table.build(table.columns, [result.summary for result in many], result_names(many, names))
     return "\n\n".join("\n".join(block.markdown() if markdown else block.text()) for block in blocks)
 
 
@@ -124,119 +144,83 @@ def result_names(results: Sequence[Result], names: Sequence[str] | None = None) 
     return chosen if len(set(chosen)) == len(chosen) else [f"{name} ({i})" for i, name in enumerate(chosen, start=1)]
 
 
-def _check_one_benchmark(summaries: Sequence[Summary]) -> None:
+def _side_by_side(columns: Sequence[Column], summaries: Sequence[Summary]) -> tuple[Figures, list[str]]:
+    """The figures of results on one benchmark, and the languages that they have."""
     for other in summaries:
         if other["digests"]["benchmark"] != summaries[0]["digests"]["benchmark"]:
             raise InputError(
                 f"results on '{summaries[0]['benchmark']}' and '{other['benchmark']}' cannot stand side by side: not the "
                 "same queries, passages and judgments; the table 'summary' can hold both"
             )
+    figures = {column: [column.values(summary) for summary in summaries] for column in columns}
+    return figures, sorted({row for each in figures.values() for values in each for row in values} - {MEAN})
 
 
-def _scores(summary: Summary, setting: str, measure: str) -> dict[str, float]:
-    """A measure per query language, and its macro-average; nothing where the setting was not measured."""
-    if setting not in summary["settings"]:
-        return {}
-    averages, by_language = summary["settings"][setting], summary["per_language"][setting]
-    if measure not in averages:
-        has = ", ".join(averages)
-        raise InputError(
-            f"the result of '{summary['model']}' has no {measure} (it has {has}); evaluate with --measures"
-        )
-    by_language = by_language["by_query"] if setting == "cross" else by_language
-    return {**{lang: scores[measure] for lang, scores in by_language.items()}, MEAN: float(averages[measure])}
-
-
-def _distances(summary: Summary) -> dict[str, float]:
-    """Rank distance per query language, and its mean."""
-    bias = summary["bias"]
-    by_language = {**bias.get("per_language", {}), MEAN: bias}
-    distances = {row: scores.get("rank_distance") for row, scores in by_language.items()}
-    return {row: float(value) for row, value in distances.items() if isinstance(value, (int, float))}
-
-
-_PAPER = (
-    ("mono", "AP", "mAP mono"),
-    ("cross", "AP", "mAP cross"),
-    ("multi", "AP", "mAP multi"),
-    ("mono", "R@1", "R@1 mono"),
-    ("cross", "R@1", "R@1 cross"),
-    ("multi", "R@10", "R@10 multi"),
-)
-_MIRACL = ("nDCG@10", "R@100")
-
-
-def _paper_columns(summaries: Sequence[Summary]) -> list[Column]:
-    distances = Column("rank distance", tuple(map(_distances, summaries)), 1, lower=True)
+def _by_language(columns: Sequence[Column], summaries: Sequence[Summary], names: Sequence[str]) -> list[Block]:
+    figures, languages = _side_by_side(columns, summaries)
+    titled = {"": columns}
+    if len(summaries) > 1:
+        titled = {": mAP": columns[:3], ": R@1 and R@10": columns[3:6]}
+        titled[": rank distance (lower is better)"] = columns[6:]
     return [
-        *(
-            Column(head, tuple(_scores(one, setting, measure) for one in summaries))
-            for setting, measure, head in _PAPER
-        ),
-        distances,
+        Block(
+            f"{summaries[0]['benchmark']}{end}", "language", (*languages, MEAN), {c: figures[c] for c in shown}, names
+        )
+        for end, shown in titled.items()
     ]
 
 
-def _languages(columns: Sequence[Column]) -> list[str]:
-    return sorted({row for column in columns for values in column.values for row in values} - {MEAN})
-
-
-def _by_language(summaries: Sequence[Summary], names: Sequence[str]) -> list[Block]:
-    _check_one_benchmark(summaries)
-    columns, title = _paper_columns(summaries), str(summaries[0]["benchmark"])
-    titled = {title: columns}
-    if len(summaries) > 1:
-        titled = {
-            f"{title}: mAP": columns[:3],
-            f"{title}: R@1 and R@10": columns[3:6],
-            f"{title}: rank distance (lower is better)": columns[6:],
-        }
-    return [Block(head, "language", (*_languages(columns), MEAN), shown, names) for head, shown in titled.items()]
-
-
-def _miracl(summaries: Sequence[Summary], names: Sequence[str]) -> list[Block]:
-    _check_one_benchmark(summaries)
+def _miracl(columns: Sequence[Column], summaries: Sequence[Summary], names: Sequence[str]) -> list[Block]:
+    figures, languages = _side_by_side(columns, summaries)
     benchmark = summaries[0]["benchmark"]
-    columns = [Column(head, tuple(_scores(one, "mono", head) for one in summaries), 4) for head in _MIRACL]
-    languages = _languages(columns)
     if not languages:
         raise InputError(f"{benchmark}: the table 'miracl' needs the setting 'mono', which was not measured")
-    for values in (values for column in columns for values in column.values if values):
+    for values in (values for each in figures.values() for values in each if values):
         scores = [values[lang] for lang in languages if lang in values]
         values.update({MEAN: mean(scores), "median": median(scores)})
     title = f"{benchmark}: each language against its own corpus"
-    return [Block(title, "language", (*languages, MEAN, "median"), columns, names)]
+    return [Block(title, "language", (*languages, MEAN, "median"), figures, names)]
 
 
-def _by_model(summaries: Sequence[Summary], names: Sequence[str]) -> list[Block]:
+def _by_model(columns: Sequence[Column], summaries: Sequence[Summary], names: Sequence[str]) -> list[Block]:
     """One row per result and one block per benchmark."""
     by_benchmark: dict[str, dict[str, Summary]] = {}
     for name, summary in zip(names, summaries):
         by_benchmark.setdefault(summary["digests"]["benchmark"], {})[name] = summary
     blocks = []
     for named in by_benchmark.values():
-        columns = []
-        for column in _paper_columns(list(named.values())):
-            means = {name: values[MEAN] for name, values in zip(named, column.values) if MEAN in values}
-            columns.append(replace(column, values=(means,)))
-        title = str(next(iter(named.values()))["benchmark"])
-        blocks.append(Block(title, "model", tuple(named), columns, ("",)))
+        values = {column: {name: column.values(summary) for name, summary in named.items()} for column in columns}
+        means = {c: [{name: own[MEAN] for name, own in each.items() if MEAN in own}] for c, each in values.items()}
+        blocks.append(Block(next(iter(named.values()))["benchmark"], "model", tuple(named), means, ("",)))
     return blocks
 
 
 @dataclass(frozen=True)
 class Table:
-    """A kind of table: the measures that it needs, and what makes it of summaries and names."""
+    """A kind of table: its columns, and what makes it of columns, summaries and names."""
 
-    measures: tuple[str, ...]
-    build: Callable[[Sequence[Summary], Sequence[str]], list[Block]]
+    columns: tuple[Column, ...]
+    build: Callable[[Sequence[Column], Sequence[Summary], Sequence[str]], list[Block]]
+
+    @property
+    def measures(self) -> list[str]:
+        """The measures that it needs."""
+        return list(dict.fromkeys(column.measure for column in self.columns if column.setting != RANK_DISTANCE))
 
 
-_PAPER_MEASURES = tuple(dict.fromkeys(measure for _, measure, _ in _PAPER))
+_PAPER = (
+    Column("mAP mono", "mono", "AP"),
+    Column("mAP cross", "cross", "AP"),
+    Column("mAP multi", "multi", "AP"),
+    Column("R@1 mono", "mono", "R@1"),
+    Column("R@1 cross", "cross", "R@1"),
+    Column("R@10 multi", "multi", "R@10"),
+    Column("rank distance", RANK_DISTANCE, RANK_DISTANCE, 1, lower=True),
+)
 TABLES: dict[str, Table] = {
-    "languages": Table(_PAPER_MEASURES, _by_language),
-    "summary": Table(_PAPER_MEASURES, _by_model),
-    "miracl": Table(_MIRACL, _miracl),
+    "languages": Table(_PAPER, _by_language),
+    "summary": Table(_PAPER, _by_model),
+    "miracl": Table(tuple(Column(measure, "mono", measure, 4) for measure in ("nDCG@10", "R@100")), _miracl),
 }
 """`languages`: a row per query language with mAP (mono, cross, multi), R@1 (mono, cross), R@10 (multi) and rank distance, and
 the macro-average below (Elmahdy et al. 2024, arXiv 2408.10536; a language's cross value is the mean of its queries over the

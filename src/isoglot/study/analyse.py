@@ -10,7 +10,7 @@ from statistics import fmean
 
 from isoglot.errors import InputError
 from isoglot.evaluation.contrasts import RESAMPLES, SEED
-from isoglot.evaluation.multiple import holm
+from isoglot.evaluation.significance import holm
 from isoglot.study.analysis.contrasts import COLUMNS, TESTED, Comparisons, Contrast, Experiment, Figure, What
 from isoglot.study.analysis.reading import Study, read_study
 from isoglot.study.analysis.systems import System, all_else_equal, series_of

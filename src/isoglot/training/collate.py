@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,8 +17,7 @@ from sentence_transformers.base.modules import Transformer
 from isoglot.batching.sampler import PlanDataset, RowBatch, TextBatch
 from isoglot.files import cache_dir
 from isoglot.records import IntArray
-from isoglot.training.step_tokens import StepTokens
-from isoglot.training.tokens import Ids, TextTokenizer
+from isoglot.training.tokens import Ids, StepTokens, TextTokenizer
 
 _SAMPLE = 8  # texts on which a model's own preprocessing is compared with padded token ids
 _MOST_TOKENS = 100_000  # a tokenizer without a limit says 1e30
@@ -183,12 +181,11 @@ def template_of(
 
 
 def _equal(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    if list(one) != list(other):
-        return False
-    for name, value in one.items():
-        expected = other[name]
-        equal = torch.equal if isinstance(value, torch.Tensor) else operator.eq
-        alike = type(value) is type(expected) and getattr(value, "dtype", None) == getattr(expected, "dtype", None)
-        if not alike or not equal(value, expected):
-            return False
-    return True
+    kinds, expected = (
+        [(name, type(value), getattr(value, "dtype", None)) for name, value in features.items()]
+        for features in (one, other)
+    )
+    return kinds == expected and all(
+        torch.equal(value, other[name]) if isinstance(value, torch.Tensor) else value == other[name]
+        for name, value in one.items()
+    )

@@ -162,12 +162,9 @@ def chunk_bounds(lengths: list[int], chunks: int = 0, overhead: int = PASS_TOKEN
     edges = [*range(0, n, min(MIN_ROWS, max(1, n // 50))), n]
     best: list[tuple[float, int]] = [(0.0, 0)]
     for right in range(1, len(edges)):
-        best.append(
-            min(
-                (best[left][0] + (edges[right] - edges[left]) * lengths[edges[right] - 1] + overhead, left)
-                for left in range(right)
-            )
-        )
+        width = lengths[edges[right] - 1]
+        costs = [best[left][0] + (edges[right] - edges[left]) * width + overhead for left in range(right)]
+        best.append(min(zip(costs, range(right))))
     bounds = []
     right = len(edges) - 1
     while right > 0:

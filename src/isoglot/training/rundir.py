@@ -22,17 +22,7 @@ from isoglot.errors import InputError
 from isoglot.files import package_versions, read_json, write_json
 from isoglot.training.settings import TrainSettings
 
-_PACKAGES = (
-    "isoglot",
-    "torch",
-    "transformers",
-    "sentence-transformers",
-    "peft",
-    "accelerate",
-    "tokenizers",
-    "numpy",
-    "babel",
-)
+_TRAINERS = ("torch", "transformers", "sentence-transformers", "peft", "accelerate", "tokenizers")
 _MAY_DIFFER = ("output", "log_steps", "save_steps", "threads")
 
 
@@ -85,16 +75,10 @@ class RunDirectory:
                 if key in ("data", "validation") and before.get(key) != value:
                     raise InputError(f"{self.path}: cannot resume, the {key} changed since this run began")
             return
-        write_json(
-            self.record,
-            {
-                "asked": settings.to_flat(),
-                **facts,
-                "versions": package_versions(_PACKAGES),
-                "machine": {"platform": platform.platform(), "python": platform.python_version()},
-                "started": _now(),
-            },
-        )
+        versions = package_versions(["isoglot", *_TRAINERS, "numpy", "babel"])
+        machine = {"platform": platform.platform(), "python": platform.python_version()}
+        about = {"versions": versions, "machine": machine, "started": _now()}
+        write_json(self.record, {"asked": settings.to_flat(), **facts, **about})
 
     def end(self, outcome: Mapping[str, Any]) -> None:
         """Add the outcome to run.json and drop the checkpoints."""

@@ -113,19 +113,19 @@ class TrainSettings(Settings):
         return _lift_loss(values)
 
     def check(self) -> None:
+        chunked = self.chunks or self.grad_cache
+        validates = self.validation or self.validation_share
         trains_embeddings = self.tuning.trains_embeddings and not self.freeze_embeddings
         problems: dict[str, object] = {
             "give steps or epochs, not both": self.steps is not None and self.epochs is not None,
-            "give unpadded, chunks or grad_cache: unpadded forwards a step in one pass": self.unpadded
-            and (self.chunks or self.grad_cache),
+            "give unpadded, chunks or grad_cache: unpadded forwards a step in one pass": self.unpadded and chunked,
             "give unpadded or compile, not both": self.unpadded and self.compile,
             "compile needs frozen word embeddings (freeze_embeddings=true, or a tuning that leaves them): torch compiles no "
             "sparse gradients": self.compile and trains_embeddings,
             "give chunks or grad_cache, not both: grad_cache's chunks follow from its tokens": self.chunks
             and self.grad_cache,
             "give validation or validation_share, not both": self.validation and self.validation_share,
-            "patience needs a validation set: give validation or validation_share": self.patience
-            and not (self.validation or self.validation_share),
+            "patience needs a validation set: give validation or validation_share": self.patience and not validates,
         }
         for problem, is_there in problems.items():
             if is_there:

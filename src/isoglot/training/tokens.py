@@ -11,7 +11,7 @@ from __future__ import annotations
 import errno
 import re
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -20,14 +20,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 from tqdm import tqdm
 
+from isoglot.batching.sampler import PlanDataset, RowBatch
+from isoglot.data.pairs.table import PairTable, take_rows
 from isoglot.files import digest_json, digest_strings, exclusive, load_array, package_versions, save_array, write_json
 from isoglot.models.tokenizer import description
 from isoglot.records import IntArray
 
 SEGMENT = 16_384
 """Texts per file: what an interruption loses is at most the tokenisation of these."""
+IN_MEMORY = 4096
+"""A column of which a run needs no more texts than these is tokenised anew each time (about a second), not stored."""
+_ROWS_AT_ONCE = 65_536
 _TEXTS_PER_CALL = 2048  # the tokenizer's own records take about 100 bytes per token while a call lasts
 _KEEP_FREE = 1 << 30  # bytes of the disk that the cache leaves to others
 _MOST_PLACES = np.iinfo(np.int32).max
@@ -205,3 +211,71 @@ def _read(path: Path) -> tuple[IntArray, IntArray, Ids] | None:
     n = int(match[1])
     rows, offsets = words[: 2 * n].view("<i8"), words[2 * n : 4 * n + 2].view("<i8")
     return rows, offsets, words[4 * n + 2 :]
+
+
+class StepTokens:
+    """Token ids of all rows that a dataset of training steps uses.
+
+    Args:
+        steps: the dataset.
+        tokenizer: for all columns.
+        prompts: for "query", "passage" and "negative".
+        root: of the store.
+        show: a progress bar on stderr.
+
+    Raises:
+        OSError: the store cannot be written.
+    """
+
+    def __init__(
+        self, steps: PlanDataset, tokenizer: TextTokenizer, prompts: Mapping[str, str], root: Path, show: bool
+    ) -> None:
+        table, most = steps.table, steps.negatives
+        self._negatives_per_row = most
+        query_rows, passage_rows = steps.used_rows()
+
+        columns: dict[str, tuple[ReadTexts, int, IntArray, dict[str, int]]] = {
+            name: (partial(take_rows, table.table.column(name)), len(table), rows, {})
+            for name, rows in (("query", query_rows), ("passage", passage_rows))
+        }
+        if most:
+            negatives = _Negatives(table, most)
+            columns["negative"] = (negatives, len(table) * most, negatives.numbers(passage_rows), {"most": most})
+        self._columns: dict[str, TokenColumn] = {}
+        for name, (texts, size, rows, key) in columns.items():
+            self._columns[name] = TokenColumn(texts, size, tokenizer, prompts[name], show)
+            if len(rows) > IN_MEMORY:
+                self._columns[name].read_or_store(root, {"table": table.digest, "column": name, **key}, rows)
+            else:
+                self._columns[name].tokenize(rows)
+
+    def take(self, batch: RowBatch) -> dict[str, tuple[Ids, IntArray]]:
+        """(token ids, lengths) of the columns of a step of the dataset."""
+        rows = {"query": batch.batch.query_rows, "passage": batch.batch.passage_rows}
+        if len(batch.negatives):
+            rows["negative"] = batch.negative_places @ np.array([self._negatives_per_row, 1])
+        return {name: self._columns[name].take(numbers) for name, numbers in rows.items()}
+
+
+class _Negatives:
+    """The explicit negatives of a table, at most `most` per row; negative `place` of row r has the number r * most + place."""
+
+    def __init__(self, table: PairTable, most: int) -> None:
+        self._column, self._most = table.table.column("negatives"), most
+
+    def numbers(self, rows: IntArray) -> IntArray:
+        """Numbers of all negatives of some rows, int64."""
+        numbers, places = [np.empty(0, dtype=np.int64)], np.arange(self._most)
+        for start in range(0, len(rows), _ROWS_AT_ONCE):
+            chunk = rows[start : start + _ROWS_AT_ONCE]
+            counts = np.asarray(pc.fill_null(pc.list_value_length(take_rows(self._column, chunk)), 0))
+            numbers.append((chunk[:, None] * self._most + places)[places < counts[:, None]])
+        return np.concatenate(numbers)
+
+    def __call__(self, numbers: IntArray) -> pa.Array[Any]:
+        """The texts of some numbers."""
+        rows, places = np.divmod(numbers, self._most)
+        lists = take_rows(self._column, rows)
+        lengths = np.asarray(pc.fill_null(pc.list_value_length(lists), 0), dtype=np.int64)
+        starts = np.cumsum(lengths) - lengths
+        return pc.list_flatten(lists).take(pa.array(starts + places, pa.int64()))

@@ -139,12 +139,11 @@ def _trainer(
     from transformers import EarlyStoppingCallback
     from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
-    from isoglot.training.callbacks import Progress, StopOnSignal
     from isoglot.training.collate import Collator
     from isoglot.training.distributed import seed_process
     from isoglot.training.gradcache import CachedBatchLoss
     from isoglot.training.loss import BatchLoss
-    from isoglot.training.trainer import PlanTrainer
+    from isoglot.training.trainer import PlanTrainer, Progress, StopOnSignal
 
     collator = Collator(model, settings.max_length)
     training, validation = together(lambda: datasets(settings, data, steps, collator, show))
@@ -157,15 +156,9 @@ def _trainer(
     else:
         loss = BatchLoss(model, settings.loss, chunks=settings.chunks, unpadded=settings.unpadded)
     os.environ["TENSORBOARD_LOGGING_DIR"] = str(run.tensorboard)
-    trainer = PlanTrainer(
-        model=model,
-        args=_arguments(settings, run, steps, validate=validation is not None),
-        train_steps=training,
-        eval_steps=validation,
-        collator=collator,
-        loss=loss,
-        callbacks=callbacks,
-    )
+    arguments = _arguments(settings, run, steps, validate=validation is not None)
+    given: dict[str, Any] = {"train_steps": training, "eval_steps": validation, "collator": collator}
+    trainer = PlanTrainer(model=model, args=arguments, loss=loss, callbacks=callbacks, **given)
     # both print to stdout, which is for results
     for noisy in (PrinterCallback, ProgressCallback):
         trainer.remove_callback(noisy)
@@ -213,8 +206,10 @@ def _arguments(settings: TrainSettings, run: RunDirectory, steps: int, *, valida
     )
 
 
-def _save(settings: TrainSettings, run: RunDirectory, model: SentenceTransformer) -> None:
-    """Write adapter/ (where the tuning has one) and the self-contained model/; both appear whole or not at all."""
+def _end(
+    settings: TrainSettings, run: RunDirectory, trainer: Any, model: SentenceTransformer, tokens: int, seconds: float
+) -> dict[str, Any]:
+    """Write adapter/ (where the tuning has one), the self-contained model/ and the outcome; each appears whole."""
     from isoglot.models.card import write_card
     from isoglot.models.load import load_model
 
@@ -230,13 +225,6 @@ def _save(settings: TrainSettings, run: RunDirectory, model: SentenceTransformer
             pairs=settings.pairs,
             prompts=final.prompts,
         )
-
-
-def _end(
-    settings: TrainSettings, run: RunDirectory, trainer: Any, model: SentenceTransformer, tokens: int, seconds: float
-) -> dict[str, Any]:
-    """Write the model and the outcome, and return it."""
-    _save(settings, run, model)
     lines = [json.loads(text) for text in run.log.read_text(encoding="utf-8").splitlines()]
     losses = [line["loss"] for line in lines if "loss" in line]
     validations = [line["validation_loss"] for line in lines if "validation_loss" in line]

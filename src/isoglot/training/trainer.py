@@ -1,18 +1,30 @@
-"""sentence-transformers' trainer, fed by a batch plan."""
+"""sentence-transformers' trainer, fed by a batch plan; its progress bar, its JSONL log and a clean stop on Ctrl-C."""
 
 from __future__ import annotations
 
-from typing import Any
+import json
+import math
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Any
 
 import torch
 from sentence_transformers import SentenceTransformerTrainer
 from torch.optim import AdamW
 from torch.utils.data import DataLoader
+from tqdm import tqdm
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from isoglot.batching.sampler import PlanDataset, StepSampler
-from isoglot.processes import wait
+from isoglot.errors import InputError, IsoglotError
+from isoglot.files import read_json, write_json
+from isoglot.processes import OnSignal, processes, wait
 from isoglot.training.collate import Collator
+from isoglot.training.distributed import any_process, sum_processes
 from isoglot.training.optimizer import RowAdamW, clip_gradients, use_sparse_gradients
+
+_TOKENS = "tokens.json"  # in a checkpoint: how many tokens were fed until then, by all processes
 
 
 class PlanTrainer(SentenceTransformerTrainer):
@@ -73,3 +85,134 @@ class PlanTrainer(SentenceTransformerTrainer):
 
     def _loader(self, steps: PlanDataset) -> DataLoader[Any]:
         return DataLoader(steps, batch_sampler=StepSampler(len(steps)), collate_fn=self._collator)
+
+
+class NotFiniteError(IsoglotError):
+    """The loss became infinite or not a number; what is on disk is the last good checkpoint."""
+
+
+class Progress(TrainerCallback):
+    """A bar on stderr with loss and throughput, and one JSON line per logged step in `log.jsonl`.
+
+    Lines hold step, loss, learning_rate, gradient_norm, pairs_per_second, tokens_per_second, seconds; validations hold
+    step and validation_loss. A resumed run drops the lines after its checkpoint, so that each step stands there once, and
+    counts tokens on from there.
+
+    Nothing here reads from the device: the numbers come as floats from the trainer, which waits for the device once per logged
+    step (loss and gradient norm), so a larger `log_steps` is what saves that wait. The bar is drawn at most ten times a second.
+    """
+
+    def __init__(self, path: Path, collator: Collator, batch_size: int, *, show: bool) -> None:
+        self._path, self._collator, self._batch_size, self._show = path, collator, batch_size, show
+        self._bar: tqdm[Any] | None = None
+        self._sink: IO[str] | None = None
+        self._began = self._last_time = 0.0
+        self._last_step = self._last_tokens = 0
+
+    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        step = state.global_step
+        if state.is_world_process_zero:
+            _drop_after(self._path, step)
+            # by lines: each is in the file before the next step
+            self._sink = self._path.open("a", encoding="utf-8", buffering=1)
+            hidden = not self._show
+            self._bar = tqdm(
+                total=state.max_steps, initial=step, desc="train", unit="step", disable=hidden, dynamic_ncols=True
+            )
+            if step:
+                with suppress(InputError, TypeError, ValueError):  # a checkpoint that does not say counts none
+                    self._collator.tokens += int(read_json(_checkpoint(args, state) / _TOKENS))
+        self._began = self._last_time = time.perf_counter()
+        self._last_step, self._last_tokens = step, sum_processes(self._collator.tokens)
+
+    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        tokens = sum_processes(self._collator.tokens)
+        if state.is_world_process_zero:
+            write_json(_checkpoint(args, state) / _TOKENS, tokens)
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        if self._bar is not None:
+            self._bar.update(state.global_step - self._bar.n)
+
+    def on_log(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: Any = None, **_: Any
+    ) -> None:
+        logs = logs or {}
+        line: dict[str, Any] = {"step": state.global_step}
+        if "loss" in logs:
+            line |= self._train_line(logs, state.global_step)
+        elif "eval_loss" in logs:
+            line["validation_loss"] = float(logs["eval_loss"])
+        else:
+            return
+        if not all(math.isfinite(value) for key, value in line.items() if key.endswith("loss")):
+            step = state.global_step
+            raise NotFiniteError(f"the loss is not finite at step {step}: lower the learning rate or the scale")
+        if self._sink is not None:
+            self._sink.write(json.dumps(line) + "\n")
+        if self._bar is not None:
+            shown = {"loss": "loss", "validation_loss": "val", "pairs_per_second": "pairs/s"}
+            values = {name: f"{line[key]:.3g}" for key, name in shown.items() if key in line}
+            self._bar.set_postfix(values, refresh=False)
+
+    def on_train_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        if self._bar is not None:
+            self._bar.close()
+        if self._sink is not None:
+            self._sink.close()
+        self._bar = self._sink = None
+
+    def _train_line(self, logs: dict[str, Any], step: int) -> dict[str, Any]:
+        now = time.perf_counter()
+        seconds = max(now - self._last_time, 1e-9)
+        pairs = (step - self._last_step) * self._batch_size
+        tokens = sum_processes(self._collator.tokens)
+        line = {
+            "loss": float(logs["loss"]),
+            "learning_rate": float(logs.get("learning_rate", 0.0)),
+            "gradient_norm": float(logs["grad_norm"]) if "grad_norm" in logs else None,
+            "pairs_per_second": round(pairs / seconds, 3),
+            "tokens_per_second": round((tokens - self._last_tokens) / seconds, 1),
+            "seconds": round(now - self._began, 3),
+        }
+        self._last_time, self._last_step, self._last_tokens = now, step, tokens
+        return line
+
+
+def _checkpoint(args: TrainingArguments, state: TrainerState) -> Path:
+    return Path(args.output_dir) / f"checkpoint-{state.global_step}"
+
+
+def _drop_after(path: Path, step: int) -> None:
+    """Keep the lines of a log up to and with `step`."""
+    if not path.is_file():
+        return
+    kept = []
+    for text in path.read_text(encoding="utf-8").splitlines():
+        with suppress(ValueError, KeyError):  # the half-written last line of a run that was killed
+            if json.loads(text)["step"] <= step:
+                kept.append(text + "\n")
+    path.write_text("".join(kept), encoding="utf-8")
+
+
+class StopOnSignal(OnSignal, TrainerCallback):
+    """The first Ctrl-C or SIGTERM ends the run after the current step, with a checkpoint; the second one kills it.
+
+    Of several processes all stop at the same step, also if only one was told to. There the second signal does nothing: a
+    launcher passes on what the terminal has sent to all already, and kills by itself what does not end.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stopped = False
+
+    def _note(self, number: int, frame: Any) -> None:
+        if self.stopped and processes().world == 1:
+            raise KeyboardInterrupt
+        self.stopped = True
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        self.stopped = any_process(self.stopped)
+        if self.stopped:
+            control.should_save = True
+            control.should_training_stop = True

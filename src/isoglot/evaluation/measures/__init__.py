@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
@@ -144,9 +144,3 @@ def parse_measures(spellings: Iterable[str | Measure]) -> tuple[Measure, ...]:
     if not parsed:
         raise InputError(f"no measure given; expected some of {', '.join(default_measures())}")
     return parsed
-
-
-def __getattr__(name: str) -> Any:
-    if name == "DEFAULT_MEASURES":
-        return default_measures()
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,7 +1,5 @@
 """Normalised discounted cumulative gain."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from isoglot.evaluation.measures import MEASURES, Measure, RankedQueries

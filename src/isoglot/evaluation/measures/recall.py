@@ -1,7 +1,5 @@
 """Recall."""
 
-from __future__ import annotations
-
 from isoglot.evaluation.measures import MEASURES, Measure, RankedQueries
 from isoglot.records import FloatArray
 

@@ -1,7 +1,5 @@
 """Success."""
 
-from __future__ import annotations
-
 from isoglot.evaluation.measures import MEASURES, Measure, RankedQueries
 from isoglot.records import FloatArray
 

@@ -10,8 +10,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from isoglot.evaluation.contrasts import pooled
-from isoglot.evaluation.multiple import holm
-from isoglot.evaluation.significance import ALPHA, Interval
+from isoglot.evaluation.significance import ALPHA, Interval, holm
 from isoglot.study.analysis.contrasts import Cells, Comparisons, Contrast, show
 from isoglot.study.claims.claim import KINDS, MIN_SEEDS, Finding, Outcome, Sides, Verdict, not_tested
 from isoglot.study.claims.kinds.cost import cost_sentence
