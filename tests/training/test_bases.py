@@ -115,10 +115,11 @@ def test_an_adapter_directory_loads_merged(base: Path, tmp_path: Path) -> None:
     from isoglot.models.tunings.lora import save_adapter
 
     model = load_tuned(str(base), Lora(rank=4), device="cpu")
+    torch.manual_seed(0)
     with torch.no_grad():
-        for name, part in model.named_parameters():
+        for name, weights in model.named_parameters():
             if "lora_B" in name:
-                part.normal_(std=0.3)
+                weights.normal_(std=0.3)
     save_adapter(model, str(base), tmp_path / "adapter")
     assert json.loads((tmp_path / "adapter" / "isoglot.json").read_text())["base"] == str(base)
     texts = ["en1 en2", "zh3 zh4 zh5"]
