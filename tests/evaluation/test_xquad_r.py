@@ -13,6 +13,7 @@ from tests.realdata import lareqa_dir
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 @pytest.mark.realdata
 def test_offline_base_prefers_the_query_language(tmp_path: Path) -> None:
     lareqa_dir("xquad-r")

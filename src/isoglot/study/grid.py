@@ -14,8 +14,8 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from isoglot.errors import InputError
-from isoglot.evaluation.results import versions
 from isoglot.evaluation.drawing import require_matplotlib
+from isoglot.evaluation.results import versions
 from isoglot.files import atomic_path, package_versions, read_json, write_json, write_text
 from isoglot.study.display import Display
 from isoglot.study.export import unpack_export
