@@ -1,6 +1,6 @@
 # make demo   a whole study in minutes: measure a model, repair it in six ways, measure again, report
 # make test   everything that must hold: tests, ruff, types, import directions
-# make quick  the inner loop: lint and the tests that take no time, under a minute
+# make quick  the inner loop: lint and the heart of every room's tests, under a minute
 # make docs   write the pages that are made of docstrings and registries
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test quick lint tests docs format clean
@@ -25,10 +25,15 @@ demo: setup
 
 test: lint tests
 
+## the heart of every room; the rest of the suite trains models and runs studies
+QUICK := tests/batching tests/test_files.py tests/data/test_pairs.py tests/models tests/retrieval/test_ranks.py \
+	tests/evaluation/test_measures.py tests/evaluation/test_bias_measures.py tests/evaluation/test_tables.py \
+	tests/training/test_loss.py tests/training/test_parallel_positives.py tests/study/test_spec.py
+
 quick: setup
 	$(BIN)/ruff check src tests benchmarks docs
 	$(BIN)/lint-imports
-	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 2 --dist loadscope -m "not slow" --durations 5
+	OMP_NUM_THREADS=1 $(BIN)/pytest -q -m "not slow" --durations 5 $(QUICK)
 
 lint: setup
 	$(BIN)/ruff check src tests benchmarks docs
