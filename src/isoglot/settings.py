@@ -27,7 +27,7 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 
-from isoglot.errors import InputError, unknown
+from isoglot.errors import InputError, at, unknown
 from isoglot.registry import Registry
 
 T = TypeVar("T", bound="Settings")
@@ -133,6 +133,14 @@ class Member(Settings):
         return {"name": self.name, **handler(self)}
 
 
+def make_member(registry: Registry[Any], name: Any, settings: Mapping[str, Any]) -> Any:
+    """A member with settings, inside the validation of a model, which says where an unknown name stands."""
+    if name not in registry:
+        text = str(unknown(registry.kind, str(name), registry.names()))
+        raise PydanticCustomError("member", "{text}", {"text": text})
+    return registry[name](**settings)
+
+
 def member_of(registry: Registry[Any]) -> Any:
     """The type of a field that holds a member: given as its name, or as a mapping of `name` and its settings."""
 
@@ -142,12 +150,8 @@ def member_of(registry: Registry[Any]) -> Any:
         if isinstance(value, str):
             value = {"name": value}
         if isinstance(value, Mapping):
-            name = str(value.get("name", registry.default()))
-            if name not in registry:
-                raise PydanticCustomError(
-                    "member", "{text}", {"text": str(unknown(registry.kind, name, registry.names()))}
-                )
-            return registry[name](**{key: item for key, item in value.items() if key != "name"})
+            settings = dict(value)
+            return make_member(registry, settings.pop("name", registry.default()), settings)
         return value
 
     read.registry = registry  # type: ignore[attr-defined]  # for the command line
@@ -204,9 +208,10 @@ def build(cls: type[T], layers: Layers) -> T:
     try:
         return cls.model_validate(merged)
     except ValidationError as error:
-        key = str(error.errors()[0]["loc"][0]) if error.errors()[0]["loc"] else ""
-        where = origin.get(key, "")
-        raise InputError(f"{where}: {message(cls, error)}" if where else message(cls, error)) from None
+        keys = _place(_first_problem(error))
+        written, inner = cls.spelled(keys).partition(".")[0], keys[0] if keys else ""
+        with at(origin.get(written) or origin.get(inner, "")):
+            raise InputError(message(cls, error)) from None
     finally:
         _is_inner.reset(token)
 
@@ -245,11 +250,8 @@ _LIMITS = {
 
 def message(cls: type[BaseModel], error: ValidationError) -> str:
     """The first problem of a validation in one line: setting, what is wrong, what would be right."""
-    problems = error.errors(include_url=False)
-    # where a key is missing and another one unknown, the unknown one is most often the missing one
-    problem = next((problem for problem in problems if problem["type"] == "extra_forbidden"), problems[0])
-    kind, value = str(problem["type"]), problem.get("input")
-    keys = [str(key) for key in problem["loc"] if not str(key).startswith(("function-", "tuple["))]
+    problem = _first_problem(error)
+    kind, value, keys = str(problem["type"]), problem.get("input"), _place(problem)
     key = cls.spelled(keys) if issubclass(cls, Settings) else ".".join(keys)
     context = dict(problem.get("ctx") or {})
     if kind == "extra_forbidden":
@@ -268,6 +270,17 @@ def message(cls: type[BaseModel], error: ValidationError) -> str:
         return f"{key} {_LIMITS[kind].format(**context)}, got {value}"
     expected = _EXPECTED.get(kind.split("_")[0], problem["msg"])
     return f"{key}: expected {expected}, got {value!r}"
+
+
+def _first_problem(error: ValidationError) -> Mapping[str, Any]:
+    """Where a key is missing and another one unknown, the unknown one is most often the missing one."""
+    problems = error.errors(include_url=False)
+    return next((problem for problem in problems if problem["type"] == "extra_forbidden"), problems[0])
+
+
+def _place(problem: Mapping[str, Any]) -> list[str]:
+    """The fields and positions that lead to a problem."""
+    return [str(key) for key in problem["loc"] if not str(key).startswith(("function-", "tuple["))]
 
 
 def _known(cls: type[BaseModel], keys: Sequence[str], key: str) -> list[str]:

@@ -126,6 +126,16 @@ def test_settings(tmp_path: Path, refused: Callable[..., str]) -> None:
     )
     config = write(tmp_path / "config.yaml", "scale: 3", "stepps: 4")
     assert f"{config}: unknown setting 'stepps'" in refused(*train_words(tmp_path, path, "--config", config))
+    for line, message in {
+        "scale: high": "scale: expected a number, got 'high'",
+        "batch_size: 1": "batch_size must be at least 2, got 1",
+        "mono_share: 3": "mono_share must be at most 1, got 3",
+        "lora: {rank: 0}": "lora.rank must be above 0, got 0",
+        "loss: {nope: 1}": "loss: unknown loss term 'nope'",
+    }.items():
+        config = write(tmp_path / "config.yaml", line)
+        said = refused("train", "--pairs", path, "--output", str(tmp_path / "run"), "--config", config)
+        assert f"isoglot: {config}: {message}" in said, "the file is named, wherever the setting is kept inside"
     broken = write(tmp_path / "broken.yaml", "scale: 3", "lora: [1")
     assert f"{broken}:" in refused(*train_words(tmp_path, path, "--config", broken))
     assert "no such file" in refused(*train_words(tmp_path, path, "--config", str(tmp_path / "none.yaml")))

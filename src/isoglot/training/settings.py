@@ -144,6 +144,8 @@ class TrainSettings(Settings):
         if len(keys) > 1 and keys[0] == "tuning":
             owners = [tuning.name for tuning in TUNINGS if keys[1] in tuning.model_fields]
             return ".".join([*(owners or [TUNINGS.default()])[:1], *keys[1:]])
+        if len(keys) > 1 and keys[0] == "loss" and keys[1] in member_options(LOSSES):
+            keys = keys[1:]
         return super().spelled(keys)
 
     def to_flat(self) -> dict[str, Any]:

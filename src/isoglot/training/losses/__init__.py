@@ -9,11 +9,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import Field
-from pydantic_core import PydanticCustomError
 
-from isoglot.errors import unknown
 from isoglot.registry import Registry
-from isoglot.settings import Member
+from isoglot.settings import Member, make_member
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -61,13 +59,8 @@ def read_terms(value: Any) -> Any:
     """Terms by name, each with its weight or its settings: `{infonce: 1, align: {weight: .5}}`, as members."""
     if not isinstance(value, Mapping):
         return value
-    terms = []
-    for name, asked in value.items():
-        if name not in LOSSES:
-            problem = unknown(LOSSES.kind, str(name), LOSSES.names())
-            raise PydanticCustomError("member", "{text}", {"text": str(problem)})
-        terms.append(LOSSES[name](**(asked if isinstance(asked, Mapping) else {"weight": asked})))
-    return tuple(terms)
+    settings = {name: asked if isinstance(asked, Mapping) else {"weight": asked} for name, asked in value.items()}
+    return tuple(make_member(LOSSES, name, term) for name, term in settings.items())
 
 
 read_terms.registry = LOSSES  # type: ignore[attr-defined]  # for the command line
