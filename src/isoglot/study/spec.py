@@ -155,8 +155,7 @@ class StudySpec(Settings):
                 ]
         return systems
 
-    @model_validator(mode="after")
-    def _check(self) -> StudySpec:
+    def check(self) -> None:
         for key in ("base", "data", "seeds", *(() if self.systems else ("strategy", "tuning"))):
             if not getattr(self, key):
                 raise ValueError(f"'{key}' is empty; expected at least one")
@@ -173,7 +172,6 @@ class StudySpec(Settings):
         for key in ("per_tuning", "learning_rates"):
             for name in getattr(self, key).keys() - known:
                 raise InputError(f"{key}: {unknown('tuning', name, known)}")
-        return self
 
     def to_flat(self) -> dict[str, Any]:
         """Plain JSON values as a file has them, all defaults filled in; `parse_spec` makes the same spec of them."""
