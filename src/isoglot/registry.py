@@ -84,18 +84,18 @@ class Registry(Generic[T]):
         (name,) = (member.name for member in self if getattr(member, "is_default", False))
         return name
 
-    def help(self) -> dict[str, str]:
-        """One line per member: the first of its docstring, or its `help`."""
-        return {member.name: one_line_help(member) for member in self}
-
     def _load(self) -> None:
         if self._is_loaded:
             return
-        self._is_loaded = True
-        package = importlib.import_module(self._package)
-        for module in pkgutil.iter_modules(package.__path__, f"{self._package}."):
-            importlib.import_module(module.name)
-        load_plugins()
+        self._is_loaded = True  # first: what is imported here may ask for other members
+        try:
+            package = importlib.import_module(self._package)
+            for module in pkgutil.iter_modules(package.__path__, f"{self._package}."):
+                importlib.import_module(module.name)
+            load_plugins()
+        except BaseException:
+            self._is_loaded = False
+            raise
 
 
 def one_line_help(member: object) -> str:
@@ -116,12 +116,15 @@ def load_plugins() -> None:
 
 
 def _import_file(path: Path) -> None:
-    key = f"isoglot_plugin_{path.stem}"
+    key = f"isoglot plugin {path.resolve()}"  # two files may have one name
     if key in sys.modules:
         return
     spec = importlib.util.spec_from_file_location(key, path)
     assert spec is not None
     assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[key] = module
-    spec.loader.exec_module(module)
+    sys.modules[key] = module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[key]  # half a module must not count as imported
+        raise

@@ -12,6 +12,7 @@ from isoglot.data.transform.members.share import Share
 from isoglot.data.transform.registry import TRANSFORMS
 from isoglot.errors import InputError
 from isoglot.records import PairRow
+from isoglot.registry import one_line_help
 
 
 def pair_table(n: int = 40, languages: tuple[str, ...] = ("de", "en", "fr")) -> PairTable:
@@ -84,8 +85,8 @@ def test_restricted_to_languages() -> None:
 
 
 def test_the_registry_checks_settings() -> None:
-    assert set(TRANSFORMS.help()) == {"languages", "share"}
-    assert TRANSFORMS.help()["share"].startswith("A share of the pairs")
+    assert set(TRANSFORMS.names()) == {"languages", "share"}
+    assert one_line_help(TRANSFORMS["share"]).startswith("A share of the pairs")
     assert TRANSFORMS["share"](amount="0.5") == Share(amount=0.5)
     for wrong, message in (
         ({"amount": 0}, "amount must be above 0, got 0"),

@@ -14,6 +14,7 @@ from isoglot.evaluation.evaluate import evaluate
 from isoglot.evaluation.measures import MEASURES, Measure, RankedQueries, parse_measure, usual_spellings
 from isoglot.evaluation.settings import EvaluateSettings
 from isoglot.records import FloatArray
+from isoglot.registry import one_line_help
 from isoglot.settings import build, to_dict
 from tests.evaluation.exports import coarse, toy
 
@@ -86,7 +87,7 @@ def first_relevant() -> Iterator[type[Measure]]:
 def test_a_measure_is_one_class(first_relevant: type[Measure]) -> None:
     assert parse_measure("found@3") == first_relevant(3)
     assert "Found@k" in usual_spellings()
-    assert MEASURES.help()["Found"].startswith("Found@k = 1")
+    assert one_line_help(MEASURES["Found"]).startswith("Found@k = 1")
     benchmark = toy()
     summary = evaluate(coarse(benchmark), benchmark, measures=["Found@3", "Success@3"], progress=False).summary
     for scores in summary["settings"].values():
