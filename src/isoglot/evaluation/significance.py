@@ -8,7 +8,7 @@ out; nothing loops over resamples.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -237,11 +237,7 @@ def holm(p: Sequence[float] | FloatArray) -> FloatArray:
     Returns:
         Shape (m,), in the order given.
     """
-    values = np.asarray(p, dtype=np.float64)
-    order = np.argsort(values, kind="stable")
-    adjusted = np.empty_like(values)
-    adjusted[order] = np.minimum(1.0, np.maximum.accumulate(np.arange(len(values), 0, -1) * values[order]))
-    return adjusted
+    return _in_order(p, lambda ordered: np.maximum.accumulate(np.arange(len(ordered), 0, -1) * ordered))
 
 
 def benjamini_hochberg(p: Sequence[float] | FloatArray) -> FloatArray:
@@ -256,11 +252,20 @@ def benjamini_hochberg(p: Sequence[float] | FloatArray) -> FloatArray:
     Returns:
         Shape (m,), in the order given.
     """
+
+    def adjust(ordered: FloatArray) -> FloatArray:
+        scaled = ordered * len(ordered) / np.arange(1, len(ordered) + 1)
+        return np.minimum.accumulate(scaled[::-1])[::-1]
+
+    return _in_order(p, adjust)
+
+
+def _in_order(p: Sequence[float] | FloatArray, adjust: Callable[[FloatArray], FloatArray]) -> FloatArray:
+    """What `adjust` makes of the ascending p values, at most 1, in the order given."""
     values = np.asarray(p, dtype=np.float64)
     order = np.argsort(values, kind="stable")
-    scaled = values[order] * len(values) / np.arange(1, len(values) + 1)
     adjusted = np.empty_like(values)
-    adjusted[order] = np.minimum(1.0, np.minimum.accumulate(scaled[::-1])[::-1])
+    adjusted[order] = np.minimum(1.0, adjust(values[order]))
     return adjusted
 
 
