@@ -8,6 +8,7 @@ from typing import Any
 from isoglot.batching.plan import BatchPlan
 from isoglot.data.pairs.table import PairTable
 from isoglot.records import Batch
+from isoglot.tables import text_table
 
 
 def composition(plan: BatchPlan, table: PairTable, steps: int) -> dict[str, Any]:
@@ -53,17 +54,11 @@ def _language_pairs(batch: Batch) -> list[tuple[int, int]]:
 
 def format_strata(plan: BatchPlan) -> str:
     """One line per stratum: what it is drawn from and how often."""
-    width = max(6, *(len(info.source) for info in plan.strata))
-    wide = max(6, *(len(info.kind) for info in plan.strata))
-    lines = [
-        f"{'kind':<{wide}} {'source':<{width}} {'language':<10} {'share':>7} {'pairs':>9} {'groups':>9} {'batches/epoch':>14}"
-    ]
-    lines += [
-        f"{info.kind:<{wide}} {info.source:<{width}} {info.language or 'two or more':<11} {info.share:>6.4f} "
-        f"{info.pairs:>9} {info.groups:>9} {info.batches_per_epoch:>14}"
-        for info in plan.strata
-    ]
-    return "\n".join(lines)
+    rows = [["kind", "source", "language", "share", "pairs", "groups", "batches/epoch"]]
+    for info in plan.strata:
+        sizes = (info.pairs, info.groups, info.batches_per_epoch)
+        rows.append([info.kind, info.source, info.language or "two or more", f"{info.share:.4f}", *map(str, sizes)])
+    return "\n".join(text_table(rows, text_columns=3))
 
 
 def format_composition(counts: dict[str, Any]) -> str:
@@ -77,9 +72,10 @@ def format_composition(counts: dict[str, Any]) -> str:
     if counts["cross_pairs"]:
         columns = sorted({lang for row in counts["cross_pairs"].values() for lang in row})
         lines.append("pairs of the other batches (rows: query language, columns: passage language)")
-        lines.append(" " * 8 + "".join(f"{lang:>8}" for lang in columns))
+        table = [["", *columns]]
         for lang, row in sorted(counts["cross_pairs"].items()):
-            lines.append(f"{lang:<8}" + "".join(f"{row.get(other, 0) or '.':>8}" for other in columns))
+            table.append([lang, *(str(row.get(other, 0) or ".") for other in columns)])
+        lines += text_table(table)
     return "\n".join(lines)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from isoglot.cli.common import print_json
 from isoglot.registry import Registry, one_line_help
+from isoglot.tables import markdown_table
 
 KINDS = {
     "strategies": "isoglot.batching.strategies:STRATEGIES",
@@ -94,11 +95,9 @@ def _text(kind: str, rows: list[dict[str, Any]]) -> str:
 
 
 def _markdown(kind: str, rows: list[dict[str, Any]]) -> str:
-    lines = [f"## {kind}", "", "| name | what it is | settings (default) |", "|---|---|---|"]
+    table = [["name", "what it is", "settings (default)"]]
     for row in rows:
         settings = ", ".join(f"`{key}` ({about['default']})" for key, about in row["settings"].items())
         what = f"{row['help']} Written {row['form']}" if "form" in row else row["help"]
-        lines.append(
-            "| " + " | ".join(cell.replace("|", "\\|") for cell in (f"`{row['name']}`", what, settings)) + " |"
-        )
-    return "\n".join(lines)
+        table.append([cell.replace("|", "\\|") for cell in (f"`{row['name']}`", what, settings)])
+    return "\n".join([f"## {kind}", "", *markdown_table(table, text_columns=3)])
