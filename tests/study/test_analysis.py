@@ -7,11 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from isoglot.evaluation.compare import compare
-from isoglot.evaluation.matching import load_systems
 from isoglot.study.analyse import Analysis, analyse
 from isoglot.study.analysis.reading import clean
 from isoglot.study.summary import summary_lines
+from tests.study.compared import assert_as_compared
 from tests.study.fabricate import FULL, LORA, grid, make_cell, write_study
 
 
@@ -28,28 +27,9 @@ def analysis(home: Path) -> Analysis:
 
 def test_figures_are_those_of_compare(home: Path, analysis: Analysis) -> None:
     (experiment,) = analysis.experiments
-    by_label = {system.label: system for system in experiment.systems}
-    words = [
-        f"{tuning}=" + ",".join(f"{home}/{path}" for path in by_label[f"hybrid 0.5, {tuning}"].paths("xquad-r"))
-        for tuning in ("full", "lora")
-    ]
-    reference = compare(load_systems(words), resamples=199)
-    pair = (by_label["hybrid 0.5, full"], by_label["hybrid 0.5, lora"])
-    ours = {c.setting: c for c in experiment.contrasts if (c.before, c.after) == pair}
-    assert len(ours) == len(reference.differences) == 4
-    for theirs in reference.differences:
-        mine = ours[theirs.setting]
-        assert mine.difference == pytest.approx(theirs.difference, abs=1e-12)
-        assert mine.interval() == pytest.approx(theirs.interval, abs=1e-12)
-        assert mine.p == theirs.p_group
-        assert mine.p_holm is not None
-        assert mine.p_holm >= mine.p
-        figure = experiment.figure(pair[1], (theirs.setting, theirs.measure))
-        assert figure is not None
-        assert figure.mean == pytest.approx(theirs.value, abs=1e-12)
-        assert len(figure.seeds) == 2
-        assert figure.interval is not None
-        assert figure.interval[0] < figure.mean < figure.interval[1]
+    paths = {system.label: system.paths("xquad-r") for system in experiment.systems}
+    before, after = ((label, paths[label]) for label in ("hybrid 0.5, full", "hybrid 0.5, lora"))
+    assert_as_compared(experiment, home, before, after, 199)
 
 
 def test_contrasts_change_one_thing_at_a_time(analysis: Analysis) -> None:

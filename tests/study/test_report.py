@@ -12,12 +12,11 @@ import pytest
 
 from isoglot.errors import InputError
 from isoglot.evaluation import drawing
-from isoglot.evaluation.compare import compare
-from isoglot.evaluation.matching import load_systems
 from isoglot.files import read_json
 from isoglot.study.analyse import analyse
 from isoglot.study.analysis.contrasts import Experiment
 from isoglot.study.report import CHAPTERS, write_report
+from tests.study.compared import assert_as_compared
 from tests.study.fabricate import FULL, LANGUAGES, LORA, grid, make_cell, write_study
 from tests.study.page import page
 
@@ -134,27 +133,11 @@ def test_the_same_files_give_the_same_bytes(study: Path) -> None:
 
 
 def test_figures_are_those_of_compare(study: Path) -> None:
-    experiment = experiment_of(study)
-    cells = "cells/mlqa-r.e5.hybrid"
-    words = [
-        f"{tuning}=" + ",".join(f"{study}/{cells}.{tuning}.s{seed}/results/xquad-r" for seed in (0, 1))
+    before, after = (
+        (f"hybrid 0.5, {tuning}", [f"cells/mlqa-r.e5.hybrid.{tuning}.s{seed}/results/xquad-r" for seed in (0, 1)])
         for tuning in ("full", "lora")
-    ]
-    reference = compare(load_systems(words), resamples=RESAMPLES)
-    pairs = [(c, (c.before.label, c.after.label)) for c in experiment.contrasts]
-    ours = {contrast.setting: contrast for contrast, pair in pairs if pair == ("hybrid 0.5, full", "hybrid 0.5, lora")}
-    assert len(ours) == len(reference.differences) == 4
-    for item in reference.differences:
-        mine = ours[item.setting]
-        assert mine.difference == pytest.approx(item.difference, abs=1e-12)
-        assert mine.interval() == pytest.approx(item.interval, abs=1e-12)
-        assert mine.p == item.p_group
-        value = experiment.figure(mine.after, (item.setting, item.measure))
-        assert value is not None
-        assert value.mean == pytest.approx(item.value, abs=1e-12)
-        assert len(value.seeds) == 2
-        assert value.interval is not None
-        assert value.interval[0] < value.mean < value.interval[1]
+    )
+    assert_as_compared(experiment_of(study), study, before, after, RESAMPLES)
 
 
 def test_printed_figures_are_those_of_the_results(study: Path) -> None:
