@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -100,7 +99,6 @@ def plugin(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
     load_plugins()
     yield name
     registry.remove(name)
-    del sys.modules[f"isoglot_plugin_{path.stem}"]
 
 
 def own(registry: Registry[Any], name: str, code: str) -> Any:
