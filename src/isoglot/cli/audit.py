@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from isoglot.cli.common import add_context, add_data_dir, pairs_help, print_json
+from isoglot.cli.common import add_data_dir, pairs_help, print_json
 
 
 def add(commands: Any) -> None:
@@ -24,12 +24,15 @@ def add(commands: Any) -> None:
 
 
 def _fill(command: argparse.ArgumentParser) -> None:
+    from isoglot.cli.options import add_settings
+    from isoglot.evaluation.settings import EvaluateSettings
+
     command.add_argument("pairs", nargs="+", metavar="PAIRS", help=pairs_help())
     command.add_argument(
         "--against", nargs="+", required=True, metavar="BENCHMARK", help="names (isoglot data list) or folders"
     )
     command.add_argument("--languages", nargs="+", metavar="L", help="of the pairs only (default: all)")
-    add_context(command)
+    add_settings(command, EvaluateSettings, ("context",))
     command.add_argument("--json", action="store_true", help="print the whole audit as JSON")
     command.add_argument("--output", type=Path, metavar="FILE", help="write it there as JSON")
     command.add_argument("--quiet", action="store_true", help="no progress bar")
@@ -50,7 +53,8 @@ def _run(options: argparse.Namespace) -> int:
         raise InputError(f"--output {options.output}: is a folder; expected the name of a JSON file")
     benchmarks = []
     for name in options.against:
-        more = {"context": options.context} if name in BENCHMARKS and BENCHMARKS[name].has_paragraphs else {}
+        asked = "context" in options and name in BENCHMARKS and BENCHMARKS[name].has_paragraphs
+        more = {"context": options.context} if asked else {}
         benchmarks.append(load_benchmark(name, data_dir=options.data_dir, **more))
     pairs = load_pairs(options.pairs, languages=options.languages, data_dir=options.data_dir)
     audit = run_audit([(", ".join(options.pairs), pairs, benchmarks)], progress=not options.quiet)

@@ -46,16 +46,6 @@ def add_data_dir(command: argparse._ActionsContainer) -> None:
     )
 
 
-def add_context(command: argparse._ActionsContainer) -> None:
-    """The option that says what is encoded of a passage inside a paragraph."""
-    command.add_argument(
-        "--context",
-        choices=["sentence", "paragraph"],
-        default="sentence",
-        help="of benchmarks with paragraphs around their passages, as in evaluate",
-    )
-
-
 def quiet() -> None:
     """Keep other libraries' banners and bars off the screen; errors still show."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")

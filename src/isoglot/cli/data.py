@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from isoglot.cli import audit
-from isoglot.cli.common import add_context, add_data_dir, pairs_help, print_json
+from isoglot.cli.common import add_data_dir, pairs_help, print_json
 
 
 def add(commands: Any) -> None:
@@ -75,21 +75,24 @@ def _fill_list(shown: argparse.ArgumentParser) -> None:
 
 
 def _fill_texts(texts: argparse.ArgumentParser) -> None:
+    from isoglot.cli.options import add_settings
+    from isoglot.evaluation.settings import EvaluateSettings
+
     texts.add_argument("benchmark", metavar="BENCHMARK", help="a name (isoglot data list) or a folder")
     texts.add_argument("output", type=Path, metavar="DIR", help="where to")
-    texts.add_argument("--languages", nargs="+", metavar="L", help="of these only (default: all)")
-    add_context(texts)
+    add_settings(texts, EvaluateSettings, ("languages", "context"))
     add_data_dir(texts)
     texts.set_defaults(run=_texts)
 
 
 def _texts(options: argparse.Namespace) -> int:
-    from isoglot.data.benchmarks.load import load_benchmark
+    from isoglot.cli.options import given_settings
     from isoglot.evaluation.external import export_texts
+    from isoglot.evaluation.settings import EvaluateSettings
+    from isoglot.settings import build
 
-    benchmark = load_benchmark(
-        options.benchmark, languages=options.languages, context=options.context, data_dir=options.data_dir
-    )
+    asked = build(EvaluateSettings, [("option", given_settings(options, EvaluateSettings))])
+    benchmark = asked.load(options.benchmark, options.data_dir)
     files = export_texts(benchmark, options.output)
     print(
         f"wrote {benchmark.n_queries} queries and {benchmark.n_documents} documents in {len(files)} files to {options.output}"
