@@ -63,9 +63,13 @@ def settle(model: SentenceTransformer) -> list[str]:
         Notes on what was changed, in words.
 
     Raises:
-        InputError: a limit below 1, or no token that could pad.
+        InputError: a limit below 1, no token that could pad, tokens without an embedding.
     """
+    from sentence_transformers.sentence_transformer.modules import StaticEmbedding
+
     notes = []
+    for static in (module for module in model.modules() if isinstance(module, StaticEmbedding)):
+        _check_rows(static.tokenizer.get_vocab_size(), static.embedding)
     for module in transformers_of(model):
         tokenizer = module.tokenizer
         if tokenizer is None:
@@ -77,6 +81,7 @@ def settle(model: SentenceTransformer) -> list[str]:
                 )
             tokenizer.pad_token = tokenizer.eos_token
             notes.append(f"no padding token: {tokenizer.eos_token} pads")
+        _check_rows(len(tokenizer), module.model.get_input_embeddings())
         most, length = most_tokens(module.model), tokenizer.model_max_length
         if not length >= 1:
             raise InputError(f"its max_seq_length is {length}; expected at least 1 token")
@@ -85,3 +90,9 @@ def settle(model: SentenceTransformer) -> list[str]:
             stated = "" if length > 1e9 or math.isinf(length) else f", not {length}"
             notes.append(f"texts are cut at {most} tokens{stated}: it has no more positions")
     return notes
+
+
+def _check_rows(tokens: int, table: Any) -> None:
+    rows = getattr(table, "num_embeddings", tokens)
+    if rows < tokens:
+        raise InputError(f"its tokenizer has {tokens} tokens, but there are embeddings of the first {rows} only")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
+import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -172,7 +173,7 @@ def _in_words(base: Base) -> Iterator[None]:
     except (
         Exception
     ) as error:  # errors of the hub, its client, safetensors, tokenizers and torch share no narrower base
-        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        first = textwrap.shorten(str(error), 240, placeholder=" ...") or type(error).__name__
         if isinstance(error, KeyError):
             first = f"{first} is missing"
         if base.layout == "hub":
