@@ -49,14 +49,15 @@ class Lora(Tuning):
     layers: tuple[int, ...] = Field((), description="numbers of the encoder layers that get one, from 0 (default: all)")
 
     def prepare(self, model: SentenceTransformer) -> None:
-        """Freeze the encoder and add trainable adapters to it, in place.
+        """Freeze the model, modules behind the encoder included, and add trainable adapters to the encoder, in place.
 
         Raises:
-            InputError: targets or layers that the encoder does not have.
+            InputError: targets or layers that the encoder does not have; no encoder, or several.
         """
         from peft import LoraConfig
 
-        encoder = encoder_of(model)
+        encoder = _only_encoder(model)
+        model.requires_grad_(False)
         targets = self.targets or TARGETS.get(encoder.config.model_type, ())
         config = LoraConfig(
             r=self.rank,
@@ -86,8 +87,17 @@ class Lora(Tuning):
             save_adapter(model, base, path)
         merged = load()
         set_encoder(merged, PeftModel.from_pretrained(encoder_of(merged), str(adapter)).merge_and_unload())
-        merged.prompts = dict(model.prompts)
         return merged
+
+
+def _only_encoder(model: SentenceTransformer) -> Any:
+    from sentence_transformers.base.modules import Transformer
+
+    encoders = [module.model for module in model.modules() if isinstance(module, Transformer)]
+    if len(encoders) != 1:
+        number = len(encoders) or "no"
+        raise InputError(f"lora: this model has {number} encoders, and adapters are for one: take tuning=full")
+    return encoders[0]
 
 
 def _check_layers(layers: tuple[int, ...], encoder: Any) -> list[int]:
