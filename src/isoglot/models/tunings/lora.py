@@ -40,7 +40,7 @@ class Lora(Tuning):
     learning_rate: ClassVar[float] = 5e-4
     trains_embeddings: ClassVar[bool] = False
 
-    rank: int = Field(16, gt=0, description="r")
+    rank: int = Field(16, gt=0, le=1 << 14, description="r")
     alpha: float = Field(32.0, gt=0, description="the update is scaled by alpha / r")
     dropout: float = Field(0.0, ge=0, lt=1, description="on the adapter's input")
     targets: tuple[str, ...] = Field(
