@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 TOLERANCE = 1e-4
 """The largest distance between two embeddings of a text that counts as rounding, in lengths of the embedding; float32."""
+_SAME = 1e-6
 _TEXTS = 4
 _MOST_TOKENS = 4096
 
@@ -68,6 +69,13 @@ def check_base(model: SentenceTransformer, loss: BatchLoss, settings: TrainSetti
         alone = embed_singly(model, texts, settings.max_length)
         if not bool(alone.isfinite().all()):
             raise InputError(f"{settings.base}: its embeddings are not finite")
+        if _all_alike(alone[: len(texts.queries)], texts.queries) and _all_alike(
+            alone[-len(texts.passages) :], texts.passages
+        ):
+            raise InputError(
+                f"{settings.base}: different texts cannot be told apart: all that it sees of them is alike (max_length "
+                f"{settings.max_length or model.max_seq_length}, prompts included)"
+            )
     how = "without padding" if settings.unpadded else "in batches"
     instead = "train it without unpadded" if settings.unpadded else "this model cannot be trained"
     with _one_line(f"{settings.base}: it cannot be trained {how}"), torch.no_grad():
@@ -121,6 +129,11 @@ def _hold(expected: Tensor, given: Tensor, problem: str) -> None:
     distance = _distance(expected, given)
     if not distance <= TOLERANCE:
         raise InputError(f"{problem} (they differ by {distance:.2g} of their length)")
+
+
+def _all_alike(embeddings: Tensor, texts: list[str]) -> bool:
+    """Whether there is only one embedding of two or more different texts."""
+    return len(set(texts)) > 1 and _distance(embeddings[:1].expand_as(embeddings), embeddings) < _SAME
 
 
 def _distance(one: Tensor, other: Tensor) -> float:

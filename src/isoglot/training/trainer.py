@@ -11,6 +11,8 @@ from typing import IO, Any
 
 import torch
 from sentence_transformers import SentenceTransformerTrainer
+from sentence_transformers.base.modules.module import Module
+from sentence_transformers.util import fullname
 from torch.optim import AdamW
 from torch.utils.data import DataLoader
 from tqdm import tqdm
@@ -76,6 +78,11 @@ class PlanTrainer(SentenceTransformerTrainer):
             self._stop_if_not_finite(tr_loss, torch.as_tensor(grad_norm, device=tr_loss.device))
         super()._maybe_log_save_evaluate(tr_loss, grad_norm, *given, **more)
 
+    @property
+    def reads_every_step(self) -> bool:
+        """Whether reading a number costs no waiting for a device."""
+        return self.args.device.type == "cpu"
+
     def _stop_if_not_finite(self, loss: torch.Tensor, gradient_norm: torch.Tensor) -> None:
         """Note on the device whether this step's numbers are finite, and read the note where the device is waited for anyway.
 
@@ -90,7 +97,7 @@ class PlanTrainer(SentenceTransformerTrainer):
         bad = ~(loss + gradient_norm).isfinite() & (self._bad_step == 0)
         self._bad_step = torch.where(bad, step, self._bad_step.to(loss.device))
         keeps = control.should_save or control.should_evaluate
-        if loss.device.type == "cpu" or keeps or control.should_log:
+        if self.reads_every_step or keeps or control.should_log:
             found = int(self._bad_step)
             if any_process(found > 0):
                 raise self._not_finite("the loss or its gradient is", found or step)
@@ -131,6 +138,13 @@ class PlanTrainer(SentenceTransformerTrainer):
     def _save_rng_state(self, output_dir: str) -> None:
         super()._save_rng_state(output_dir)
         wait()  # the state file comes last and makes the checkpoint complete: all processes' files must be there by then
+
+    def _load_from_checkpoint(self, checkpoint_path: str) -> None:
+        # the library's own would read the base of an adapter, and with it the adapter, in the precision that it is stored in
+        classes = {fullname(module): type(module) for module in self.model.modules() if isinstance(module, Module)}
+        kind = {"dtype": self.model.dtype}
+        saved = type(self.model)._load_with_module_classes(checkpoint_path, classes, device="cpu", model_kwargs=kind)
+        self.model.load_state_dict(saved.state_dict())
 
     def _loader(self, steps: PlanDataset) -> DataLoader[Any]:
         return DataLoader(steps, batch_sampler=StepSampler(len(steps)), collate_fn=self._collator)

@@ -64,7 +64,9 @@ class Lora(Tuning):
             lora_alpha=self.alpha,  # type: ignore[arg-type]  # PEFT only divides it by r
             lora_dropout=self.dropout,
             target_modules=list(targets) if targets else "all-linear",
-            exclude_modules=_NEVER if targets else None,
+            exclude_modules=_NEVER
+            if targets and any("pooler" in name for name, _ in encoder.named_modules())
+            else None,
             layers_to_transform=_check_layers(self.layers, encoder) or None,
             bias="none",
             task_type="FEATURE_EXTRACTION",
