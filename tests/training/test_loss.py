@@ -20,6 +20,8 @@ from tests.training.tiny import info_nce, pair_rows
 class Given(torch.nn.Module):
     """A "model" whose embeddings are given."""
 
+    truncate_dim = None
+
     def forward(self, features: dict[str, Any]) -> dict[str, Any]:
         return {"sentence_embedding": features["input"]}
 

@@ -21,6 +21,8 @@ from isoglot.errors import InputError, unknown
 from isoglot.records import Batch, FloatArray, IntArray, Side
 from isoglot.settings import Settings, Weights, default_of, lift, member_of, member_options, to_dict
 
+MOST = 2**31 - 1
+"""The largest count that settings accept: libraries hold counts in 32 bits."""
 _LANGUAGES, _POSITIONS = 21, 22
 
 
@@ -30,8 +32,8 @@ class PlanSettings(Settings):
     inner: ClassVar[tuple[str, ...]] = ("strategy",)
 
     strategy: member_of(STRATEGIES) = default_of(STRATEGIES)  # type: ignore[valid-type]
-    batch_size: int = Field(100, ge=2, description="pairs per batch, over all processes")
-    seed: int = Field(0, ge=0, description="same seed, same batches, on every machine")
+    batch_size: int = Field(100, ge=2, le=MOST, description="pairs per batch, over all processes")
+    seed: int = Field(0, ge=0, lt=2**32, description="same seed, same batches, on every machine")
     source_temperature: float = Field(
         1.0,
         gt=0,
@@ -101,7 +103,7 @@ class BatchPlan:
         self._kinds: list[Strategy] = []
         self._dealers: list[Stratum] = []
         problems = []
-        for kind, source, lang, share in _shares(index, settings):
+        for kind, source, lang, share in _checked_shares(index, settings):
             order = index.deal_order(source, lang)
             if order.n_groups < settings.batch_size:
                 where = f"source '{index.sources[source]}' in {lang or 'two or more languages'}"
@@ -185,6 +187,18 @@ def _shares(index: PairIndex, settings: PlanSettings) -> Iterator[Share]:
                 if value > 0:
                     share = probability * weight / sum(languages.values()) * float(value / sources.sum())
                     yield kind, number, lang, share
+
+
+def _checked_shares(index: PairIndex, settings: PlanSettings) -> list[Share]:
+    with np.errstate(over="ignore", invalid="ignore"):
+        shares = list(_shares(index, settings))
+    drawn = sum(share for *_, share in shares)
+    if not np.isclose(drawn, sum(probability for _, probability in settings.strategy.parts())):
+        raise InputError(
+            "source_weights, language_weights or source_temperature: too far from 1 to compute how often each source and "
+            "language is drawn"
+        )
+    return shares
 
 
 def _monolingual() -> list[str]:

@@ -105,6 +105,10 @@ class PlanDataset(Sequence[RowBatch]):
         texts = [text for text, _ in negatives[begin:end]]
         return RowBatch(self, batch.part(self._rank, self._world), texts, places)
 
+    def pair_ids(self, step: int) -> list[str]:
+        """Ids of the pairs of a step, of all processes."""
+        return list(dict.fromkeys(self.table.column("id", self._plan[step].query_rows)))
+
     def used_rows(self) -> tuple[IntArray, IntArray]:
         """(rows whose query is used, rows whose passage is used) in any step of any process, ascending, each once.
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from isoglot.errors import InputError
-from isoglot.files import digest_file, digest_json, read_json
-from isoglot.models.load import ADAPTER_NOTE, Base, resolve_base
+from isoglot.files import digest_file, digest_json
+from isoglot.models.adapters import Adapter
+from isoglot.models.resolve import Base, resolve_base
 
 
 def base_digest(name: str) -> str:
@@ -23,10 +24,9 @@ def _digest(base: Base, followed: tuple[str, ...]) -> str:
     own = digest_json({str(path.relative_to(directory)): digest_file(path) for path in files})
     if base.layout != "adapter":
         return own
-    note, config = directory / ADAPTER_NOTE, read_json(directory / "adapter_config.json")
-    parent = (read_json(note) if note.is_file() else {}).get("base") or config.get("base_model_name_or_path")
-    if not parent or parent in followed:
-        raise InputError(f"{base.name}: names no base that its adapter could belong to")
+    parent, _ = Adapter(directory).base()
+    if parent in followed:
+        raise InputError(f"{base.name}: its adapter belongs to a base that belongs to it")
     return digest_json({"adapter": own, "base": _digest(resolve_base(parent), (*followed, parent))})
 
 

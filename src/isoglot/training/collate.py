@@ -20,6 +20,7 @@ from isoglot.records import IntArray
 from isoglot.training.tokens import Ids, StepTokens, TextTokenizer
 
 _SAMPLE = 8  # texts on which a model's own preprocessing is compared with padded token ids
+_TASKS = {"query": "query", "passage": "document", "negative": "document"}
 _MOST_TOKENS = 100_000  # a tokenizer without a limit says 1e30
 
 
@@ -27,7 +28,8 @@ class Collator:
     """Gives the columns of a step as `model.preprocess` would, without tokenising what was tokenised before (`prepare`).
 
     Gives `query_*`, `passage_*` and, where there are explicit negatives, `negative_*`: no name is a prefix of another, because
-    the trainer groups features by prefix. `*_lengths` are the rows' token counts as a plain list;
+    the trainer groups features by prefix. `*_lengths` are the rows' token counts as a plain list, where rows are padded on the
+    right;
     `query_pairs` and `passage_pairs` (int64, shape (n,)) come where a pair has several texts on a side.
 
     Args:
@@ -45,14 +47,14 @@ class Collator:
         self._model = model
         query, passage = (model.prompts.get(name) or "" for name in ("query", "document"))
         self._prompts = {"query": query, "passage": passage, "negative": passage}
-        self._options = {} if max_length is None else {"max_length": max_length}
+        length = {} if max_length is None else {"max_length": max_length}
+        # models may have a route, a length, a template of their own for queries
+        self._options = {name: {**length, "task": task} for name, task in _TASKS.items()}
         self._tokenizer = TextTokenizer(model.tokenizer, max_length)
         self._root = root
         self._prepared: WeakKeyDictionary[PlanDataset, StepTokens] = WeakKeyDictionary()
         self._templates: dict[str, Template] = {}
         self._pin = torch.cuda.is_available()
-        # cutting columns off a left-padded batch would cut text off
-        self._sortable = getattr(model.tokenizer, "padding_side", "right") == "right"
         self.tokens = 0
 
     def prepare(self, steps: PlanDataset, *, show: bool = False) -> bool:
@@ -67,7 +69,7 @@ class Collator:
         """
         sample: list[Any] = steps.table.table.column("passage").slice(0, _SAMPLE).to_pylist()
         for column, prompt in self._prompts.items():
-            template = template_of(self._model, self._tokenizer, prompt, self._options, sample)
+            template = template_of(self._model, self._tokenizer, prompt, self._options[column], sample)
             if template is None:
                 return False
             self._templates[column] = template
@@ -86,9 +88,9 @@ class Collator:
         tokens = self._prepared.get(item.dataset) if isinstance(item, RowBatch) else None
         batch: dict[str, Any] = {}
         for name, features, lengths in self._tokenize(item) if tokens is None else self._read(tokens, item):
-            self.tokens += sum(lengths)
+            self.tokens += sum(lengths) if lengths else features["input_ids"].numel()
             batch |= {f"{name}_{key}": value for key, value in features.items()}
-            if self._sortable:
+            if lengths:
                 batch[f"{name}_lengths"] = lengths
         if item.query_pairs is not None and item.passage_pairs is not None:
             batch["query_pairs"] = torch.from_numpy(item.query_pairs)
@@ -104,8 +106,25 @@ class Collator:
         """(column, features, lengths), from texts."""
         for name, texts in (("query", item.queries), ("passage", item.passages), ("negative", item.negatives)):
             if texts:
-                features = self._model.preprocess(texts, prompt=self._prompts[name] or None, **self._options)
-                yield name, features, features["attention_mask"].sum(dim=1).tolist()
+                features = self._model.preprocess(texts, prompt=self._prompts[name] or None, **self._options[name])
+                yield name, features, _lengths(features)
+
+
+def columns_of(batch: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The features of the columns of a step: queries, passages and, where there are any, negatives."""
+    columns = [
+        {key[len(name) + 1 :]: value for key, value in batch.items() if key.startswith(f"{name}_")} for name in _TASKS
+    ]
+    return [column for column in columns if column]
+
+
+def _lengths(features: Mapping[str, Any]) -> list[int]:
+    """Tokens of each row; none where the rows do not end in their padding: cutting columns off would cut text off."""
+    mask = features.get("attention_mask")
+    if mask is None or bool((mask.diff(dim=1) > 0).any()):
+        return []
+    lengths: list[int] = mask.sum(dim=1).tolist()
+    return lengths
 
 
 @dataclass(frozen=True)

@@ -85,7 +85,7 @@ class CachedBatchLoss(CachedLossMixin, BatchLoss):
         chunks = iter(reps)
         embeddings = []
         for count, back in self._layout:
-            column = torch.cat([next(chunks)[0] for _ in range(count)])
+            column = torch.cat([next(chunks)[0] for _ in range(count)])[:, : self._width]
             embeddings.append(column if back is None else column[back])
         batch = gather_batch(embeddings, self._pairs)
         if not with_backward:
@@ -124,6 +124,8 @@ def cut_column(features: dict[str, Any], tokens: int) -> tuple[list[dict[str, An
     if "lengths" in features:
         return length_chunks(features, lambda lengths: bounded_chunks(lengths, tokens))
     ids: Tensor = features["input_ids"]
+    if ids.ndim == 1:  # texts laid end to end, which are read from a table: nothing to save
+        return [features], None
     n, width = ids.shape
     step = max(1, tokens // width)
     rows = torch.arange(n, device=ids.device)

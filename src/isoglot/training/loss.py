@@ -51,16 +51,21 @@ class BatchLoss(torch.nn.Module):
     ) -> None:
         super().__init__()
         self.model, self.terms, self.chunks = model, tuple(terms), chunks
+        self._width = model.truncate_dim
         self._unpadded = Unpadded(model) if unpadded else None
 
     def forward(self, sentence_features: Iterable[dict[str, Any]], labels: Tensor | None = None) -> Tensor:
         columns, pairs = take_pairs(sentence_features)
+        batch = gather_batch(self.embed(columns), pairs)
+        return self.sum(batch, batch.own_queries, batch.own_passages) / queries_per_process(batch)
+
+    def embed(self, columns: list[dict[str, Any]]) -> list[Tensor]:
+        """Embeddings of columns, each float, shape (n, d), as wide as the model gives them to its users."""
         if self._unpadded is not None:
             embeddings = self._unpadded.embed(self.model, columns)
         else:
             embeddings = [embed_in_chunks(self.model, features, self.chunks) for features in columns]
-        batch = gather_batch(embeddings, pairs)
-        return self.sum(batch, batch.own_queries, batch.own_passages) / queries_per_process(batch)
+        return [column[:, : self._width] for column in embeddings]
 
     def sum(self, batch: EmbeddedBatch, queries: range, passages: range) -> Tensor:
         """The weighted sum of all terms over some rows, a scalar."""
@@ -86,8 +91,7 @@ def gather_batch(embeddings: list[Tensor], pairs: Pairs = None) -> EmbeddedBatch
     Embeddings of half precision are continued in float32: at scale 50 a bfloat16 score is off by up to 0.2.
     """
     queries, passages, *more = (
-        torch.nn.functional.normalize(column.to(torch.promote_types(column.dtype, torch.float32)), dim=1)
-        for column in embeddings
+        _unit_length(column.to(torch.promote_types(column.dtype, torch.float32))) for column in embeddings
     )
     negatives, _ = gather_uneven(torch.cat(more) if more else passages[:0])
     if pairs is None:
@@ -97,6 +101,12 @@ def gather_batch(embeddings: list[Tensor], pairs: Pairs = None) -> EmbeddedBatch
     (queries, own_queries), (passages, own_passages) = gather_uneven(queries), gather_uneven(passages)
     query_pairs, passage_pairs = (gather_uneven(numbers)[0] for numbers in pairs)
     return EmbeddedBatch(queries, passages, negatives, query_pairs, passage_pairs, own_queries, own_passages)
+
+
+def _unit_length(rows: Tensor) -> Tensor:
+    """Rows of length 1. A row of zeros (a text without tokens) stays zero: its cosine with all is 0, and it gets no gradient."""
+    unit = torch.nn.functional.normalize(rows, dim=1)
+    return unit.masked_fill(rows.detach().eq(0).all(dim=1, keepdim=True), 0.0)
 
 
 def embed_in_chunks(model: torch.nn.Module, features: dict[str, Any], chunks: int = 0) -> Tensor:

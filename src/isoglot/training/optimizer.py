@@ -18,8 +18,6 @@ from sentence_transformers import SentenceTransformer
 from torch import Tensor
 from torch.optim.adamw import AdamW, adamw
 
-from isoglot.models.load import encoder_of
-
 
 class RowAdamW(AdamW):
     """AdamW that also takes sparse gradients, exactly; for dense gradients it is `torch.optim.AdamW`.
@@ -152,21 +150,30 @@ def clip_gradients(parameters: Iterable[Tensor], largest: float) -> Tensor:
     return norm
 
 
-def word_embeddings(model: SentenceTransformer) -> torch.nn.Embedding | None:
-    """The encoder's word embeddings, where it has them as a plain embedding module."""
-    embeddings = encoder_of(model).get_input_embeddings()
-    return embeddings if isinstance(embeddings, torch.nn.Embedding) else None
+def word_embeddings(model: SentenceTransformer) -> list[torch.nn.Embedding | torch.nn.EmbeddingBag]:
+    """The word embeddings of all encoders, as far as they are a plain module; those of a static model."""
+    from transformers import PreTrainedModel
+
+    inside = list(model.modules())
+    tables = {module.get_input_embeddings() for module in inside if isinstance(module, PreTrainedModel)}
+    return [
+        module
+        for module in inside
+        if isinstance(module, torch.nn.EmbeddingBag) or (isinstance(module, torch.nn.Embedding) and module in tables)
+    ]
 
 
 def use_sparse_gradients(model: SentenceTransformer) -> bool:
-    """Give trainable word embeddings sparse gradients; False where they cannot have them.
+    """Give trainable word embeddings sparse gradients; False where some cannot have them.
 
     They cannot where the matrix serves a second module as well (tied weights), whose gradient is dense, or where gradients
     are scaled by frequency or rows renormalised in place.
     """
-    module = word_embeddings(model)
-    if module is None or not module.weight.requires_grad or module.scale_grad_by_freq or module.max_norm is not None:
-        return False
-    owners = sum(parameter is module.weight for inner in model.modules() for parameter in inner._parameters.values())
-    module.sparse = owners == 1
-    return owners == 1
+    tables = word_embeddings(model)
+    for module in tables:
+        owners = sum(
+            parameter is module.weight for inner in model.modules() for parameter in inner._parameters.values()
+        )
+        plain = not module.scale_grad_by_freq and module.max_norm is None
+        module.sparse = module.weight.requires_grad and plain and owners == 1
+    return bool(tables) and all(module.sparse for module in tables)

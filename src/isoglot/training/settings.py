@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BeforeValidator, Field, SerializeAsAny, model_validator
 from pydantic.fields import FieldInfo
 
-from isoglot.batching.plan import PlanSettings
+from isoglot.batching.plan import MOST, PlanSettings
 from isoglot.errors import InputError
 from isoglot.models.tunings import TUNINGS
 from isoglot.settings import Member, Settings, default_of, member_of, member_options, to_dict
@@ -40,10 +40,11 @@ class TrainSettings(Settings):
         default_factory=default_terms, min_length=1, description="terms with their weights or settings"
     )
     freeze_embeddings: bool = Field(False, description="leave the word embeddings as they are")
-    steps: int | None = Field(None, ge=1, description="optimizer steps")
+    steps: int | None = Field(None, ge=1, le=MOST, description="optimizer steps")
     epochs: float | None = Field(
         None,
         gt=0,
+        le=MOST,
         description="passes over the pairs, instead of steps: one draws as many pairs as there are (default 1)",
     )
     learning_rate: float | None = Field(None, gt=0, description="peak (default: the tuning's)")
@@ -52,16 +53,23 @@ class TrainSettings(Settings):
     )
     weight_decay: float = Field(1e-2, ge=0, description="of AdamW")
     max_gradient_norm: float = Field(1.0, ge=0, description="gradients are clipped to it; 0: never")
-    negatives: int = Field(1, ge=0, description="explicit negatives per row that are used, where the rows have them")
+    negatives: int = Field(
+        1, ge=0, le=MOST, description="explicit negatives per row that are used, where the rows have them"
+    )
     dropout: float | None = Field(None, ge=0, lt=1, description="of the encoder (default: its own)")
-    max_length: int | None = Field(None, description="tokens per text in training (default: the base's limit)")
+    max_length: int | None = Field(
+        None, ge=1, le=MOST, description="tokens per text in training (default: the base's limit)"
+    )
     query_prompt: str | None = Field(None, description="instead of the base's own")
     passage_prompt: str | None = Field(None, description="instead of the base's own")
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="auto is bf16 where the device computes in it, else fp32"
     )
     chunks: int = Field(
-        0, ge=0, description="length-sorted chunks per forward pass, with the same loss; 0: chosen from the lengths"
+        0,
+        ge=0,
+        le=MOST,
+        description="length-sorted chunks per forward pass, with the same loss; 0: chosen from the lengths",
     )
     unpadded: bool = Field(
         False, description="forward a step in one pass without padding: for GPUs with flash attention, slow on a CPU"
@@ -72,6 +80,7 @@ class TrainSettings(Settings):
     grad_cache: int = Field(
         0,
         ge=0,
+        le=MOST,
         description="for batches that do not fit into memory: forward at most so many tokens at a time and compute every text "
         "twice, with the same loss; 0: off",
     )
@@ -80,20 +89,22 @@ class TrainSettings(Settings):
     validation_steps: int = Field(
         0,
         ge=0,
+        le=MOST,
         description="batches of a validation; 0: one pass over its pairs, at most 50. More than a pass draws the pairs again, in "
         "other languages and beside other negatives: of few pairs one pass is a noisy measure",
     )
-    eval_steps: int = Field(0, ge=0, description="steps between validations; 0: ten times in the run")
+    eval_steps: int = Field(0, ge=0, le=MOST, description="steps between validations; 0: ten times in the run")
     patience: int = Field(
         0,
         ge=0,
+        le=MOST,
         description="stop after so many validations without a better loss; the best checkpoint becomes the model; 0: never",
     )
     save_steps: int = Field(
-        0, ge=0, description="steps between checkpoints; 0: ten times in the run, at least 20 steps apart"
+        0, ge=0, le=MOST, description="steps between checkpoints; 0: ten times in the run, at least 20 steps apart"
     )
-    log_steps: int = Field(1, ge=1, description="steps between lines of the log")
-    threads: int = Field(0, ge=0, description="CPU threads; 0: torch's choice")
+    log_steps: int = Field(1, ge=1, le=MOST, description="steps between lines of the log")
+    threads: int = Field(0, ge=0, le=1024, description="CPU threads; 0: torch's choice")
 
     @model_validator(mode="before")
     @classmethod
@@ -172,10 +183,22 @@ class TrainSettings(Settings):
         return default if self.learning_rate is None else self.learning_rate
 
     def total_steps(self, steps_per_epoch: int) -> int:
-        """Optimizer steps of the run: `steps`, or `epochs` (default: 1) of so many steps."""
+        """Optimizer steps of the run: `steps`, or `epochs` (default: 1) of so many steps.
+
+        Raises:
+            InputError: none or too many; fewer than there are between lines of the log, or between validations.
+        """
         steps = self.steps if self.steps is not None else round((self.epochs or 1.0) * steps_per_epoch)
-        if steps < 1:
-            raise InputError(f"steps must be at least 1, got {steps}")
+        if not 1 <= steps <= MOST:
+            raise InputError(f"steps must be at least 1 and at most {MOST}, got {steps:.6g}")
+        if self.log_steps > steps:
+            raise InputError(
+                f"log_steps {self.log_steps} is more than the {steps} steps of this run: nothing would be logged"
+            )
+        if (self.validation or self.validation_share) and self.eval_steps > steps:
+            raise InputError(
+                f"eval_steps {self.eval_steps} is more than the {steps} steps of this run: it would never be validated"
+            )
         return steps
 
 

@@ -21,6 +21,8 @@ from isoglot.training.settings import TrainSettings
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
+    from isoglot.training.loss import BatchLoss
+
 
 @dataclass(frozen=True)
 class TrainResult:
@@ -91,11 +93,11 @@ def _train(
     """Train in a run directory that is locked and checked."""
     data = together(lambda: load_data(settings, table, data_dir))
     steps = settings.total_steps(data.plan.steps_per_epoch)
-    model = together(lambda: _model(settings))
+    model, about_base, loss = together(lambda: _model(settings, data.table))
     facts = {
         "steps": steps,
         "data": describe_table(data.table),
-        "base": {**_describe_base(model, settings), **in_first(lambda: _content(settings.base))},
+        "base": {**about_base, **in_first(lambda: _content(settings.base))},
         **({"validation": describe_table(data.validation)} if data.validation else {}),
         "processes": processes().world,
         "device": model.device.type,
@@ -104,51 +106,35 @@ def _train(
     from isoglot.training.distributed import any_process, sum_processes
 
     began = time.perf_counter()
-    trainer, stop, collator = _trainer(settings, run, model, data, steps, show)
+    trainer, stop, collator = _trainer(settings, run, loss, data, steps, show)
     with stop, writing(run.path):
         checkpoint = in_first(run.last_checkpoint)
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     if any_process(stop.stopped):
         return TrainResult(run.path, False, trainer.state.global_step, {})
     tokens = sum_processes(collator.tokens)
-    outcome = in_first(lambda: _end(settings, run, trainer, model, tokens, time.perf_counter() - began))
+    trainer.check_weights()
+    # without what mixed precision has put around its forward passes
+    trained = trainer.accelerator.unwrap_model(model, keep_fp32_wrapper=False)
+    seconds = time.perf_counter() - began
+    outcome = in_first(lambda: _end(settings, run, trainer, trained, data.table, tokens, seconds))
     return TrainResult(run.path, True, trainer.state.global_step, outcome)
 
 
-def _model(settings: TrainSettings) -> SentenceTransformer:
-    import torch
-    from transformers import set_seed
+def _model(settings: TrainSettings, table: PairTable) -> tuple[SentenceTransformer, dict[str, Any], BatchLoss]:
+    """(the model to be trained, what run.json says of its base, the loss with its forward passes); nothing is written before."""
+    from isoglot.training.agreement import check_base, sample_texts
+    from isoglot.training.gradcache import CachedBatchLoss
+    from isoglot.training.loss import BatchLoss
+    from isoglot.training.prepare import prepare
 
-    from isoglot.models.load import compile_encoder, load_model
-    from isoglot.training.optimizer import word_embeddings
-
-    if settings.threads:
-        torch.set_num_threads(settings.threads)
-    set_seed(settings.plan.seed)  # the adapters' first values
-    model = load_model(
-        settings.base,
-        query_prompt=settings.query_prompt,
-        passage_prompt=settings.passage_prompt,
-        dropout=settings.dropout,
-        device="cpu" if processes().world > 1 and on_cpu() else None,
-    )
-    settings.tuning.prepare(model)
-    if settings.freeze_embeddings and (embeddings := word_embeddings(model)) is not None:
-        embeddings.weight.requires_grad_(False)
-    if settings.compile:
-        compile_encoder(model)
-    return model
-
-
-def _describe_base(model: SentenceTransformer, settings: TrainSettings) -> dict[str, Any]:
-    parameters = list(model.parameters())
-    return {
-        "name": settings.base,
-        "parameters": sum(weights.numel() for weights in parameters),
-        "trainable_parameters": sum(weights.numel() for weights in parameters if weights.requires_grad),
-        "prompts": {"query": model.prompts["query"], "passage": model.prompts["document"]},
-        "max_length": settings.max_length or model.max_seq_length,
-    }
+    model, about = prepare(settings)
+    if settings.grad_cache:
+        loss: BatchLoss = CachedBatchLoss(model, settings.loss, tokens=settings.grad_cache)
+    else:
+        loss = BatchLoss(model, settings.loss, chunks=settings.chunks, unpadded=settings.unpadded)
+    check_base(model, loss, settings, sample_texts(table))
+    return model, about, loss
 
 
 def _content(base: str) -> dict[str, Any]:
@@ -160,27 +146,22 @@ def _content(base: str) -> dict[str, Any]:
 
 
 def _trainer(
-    settings: TrainSettings, run: RunDirectory, model: SentenceTransformer, data: TrainingData, steps: int, show: bool
+    settings: TrainSettings, run: RunDirectory, loss: BatchLoss, data: TrainingData, steps: int, show: bool
 ) -> tuple[Any, Any, Any]:
     from transformers import EarlyStoppingCallback
     from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
     from isoglot.training.collate import Collator
     from isoglot.training.distributed import seed_process
-    from isoglot.training.gradcache import CachedBatchLoss
-    from isoglot.training.loss import BatchLoss
     from isoglot.training.trainer import PlanTrainer, Progress, StopOnSignal
 
+    model = loss.model
     collator = Collator(model, settings.max_length)
     training, validation = together(lambda: datasets(settings, data, steps, collator, show))
     stop = StopOnSignal()
     callbacks = [Progress(run.log, collator, settings.plan.batch_size, show=show), stop]
     if settings.patience:
         callbacks.append(EarlyStoppingCallback(settings.patience))
-    if settings.grad_cache:
-        loss: BatchLoss = CachedBatchLoss(model, settings.loss, tokens=settings.grad_cache)
-    else:
-        loss = BatchLoss(model, settings.loss, chunks=settings.chunks, unpadded=settings.unpadded)
     os.environ["TENSORBOARD_LOGGING_DIR"] = str(run.tensorboard)
     arguments = _arguments(settings, run, steps, validate=validation is not None)
     given: dict[str, Any] = {"train_steps": training, "eval_steps": validation, "collator": collator, "log": run.log}
@@ -196,10 +177,9 @@ def _arguments(settings: TrainSettings, run: RunDirectory, steps: int, *, valida
     import torch
     from sentence_transformers import SentenceTransformerTrainingArguments
 
+    from isoglot.training.prepare import bf16
+
     eval_steps = settings.eval_steps or max(1, steps // 10)
-    bf16 = settings.precision == "bf16" or (
-        settings.precision == "auto" and torch.cuda.is_available() and torch.cuda.is_bf16_supported()
-    )
     return SentenceTransformerTrainingArguments(
         output_dir=str(run.checkpoints),
         max_steps=steps,
@@ -211,7 +191,7 @@ def _arguments(settings: TrainSettings, run: RunDirectory, steps: int, *, valida
         warmup_steps=settings.warmup,
         weight_decay=settings.weight_decay,
         max_grad_norm=settings.max_gradient_norm,
-        bf16=bf16,
+        bf16=bf16(settings.precision),
         seed=settings.plan.seed,
         logging_strategy="steps",
         logging_steps=settings.log_steps,
@@ -233,13 +213,21 @@ def _arguments(settings: TrainSettings, run: RunDirectory, steps: int, *, valida
 
 
 def _end(
-    settings: TrainSettings, run: RunDirectory, trainer: Any, model: SentenceTransformer, tokens: int, seconds: float
+    settings: TrainSettings,
+    run: RunDirectory,
+    trainer: Any,
+    model: SentenceTransformer,
+    table: PairTable,
+    tokens: int,
+    seconds: float,
 ) -> dict[str, Any]:
     """Write adapter/ (where the tuning has one), the self-contained model/ and the outcome; each appears whole."""
     from isoglot.models.card import write_card
-    from isoglot.models.load import load_model
+    from isoglot.training.agreement import check_saved, sample_texts
+    from isoglot.training.prepare import load_again
 
-    final = settings.tuning.finish(model, settings.base, lambda: load_model(settings.base), run.adapter)
+    final = settings.tuning.finish(model, settings.base, lambda: load_again(settings), run.adapter)
+    final.prompts, final.similarity_fn_name = dict(model.prompts), model.similarity_fn_name
     with atomic_directory(run.model) as path:
         final.save_pretrained(str(path), create_model_card=False)
         write_card(
@@ -251,6 +239,7 @@ def _end(
             pairs=settings.pairs,
             prompts=final.prompts,
         )
+        check_saved(model, path, sample_texts(table))
     lines = [json.loads(text) for text in run.log.read_text(encoding="utf-8").splitlines()]
     losses = [line["loss"] for line in lines if "loss" in line]
     validations = [line["validation_loss"] for line in lines if "validation_loss" in line]

@@ -12,6 +12,8 @@ from typing import IO, Any
 
 import torch
 from sentence_transformers import SentenceTransformerTrainer
+from sentence_transformers.base.modules.module import Module
+from sentence_transformers.util import fullname
 from torch.optim import AdamW
 from torch.utils.data import DataLoader
 from tqdm import tqdm
@@ -27,6 +29,8 @@ from isoglot.training.collate import Collator
 from isoglot.training.distributed import any_process, sum_processes
 from isoglot.training.optimizer import RowAdamW, clip_gradients, use_sparse_gradients
 
+_NAMED_PAIRS = 5
+
 
 class PlanTrainer(SentenceTransformerTrainer):
     """Trains on the steps of a plan, in order; validates on the steps of another.
@@ -39,6 +43,7 @@ class PlanTrainer(SentenceTransformerTrainer):
         self, *, train_steps: PlanDataset, eval_steps: PlanDataset | None, collator: Collator, log: Path, **kwargs: Any
     ) -> None:
         self._train_steps, self._collator, self._log_file = train_steps, collator, log
+        self._bad_step = torch.zeros((), dtype=torch.int64)  # the first step that was not finite, from 1
         super().__init__(eval_dataset=eval_steps, data_collator=collator, **kwargs)
 
     def train(self, *given: Any, **more: Any) -> Any:
@@ -69,6 +74,58 @@ class PlanTrainer(SentenceTransformerTrainer):
     def get_optimizer_cls_and_kwargs(self, args: Any, model: Any = None) -> tuple[Any, Any]:
         kind, settings = super().get_optimizer_cls_and_kwargs(args, model)
         return (RowAdamW if kind is AdamW else kind), settings
+
+    def _maybe_log_save_evaluate(self, tr_loss: torch.Tensor, grad_norm: Any, *given: Any, **more: Any) -> None:
+        # nothing is logged, validated or saved before it is known to be finite
+        if grad_norm is not None:
+            self._stop_if_not_finite(tr_loss, torch.as_tensor(grad_norm, device=tr_loss.device))
+        super()._maybe_log_save_evaluate(tr_loss, grad_norm, *given, **more)
+
+    @property
+    def reads_every_step(self) -> bool:
+        """Whether reading a number costs no waiting for a device."""
+        kind: str = self.args.device.type
+        return kind == "cpu"
+
+    def _stop_if_not_finite(self, loss: torch.Tensor, gradient_norm: torch.Tensor) -> None:
+        """Note on the device whether this step's numbers are finite, and read the note where the device is waited for anyway.
+
+        On a CPU that is every step, on a GPU those that are logged, validated or saved: the step that is named is the right one
+        all the same, and what was computed after it is thrown away.
+
+        Args:
+            loss: sum of the losses since the last logged step, a scalar.
+            gradient_norm: of this step, before clipping, a scalar.
+        """
+        step, control = self.state.global_step, self.control
+        bad = ~(loss + gradient_norm).isfinite() & (self._bad_step == 0)
+        self._bad_step = torch.where(bad, step, self._bad_step.to(loss.device))
+        keeps = control.should_save or control.should_evaluate
+        if self.reads_every_step or keeps or control.should_log:
+            found = int(self._bad_step)
+            if any_process(found > 0):
+                raise self._not_finite("the loss or its gradient is", found or step)
+        if keeps:
+            self.check_weights()
+
+    def check_weights(self) -> None:
+        """NotFiniteError where a trained weight is infinite or not a number."""
+        trained = {name: weights for name, weights in self.model.named_parameters() if weights.requires_grad}
+        bad = [name for name, weights in trained.items() if not bool(weights.isfinite().all())]
+        if any_process(bool(bad)):
+            which = f"{len(bad)} of {len(trained)} trained tensors ({', '.join(bad[:1])}) are"
+            raise self._not_finite(which, self.state.global_step)
+
+    def _not_finite(self, what: str, step: int) -> NotFiniteError:
+        pairs = self._train_steps.pair_ids(step - 1)
+        named = ", ".join(pairs[:_NAMED_PAIRS]) + (
+            f" and {len(pairs) - _NAMED_PAIRS} more" * (len(pairs) > _NAMED_PAIRS)
+        )
+        kept = next(iter(checkpoints.checkpoints_in(Path(self.args.output_dir))), None)
+        last = f"the last good checkpoint is {kept}" if kept else "there is no checkpoint yet"
+        return NotFiniteError(
+            f"{what} not finite at step {step} (pairs {named}): lower the learning rate or the scale; {last}"
+        )
 
     def _clip_grad_norm(self, model: Any) -> Any:
         return clip_gradients(model.parameters(), self.args.max_grad_norm)
@@ -107,12 +164,19 @@ class PlanTrainer(SentenceTransformerTrainer):
         # by its step, so that a run may be moved; the library's own method goes on with the last weights where these are missing
         self._load_from_checkpoint(str(Path(self.args.output_dir) / f"checkpoint-{self.state.best_global_step}"))
 
+    def _load_from_checkpoint(self, checkpoint_path: str) -> None:
+        # the library's own would read the base of an adapter, and with it the adapter, in the precision that it is stored in
+        classes = {fullname(module): type(module) for module in self.model.modules() if isinstance(module, Module)}
+        kind = {"dtype": self.model.dtype}
+        saved = type(self.model)._load_with_module_classes(checkpoint_path, classes, device="cpu", model_kwargs=kind)
+        self.model.load_state_dict(saved.state_dict())
+
     def _loader(self, steps: PlanDataset) -> DataLoader[Any]:
         return DataLoader(steps, batch_sampler=StepSampler(len(steps)), collate_fn=self._collator)
 
 
 class NotFiniteError(IsoglotError):
-    """The loss became infinite or not a number; what is on disk is the last good checkpoint."""
+    """A loss, gradient or weight became infinite or not a number; what is on disk is finite."""
 
 
 class Progress(TrainerCallback):
@@ -163,9 +227,10 @@ class Progress(TrainerCallback):
             line["validation_loss"] = float(logs["eval_loss"])
         else:
             return
-        if not all(math.isfinite(value) for key, value in line.items() if key.endswith("loss")):
-            step = state.global_step
-            raise NotFiniteError(f"the loss is not finite at step {step}: lower the learning rate or the scale")
+        if not math.isfinite(line.get("validation_loss", 0.0)):
+            raise NotFiniteError(
+                f"the validation loss is not finite at step {state.global_step}: lower the learning rate"
+            )
         if self._sink is not None:
             self._sink.write(json.dumps(line) + "\n")
         if self._bar is not None:

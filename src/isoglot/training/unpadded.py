@@ -2,7 +2,8 @@
 
 Attention stays within each row: it is computed by `scaled_dot_product_attention` over nested tensors, which on CUDA uses flash
 attention in half precision, without a further package. Everything else in an encoder works on single tokens and does not
-notice. The result is that of padded passes.
+notice. The result is that of padded passes where attention is a plain softmax over all tokens of a row; for windows, causal masks
+and biases it is not, and `agreement.check_base` refuses an encoder for which it is not.
 """
 
 from __future__ import annotations
@@ -11,11 +12,11 @@ from typing import Any
 
 import torch
 from sentence_transformers import SentenceTransformer
+from sentence_transformers.base.modules import Transformer
 from torch import Tensor
 from transformers import AttentionInterface, AttentionMaskInterface
 
 from isoglot.errors import InputError
-from isoglot.models.load import encoder_of
 
 ATTENTION = "isoglot_unpadded"
 """The name under which transformers' encoders find the attention function."""
@@ -65,15 +66,15 @@ class Unpadded:
     """
 
     def __init__(self, model: SentenceTransformer) -> None:
-        encoder = encoder_of(model)
-        self._config = encoder.config
+        first: Any = model[0]
+        encoder: Any = getattr(first, "model", None) if isinstance(first, Transformer) else None
         if not getattr(encoder, "is_backend_compatible", lambda: False)() or model.tokenizer is None:
-            raise InputError("unpadded: the attention of this encoder cannot be chosen; train it with padding")
+            raise InputError("unpadded: the attention of this model cannot be chosen; train it with padding")
+        self._config: Any = encoder.config
         if model.tokenizer.padding_side != "right":
             raise InputError("unpadded: this tokenizer pads on the left; train it with padding")
         AttentionInterface.register(ATTENTION, attend)
         AttentionMaskInterface.register(ATTENTION, lambda *_, **__: None)
-        first: Any = model[0]
         if first.model_forward_params is not None:  # the names of which the module hands on what it is given
             first.model_forward_params |= {"cu_seq_lens_q", "max_length_q", "position_ids"}
         # pooling that leaves the prompt out is told one prompt's length per forward pass, and columns have different prompts

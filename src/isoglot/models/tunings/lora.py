@@ -44,7 +44,7 @@ class Lora(Tuning):
     learning_rate: ClassVar[float] = 5e-4
     trains_embeddings: ClassVar[bool] = False
 
-    rank: int = Field(16, gt=0, description="r")
+    rank: int = Field(16, gt=0, le=1 << 14, description="r")
     alpha: float = Field(32.0, gt=0, description="the update is scaled by alpha / r")
     dropout: float = Field(0.0, ge=0, lt=1, description="on the adapter's input")
     targets: tuple[str, ...] = Field(
@@ -53,21 +53,24 @@ class Lora(Tuning):
     layers: tuple[int, ...] = Field((), description="numbers of the encoder layers that get one, from 0 (default: all)")
 
     def prepare(self, model: SentenceTransformer) -> None:
-        """Freeze the encoder and add trainable adapters to it, in place.
+        """Freeze the model, modules behind the encoder included, and add trainable adapters to the encoder, in place.
 
         Raises:
-            InputError: targets or layers that the encoder does not have.
+            InputError: targets or layers that the encoder does not have; no encoder, or several.
         """
         from peft import LoraConfig
 
-        encoder = encoder_of(model)
+        encoder = _only_encoder(model)
+        model.requires_grad_(False)
         targets = self.targets or TARGETS.get(encoder.config.model_type, ())
         config = LoraConfig(
             r=self.rank,
             lora_alpha=self.alpha,  # type: ignore[arg-type]  # PEFT only divides it by r
             lora_dropout=self.dropout,
             target_modules=list(targets) if targets else "all-linear",
-            exclude_modules=_NEVER if targets else None,
+            exclude_modules=_NEVER
+            if targets and any("pooler" in name for name, _ in encoder.named_modules())
+            else None,
             layers_to_transform=_check_layers(self.layers, encoder) or None,
             bias="none",
             task_type="FEATURE_EXTRACTION",
@@ -90,8 +93,17 @@ class Lora(Tuning):
             save_adapter(model, base, path)
         merged = load()
         set_encoder(merged, PeftModel.from_pretrained(encoder_of(merged), str(adapter)).merge_and_unload())
-        merged.prompts = dict(model.prompts)
         return merged
+
+
+def _only_encoder(model: SentenceTransformer) -> Any:
+    from sentence_transformers.base.modules import Transformer
+
+    encoders = [module.model for module in model.modules() if isinstance(module, Transformer)]
+    if len(encoders) != 1:
+        number = len(encoders) or "no"
+        raise InputError(f"lora: this model has {number} encoders, and adapters are for one: take tuning=full")
+    return encoders[0]
 
 
 def _check_layers(layers: tuple[int, ...], encoder: Any) -> list[int]:

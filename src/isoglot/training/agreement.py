@@ -1,0 +1,168 @@
+"""One model, one embedding: in training as anywhere else, with and without padding, in memory and saved.
+
+A few texts of the run are embedded one by one, as sentence-transformers does it. What embeds texts in another way is held to
+these embeddings before the first step, and the saved model is held to the one in memory after the last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from isoglot.batching.sampler import TextBatch
+from isoglot.data.pairs.table import PairTable
+from isoglot.errors import InputError, IsoglotError
+from isoglot.models.load import compile_encoder
+from isoglot.training.collate import Collator, columns_of
+from isoglot.training.settings import TrainSettings
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+    from isoglot.training.loss import BatchLoss
+
+TOLERANCE = 1e-4
+"""The largest distance between two embeddings of a text that counts as rounding, in lengths of the embedding; float32."""
+_SAME = 1e-6
+_TEXTS = 4
+_MOST_TOKENS = 4096
+
+
+class OtherModelError(IsoglotError):
+    """What was saved is not the model that was trained."""
+
+
+def sample_texts(table: PairTable) -> TextBatch:
+    """A few queries and passages from all over a table."""
+    rows = np.unique(np.linspace(0, len(table) - 1, _TEXTS).astype(np.int64))
+    return TextBatch(0, table.column("query", rows), table.column("passage", rows), [])
+
+
+def embed_singly(model: SentenceTransformer, texts: TextBatch, max_length: int | None = None) -> Tensor:
+    """Embeddings of queries, then passages, each forwarded alone; float, shape (n, d). The model is in eval mode then."""
+    model.eval()
+    options = {} if max_length is None else {"max_length": max_length}
+    rows = []
+    with torch.no_grad():
+        for task, column in (("query", texts.queries), ("document", texts.passages)):
+            for text in column:
+                features = model.preprocess([text], prompt=model.prompts[task] or None, task=task, **options)
+                rows.append(model(_to(features, model.device), task=task)["sentence_embedding"])
+    return torch.cat(rows)[:, : model.truncate_dim]
+
+
+def check_base(model: SentenceTransformer, loss: BatchLoss, settings: TrainSettings, texts: TextBatch) -> None:
+    """Hold the forward passes of training to the model's own ones; with `compile`, also the compiled ones, which stay.
+
+    Raises:
+        InputError: it cannot embed texts of the run, or embeds them in another way in training.
+    """
+    if settings.unpadded:  # a window or a table of positions shows in long texts only
+        texts = TextBatch(0, [*texts.queries, _long_text(model, settings, texts)], texts.passages, [])
+    with _one_line(f"{settings.base}: it cannot embed a text of the pairs"):
+        alone = embed_singly(model, texts, settings.max_length)
+        if not bool(alone.isfinite().all()):
+            raise InputError(f"{settings.base}: its embeddings are not finite")
+        if _all_alike(alone[: len(texts.queries)], texts.queries) and _all_alike(
+            alone[-len(texts.passages) :], texts.passages
+        ):
+            raise InputError(
+                f"{settings.base}: different texts cannot be told apart: all that it sees of them is alike (max_length "
+                f"{settings.max_length or model.max_seq_length}, prompts included)"
+            )
+    how = "without padding" if settings.unpadded else "in batches"
+    instead = "train it without unpadded" if settings.unpadded else "this model cannot be trained"
+    with _one_line(f"{settings.base}: it cannot be trained {how}"), torch.no_grad():
+        columns = [_to(column, model.device) for column in columns_of(Collator(model, settings.max_length)([texts]))]
+        _hold(alone, torch.cat(loss.embed(columns)), f"{settings.base}: {how} it gives other embeddings; {instead}")
+    if settings.compile:
+        _compile(model, loss, columns, settings.base)
+
+
+def check_saved(model: SentenceTransformer, path: Path, texts: TextBatch) -> None:
+    """Hold a saved model, loaded as anyone loads it, to the one in memory.
+
+    Raises:
+        OtherModelError: their embeddings differ.
+    """
+    from sentence_transformers import SentenceTransformer
+
+    if model.transformers_model is not None:
+        vars(model.transformers_model).pop("forward", None)  # a compiled one; it would be compiled anew for inference
+    saved = SentenceTransformer(str(path), device=str(model.device), local_files_only=True)
+    distance = _distance(embed_singly(model, texts), embed_singly(saved, texts))
+    if not distance <= TOLERANCE:
+        raise OtherModelError(
+            f"{path.name}: the saved model is not the one that was trained: embeddings of the pairs' texts differ by "
+            f"{distance:.2g} of their length; it is not kept, the checkpoints are"
+        )
+
+
+def _compile(model: SentenceTransformer, loss: BatchLoss, columns: list[dict[str, Any]], base: str) -> None:
+    def embed() -> Tensor:
+        return torch.cat(loss.embed(columns)).detach()
+
+    model.train()
+    plain = embed()
+    if not torch.equal(plain, embed()):  # dropout: what is compiled for training cannot be compared
+        model.eval()
+        plain = embed()
+    compile_encoder(model)
+    with _one_line(f"{base}: it cannot be compiled"):
+        _hold(plain, embed(), f"{base}: compiled it gives other embeddings; train it without compile")
+
+
+def _long_text(model: SentenceTransformer, settings: TrainSettings, texts: TextBatch) -> str:
+    """As many words as the model takes tokens at most."""
+    words = " ".join([*texts.passages, *texts.queries]).split() or ["a"]
+    limit = min(settings.max_length or model.max_seq_length or _MOST_TOKENS, _MOST_TOKENS)
+    return " ".join(words[place % len(words)] for place in range(limit))
+
+
+def _hold(expected: Tensor, given: Tensor, problem: str) -> None:
+    distance = _distance(expected, given)
+    if not distance <= TOLERANCE:
+        raise InputError(f"{problem} (they differ by {distance:.2g} of their length)")
+
+
+def _all_alike(embeddings: Tensor, texts: list[str]) -> bool:
+    """Whether there is only one embedding of two or more different texts."""
+    return len(set(texts)) > 1 and _distance(embeddings[:1].expand_as(embeddings), embeddings) < _SAME
+
+
+def _distance(one: Tensor, other: Tensor) -> float:
+    """The largest distance of two embeddings of a text, in lengths of the first; infinite where the widths differ."""
+    if one.shape != other.shape:
+        return float("inf")
+    lengths = one.norm(dim=1).clamp_min(torch.finfo(one.dtype).tiny)
+    return float(((one - other).norm(dim=1) / lengths).max())
+
+
+def _to(features: dict[str, Any], device: torch.device) -> dict[str, Any]:
+    return {key: value.to(device) if isinstance(value, Tensor) else value for key, value in features.items()}
+
+
+@contextmanager
+def _one_line(problem: str) -> Iterator[None]:
+    """What a library says of a model that it cannot compute, as an InputError."""
+    try:
+        yield
+    except InputError:
+        raise
+    except (
+        ArithmeticError,
+        AttributeError,
+        LookupError,
+        NotImplementedError,
+        RuntimeError,
+        TypeError,
+        ValueError,
+    ) as error:
+        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise InputError(f"{problem} ({first})") from None
