@@ -211,6 +211,33 @@ def test_no_code_of_a_model_is_run(copy: Callable[[str], Path]) -> None:
     assert "auto_map" in refusal(path)
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"similarity_fn_name": "angle"}, "similarity_fn_name 'angle' is not known"),
+        ({"truncate_dim": 33}, "truncate_dim is 33; expected 1 to 32"),
+        ({"truncate_dim": -5}, "truncate_dim is -5"),
+        ({"truncate_dim": "8"}, "truncate_dim is '8'"),
+        ({"default_prompt_name": "absent"}, "absent"),
+        ({"prompts": {"query": 3}}, "expected texts by name"),
+    ],
+)
+def test_settings_that_a_library_would_pass_over(
+    changes: dict[str, Any], message: str, copy: Callable[[str], Path]
+) -> None:
+    path = copy("labse")
+    change_json(path / "config_sentence_transformers.json", **changes)
+    assert message in refusal(path)
+
+
+def test_a_tokenizer_that_is_not_the_one_in_the_file(tmp_path: Path) -> None:
+    """transformers gives every qwen2 a byte-level tokenizer."""
+    path = plain("qwen3", last=True)(tmp_path / "qwen")
+    change_json(path / "config.json", model_type="qwen2", architectures=["Qwen2Model"])
+    change_tensors(path / "model.safetensors", without("q_norm", "k_norm"))
+    assert "its tokenizer.json is of the kind WordLevel, transformers makes a BPE of it for a qwen2" in refusal(path)
+
+
 # prompts
 
 
@@ -313,3 +340,23 @@ def test_the_record_stays_with_the_model(kinds: Path) -> None:
     loaded = Loaded.of(load_model(str(kinds / "mean"), device="cpu"))
     assert loaded is not None
     assert (loaded.name, loaded.stored) == (str(kinds / "mean"), "float32")
+
+
+def test_a_hub_id_is_known_by_its_name_and_loaded_from_the_cache(
+    kinds: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A repository as the hub's client keeps it, in sentence-transformers' layout without prompts, as e5's is."""
+    commit = "0" * 40
+    folder = tmp_path / "models--intfloat--multilingual-e5-small"
+    shutil.copytree(kinds / "mean", folder / "snapshots" / commit)
+    change_json(folder / "snapshots" / commit / "config_sentence_transformers.json", prompts={})
+    (folder / "refs").mkdir()
+    (folder / "refs" / "main").write_text(commit)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr("isoglot.models.load.hub_reachable", lambda: False)
+    model = load_model("multilingual-e5-small", device="cpu")
+    told = describe(model)["prompts"]
+    assert (told["query"], told["passage"], told["guessed"]) == ("query: ", "passage: ", True)
+    assert told["source"] == "guessed: it is intfloat/multilingual-e5-small"
+    with pytest.raises(InputError, match="cannot load 'org/absent' from the hub"):
+        load_model("org/absent", device="cpu")

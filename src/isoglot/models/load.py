@@ -128,6 +128,7 @@ def _load_plain(base: Base, layout: Layout, where: _Where, cached: bool) -> Sent
     with reports() as made:
         model = _construct(base.location, where, cached)
     with at(base.name):
+        layout.check_tokenizers(model)
         notes = _check(model, made)
     identity = base.location if base.layout == "hub" else layout.config.get("_name_or_path")
     saved = layout.prompts
@@ -160,6 +161,9 @@ def _check(model: SentenceTransformer, made: list[Report]) -> list[str]:
         vector = sentence_vector(model, task)
         if vector.ndim != 2:
             raise InputError(f"gives vectors of shape {tuple(vector.shape[1:])} for a text, expected one vector")
+        shorter = model.truncate_dim
+        if shorter is not None and not (isinstance(shorter, int) and 0 < shorter <= vector.shape[1]):
+            raise InputError(f"truncate_dim is {shorter!r}; expected 1 to {vector.shape[1]} dimensions")
     return notes
 
 
