@@ -1,4 +1,4 @@
-"""Tiny models of every kind with random weights, written as directories; their tokenizer knows the words of `tests.training.tiny`.
+"""Tiny models of every kind with random weights, written as directories; their tokenizer knows `tests.training.tiny.WORDS`.
 
 Each layout is what its library's own `save_pretrained` writes. `KINDS` can be loaded, `REFUSED` must not be; both by name.
 """
@@ -224,7 +224,7 @@ def multimodal(path: Path) -> Path:
 
 
 _QUERY_PASSAGE = {"query": "en1 ", "passage": "de2 de3 "}
-_LAST = {"padding": "left", "last": True}
+_LAST: dict[str, Any] = {"padding": "left", "last": True}
 
 KINDS: Mapping[str, Builder] = {
     **{

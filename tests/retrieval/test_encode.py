@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from sentence_transformers import SentenceTransformer
+from tokenizers import processors
 
 from isoglot.errors import InputError
 from isoglot.models.load import load_model
@@ -143,12 +144,29 @@ def test_what_is_not_plain_goes_through_its_own_methods(
     with_more = SentenceTransformer(modules=[*tiny.children(), torch.nn.Identity()], device="cpu")
     assert not is_plain(with_more)
     expected = encode_texts(tiny, sentences(), "passage", progress=False)
-    tokenizer = tiny.tokenizer
-    monkeypatch.setattr(tokenizer, "padding_side", "left")
+    preprocess = tiny.preprocess
+    # a feature that nobody knows here: the model may read it
+    monkeypatch.setattr(
+        SentenceTransformer, "preprocess", lambda self, *a, **b: {**preprocess(*a, **b), "position_ids": None}
+    )
     assert forward(tiny, ["de1 de2", "de1"], "", "document", 64, lambda n: None) is None
-    assert encode_texts(tiny, sentences(), "passage", progress=False).shape == expected.shape
-    monkeypatch.setattr(tokenizer, "padding_side", "right")
-    np.testing.assert_array_equal(expected, encode_texts(tiny, sentences(), "passage", progress=False))
+    np.testing.assert_allclose(encode_texts(tiny, sentences(), "passage", progress=False), expected, atol=1e-6)
+
+
+def test_padding_on_the_left_moves_no_position(tiny: SentenceTransformer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """BERT counts positions from the first column: padded on the left, a text would be another one beside a longer one."""
+    expected = encode_texts(tiny, sentences(), "passage", progress=False)
+    monkeypatch.setattr(tiny.tokenizer, "padding_side", "left")
+    np.testing.assert_allclose(encode_texts(tiny, sentences(), "passage", progress=False), expected, atol=1e-6)
+
+
+def test_a_text_without_tokens_is_an_error(tiny: SentenceTransformer, monkeypatch: pytest.MonkeyPatch) -> None:
+    tokenizer = tiny.tokenizer.backend_tokenizer
+    monkeypatch.setattr(tokenizer, "post_processor", processors.Sequence([]))  # no [CLS] and [SEP]
+    tiny.prompts["query"], before = "", tiny.prompts["query"]
+    with pytest.raises(InputError, match="no token of the text ' '"):
+        encode_texts(tiny, ["de1", " "], "query", progress=False)
+    tiny.prompts["query"] = before
 
 
 def test_every_batch_moves_the_bar_and_an_interruption_stops_it(tiny: SentenceTransformer) -> None:

@@ -9,15 +9,8 @@ import numpy as np
 import pytest
 
 from isoglot.errors import InputError
-from isoglot.models.load import (
-    E5_PROMPTS,
-    NO_PROMPTS,
-    PAPER_PROMPTS,
-    Base,
-    _default_prompts,
-    load_model,
-    resolve_base,
-)
+from isoglot.models.load import load_model
+from isoglot.models.resolve import resolve_base
 from isoglot.models.tunings.lora import Lora
 from tests.training.tiny import load_tuned
 
@@ -58,24 +51,6 @@ def test_a_damaged_model_is_one_line(base: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"cannot be loaded as a model") as caught:
         load_model(str(broken))
     assert "\n" not in str(caught.value)
-
-
-def test_prompts_belong_to_the_base(base: Path, tmp_path: Path) -> None:
-    def default(location: str, layout: str = "transformers") -> tuple[str, str]:
-        return _default_prompts(Base(location, location, layout, location))  # type: ignore[arg-type]
-
-    assert default("intfloat/multilingual-e5-small", "hub") == E5_PROMPTS
-    assert default("/models/multilingual-e5-large") == E5_PROMPTS
-    assert default("sentence-transformers/LaBSE", "hub") == NO_PROMPTS
-    assert default("/models/some-finished-model", "sentence-transformers") == NO_PROMPTS
-    assert default("/models/xlm-roberta-base") == PAPER_PROMPTS
-    model = load_model(str(base))
-    assert model.prompts == {"query": "Query: ", "document": "Passage: ", "passage": "Passage: "}
-    other = load_model(str(base), query_prompt="Q ", passage_prompt="")
-    assert (other.prompts["query"], other.prompts["document"]) == ("Q ", "")
-    other.save_pretrained(str(tmp_path / "saved"), create_model_card=False)
-    again = load_model(str(tmp_path / "saved"))
-    assert (again.prompts["query"], again.prompts["document"]) == ("Q ", "")
 
 
 def test_lora_freezes_everything_else_and_skips_the_pooler(base: Path) -> None:

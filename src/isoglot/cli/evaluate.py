@@ -36,6 +36,7 @@ def _fill(command: argparse.ArgumentParser) -> None:
     from isoglot.evaluation.settings import EvaluateSettings
     from isoglot.evaluation.tables import TABLES
     from isoglot.evaluation.trec import DEFAULT_DEPTH
+    from isoglot.models.facts import SIMILARITIES
 
     command.epilog = f"example: isoglot evaluate offline:multilingual-e5-small {catalog()[0].name} --json"
     models = f"hub id, directory, run, offline:NAME, or {BM25} (a lexical reference)"
@@ -48,6 +49,8 @@ def _fill(command: argparse.ArgumentParser) -> None:
     group = command.add_argument_group("the model")
     group.add_argument("--query-prompt", metavar="TEXT", help="instead of the model's own")
     group.add_argument("--passage-prompt", metavar="TEXT", help="instead of the model's own")
+    compared = "compare vectors by it, instead of as the model was saved for"
+    group.add_argument("--similarity", choices=SIMILARITIES, help=compared)
     where = "cpu, cuda, ...: encode and rank there (default: the model on the best, ranks on the CPU)"
     group.add_argument("--device", metavar="D", help=where)
     stored = "keep embeddings there; the same model and texts are then read, not encoded"
@@ -143,5 +146,9 @@ def _model(options: argparse.Namespace, benchmark: Benchmark) -> Any:
     from isoglot.models.load import load_model
 
     quiet()
-    prompts = {"query_prompt": options.query_prompt, "passage_prompt": options.passage_prompt}
-    return load_model(options.model, **prompts, device=options.device)
+    own = {
+        "query_prompt": options.query_prompt,
+        "passage_prompt": options.passage_prompt,
+        "similarity": options.similarity,
+    }
+    return load_model(options.model, **own, device=options.device)

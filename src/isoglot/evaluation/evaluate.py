@@ -17,12 +17,12 @@ from isoglot.evaluation.bias_report import TOP_K, bias_report
 from isoglot.evaluation.cells import QueryRows, macro, make_rows, micro, parse_settings, per_language
 from isoglot.evaluation.matching import RANK_DISTANCE
 from isoglot.evaluation.measures import Measure, parse_measures
-from isoglot.evaluation.results import Result, model_digest, versions
+from isoglot.evaluation.results import Result, model_digest, model_facts, versions
 from isoglot.evaluation.settings import EvaluateSettings
 from isoglot.evaluation.trec import DEFAULT_DEPTH, export_runs
 from isoglot.processes import in_first, processes
 from isoglot.records import Benchmark, Float32Array, FloatArray, IntArray, Setting
-from isoglot.retrieval.encode import Embeddings, Kind, encode_texts, pooled_texts, prompt_of
+from isoglot.retrieval.encode import Embeddings, Kind, encode_texts, pooled_texts, prompt_of, similarity_of
 from isoglot.retrieval.rankings import Ranker, Search, rank_benchmark, vector_search
 from isoglot.retrieval.ranks import Ranks
 from isoglot.retrieval.scoring import Vectors
@@ -83,6 +83,7 @@ def evaluate(
     asked = EvaluateSettings.of(**{**(to_dict(asked) if asked else {}), **changes})
     if isinstance(model, (str, Path)):
         raise InputError(f"'{model}' is a name: load the model first with isoglot.load_model('{model}')")
+    similarity_of(model)  # what cannot be measured is refused before anything is encoded
     loaded = asked.load(benchmark, data_dir)
     clock.lap()
     digest = digest or model_digest(model)
@@ -115,6 +116,7 @@ def evaluate(
         **scores,
         "tie_rule": TIE_RULE,
         "prompts": dict(getattr(model, "prompts", None) or {}),
+        **({"model_facts": facts} if (facts := model_facts(model)) else {}),
         "about": dict(loaded.about),
         "digests": {"benchmark": benchmark_digest(loaded), "model": digest},
         "versions": versions(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import platform
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,7 @@ class Result:
             counts: {"languages": n, "queries": {lang: n}, "documents": {lang: n}, "cells": {setting: n}};
             notes: what could not be measured, and why;
             tie_rule; prompts; about (licence and source of the benchmark); digests: {"benchmark", "model"} (SHA-256);
+            model_facts: see `isoglot.models.facts.describe` (only of a `SentenceTransformer`);
             versions: {package: version}; seconds: {"encode_queries", "encode_corpus", "rank", "measure", "total"}.
         per_query: one row per query and cell: setting, query_id, query_lang, doc_lang ("*" in multi), group (the query
             id where the benchmark has no groups), n_relevant, one float64 column per measure, best_rank, worst_rank,
@@ -94,6 +96,15 @@ def model_digest(model: Any) -> str | None:
         digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype};".encode())
         digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()
+
+
+def model_facts(model: Any) -> dict[str, Any]:
+    """What a model is, for the summary; {} for anything but a `SentenceTransformer`."""
+    if "sentence_transformers" not in sys.modules:  # then the model cannot be one of its own
+        return {}
+    from isoglot.models.facts import describe
+
+    return describe(model)
 
 
 def versions() -> dict[str, str]:

@@ -2,96 +2,30 @@
 
 from __future__ import annotations
 
-import json
-import re
+import sys
+import tempfile
+import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from isoglot.errors import InputError
+from isoglot.errors import InputError, at
 from isoglot.hub import hub_reachable
-from isoglot.models.offline import OFFLINE_NAME, offline_base
+from isoglot.models.adapters import Adapter
+from isoglot.models.facts import SIMILARITIES, Loaded, in_one_line
+from isoglot.models.layout import Layout
+from isoglot.models.limits import settle, transformers_of
+from isoglot.models.offline import OFFLINE_NAME
+from isoglot.models.prompts import guessed_prompts, saved_prompts
+from isoglot.models.resolve import Base, resolve_base
+from isoglot.models.weights import Report, check_weights, loading, reports, sentence_vector
+from isoglot.processes import processes
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
-
-Layout = Literal["hub", "sentence-transformers", "transformers", "adapter"]
-ADAPTER_NOTE = "isoglot.json"
-
-E5_PROMPTS = ("query: ", "passage: ")
-"""multilingual-e5 was trained with these (Wang et al. 2024, arXiv 2402.05672)."""
-PAPER_PROMPTS = ("Query: ", "Passage: ")
-"""For encoders that were not trained for retrieval yet (arXiv 2408.10536, section 4)."""
-NO_PROMPTS = ("", "")
-
-SHORT_NAMES = {
-    "xlm-r": "FacebookAI/xlm-roberta-base",
-    "xlm-roberta-base": "FacebookAI/xlm-roberta-base",
-    "xlm-roberta-large": "FacebookAI/xlm-roberta-large",
-    "labse": "sentence-transformers/LaBSE",
-    "mbert": "google-bert/bert-base-multilingual-cased",
-    "multilingual-e5-small": "intfloat/multilingual-e5-small",
-    "multilingual-e5-base": "intfloat/multilingual-e5-base",
-    "multilingual-e5-large": "intfloat/multilingual-e5-large",
-}
-_HUB_ID = re.compile(r"^[A-Za-z0-9][\w.-]*/[\w.-]+$")
-
-
-@dataclass(frozen=True)
-class Base:
-    """Where a base model is, before anything is loaded.
-
-    Attributes:
-        name: as the user gave it.
-        location: hub id or directory to load from.
-        layout: what is expected there.
-        stable_name: what to write down as the model's name (a hub id or `offline:` name where there is one).
-    """
-
-    name: str
-    location: str
-    layout: Layout
-    stable_name: str
-
-
-def resolve_base(name: str) -> Base:
-    """Find a base model by hub id, short name (`labse`, `xlm-r`), directory or `offline:multilingual-e5-small`.
-
-    A run directory of `isoglot train` stands for its `model/`.
-
-    Raises:
-        InputError: nothing of that name.
-    """
-    if name == OFFLINE_NAME:
-        return Base(name, str(offline_base()), "sentence-transformers", name)
-    if name.startswith("offline:"):
-        raise InputError(f"unknown offline base '{name}'; known: {OFFLINE_NAME}")
-    path = Path(name).expanduser()
-    if path.is_dir():
-        return _resolve_directory(name, path)
-    hub = SHORT_NAMES.get(name.lower(), name)
-    if _HUB_ID.match(hub):
-        return Base(name, hub, "hub", hub)
-    known = ", ".join(sorted(SHORT_NAMES))
-    raise InputError(
-        f"no model '{name}': expected a directory, a hub id such as org/name, {OFFLINE_NAME}, or one of {known}"
-    )
-
-
-def _resolve_directory(name: str, path: Path) -> Base:
-    if (path / "run.json").is_file() and not (path / "config.json").is_file():
-        if not (path / "model").is_dir():
-            raise InputError(f"{name}: this run has no model/ yet; finish it with isoglot train --resume")
-        path = path / "model"
-    if (path / "modules.json").is_file():
-        return Base(name, str(path), "sentence-transformers", name)
-    if (path / "adapter_config.json").is_file():
-        return Base(name, str(path), "adapter", name)
-    if (path / "config.json").is_file():
-        return Base(name, str(path), "transformers", name)
-    raise InputError(
-        f"{name}: not a model directory (expected modules.json, config.json, adapter_config.json, or a finished run)"
-    )
 
 
 def load_model(
@@ -99,38 +33,150 @@ def load_model(
     *,
     query_prompt: str | None = None,
     passage_prompt: str | None = None,
+    similarity: str | None = None,
     dropout: float | None = None,
     device: str | None = None,
+    dtype: Literal["float32"] | None = None,
 ) -> SentenceTransformer:
-    """Load a base model as a SentenceTransformer with its prompts.
+    """Load a base model as a SentenceTransformer with its prompts, and say on stderr in one line what it is.
+
+    Every weight that an embedding depends on came from the model's files. Nothing is unpickled, and no code of the model's own is
+    run.
 
     Args:
         name_or_path: hub id, short name, directory (transformers or sentence-transformers layout, an adapter, a run) or
             `offline:multilingual-e5-small`. An adapter is merged into its base.
         query_prompt, passage_prompt: instead of the base's own.
+        similarity: "cosine" or "dot" instead of the one that the model was saved with.
         dropout: instead of the encoder's own.
         device: `cpu`, `cuda`, ...; None: the best there is.
+        dtype: of the weights. None: float32 on a CPU, where half precision is neither exact nor fast, else as they are stored.
 
     Raises:
-        InputError: no such model, it cannot be fetched, it is not loadable, its adapter has no base.
+        InputError: no such model, it cannot be fetched, it is not loadable, its adapter has no base; it is no model of one dense
+            vector per text; weights are missing, misfitting or in a pickle; the device is not there.
     """
-    base = resolve_base(name_or_path)
-    model = _load_adapter(base, device) if base.layout == "adapter" else _load(base, device)
-    _set_prompts(model, base, query_prompt, passage_prompt)
+    if similarity not in (None, *SIMILARITIES):
+        raise InputError(f"similarity '{similarity}': expected one of {', '.join(SIMILARITIES)}")
+    model = _load(resolve_base(name_or_path), _Where(_check_device(device), dtype))
+    loaded = Loaded.of(model)
+    assert loaded is not None
+    loaded.prompts = loaded.prompts.given(query_prompt, passage_prompt)
+    prompts = {"query": loaded.prompts.query, "document": loaded.prompts.passage, "passage": loaded.prompts.passage}
+    model.prompts = {**(model.prompts or {}), **prompts}
+    if similarity is not None:
+        model.similarity_fn_name = similarity
     if dropout is not None:
         _set_dropout(model, dropout)
+    if processes().first:
+        _say(in_one_line(model))
     return model
 
 
-def _load(base: Base, device: str | None) -> SentenceTransformer:
+@dataclass(frozen=True)
+class _Where:
+    """Where a model goes, and in which type of numbers.
+
+    Attributes:
+        device: None for the best there is.
+        dtype: None for float32 on a CPU, else as stored.
+        above: names of the adapters that this is the base of.
+    """
+
+    device: str | None
+    dtype: str | None
+    above: tuple[str, ...] = ()
+
+    @property
+    def in_float32(self) -> bool:
+        from sentence_transformers.util import get_device_name
+
+        return self.dtype == "float32" or (self.device or get_device_name()) == "cpu"
+
+
+@cache
+def _say(line: str) -> None:
+    """A line on stderr, once in a process: training loads its base twice."""
+    print(f"isoglot: {line}", file=sys.stderr)
+
+
+def _check_device(device: str | None) -> str | None:
+    import torch
+
+    if device is not None:
+        try:
+            torch.empty(1, device=device)
+        except (RuntimeError, AssertionError, NotImplementedError) as error:  # torch without CUDA raises AssertionError
+            raise InputError(f"device '{device}' cannot be used: {str(error).splitlines()[0]}") from None
+    return device
+
+
+def _load(base: Base, where: _Where) -> SentenceTransformer:
+    # without a network the hub's client tries for minutes; the cache on this machine is asked at once
+    cached = base.layout == "hub" and not hub_reachable()
+    with _in_words(base):
+        layout = Layout(base.name, base.location, cached)
+        layout.check()
+        if (adapter := layout.path("adapter_config.json")) is not None:
+            model = _load_adapter(base, layout, _whole_folder(layout, adapter, cached), where)
+        else:
+            model = _load_plain(base, layout, where, cached)
+    return model
+
+
+def _load_plain(base: Base, layout: Layout, where: _Where, cached: bool) -> SentenceTransformer:
+    with reports() as made:
+        model = _construct(base.location, where, cached)
+    with at(base.name):
+        notes = _check(model, made)
+    identity = base.location if base.layout == "hub" else layout.config.get("_name_or_path")
+    saved = layout.prompts
+    prompts = saved_prompts(saved) if saved else guessed_prompts(identity, finished=bool(layout.modules))
+    stored = {report.stored for report in made} - {None}
+    Loaded(base.name, prompts, "/".join(sorted(map(str, stored))) or None, notes).keep(model)
+    return model
+
+
+def _construct(location: str, where: _Where, cached: bool) -> SentenceTransformer:
+    import torch
     from sentence_transformers import SentenceTransformer
 
-    # without a network the hub's client tries for minutes; the cache on this machine is asked at once
-    local = base.layout == "hub" and not hub_reachable()
+    whole = torch.get_default_dtype()  # float32 unless a program has asked torch for another one
+    kind = {"dtype": whole} if where.in_float32 else {}
+    model = SentenceTransformer(location, device=where.device, local_files_only=cached, model_kwargs=kind)
+    return model.to(whole) if where.in_float32 else model
+
+
+def _check(model: SentenceTransformer, made: list[Report]) -> list[str]:
+    """Notes on what was mended in place; refuses what cannot give one vector per text."""
+    for module in transformers_of(model):
+        if beyond := sorted(map(str, set(module.modality_config) - {"text", "message"})):
+            raise InputError(f"it reads {', '.join(beyond)} too: give a model of texts alone")
+        if getattr(module.config, "is_encoder_decoder", False) and hasattr(module.model, "decoder"):
+            raise InputError(
+                f"an encoder with a decoder ({module.config.model_type}), whose states are no embeddings of a text"
+            )
+    notes = settle(model) + check_weights(model, made)
+    for task in ("query", "document"):
+        vector = sentence_vector(model, task)
+        if vector.ndim != 2:
+            raise InputError(f"gives vectors of shape {tuple(vector.shape[1:])} for a text, expected one vector")
+    return notes
+
+
+@contextmanager
+def _in_words(base: Base) -> Iterator[None]:
+    """Whatever a library raises over a model, in one line."""
     try:
-        return SentenceTransformer(base.location, device=device, local_files_only=local)
-    except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
-        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        yield
+    except InputError:
+        raise
+    except (
+        Exception
+    ) as error:  # errors of the hub, its client, safetensors, tokenizers and torch share no narrower base
+        first = textwrap.shorten(str(error), 240, placeholder=" ...") or type(error).__name__
+        if isinstance(error, KeyError):
+            first = f"{first} is missing"
         if base.layout == "hub":
             raise InputError(
                 f"cannot load '{base.location}' from the hub ({first}); "
@@ -139,22 +185,47 @@ def _load(base: Base, device: str | None) -> SentenceTransformer:
         raise InputError(f"{base.name}: cannot be loaded as a model ({first})") from None
 
 
-def _load_adapter(base: Base, device: str | None) -> SentenceTransformer:
-    """The base of an adapter directory with the adapter merged into it."""
-    from peft import PeftModel
+def _whole_folder(layout: Layout, adapter: Path, cached: bool) -> Path:
+    """The directory of an adapter, all of it on this machine."""
+    if Path(layout.location).is_dir():
+        return Path(layout.location)
+    from huggingface_hub import snapshot_download
 
-    path = Path(base.location)
-    note = path / ADAPTER_NOTE
-    config = json.loads((path / "adapter_config.json").read_text(encoding="utf-8"))
-    parent = json.loads(note.read_text(encoding="utf-8")) if note.is_file() else {}
-    parent_name = parent.get("base") or config.get("base_model_name_or_path")
-    if not parent_name:
-        raise InputError(f"{base.name}/adapter_config.json: base_model_name_or_path is missing")
-    model = load_model(parent_name, device=device)
-    merged = PeftModel.from_pretrained(encoder_of(model), base.location).merge_and_unload()
-    set_encoder(model, merged)
-    if prompts := parent.get("prompts"):
-        model.prompts = dict(prompts)
+    return Path(snapshot_download(layout.location, local_files_only=cached))
+
+
+def _load_adapter(base: Base, layout: Layout, folder: Path, where: _Where) -> SentenceTransformer:
+    """The base of an adapter directory with the adapter merged into it."""
+    adapter = Adapter(folder)
+    name, note = adapter.base()
+    above = (*where.above, str(folder.resolve()))
+    parent_base = resolve_base(name)
+    if str(Path(parent_base.location).resolve()) in above:
+        raise InputError(f"{base.name}: an adapter whose base is itself: {' -> '.join([*above, name])}")
+    parent = _load(parent_base, _Where(where.device, where.dtype, above))
+    adapter.check_base(encoder_of(parent), name)
+    model = _around(encoder_of(parent), folder, where) if layout.modules else parent
+    encoder, renamed = adapter.merge(encoder_of(model))
+    set_encoder(model, encoder)
+    loaded, saved = Loaded.of(parent), layout.prompts if layout.modules else adapter.prompts
+    assert loaded is not None
+    prompts = loaded.prompts if saved is None or (layout.modules and not saved) else saved_prompts(saved)
+    notes = [*loaded.notes, f"an adapter of {name}", *filter(None, (note, renamed))]
+    Loaded(base.name, prompts, loaded.stored, notes).keep(model)
+    return model
+
+
+def _around(encoder: Any, folder: Path, where: _Where) -> SentenceTransformer:
+    """The modules of a sentence-transformers directory that holds an adapter, around an encoder that is there already."""
+    with tempfile.TemporaryDirectory() as temporary:
+        view = Path(temporary)
+        for path in folder.iterdir():
+            if not path.name.startswith("adapter_") and path.name != "config.json":
+                (view / path.name).symlink_to(path.resolve())
+        encoder.config.save_pretrained(view)
+        with loading(lambda *_, **__: encoder):
+            model = _construct(str(view), where, cached=True)
+    _check(model, [])
     return model
 
 
@@ -183,37 +254,6 @@ def set_encoder(model: SentenceTransformer, encoder: Any) -> None:
             module.model = encoder
             return
     raise InputError("this model has no transformers encoder: only such models can be trained here")
-
-
-def _set_prompts(model: SentenceTransformer, base: Base, query: str | None, passage: str | None) -> None:
-    """Prompts under the names that `encode_query` and `encode_document` look for: query, document, passage."""
-    own = {key: text for key, text in (model.prompts or {}).items() if text is not None}
-    if any(own.values()):
-        default = (own.get("query", ""), own.get("document") or own.get("passage", ""))
-    else:
-        default = _default_prompts(base)
-    chosen_query = default[0] if query is None else query
-    chosen_passage = default[1] if passage is None else passage
-    model.prompts = {**own, "query": chosen_query, "document": chosen_passage, "passage": chosen_passage}
-
-
-def _default_prompts(base: Base) -> tuple[str, str]:
-    name = base.location.lower()
-    if re.search(r"(^|[/_-])e5-(small|base|large)", name) and "instruct" not in name:
-        return E5_PROMPTS
-    if "labse" in name or base.layout in ("sentence-transformers", "adapter"):
-        return NO_PROMPTS
-    if base.layout == "hub":
-        from sentence_transformers.util import is_sentence_transformer_model
-
-        try:
-            # a hub model in this layout is a finished embedding model: measured as it is. It was loaded before, so the
-            # cache on this machine knows
-            if is_sentence_transformer_model(base.location, local_files_only=True):
-                return NO_PROMPTS
-        except (OSError, ValueError):
-            pass
-    return PAPER_PROMPTS
 
 
 def _set_dropout(model: SentenceTransformer, share: float) -> None:

@@ -1,4 +1,4 @@
-"""Texts to vectors: every distinct text once, the model's own prompts, L2-normalised float32."""
+"""Texts to vectors: every distinct text once, the model's own prompts, float32, of length 1 where similarity is the cosine."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 from tqdm import tqdm
 
 from isoglot.errors import InputError
+from isoglot.models.facts import SIMILARITIES
 from isoglot.processes import in_each, processes
 from isoglot.records import Benchmark, Float32Array, FloatArray
 from isoglot.retrieval.scoring import Vectors
@@ -66,10 +67,10 @@ def encode_texts(
         watch: called with the number of texts that were encoded, again and again, instead of the bar.
 
     Returns:
-        float32, shape (n, d), every row of length 1 (rows of zeros stay).
+        float32, shape (n, d); every row of length 1 (rows of zeros stay) unless the model's similarity is the inner product.
 
     Raises:
-        InputError: the model gave a number that is not finite.
+        InputError: the model gave a number that is not finite, or is made for another similarity.
     """
     numbers: dict[str, int] = {}
     inverse = np.fromiter((numbers.setdefault(text, len(numbers)) for text in texts), dtype=np.int64, count=len(texts))
@@ -88,7 +89,8 @@ def encode_texts(
 
 
 def _encode(model: Any, texts: list[str], kind: Kind, size: int, done: Callable[[int], Any]) -> Float32Array:
-    """Unit vectors of distinct texts, longest first, shape (n, d); shape (0, 0) for none."""
+    """Vectors of distinct texts, longest first, shape (n, d); shape (0, 0) for none."""
+    cosine = similarity_of(model) == "cosine"
     if not texts:
         return np.empty((0, 0), dtype=np.float32)
     encode = model.encode_query if kind == "query" else model.encode_document
@@ -106,7 +108,8 @@ def _encode(model: Any, texts: list[str], kind: Kind, size: int, done: Callable[
         if vectors is None:  # not plain, or its tokenizer does something unusual
             vectors = np.asarray(encode(chunk, batch_size=size, show_progress_bar=False), dtype=np.float32)
             done(len(chunk))
-        chunks.append(_unit(vectors, chunk))
+        _check_finite(vectors, chunk)
+        chunks.append(_unit(vectors) if cosine else vectors)
     return np.concatenate(chunks)
 
 
@@ -117,16 +120,34 @@ def prompt_of(model: Any, kind: Kind) -> str:
     return prompts.get(name) or ""
 
 
+def similarity_of(model: Any) -> str:
+    """By what a model's vectors are compared: "cosine" (where it does not say) or "dot", the inner product.
+
+    Raises:
+        InputError: by something else.
+    """
+    name = str(getattr(model, "similarity_fn_name", None) or "cosine")
+    if name not in SIMILARITIES:
+        raise InputError(
+            f"this model compares vectors by their {name} distance, by which nothing is ranked here: "
+            f"measure it by another with --similarity {' or '.join(SIMILARITIES)}"
+        )
+    return name
+
+
 def pooled_texts(benchmark: Benchmark, kind: Kind) -> list[str]:
     """The texts of all queries or all passages in pooled order."""
     return [text for _, _, text in (benchmark.pooled_queries() if kind == "query" else benchmark.pooled_documents())]
 
 
-def _unit(vectors: Float32Array, texts: Sequence[str]) -> Float32Array:
-    """Rows divided by their length, which is taken in float64."""
+def _check_finite(vectors: Float32Array, texts: Sequence[str]) -> None:
     finite = np.isfinite(vectors).all(axis=1)
     if not finite.all():
         text = texts[int(np.argmin(finite))]
         raise InputError(f"the model gave a vector with NaN or infinity for the text {text[:80]!r}")
+
+
+def _unit(vectors: Float32Array) -> Float32Array:
+    """Rows divided by their length, which is taken in float64."""
     length: FloatArray = np.linalg.norm(vectors.astype(np.float64), axis=1, keepdims=True)
     return (vectors / np.maximum(length, 1e-12)).astype(np.float32)

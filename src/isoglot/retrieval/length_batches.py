@@ -14,6 +14,7 @@ import torch
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Dense, Normalize, Pooling, Transformer
 
+from isoglot.errors import InputError
 from isoglot.records import Float32Array, IntArray
 
 # padded tokens of a batch, per row that was asked for: 64 rows of 64 tokens, 16 of 256, 256 of 16
@@ -61,19 +62,27 @@ def forward(
         task: "query" or "document": whose length is used.
         batch_size: the tokens of a batch are 64 times as many.
         done: called with the number of texts of every batch that was computed.
+
+    Raises:
+        InputError: a text has no token.
     """
     features = dict(model.preprocess(list(texts), prompt=prompt, task=task))
-    lengths = _lengths(features, len(texts))
-    if lengths is None:
+    padded = _lengths(features, len(texts))
+    if padded is None:
         return None
+    lengths, left = padded
+    if not lengths.all():
+        raise InputError(f"the model's tokenizer makes no token of the text {texts[int(lengths.argmin())][:80]!r}")
     order = np.argsort(-lengths, kind="stable")
     embeddings = []
     model.eval()
     with torch.inference_mode():
-        for start, end in batches(lengths[order], batch_size):
+        # padding on the left can move the positions of a text's tokens: its vector would depend on the batch
+        for start, end in batches(lengths[order], batch_size, padding=0.0 if left else _PADDING):
             rows = torch.from_numpy(order[start:end])
             width = int(lengths[order[start]])
-            batch = {key: features[key][rows, :width].to(model.device) for key in _KEYS & features.keys()}
+            columns = slice(-width, None) if left else slice(width)
+            batch = {key: features[key][rows, columns].to(model.device) for key in _KEYS & features.keys()}
             out = model({**batch, **{key: features[key] for key in _NOTES & features.keys()}}, task=task)
             embeddings.append(out["sentence_embedding"][:, : model.truncate_dim].float())
             done(end - start)
@@ -81,11 +90,11 @@ def forward(
     return vectors[np.argsort(order)]
 
 
-def batches(lengths: IntArray, batch_size: int) -> Iterator[tuple[int, int]]:
+def batches(lengths: IntArray, batch_size: int, padding: float = _PADDING) -> Iterator[tuple[int, int]]:
     """(first, end) of batches of texts with so many tokens (descending), shape (n,).
 
-    A batch has at most `batch_size` x 64 padded tokens (or one text), and ends early rather than pad more than 4% of them, once
-    it has a quarter of its rows.
+    A batch has at most `batch_size` x 64 padded tokens (or one text), and ends early rather than pad more than that share of
+    them, once it has a quarter of its rows; where nothing may be padded, all of its texts are equally long.
     """
     start, n = 0, len(lengths)
     while start < n:
@@ -93,24 +102,28 @@ def batches(lengths: IntArray, batch_size: int) -> Iterator[tuple[int, int]]:
         most = min(n - start, max(1, batch_size * _TOKENS // width))
         tokens = np.cumsum(lengths[start : start + most])
         padded = width * np.arange(1, most + 1)
-        fits = np.flatnonzero(tokens >= (1 - _PADDING) * padded)
-        rows = max(int(fits[-1]) + 1, min(most, max(1, most // 4)))
+        fits = np.flatnonzero(tokens >= (1 - padding) * padded)
+        rows = max(int(fits[-1]) + 1, min(most, max(1, most // 4)) if padding else 1)
         yield start, start + rows
         start += rows
 
 
-def _lengths(features: dict[str, Any], n: int) -> IntArray | None:
-    """Tokens of every text, shape (n,); None unless the features are those of texts that are padded on the right.
-
-    Padding on the left can move the positions of a text's tokens: its vector then depends on the batch.
-    """
+def _lengths(features: dict[str, Any], n: int) -> tuple[IntArray, bool] | None:
+    """Tokens of every text, shape (n,), and whether padding is on the left; None where the features are not padded texts."""
     if not {"input_ids", "attention_mask"} <= features.keys() or features.keys() - _KEYS - _NOTES:
         return None
     mask = features["attention_mask"]
     tensors = [features[key] for key in _KEYS & features.keys()]
     if not all(isinstance(tensor, torch.Tensor) and tensor.shape == mask.shape for tensor in tensors):
         return None
-    if mask.ndim != 2 or len(mask) != n or not bool((mask[:, 1:] <= mask[:, :-1]).all()):
+    if mask.ndim != 2 or len(mask) != n:
         return None
+    right, left = (
+        bool((later <= earlier).all())
+        for later, earlier in (
+            (mask[:, 1:], mask[:, :-1]),
+            (mask[:, :-1], mask[:, 1:]),
+        )
+    )
     lengths: IntArray = mask.sum(dim=1).numpy().astype(np.int64)
-    return lengths if len(lengths) and lengths.min() > 0 else None
+    return (lengths, not right) if (right or left) and len(lengths) else None

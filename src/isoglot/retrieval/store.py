@@ -23,7 +23,7 @@ from isoglot.files import cache_dir, digest_json, digest_strings, exclusive, rea
 from isoglot.models.tokenizer import description
 from isoglot.processes import processes
 from isoglot.records import IntArray
-from isoglot.retrieval.encode import LABELS, Kind, encode_texts
+from isoglot.retrieval.encode import LABELS, Kind, encode_texts, similarity_of
 from isoglot.retrieval.shards import ShardedRows, find_shards, open_shard
 
 SHARD_SIZE = 16_384
@@ -242,6 +242,8 @@ def _settings(model: Any) -> Any:
     """What decides a vector besides the weights: tokenizer, sequence length, dimensions, the modules and their settings."""
     names = ("max_seq_length", "truncate_dim")
     settings: dict[str, Any] = {name: str(getattr(model, name)) for name in names if hasattr(model, name)}
+    if (similarity := similarity_of(model)) != "cosine":  # vectors keep their lengths then
+        settings["similarity"] = similarity
     tokenizer = getattr(model, "tokenizer", None)
     if hasattr(tokenizer, "backend_tokenizer"):
         settings["tokenizer"] = digest_strings([description(tokenizer)])

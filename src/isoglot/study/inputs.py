@@ -55,7 +55,7 @@ def load_inputs(spec: StudySpec, layout: Layout, data_dir: Path | None) -> Input
     Raises:
         InputError: a base, source, benchmark or language that is not there, malformed files.
     """
-    from isoglot.models.load import resolve_base
+    from isoglot.models.resolve import resolve_base
 
     inputs = Inputs(spec, layout, data_dir, {base: base_digest(resolve_base(base).location) for base in spec.base})
     for name in dict.fromkeys(name for data in spec.data for name in spec.benchmarks_of(data)):

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from isoglot.models.weights import sentence_vector
 from isoglot.records import Float32Array, FloatArray
 from isoglot.registry import Registry
 from isoglot.settings import Member
@@ -35,14 +36,21 @@ DEBIAS_METHODS: Registry[type[DebiasMethod]] = Registry("debiasing method", "iso
 
 
 def append_map(model: SentenceTransformer, matrix: FloatArray) -> SentenceTransformer:
-    """A model with a linear map (float64, shape (d, d)) after its modules, and the length of the result set to 1; in place."""
+    """A model with a linear map (float64, shape (d, d)) after its modules, in place.
+
+    The length of the result is set to 1, unless vectors are compared by their inner product and had lengths of their own. A model
+    whose vectors were cut to their first d dimensions (Matryoshka) gives d dimensions then without being told.
+    """
     import torch
     from sentence_transformers.base.modules import Dense, Normalize
 
-    weight = torch.tensor(matrix, dtype=torch.float32, device=model.device)
-    width = len(matrix)
-    dense = Dense(width, width, bias=False, activation_function=torch.nn.Identity(), init_weight=weight)
-    first = len(list(model.children()))
-    for number, module in enumerate((dense, Normalize()), first):
+    width, whole = len(matrix), sentence_vector(model, "query").shape[1]
+    weight = torch.zeros((width, whole), dtype=torch.float32, device=model.device)
+    weight[:, :width] = torch.tensor(matrix, dtype=torch.float32)
+    modules = list(model.children())
+    unit = model.similarity_fn_name != "dot" or isinstance(modules[-1], Normalize)
+    appended = [Dense(whole, width, bias=False, activation_function=torch.nn.Identity(), init_weight=weight)]
+    model.truncate_dim = None
+    for number, module in enumerate([*appended, *([Normalize()] if unit else [])], len(modules)):
         model.add_module(str(number), module)
     return model

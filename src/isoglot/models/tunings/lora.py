@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -8,7 +9,10 @@ from pydantic import Field
 
 from isoglot.errors import InputError
 from isoglot.files import atomic_directory, write_json
-from isoglot.models.load import ADAPTER_NOTE, encoder_of, resolve_base, set_encoder
+from isoglot.models.adapters import ADAPTER_NOTE, encoder_digest, sort_config
+from isoglot.models.load import encoder_of, set_encoder
+from isoglot.models.offline import OFFLINE_NAME
+from isoglot.models.resolve import resolve_base
 from isoglot.models.tunings import TUNINGS, Tuning
 
 if TYPE_CHECKING:
@@ -119,12 +123,16 @@ def _is_linear(module: Any) -> bool:
 def save_adapter(model: SentenceTransformer, base_name: str, path: Path) -> None:
     """Write the adapter so that PEFT and `load_model` can read it.
 
-    `adapter_config.json` names the base by hub id where there is one (else by directory); `isoglot.json` beside it keeps the
-    name that the user gave, and the prompts.
+    `adapter_config.json` names the base by hub id where there is one (else by its whole path); `isoglot.json` beside it keeps the
+    name that the user gave, a digest of the base's weights, and the prompts.
     """
     encoder = encoder_of(model)
     base = resolve_base(base_name)
+    local = Path(base.location).is_dir()
     for config in encoder.peft_config.values():
-        config.base_model_name_or_path = base.location
+        config.base_model_name_or_path = os.path.abspath(base.location) if local else base.location
     encoder.save_pretrained(path)
-    write_json(path / ADAPTER_NOTE, {"base": base.stable_name, "prompts": dict(model.prompts)})
+    sort_config(path)
+    name = base.stable_name if base.stable_name == OFFLINE_NAME or not local else os.path.abspath(base.stable_name)
+    note = {"base": name, "base_digest": encoder_digest(encoder), "prompts": dict(model.prompts)}
+    write_json(path / ADAPTER_NOTE, note)

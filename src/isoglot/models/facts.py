@@ -1,0 +1,150 @@
+"""What a loaded model is: pooling, length of vectors, similarity, limits, prompts. Said in one line, recorded in every result."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from isoglot.models.prompts import Prompts
+
+SIMILARITIES = ("cosine", "dot")
+"""By which texts can be ranked here."""
+_ATTRIBUTE = "loaded_by_isoglot"
+
+
+@dataclass
+class Loaded:
+    """What only the loader knows; it stays with the model.
+
+    Attributes:
+        name: as the user gave it.
+        prompts: and where they are from.
+        stored: the type of the numbers in the file, where it is known.
+        notes: what was left out or changed, in words.
+    """
+
+    name: str
+    prompts: Prompts
+    stored: str | None = None
+    notes: list[str] = field(default_factory=list)
+
+    def keep(self, model: Any) -> None:
+        """Attach this to a model."""
+        setattr(model, _ATTRIBUTE, self)
+
+    @classmethod
+    def of(cls, model: Any) -> Loaded | None:
+        """What was attached; None for a model that `load_model` did not make."""
+        return getattr(model, _ATTRIBUTE, None)
+
+
+def describe(model: Any) -> dict[str, Any]:
+    """Plain JSON values about a model, for `summary.json` and `run.json`; what does not apply is left out.
+
+    modules, encoder (model type), pooling, normalized, similarity, dimensions, max_length (tokens), dtype, stored_dtype,
+    padding_side, attention ("both ways", "causal", "window 128"; and how it is computed), routes, prompts
+    {"query", "passage", "source", "guessed"}, notes. {} for anything that is no `SentenceTransformer`.
+    """
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.base.modules import Router
+
+    if not isinstance(model, SentenceTransformer):
+        return {}
+    facts: dict[str, Any] = {"modules": [type(module).__name__ for module in model.children()]}
+    facts |= {key: _joined(values) for key, values in _of_parts(model).items() if values}
+    if routes := [name for module in model.modules() if isinstance(module, Router) for name in module.sub_modules]:
+        facts["routes"] = routes
+    loaded = Loaded.of(model)
+    facts |= {
+        "normalized": all(map(_normalizes, _last(model))),
+        "similarity": model.similarity_fn_name,
+        "dimensions": model.get_embedding_dimension(),
+        "dtype": str(next(model.parameters()).dtype).removeprefix("torch."),
+        "device": model.device.type,
+    }
+    if loaded:
+        facts |= {"stored_dtype": loaded.stored} if loaded.stored else {}
+        source = {"source": loaded.prompts.source, "guessed": loaded.prompts.guessed}
+        facts |= {"prompts": {"query": loaded.prompts.query, "passage": loaded.prompts.passage, **source}}
+        facts |= {"notes": loaded.notes} if loaded.notes else {}
+    return facts
+
+
+def in_one_line(model: Any) -> str:
+    """`describe` in words."""
+    facts, loaded = describe(model), Loaded.of(model)
+    dtype, stored = facts["dtype"], facts.get("stored_dtype")
+    words = [
+        facts.get("encoder", facts["modules"][0]),
+        f"{facts['pooling']} pooling" if "pooling" in facts else "",
+        "normalised" if facts["normalized"] else "not normalised",
+        f"{facts['similarity']} similarity",
+        f"{facts['dimensions']} dimensions",
+        f"at most {facts['max_length']} tokens" if "max_length" in facts else "",
+        dtype if stored in (None, dtype) else f"{dtype} (stored in {stored})",
+        f"padding {facts['padding_side']}" if "padding_side" in facts else "",
+        f"attention {facts['attention']}" if "attention" in facts else "",
+        f"routes {', '.join(facts['routes'])}" if "routes" in facts else "",
+    ]
+    if "prompts" in facts:
+        told = facts["prompts"]
+        words.append(f"prompts {told['query']!r} and {told['passage']!r} ({told['source']})")
+    line = ", ".join(word for word in words if word)
+    return "; ".join([f"{loaded.name}: {line}" if loaded else line, *facts.get("notes", [])])
+
+
+def _joined(values: list[Any]) -> Any:
+    """One value where all are the same, else all of them in a text."""
+    distinct = list(dict.fromkeys(values))
+    return distinct[0] if len(distinct) == 1 else " / ".join(map(str, distinct))
+
+
+def _of_parts(model: Any) -> dict[str, list[Any]]:
+    """By fact, a value of every module that has one."""
+    from sentence_transformers.sentence_transformer.modules import Pooling
+
+    from isoglot.models.limits import transformers_of
+
+    facts: dict[str, list[Any]] = {
+        name: [] for name in ("encoder", "pooling", "max_length", "padding_side", "attention", "inputs")
+    }
+    for module in transformers_of(model):
+        facts["encoder"].append(module.config.model_type)
+        facts["max_length"].append(module.max_seq_length)
+        facts["padding_side"].append(module.tokenizer.padding_side)
+        facts["attention"].append(_attention(module.model))
+        facts["inputs"] += ["chat template"] if "message" in module.modality_config else []
+    for module in model.modules():
+        if isinstance(module, Pooling):
+            modes = (module.pooling_mode,) if isinstance(module.pooling_mode, str) else module.pooling_mode
+            without = "" if module.include_prompt else " without the prompt"
+            facts["pooling"].append(" + ".join(modes) + without)
+    return facts
+
+
+def _attention(encoder: Any) -> str:
+    causal = any(getattr(module, "is_causal", False) is True for module in encoder.modules())
+    config, kind = encoder.config, "causal" if causal else "both ways"
+    window = getattr(config, "local_attention", None) or getattr(config, "sliding_window", None)
+    if window and "sliding_attention" in (getattr(config, "layer_types", None) or ()):
+        kind += f", window {window}"
+    return f"{kind} ({config._attn_implementation})"
+
+
+def _last(module: Any) -> Iterator[Any]:
+    """The modules that a vector leaves, one per route."""
+    from sentence_transformers.base.modules import Router
+
+    last = list(module.children())[-1]
+    if isinstance(last, Router):
+        for modules in last.sub_modules.values():
+            yield modules[-1]
+    else:
+        yield last
+
+
+def _normalizes(module: Any) -> bool:
+    from sentence_transformers.sentence_transformer.modules import Normalize
+
+    return isinstance(module, Normalize)

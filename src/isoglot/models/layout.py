@@ -1,0 +1,118 @@
+"""What a model directory (or repository) is, read from its small files before anything is loaded, and what is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from isoglot.errors import InputError
+from isoglot.files import read_json
+from isoglot.models.weights import check_files
+
+_OTHERS = {
+    "CrossEncoder": "a reranker that scores pairs of texts (CrossEncoder)",
+    "SparseEncoder": "a sparse encoder (SPLADE)",
+    "MultiVectorEncoder": "a late-interaction model with a vector per token",
+    "ColBERT": "a late-interaction model with a vector per token",
+}
+_ONE_VECTOR = "isoglot measures and trains models with one dense vector per text"
+_MODULES = "sentence_transformers."
+
+
+class Layout:
+    """The small JSON files of a model.
+
+    Args:
+        name: as the user gave it, for messages.
+        location: directory or hub id.
+        cached: look for a hub model on this machine only.
+    """
+
+    def __init__(self, name: str, location: str, cached: bool = False) -> None:
+        self.name, self.location, self._cached = name, location, cached
+        self.config = self._object("config.json")
+        self.settings = self._object("config_sentence_transformers.json")
+        self.modules = self._modules()
+
+    def path(self, file: str) -> Path | None:
+        """Where a file of the model is on this machine; None where the model has none of that name."""
+        from sentence_transformers.util.file_io import load_file_path
+
+        path = load_file_path(self.location, file, local_files_only=self._cached)
+        return Path(path) if path else None
+
+    @property
+    def prompts(self) -> dict[str, str]:
+        """The prompts that were saved with the model, empty ones too; {} where none were."""
+        saved = self.settings.get("prompts") or {}
+        if not isinstance(saved, dict) or not all(text is None or isinstance(text, str) for text in saved.values()):
+            raise InputError(
+                f"{self.name}/config_sentence_transformers.json: prompts {saved!r}; expected texts by name"
+            )
+        return {str(key): text for key, text in saved.items() if text is not None}
+
+    def check(self) -> None:
+        """Refuse what cannot be measured or trained here.
+
+        Raises:
+            InputError: one line with what the model is and what to do.
+        """
+        for problem in self._problems():
+            raise InputError(f"{self.name}: {problem}")
+        folder = Path(self.location)
+        if folder.is_dir():
+            if (folder / "adapter_config.json").is_file() and any(folder.glob("model*.safetensors")):
+                raise InputError(f"{self.name}: holds whole weights and an adapter: take one of them away")
+            check_files(folder, [str(module.get("path", "")) for module in self.modules])
+
+    def _problems(self) -> Iterator[str]:
+        kind = self.settings.get("model_type", "SentenceTransformer")
+        maxsim = str(self.settings.get("similarity_fn_name")).lower() == "maxsim"
+        if maxsim or kind != "SentenceTransformer":
+            what = _OTHERS["ColBERT"] if maxsim else _OTHERS.get(str(kind), f"a {kind}")
+            yield f"{what}: {_ONE_VECTOR}"
+        for module in self.modules:
+            if not str(module.get("type")).startswith(_MODULES):
+                yield f"its module {module.get('type')} is code of its own, which is not run"
+            if str(module.get("type")).endswith(".Dense"):
+                yield from self._dense_problems(str(module.get("path")))
+        yield from self._encoder_problems()
+
+    def _dense_problems(self, part: str) -> Iterator[str]:
+        # sentence-transformers takes Tanh in place of an activation that it does not trust, and goes on
+        activation = str(self._object(f"{part}/config.json").get("activation_function", "torch."))
+        if not activation.startswith("torch."):
+            yield f"{part}/config.json: the activation {activation} is code of its own, which is not run"
+
+    def _encoder_problems(self) -> Iterator[str]:
+        if "auto_map" in self.config:
+            from transformers import CONFIG_MAPPING
+
+            if self.config.get("model_type") not in CONFIG_MAPPING:
+                yield "needs code of its own (auto_map in config.json), which is not run: use a model that transformers knows"
+        if self.modules:
+            return
+        architecture = next(iter(self.config.get("architectures") or ()), "")
+        if str(architecture).endswith("ForSequenceClassification"):
+            yield f"a classifier or reranker ({architecture}): {_ONE_VECTOR}"
+        if "colbert" in str(architecture).lower():
+            yield f"{_OTHERS['ColBERT']} ({architecture}): {_ONE_VECTOR}"
+
+    def _modules(self) -> list[dict[str, Any]]:
+        modules = self._read("modules.json")
+        if modules is None:
+            return []
+        if not isinstance(modules, list) or not modules or not all(isinstance(module, dict) for module in modules):
+            raise InputError(f"{self.name}/modules.json: expected a list of modules")
+        return modules
+
+    def _object(self, file: str) -> dict[str, Any]:
+        value = self._read(file)
+        if not isinstance(value, dict | None):
+            raise InputError(f"{self.name}/{file}: expected a JSON object")
+        return value or {}
+
+    def _read(self, file: str) -> Any:
+        path = self.path(file)
+        return read_json(path) if path else None

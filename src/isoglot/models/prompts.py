@@ -1,0 +1,70 @@
+"""The prompts of a model: what was given, else what was saved with it, else a guess from what it is; and which of them it was."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+E5_PROMPTS = ("query: ", "passage: ")
+"""multilingual-e5 was trained with these (Wang et al. 2024, arXiv 2402.05672)."""
+PAPER_PROMPTS = ("Query: ", "Passage: ")
+"""For encoders that were not trained for retrieval yet (arXiv 2408.10536, section 4)."""
+
+# the first that is not empty is put before a passage, as encode_document looks for them
+_PASSAGE = ("document", "passage", "corpus")
+_E5 = re.compile(r"intfloat/(multilingual-)?e5-(small|base|large)(-v2|-unsupervised)?", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Prompts:
+    """What is put before queries and passages.
+
+    Attributes:
+        query, passage: "" for nothing.
+        source: where they are from, in words.
+        guessed: whether nobody said so.
+    """
+
+    query: str
+    passage: str
+    source: str
+    guessed: bool = False
+
+    def given(self, query: str | None, passage: str | None) -> Prompts:
+        """With what the user gave in place of the model's own."""
+        sides = [text for text in (query, passage) if text is not None]
+        if not sides:
+            return self
+        source = "given" if len(sides) == 2 else f"one given, the other {self.source}"
+        query, passage = self.query if query is None else query, self.passage if passage is None else passage
+        return replace(self, query=query, passage=passage, source=source, guessed=self.guessed and len(sides) == 1)
+
+
+def saved_prompts(saved: Mapping[str, str]) -> Prompts:
+    """Of a model that was saved with prompts, empty ones too: they stand, whatever the model is called.
+
+    sentence-transformers writes an empty "document" beside a "passage" that was set, and then uses neither; the one that was set
+    is meant.
+    """
+    passage = next((saved[name] for name in _PASSAGE if saved.get(name)), "")
+    source = "saved with the model"
+    if not {"query", *_PASSAGE} & {name for name, text in saved.items() if text} and (
+        others := sorted(filter(saved.get, saved))
+    ):
+        source += f", which has others ({', '.join(others)}) for other tasks"
+    return Prompts(saved.get("query") or "", passage, source)
+
+
+def guessed_prompts(identity: str | None, *, finished: bool) -> Prompts:
+    """Of a model that was saved without any.
+
+    Args:
+        identity: the hub id of the model, where it has one; what its folder is called says nothing.
+        finished: an embedding model, not an encoder that is still to be trained.
+    """
+    if identity and _E5.fullmatch(identity):
+        return Prompts(*E5_PROMPTS, f"guessed: it is {identity}", guessed=True)
+    if finished or (identity or "").lower() == "sentence-transformers/labse":
+        return Prompts("", "", "none were saved with the model")
+    return Prompts(*PAPER_PROMPTS, "guessed: an encoder that was not trained for retrieval", guessed=True)

@@ -1,0 +1,82 @@
+"""From a name to where a base model is: hub ids, short names, directories, runs, the offline base."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from isoglot.errors import InputError
+from isoglot.models.offline import OFFLINE_NAME, offline_base
+
+Place = Literal["hub", "sentence-transformers", "transformers", "adapter"]
+
+SHORT_NAMES = {
+    "xlm-r": "FacebookAI/xlm-roberta-base",
+    "xlm-roberta-base": "FacebookAI/xlm-roberta-base",
+    "xlm-roberta-large": "FacebookAI/xlm-roberta-large",
+    "labse": "sentence-transformers/LaBSE",
+    "mbert": "google-bert/bert-base-multilingual-cased",
+    "multilingual-e5-small": "intfloat/multilingual-e5-small",
+    "multilingual-e5-base": "intfloat/multilingual-e5-base",
+    "multilingual-e5-large": "intfloat/multilingual-e5-large",
+}
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
+
+
+@dataclass(frozen=True)
+class Base:
+    """Where a base model is, before anything is loaded.
+
+    Attributes:
+        name: as the user gave it.
+        location: hub id or directory to load from.
+        layout: what is expected there.
+        stable_name: what to write down as the model's name (a hub id or `offline:` name where there is one).
+    """
+
+    name: str
+    location: str
+    layout: Place
+    stable_name: str
+
+
+def resolve_base(name: str) -> Base:
+    """Find a base model by hub id, short name (`labse`, `xlm-r`), directory or `offline:multilingual-e5-small`.
+
+    A run directory of `isoglot train` stands for its `model/`.
+
+    Raises:
+        InputError: nothing of that name.
+    """
+    if name == OFFLINE_NAME:
+        return Base(name, str(offline_base()), "sentence-transformers", name)
+    if name.startswith("offline:"):
+        raise InputError(f"unknown offline base '{name}'; known: {OFFLINE_NAME}")
+    path = Path(name).expanduser()
+    if path.is_dir():
+        return _resolve_directory(name, path)
+    hub = SHORT_NAMES.get(name.lower(), name)
+    if _HUB_ID.fullmatch(hub):
+        return Base(name, hub, "hub", hub)
+    known = ", ".join(sorted(SHORT_NAMES))
+    raise InputError(
+        f"no model '{name}': expected a directory, a hub id such as org/name, {OFFLINE_NAME}, or one of {known}"
+    )
+
+
+def _resolve_directory(name: str, path: Path) -> Base:
+    if (path / "run.json").is_file() and not (path / "config.json").is_file():
+        if not (path / "model").is_dir():
+            raise InputError(f"{name}: this run has no model/ yet; finish it with isoglot train --resume")
+        path = path / "model"
+    if (path / "modules.json").is_file():
+        return Base(name, str(path), "sentence-transformers", name)
+    if (path / "adapter_config.json").is_file():
+        return Base(name, str(path), "adapter", name)
+    if (path / "config.json").is_file():
+        return Base(name, str(path), "transformers", name)
+    raise InputError(
+        f"{name}: not a model directory (expected modules.json, config.json, adapter_config.json, or a finished run)"
+    )

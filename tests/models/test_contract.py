@@ -1,0 +1,315 @@
+"""Loading is a contract: what is missing, foreign, cut or guessed is an error or is said; no weight is random."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from isoglot.errors import InputError
+from isoglot.evaluation.results import model_digest
+from isoglot.models.facts import Loaded, describe, in_one_line
+from isoglot.models.limits import check_length
+from isoglot.models.load import load_model
+from tests.models.zoo import KINDS, modules, plain
+
+Tensors = dict[str, Any]
+TEXTS = ["en1 en2", "zh3 zh4 zh5", "de6"]
+
+
+@pytest.fixture(scope="module")
+def kinds(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Models that tests copy and break."""
+    root = tmp_path_factory.mktemp("kinds")
+    for kind in ("bert-plain", "masked-lm", "labse", "static", "mean", "adapter-inside", "gpt2-plain", "router"):
+        (KINDS | {"gpt2-plain": plain("gpt2", pad_token=False, last=True)})[kind](root / kind)
+    return root
+
+
+@pytest.fixture
+def copy(kinds: Path, tmp_path: Path) -> Callable[[str], Path]:
+    def made(kind: str) -> Path:
+        return Path(shutil.copytree(kinds / kind, tmp_path / kind))
+
+    return made
+
+
+def change_tensors(path: Path, change: Callable[[Tensors], Tensors]) -> None:
+    from safetensors.torch import load_file, save_file
+
+    save_file(change(load_file(path)), path, metadata={"format": "pt"})
+
+
+def change_json(path: Path, **changes: Any) -> None:
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+
+def refusal(path: Path, **options: Any) -> str:
+    with pytest.raises(InputError) as caught:
+        load_model(str(path), device="cpu", **options)
+    assert "\n" not in str(caught.value)
+    assert path.name in str(caught.value)
+    return str(caught.value)
+
+
+def without(*parts: str) -> Callable[[Tensors], Tensors]:
+    return lambda tensors: {name: value for name, value in tensors.items() if not any(part in name for part in parts)}
+
+
+@pytest.mark.parametrize(
+    ("kind", "change", "message"),
+    [
+        (
+            "bert-plain",
+            lambda t: {f"module.{name}": v for name, v in t.items()},
+            r"37 weights missing.*'module\.'.*DataParallel",
+        ),
+        ("bert-plain", lambda t: {f"0.auto_model.{name}": v for name, v in t.items()}, r"missing.*'0\.auto_model\.'"),
+        (
+            "bert-plain",
+            without("layer.1.output.dense.bias"),
+            r"1 weight missing \(encoder\.layer\.1\.output\.dense\.bias\).*cut",
+        ),
+        ("bert-plain", without("layer.1."), r"16 weights missing \(encoder\.layer\.1\.attention.*, \.\.\.\)"),
+        ("bert-plain", without("word_embeddings"), r"1 weight missing \(embeddings\.word_embeddings"),
+        ("masked-lm", without("roberta.encoder.layer.0"), r"16 weights missing"),
+        ("mean", without("layer.0.attention.self.query.weight"), r"1 weight missing"),
+        ("router", without("layer.0.attention.self.query.weight"), r"1 weight missing"),
+    ],
+)
+def test_missing_weights_are_named(
+    kind: str, change: Callable[[Tensors], Tensors], message: str, copy: Callable[[str], Path]
+) -> None:
+    path = copy(kind)
+    change_tensors(next(path.rglob("model.safetensors")), change)
+    assert re.search(message, refusal(path)), refusal(path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"intermediate_size": 96}, r"weights of another shape .*intermediate.*\[64\] in the file, \[96\]"),
+        ({"vocab_size": 200}, r"1 weight of another shape"),
+        ({"num_hidden_layers": 1}, r"16 weights without a place \(encoder\.layer\.1"),
+        ({"num_hidden_layers": 3}, r"16 weights missing"),
+        ({"model_type": "distilbert"}, r"\d+ weights missing"),
+    ],
+)
+def test_a_configuration_of_another_model_is_refused(
+    changes: dict[str, Any], message: str, copy: Callable[[str], Path]
+) -> None:
+    path = copy("bert-plain")
+    change_json(path / "config.json", **changes)
+    assert re.search(message, refusal(path)), refusal(path)
+
+
+def test_weights_that_nothing_reads_are_said_and_are_the_same_every_time(
+    copy: Callable[[str], Path], kinds: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = copy("bert-plain")
+    change_tensors(path / "model.safetensors", without("pooler"))
+    first, again = (load_model(str(path), device="cpu") for _ in range(2))
+    assert model_digest(first) == model_digest(again)
+    whole = load_model(str(kinds / "bert-plain"), device="cpu")
+    np.testing.assert_array_equal(first.encode_query(TEXTS), whole.encode_query(TEXTS))
+    err = capsys.readouterr().err
+    assert err.count("not in the file and not used, set to 0: pooler.dense.bias, pooler.dense.weight") == 1
+    with_head = load_model(str(kinds / "masked-lm"), device="cpu")
+    assert "in the file and not used: lm_head" in in_one_line(with_head)
+
+
+def pointer(path: Path) -> None:
+    path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 99\n")
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def pickled(path: Path) -> None:
+    import torch
+
+    torch.save({"weight": torch.zeros(2)}, path.with_name("pytorch_model.bin"))
+    path.unlink()
+
+
+@pytest.mark.parametrize(
+    ("kind", "file", "harm", "message"),
+    [
+        ("bert-plain", "model.safetensors", pointer, "git lfs pull"),
+        ("bert-plain", "tokenizer.json", pointer, "git lfs pull"),
+        ("labse", "2_Dense/model.safetensors", pointer, "git lfs pull"),
+        ("bert-plain", "model.safetensors", cut, "cut or damaged"),
+        ("labse", "2_Dense/model.safetensors", cut, "cut or damaged"),
+        ("static", "0_StaticEmbedding/model.safetensors", cut, "cut or damaged"),
+        ("bert-plain", "model.safetensors", pickled, "pickle"),
+        ("labse", "2_Dense/model.safetensors", pickled, "pickle"),
+        ("bert-plain", "model.safetensors", Path.unlink, "cannot be loaded"),
+        ("bert-plain", "tokenizer.json", cut, "cannot be loaded"),
+        ("bert-plain", "config.json", cut, "not valid JSON"),
+        ("labse", "modules.json", cut, "not valid JSON"),
+        ("labse", "1_Pooling/config.json", cut, "cannot be loaded"),
+        ("labse", "config_sentence_transformers.json", cut, "not valid JSON"),
+        ("labse", "modules.json", lambda path: path.write_text("{}"), "expected a list of modules"),
+        ("labse", "config_sentence_transformers.json", lambda path: path.write_text("[]"), "expected a JSON object"),
+    ],
+)
+def test_files_that_stand_for_weights_and_are_none(
+    kind: str, file: str, harm: Callable[[Path], Any], message: str, copy: Callable[[str], Path]
+) -> None:
+    path = copy(kind)
+    target = path / file if (path / file).exists() else path / Path(file).name
+    harm(target)
+    assert message in refusal(path)
+
+
+@pytest.mark.parametrize(
+    ("kind", "file", "change", "message"),
+    [
+        ("labse", "2_Dense/model.safetensors", without("bias"), "linear.bias"),
+        (
+            "labse",
+            "2_Dense/model.safetensors",
+            lambda t: {name: v[:8].clone() for name, v in t.items()},
+            "size mismatch",
+        ),
+        ("labse", "2_Dense/model.safetensors", lambda t: t | {"more": t["linear.bias"].clone()}, "more"),
+        ("static", "model.safetensors", lambda t: {"other": t["embedding.weight"]}, "missing"),
+        (
+            "static",
+            "model.safetensors",
+            lambda t: {"embedding.weight": t["embedding.weight"][:9].clone()},
+            "embeddings of the first 9 only",
+        ),
+    ],
+)
+def test_weights_of_other_modules(
+    kind: str, file: str, change: Callable[[Tensors], Tensors], message: str, copy: Callable[[str], Path]
+) -> None:
+    path = copy(kind)
+    change_tensors(next(path.rglob(file)), change)
+    assert message in refusal(path)
+
+
+def test_no_code_of_a_model_is_run(copy: Callable[[str], Path]) -> None:
+    path = copy("labse")
+    listed = json.loads((path / "modules.json").read_text())
+    (path / "own.py").write_text("raise SystemExit('was run')")
+    (path / "modules.json").write_text(json.dumps([*listed, {**listed[-1], "name": "4", "type": "own.Module"}]))
+    assert "module own.Module is code of its own" in refusal(path)
+    (path / "modules.json").write_text(json.dumps(listed))
+    change_json(path / "2_Dense" / "config.json", activation_function="own.Tanh")
+    assert "activation own.Tanh is code of its own" in refusal(path)
+    change_json(path / "2_Dense" / "config.json", activation_function="torch.nn.modules.activation.Tanh")
+    change_json(path / "config.json", model_type="own", auto_map={"AutoModel": "own.Model"})
+    assert "auto_map" in refusal(path)
+
+
+# prompts
+
+
+def saved(path: Path, prompts: Any, name: str = "model") -> Path:
+    return modules(plain("bert"), prompts=prompts)(path / name)
+
+
+@pytest.mark.parametrize(
+    ("prompts", "expected", "source"),
+    [
+        ({"query": "", "document": ""}, ("", ""), "saved with the model"),
+        ({"query": "Q ", "document": "D "}, ("Q ", "D "), "saved with the model"),
+        ({"query": "Q ", "passage": "P "}, ("Q ", "P "), "saved with the model"),
+        ({"query": "Q ", "corpus": "C "}, ("Q ", "C "), "saved with the model"),
+        ({"task": "T "}, ("", ""), "saved with the model, which has others (task) for other tasks"),
+    ],
+)
+def test_saved_prompts_win(
+    prompts: dict[str, str], expected: tuple[str, str], source: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = load_model(str(saved(tmp_path, prompts, "multilingual-e5-small")), device="cpu")
+    told = describe(model)["prompts"]
+    assert told == {"query": expected[0], "passage": expected[1], "source": source, "guessed": False}
+    assert (model.prompts["query"], model.prompts["document"]) == expected
+    assert f"prompts {expected[0]!r} and {expected[1]!r} ({source})" in capsys.readouterr().err
+
+
+def test_a_folder_name_is_no_reason_for_prompts(copy: Callable[[str], Path], tmp_path: Path) -> None:
+    path = saved(tmp_path, {}, "intfloat") / "multilingual-e5-small"
+    shutil.copytree(path.parent, path)
+    change_json(path / "config_sentence_transformers.json", prompts={})
+    model = load_model(str(path), device="cpu")
+    assert describe(model)["prompts"]["source"] == "none were saved with the model"
+    assert model.prompts["query"] == ""
+    named = copy("bert-plain").rename(tmp_path / "e5-base-noprompt")
+    told = describe(load_model(str(named), device="cpu"))["prompts"]
+    assert (told["query"], told["guessed"]) == ("Query: ", True)
+    change_json(named / "config.json", _name_or_path="intfloat/multilingual-e5-base")
+    told = describe(load_model(str(named), device="cpu"))["prompts"]
+    assert (told["query"], told["source"]) == ("query: ", "guessed: it is intfloat/multilingual-e5-base")
+    told = describe(load_model(str(named), device="cpu", query_prompt="", passage_prompt="P "))["prompts"]
+    assert told == {"query": "", "passage": "P ", "source": "given", "guessed": False}
+
+
+def test_given_prompts_are_saved_and_read_again(kinds: Path, tmp_path: Path) -> None:
+    model = load_model(str(kinds / "bert-plain"), device="cpu", query_prompt="", passage_prompt="")
+    model.save_pretrained(str(tmp_path / "e5-base"), create_model_card=False)
+    again = load_model(str(tmp_path / "e5-base"), device="cpu")
+    assert (again.prompts["query"], again.prompts["document"]) == ("", "")
+    change_json(tmp_path / "e5-base" / "config_sentence_transformers.json", prompts={"query": ["a"]})
+    assert "expected texts by name" in refusal(tmp_path / "e5-base")
+
+
+# limits, padding, device, types
+
+
+@pytest.mark.parametrize(("kind", "most"), [("bert-plain", 64), ("masked-lm", 64), ("gpt2-plain", 64), ("mean", 64)])
+def test_texts_are_cut_where_positions_end(kind: str, most: int, copy: Callable[[str], Path]) -> None:
+    """XLM-R has 66 positions here: two are the padding's."""
+    path = copy(kind)
+    change_json(path / "tokenizer_config.json", model_max_length=512)
+    model = load_model(str(path), device="cpu")
+    assert model.max_seq_length == most
+    assert f"at most {most} tokens" in in_one_line(model)
+    model.encode_query(" ".join(["en1"] * 100))
+    for length in (0, -5, most + 1, 512):
+        with pytest.raises(InputError, match=f"max_length.*{length}"):
+            check_length(model, length, "max_length")
+    check_length(model, most, "max_length")
+
+
+@pytest.mark.parametrize("length", [0, -5])
+def test_a_saved_limit_below_one_is_refused(length: int, copy: Callable[[str], Path]) -> None:
+    path = copy("bert-plain")
+    change_json(path / "tokenizer_config.json", model_max_length=length)
+    assert f"max_seq_length is {length}" in refusal(path)
+
+
+def test_a_tokenizer_that_cannot_pad_is_refused(copy: Callable[[str], Path]) -> None:
+    path = copy("gpt2-plain")
+    change_json(path / "tokenizer_config.json", eos_token=None)
+    assert "neither a padding token nor an end token" in refusal(path)
+
+
+def test_a_device_that_is_not_there(kinds: Path) -> None:
+    import torch
+
+    device = "cuda:7" if torch.cuda.is_available() else "cuda"
+    with pytest.raises(InputError, match=f"device '{device}' cannot be used"):
+        load_model(str(kinds / "bert-plain"), device=device)
+
+
+def test_similarity_can_be_asked_for(kinds: Path) -> None:
+    assert load_model(str(kinds / "bert-plain"), device="cpu", similarity="dot").similarity_fn_name == "dot"
+    with pytest.raises(InputError, match="similarity 'maxsim': expected one of cosine, dot"):
+        load_model(str(kinds / "bert-plain"), device="cpu", similarity="maxsim")
+
+
+def test_the_record_stays_with_the_model(kinds: Path) -> None:
+    loaded = Loaded.of(load_model(str(kinds / "mean"), device="cpu"))
+    assert loaded is not None
+    assert (loaded.name, loaded.stored) == (str(kinds / "mean"), "float32")
