@@ -1,4 +1,4 @@
-"""Every kind of model: what is trained is saved, memory and file agree, and ways to compute agree or are refused."""
+"""Every kind of model: what is trained is saved, memory and file are one model, ways to compute agree or are refused."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 from sentence_transformers import SentenceTransformer
 
 from isoglot.batching.sampler import TextBatch
+from isoglot.data.pairs.table import PairTable
 from isoglot.errors import InputError
 from isoglot.models.load import load_model
 from isoglot.models.tunings.lora import Lora
@@ -61,13 +62,25 @@ def zoo(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
 
 
 def settings(base: Path, output: Path, **more: Any) -> TrainSettings:
-    given = {"steps": 8, "batch_size": 8, "learning_rate": 2e-3, "warmup": 0, "scale": 20.0, "lora": Lora(rank=4)}
+    given = {
+        "steps": 8,
+        "strategy": "mono",
+        "batch_size": 8,
+        "learning_rate": 2e-3,
+        "warmup": 0,
+        "scale": 20.0,
+        "lora": Lora(rank=4),
+    }
     return TrainSettings(pairs=("made",), base=str(base), output=str(output), **{**given, **more})
 
 
+def english_pairs() -> PairTable:
+    return pair_table(languages=("en",))
+
+
 def english() -> TextBatch:
-    table = pair_table()
-    rows = np.flatnonzero(np.array(table.table.column("lang").to_pylist()) == "en")
+    table = english_pairs()
+    rows = np.arange(len(table))
     return TextBatch(0, table.column("query", rows), table.column("passage", rows), [])
 
 
@@ -95,11 +108,11 @@ def test_the_saved_model_is_the_trained_one_and_better(
     refused = NO_LORA.get(kind) if tuning == "lora" else "nothing" if (kind, tuning) == ("static", "frozen") else None
     if refused:
         with pytest.raises(InputError, match=refused):
-            train(asked, table=pair_table(), show=False)
+            train(asked, table=english_pairs(), show=False)
         assert not run.exists()
         return
     before = loss_of(prepared(base))
-    train(asked, table=pair_table(), show=False)
+    train(asked, table=english_pairs(), show=False)
     saved = SentenceTransformer(str(run / "model"), device="cpu")
     assert loss_of(saved) < before
     assert saved.similarity_fn_name == "cosine"
@@ -117,13 +130,13 @@ def test_resumed_equals_unbroken(
     tuning: str, kind: str, zoo: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = settings(zoo(kind), tmp_path / "whole", tuning=tuning, steps=6, save_steps=2)
-    train(asked, table=pair_table(), show=False)
+    train(asked, table=english_pairs(), show=False)
     broken = asked.replace(output=str(tmp_path / "broken"))
     with monkeypatch.context() as patch:
         crash_after(5, patch)
         with pytest.raises(Interrupt):
-            train(broken, table=pair_table(), show=False)
-    train(broken, table=pair_table(), resume=True, show=False)
+            train(broken, table=english_pairs(), show=False)
+    train(broken, table=english_pairs(), resume=True, show=False)
     files = sorted(
         path.relative_to(tmp_path / "whole") for path in (tmp_path / "whole" / "model").rglob("*.safetensors")
     )
@@ -151,7 +164,7 @@ def test_ways_to_compute_agree_or_are_refused(kind: str, zoo: Callable[[str], Pa
         if way == "unpadded" and kind in NOT_UNPADDED:
             asked = settings(base, tmp_path / "run", unpadded=True)
             with pytest.raises(InputError, match=NOT_UNPADDED[kind]):
-                check_base(model, info_nce(model, scale=20.0, unpadded=True), asked, sample_texts(pair_table()))
+                check_base(model, info_nce(model, scale=20.0, unpadded=True), asked, sample_texts(english_pairs()))
             continue
         ours, found = gradients(info_nce(model, scale=20.0, **given), columns)
         # T5 and its like compute norms in float32

@@ -297,6 +297,23 @@ def test_a_loss_that_is_not_finite_stops_the_run(base: Path, tmp_path: Path) -> 
         ({"steps": 3, "epochs": 1.0}, "not both"),
         ({"learning_rate": -1.0}, "above 0"),
         ({"dropout": 1.0}, "dropout must be below 1"),
+        ({"seed": 2**32}, "seed must be below"),
+        ({"seed": -1}, "seed must not be negative"),
+        *[
+            ({name: float("nan")}, f"{name}: expected a number")
+            for name in ("warmup", "weight_decay", "max_gradient_norm", "learning_rate", "scale")
+        ],
+        ({"steps": None, "epochs": float("inf")}, "epochs: expected a number"),
+        ({"steps": None, "epochs": 2e9}, "steps must be at least 1 and at most"),
+        ({"steps": 10**30}, "steps must be at most"),
+        ({"batch_size": 10**30}, "batch_size must be at most"),
+        ({"max_length": 0}, "max_length must be at least 1"),
+        ({"max_length": 65}, "positions for 64 tokens"),
+        ({"lora": {"rank": 10**9}}, "lora.rank must be at most"),
+        ({"log_steps": 13}, "log_steps 13 is more than the 12 steps"),
+        ({"eval_steps": 13, "validation_share": 0.4}, "eval_steps 13 is more than the 12 steps"),
+        ({"language_weights": {"de": 1e308, "en": 1e308}}, "too far from 1"),
+        ({"source_temperature": 1e-300}, "too far from 1"),
         ({"patience": 2}, "needs a validation set"),
         ({"batch_size": 999}, "take a smaller batch"),
     ],

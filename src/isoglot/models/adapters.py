@@ -76,6 +76,7 @@ class Adapter:
         from peft import PeftConfig, PeftModel, get_peft_model_state_dict, set_peft_model_state_dict
 
         tensors = _read(self.folder / _WEIGHTS)
+        trainable = {name for name, weights in encoder.named_parameters() if weights.requires_grad}
         try:
             adapted = PeftModel(encoder, PeftConfig.from_pretrained(str(self.folder)))
         except (ValueError, TypeError, KeyError) as error:  # what PEFT says of settings that do not fit
@@ -91,9 +92,12 @@ class Adapter:
             )
         set_peft_model_state_dict(adapted, tensors)
         try:
-            return adapted.merge_and_unload(safe_merge=True), note
+            merged = adapted.merge_and_unload(safe_merge=True)
         except ValueError as error:
             raise InputError(f"{self.folder}: {str(error).splitlines()[0]}") from None
+        for name, weights in merged.named_parameters():  # PEFT freezes what it adapts
+            weights.requires_grad_(name in trainable)
+        return merged, note
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -142,9 +142,10 @@ def _construct(location: str, where: _Where, cached: bool) -> SentenceTransforme
     import torch
     from sentence_transformers import SentenceTransformer
 
-    kind = {"dtype": torch.float32} if where.in_float32 else {}
+    whole = torch.get_default_dtype()  # float32 unless a program has asked torch for another one
+    kind = {"dtype": whole} if where.in_float32 else {}
     model = SentenceTransformer(location, device=where.device, local_files_only=cached, model_kwargs=kind)
-    return model.float() if where.in_float32 else model
+    return model.to(whole) if where.in_float32 else model
 
 
 def _check(model: SentenceTransformer, made: list[Report]) -> list[str]:

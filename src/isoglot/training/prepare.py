@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +9,7 @@ import torch
 
 from isoglot.errors import InputError
 from isoglot.models.facts import describe
+from isoglot.models.limits import check_length
 from isoglot.models.load import load_model
 from isoglot.processes import on_cpu, processes
 from isoglot.training.optimizer import word_embeddings
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 SIMILARITY = "cosine"
 """What all loss terms see: they are given normalised embeddings."""
-_HALF = (torch.float16, torch.bfloat16)
 
 
 def prepare(settings: TrainSettings) -> tuple[SentenceTransformer, dict[str, Any]]:
@@ -41,23 +40,22 @@ def prepare(settings: TrainSettings) -> tuple[SentenceTransformer, dict[str, Any
         passage_prompt=settings.passage_prompt,
         dropout=settings.dropout,
         device="cpu" if processes().world > 1 and on_cpu() else None,
+        dtype="float32",  # small steps would be rounded away in half precision
     )
-    notes = [_to_float32(model), _to_cosine(model)]
-    if processes().first:
-        print(*(f"{settings.base}: {note}" for note in notes if note), sep="\n", end="\n" * any(notes), file=sys.stderr)
+    check_length(model, settings.max_length, "max_length")
+    about = describe(model)
+    _to_cosine(model, settings.base)
     settings.tuning.prepare(model)
     if settings.freeze_embeddings:
         _freeze_embeddings(model)
     if not any(weights.requires_grad for weights in model.parameters()):
         raise InputError(f"{settings.base}: nothing of this model is trained with these settings")
-    return model, _describe(model, settings)
+    return model, _describe(model, settings, about)
 
 
 def load_again(settings: TrainSettings) -> SentenceTransformer:
-    """The base as it was before training, in float32, for a tuning that puts what it trained into it."""
-    model = load_model(settings.base)
-    _to_float32(model)
-    return model
+    """The base as it was before training, for a tuning that puts what it trained into it."""
+    return load_model(settings.base, dtype="float32")
 
 
 def bf16(precision: str) -> bool:
@@ -75,21 +73,15 @@ def _check_precision(precision: str) -> None:
         raise InputError("precision bf16 needs a GPU that computes in it, and there is none here: take precision=fp32")
 
 
-def _to_float32(model: SentenceTransformer) -> str:
-    """Weights of half precision become float32, in place: small steps would be rounded away in them. Returns what was done."""
-    halves = [tensor for tensor in (*model.parameters(), *model.buffers()) if tensor.dtype in _HALF]
-    for tensor in halves:
-        tensor.data = tensor.data.float()
-    return "stored in half precision; trained and saved in float32" if halves else ""
-
-
-def _to_cosine(model: SentenceTransformer) -> str:
-    """The similarity that is trained becomes the model's, in place. Returns what was done."""
+def _to_cosine(model: SentenceTransformer, base: str) -> None:
+    """The similarity that is trained becomes the model's, in place."""
     before = model.similarity_fn_name
     model.similarity_fn_name = SIMILARITY
-    if before == SIMILARITY:
-        return ""
-    return f"its similarity is '{before}'; it is trained for cosine similarity, and the trained model says so"
+    if before != SIMILARITY and processes().first:
+        print(
+            f"isoglot: {base}: its similarity is '{before}'; it is trained for cosine similarity, and the trained model says so",
+            file=sys.stderr,
+        )
 
 
 def _freeze_embeddings(model: SentenceTransformer) -> None:
@@ -100,15 +92,13 @@ def _freeze_embeddings(model: SentenceTransformer) -> None:
         embeddings.weight.requires_grad_(False)
 
 
-def _describe(model: SentenceTransformer, settings: TrainSettings) -> dict[str, Any]:
-    """The base in run.json."""
+def _describe(model: SentenceTransformer, settings: TrainSettings, about: dict[str, Any]) -> dict[str, Any]:
+    """The base in run.json; `about`: what it was when it was loaded."""
     parameters = list(model.parameters())
-    limit = settings.max_length or model.max_seq_length
     return {
+        **about,
         "name": settings.base,
         "parameters": sum(weights.numel() for weights in parameters),
         "trainable_parameters": sum(weights.numel() for weights in parameters if weights.requires_grad),
-        "prompts": {"query": model.prompts["query"], "passage": model.prompts["document"]},
-        "max_length": limit if limit is not None and math.isfinite(limit) else None,
-        "facts": describe(model),
+        **({"max_length": settings.max_length} if settings.max_length else {}),
     }

@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import IO, Any
 
 import torch
+from safetensors.torch import load_file, save_file
 from sentence_transformers import SentenceTransformerTrainer
-from sentence_transformers.base.modules.module import Module
-from sentence_transformers.util import fullname
 from torch.optim import AdamW
 from torch.utils.data import DataLoader
 from tqdm import tqdm
@@ -30,6 +29,7 @@ from isoglot.training.distributed import any_process, sum_processes
 from isoglot.training.optimizer import RowAdamW, clip_gradients, use_sparse_gradients
 
 _NAMED_PAIRS = 5
+_TRAINED = "trained.safetensors"  # in a checkpoint of a model with adapters: all that is trained
 
 
 class PlanTrainer(SentenceTransformerTrainer):
@@ -84,8 +84,7 @@ class PlanTrainer(SentenceTransformerTrainer):
     @property
     def reads_every_step(self) -> bool:
         """Whether reading a number costs no waiting for a device."""
-        kind: str = self.args.device.type
-        return kind == "cpu"
+        return bool(self.args.device.type == "cpu")
 
     def _stop_if_not_finite(self, loss: torch.Tensor, gradient_norm: torch.Tensor) -> None:
         """Note on the device whether this step's numbers are finite, and read the note where the device is waited for anyway.
@@ -110,7 +109,7 @@ class PlanTrainer(SentenceTransformerTrainer):
 
     def check_weights(self) -> None:
         """NotFiniteError where a trained weight is infinite or not a number."""
-        trained = {name: weights for name, weights in self.model.named_parameters() if weights.requires_grad}
+        trained = _trained(self.model)
         bad = [name for name, weights in trained.items() if not bool(weights.isfinite().all())]
         if any_process(bool(bad)):
             which = f"{len(bad)} of {len(trained)} trained tensors ({', '.join(bad[:1])}) are"
@@ -164,15 +163,34 @@ class PlanTrainer(SentenceTransformerTrainer):
         # by its step, so that a run may be moved; the library's own method goes on with the last weights where these are missing
         self._load_from_checkpoint(str(Path(self.args.output_dir) / f"checkpoint-{self.state.best_global_step}"))
 
+    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
+        super()._save(output_dir, state_dict)
+        if _has_adapters(self.model):
+            # the library would restore an adapter onto a base that it loads anew, as it finds it and in the precision of its file
+            trained = {name: weights.contiguous() for name, weights in _trained(self.model).items()}
+            save_file(trained, Path(output_dir or self.args.output_dir) / _TRAINED)
+
     def _load_from_checkpoint(self, checkpoint_path: str) -> None:
-        # the library's own would read the base of an adapter, and with it the adapter, in the precision that it is stored in
-        classes = {fullname(module): type(module) for module in self.model.modules() if isinstance(module, Module)}
-        kind = {"dtype": self.model.dtype}
-        saved = type(self.model)._load_with_module_classes(checkpoint_path, classes, device="cpu", model_kwargs=kind)
-        self.model.load_state_dict(saved.state_dict())
+        if not (Path(checkpoint_path) / _TRAINED).is_file():
+            super()._load_from_checkpoint(checkpoint_path)
+            return
+        saved, trained = load_file(Path(checkpoint_path) / _TRAINED), _trained(self.model)
+        if saved.keys() != trained.keys():
+            raise InputError(f"{checkpoint_path}/{_TRAINED}: holds other tensors than this run trains")
+        with torch.no_grad():
+            for name, weights in trained.items():
+                weights.copy_(saved[name])
 
     def _loader(self, steps: PlanDataset) -> DataLoader[Any]:
         return DataLoader(steps, batch_sampler=StepSampler(len(steps)), collate_fn=self._collator)
+
+
+def _trained(model: torch.nn.Module) -> dict[str, torch.nn.Parameter]:
+    return {name: weights for name, weights in model.named_parameters() if weights.requires_grad}
+
+
+def _has_adapters(model: torch.nn.Module) -> bool:
+    return any(getattr(module, "peft_config", None) for module in model.modules())
 
 
 class NotFiniteError(IsoglotError):
