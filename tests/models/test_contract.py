@@ -361,6 +361,12 @@ def test_the_record_stays_with_the_model(kinds: Path) -> None:
     assert (loaded.name, loaded.stored) == (str(kinds / "mean"), "float32")
 
 
+def test_weights_that_are_not_finite_are_refused(copy: Callable[[str], Path]) -> None:
+    path = copy("mean")
+    change_tensors(path / "model.safetensors", lambda t: {name: value * float("nan") for name, value in t.items()})
+    assert "weights are not finite" in refusal(path)
+
+
 def test_a_hub_id_is_known_by_its_name_and_loaded_from_the_cache(
     kinds: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -161,6 +161,8 @@ def _check(model: SentenceTransformer, made: list[Report]) -> list[str]:
         vector = sentence_vector(model, task)
         if vector.ndim != 2:
             raise InputError(f"gives vectors of shape {tuple(vector.shape[1:])} for a text, expected one vector")
+        if not vector.isfinite().all():
+            raise InputError("gives a vector with NaN or infinity for a text of one letter: its weights are not finite")
         shorter = model.truncate_dim
         if shorter is not None and not (isinstance(shorter, int) and 0 < shorter <= vector.shape[1]):
             raise InputError(f"truncate_dim is {shorter!r}; expected 1 to {vector.shape[1]} dimensions")
