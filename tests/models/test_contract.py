@@ -282,6 +282,25 @@ def test_a_folder_name_is_no_reason_for_prompts(copy: Callable[[str], Path], tmp
     assert told == {"query": "", "passage": "P ", "source": "given", "guessed": False}
 
 
+def test_what_transformers_warns_of_is_said(kinds: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where its warnings are switched off, as they are on the command line."""
+    import transformers
+    from transformers import AutoConfig
+
+    original = AutoConfig.from_pretrained
+
+    def warns(*args: Any, **options: Any) -> Any:
+        transformers.utils.logging.get_logger("transformers.anything").warning("this tokenizer\nis known to be wrong")
+        return original(*args, **options)
+
+    monkeypatch.setattr(AutoConfig, "from_pretrained", warns)
+    before = transformers.utils.logging.get_verbosity()
+    transformers.utils.logging.set_verbosity_error()
+    model = load_model(str(kinds / "bert-plain"), device="cpu")
+    assert "this tokenizer is known to be wrong" in describe(model)["notes"]
+    transformers.utils.logging.set_verbosity(before)
+
+
 def test_given_prompts_are_saved_and_read_again(kinds: Path, tmp_path: Path) -> None:
     model = load_model(str(kinds / "bert-plain"), device="cpu", query_prompt="", passage_prompt="")
     model.save_pretrained(str(tmp_path / "e5-base"), create_model_card=False)
@@ -340,6 +359,12 @@ def test_the_record_stays_with_the_model(kinds: Path) -> None:
     loaded = Loaded.of(load_model(str(kinds / "mean"), device="cpu"))
     assert loaded is not None
     assert (loaded.name, loaded.stored) == (str(kinds / "mean"), "float32")
+
+
+def test_weights_that_are_not_finite_are_refused(copy: Callable[[str], Path]) -> None:
+    path = copy("mean")
+    change_tensors(path / "model.safetensors", lambda t: {name: value * float("nan") for name, value in t.items()})
+    assert "weights are not finite" in refusal(path)
 
 
 def test_a_hub_id_is_known_by_its_name_and_loaded_from_the_cache(

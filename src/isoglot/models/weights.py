@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -75,6 +76,32 @@ def reports() -> Iterator[list[Report]]:
 
     with loading(load):
         yield made
+
+
+@contextmanager
+def library_warnings() -> Iterator[list[str]]:
+    """Collect what transformers warns of inside, a line each, even where its warnings are switched off.
+
+    Its report on weights is left out: `check_weights` says what of it matters.
+    """
+    import logging
+
+    said: list[str] = []
+    logger = logging.getLogger("transformers")
+    handlers, level = logger.handlers, logger.level
+
+    class Collect(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if "LOAD REPORT" not in (text := record.getMessage()):
+                said.append(textwrap.shorten(text, 200, placeholder=" ..."))
+
+    logger.handlers = [Collect(logging.WARNING)]
+    logger.setLevel(logging.WARNING)
+    try:
+        yield said
+    finally:
+        logger.handlers = handlers
+        logger.setLevel(level)
 
 
 def check_weights(model: SentenceTransformer, made: list[Report]) -> list[str]:
