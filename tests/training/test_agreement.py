@@ -17,6 +17,7 @@ from isoglot.errors import InputError
 from isoglot.models.load import load_model
 from isoglot.models.tunings.lora import Lora
 from isoglot.training import agreement
+from isoglot.training import loss as module_loss
 from isoglot.training.agreement import OtherModelError
 from isoglot.training.collate import Collator, columns_of
 from isoglot.training.train import train
@@ -153,3 +154,27 @@ def test_a_compiled_encoder_that_computes_something_else_is_refused(
 
     monkeypatch.setattr(agreement, "compile_encoder", compile_wrongly)
     refused(base, tmp_path / "run", message, compile=True, dropout=0.0)
+
+
+@pytest.mark.parametrize("tuning", ["lora", "full"])
+def test_mixed_precision_leaves_the_model_as_it_is_saved(
+    base: Path, tmp_path: Path, tuning: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a GPU: forward passes in bfloat16 while it trains, and a model that computes in float32 afterwards."""
+    from isoglot.training import train as module
+
+    arguments, in_half = module._arguments, []
+
+    def on_cpu(*given: Any, **more: Any) -> Any:
+        made = arguments(*given, **more)
+        return type(made)(**{**made.to_dict(), "bf16": True, "use_cpu": True, "accelerator_config": None})
+
+    def note(self: Any, columns: list[dict[str, Any]]) -> list[torch.Tensor]:
+        in_half.append(hasattr(self.model, "_original_forward"))  # accelerate puts autocast around the forward pass
+        return embed(self, columns)
+
+    embed = module_loss.BatchLoss.embed
+    monkeypatch.setattr(module, "_arguments", on_cpu)
+    monkeypatch.setattr(module_loss.BatchLoss, "embed", note)
+    assert train(settings(base, tmp_path / "run", tuning=tuning, steps=3), table=pair_table(), show=False).complete
+    assert in_half == [False, True, True, True]

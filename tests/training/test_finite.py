@@ -11,11 +11,12 @@ import torch
 from safetensors.numpy import load_file
 
 from isoglot.errors import InputError
+from isoglot.training import trainer
 from isoglot.training.data import load_data
+from isoglot.training.finite import NotFiniteError, Watch
 from isoglot.training.loss import BatchLoss, gather_batch
 from isoglot.training.losses.infonce import InfoNCE
 from isoglot.training.train import train
-from isoglot.training.trainer import NotFiniteError, PlanTrainer
 from tests.training.test_train import settings
 from tests.training.tiny import pair_table
 
@@ -26,6 +27,13 @@ def test_weights_that_overflow_are_not_saved(base: Path, tmp_path: Path, tuning:
     with pytest.raises(NotFiniteError, match=r"tensors \(.*\) are not finite at step 1 \(pairs .*no checkpoint yet"):
         train(asked, table=pair_table(), show=False)
     assert not list((tmp_path / "run").rglob("*.safetensors"))
+
+
+def test_a_model_whose_embeddings_overflow_is_not_written(base: Path, tmp_path: Path) -> None:
+    asked = settings(base, tmp_path / "run", tuning="full", learning_rate=1e30, warmup=0, steps=1)
+    with pytest.raises(NotFiniteError, match="embeddings are not finite"):
+        train(asked, table=pair_table(), show=False)
+    assert not (tmp_path / "run" / "model").exists()
 
 
 @pytest.mark.parametrize("reads_every_step", [True, False])
@@ -47,7 +55,7 @@ def test_it_stops_with_the_step_its_pairs_and_the_last_good_checkpoint(
         return value / 0
 
     monkeypatch.setattr(BatchLoss, "sum", spoiled)
-    monkeypatch.setattr(PlanTrainer, "reads_every_step", reads_every_step)
+    monkeypatch.setattr(trainer, "Watch", lambda *given, every_step: Watch(*given, every_step=reads_every_step))
     with pytest.raises(NotFiniteError) as caught:
         train(asked, table=pair_table(), show=False)
     plan = load_data(asked, pair_table(), None).plan

@@ -15,9 +15,10 @@ from safetensors.numpy import load_file
 
 from isoglot.errors import InputError
 from isoglot.models.tunings.lora import Lora
+from isoglot.training.finite import NotFiniteError
 from isoglot.training.settings import TrainSettings
 from isoglot.training.train import train
-from isoglot.training.trainer import NotFiniteError, Progress
+from isoglot.training.trainer import Progress
 from tests.training.crash import Interrupt, crash_after
 from tests.training.tiny import pair_table
 

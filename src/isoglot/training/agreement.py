@@ -20,6 +20,7 @@ from isoglot.data.pairs.table import PairTable
 from isoglot.errors import InputError, IsoglotError
 from isoglot.models.load import compile_encoder
 from isoglot.training.collate import Collator, columns_of
+from isoglot.training.finite import NotFiniteError
 from isoglot.training.settings import TrainSettings
 
 if TYPE_CHECKING:
@@ -90,17 +91,21 @@ def check_saved(model: SentenceTransformer, path: Path, texts: TextBatch) -> Non
 
     Raises:
         OtherModelError: their embeddings differ.
+        NotFiniteError: those of the one in memory are not finite.
     """
     from sentence_transformers import SentenceTransformer
 
     if model.transformers_model is not None:
         vars(model.transformers_model).pop("forward", None)  # a compiled one; it would be compiled anew for inference
     saved = SentenceTransformer(str(path), device=str(model.device), local_files_only=True)
-    distance = _distance(embed_singly(model, texts), embed_singly(saved, texts))
+    in_memory = embed_singly(model, texts)
+    if not bool(in_memory.isfinite().all()):
+        raise NotFiniteError("the trained model's embeddings are not finite: lower the learning rate; it is not kept")
+    distance = _distance(in_memory, embed_singly(saved, texts))
     if not distance <= TOLERANCE:
         raise OtherModelError(
-            f"{path.name}: the saved model is not the one that was trained: embeddings of the pairs' texts differ by "
-            f"{distance:.2g} of their length; it is not kept, the checkpoints are"
+            f"the saved model is not the one that was trained: embeddings of the pairs' texts differ by {distance:.2g} of "
+            "their length; it is not kept, the checkpoints are"
         )
 
 

@@ -113,7 +113,7 @@ def _train(
     if any_process(stop.stopped):
         return TrainResult(run.path, False, trainer.state.global_step, {})
     tokens = sum_processes(collator.tokens)
-    trainer.check_weights()
+    trainer.watch.check_weights(trainer.state.global_step)
     # without what mixed precision has put around its forward passes
     trained = trainer.accelerator.unwrap_model(model, keep_fp32_wrapper=False)
     seconds = time.perf_counter() - began
@@ -230,6 +230,7 @@ def _end(
     final.prompts, final.similarity_fn_name = dict(model.prompts), model.similarity_fn_name
     with atomic_directory(run.model) as path:
         final.save_pretrained(str(path), create_model_card=False)
+        del final  # its place in memory is for what was saved
         write_card(
             path / "README.md",
             base=settings.base,
@@ -237,7 +238,7 @@ def _end(
             strategy=settings.plan.strategy.label,
             batch_size=settings.plan.batch_size,
             pairs=settings.pairs,
-            prompts=final.prompts,
+            prompts=model.prompts,
         )
         check_saved(model, path, sample_texts(table))
     lines = [json.loads(text) for text in run.log.read_text(encoding="utf-8").splitlines()]

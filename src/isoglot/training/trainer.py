@@ -26,9 +26,9 @@ from isoglot.processes import OnSignal, in_first, processes, wait
 from isoglot.training import checkpoints
 from isoglot.training.collate import Collator
 from isoglot.training.distributed import any_process, sum_processes
+from isoglot.training.finite import NotFiniteError, Watch, trained_weights
 from isoglot.training.optimizer import RowAdamW, clip_gradients, use_sparse_gradients
 
-_NAMED_PAIRS = 5
 _TRAINED = "trained.safetensors"  # in a checkpoint of a model with adapters: all that is trained
 
 
@@ -43,8 +43,9 @@ class PlanTrainer(SentenceTransformerTrainer):
         self, *, train_steps: PlanDataset, eval_steps: PlanDataset | None, collator: Collator, log: Path, **kwargs: Any
     ) -> None:
         self._train_steps, self._collator, self._log_file = train_steps, collator, log
-        self._bad_step = torch.zeros((), dtype=torch.int64)  # the first step that was not finite, from 1
         super().__init__(eval_dataset=eval_steps, data_collator=collator, **kwargs)
+        on_cpu = self.args.device.type == "cpu"
+        self.watch = Watch(self.model, train_steps, Path(self.args.output_dir), every_step=on_cpu)
 
     def train(self, *given: Any, **more: Any) -> Any:
         # without cuDNN's attention: it plans anew, in some 0.1 s, for every (rows, width) that it has not had yet. Texts have
@@ -77,33 +78,10 @@ class PlanTrainer(SentenceTransformerTrainer):
 
     def _maybe_log_save_evaluate(self, tr_loss: torch.Tensor, grad_norm: Any, *given: Any, **more: Any) -> None:
         # nothing is logged, validated or saved before it is known to be finite
-        if grad_norm is not None:
-            self._stop_if_not_finite(tr_loss, torch.as_tensor(grad_norm, device=tr_loss.device))
-        super()._maybe_log_save_evaluate(tr_loss, grad_norm, *given, **more)
-
-    @property
-    def reads_every_step(self) -> bool:
-        """Whether reading a number costs no waiting for a device."""
-        return bool(self.args.device.type == "cpu")
-
-    def _stop_if_not_finite(self, loss: torch.Tensor, gradient_norm: torch.Tensor) -> None:
-        """Note on the device whether this step's numbers are finite, and read the note where the device is waited for anyway.
-
-        On a CPU that is every step, on a GPU those that are logged, validated or saved: the step that is named is the right one
-        all the same, and what was computed after it is thrown away.
-
-        Args:
-            loss: sum of the losses since the last logged step, a scalar.
-            gradient_norm: of this step, before clipping, a scalar.
-        """
-        step, control = self.state.global_step, self.control
-        bad = ~(loss + gradient_norm).isfinite() & (self._bad_step == 0)
-        self._bad_step = torch.where(bad, step, self._bad_step.to(loss.device))
+        control, step = self.control, self.state.global_step
         keeps = control.should_save or control.should_evaluate
-        if self.reads_every_step or keeps or control.should_log:
-            found = int(self._bad_step)
-            if any_process(found > 0):
-                raise self._not_finite("the loss or its gradient is", found or step)
+        if grad_norm is not None:
+            self.watch.look(step, tr_loss, torch.as_tensor(grad_norm), read=keeps or control.should_log)
         if keeps:
             self.check_weights()
 
@@ -167,14 +145,14 @@ class PlanTrainer(SentenceTransformerTrainer):
         super()._save(output_dir, state_dict)
         if _has_adapters(self.model):
             # the library would restore an adapter onto a base that it loads anew, as it finds it and in the precision of its file
-            trained = {name: weights.contiguous() for name, weights in _trained(self.model).items()}
+            trained = {name: weights.contiguous() for name, weights in trained_weights(self.model).items()}
             save_file(trained, Path(output_dir or self.args.output_dir) / _TRAINED)
 
     def _load_from_checkpoint(self, checkpoint_path: str) -> None:
         if not (Path(checkpoint_path) / _TRAINED).is_file():
             super()._load_from_checkpoint(checkpoint_path)
             return
-        saved, trained = load_file(Path(checkpoint_path) / _TRAINED), _trained(self.model)
+        saved, trained = load_file(Path(checkpoint_path) / _TRAINED), trained_weights(self.model)
         if saved.keys() != trained.keys():
             raise InputError(f"{checkpoint_path}/{_TRAINED}: holds other tensors than this run trains")
         with torch.no_grad():
@@ -185,16 +163,8 @@ class PlanTrainer(SentenceTransformerTrainer):
         return DataLoader(steps, batch_sampler=StepSampler(len(steps)), collate_fn=self._collator)
 
 
-def _trained(model: torch.nn.Module) -> dict[str, torch.nn.Parameter]:
-    return {name: weights for name, weights in model.named_parameters() if weights.requires_grad}
-
-
 def _has_adapters(model: torch.nn.Module) -> bool:
     return any(getattr(module, "peft_config", None) for module in model.modules())
-
-
-class NotFiniteError(IsoglotError):
-    """A loss, gradient or weight became infinite or not a number; what is on disk is finite."""
 
 
 class Progress(TrainerCallback):
