@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from transformers.trainer_utils import get_last_checkpoint
 
 from isoglot.batching.sampler import PlanDataset
 from isoglot.errors import IsoglotError
+from isoglot.training.checkpoints import checkpoints_in
 from isoglot.training.distributed import any_process
 
 _NAMED_PAIRS = 5
@@ -66,7 +66,7 @@ class Watch:
         pairs = self._steps.pair_ids(step - 1)
         more = f" and {len(pairs) - _NAMED_PAIRS} more" if len(pairs) > _NAMED_PAIRS else ""
         named = ", ".join(pairs[:_NAMED_PAIRS]) + more
-        kept = get_last_checkpoint(str(self._checkpoints)) if self._checkpoints.is_dir() else None
+        kept = next(iter(checkpoints_in(self._checkpoints)), None)
         last = f"the last good checkpoint is {kept}" if kept else "there is no checkpoint yet"
         return NotFiniteError(
             f"{what} not finite at step {step} (pairs {named}): lower the learning rate or the scale; {last}"

@@ -83,26 +83,8 @@ class PlanTrainer(SentenceTransformerTrainer):
         if grad_norm is not None:
             self.watch.look(step, tr_loss, torch.as_tensor(grad_norm), read=keeps or control.should_log)
         if keeps:
-            self.check_weights()
-
-    def check_weights(self) -> None:
-        """NotFiniteError where a trained weight is infinite or not a number."""
-        trained = _trained(self.model)
-        bad = [name for name, weights in trained.items() if not bool(weights.isfinite().all())]
-        if any_process(bool(bad)):
-            which = f"{len(bad)} of {len(trained)} trained tensors ({', '.join(bad[:1])}) are"
-            raise self._not_finite(which, self.state.global_step)
-
-    def _not_finite(self, what: str, step: int) -> NotFiniteError:
-        pairs = self._train_steps.pair_ids(step - 1)
-        named = ", ".join(pairs[:_NAMED_PAIRS]) + (
-            f" and {len(pairs) - _NAMED_PAIRS} more" * (len(pairs) > _NAMED_PAIRS)
-        )
-        kept = next(iter(checkpoints.checkpoints_in(Path(self.args.output_dir))), None)
-        last = f"the last good checkpoint is {kept}" if kept else "there is no checkpoint yet"
-        return NotFiniteError(
-            f"{what} not finite at step {step} (pairs {named}): lower the learning rate or the scale; {last}"
-        )
+            self.watch.check_weights(step)
+        super()._maybe_log_save_evaluate(tr_loss, grad_norm, *given, **more)
 
     def _clip_grad_norm(self, model: Any) -> Any:
         return clip_gradients(model.parameters(), self.args.max_grad_norm)
