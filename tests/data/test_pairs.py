@@ -16,7 +16,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from isoglot.cli.main import main
-from isoglot.data.languages import language
 from isoglot.data.pairs.check import check_pairs
 from isoglot.data.pairs.index import build_index
 from isoglot.data.pairs.loading import load_pairs
@@ -83,28 +82,6 @@ def test_a_file_that_is_named_twice_has_duplicate_rows(tmp_path: Path) -> None:
     ):
         load_pairs([path, path])
     assert len(check_pairs([str(path), str(path)]).problems) == len(ROWS)
-
-
-@pytest.mark.parametrize(
-    ("code", "inside"),
-    [
-        ("en", "en"),
-        ("ENG", "en"),
-        ("deu", "de"),
-        ("cmn", "zh"),
-        ("zh_hant", "zh-Hant"),
-        ("pt-br", "pt-BR"),
-        ("iw", "he"),
-    ],
-)
-def test_language_codes(code: str, inside: str) -> None:
-    assert language(code) == inside
-
-
-@pytest.mark.parametrize("code", ["", "xq", "english", "e n", "12"])
-def test_not_languages(code: str) -> None:
-    with pytest.raises(InputError, match="unknown language"):
-        language(code)
 
 
 def test_groups_join_what_may_not_share_a_batch() -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from isoglot.data.benchmarks.qrels import benchmark_digest
+from isoglot.data.languages import regional
 from isoglot.errors import InputError
 from isoglot.evaluation.bias import rank_distance
 from isoglot.evaluation.bias_report import TOP_K, bias_report
@@ -194,8 +195,13 @@ def _measure(
         tables.append(_table(benchmark, rows, values, distance))
     if not tables:
         raise InputError(f"{benchmark.name}: nothing to measure: {'; '.join(scores['notes'])}")
+    languages = {*benchmark.queries, *benchmark.corpus}
+    for alike in regional(sorted(languages)):
+        scores["notes"].append(
+            f"{' and '.join(alike)} are one language in different regions, and count as {len(alike)}"
+        )
     scores["counts"] = {
-        "languages": len({*benchmark.queries, *benchmark.corpus}),
+        "languages": len(languages),
         "queries": {lang: len(texts) for lang, texts in benchmark.queries.items()},
         "documents": {lang: len(texts) for lang, texts in benchmark.corpus.items()},
         "cells": cells,
