@@ -20,6 +20,8 @@ _CODE = re.compile(
 # script of Korean under these codes
 _ALIASES = {"no": "nb", "pbt": "ps", "fuv": "ff"}
 _SCRIPTS = {("ko", "Hang"): "Kore"}
+# collections that have both `pt` and `pt-BR` mean Portugal by the first, CLDR means Brazil: Brazil is not left out
+_KEPT_REGIONS = {("pt", "BR")}
 
 
 class _Subtags(NamedTuple):
@@ -45,7 +47,10 @@ class _Subtags(NamedTuple):
     def minimal(self) -> _Subtags:
         """Without what is likely anyway (UTS 35, "Remove Likely Subtags", the script kept rather than the region)."""
         full = self.likely()
-        shorter = (_Subtags(self.language, *tail) for tail in (("", ""), (full.script, ""), ("", full.region)))
+        tails = [("", ""), (full.script, ""), ("", full.region)]
+        if (self.language, self.region) in _KEPT_REGIONS:
+            tails = tails[2:]
+        shorter = (_Subtags(self.language, *tail) for tail in tails)
         return next((subtags for subtags in shorter if subtags.likely() == full), full)
 
 
@@ -55,7 +60,7 @@ def language(code: str) -> str:
 
     ISO 639-1 where there is one, ISO 639-3 (`deu`) and retired codes (`iw`) mapped by CLDR's aliases; script and region only
     where they are not the likely ones of the language: `en-Latn`, `eng_Latn` and `EN` are `en`; `zh-CN`, `zh-Hans` and `cmn`
-    are `zh`, `zh-TW` is `zh-Hant`; `sr-Latn` and `en-GB` stay. Variants and private subtags are kept.
+    are `zh`, `zh-TW` is `zh-Hant`; `sr-Latn`, `en-GB` and `pt-BR` stay. Variants and private subtags are kept.
 
     Raises:
         InputError: no such language, script or region, or no language code at all.
