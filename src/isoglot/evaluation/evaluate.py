@@ -16,6 +16,7 @@ from isoglot.errors import InputError
 from isoglot.evaluation.bias import rank_distance
 from isoglot.evaluation.bias_report import TOP_K, bias_report
 from isoglot.evaluation.cells import QueryRows, macro, make_rows, micro, parse_settings, per_language
+from isoglot.evaluation.leak import leak_notes, leak_of
 from isoglot.evaluation.matching import RANK_DISTANCE
 from isoglot.evaluation.measures import Measure, parse_measures
 from isoglot.evaluation.results import Result, model_digest, versions
@@ -99,6 +100,8 @@ def evaluate(
     ranking = _rank(model, loaded, clock, encode, device)
     settings = parse_settings(asked.settings)
     scores, table = _measure(loaded, ranking.ranks, settings, parse_measures(asked.measures))
+    leak = leak_of(model, loaded)
+    scores["notes"] += leak_notes(leak)
     clock.lap("measure")
     if table.column(RANK_DISTANCE).null_count < len(table):
         best = in_first(lambda: ranking.search()(None, TOP_K)[0])
@@ -114,6 +117,7 @@ def evaluate(
         "benchmark": loaded.name,
         "context": loaded.about.get("context", "sentence"),
         **scores,
+        **({"leak": leak} if leak else {}),
         "tie_rule": TIE_RULE,
         "prompts": dict(getattr(model, "prompts", None) or {}),
         "about": dict(loaded.about),

@@ -53,6 +53,11 @@ class Base:
     layout: Layout
     stable_name: str
 
+    @property
+    def published_name(self) -> str:
+        """Hub id or `offline:` name; "" for a folder: what lies in it is nobody's model by its name."""
+        return self.stable_name if self.layout == "hub" or self.name == OFFLINE_NAME else ""
+
 
 def resolve_base(name: str) -> Base:
     """Find a base model by hub id, short name (`labse`, `xlm-r`), directory or `offline:multilingual-e5-small`.
@@ -111,6 +116,9 @@ def load_model(
         dropout: instead of the encoder's own.
         device: `cpu`, `cuda`, ...; None: the best there is.
 
+    Returns:
+        The model, with the `Base` that it was loaded from as its attribute `loaded_from`.
+
     Raises:
         InputError: no such model, it cannot be fetched, it is not loadable, its adapter has no base.
     """
@@ -119,6 +127,7 @@ def load_model(
     _set_prompts(model, base, query_prompt, passage_prompt)
     if dropout is not None:
         _set_dropout(model, dropout)
+    model.loaded_from = base
     return model
 
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from isoglot.batching.sampler import PlanDataset
+from isoglot.data.audit.trained import TrainedTexts, trained_of
 from isoglot.data.pairs.table import PairTable
 from isoglot.files import atomic_directory, digest_json
 from isoglot.processes import in_first, on_cpu, peak_memory, processes, start, together
@@ -93,7 +95,10 @@ def train(
     if any_process(stop.stopped):
         return TrainResult(run.path, False, trainer.state.global_step, {})
     tokens = sum_processes(collator.tokens)
-    outcome = in_first(lambda: _end(settings, run, trainer, model, tokens, time.perf_counter() - began))
+    seconds = time.perf_counter() - began
+    outcome = in_first(
+        lambda: _end(settings, run, trainer, model, _trained(settings, data, steps, model), tokens, seconds)
+    )
     return TrainResult(run.path, True, trainer.state.global_step, outcome)
 
 
@@ -206,8 +211,20 @@ def _arguments(settings: TrainSettings, run: RunDirectory, steps: int, *, valida
     )
 
 
+def _trained(settings: TrainSettings, data: TrainingData, steps: int, model: SentenceTransformer) -> TrainedTexts:
+    """The texts of the run, and those that its base is known to have seen."""
+    used = PlanDataset(data.table, data.plan, steps).used_rows()
+    return TrainedTexts.of(data.table, *used, settings.negatives) | trained_of(model)
+
+
 def _end(
-    settings: TrainSettings, run: RunDirectory, trainer: Any, model: SentenceTransformer, tokens: int, seconds: float
+    settings: TrainSettings,
+    run: RunDirectory,
+    trainer: Any,
+    model: SentenceTransformer,
+    trained: TrainedTexts,
+    tokens: int,
+    seconds: float,
 ) -> dict[str, Any]:
     """Write adapter/ (where the tuning has one), the self-contained model/ and the outcome; each appears whole."""
     from isoglot.models.card import write_card
@@ -216,6 +233,9 @@ def _end(
     final = settings.tuning.finish(model, settings.base, lambda: load_model(settings.base), run.adapter)
     with atomic_directory(run.model) as path:
         final.save_pretrained(str(path), create_model_card=False)
+        trained.save(path)
+    if run.adapter.is_dir():
+        trained.save(run.adapter)
         write_card(
             path / "README.md",
             base=settings.base,

@@ -20,6 +20,9 @@ UIntArray = npt.NDArray[np.uint64]
 ENOUGH = 20
 """Size (see `size`) from which an identical text is no coincidence."""
 
+LONG_ID = 16
+"""Ids from this length on are drawn, not counted: that two sets share one is no coincidence."""
+
 NARROW, WIDE = 4, 2
 """Characters per shingle: in alphabets, and in texts that are mostly Chinese, Japanese or Korean characters."""
 
