@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 
 from isoglot.data.benchmarks.catalog import catalog
 from isoglot.data.benchmarks.load import load_benchmark
+from isoglot.data.facts.wordings import LANGUAGES
 from isoglot.data.languages import language, regional, script_of
 from isoglot.data.pairs.loading import load_pairs
+from isoglot.data.pairs.sources.mmarco import NAMES
 from isoglot.errors import InputError
 from isoglot.evaluation.evaluate import evaluate
 from isoglot.retrieval.encode import Embeddings
@@ -81,7 +83,7 @@ def test_what_is_no_language_is_refused_in_one_line(code: str, tmp_path: Path) -
 
 
 def test_own_codes_are_the_short_ones() -> None:
-    codes = {code for entry in catalog() for code in entry.languages}
+    codes = {*NAMES, *LANGUAGES, *(code for entry in catalog() for code in entry.languages)}
     assert {code: language(code) for code in codes} == {code: code for code in codes}
 
 

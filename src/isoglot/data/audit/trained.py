@@ -160,11 +160,10 @@ def trained_of(model: Any) -> TrainedTexts:
         InputError: the file beside it is damaged.
     """
     base, encoder = getattr(model, "loaded_from", None), getattr(model, "transformers_model", None)
+    if base and base.published_name:
+        return TrainedTexts({}, (base.published_name,))
     folder = base.location if base else getattr(encoder, "name_or_path", None)
-    record = read_trained(folder) if folder else None
-    return (record or TrainedTexts({})) | TrainedTexts(
-        {}, (base.published_name,) if base and base.published_name else ()
-    )
+    return (read_trained(folder) if folder else None) or TrainedTexts({})
 
 
 def _sample(hashes: Iterator[int]) -> Sample:
