@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -128,11 +129,11 @@ class StringDigest:
     def __init__(self) -> None:
         self._digest = hashlib.sha256()
 
-    def add(self, string: str) -> None:
-        """The next string."""
-        data = string.encode("utf-8", "surrogatepass")
-        self._digest.update(len(data).to_bytes(8, "little"))
-        self._digest.update(data)
+    def add(self, strings: Iterable[str]) -> None:
+        """The next strings."""
+        data = (string.encode("utf-8", "surrogatepass") for string in strings)
+        while chunk := b"".join([len(string).to_bytes(8, "little") + string for string in islice(data, 1024)]):
+            self._digest.update(chunk)
 
     def hex(self) -> str:
         """Digest of the strings so far."""
@@ -142,8 +143,7 @@ class StringDigest:
 def digest_strings(strings: Iterable[str]) -> str:
     """SHA-256 (hex) of a sequence of strings, as `StringDigest` has it."""
     digest = StringDigest()
-    for string in strings:
-        digest.add(string)
+    digest.add(strings)
     return digest.hex()
 
 

@@ -184,8 +184,9 @@ def test_a_source_in_one_language_feeds_monolingual_batches_of_that_language_onl
     assert all(share == pytest.approx(0.5 / 4) for share in by_language.values())
 
 
-def test_language_weights() -> None:
-    plan = make_plan(make_rows(), strategy="mono", language_weights={"en": 3, "zh": 1})
+@pytest.mark.parametrize("weights", [{"en": 3, "zh": 1}, {"eng_Latn": 3, "zh-CN": 1}])
+def test_language_weights(weights: dict[str, int]) -> None:
+    plan = make_plan(make_rows(), strategy="mono", language_weights=weights)
     shares = {info.language: info.share for info in plan.strata}
     assert shares == {"en": pytest.approx(0.75), "zh": pytest.approx(0.25)}
 
@@ -200,6 +201,8 @@ def test_language_weights() -> None:
         ({"source_temperature": 0}, "above 0"),
         ({"source_weights": {"nope": 1}}, "unknown source"),
         ({"language_weights": {"xx": 1}}, "unknown language"),
+        ({"language_weights": {"fr": 1}}, "unknown language in language_weights 'fr'"),
+        ({"language_weights": {"zh": 1, "zh-Hans": 1}}, "'zh' is given twice"),
         ({"language_weights": {"en": -1}}, "language_weights.en must not be negative"),
         ({"batch_size": 31}, "30"),
     ],

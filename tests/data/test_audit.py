@@ -13,11 +13,12 @@ import pytest
 from isoglot.cli.main import main
 from isoglot.data.audit.match import Distinct, Match, NearIndex, Target, sketch, training_chunks
 from isoglot.data.audit.run import run_audit
-from isoglot.data.audit.texts import ENOUGH, jaccard, normalise, shingles, size
+from isoglot.data.audit.texts import ENOUGH, jaccard, shingles, size
 from isoglot.data.benchmarks.load import load_benchmark
 from isoglot.data.benchmarks.qrels import Judgments, make_benchmark
 from isoglot.data.pairs.loading import load_pairs
 from isoglot.data.pairs.table import PairTable
+from isoglot.data.sameness import normalise
 from isoglot.errors import InputError
 from isoglot.records import Benchmark, PairRow, Texts
 from tests.realdata import lareqa_dir

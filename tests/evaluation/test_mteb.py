@@ -30,10 +30,10 @@ MLQA_COMMIT = "354d67d1cd066854cdfbf5ad0e6105528976141d"
 
 
 def test_languages() -> None:
-    codes = ["ar", "de", "el", "en", "es", "hi", "ru", "th", "tr", "vi", "zh", "zh-Hant", "sw", "fa", "yo", "xx"]
+    codes = ["ar", "de", "el", "en", "es", "hi", "ru", "th", "tr", "vi", "zh", "zh-Hant", "sw", "fa", "yo", "zh-HK"]
     assert " ".join(mteb_language(code) for code in codes) == (
         "arb-Arab deu-Latn ell-Grek eng-Latn spa-Latn hin-Deva rus-Cyrl tha-Thai tur-Latn vie-Latn zho-Hans zho-Hant "
-        "swa-Latn fas-Arab yor-Latn xx-Latn"
+        "swa-Latn fas-Arab yor-Latn zho-Hant"
     )
 
 

@@ -16,6 +16,7 @@ from isoglot.batching.permutation import generator
 from isoglot.batching.schedule import Schedule
 from isoglot.batching.strategies import STRATEGIES, Choice, Strategy
 from isoglot.batching.stratum import Stratum
+from isoglot.data.languages import language
 from isoglot.data.pairs.index import PairIndex
 from isoglot.errors import InputError, unknown
 from isoglot.records import Batch, FloatArray, IntArray, Side
@@ -207,7 +208,7 @@ def _monolingual() -> list[str]:
 
 def _languages(index: PairIndex, settings: PlanSettings) -> dict[str | None, float]:
     """Weights of the languages of monolingual batches."""
-    chosen = settings.language_weights or dict.fromkeys(index.languages, 1.0)
+    chosen = _language_weights(settings) or dict.fromkeys(index.languages, 1.0)
     weights: dict[str | None, float] = {
         lang: chosen[lang]
         for lang in index.languages
@@ -218,10 +219,20 @@ def _languages(index: PairIndex, settings: PlanSettings) -> dict[str | None, flo
     return weights
 
 
+def _language_weights(settings: PlanSettings) -> dict[str, float]:
+    """The weights under the codes that tables use. InputError where two codes are one language."""
+    weights: dict[str, float] = {}
+    for code, weight in settings.language_weights.items():
+        if (lang := language(code)) in weights:
+            raise InputError(f"language_weights: '{lang}' is given twice ({', '.join(settings.language_weights)})")
+        weights[lang] = weight
+    return weights
+
+
 def _check_names(index: PairIndex, settings: PlanSettings) -> None:
     for kind, weights, known in (
         ("source", settings.source_weights, index.sources),
-        ("language", settings.language_weights, index.languages),
+        ("language", _language_weights(settings), index.languages),
     ):
         for name in weights:
             if name not in known:

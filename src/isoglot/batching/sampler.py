@@ -13,6 +13,7 @@ import numpy as np
 
 from isoglot.batching.plan import BatchPlan
 from isoglot.data.pairs.table import PairTable
+from isoglot.data.sameness import text_key
 from isoglot.records import Batch, IntArray
 
 
@@ -128,18 +129,20 @@ class PlanDataset(Sequence[RowBatch]):
     def _explicit_negatives(self, batch: Batch) -> dict[str, tuple[int, int]]:
         """Negatives of a global batch's rows and where they stand, without texts that are a passage of some pair of the batch.
 
-        The negatives of a row stand in the passage's row, so they are in the passage's language.
+        The negatives of a row stand in the passage's row, so they are in the passage's language. Of those that are the same
+        (see `isoglot.data.sameness`) the first stays.
         """
         if not self.negatives:
             return {}
         rows = self._plan.index.rows[batch.queries.pairs]
-        positives = set(self.table.column("passage", rows[rows >= 0]))
+        seen = set(map(text_key, self.table.column("passage", rows[rows >= 0])))
         negatives: dict[str, tuple[int, int]] = {}
         lists = self.table.column("negatives", batch.passage_rows)
         for row, texts in zip(batch.passage_rows.tolist(), lists):
             for place, text in enumerate(list(texts or ())[: self.negatives]):
-                if text not in positives:
-                    negatives.setdefault(text, (row, place))
+                if (key := text_key(text)) not in seen:
+                    seen.add(key)
+                    negatives[text] = (row, place)
         return negatives
 
 

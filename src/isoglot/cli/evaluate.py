@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -78,6 +79,7 @@ def _fill(command: argparse.ArgumentParser) -> None:
 
 def _run(options: argparse.Namespace, *, first: bool) -> int:
     from isoglot.evaluation.evaluate import evaluate
+    from isoglot.evaluation.leak import leak_notes
     from isoglot.evaluation.mteb_results import write_mteb_results
     from isoglot.evaluation.pictures import write_plots
     from isoglot.evaluation.report import format_table
@@ -107,8 +109,11 @@ def _run(options: argparse.Namespace, *, first: bool) -> int:
         write_plots(result, options.plot, options.plot_format, measure=asked.measures[0])
     if options.json:
         print_json(result.summary)
+    elif options.table:
+        print(paper_table(result, options.table))
+        print(*(f"note: {note}\n" for note in leak_notes(result.summary.get("leak"))), sep="", end="", file=sys.stderr)
     else:
-        print(paper_table(result, options.table) if options.table else format_table(result))
+        print(format_table(result))
     return 0
 
 

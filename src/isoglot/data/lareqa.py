@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from isoglot.data.languages import language
+from isoglot.data.languages import files_by_language
 from isoglot.data.readers import yaml_data
 from isoglot.errors import InputError, unknown
 from isoglot.files import cache_dir, data_roots, read_json
@@ -88,10 +88,10 @@ def read_lareqa(directory: str | Path) -> dict[str, list[LareqaParagraph]]:
     """
     if not Path(directory).is_dir():
         raise InputError(f"{directory}: no such directory")
-    files = sorted((language(path.stem), path) for path in Path(directory).glob("*.json"))
+    files = files_by_language(sorted(Path(directory).glob("*.json")), ".json")
     if not files:
         raise InputError(f"{directory}: no <lang>.json in it (en.json, de.json, ... in LAReQA's layout)")
-    return {lang: read_lareqa_file(path) for lang, path in files}
+    return {lang: read_lareqa_file(path) for lang, path in sorted(files.items())}
 
 
 def find_lareqa(name_or_dir: str, data_dir: str | Path | None = None) -> Path:

@@ -13,6 +13,7 @@ from typing import Any
 from isoglot.errors import InputError, unknown
 from isoglot.evaluation import significance
 from isoglot.evaluation.contrasts import RESAMPLES, SEED, Contrast, PairedRows
+from isoglot.evaluation.leak import leak_notes
 from isoglot.evaluation.matching import RANK_DISTANCE, System, all_results, measures_of, require_comparable
 from isoglot.evaluation.measures import parse_measure
 from isoglot.evaluation.significance import ALPHA, POWER, Interval, benjamini_hochberg, holm
@@ -253,4 +254,10 @@ def _notes(systems: Sequence[System], differences: Sequence[Difference]) -> list
         "no paragraphs in this benchmark: intervals resample query ids": ungrouped,
         f"only {n_groups} groups of queries: intervals are somewhat too narrow": n_groups < _FEW_GROUPS,
     }
-    return [note for note, holds in notes.items() if holds]
+    seen = {
+        (system.name, note): None
+        for system in systems
+        for r in system.results
+        for note in leak_notes(r.summary.get("leak"))
+    }
+    return [*(note for note, holds in notes.items() if holds), *(f"{name}: {note}" for name, note in seen)]

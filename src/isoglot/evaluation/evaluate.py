@@ -11,10 +11,12 @@ import numpy as np
 import pyarrow as pa
 
 from isoglot.data.benchmarks.qrels import benchmark_digest
+from isoglot.data.languages import regional
 from isoglot.errors import InputError
 from isoglot.evaluation.bias import rank_distance
 from isoglot.evaluation.bias_report import TOP_K, bias_report
 from isoglot.evaluation.cells import QueryRows, macro, make_rows, micro, parse_settings, per_language
+from isoglot.evaluation.leak import leak_notes, leak_of
 from isoglot.evaluation.matching import RANK_DISTANCE
 from isoglot.evaluation.measures import Measure, parse_measures
 from isoglot.evaluation.results import Result, model_digest, model_facts, versions
@@ -99,6 +101,8 @@ def evaluate(
     ranking = _rank(model, loaded, clock, encode, device)
     settings = parse_settings(asked.settings)
     scores, table = _measure(loaded, ranking.ranks, settings, parse_measures(asked.measures))
+    leak = leak_of(model, loaded)
+    scores["notes"] += leak_notes(leak)
     clock.lap("measure")
     if table.column(RANK_DISTANCE).null_count < len(table):
         best = in_first(lambda: ranking.search()(None, TOP_K)[0])
@@ -114,6 +118,7 @@ def evaluate(
         "benchmark": loaded.name,
         "context": loaded.about.get("context", "sentence"),
         **scores,
+        **({"leak": leak} if leak else {}),
         "tie_rule": TIE_RULE,
         "prompts": dict(getattr(model, "prompts", None) or {}),
         **({"model_facts": facts} if (facts := model_facts(model)) else {}),
@@ -205,8 +210,13 @@ def _measure(
         tables.append(_table(benchmark, rows, values, distance))
     if not tables:
         raise InputError(f"{benchmark.name}: nothing to measure: {'; '.join(scores['notes'])}")
+    languages = {*benchmark.queries, *benchmark.corpus}
+    for alike in regional(sorted(languages)):
+        scores["notes"].append(
+            f"{' and '.join(alike)} are one language in different regions, and count as {len(alike)}"
+        )
     scores["counts"] = {
-        "languages": len({*benchmark.queries, *benchmark.corpus}),
+        "languages": len(languages),
         "queries": {lang: len(texts) for lang, texts in benchmark.queries.items()},
         "documents": {lang: len(texts) for lang, texts in benchmark.corpus.items()},
         "cells": cells,

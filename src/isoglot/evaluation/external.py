@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from isoglot.data.languages import spelled
 from isoglot.errors import InputError, LineError
 from isoglot.files import write_jsonl
 from isoglot.records import Benchmark, Float32Array, IntArray, Texts
@@ -72,10 +73,11 @@ def _texts(benchmark: Benchmark) -> Iterator[tuple[str, str, Texts]]:
 
 
 def _find(folder: Path, lang: str) -> Path:
-    paths = [path for suffix in (".npy", ".parquet") if (path := folder / f"{lang}{suffix}").is_file()]
+    files = [path for path in sorted(folder.glob("*")) if path.suffix in (".npy", ".parquet")]
+    paths = [path for path in files if spelled(path.stem) == lang]
     if len(paths) == 1:
         return paths[0]
-    both = f"{folder}: has both {lang}.npy and {lang}.parquet; expected one of them"
+    both = f"{folder}: has both {' and '.join(path.name for path in paths)}; expected one of them"
     raise InputError(both if paths else f"{folder / lang}.npy (or .parquet): no such file")
 
 

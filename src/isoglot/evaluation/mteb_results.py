@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from isoglot.data.languages import script_of
 from isoglot.data.lareqa import LAREQA
 from isoglot.errors import InputError
 from isoglot.evaluation.measures import Measure, parse_measure
@@ -65,12 +66,10 @@ def mteb_language(code: str) -> str:
     """A language as MTEB spells it: ISO 639-3 and the script, `deu-Latn`, `zho-Hans`; the likely script where none is given."""
     from babel.core import get_global
 
-    base, *subtags = code.split("-")
-    likely = str(get_global("likely_subtags").get(base, f"{base}_Latn")).split("_")[1:]
-    script = next((tag for tag in [*subtags, *likely] if len(tag) == 4), "Latn")
+    base = code.split("-")[0]
     aliases = get_global("language_aliases")
     codes = sorted(old for old, new in aliases.items() if new == base and len(old) == 3 and old not in _BIBLIOGRAPHIC)
-    return f"{_CODES.get(base) or next(iter(codes), base)}-{script}"
+    return f"{_CODES.get(base) or next(iter(codes), base)}-{script_of(code) or 'Latn'}"
 
 
 # where CLDR knows several codes, the one that MTEB's own tasks use

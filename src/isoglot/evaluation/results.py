@@ -35,6 +35,7 @@ class Result:
             per_language: {"mono" | "multi": {lang: {measure: x}}, "cross": {"by_query", "by_document", "matrix"}};
             counts: {"languages": n, "queries": {lang: n}, "documents": {lang: n}, "cells": {setting: n}};
             notes: what could not be measured, and why;
+            leak: what the model is known to have been trained on of the benchmark (see `isoglot.evaluation.leak`), if anything;
             tie_rule; prompts; about (licence and source of the benchmark); digests: {"benchmark", "model"} (SHA-256);
             model_facts: see `isoglot.models.facts.describe` (only of a `SentenceTransformer`);
             versions: {package: version}; seconds: {"encode_queries", "encode_corpus", "rank", "measure", "total"}.

@@ -52,13 +52,17 @@ def load_model(
         device: `cpu`, `cuda`, ...; None: the best there is.
         dtype: of the weights. None: float32 on a CPU, where half precision is neither exact nor fast, else as they are stored.
 
+    Returns:
+        The model, with the `Base` that it was loaded from as its attribute `loaded_from`.
+
     Raises:
         InputError: no such model, it cannot be fetched, it is not loadable, its adapter has no base; it is no model of one dense
             vector per text; weights are missing, misfitting or in a pickle; the device is not there.
     """
     if similarity not in (None, *SIMILARITIES):
         raise InputError(f"similarity '{similarity}': expected one of {', '.join(SIMILARITIES)}")
-    model = _load(resolve_base(name_or_path), _Where(_check_device(device), dtype))
+    base = resolve_base(name_or_path)
+    model = _load(base, _Where(_check_device(device), dtype))
     loaded = Loaded.of(model)
     assert loaded is not None
     loaded.prompts = loaded.prompts.given(query_prompt, passage_prompt)
@@ -70,6 +74,7 @@ def load_model(
         _set_dropout(model, dropout)
     if processes().first:
         _say(in_one_line(model))
+    model.loaded_from = base
     return model
 
 

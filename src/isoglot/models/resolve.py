@@ -41,6 +41,11 @@ class Base:
     layout: Place
     stable_name: str
 
+    @property
+    def published_name(self) -> str:
+        """Hub id or `offline:` name; "" for a folder: what lies in it is nobody's model by its name."""
+        return self.stable_name if self.layout == "hub" or self.name == OFFLINE_NAME else ""
+
 
 def resolve_base(name: str) -> Base:
     """Find a base model by hub id, short name (`labse`, `xlm-r`), directory or `offline:multilingual-e5-small`.

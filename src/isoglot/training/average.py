@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from isoglot.data.audit.trained import trained_of
 from isoglot.errors import InputError
 from isoglot.files import atomic_directory
 
@@ -39,3 +40,4 @@ def average_weights(trained: str, base: str, share: float, output: Path) -> None
                 tensor.copy_(share * tensor + (1.0 - share) * start[name])
     with atomic_directory(output) as path:
         model.save_pretrained(str(path), create_model_card=False)
+        (trained_of(model) | trained_of(other)).save(path)

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from isoglot.batching.sampler import PlanDataset
+from isoglot.data.audit.trained import TrainedTexts, trained_of
 from isoglot.data.pairs.table import PairTable
 from isoglot.disk import writing
 from isoglot.files import atomic_directory, digest_json
@@ -117,7 +119,7 @@ def _train(
     # without what mixed precision has put around its forward passes
     trained = trainer.accelerator.unwrap_model(model, keep_fp32_wrapper=False)
     seconds = time.perf_counter() - began
-    outcome = in_first(lambda: _end(settings, run, trainer, trained, data.table, tokens, seconds))
+    outcome = in_first(lambda: _end(settings, run, trainer, trained, data, tokens, seconds))
     return TrainResult(run.path, True, trainer.state.global_step, outcome)
 
 
@@ -212,12 +214,18 @@ def _arguments(settings: TrainSettings, run: RunDirectory, steps: int, *, valida
     )
 
 
+def _trained_texts(settings: TrainSettings, data: TrainingData, steps: int, model: SentenceTransformer) -> TrainedTexts:
+    """The texts of the run, and those that its base is known to have seen."""
+    used = PlanDataset(data.table, data.plan, steps).used_rows()
+    return TrainedTexts.of(data.table, *used, settings.negatives) | trained_of(model)
+
+
 def _end(
     settings: TrainSettings,
     run: RunDirectory,
     trainer: Any,
     model: SentenceTransformer,
-    table: PairTable,
+    data: TrainingData,
     tokens: int,
     seconds: float,
 ) -> dict[str, Any]:
@@ -228,9 +236,13 @@ def _end(
 
     final = settings.tuning.finish(model, settings.base, lambda: load_again(settings), run.adapter)
     final.prompts, final.similarity_fn_name = dict(model.prompts), model.similarity_fn_name
+    texts = _trained_texts(settings, data, trainer.state.global_step, model)
+    if run.adapter.is_dir():
+        texts.save(run.adapter)
     with atomic_directory(run.model) as path:
         final.save_pretrained(str(path), create_model_card=False)
         del final  # its place in memory is for what was saved
+        texts.save(path)
         write_card(
             path / "README.md",
             base=settings.base,
@@ -240,7 +252,7 @@ def _end(
             pairs=settings.pairs,
             prompts=model.prompts,
         )
-        check_saved(model, path, sample_texts(table))
+        check_saved(model, path, sample_texts(data.table))
     lines = [json.loads(text) for text in run.log.read_text(encoding="utf-8").splitlines()]
     losses = [line["loss"] for line in lines if "loss" in line]
     validations = [line["validation_loss"] for line in lines if "validation_loss" in line]

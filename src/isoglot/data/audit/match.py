@@ -9,7 +9,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from isoglot.data.audit.texts import ENOUGH, UIntArray, chunks, code_points, jaccard, normalise, rolling, shingles, size
+from isoglot.data.audit.texts import ENOUGH, UIntArray, chunks, code_points, jaccard, rolling, shingles, size
+from isoglot.data.sameness import normalise
 from isoglot.errors import InputError
 
 Kind = Literal["exact", "near", "contained"]

@@ -17,14 +17,12 @@ import numpy as np
 
 from isoglot.data.audit.match import THRESHOLD, Distinct, training_chunks
 from isoglot.data.audit.report import MOST_DOCUMENTS, PLURAL, Evaluation, SideReport, sentence
-from isoglot.data.audit.texts import ENOUGH
+from isoglot.data.audit.texts import ENOUGH, LONG_ID
 from isoglot.data.benchmarks.qrels import benchmark_digest
 from isoglot.data.pairs.table import PairTable
 from isoglot.files import package_versions
 from isoglot.records import Benchmark
 
-LONG_ID = 16
-"""Ids from this length on are drawn, not counted: that two sets share one is no coincidence."""
 _BATCH = 50_000
 
 RULES = {

@@ -1,4 +1,4 @@
-"""Texts as the audit compares them: normalised and cut into shingles.
+"""Texts as the audit compares them: normalised (see `isoglot.data.sameness`) and cut into shingles.
 
 Everything works on texts without spaces between words (Chinese, Japanese, Thai): a text is compared as the string of
 its letters, marks and digits, and a shingle is a short run of these.
@@ -7,7 +7,6 @@ its letters, marks and digits, and a shingle is a short run of these.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterator, Sequence
 from itertools import accumulate, groupby
 
@@ -21,6 +20,9 @@ UIntArray = npt.NDArray[np.uint64]
 ENOUGH = 20
 """Size (see `size`) from which an identical text is no coincidence."""
 
+LONG_ID = 16
+"""Ids from this length on are drawn, not counted: that two sets share one is no coincidence."""
+
 NARROW, WIDE = 4, 2
 """Characters per shingle: in alphabets, and in texts that are mostly Chinese, Japanese or Korean characters."""
 
@@ -28,30 +30,6 @@ _CHINESE = re.compile("[\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]+")
 _SYLLABLES = re.compile("[\u3040-\u30ff\uac00-\ud7af]+")  # Japanese and Korean
 _PRIME = np.uint64(0x9E3779B97F4A7C15)
 _CHUNK = 2_000_000  # characters at a time
-
-
-class _Table(dict[int, str | int | None]):
-    """For `str.translate`, filled on demand: keeps letters, marks and digits of any script and drops the rest."""
-
-    def __missing__(self, code: int) -> int | None:
-        kept = code if unicodedata.category(chr(code))[0] in "LMN" else None
-        self[code] = kept
-        return kept
-
-
-_TABLE = _Table()
-
-
-def normalise(text: str) -> str:
-    """NFKC, case folded, without punctuation, symbols, white space and invisible characters.
-
-    White space goes entirely: whether there is any between two words of Thai or Chinese depends on who typed the text.
-
-    >>> normalise("What  is “Éa‑Enki”?")
-    'whatiséaenki'
-    """
-    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
-    return folded.translate(_TABLE)
 
 
 def size(normalised: str) -> int:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from isoglot.data.languages import spelled
 from isoglot.data.lareqa import Context
 from isoglot.files import data_roots
 from isoglot.records import SETTINGS, Benchmark, Setting
@@ -83,7 +84,7 @@ def as_rows(data_dir: str | Path | None = None) -> list[dict[str, Any]]:
         for entry in catalog()
     ]
     for folder in own_folders(data_dir):
-        languages = sorted(path.name.split(".")[0] for path in (folder / "queries").glob("*.jsonl*"))
+        languages = sorted({spelled(path.name.split(".")[0]) for path in (folder / "queries").glob("*.jsonl*")})
         rows.append({"name": folder.name, "languages": languages, "available": f"here: {folder}", "what": "own folder"})
     return rows
 

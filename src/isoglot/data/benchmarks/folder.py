@@ -17,7 +17,7 @@ from pathlib import Path
 
 from isoglot.data.benchmarks.catalog import Request
 from isoglot.data.benchmarks.qrels import Judgments, judged_lines, make_benchmark, unique_texts
-from isoglot.data.languages import language
+from isoglot.data.languages import files_by_language
 from isoglot.data.readers import json_rows, text_field, valid
 from isoglot.errors import InputError, LineError
 from isoglot.files import read_json
@@ -64,16 +64,7 @@ def _files(folder: Path, name: str, suffix: str) -> dict[str, Path]:
     inner = folder / name
     if not inner.is_dir():
         raise InputError(f"{folder}: no folder {name}/ in it; expected {name}/<lang>{suffix}")
-    files: dict[str, Path] = {}
-    for path in sorted([*inner.glob(f"*{suffix}"), *inner.glob(f"*{suffix}.gz")]):
-        try:
-            lang = language(path.name.removesuffix(".gz").removesuffix(suffix))
-        except InputError as error:
-            raise InputError(f"{path}: the file is named after no language ({error})") from None
-        if files.setdefault(lang, path) != path:
-            raise InputError(
-                f"{path}: {files[lang].name} is the same language ({lang}); expected one file per language"
-            )
+    files = files_by_language(sorted([*inner.glob(f"*{suffix}"), *inner.glob(f"*{suffix}.gz")]), suffix)
     if not files:
         raise InputError(f"{inner}: no <lang>{suffix} in it, such as en{suffix}")
     return dict(sorted(files.items()))

@@ -13,6 +13,7 @@ import numpy as np
 from isoglot.data.pairs.index import build_index
 from isoglot.data.pairs.loading import find_duplicate
 from isoglot.data.pairs.source import read_source
+from isoglot.data.sameness import text_key
 from isoglot.errors import LineError
 from isoglot.records import PairRow
 
@@ -26,7 +27,7 @@ class SourceReport:
     Attributes:
         rows: by language.
         pairs_in_k_languages: how many pairs exist in exactly k languages.
-        repeated_texts: per side, rows whose (language, text) occurs in another row before.
+        repeated_texts: per side, rows whose (language, text) occurs in another row before, by `text_key`.
         largest_group: size of the largest group of pairs that may not share a batch.
     """
 
@@ -85,7 +86,9 @@ def _report_source(rows: list[PairRow]) -> SourceReport:
         pairs=index.n_pairs,
         rows=dict(sorted(Counter(row.lang for row in rows).items())),
         pairs_in_k_languages=dict(sorted(Counter((index.rows >= 0).sum(axis=1).tolist()).items())),
-        repeated_texts={side: len(rows) - len({(row.lang, getattr(row, side)) for row in rows}) for side in SIDES},
+        repeated_texts={
+            side: len(rows) - len({(row.lang, text_key(getattr(row, side))) for row in rows}) for side in SIDES
+        },
         largest_group=int(np.bincount(index.group).max()),
         rows_with_negatives=sum(bool(row.negatives) for row in rows),
     )

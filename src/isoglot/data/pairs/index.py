@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from isoglot.data.groups import Hashes, group_pairs
+from isoglot.data.sameness import text_key
 from isoglot.files import digest_strings
 from isoglot.records import IntArray, PairRow
 
@@ -45,8 +46,9 @@ class PairIndex:
         sources: the table's sources, sorted.
         rows: int32 or int64, shape (n_pairs, n_languages): row number of the pair in that language, -1 where it has none.
         source: integers, shape (n_pairs,): number of the pair's source.
-        group: int32 or int64, shape (n_pairs,): pairs of one group share a passage or a query in some language, directly or
-            through others of the group. As in-batch negatives of each other they would be false negatives.
+        group: int32 or int64, shape (n_pairs,): pairs of one group share a passage or a query in some languages, directly or
+            through others of the group (see `isoglot.data.sameness`). As in-batch negatives of each other they would be false
+            negatives: no model is told the language of a text.
 
     The arrays may be memory-mapped: nothing here but the cached properties reads them whole.
     """
@@ -140,8 +142,8 @@ def build_index(rows: Sequence[PairRow]) -> PairIndex:
     source = np.zeros(n_pairs, dtype=np.int64)
     source[pair_of_row] = [sources.index(row.source) for row in rows]
     keys = [
-        _numbers((row.lang, row.passage) for row in rows),
-        _numbers((row.lang, row.query) for row in rows),
+        _numbers(text_key(row.passage) for row in rows),
+        _numbers(text_key(row.query) for row in rows),
         _numbers(None if row.passage_id is None else (row.source, row.passage_id) for row in rows),
     ]
     group = group_pairs(pair_of_row, n_pairs, keys)

@@ -27,7 +27,7 @@ from isoglot.errors import InputError
 from isoglot.files import read_json
 from isoglot.records import IntArray
 
-FORMAT = 1
+FORMAT = 2  # 1: texts were compared as they are written
 RECORD, TEXTS = "pairs.json", "texts.arrow"
 _MOST_ROWS_IN_MEMORY = 5_000_000
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
@@ -16,12 +15,14 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.lib.format import open_memmap
+from xxhash import xxh3_64_digest, xxh3_128_digest
 
 from isoglot.data.groups import first_rows, group_pairs
 from isoglot.data.pairs.index import PairIndex
 from isoglot.data.pairs.loading import duplicate_row, read_pairs
 from isoglot.data.pairs.packed import FORMAT, RECORD, TEXTS, is_packed, open_texts
 from isoglot.data.pairs.table import SCHEMA, any_negatives, digested
+from isoglot.data.sameness import text_key
 from isoglot.errors import InputError, LineError
 from isoglot.files import StringDigest, atomic_directory, write_json
 from isoglot.records import IntArray, PairRow
@@ -103,27 +104,26 @@ def _write_rows(folder: Path, rows: Iterator[tuple[PairRow, str, int]]) -> str:
             writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=SCHEMA))
             for file, values in zip(files, _columns(batch)):
                 file.write(values)
-            for text in chain.from_iterable(map(digested, batch)):
-                digest.add(text)
+            digest.add(chain.from_iterable(map(digested, batch)))
             bar.update(len(batch))
     return digest.hex()
 
 
-def _text_hash(first: str, second: str, size: int = 8) -> bytes:
-    """`size` bytes that stand for a pair of strings (BLAKE2b); ("a", "bc") and ("ab", "c") differ."""
-    data = f"{len(first)}:{first}{second}".encode("utf-8", "surrogatepass")
-    return hashlib.blake2b(data, digest_size=size).digest()
-
-
 def _columns(batch: list[PairRow]) -> list[bytes]:
-    """Hashes of the rows, 8 bytes each, one column per name in `_HASHES`."""
+    """Hashes of the rows (XXH3), 8 bytes each, one column per name in `_HASHES`."""
     hashes = []
     for row in batch:
-        pair = _text_hash(row.source, row.id, 16)
-        query, passage = _text_hash(row.lang, row.query), _text_hash(row.lang, row.passage)
-        passage_id = bytes(8) if row.passage_id is None else _text_hash(row.source, row.passage_id)
+        query, passage = xxh3_64_digest(text_key(row.query)), xxh3_64_digest(text_key(row.passage))
+        pair = xxh3_128_digest(_joined(row.source, row.id))
+        own = row.passage_id
+        passage_id = bytes(8) if own is None else xxh3_64_digest(_joined(row.source, own))
         hashes.append((pair[:8], pair[8:], query, passage, passage_id))
     return [b"".join(column) for column in zip(*hashes)]
+
+
+def _joined(first: str, second: str) -> bytes:
+    """Two strings as one; ("a", "bc") and ("ab", "c") differ."""
+    return f"{len(first)}:{first}{second}".encode("utf-8", "surrogatepass")
 
 
 def _write_index(folder: Path, digest: str) -> dict[str, Any]:

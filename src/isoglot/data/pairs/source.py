@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
+from isoglot.data.languages import language
 from isoglot.data.readers import FORMATS
 from isoglot.errors import InputError, LineError
 from isoglot.records import PairRow
@@ -48,6 +50,17 @@ class Source(ABC):
 SOURCES: Registry[Source] = Registry("source of pairs", "isoglot.data.pairs.sources")
 
 
+def _one_code(item: Item) -> Item:
+    """The row with its language as everything else spells it: sources of others may call it as they like."""
+    row, path, line = item
+    try:
+        if isinstance(row, PairRow) and (lang := language(row.lang)) != row.lang:
+            row = replace(row, lang=lang)
+    except InputError as error:
+        row = LineError(path, line, str(error))
+    return row, path, line
+
+
 def read_source(spec: str, data_dir: Path | None = None) -> Iterator[Item]:
     """The rows of one source, see `Source.read`; `isoglot list sources` lists what `spec` may be.
 
@@ -56,7 +69,7 @@ def read_source(spec: str, data_dir: Path | None = None) -> Iterator[Item]:
     """
     source = next((source for source in SOURCES if source.takes(spec)), None)
     if source:
-        return source.read(spec, data_dir)
+        return map(_one_code, source.read(spec, data_dir))
     known = f"a file {', '.join(FORMATS)} or from {', '.join(source.form for source in SOURCES if ':' in source.form)}"
     path = Path(spec)
     if path.is_file():

@@ -33,17 +33,19 @@ class Debias(Stage):
     def run(self, work: Work) -> dict[str, Any] | None:
         import numpy as np
 
+        from isoglot.data.audit.trained import TrainedTexts, trained_of
         from isoglot.files import atomic_directory
         from isoglot.models.debias import append_map
         from isoglot.models.load import load_model
         from isoglot.retrieval.encode import encode_texts
 
         table, model = work.pairs(), load_model(work.start)
-        vectors = {}
+        vectors, used = {}, []
         for column, language in enumerate(table.languages):
             rows = table.index.rows[:, column]
             rows = rows[rows >= 0]
             rows = rows[np.linspace(0, len(rows) - 1, min(self.texts, len(rows))).round().astype(np.int64)]
+            used.append(rows)
             sides = [
                 encode_texts(model, table.column(side, rows), side, progress=False) for side in ("query", "passage")
             ]
@@ -51,4 +53,6 @@ class Debias(Stage):
         append_map(model, self.method.fit(vectors))
         with atomic_directory(work.folder.model) as path:
             model.save_pretrained(str(path), create_model_card=False)
+            rows = np.concatenate(used)
+            (trained_of(model) | TrainedTexts.of(table, rows, rows, 0)).save(path)
         return work.outcome()

@@ -30,12 +30,7 @@ _EXAMPLE = '{"link": "...", "question_number": 1, "flores_passage": "...", "ques
 def belebele_languages() -> dict[str, str]:
     """Our language codes and the FLORES code of each, in alphabetical order of ours."""
     data = yaml_data(Path(__file__).with_name("belebele.yaml"))
-    codes = {}
-    for code in data["variants"].split():
-        head, script = code.split("_")
-        base = data["own_codes"].get(head) or language(head)
-        codes[f"{base}-{script}" if code in data["second_scripts"].split() else base] = code
-    return dict(sorted(codes.items()))
+    return dict(sorted((language(code), code) for code in data["variants"].split()))
 
 
 def belebele_here(data_dir: str | Path | None = None) -> dict[str, Path]:

@@ -7,10 +7,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from isoglot.data.languages import language
 from isoglot.data.pairs.source import SOURCES, Item, Source
 from isoglot.data.readers import READERS, split_name, text_field
-from isoglot.errors import InputError, LineError
+from isoglot.errors import LineError
 from isoglot.records import PairRow
 
 _REQUIRED = ("id", "lang", "query", "passage")
@@ -40,10 +39,6 @@ def parse_row(fields: Mapping[str, Any], default_source: str, path: str, line: i
     """A row from the fields of a file. LineError says what is wrong with it."""
     hint = f"a row needs {', '.join(_REQUIRED)}"
     key, lang, query, passage = (text_field(fields, name, path, line, hint) for name in _REQUIRED)
-    try:
-        lang = language(lang)
-    except InputError as error:
-        raise LineError(path, line, str(error)) from None
     passage_id, source = fields.get("passage_id"), fields.get("source")
     return PairRow(
         source=str(source) if source not in (None, "") else default_source,

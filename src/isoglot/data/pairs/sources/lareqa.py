@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from isoglot.data.languages import language
+from isoglot.data.languages import files_by_language
 from isoglot.data.pairs.source import SOURCES, Item, Source
 from isoglot.records import PairRow
 
@@ -27,8 +27,7 @@ class Lareqa(Source):
 
         directory = find_lareqa(spec.partition(":")[2], data_dir)
         number = 0
-        for path in sorted(directory.glob("*.json")):
-            lang = language(path.stem)
+        for lang, path in files_by_language(sorted(directory.glob("*.json")), ".json").items():
             for paragraph in read_lareqa_file(path):
                 key = f"{lang}:{paragraph.article}:{paragraph.paragraph}"
                 for question in paragraph.questions:

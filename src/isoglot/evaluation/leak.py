@@ -1,0 +1,75 @@
+"""What a measured model has seen of the benchmark: by the record beside a model of ours, and by what authors say of theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from isoglot.data.audit import trained
+from isoglot.data.audit.texts import ENOUGH, LONG_ID, size
+from isoglot.data.audit.trained import TrainedTexts, id_hash, text_hash, trained_of
+from isoglot.data.readers import yaml_data
+from isoglot.data.sameness import normalise
+from isoglot.records import Benchmark
+
+_NAMES = {"queries": "questions", "passages": "answer passages", "ids": "question ids"}
+
+
+def leak_of(model: Any, benchmark: Benchmark) -> dict[str, Any] | None:
+    """What is known of a model's training that touches a benchmark, as JSON values; None where nothing is.
+
+    "queries", "passages" (the relevant ones) and "ids": {"shared", "of"}, texts that are long enough to be no coincidence
+    and ids likewise; where training had more texts than are kept, "of" counts only those of the benchmark that are in the
+    sample. "known": sentences on the published models that it comes from.
+
+    Args:
+        model: as `load_model` gives it; of others nothing is known.
+
+    Raises:
+        InputError: the record beside the model is damaged.
+    """
+    record = trained_of(model)
+    known = list(_known(record.bases, benchmark.name))
+    sides = _shared(record, benchmark) if record.sides else {}
+    return {**sides, "known": known} if sides or known else None
+
+
+def leak_notes(leak: dict[str, Any] | None) -> list[str]:
+    """A line for each that a reader of the figures has to know; nothing where nothing is shared."""
+    if leak is None:
+        return []
+    shared = [
+        f"{side['shared']:,} of {side['of']:,} {name}"
+        for key, name in _NAMES.items()
+        if (side := leak.get(key)) and side["shared"]
+    ]
+    return [
+        *([f"not zero-shot: the model was trained on {', '.join(shared)} of this benchmark"] if shared else []),
+        *leak["known"],
+    ]
+
+
+def _shared(record: TrainedTexts, benchmark: Benchmark) -> dict[str, dict[str, int]]:
+    texts = {"queries": [text for _, _, text in benchmark.pooled_queries()], "passages": list(_answers(benchmark))}
+    hashes = {side: [text_hash(text) for text in own if size(normalise(text)) >= ENOUGH] for side, own in texts.items()}
+    hashes["ids"] = [id_hash(key) for key in {key for _, key, _ in benchmark.pooled_queries()} if len(key) >= LONG_ID]
+    return {side: record.sides[side].seen(own)._asdict() for side, own in hashes.items()}
+
+
+def _answers(benchmark: Benchmark) -> Iterator[str]:
+    """The texts of the relevant documents; a corpus on disk is not gone through."""
+    numbers, first = np.unique(benchmark.relevant), 0
+    for texts in benchmark.corpus.values():
+        for number in numbers[(numbers >= first) & (numbers < first + len(texts))].tolist():
+            yield texts.texts[number - first]
+        first += len(texts)
+
+
+def _known(models: Sequence[str], benchmark: str) -> Iterator[str]:
+    for entry in yaml_data(Path(trained.__file__).with_name("exposures.yaml"))["models"]:
+        for name in dict.fromkeys(model.rpartition("/")[2].rpartition(":")[2].lower() for model in models):
+            if name in entry["names"] and (what := entry["benchmarks"].get(benchmark)):
+                yield f"not zero-shot: {name} was trained on {what} ({entry['source']})"
