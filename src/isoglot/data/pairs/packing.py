@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.lib.format import open_memmap
 
+from isoglot.blocks import claimed_map, write_blocks
 from isoglot.data.groups import first_rows, group_pairs
 from isoglot.data.pairs.index import PairIndex
 from isoglot.data.pairs.loading import duplicate_row, read_pairs
@@ -71,6 +71,7 @@ def pack_pairs(
             digest = _write_rows(temporary, read_pairs(specs, languages, data_dir, unique=False))
             facts = _write_index(temporary, digest)
             shutil.rmtree(scratch)
+            write_blocks(temporary)
     except _Duplicate as duplicate:
         raise _where(read_pairs(specs, languages, data_dir, unique=False), *duplicate.args) from None
     except OSError as error:
@@ -135,7 +136,7 @@ def _write_index(folder: Path, digest: str) -> dict[str, Any]:
 
     texts = open_texts(folder)
     with tqdm(desc="index pairs", total=4, unit="pass", disable=None, delay=3) as bar:
-        first = np.memmap(folder / _SCRATCH / "first", dtype=np.int64, mode="w+", shape=(len(texts),))
+        first = claimed_map(folder / _SCRATCH / "first", np.int64, (len(texts),), header=False)
         for rows, same in first_rows(raw("pair_high"), raw("pair_low")):
             first[rows] = same
         pair_of_row, n_pairs = _number_pairs(first, folder / _SCRATCH / "pair")
@@ -153,7 +154,7 @@ def _write_index(folder: Path, digest: str) -> dict[str, Any]:
 
 def _number_pairs(first: IntArray, path: Path) -> tuple[IntArray, int]:
     """(number of each row's pair, pairs): pairs are numbered in the order of their first rows. Kept at `path`."""
-    pair = np.memmap(path, dtype=np.int64, mode="w+", shape=first.shape)
+    pair = claimed_map(path, np.int64, first.shape, header=False)
     count = 0
     for start in range(0, len(first), _CHUNK):
         own = np.asarray(first[start : start + _CHUNK])
@@ -167,9 +168,9 @@ def _number_pairs(first: IntArray, path: Path) -> tuple[IntArray, int]:
 def _place_rows(folder: Path, texts: Any, pair_of_row: IntArray, n_pairs: int) -> PairIndex:
     """Write rows.npy and source.npy; the index without groups. _Duplicate where two rows are one pair in one language."""
     languages, sources = (sorted(texts.column(name).unique().to_pylist()) for name in ("lang", "source"))
-    table = open_memmap(folder / "rows.npy", mode="w+", dtype=_smallest(len(texts)), shape=(n_pairs, len(languages)))
+    table = claimed_map(folder / "rows.npy", _smallest(len(texts)), (n_pairs, len(languages)))
     table[:] = -1
-    source = open_memmap(folder / "source.npy", mode="w+", dtype=_smallest(len(sources)), shape=(n_pairs,))
+    source = claimed_map(folder / "source.npy", _smallest(len(sources)), (n_pairs,))
     for start in range(0, len(texts), _CHUNK):
         numbers = np.arange(start, min(start + _CHUNK, len(texts)))
         chunk = texts.slice(start, _CHUNK)
@@ -197,7 +198,7 @@ def write_record(folder: Path, index: PairIndex, rest: dict[str, Any]) -> dict[s
         rest: "rows" (number), "negatives" (are there any), "digest" (of the rows).
     """
     total = int(index.counts.sum())
-    order = open_memmap(folder / "order.npy", mode="w+", dtype=_smallest(index.n_pairs), shape=(total,))
+    order = claimed_map(folder / "order.npy", _smallest(index.n_pairs), (total,))
     strata: list[list[dict[str, Any]]] = []
     start = 0
     for source in range(len(index.sources)):
