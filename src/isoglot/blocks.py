@@ -7,15 +7,17 @@ against broken disks, cut copies and bad memory, not against somebody who change
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+import sys
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from isoglot.disk import check_writable, locked
 from isoglot.errors import InputError
-from isoglot.files import digest_json, read_json, write_json
+from isoglot.files import atomic_directory, digest_json, read_json, write_json
 
 RECORD = "blocks.json"
 BLOCK = 1 << 20
@@ -48,7 +50,7 @@ def damage(folder: Path, *, everything: bool = False) -> str | None:
     """
     try:
         files = _recorded(folder)
-    except InputError as error:
+    except (InputError, OSError) as error:
         return str(error)
     for name, (size, _) in files.items():
         try:
@@ -75,7 +77,10 @@ def _recorded(folder: Path) -> dict[str, tuple[int, list[str]]]:
     record = read_json(folder / RECORD)
     try:
         content = {key: value for key, value in record.items() if key != "digest"}
-        whole = record["digest"] == digest_json(content) and (record["format"], record["block_bytes"]) == (_FORMAT, BLOCK)
+        whole = record["digest"] == digest_json(content) and (record["format"], record["block_bytes"]) == (
+            _FORMAT,
+            BLOCK,
+        )
         if not whole:
             raise ValueError
         return {
@@ -105,6 +110,33 @@ def _digests(path: Path, blocks: Iterable[int]) -> Iterator[tuple[int, str]]:
             while read := source.readinto(buffer[filled:]):
                 filled += read
             yield block, xxhash.xxh3_64_hexdigest(buffer[:filled])
+
+
+def keep(folder: Path, what: str, make: Callable[[Path], None]) -> Path:
+    """A folder of a cache: as it is where it is whole, otherwise made (again, which is said). One process makes it, others wait.
+
+    Args:
+        folder: takes its name when everything is in it.
+        what: how messages call it.
+        make: writes its files into the folder that it is given.
+
+    Raises:
+        InputError: the cache cannot be written.
+    """
+    if damage(folder) is None:
+        return folder
+    try:
+        check_writable(folder.parent, directory=True)
+    except InputError as error:
+        raise InputError(f"{what} cannot be kept: {error}; set ISOGLOT_CACHE to a folder with room") from None
+    with locked(folder, beside=True, waiting=f"{what} is being made"):
+        if problem := damage(folder):  # otherwise made while this process waited
+            if folder.exists():
+                print(f"isoglot: {problem}; {what} is made again", file=sys.stderr)
+            with atomic_directory(folder) as new:
+                make(new)
+                write_blocks(new)
+    return folder
 
 
 def claimed_map(path: Path, dtype: npt.DTypeLike, shape: tuple[int, ...], *, header: bool = True) -> npt.NDArray[Any]:

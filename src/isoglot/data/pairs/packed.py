@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from isoglot.blocks import RECORD as BLOCKS
 from isoglot.blocks import damage
 from isoglot.data.pairs.index import DealOrder, PairIndex
 from isoglot.data.pairs.table import PairTable
@@ -108,9 +109,11 @@ def open_packed(path: Path, *, everything: bool = False) -> PackedTable:
         raise InputError(f"{path}: no packed pairs ({RECORD} is missing); `isoglot data pack` makes them")
     facts = read_json(path / RECORD)
     number = facts.get("format") if isinstance(facts, dict) else None
-    if number == _WITHOUT_BLOCKS:
-        print(f"isoglot: {path}: packed without digests, so damage is not noticed; pack the pairs anew", file=sys.stderr)
-    elif number != FORMAT:
+    if number == _WITHOUT_BLOCKS and not (path / BLOCKS).exists():
+        print(
+            f"isoglot: {path}: packed without digests, so damage is not noticed; pack the pairs anew", file=sys.stderr
+        )
+    elif number not in (FORMAT, _WITHOUT_BLOCKS):
         raise InputError(f"{path / RECORD}: packed pairs of format {number}, expected {FORMAT}; pack the pairs anew")
     elif problem := damage(path, everything=everything):
         raise InputError(f"{problem}; pack the pairs anew")
