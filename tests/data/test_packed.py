@@ -6,6 +6,8 @@ import gzip
 import json
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -372,3 +374,40 @@ def test_an_incomplete_gzip_file_is_one_line(tmp_path: Path, name: str) -> None:
         (tmp_path / name).write_bytes(data[:kept])
         with pytest.raises(InputError, match=f"{name}: not a complete gzip file"):
             load_pairs(tmp_path / name)
+
+
+FILLING = """
+import subprocess, sys
+from pathlib import Path
+from isoglot.cli.main import main
+
+source, disk = Path(sys.argv[1]), Path(sys.argv[2])
+code, said = 2, []
+for kilobytes in range(24, 4000, 12):
+    subprocess.run(["mount", "-o", f"remount,size={kilobytes}k", disk], check=True)
+    code = main(["data", "pack", str(source), "--output", str(disk / "packed")])
+    if code == 0:
+        break
+    assert code == 2, code
+    assert not list(disk.iterdir()), list(disk.iterdir())
+print(kilobytes)
+"""
+
+
+def test_a_full_disk_is_one_line_at_every_moment(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "tmpfs", disk], capture_output=True, check=False).returncode:
+        pytest.skip("only root mounts a small disk")
+    try:
+        words = [sys.executable, "-c", FILLING, str(write(tmp_path / "one.jsonl", make_rows(1500))), str(disk)]
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        problems = [line for line in done.stderr.splitlines() if line.startswith("isoglot: ")]
+        assert len(problems) > 20
+        assert all(
+            line.startswith(f"isoglot: {disk}") and line.endswith("No space left on device)") for line in problems
+        )
+    finally:
+        subprocess.run(["umount", disk], check=True)
+    assert not list(disk.iterdir())

@@ -22,6 +22,7 @@ from isoglot.data.pairs.index import PairIndex
 from isoglot.data.pairs.loading import duplicate_row, read_pairs
 from isoglot.data.pairs.packed import FORMAT, RECORD, TEXTS, is_packed, open_texts
 from isoglot.data.pairs.table import SCHEMA, any_negatives, digested
+from isoglot.disk import locked
 from isoglot.errors import InputError, LineError
 from isoglot.files import StringDigest, atomic_directory, write_json
 from isoglot.records import IntArray, PairRow
@@ -44,8 +45,8 @@ def pack_pairs(
     """Pack parallel pairs into a folder that opens without being read.
 
     The sources are read once, row by row. Beside texts and index, 56 bytes per row are needed on the disk meanwhile, and
-    about 1 GB and 100 bytes per pair of memory. The folder appears when everything is in it; an interruption leaves
-    nothing (a process that is killed outright leaves a folder `.NAME.*` beside, which can be deleted).
+    about 1 GB and 100 bytes per pair of memory. The folder appears when everything is in it and on the disk, and an older one is
+    there until then; an interruption leaves nothing (what a process leaves that is killed outright, the next one removes).
 
     Args:
         sources: as for `isoglot.data.pairs.table.load_pairs`.
@@ -58,24 +59,23 @@ def pack_pairs(
         What `pairs.json` says.
 
     Raises:
-        InputError: what `load_pairs` raises; something is at `output` already; no room on the disk.
+        InputError: what `load_pairs` raises; something is at `output` already; another process packs there; no room on the disk.
     """
     folder, specs = Path(output), [str(source) for source in sources]
-    if folder.exists() and not (overwrite and is_packed(folder)):
-        hint = "give --overwrite to replace it" if is_packed(folder) else "give a new folder"
-        raise InputError(f"{folder}: exists already; {hint}")
-    try:
-        with atomic_directory(folder) as temporary:
-            scratch = temporary / _SCRATCH
-            scratch.mkdir()
-            digest = _write_rows(temporary, read_pairs(specs, languages, data_dir, unique=False))
-            facts = _write_index(temporary, digest)
-            shutil.rmtree(scratch)
-            write_blocks(temporary)
-    except _Duplicate as duplicate:
-        raise _where(read_pairs(specs, languages, data_dir, unique=False), *duplicate.args) from None
-    except OSError as error:
-        raise InputError(f"{folder}: the pairs could not be packed ({error.strerror or error})") from None
+    with locked(folder, beside=True):
+        if folder.exists() and not (overwrite and is_packed(folder)):
+            hint = "give --overwrite to replace it" if is_packed(folder) else "give a new folder"
+            raise InputError(f"{folder}: exists already; {hint}")
+        try:
+            with atomic_directory(folder) as temporary:
+                scratch = temporary / _SCRATCH
+                scratch.mkdir()
+                digest = _write_rows(temporary, read_pairs(specs, languages, data_dir, unique=False))
+                facts = _write_index(temporary, digest)
+                shutil.rmtree(scratch)
+                write_blocks(temporary)
+        except _Duplicate as duplicate:
+            raise _where(read_pairs(specs, languages, data_dir, unique=False), *duplicate.args) from None
     return facts
 
 
