@@ -95,7 +95,7 @@ def write_jsonl(path: Path, rows: Iterable[Any]) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Read a JSON file; InputError names the file, line and column of a syntax error."""
+    """Read a JSON file; InputError names it, and line and column of a syntax error."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -104,6 +104,10 @@ def read_json(path: Path) -> Any:
         raise InputError(f"{path}: not UTF-8 ({error.reason} at byte {error.start})") from None
     except json.JSONDecodeError as error:
         raise InputError(f"{path}:{error.lineno}: not valid JSON ({error.msg} at column {error.colno})") from None
+    except (ValueError, RecursionError):
+        raise InputError(f"{path}: JSON with a number too long or lists too deep to be read") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
 
 
 def package_versions(names: Iterable[str]) -> dict[str, str]:
