@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from isoglot.disk import locked
 from isoglot.errors import InputError
 from isoglot.files import atomic_directory, read_json, write_json, write_text
 from isoglot.study.analysis.reading import Study, read_study
@@ -33,7 +34,8 @@ def export_study(directory: Path, target: Path) -> list[Path]:
         The files written.
 
     Raises:
-        InputError: no results there, a damaged file, or a target that cannot be used; nothing is written then.
+        InputError: no results there, a damaged file, or a target that cannot be used or that another process writes;
+            nothing is written then.
     """
     study = read_study(directory)
     if "results.json" in study.missing:
@@ -43,7 +45,7 @@ def export_study(directory: Path, target: Path) -> list[Path]:
         raise InputError(f"{target}: not empty and no export of a study; give another directory")
     from isoglot.study.report import write_report
 
-    with atomic_directory(target) as copy:
+    with locked(target, beside=True), atomic_directory(target) as copy:
         for name in ("study.json", "cost.json", *((PACKED, "results.json") if study.packed else ())):
             if (directory / name).is_file():
                 shutil.copyfile(directory / name, copy / name)
