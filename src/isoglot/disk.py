@@ -221,23 +221,27 @@ def _remove(path: Path) -> None:
 
 
 @contextmanager
-def locked(directory: Path, *, beside: bool = False, patience: float = 0.0) -> Iterator[None]:
+def locked(
+    directory: Path, *, beside: bool = False, waiting: str | None = None, patience: float = 0.0
+) -> Iterator[None]:
     """Be the only writer of a directory; the lock dies with its process, and what dead ones left there is swept.
 
     Args:
         directory: is made where it is missing, and removed again where nothing was written.
         beside: it is replaced as a whole, so that the lock has to lie beside it (and nothing is made).
-        patience: seconds to wait for another process.
+        waiting: wait for another process that has it, after this was said on stderr ("": wait silently).
+        patience: seconds to wait where `waiting` is None.
 
     Raises:
-        InputError: another process has it; the line names process, host and since when.
+        InputError: another process has it and `waiting` is None; the line names process, host and since when.
     """
     home = Path(os.path.realpath(directory))
     path = home.with_name(f".{home.name}{LOCK}") if beside else home / LOCK
     with writing(directory):
         check_kind(directory, directory=True)
         is_new = make_directory(path.parent)
-        descriptor = _hold(path, directory, time.monotonic() + patience)
+        until = time.monotonic() + (patience if waiting is None else float("inf"))
+        descriptor = _hold(path, directory, waiting, until)
     try:
         with writing(directory):
             sweep(path.parent, home.name if beside else None)
@@ -250,7 +254,7 @@ def locked(directory: Path, *, beside: bool = False, patience: float = 0.0) -> I
                 home.rmdir()
 
 
-def _hold(path: Path, directory: Path, until: float) -> int:
+def _hold(path: Path, directory: Path, waiting: str | None, until: float) -> int:
     """The descriptor of a lock's file, locked; the file names the process."""
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
@@ -259,10 +263,13 @@ def _hold(path: Path, directory: Path, until: float) -> int:
         except BlockingIOError:
             owner = os.pread(descriptor, 1000, 0).decode("utf-8", "replace").strip() or "another process"
             os.close(descriptor)
-            if time.monotonic() < until:
-                time.sleep(_LOOK)
-                continue
-            raise InputError(f"{directory}: is being written by {owner}; wait for it or stop it") from None
+            if time.monotonic() >= until:
+                raise InputError(f"{directory}: is being written by {owner}; wait for it or stop it") from None
+            if waiting:
+                print(f"isoglot: {waiting}: waiting for {owner}", file=sys.stderr)
+            waiting = None  # is said once
+            time.sleep(_LOOK)
+            continue
         except OSError as error:
             said = (
                 f"isoglot: {directory}: no lock is to be had here ({error.strerror}); nothing keeps a second writer out"
