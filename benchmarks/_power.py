@@ -1,4 +1,4 @@
-"""Loss of power: commands work on a disk image, which is copied at a moment without being synced; the copy is what a disk would hold."""
+"""Loss of power: commands work on a disk image that is copied without being synced; the copy is what a disk would hold."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ WORDS = [f"{lang}{number}" for lang in LANGUAGES for number in range(60)]
 
 
 def make(folder: Path) -> Path:
-    """Write `model`, `other` (the same with other weights), `pairs.jsonl`, `fewer.jsonl`, `bench`, `corpus.jsonl`, `study.yaml`."""
+    """Write `model`, `other` (with other weights), `pairs.jsonl`, `fewer.jsonl`, `bench`, `corpus.jsonl`, `study.yaml`."""
     folder.mkdir(parents=True)
     for seed, name in enumerate(("model", "other")):
         _model(folder / name, seed)

@@ -5,9 +5,9 @@
     python benchmarks/reliability.py power               # as root: on a disk image that is copied without being synced
     python benchmarks/reliability.py writers
 
-Figures go to results/reliability.json; exit code 1 where anything was blocked, lost or left. A second start must end with the bytes
-of a run that was never interrupted. Compared is every file but those of the times that a command states: fields of JSON that match
-`TIMED`, TensorBoard's files, the report (which tables costs), and the size of checkpoints that a study notes while it looks on.
+Figures go to results/reliability.json; exit code 1 where anything was blocked, lost or left. A second start must end with the
+bytes of a run that was never interrupted. Compared is every file but what holds the times that a command states: fields of JSON
+that match `TIMED`, TensorBoard's files, the report (which tables costs), and what a study notes of its jobs while it looks on.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from _moments import HUNG, ForkedPool, start
 
 TIMED = re.compile(r"seconds|per_second|peak_memory|checkpoint_bytes|^(started|ended|created)$")
 _NOT_COMPARED = re.compile(
-    r"(^|/)(tensorboard/.*|report\.(html|md)|\.holder|\.trash|lost\+found|figures/.*|checkpoint_bytes|log|phase)$"
+    r"(^|/)(tensorboard/.*|report\.(html|md)|figures/.*|\.trash|checkpoint_bytes|log|phase|lost\+found)$"
 )
 Work = Callable[[], int]
 
