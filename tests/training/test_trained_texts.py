@@ -18,7 +18,8 @@ from isoglot.evaluation.evaluate import evaluate
 from isoglot.evaluation.leak import leak_of
 from isoglot.evaluation.matching import load_systems
 from isoglot.evaluation.report import format_differences, format_table
-from isoglot.models.resolve import Base, load_model
+from isoglot.models.load import load_model
+from isoglot.models.resolve import Base
 from isoglot.records import Benchmark, PairRow, Texts
 from isoglot.training.average import average_weights
 from isoglot.training.settings import TrainSettings

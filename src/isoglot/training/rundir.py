@@ -102,6 +102,18 @@ class RunDirectory:
             )
         return outcome
 
+    def can_resume(self) -> bool:
+        """Whether there is a run whose record is sound, and a checkpoint or a model where it got that far."""
+        try:
+            record = self.read()
+            if record is not None and "outcome" in record:
+                self._ended(record)
+            checkpoints.newest_whole(self.checkpoints)
+        except InputError as error:
+            _say(f"{error}: it is begun again")
+            return False
+        return record is not None
+
     def begin(self, settings: TrainSettings, facts: Mapping[str, Any], *, overwrite: bool = False) -> None:
         """After `check`: make the directory ready and write run.json, unless a resumed run has it already.
 

@@ -5,7 +5,8 @@ A folder of
 - `pairs.json`: format, languages, sources, sizes, digests, and where the order of each stratum lies;
 - `texts.arrow`: the rows, an Arrow IPC file with the columns of `isoglot.data.pairs.table.SCHEMA`;
 - `rows.npy` (n_pairs, n_languages), `source.npy` and `group.npy` (n_pairs,): the index;
-- `order.npy`: one after the other, the pairs of each source in each language and in two or more, as batches deal them.
+- `order.npy`: one after the other, the pairs of each source in each language and in two or more, as batches deal them;
+- `blocks.json`: digests of all of these, block by block (`isoglot.blocks`).
 
 `isoglot.data.pairs.packing` writes it; everything in it is memory-mapped here.
 """
@@ -21,13 +22,14 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from isoglot.blocks import damage
 from isoglot.data.pairs.index import DealOrder, PairIndex
 from isoglot.data.pairs.table import PairTable
 from isoglot.errors import InputError
 from isoglot.files import read_json
 from isoglot.records import IntArray
 
-FORMAT = 2  # 1: texts were compared as they are written
+FORMAT = 2  # 1: texts were compared as they are written, and there were no blocks.json
 RECORD, TEXTS = "pairs.json", "texts.arrow"
 _MOST_ROWS_IN_MEMORY = 5_000_000
 
@@ -91,17 +93,23 @@ def is_packed(path: str | Path) -> bool:
     return (Path(path) / RECORD).is_file()
 
 
-def open_packed(path: Path) -> PackedTable:
-    """Open packed pairs: maps the files, reads no row.
+def open_packed(path: Path, *, everything: bool = False) -> PackedTable:
+    """Open packed pairs: compares sizes and digests of blocks (of large ones a sample), then maps the files; reads no row.
+
+    Args:
+        everything: compare the digests of all blocks.
 
     Raises:
-        InputError: no packed pairs there, of another format, or a file that is missing, cut short or does not belong.
+        InputError: no packed pairs there, of another format, or a file that is missing, damaged or does not belong.
     """
     if not is_packed(path):
         raise InputError(f"{path}: no packed pairs ({RECORD} is missing); `isoglot data pack` makes them")
     facts = read_json(path / RECORD)
-    if (number := facts.get("format") if isinstance(facts, dict) else None) != FORMAT:
+    number = facts.get("format") if isinstance(facts, dict) else None
+    if number != FORMAT:
         raise InputError(f"{path / RECORD}: packed pairs of format {number}, expected {FORMAT}; pack the pairs anew")
+    if problem := damage(path, everything=everything):
+        raise InputError(f"{problem}; pack the pairs anew")
     try:
         n_pairs, n_rows, n_order = int(facts["pairs"]), int(facts["rows"]), int(np.sum(facts["counts"]))
         languages, sources = tuple(facts["languages"]), tuple(facts["sources"])
