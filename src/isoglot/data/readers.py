@@ -159,7 +159,7 @@ def _decoded(path: Path) -> Iterator[tuple[int, str | LineError]]:
 def _opened(path: Path) -> Iterator[BinaryIO]:
     """The bytes of a file, unpacked; InputError where there is none, or where its packing is not complete."""
     try:
-        with gzip.open(path) if path.name.endswith(".gz") else path.open("rb") as source:
+        with gzip.open(path) if path.name.lower().endswith(".gz") else path.open("rb") as source:
             yield cast(BinaryIO, source)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise InputError(f"{path}: not a complete gzip file ({error})") from None
