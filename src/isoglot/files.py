@@ -8,7 +8,6 @@ import json
 import os
 import shutil
 import sys
-import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
@@ -18,6 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from isoglot.disk import exchange, set_aside, sync, sync_tree, temporary
 from isoglot.errors import InputError
 
 
@@ -41,39 +41,40 @@ def data_folders(name: str, data_dir: str | Path | None) -> list[Path]:
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """A temporary name beside `path` that takes its place when the block ends well, and disappears when it does not."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(descriptor)
-    temporary = Path(name)
-    try:
-        yield temporary
+    """A temporary name beside `path` that takes its place when the block ends well, and disappears when it does not.
+
+    After the block content and name are on the disk: neither a kill nor a loss of power takes them away.
+    """
+    with temporary(path, directory=False) as (name, target):
+        yield name
         umask = os.umask(0)
         os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        name.chmod(0o666 & ~umask)
+        sync(name)
+        name.replace(target)
+        sync(target.parent)
 
 
 @contextmanager
 def atomic_directory(path: Path) -> Iterator[Path]:
-    """A temporary directory beside `path` that takes its place when the block ends well (an older `path` is replaced)."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
-    temporary.chmod(0o755)
-    try:
-        yield temporary
+    """A temporary directory beside `path` that takes its place when the block ends well (an older `path` is replaced).
+
+    After the block its files and their names are on the disk, and only then the older directory is deleted. At every moment
+    there is the older one or the new one, whole. Where the file system cannot exchange two names, a kill between two renames
+    leaves the older one under another name, and `isoglot.disk.sweep` brings it back.
+    """
+    with temporary(path, directory=True) as (name, target):
+        yield name
+        sync_tree(name)
         old = None
-        if path.exists():
-            old = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.old."))
-            path.replace(old / path.name)
-        temporary.replace(path)
+        if not target.exists():
+            name.replace(target)
+        elif not exchange(name, target):
+            old = set_aside(target, name)
+            name.replace(target)
+        sync(target.parent)
         if old:
             shutil.rmtree(old, ignore_errors=True)
-    finally:
-        if temporary.exists():
-            shutil.rmtree(temporary, ignore_errors=True)
 
 
 def write_text(path: Path, text: str) -> None:

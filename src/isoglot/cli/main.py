@@ -45,8 +45,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(str(error), 2)
     except IsoglotError as error:
         return _fail(str(error), 1)
+    except OSError as error:
+        return _fail(_file_error(error), 2)
     except KeyboardInterrupt:
         return _fail("interrupted", 130)
+
+
+def _file_error(error: OSError) -> str:
+    """What the system says of a file (libraries raise the same kind of error without one), in the words of our own errors."""
+    if not error.strerror:
+        return str(error) or type(error).__name__
+    name = error.filename2 or error.filename
+    return (
+        error.strerror
+        if name is None
+        else f"{os.fsdecode(name) if not isinstance(name, int) else name}: {error.strerror}"
+    )
 
 
 def _fail(message: str, code: int) -> int:

@@ -1,0 +1,264 @@
+"""What is promised of the disk: durable writes, one writer at a time, temporary files that do not outlive their process."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import re
+import shutil
+import socket
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from isoglot.errors import InputError, IsoglotError
+
+LOCK = ".lock"
+_TEMPORARY, _OLD = ".tmp", ".old"
+_LEFT = re.compile(r"\.(.+)\.[a-z0-9_]{8}\.(?:tmp|old)", re.DOTALL)
+_LONGEST = 255 - len(".12345678.tmp") - 1  # bytes of a name to which the rest of a temporary name is added
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn what goes wrong while `path` is written into one line that names it: a full or read-only disk, missing rights.
+
+    Libraries report a full disk in their own ways, so any error counts as one while the disk takes no more bytes.
+    """
+    try:
+        yield
+    except IsoglotError:
+        raise
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno and (error.filename is None or _concerns(error.filename, path)):
+            reason = error.strerror
+        else:
+            reason = _why_unwritable(path.parent)
+        if reason is None:
+            raise
+        raise InputError(f"{path}: cannot be written ({reason})") from error
+
+
+def _concerns(name: Any, path: Path) -> bool:
+    """Whether an error's file is `path`, lies in it, holds it, or is a temporary one for it."""
+    if not isinstance(name, (str, bytes, os.PathLike)):
+        return False
+    full, own = os.path.realpath(os.fsdecode(name)), os.path.realpath(path)
+    return f"{full}/".startswith(f"{own}/") or f"{own}/".startswith(f"{full}/") or full.startswith(_stem(Path(own)))
+
+
+def _why_unwritable(directory: Path) -> str | None:
+    """What stands against files in a directory that may have to be made first; None where nothing does."""
+    try:
+        while not os.path.lexists(directory) and directory != directory.parent:
+            directory = directory.parent
+        with tempfile.TemporaryFile(dir=directory) as sink:
+            sink.write(bytes(1 << 16))
+            sink.flush()
+    except OSError as error:
+        return error.strerror or str(error)
+    return None
+
+
+def check_writable(path: Path, *, directory: bool = False) -> None:
+    """Find out before any work whether a file (or a directory and files in it) can be written; nothing is left behind.
+
+    Raises:
+        InputError: something else has this name, or its place takes no files.
+    """
+    with writing(path):
+        if path.is_symlink() and not path.exists():
+            raise InputError(f"{path}: is a link to {os.path.realpath(path)}, which is not there")
+        check_kind(path, directory=directory)
+        reason = _why_unwritable(path if directory else path.parent)
+        with suppress(FileNotFoundError):
+            path.lstat()  # raises where the name is too long
+    if reason:
+        raise InputError(f"{path}: cannot be written ({reason})")
+
+
+def check_kind(path: Path, *, directory: bool) -> None:
+    """InputError where something else has the name of a file (of a directory) that is to be written."""
+    if path.exists() and not (path.is_dir() if directory else path.is_file()):
+        if directory:
+            raise InputError(f"{path}: is a file; give a directory")
+        raise InputError(f"{path}: is a directory or a device; give the name of a file")
+
+
+def make_directory(path: Path) -> bool:
+    """Make a directory and its parents; their names are on the disk afterwards. False where it was there."""
+    missing = [folder for folder in (path, *path.parents) if not folder.is_dir()]
+    for folder in reversed(missing):
+        folder.mkdir(exist_ok=True)
+        sync(folder.parent)
+    return bool(missing)
+
+
+def sync(path: Path) -> None:
+    """Return when a file's content, or a directory's list of names, is on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # a file system that has no such promise
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def sync_tree(directory: Path) -> None:
+    """`sync` a directory and all that is in it."""
+    for folder, _, names in os.walk(directory):
+        for path in (Path(folder, name) for name in names):
+            if path.is_file() and not path.is_symlink():
+                sync(path)
+        sync(Path(folder))
+
+
+@contextmanager
+def temporary(path: Path, *, directory: bool) -> Iterator[tuple[Path, Path]]:
+    """A temporary file or directory beside `path`, and where `path` is with links followed. It disappears with the block.
+
+    Its process holds a lock on it while it lives: by that `sweep` knows those of the dead.
+    """
+    with writing(path):
+        target = Path(os.path.realpath(path))
+        check_kind(path, directory=directory)
+        make_directory(target.parent)
+        sweep(target.parent, target.name)
+        name, descriptor = _make_temporary(target, directory)
+    try:
+        with writing(path):
+            yield name, target
+    finally:
+        _remove(name)
+        os.close(descriptor)
+
+
+def _make_temporary(target: Path, directory: bool) -> tuple[Path, int]:
+    stem = os.path.basename(_stem(target))
+    while True:
+        if directory:
+            name = tempfile.mkdtemp(_TEMPORARY, stem, target.parent)
+            descriptor = os.open(name, os.O_RDONLY)
+            os.chmod(name, 0o755)
+        else:
+            descriptor, name = tempfile.mkstemp(_TEMPORARY, stem, target.parent)
+        with suppress(OSError):  # a file system without locks: there nothing is swept
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if os.path.lexists(name):  # not swept before it was locked
+            return Path(name), descriptor
+        os.close(descriptor)
+
+
+def _stem(path: Path) -> str:
+    """What the temporary names of a path begin with."""
+    return os.path.join(path.parent, f".{os.fsdecode(os.fsencode(path.name)[:_LONGEST])}.")
+
+
+def exchange(one: Path, two: Path) -> bool:
+    """Exchange two names at once; False where the system or the file system cannot."""
+    import ctypes
+
+    rename = getattr(ctypes.CDLL(None), "renameat2", None)
+    if rename is None:
+        return False
+    here, is_exchange = -100, 2  # AT_FDCWD, RENAME_EXCHANGE of Linux
+    return bool(rename(here, os.fsencode(one), here, os.fsencode(two), is_exchange) == 0)
+
+
+def sweep(directory: Path, name: str | None = None) -> None:
+    """Remove the temporary files and directories that dead processes left in `directory`; those of living ones stay.
+
+    An older directory that was set aside (see `isoglot.files.atomic_directory`) takes its name again where that is free.
+
+    Args:
+        directory: only its own entries are looked at.
+        name: only what belongs to this one of them.
+    """
+    start = None if name is None else os.path.basename(_stem(Path(name)))[1:-1]
+    for path in [Path(entry.path) for entry in os.scandir(directory)]:
+        match = _LEFT.fullmatch(path.name)
+        if match is None or start not in (None, match[1]):
+            continue
+        with suppress(OSError):  # in use, gone meanwhile, or of somebody else
+            descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if path.suffix == _OLD and not path.with_name(match[1]).exists():
+                    path.replace(path.with_name(match[1]))
+                else:
+                    _remove(path)
+            finally:
+                os.close(descriptor)
+
+
+def set_aside(path: Path, name: Path) -> Path:
+    """Give `path` the name under which `sweep` finds it; `name` is the temporary one of what takes its place."""
+    return path.replace(name.with_suffix(_OLD))
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+@contextmanager
+def locked(directory: Path, *, beside: bool = False) -> Iterator[None]:
+    """Be the only writer of a directory; the lock dies with its process, and what dead ones left there is swept.
+
+    Args:
+        directory: is made where it is missing, and removed again where nothing was written.
+        beside: it is replaced as a whole, so that the lock has to lie beside it (and nothing is made).
+
+    Raises:
+        InputError: another process has it; the line names process, host and since when.
+    """
+    home = Path(os.path.realpath(directory))
+    path = home.with_name(f".{home.name}{LOCK}") if beside else home / LOCK
+    with writing(directory):
+        check_kind(directory, directory=True)
+        is_new = make_directory(path.parent)
+        descriptor = _hold(path, directory)
+    try:
+        with writing(directory):
+            sweep(path.parent, home.name if beside else None)
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+        os.close(descriptor)
+        if is_new and not beside:
+            with suppress(OSError):  # not empty
+                home.rmdir()
+
+
+def _hold(path: Path, directory: Path) -> int:
+    """The descriptor of a lock's file, locked; the file names the process."""
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            owner = os.pread(descriptor, 1000, 0).decode("utf-8", "replace").strip() or "another process"
+            os.close(descriptor)
+            raise InputError(f"{directory}: is being written by {owner}; wait for it or stop it") from None
+        except OSError as error:
+            said = (
+                f"isoglot: {directory}: no lock is to be had here ({error.strerror}); nothing keeps a second writer out"
+            )
+            print(said, file=sys.stderr)
+        with suppress(FileNotFoundError):
+            if os.path.samestat(path.stat(), os.fstat(descriptor)):  # not removed by its last holder meanwhile
+                break
+        os.close(descriptor)
+    now = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, f"process {os.getpid()} on host {socket.gethostname()} since {now}\n".encode(), 0)
+    return descriptor

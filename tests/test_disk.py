@@ -1,0 +1,224 @@
+"""Durable writes, locks and sweeping, with processes that are killed at chosen moments and disks that are full."""
+
+from __future__ import annotations
+
+import errno
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from isoglot import disk
+from isoglot.disk import check_writable, locked, sweep
+from isoglot.errors import InputError
+from isoglot.files import atomic_directory, atomic_path, write_text
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from isoglot import disk, files
+from isoglot.files import atomic_directory, write_text
+
+path, moment = Path(sys.argv[1]), sys.argv[2]
+
+def kill(*_, **__):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def no_exchange(*_):
+    return False
+
+if moment == "no exchange":
+    files.exchange = no_exchange
+    replace = Path.replace
+    def second(self, target):
+        if self.suffix == ".tmp":
+            kill()
+        return replace(self, target)
+    Path.replace = second
+elif moment == "exchanged":
+    files.sync = lambda path: kill()
+elif moment == "before":
+    files.exchange = kill
+with atomic_directory(path) as new:
+    (new / "a").write_text("new")
+    if moment == "within":
+        kill()
+"""
+
+
+def run(code: str, *arguments: object) -> int:
+    return subprocess.run([sys.executable, "-c", code, *map(str, arguments)], check=False).returncode
+
+
+@pytest.mark.parametrize(
+    ("moment", "holds"), [("within", "old"), ("before", "old"), ("exchanged", "new"), ("no exchange", None)]
+)
+def test_a_killed_replacement_leaves_the_old_or_the_new_directory(
+    tmp_path: Path, moment: str, holds: str | None
+) -> None:
+    target = tmp_path / "data"
+    target.mkdir()
+    (target / "a").write_text("old")
+    assert run(KILLED, target, moment) == -9
+    assert (holds is None) or (target / "a").read_text() == holds
+    assert len(list(tmp_path.iterdir())) > 1 or holds is None
+    with locked(target, beside=True):
+        assert (target / "a").read_text() == (holds or "old")
+    assert list(tmp_path.iterdir()) == [target], "swept"
+    with atomic_directory(target) as new:
+        (new / "a").write_text("again")
+    assert [(target / "a").read_text(), *tmp_path.iterdir()] == ["again", target]
+
+
+def test_what_is_written_is_synced_before_its_name_and_the_old_one_is_removed_after(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events: list[str] = []
+    real, kinds = os.fsync, {True: "names", False: "content"}
+    monkeypatch.setattr(os, "fsync", lambda fd: events.append(kinds[os.path.isdir(f"/proc/self/fd/{fd}")]) or real(fd))
+    replace, remove = Path.replace, disk.shutil.rmtree
+    monkeypatch.setattr(Path, "replace", lambda self, target: events.append("renamed") or replace(self, target))
+    monkeypatch.setattr(disk.shutil, "rmtree", lambda *a, **k: events.append("removed") or remove(*a, **k))
+    write_text(tmp_path / "a", "a")
+    assert events == ["content", "renamed", "names"]
+    events.clear()
+    with atomic_directory(tmp_path / "deep" / "d") as new:
+        (new / "inner").mkdir()
+        (new / "inner" / "file").write_text("x")
+    assert events == ["names", "names", "content", "names", "renamed", "names"], "a new parent comes first"
+    events.clear()
+    with atomic_directory(tmp_path / "deep" / "d") as new:
+        (new / "file").write_text("y")
+    assert events == ["content", "names", "names", "removed"]
+
+
+HOLDER = """
+import sys, time
+from pathlib import Path
+from isoglot.disk import locked
+with locked(Path(sys.argv[1]), beside=bool(int(sys.argv[2]))):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("beside", [False, True])
+def test_one_writer_who_is_named_and_whose_lock_dies_with_him(tmp_path: Path, beside: bool) -> None:
+    target = tmp_path / "deep" / "run"
+    link = tmp_path / "link"
+    link.symlink_to(target)
+    holder = subprocess.Popen([sys.executable, "-c", HOLDER, target, str(int(beside))], stdout=subprocess.PIPE)
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == b"held\n"
+    host = os.uname().nodename
+    for name in (target, link):
+        if not name.exists():
+            continue
+        with (
+            pytest.raises(
+                InputError, match=rf"{name.name}: is being written by process {holder.pid} on host {host} since"
+            ),
+            locked(name, beside=beside),
+        ):
+            pass
+    holder.kill()
+    holder.wait()
+    with locked(target, beside=beside):
+        pass
+    with locked(target, beside=beside):
+        pass
+    assert not list(tmp_path.rglob(".*")), "no litter"
+
+
+def test_a_lock_leaves_no_directory_where_nothing_was_written(tmp_path: Path) -> None:
+    with locked(tmp_path / "new"):
+        assert (tmp_path / "new").is_dir()
+    assert not (tmp_path / "new").exists()
+    (tmp_path / "mine").mkdir()
+    with locked(tmp_path / "mine"):
+        pass
+    assert (tmp_path / "mine").is_dir()
+
+
+def test_sweep_removes_what_dead_processes_left_and_nothing_else(tmp_path: Path) -> None:
+    for name in (".a.abcd1234.tmp", ".b.abcd1234.tmp", ".abcd1234.tmp", ".a.tmp", "a.abcd1234.tmp", ".profile"):
+        (tmp_path / name).write_text("x")
+    with atomic_directory(tmp_path / "a") as living, atomic_path(tmp_path / "b") as file:
+        sweep(tmp_path, "a")
+        assert not (tmp_path / ".a.abcd1234.tmp").exists()
+        sweep(tmp_path)
+        assert living.exists()
+        assert file.exists()
+        (tmp_path / ".c.abcd1234.tmp").symlink_to(tmp_path / ".profile")
+    assert {path.name for path in tmp_path.iterdir()} == {
+        *("a", "b", ".abcd1234.tmp", ".a.tmp", "a.abcd1234.tmp", ".profile", ".c.abcd1234.tmp")
+    }
+
+
+def test_links_are_followed_and_stay(tmp_path: Path) -> None:
+    (tmp_path / "far").mkdir()
+    (tmp_path / "near").symlink_to(tmp_path / "far" / "data")
+    for text in ("one", "two"):
+        with atomic_directory(tmp_path / "near") as new:
+            (new / "a").write_text(text)
+    (tmp_path / "file").symlink_to(tmp_path / "far" / "file")
+    write_text(tmp_path / "file", "three")
+    assert (tmp_path / "near").is_symlink()
+    assert (tmp_path / "far" / "data" / "a").read_text() == "two"
+    assert (tmp_path / "far" / "file").read_text() == "three"
+    assert sorted(path.name for path in (tmp_path / "far").iterdir()) == ["data", "file"]
+
+
+def _file_in_the_way(path: Path) -> Path:
+    (path / "f").write_text("")
+    return path / "f" / "out"
+
+
+def _link_loop(path: Path) -> Path:
+    (path / "loop").symlink_to(path / "loop")
+    return path / "loop" / "out"
+
+
+def _long_name(path: Path) -> Path:
+    return path / ("x" * 300)
+
+
+def _full_disk(path: Path) -> Path:
+    return Path("/dev/full")
+
+
+@pytest.mark.parametrize("is_directory", [False, True])
+@pytest.mark.parametrize("place", [_file_in_the_way, _link_loop, _long_name, _full_disk])
+def test_an_output_that_cannot_be_written_is_one_line_before_and_while_it_is_written(
+    tmp_path: Path, place: Callable[[Path], Path], is_directory: bool
+) -> None:
+    path = place(tmp_path)
+    with pytest.raises(InputError, match=str(path)):
+        check_writable(path, directory=is_directory)
+    with pytest.raises(InputError, match=str(path)), (atomic_directory if is_directory else atomic_path)(path) as new:
+        (new / "a" if is_directory else new).write_text("x")
+    assert not list(tmp_path.glob(".*"))
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), RuntimeError("write failed")])
+def test_a_full_disk_is_told_from_other_errors_of_a_library(
+    tmp_path: Path, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if isinstance(error, RuntimeError):
+        with pytest.raises(RuntimeError), atomic_directory(tmp_path / "a"):
+            raise error
+        monkeypatch.setattr(disk, "_why_unwritable", lambda _: "No space left on device")
+    with (
+        pytest.raises(InputError, match=r"a: cannot be written \(No space left on device\)"),
+        atomic_directory(tmp_path / "a"),
+    ):
+        raise error
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_error_of_another_file_stays_what_it_is(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError), atomic_path(tmp_path / "b"):
+        (tmp_path / "input").read_text()
