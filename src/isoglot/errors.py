@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,6 +34,24 @@ class LineError(InputError):
         self.path = str(path)
         self.line = line
         self.problem = problem
+
+    def __reduce__(self) -> tuple[type[LineError], tuple[str, int, str]]:
+        return LineError, (self.path, self.line, self.problem)
+
+
+# C0 and C1 controls, marks and overrides of direction, line separators, the byte order mark, halves of surrogate pairs
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+
+
+def printable(text: str, keep: str = "") -> str:
+    """A text for a terminal: characters that would move its cursor, colour it or turn its reading direction are escaped.
+
+    They become `\\u001b` and so on, which a JSON text may hold as well.
+
+    Args:
+        keep: control characters that stay.
+    """
+    return _UNPRINTABLE.sub(lambda match: match[0] if match[0] in keep else f"\\u{ord(match[0]):04x}", text)
 
 
 @contextmanager

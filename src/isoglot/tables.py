@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+from isoglot.errors import printable
+
 
 def text_table(rows: Sequence[Sequence[str]], text_columns: int = 1, rules: Collection[int] = (1,)) -> list[str]:
     """Aligned lines: the first columns to the left, numbers to the right.
@@ -17,7 +19,8 @@ def text_table(rows: Sequence[Sequence[str]], text_columns: int = 1, rules: Coll
 
     lines: list[object] = []
     for number, row in enumerate(rows):
-        lines += [SEPARATING_LINE, row] if number in rules else [row]
+        cells = [printable(cell) for cell in row]
+        lines += [SEPARATING_LINE, cells] if number in rules else [cells]
     align = ["left"] * text_columns + ["right"] * (len(rows[0]) - text_columns)
     # given as a row, the header makes its column no wider than itself; then there are rules around the table
     printed = tabulate(lines, tablefmt="simple", disable_numparse=True, colalign=align).splitlines()[1:-1]
@@ -28,7 +31,7 @@ def markdown_table(rows: Sequence[Sequence[str]], text_columns: int = 1) -> list
     """A pipe table; cells stand as they are, see `escape`."""
     header, *body = rows
     rule = [":--"] * text_columns + ["--:"] * (len(header) - text_columns)
-    return [f"| {' | '.join(row)} |" for row in (header, rule, *body)]
+    return [f"| {' | '.join(map(printable, row))} |" for row in (header, rule, *body)]
 
 
 def escape(text: str) -> str:

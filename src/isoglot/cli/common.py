@@ -8,7 +8,9 @@ import os
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
+
+from isoglot.errors import printable
 
 
 def pairs_help() -> str:
@@ -44,6 +46,30 @@ def add_data_dir(command: argparse._ActionsContainer) -> None:
         metavar="DIR",
         help="folder with the benchmarks' files (default: $ISOGLOT_DATA, then a download); see docs/benchmarks.md",
     )
+
+
+class Terminal:
+    """A stream on which only `printable` texts appear: whatever a command prints of names, ids and files goes through here.
+
+    Args:
+        stream: stdout or stderr.
+        bars: let the signs through by which progress bars move.
+    """
+
+    def __init__(self, stream: TextIO, *, bars: bool = False) -> None:
+        self._stream, self._bars = stream, bars
+
+    def write(self, text: str) -> int:
+        """Write a text; what the stream's encoding has no bytes for is escaped."""
+        if not (self._bars and not text.replace("\x1b[A", "")):
+            text = printable(text, keep="\n\t\r" if self._bars else "\n\t")
+        try:
+            return self._stream.write(text)
+        except UnicodeEncodeError as error:
+            return self._stream.write(text.encode(error.encoding, "backslashreplace").decode(error.encoding))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
 def quiet() -> None:
