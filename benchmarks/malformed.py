@@ -24,7 +24,6 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from _machine import conditions, write
-
 from tests.malformed.kinds import Kind, Wrong, kinds
 from tests.malformed.kinds import write as write_files
 from tests.malformed.mutations import spoil, spoil_on_disk
@@ -46,13 +45,22 @@ def main() -> None:
         outcome, detail = _in_child(kind, options.seed, number)
         counts[kind.name][outcome] += 1
         if outcome in FAILURES:
-            print(f"{number} {kind.name}: {outcome}: {detail[: None if options.only is not None else options.width]}", flush=True)
+            print(
+                f"{number} {kind.name}: {outcome}: {detail[: None if options.only is not None else options.width]}",
+                flush=True,
+            )
     total = sum(counts.values(), Counter())
-    print(f"{total.total()} inputs in {time.perf_counter() - started:.0f} s:", {name: total[name] for name in ("fine", *FAILURES)})
+    print(
+        f"{total.total()} inputs in {time.perf_counter() - started:.0f} s:",
+        {name: total[name] for name in ("fine", *FAILURES)},
+    )
     if options.output:
         figures = {name: {key: counter[key] for key in ("fine", *FAILURES)} for name, counter in counts.items()}
         sums = {key: total[key] for key in ("fine", *FAILURES)}
-        write(options.output, {**conditions("pyarrow", "pyyaml"), "seed": options.seed, "inputs": sums, "by_kind": figures})
+        write(
+            options.output,
+            {**conditions("pyarrow", "pyyaml"), "seed": options.seed, "inputs": sums, "by_kind": figures},
+        )
     sys.exit(any(total[name] for name in FAILURES))
 
 

@@ -69,7 +69,7 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> InputError:
     >>> str(unknown("strategy", "hybird", ["mono", "cross", "hybrid"]))
     "unknown strategy 'hybird' (did you mean 'hybrid'?); known: cross, hybrid, mono"
     """
-    options = sorted(known)
+    options, name = sorted(known), name if len(name) <= 80 else f"{name[:77]}..."
     close = difflib.get_close_matches(name, options, n=1)
     hint = f" (did you mean '{close[0]}'?)" if close else ""
     return InputError(f"unknown {kind} '{name}'{hint}; known: {', '.join(options)}")

@@ -10,10 +10,9 @@ import json
 import re
 import unicodedata
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import numpy as np
@@ -197,7 +196,9 @@ def check_source(form: str) -> Callable[[Path, Path], None]:
 
 def texts(side: str, lang: str) -> bytes:
     title = {"title": f"title {lang}"} if side == "d" else {}
-    return jsonl([{"_id": f"{side}{i}{lang if side == 'd' else ''}", **title, "text": f"{side} {i} {lang}"} for i in range(N)])
+    return jsonl(
+        [{"_id": f"{side}{i}{lang if side == 'd' else ''}", **title, "text": f"{side} {i} {lang}"} for i in range(N)]
+    )
 
 
 def benchmark_files() -> dict[str, bytes]:
@@ -233,14 +234,20 @@ def lareqa_files() -> dict[str, bytes]:
         sentences = [f"First {number} {lang}.", f"Second {number} {lang}."]
         ends = [len(sentences[0]), len(sentences[0]) + len(sentences[1])]
         asked = [
-            {"id": f"q{number}{i}", "question": f"what {number} {i} {lang}?", "answers": [{"text": "x", "answer_start": 9 * i}]}
+            {
+                "id": f"q{number}{i}",
+                "question": f"what {number} {i} {lang}?",
+                "answers": [{"text": "x", "answer_start": 9 * i}],
+            }
             for i in range(2)
         ]
         context = {"context": "".join(sentences), "sentences": sentences, "sentence_breaks": [[0, ends[0]], ends]}
         return {**context, "qas": asked}
 
     return {
-        f"{lang}.json": json.dumps({"data": [{"title": "T", "paragraphs": [paragraph(lang, i) for i in range(2)]}]}).encode()
+        f"{lang}.json": json.dumps(
+            {"data": [{"title": "T", "paragraphs": [paragraph(lang, i) for i in range(2)]}]}
+        ).encode()
         for lang in LANGUAGES
     }
 
@@ -292,7 +299,9 @@ def vector_files() -> dict[str, bytes]:
             folder = "vectors/queries" if side == "q" else "vectors/corpus"
             if lang == "de":
                 ids = [json.loads(line)["_id"] for line in texts(side, lang).splitlines()]
-                files[f"{folder}/{lang}.parquet"] = parquet([{"id": k, "embedding": row.tolist()} for k, row in zip(ids, rows)])
+                files[f"{folder}/{lang}.parquet"] = parquet(
+                    [{"id": k, "embedding": row.tolist()} for k, row in zip(ids, rows)]
+                )
             else:
                 sink = io.BytesIO()
                 np.save(sink, rows)
@@ -318,7 +327,15 @@ def result_files() -> dict[str, bytes]:
         home = Path(name)
         write(home / "toy", {**benchmark_files(), **vector_files()})
         for result, measures in (("a", "nDCG@10"), ("b", "nDCG@10")):
-            words = ("--embeddings", str(home / "toy/vectors"), "--measures", measures, "AP", "--output", str(home / result))
+            words = (
+                "--embeddings",
+                str(home / "toy/vectors"),
+                "--measures",
+                measures,
+                "AP",
+                "--output",
+                str(home / result),
+            )
             assert run("evaluate", result, str(home / "toy"), *words).code == 0
         return {f"{r}/{f}": (home / r / f).read_bytes() for r in "ab" for f in ("summary.json", "per_query.parquet")}
 
@@ -330,7 +347,7 @@ def check_compare(folder: Path, spoiled: Path) -> None:
     accepted(run("compare", str(folder / "a"), str(folder / "b"), "--resamples", "99"), spoiled)
 
 
-SPEC = """\
+SPEC = b"""\
 name: toy
 question: Does it?   # a comment
 base: [offline:multilingual-e5-small]
@@ -347,7 +364,7 @@ evaluate: {measures: [nDCG@10, AP], settings: [mono, cross, multi]}
 claims:
   better: {of: {strategy: hybrid}, against: {strategy: mono}, measure: nDCG@10, setting: cross}
 audit: false
-""".encode()
+"""
 
 
 def check_spec(folder: Path, spoiled: Path) -> None:
@@ -361,7 +378,7 @@ def check_spec(folder: Path, spoiled: Path) -> None:
         refused(str(error), spoiled)
 
 
-CONFIG = """\
+CONFIG = b"""\
 pairs: [facts:]
 output: run
 languages: [de, en]
@@ -380,7 +397,7 @@ unpadded: false
 seed: 3
 lora: {rank: 8, alpha: 16}
 loss: {infonce: {scale: 20}}
-""".encode()
+"""
 
 
 def settings_of(*words: str) -> None:
@@ -420,7 +437,9 @@ def check_words(folder: Path, spoiled: Path) -> None:
                 raise Wrong("unnamed", "usage without an error") from None
 
 
-WORDS = b"steps=3\nquery_prompt=query: \nlanguages=[en,no]\nlora.rank=8\nwarmup=.1\nloss={infonce: 1}\nscale=20\nseed=1\n"
+WORDS = (
+    b"steps=3\nquery_prompt=query: \nlanguages=[en,no]\nlora.rank=8\nwarmup=.1\nloss={infonce: 1}\nscale=20\nseed=1\n"
+)
 
 
 def check_run(folder: Path, spoiled: Path) -> None:
@@ -466,7 +485,11 @@ def mmarco_files() -> dict[str, bytes]:
 
 def mr_tydi_files() -> dict[str, bytes]:
     rows = [
-        {"query_id": str(i), "query": f"what {i}?", "positive_passages": [{"docid": f"{i}#0", "title": "", "text": f"p {i}"}]}
+        {
+            "query_id": str(i),
+            "query": f"what {i}?",
+            "positive_passages": [{"docid": f"{i}#0", "title": "", "text": f"p {i}"}],
+        }
         for i in range(N)
     ]
     return {"train.jsonl": jsonl(rows)}
@@ -547,7 +570,9 @@ def kinds() -> dict[str, Kind]:
         Kind("mr-tydi", mr_tydi_files(), check_source("mr-tydi")),
         Kind("wikiqa", qa_files(), check_source("wikiqa")),
         Kind("mfaq", mfaq_files(), check_source("mfaq")),
-        Kind("addresses", {"addresses": ADDRESSES.encode(), "pairs.jsonl": jsonl(rows)}, check_addresses, ("addresses",)),
+        Kind(
+            "addresses", {"addresses": ADDRESSES.encode(), "pairs.jsonl": jsonl(rows)}, check_addresses, ("addresses",)
+        ),
     ]
     inside = {f"toy/{name}": data for name, data in {**toy, **vector_files()}.items()}
     files = {"options": OPTIONS.encode(), "pairs.jsonl": jsonl(rows), **inside, **result_files()}

@@ -21,10 +21,38 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 WEIRD = (
-    *("NaN", "Infinity", "-Infinity", "1e999", "-1", "0", "1.5", "true", "false", "null", "", '""', "[]", "{}", '"nan"'),
+    *(
+        "NaN",
+        "Infinity",
+        "-Infinity",
+        "1e999",
+        "-1",
+        "0",
+        "1.5",
+        "true",
+        "false",
+        "null",
+        "",
+        '""',
+        "[]",
+        "{}",
+        '"nan"',
+    ),
     *("9" * 400, "9" * 5000, "-" + "9" * 25, "[" * 100_000, '{"a":' * 20_000, '"\\ud83d"', '"\\u0000"', '" "', "'"),
     *('"\x1b[31mred"', '"\u202eevil"', "2020-99-99", "!!int abc", "&a [*a, *a]", "*b", "0x1F", "1_000", "no", "~", "|"),
-    *('{"a": 1, "a": 2}', '"en-../../x"', '"xq"', '"' + "x" * 140_000 + '"', "\r", "\r\n", "\n\n", "\t", ",", ";", "\u2028"),
+    *(
+        '{"a": 1, "a": 2}',
+        '"en-../../x"',
+        '"xq"',
+        '"' + "x" * 140_000 + '"',
+        "\r",
+        "\r\n",
+        "\n\n",
+        "\t",
+        ",",
+        ";",
+        "\u2028",
+    ),
 )
 """Tokens that stand for no good value, or for one of another type."""
 TOKEN = re.compile(r'"(?:[^"\\\n]|\\.)*"|-?\d+(?:\.\d+)?|[A-Za-z_@]+')
@@ -54,7 +82,9 @@ def repeat_slice(random: Random, data: bytes) -> bytes:
 
 def insert_bytes(random: Random, data: bytes) -> bytes:
     start = random.randrange(len(data) + 1)
-    more = random.choice((b"\0", b"\xff\xfe", b"\xef\xbb\xbf", b"\x80", b"\xed\xa0\xbd", b"\r", b"\n", b"\x1a", b"\x1b[2J"))
+    more = random.choice(
+        (b"\0", b"\xff\xfe", b"\xef\xbb\xbf", b"\x80", b"\xed\xa0\xbd", b"\r", b"\n", b"\x1a", b"\x1b[2J")
+    )
     return data[:start] + more + data[start:]
 
 
@@ -129,7 +159,24 @@ def spoil_json_value(random: Random, value: Any) -> Any:
     if not places:
         return None
     inner, key = random.choice(places)
-    others = (None, True, -1, 0, 1.5, 1e300, 10**30, "", "x", "\x1b[31m", "\u202e", [], {}, [None], {"x": 1}, float("nan"))
+    others = (
+        None,
+        True,
+        -1,
+        0,
+        1.5,
+        1e300,
+        10**30,
+        "",
+        "x",
+        "\x1b[31m",
+        "\u202e",
+        [],
+        {},
+        [None],
+        {"x": 1},
+        float("nan"),
+    )
     other = random.choice((*others, "DROP"))
     if other == "DROP":
         del inner[key]
@@ -204,7 +251,9 @@ def spoil_npy(random: Random, data: bytes) -> bytes:
             )
         )
         return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header.encode() + array.tobytes()
-    kind = random.choice(("uint8", "int8", "int64", "bool", "complex64", "float16", "float64", "U3", "S3", "nan", "inf", "zero"))
+    kind = random.choice(
+        ("uint8", "int8", "int64", "bool", "complex64", "float16", "float64", "U3", "S3", "nan", "inf", "zero")
+    )
     if kind in ("nan", "inf", "zero"):
         array[0] = {"nan": np.nan, "inf": np.inf, "zero": 0}[kind]
     else:

@@ -34,7 +34,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         0 done, 1 the answer is "no", 2 bad input, 130 interrupted.
     """
-    with redirect_stdout(cast(TextIO, Terminal(sys.stdout))), redirect_stderr(cast(TextIO, Terminal(sys.stderr, bars=True))):
+    with (
+        redirect_stdout(cast(TextIO, Terminal(sys.stdout))),
+        redirect_stderr(cast(TextIO, Terminal(sys.stderr, bars=True))),
+    ):
         return _run(arguments)
 
 

@@ -21,6 +21,7 @@ from isoglot.errors import InputError, LineError
 from isoglot.reading import JsonError, not_utf8, open_file, parse_json
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -202,6 +203,33 @@ def open_parquet(path: Path) -> Iterator[pq.ParquetFile]:
         except (pa.ArrowException, OSError, ValueError, TypeError, KeyError, OverflowError, MemoryError) as error:
             problem = (str(error) or type(error).__name__).splitlines()[0]
             raise InputError(f"{path}: not a Parquet file, or a damaged one ({problem[:200]})") from None
+
+
+def read_array(path: Path) -> npt.NDArray[Any]:
+    """The array of a `.npy` file, memory-mapped. InputError: no such file, a damaged one, Python objects in it, an archive."""
+    import numpy as np
+
+    open_file(path).close()
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    # a damaged header is parsed as a Python literal, and has ended in each of these
+    except (
+        ValueError,
+        EOFError,
+        OSError,
+        SyntaxError,
+        TypeError,
+        KeyError,
+        MemoryError,
+        OverflowError,
+        RecursionError,
+    ) as error:
+        problem = (str(error) or type(error).__name__).splitlines()[0]
+        raise InputError(f"{path}: not a .npy file, or a damaged one ({problem[:200]})") from None
+    if not isinstance(array, np.ndarray):
+        array.close()
+        raise InputError(f"{path}: an archive of arrays (.npz); expected one array (.npy)")
+    return array
 
 
 READERS: dict[str, Callable[[Path, Collection[str]], Iterator[Row]]] = {

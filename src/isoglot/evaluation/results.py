@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from isoglot.data.readers import read_parquet
 from isoglot.errors import InputError
 from isoglot.files import atomic_path, package_versions, read_json, write_json
 from isoglot.retrieval.encode import Embeddings
@@ -64,15 +65,7 @@ def load_result(directory: str | Path) -> Result:
     summary = read_json(folder / SUMMARY_FILE)
     if not isinstance(summary, dict) or "settings" not in summary:
         raise InputError(f"{folder / SUMMARY_FILE}: not a result of `isoglot evaluate`")
-    path = folder / PER_QUERY_FILE
-    try:
-        # ParquetFile reads this one file; read_table would take `setting=x` in a folder name for a column
-        table = pq.ParquetFile(path).read()
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except pa.ArrowInvalid:
-        raise InputError(f"{path}: not a Parquet file") from None
-    return Result(summary, table)
+    return Result(summary, read_parquet(folder / PER_QUERY_FILE))
 
 
 def model_digest(model: Any) -> str | None:

@@ -18,8 +18,9 @@ from isoglot.errors import InputError, LineError
 from isoglot.files import digest_strings
 from isoglot.records import Benchmark, BoolArray, FloatArray, IntArray, Texts
 
-
-_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", re.ASCII)  # float() takes "1_0" and other scripts' digits, too
+_NUMBER = re.compile(
+    r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", re.ASCII
+)  # float() takes "1_0" and other scripts' digits, too
 _LARGEST_GRADE = 1e6  # gains are summed and discounted: beyond that, figures lose their digits
 
 

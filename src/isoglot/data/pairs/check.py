@@ -127,6 +127,8 @@ def format_report(report: PairReport) -> str:
         tabulate(counts, ["source", "pairs", *languages], tablefmt="plain"),
         "\n".join(remarks),
         tabulate(lengths, columns, tablefmt="plain", floatfmt=("", *(".1f", ".0f", ".0f") * 2)),
-        "\n".join([*map(str, report.problems), f"{report.rows_read} rows read, {len(report.problems)} malformed line(s)"]),
+        "\n".join(
+            [*map(str, report.problems), f"{report.rows_read} rows read, {len(report.problems)} malformed line(s)"]
+        ),
     ]
     return "\n\n".join(tables)
