@@ -16,8 +16,11 @@ class IsoglotError(Exception):
 class InputError(IsoglotError):
     """Something the user gave is wrong: a file, a line of it, an option, a name.
 
-    The message is one line that says the place, what is wrong and what would be right.
+    The message is one line that says the place, what is wrong and what would be right, for any terminal.
     """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(printable(message, keep="\n\t"))
 
 
 class LineError(InputError):

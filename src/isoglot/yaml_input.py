@@ -89,7 +89,9 @@ def _loader(plain: bool) -> Any:
     import yaml
 
     class Loader(yaml.SafeLoader):
-        yaml_implicit_resolvers = {}
+        pass
+
+    Loader.yaml_implicit_resolvers = {}
 
     for name, (pattern, first, _) in {} if plain else _SCALARS.items():
         characters = ["" if character == "\0" else character for character in first]

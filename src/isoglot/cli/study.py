@@ -116,16 +116,20 @@ def _show(options: argparse.Namespace) -> int:
 
 
 def _report(options: argparse.Namespace) -> int:
+    from isoglot.study.analysis.reading import as_written
     from isoglot.study.report import write_report
 
-    print(*write_report(Path(options.dir), figures=options.figures), sep="\n")
+    with as_written(options.dir):
+        print(*write_report(Path(options.dir), figures=options.figures), sep="\n")
     return 0
 
 
 def _export(options: argparse.Namespace) -> int:
+    from isoglot.study.analysis.reading import as_written
     from isoglot.study.export import export_study
 
-    written = export_study(Path(options.dir), Path(options.target))
+    with as_written(options.dir):
+        written = export_study(Path(options.dir), Path(options.target))
     size = sum(path.stat().st_size for path in written)
     print(f"{options.target}: {len(written)} files, {size / 1e6:.1f} MB")
     return 0

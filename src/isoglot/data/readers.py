@@ -17,7 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar, cast
 
-from isoglot.errors import InputError, LineError
+from isoglot.errors import InputError, LineError, printable
 from isoglot.reading import JsonError, not_utf8, open_file, parse_json
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def csv_rows(path: Path, required: Collection[str] = (), delimiter: str = ",") -
         try:
             columns = reader.fieldnames or ()
         except csv.Error as error:
-            raise LineError(path, 1, f"not valid CSV ({error})") from None
+            raise LineError(path, 1, f"not valid CSV ({printable(str(error))})") from None
         _check_columns(path, columns, required)
         while True:
             row: dict[str, Any] | LineError
@@ -130,7 +130,7 @@ def csv_rows(path: Path, required: Collection[str] = (), delimiter: str = ",") -
             except LineError as problem:
                 row = problem
             except csv.Error as error:
-                row = LineError(path, reader.line_num, f"not valid CSV ({error})")
+                row = LineError(path, reader.line_num, f"not valid CSV ({printable(str(error))})")
             yield row.line if isinstance(row, LineError) else reader.line_num, row
 
 
@@ -189,20 +189,19 @@ def read_parquet(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
 
 @contextmanager
 def open_parquet(path: Path) -> Iterator[pq.ParquetFile]:
-    """A Parquet file whose checksums are looked at where it has some; whatever the library says of its damage is an InputError."""
+    """A Parquet file, its checksums looked at where it has some; whatever the library says of damage is an InputError."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    with open_file(path) as source:
-        try:
-            # of this one file; read_table would take `setting=x` in a folder's name for a column
-            yield pq.ParquetFile(source, page_checksum_verification=True)
-        except InputError:
-            raise
-        # damage has surfaced as each of these; pyarrow's own errors are subclasses of some of them
-        except (pa.ArrowException, OSError, ValueError, TypeError, KeyError, OverflowError, MemoryError) as error:
-            problem = (str(error) or type(error).__name__).splitlines()[0]
-            raise InputError(f"{path}: not a Parquet file, or a damaged one ({problem[:200]})") from None
+    open_file(path).close()
+    try:
+        # of this one file; read_table would take `setting=x` in a folder's name for a column
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            yield file
+    # damage has surfaced as each of these; pyarrow's own errors are subclasses of some of them
+    except (pa.ArrowException, OSError, ValueError, TypeError, KeyError, OverflowError, MemoryError) as error:
+        problem = (str(error) or type(error).__name__).splitlines()[0]
+        raise InputError(f"{path}: not a Parquet file, or a damaged one ({problem[:200]})") from None
 
 
 def read_array(path: Path) -> npt.NDArray[Any]:
@@ -212,18 +211,7 @@ def read_array(path: Path) -> npt.NDArray[Any]:
     open_file(path).close()
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
-    # a damaged header is parsed as a Python literal, and has ended in each of these
-    except (
-        ValueError,
-        EOFError,
-        OSError,
-        SyntaxError,
-        TypeError,
-        KeyError,
-        MemoryError,
-        OverflowError,
-        RecursionError,
-    ) as error:
+    except Exception as error:  # a header is read as Python: errors of tokens, literals, types and shapes share no base
         problem = (str(error) or type(error).__name__).splitlines()[0]
         raise InputError(f"{path}: not a .npy file, or a damaged one ({problem[:200]})") from None
     if not isinstance(array, np.ndarray):

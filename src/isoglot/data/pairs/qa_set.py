@@ -101,8 +101,8 @@ class QaSet(Source):
                 raise LineError(path, number, f"column '{missing[0]}' is missing; found {', '.join(fields)}")
             if self.keep and fields[self.keep[0]] != self.keep[1]:
                 continue
-            texts = (optional_text(fields, name, path, number) for name in (self.query, self.passage))
-            yield QaPair(number, str(number), *texts, id_field(fields, self.passage_id, path, number))
+            query, passage = (optional_text(fields, name, path, number) for name in (self.query, self.passage))
+            yield QaPair(number, str(number), query, passage, id_field(fields, self.passage_id, path, number))
 
     def _files(self, address: SetAddress) -> list[Path]:
         """The training files, in the order of their names."""
