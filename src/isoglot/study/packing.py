@@ -75,7 +75,8 @@ class PackedStudy:
         self._path = path
         try:
             with open_parquet(path) as file:
-                text = (file.metadata.metadata or {})[b"details"]
+                metadata = file.metadata.metadata or {}
+            text = metadata[b"details"]
             self.details: dict[str, Any] = parse_json(lzma.decompress(base64.b85decode(text)).decode())
             self._entries = self.details.pop("entries")
         except (lzma.LZMAError, EOFError, ValueError, KeyError) as error:
