@@ -26,7 +26,7 @@ import numpy as np
 
 CODES = ("ar", "de", "en", "es", "hi", "vi", "zh", "el", "ru", "th", "tr", "fr", "it", "ja", "ko", "pt")
 _CHUNK = 1 << 20
-_FILES = ("rows.npy", "source.npy", "group.npy", "order.npy", "texts.arrow", "pairs.json")
+_FILES = ("rows.npy", "source.npy", "group.npy", "order.npy", "texts.arrow", "pairs.json", "blocks.json")
 
 
 def generate(folder: Path, pairs: int, languages: int, missing: float, shared: float, seed: int = 0) -> dict[str, Any]:
@@ -38,6 +38,7 @@ def generate(folder: Path, pairs: int, languages: int, missing: float, shared: f
     """
     from numpy.lib.format import open_memmap
 
+    from isoglot.blocks import write_blocks
     from isoglot.data.pairs.index import PairIndex
     from isoglot.data.pairs.packing import _smallest, write_record
 
@@ -65,6 +66,7 @@ def generate(folder: Path, pairs: int, languages: int, missing: float, shared: f
     batches = _texts(folder / "texts.arrow", n_rows)
     write_record(folder, index, {"rows": batches, "negatives": False, "digest": "generated"})
     group.flush()
+    write_blocks(folder)
     return {
         "pairs": pairs,
         "languages": languages,

@@ -6,6 +6,7 @@ import errno
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -131,6 +132,27 @@ def test_one_writer_who_is_named_and_whose_lock_dies_with_him(tmp_path: Path, be
     with locked(target, beside=beside):
         pass
     assert not list(tmp_path.rglob(".*")), "no litter"
+
+
+def test_a_writer_of_a_cache_says_for_whom_it_waits(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    holder = subprocess.Popen([sys.executable, "-c", HOLDER, tmp_path, "0"], stdout=subprocess.PIPE)
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == b"held\n"
+    held: list[bool] = []
+
+    def wait() -> None:
+        with locked(tmp_path, waiting="the corpus is being read"):
+            held.append(True)
+
+    waiting = threading.Thread(target=wait)
+    waiting.start()
+    waiting.join(0.3)
+    assert not held
+    holder.kill()
+    holder.wait()
+    waiting.join(20)
+    assert held, "the lock outlived its process"
+    assert f"isoglot: the corpus is being read: waiting for process {holder.pid} on host" in capfd.readouterr().err
 
 
 def test_a_lock_leaves_no_directory_where_nothing_was_written(tmp_path: Path) -> None:

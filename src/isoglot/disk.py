@@ -10,6 +10,7 @@ import shutil
 import socket
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
@@ -19,9 +20,18 @@ from typing import Any
 from isoglot.errors import InputError, IsoglotError
 
 LOCK = ".lock"
+_LOOK = 0.1  # seconds between looks at a lock that another process holds
 _TEMPORARY, _OLD = ".tmp", ".old"
 _LEFT = re.compile(r"\.(.+)\.[a-z0-9_]{8}\.(?:tmp|old)", re.DOTALL)
 _LONGEST = 255 - len(".12345678.tmp") - 1  # bytes of a name to which the rest of a temporary name is added
+
+
+class UnwritableError(InputError, OSError):
+    """Something cannot be written; `strerror` has the system's words for it."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"{path}: cannot be written ({reason})")
+        self.strerror = reason
 
 
 @contextmanager
@@ -36,12 +46,12 @@ def writing(path: Path) -> Iterator[None]:
         raise
     except Exception as error:
         if isinstance(error, OSError) and error.errno and (error.filename is None or _concerns(error.filename, path)):
-            reason = error.strerror
+            reason: str | None = error.strerror
         else:
-            reason = _why_unwritable(path.parent)
+            reason = _why_unwritable(path if path.is_dir() else path.parent)
         if reason is None:
             raise
-        raise InputError(f"{path}: cannot be written ({reason})") from error
+        raise UnwritableError(path, reason) from error
 
 
 def _concerns(name: Any, path: Path) -> bool:
@@ -79,7 +89,7 @@ def check_writable(path: Path, *, directory: bool = False) -> None:
         with suppress(FileNotFoundError):
             path.lstat()  # raises where the name is too long
     if reason:
-        raise InputError(f"{path}: cannot be written ({reason})")
+        raise UnwritableError(path, reason)
 
 
 def check_kind(path: Path, *, directory: bool) -> None:
@@ -211,22 +221,27 @@ def _remove(path: Path) -> None:
 
 
 @contextmanager
-def locked(directory: Path, *, beside: bool = False) -> Iterator[None]:
+def locked(
+    directory: Path, *, beside: bool = False, waiting: str | None = None, patience: float = 0.0
+) -> Iterator[None]:
     """Be the only writer of a directory; the lock dies with its process, and what dead ones left there is swept.
 
     Args:
         directory: is made where it is missing, and removed again where nothing was written.
         beside: it is replaced as a whole, so that the lock has to lie beside it (and nothing is made).
+        waiting: wait for another process that has it, after this was said on stderr ("": wait silently).
+        patience: seconds to wait where `waiting` is None.
 
     Raises:
-        InputError: another process has it; the line names process, host and since when.
+        InputError: another process has it and `waiting` is None; the line names process, host and since when.
     """
     home = Path(os.path.realpath(directory))
     path = home.with_name(f".{home.name}{LOCK}") if beside else home / LOCK
     with writing(directory):
         check_kind(directory, directory=True)
         is_new = make_directory(path.parent)
-        descriptor = _hold(path, directory)
+        until = time.monotonic() + (patience if waiting is None else float("inf"))
+        descriptor = _hold(path, directory, waiting, until)
     try:
         with writing(directory):
             sweep(path.parent, home.name if beside else None)
@@ -239,7 +254,7 @@ def locked(directory: Path, *, beside: bool = False) -> Iterator[None]:
                 home.rmdir()
 
 
-def _hold(path: Path, directory: Path) -> int:
+def _hold(path: Path, directory: Path, waiting: str | None, until: float) -> int:
     """The descriptor of a lock's file, locked; the file names the process."""
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
@@ -248,7 +263,13 @@ def _hold(path: Path, directory: Path) -> int:
         except BlockingIOError:
             owner = os.pread(descriptor, 1000, 0).decode("utf-8", "replace").strip() or "another process"
             os.close(descriptor)
-            raise InputError(f"{directory}: is being written by {owner}; wait for it or stop it") from None
+            if time.monotonic() >= until:
+                raise InputError(f"{directory}: is being written by {owner}; wait for it or stop it") from None
+            if waiting:
+                print(f"isoglot: {waiting}: waiting for {owner}", file=sys.stderr)
+            waiting = None  # is said once
+            time.sleep(_LOOK)
+            continue
         except OSError as error:
             said = (
                 f"isoglot: {directory}: no lock is to be had here ({error.strerror}); nothing keeps a second writer out"

@@ -7,7 +7,6 @@ import io
 import json
 import os
 import shutil
-import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
@@ -163,29 +162,6 @@ def first_file(candidates: Iterable[Path]) -> Path | None:
 def missing_files(directory: Path, names: Iterable[str]) -> list[str]:
     """Those of the names that are no files in `directory`."""
     return [name for name in names if not (directory / name).is_file()]
-
-
-@contextmanager
-def exclusive(path: Path, waiting: str = "") -> Iterator[None]:
-    """Hold a lock on a file that the system drops with the process.
-
-    Args:
-        path: the lock's file; it is made where it is missing.
-        waiting: said on stderr when another process holds the lock.
-    """
-    from filelock import FileLock, Timeout
-
-    lock = FileLock(path)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        if waiting:
-            print(waiting, file=sys.stderr)
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def save_array(directory: Path, stem: str, array: npt.NDArray[Any]) -> Path:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import sys
 import urllib.error
 import urllib.request
+from contextlib import suppress
 from pathlib import Path
 
 from isoglot.errors import InputError
+
+_DIGESTED = 64 << 20  # bytes
 
 
 def hub_file(repo: str, path: str, way_out: str) -> Path:
@@ -23,17 +28,35 @@ def hub_file(repo: str, path: str, way_out: str) -> Path:
     """
     from huggingface_hub import hf_hub_download
 
-    try:
-        return Path(hf_hub_download(repo, path, repo_type="dataset", local_files_only=True))
-    except Exception:  # not in the cache: that is what the next lines are for
-        pass
     what = f"{path} of the dataset {repo} on the Hugging Face hub"
+    state = "not on this machine"
+    with suppress(Exception):  # not in the cache: that is what the next lines are for
+        cached = Path(hf_hub_download(repo, path, repo_type="dataset", local_files_only=True))
+        if _is_whole(cached):
+            return cached
+        state = f"damaged on this machine ({cached})"
     if not hub_reachable():
-        raise InputError(f"{what} is not on this machine and the hub cannot be reached; {way_out}")
+        raise InputError(f"{what} is {state} and the hub cannot be reached; {way_out}")
+    is_damaged = state.startswith("damaged")
+    if is_damaged:
+        print(f"isoglot: {what} is {state}; it is downloaded again", file=sys.stderr)
     try:
-        return Path(hf_hub_download(repo, path, repo_type="dataset"))
+        return Path(hf_hub_download(repo, path, repo_type="dataset", force_download=is_damaged))
     except Exception as error:  # the hub's errors, those of its HTTP client and OSError share no narrower base
         raise InputError(f"{what} could not be downloaded ({type(error).__name__}); {way_out}") from None
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether a cached file has the digest that names it; of large ones (all of them gzip) the reading tells."""
+    blob = path.resolve()
+    if blob.stat().st_size > _DIGESTED:
+        return True
+    content = blob.read_bytes()
+    digests = {
+        64: hashlib.sha256(content),  # of a large file (LFS)
+        40: hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False),  # of any other (git)
+    }
+    return len(blob.name) not in digests or digests[len(blob.name)].hexdigest() == blob.name
 
 
 def hub_revision(repo: str, path: Path) -> dict[str, str]:

@@ -7,6 +7,12 @@ from collections.abc import Collection, Sequence
 from isoglot.errors import printable
 
 
+def exact(value: float) -> str:
+    """A number in the shortest form that is this number and no other: `0.5`, `300`, `0.9000001`. Names are made of it."""
+    text = f"{value:g}"
+    return text if float(text) == value else repr(value)
+
+
 def text_table(rows: Sequence[Sequence[str]], text_columns: int = 1, rules: Collection[int] = (1,)) -> list[str]:
     """Aligned lines: the first columns to the left, numbers to the right.
 

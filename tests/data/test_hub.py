@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -126,7 +128,7 @@ def test_files_from_the_hub(data: Path, tmp_path: Path, monkeypatch: pytest.Monk
     write(snapshot / "data" / "deu_Latn.jsonl", [row("a", 1, "de")])
     asked = []
 
-    def download(repo: str, path: str, *, repo_type: str, local_files_only: bool = False) -> str:
+    def download(repo: str, path: str, *, repo_type: str, **_: Any) -> str:
         asked.append((repo, path, repo_type))
         return str(snapshot / path)
 
@@ -138,10 +140,45 @@ def test_files_from_the_hub(data: Path, tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_a_download_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
-    def download(repo: str, path: str, *, repo_type: str, local_files_only: bool = False) -> str:
+    def download(repo: str, path: str, **_: Any) -> str:
         raise OSError("two\nlines")
 
     monkeypatch.setattr("huggingface_hub.hf_hub_download", download)
     monkeypatch.setattr(hub, "hub_reachable", lambda: True)
     with pytest.raises(InputError, match=r"^x of the dataset a/b .* could not be downloaded \(OSError\); do that$"):
         hub_file("a/b", "x", "do that")
+
+
+@pytest.mark.parametrize("kind", ["git", "lfs"])
+def test_a_damaged_download_is_not_used(
+    tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import huggingface_hub
+
+    content = b"1\tquestion\n"
+    known = hashlib.sha256(content) if kind == "lfs" else hashlib.sha1(b"blob %d\0" % len(content) + content)
+    home, commit = tmp_path / "hub" / "datasets--a--b", "c" * 40
+    for name in ("blobs", "refs", f"snapshots/{commit}"):
+        (home / name).mkdir(parents=True)
+    blob = home / "blobs" / known.hexdigest()
+    blob.write_bytes(content)
+    (home / "refs" / "main").write_text(commit)
+    (home / "snapshots" / commit / "topics.tsv").symlink_to(blob)
+    given = {"cache_dir": str(tmp_path / "hub")}
+    original, asked = huggingface_hub.hf_hub_download, []
+
+    def download(*words: str, force_download: bool = False, **more: Any) -> str:
+        asked.append(force_download)
+        if force_download:
+            blob.write_bytes(content)
+        return str(original(*words, **{**more, **given, "local_files_only": True}))
+
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", download)
+    assert hub_file("a/b", "topics.tsv", "way out").read_bytes() == content
+    blob.write_bytes(content.replace(b"1", b"2"))
+    with pytest.raises(InputError, match=r"damaged on this machine .* and the hub cannot be reached; way out"):
+        hub_file("a/b", "topics.tsv", "way out")
+    monkeypatch.setattr(hub, "hub_reachable", lambda: True)
+    assert hub_file("a/b", "topics.tsv", "way out").read_bytes() == content
+    assert asked == [False, False, False, True]
+    assert "it is downloaded again" in capsys.readouterr().err

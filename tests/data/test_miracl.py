@@ -174,13 +174,22 @@ def test_mapped_corpus_is_a_sequence(tmp_path: Path) -> None:
         corpus.texts[20_000]
 
 
-def test_the_arrow_file_is_built_once(tmp_path: Path) -> None:
+def test_the_arrow_file_is_built_once_and_again_when_it_is_damaged(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     shard = write_shard(tmp_path / "docs-0.jsonl", ("1#0", "", "old"))
     assert list(map_corpus([shard], "toy").texts) == ["old"]
     (built,) = (cache_dir() / "corpora").iterdir()
     stamp = built.stat().st_mtime_ns
     assert list(map_corpus([shard], "toy").texts) == ["old"]
     assert built.stat().st_mtime_ns == stamp
+    arrow = built / "texts.arrow"
+    whole = arrow.read_bytes()
+    for damage in (whole[:-9], whole.replace(b"old", b"odd"), whole[: len(whole) // 2]):
+        arrow.write_bytes(damage)
+        assert list(map_corpus([shard], "toy").texts) == ["old"]
+        assert arrow.read_bytes() == whole
+        assert "the copy of the corpus toy is made again" in capsys.readouterr().err
     os.utime(write_shard(shard, ("1#0", "", "new")), ns=(0, 0))
     assert list(map_corpus([shard], "toy").texts) == ["new"]
 

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -209,7 +213,9 @@ def test_nothing_is_left_of_an_interrupted_pack(
     source = write(tmp_path / "one.jsonl", make_rows())
     pack_pairs([source], tmp_path / "packed")
     before = {path.name: path.read_bytes() for path in (tmp_path / "packed").iterdir()}
-    assert set(before) == {"pairs.json", "texts.arrow", "rows.npy", "source.npy", "group.npy", "order.npy"}
+    assert set(before) == {
+        *("pairs.json", "texts.arrow", "rows.npy", "source.npy", "group.npy", "order.npy", "blocks.json")
+    }
 
     def interrupt(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
@@ -252,16 +258,24 @@ def truncate(path: Path) -> None:
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 
 
+def flip(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
 @pytest.mark.parametrize(
     ("name", "damage", "message"),
     [
-        ("rows.npy", Path.unlink, "rows.npy: no such file"),
-        ("order.npy", truncate, "order.npy: not a complete array"),
-        ("group.npy", lambda path: np.save(path, np.arange(3)), r"group.npy: int64 of shape \(3,\), expected"),
-        ("texts.arrow", truncate, "texts.arrow: not a complete Arrow file"),
-        ("texts.arrow", Path.unlink, "texts.arrow: not a complete Arrow file"),
-        ("pairs.json", lambda path: path.write_text('{"format": 99}'), "packed pairs of format 99, expected 1"),
-        ("pairs.json", lambda path: path.write_text('{"format": 1}'), "pairs.json: not a record of packed pairs"),
+        ("rows.npy", Path.unlink, "rows.npy: No such file or directory; pack the pairs anew"),
+        ("order.npy", truncate, "order.npy: .* bytes, expected .*; pack the pairs anew"),
+        ("texts.arrow", truncate, "texts.arrow: .* bytes, expected"),
+        ("texts.arrow", flip, r"texts.arrow: block 0 \(from byte 0 on\) is damaged; pack the pairs anew"),
+        ("group.npy", flip, "group.npy: block 0 .* is damaged"),
+        ("blocks.json", Path.unlink, "blocks.json: no such file"),
+        ("blocks.json", flip, "blocks.json:.*; pack the pairs anew"),
+        ("pairs.json", lambda path: path.write_text('{"format": 99}'), "packed pairs of format 99, expected 2"),
+        ("pairs.json", lambda path: path.write_text('{"format": 1}'), "pairs.json: 13 bytes, expected"),
         ("pairs.json", lambda path: path.write_text("[]"), "format None"),
         ("pairs.json", truncate, "pairs.json:[0-9]+: not valid JSON"),
     ],
@@ -274,12 +288,49 @@ def test_a_damaged_folder_is_one_line(tmp_path: Path, name: str, damage: Any, me
     assert "\n" not in str(error.value)
 
 
-def test_texts_of_other_pairs_are_noticed(tmp_path: Path) -> None:
-    for n in (40, 60):
-        pack_pairs([write(tmp_path / "one.jsonl", make_rows(n))], tmp_path / str(n))
-    (tmp_path / "40" / "texts.arrow").replace(tmp_path / "60" / "texts.arrow")
-    with pytest.raises(InputError, match=r"texts.arrow: .* rows where pairs.json says"):
-        load_pairs(tmp_path / "60")
+@pytest.mark.parametrize(
+    ("name", "damage", "message"),
+    [
+        ("rows.npy", Path.unlink, "rows.npy: no such file"),
+        ("order.npy", truncate, "order.npy: not a complete array"),
+        ("group.npy", lambda path: np.save(path, np.arange(3)), r"group.npy: int64 of shape \(3,\), expected"),
+        ("texts.arrow", truncate, "texts.arrow: not a complete Arrow file"),
+        (
+            "texts.arrow",
+            lambda path: shutil.copy(path.parents[1] / "other" / path.name, path),
+            "rows where pairs.json says",
+        ),
+        ("pairs.json", lambda path: path.write_text('{"format": 1}'), "pairs.json: not a record of packed pairs"),
+    ],
+)
+def test_pairs_packed_without_digests_open_and_say_so(
+    tmp_path: Path, name: str, damage: Any, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, packed = write(tmp_path / "one.jsonl", make_rows(60)), tmp_path / "packed"
+    pack_pairs([source], packed)
+    pack_pairs([write(tmp_path / "two.jsonl", make_rows(40))], tmp_path / "other")
+    (packed / "blocks.json").unlink()
+    record = packed / "pairs.json"
+    record.write_text(record.read_text().replace('"format": 2', '"format": 1'))
+    assert load_pairs(packed).digest == load_pairs(source).digest
+    assert "packed: packed without digests, so damage is not noticed; pack the pairs anew" in capsys.readouterr().err
+    damage(packed / name)
+    with pytest.raises(InputError, match=message):
+        load_pairs(packed)
+
+
+def test_all_blocks_are_looked_at_where_all_rows_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, value in (("BLOCK", 1 << 10), ("MOST_AT_OPENING", 0), ("SAMPLE", 0)):
+        monkeypatch.setattr(f"isoglot.blocks.{name}", value)
+    packed = tmp_path / "packed"
+    pack_pairs([write(tmp_path / "one.jsonl", make_rows())], packed)
+    flip(packed / "texts.arrow")
+    load_pairs(packed)  # looks at the ends of every file only
+    capsys.readouterr()
+    assert main(["data", "check", str(packed)]) == 2
+    assert re.search(r"texts.arrow: block \d+ .* is damaged; pack the pairs anew", capsys.readouterr().err)
 
 
 def test_no_packed_folder(tmp_path: Path) -> None:
@@ -323,3 +374,40 @@ def test_an_incomplete_gzip_file_is_one_line(tmp_path: Path, name: str) -> None:
         (tmp_path / name).write_bytes(data[:kept])
         with pytest.raises(InputError, match=f"{name}: not a complete gzip file"):
             load_pairs(tmp_path / name)
+
+
+FILLING = """
+import subprocess, sys
+from pathlib import Path
+from isoglot.cli.main import main
+
+source, disk = Path(sys.argv[1]), Path(sys.argv[2])
+code, said = 2, []
+for kilobytes in range(24, 4000, 12):
+    subprocess.run(["mount", "-o", f"remount,size={kilobytes}k", disk], check=True)
+    code = main(["data", "pack", str(source), "--output", str(disk / "packed")])
+    if code == 0:
+        break
+    assert code == 2, code
+    assert not list(disk.iterdir()), list(disk.iterdir())
+print(kilobytes)
+"""
+
+
+def test_a_full_disk_is_one_line_at_every_moment(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "tmpfs", disk], capture_output=True, check=False).returncode:
+        pytest.skip("only root mounts a small disk")
+    try:
+        words = [sys.executable, "-c", FILLING, str(write(tmp_path / "one.jsonl", make_rows(1500))), str(disk)]
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        problems = [line for line in done.stderr.splitlines() if line.startswith("isoglot: ")]
+        assert len(problems) > 20
+        assert all(
+            line.startswith(f"isoglot: {disk}") and line.endswith("No space left on device)") for line in problems
+        )
+    finally:
+        subprocess.run(["umount", disk], check=True)
+    assert not list(disk.iterdir())

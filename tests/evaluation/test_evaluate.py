@@ -192,7 +192,7 @@ def test_bad_arguments(benchmark: Benchmark, model: Embeddings, tmp_path: Path) 
     with pytest.raises(InputError, match="2 query vectors for the 5 texts of toy"):
         evaluate(Embeddings(model.queries[:2], model.documents), benchmark)
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="is a file; results are written into a folder"):
+    with pytest.raises(InputError, match="file: is a file; give a directory"):
         evaluate(model, benchmark, output=tmp_path / "file")
 
 
@@ -204,9 +204,6 @@ def test_result_round_trip(benchmark: Benchmark, model: Embeddings, tmp_path: Pa
     again = load_result(home)
     assert again.summary == result.summary
     assert again.per_query.equals(result.per_query)
-    (home / "per_query.parquet").write_text("no")
-    with pytest.raises(InputError, match="not a Parquet file"):
-        load_result(home)
     (home / "summary.json").write_text("[]")
     with pytest.raises(InputError, match="not a result"):
         load_result(home)

@@ -211,7 +211,7 @@ def spoil_parquet(random: Random, data: bytes) -> bytes:
         "empty": pa.array([""] * n),
         "date": pa.array([0] * n, pa.date32()),
         "late date": pa.array([2**31 - 1] * n, pa.date32()),
-        "late time": pa.array([2**62] * n, pa.timestamp("s")),
+        "late time": pa.array([2**62] * n, pa.timestamp("ms")),
         "decimal": pa.array([None] * n, pa.decimal128(30, 2)),
         "dictionary": pa.array(["a"] * n).dictionary_encode(),
         "map": pa.array([[("a", 1)]] * n, pa.map_(pa.string(), pa.int64())),
@@ -266,6 +266,7 @@ def spoil_npy(random: Random, data: bytes) -> bytes:
 
 def spoil(random: Random, name: str, data: bytes) -> bytes:
     """The content of a file of that name, spoiled in a way that suits it."""
+    name = name.lower()
     if name.endswith(".gz") and random.random() < 0.6:
         return gzip.compress(spoil(random, name.removesuffix(".gz"), gzip.decompress(data)), mtime=0)
     special = {".parquet": spoil_parquet, ".npy": spoil_npy}.get(Path(name).suffix)

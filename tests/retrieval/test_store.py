@@ -196,7 +196,7 @@ def test_bad_input_is_refused(tmp_path: Path) -> None:
         with pytest.raises(InputError, match="changed"):
             encode(store, Model(), iter_again(["a", "b"], second))
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="cannot keep"):
+    with pytest.raises(InputError, match="cannot be written"):
         encode(EmbeddingStore(tmp_path / "file"), Model())
 
 

@@ -83,12 +83,21 @@ def test_an_export_has_no_weights_or_texts_and_a_copy_of_it_is_gone_on_with(
     for name in ("results.json", "per_query.parquet", "audit.json", "cost.json"):
         assert (copy / name).read_bytes() == (target / name).read_bytes()
 
-    # an older export is replaced whole, anything else is left alone
-    (target / "old.txt").write_text("of the last time")
+    # an older export is replaced whole, anything else is left alone and found before any work
+    (target / "figures" / "old.svg").write_text("of the last time")
     assert main(["study", "export", str(home), str(target)]) == 0
-    assert not (target / "old.txt").exists()
+    assert not (target / "figures" / "old.svg").exists()
+    assert not list(tmp_path.glob(".*"))
+    (target / "mine.txt").write_text("mine")
+    (tmp_path / "file").write_text("")
     capsys.readouterr()
-    for bad, message in ((home, "not empty and no export"), (tmp_path / "in", "not empty and no export")):
+    for bad, message in (
+        (home, "not empty and no export"),
+        (tmp_path / "in", "not empty and no export"),
+        (target, "mine.txt is not of an export"),
+        (tmp_path / "file", "is a file; give a directory"),
+        (tmp_path / "file" / "x", "cannot be written (Not a directory)"),
+    ):
         assert main(["study", "export", str(home), str(bad)]) == 2
         assert message in capsys.readouterr().err
     assert main(["study", "export", str(tmp_path / "in"), str(tmp_path / "new")]) == 2

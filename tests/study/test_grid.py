@@ -17,12 +17,13 @@ from typing import Any, ClassVar
 
 import pytest
 
+from isoglot.disk import locked
 from isoglot.errors import InputError
 from isoglot.study import grid, pool, worker
-from isoglot.study.grid import RunOptions, StudyOutcome, lock, run_study
+from isoglot.study.grid import RunOptions, StudyOutcome, run_study
 from isoglot.study.inputs import LeakError
 from isoglot.study.jobs import Job
-from isoglot.study.layout import JobFolder, Layout
+from isoglot.study.layout import JobFolder
 from isoglot.study.read_spec import parse_spec
 from isoglot.study.runs import runs_of
 from tests.study.small import small_spec
@@ -296,16 +297,55 @@ def test_everything_wrong_is_found_before_training(run: Callable[..., StudyOutco
         run(tmp_path / "used")
 
 
-def test_two_runs_cannot_work_on_one_directory(tmp_path: Path) -> None:
-    layout = Layout(tmp_path)
+def test_two_runs_cannot_work_on_one_directory(run: Callable[..., StudyOutcome], tmp_path: Path) -> None:
     with (
-        lock(layout),
-        pytest.raises(InputError, match=rf"another process \({os.getpid()}\) works on this study"),
-        lock(layout),
+        locked(tmp_path / "out"),
+        pytest.raises(InputError, match=rf"out: is being written by process {os.getpid()} on host \S+ since "),
     ):
-        pass
-    with lock(layout):
-        pass
+        run()
+    assert not (tmp_path / "out").exists()
+
+
+def test_damaged_files_of_a_cell_are_made_again_and_those_of_the_study_are_one_line(
+    run: Callable[..., StudyOutcome], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    more: dict[str, Any] = {"strategy": ["mono"], "tuning": ["full"]}
+    out = tmp_path / "out"
+    name = run(**more).results["cells"][1]["id"]
+    whole, cell = (out / "results.json").read_bytes(), out / "cells" / name
+    for file, content in (
+        ("cell.json", b""),
+        ("outcome.json", b"[1]"),
+        ("train.json", b'{"cut'),
+        ("state.json", b"[]"),
+        ("results/bench/summary.json", b""),
+    ):
+        (cell / file).write_bytes(content)
+        if file != "outcome.json":
+            (cell / "cell.json").unlink()
+        run(**more)
+        assert (out / "results.json").read_bytes() == whole
+    # killed after its training, before that was noted, and then the disk lost a block
+    for file in ("cell.json", "outcome.json", "train.json"):
+        (cell / file).unlink()
+    shutil.copytree(tmp_path / "in" / "tiny", cell / "run" / "model")
+    run(**more)
+    assert "model/" in capsys.readouterr().err
+    assert (out / "results.json").read_bytes() == whole
+    for content in (b"", b"[]", b"{}"):
+        (out / "study.json").write_bytes(content)
+        with pytest.raises(InputError, match=r"study\.json"):
+            run(**more)
+
+
+def test_a_replaced_base_is_another_base(run: Callable[..., StudyOutcome], tmp_path: Path) -> None:
+    more: dict[str, Any] = {"strategy": ["mono"], "tuning": ["full"]}
+    run(**more)
+    assert len(InProcess.ran) == 2
+    config = tmp_path / "in" / "tiny" / "config.json"
+    config.write_text(config.read_text().replace('"hidden_dropout_prob": 0.1', '"hidden_dropout_prob": 0.2'))
+    run(**more)
+    assert len(InProcess.ran) == 2, "both are done again"
 
 
 def test_an_evaluation_notes_how_far_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

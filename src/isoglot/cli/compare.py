@@ -52,14 +52,14 @@ def _fill(command: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from isoglot.errors import InputError
+    from isoglot.disk import check_writable
     from isoglot.evaluation.compare import compare
     from isoglot.evaluation.matching import load_systems
     from isoglot.evaluation.report import format_differences
     from isoglot.files import write_json
 
-    if options.output and options.output.is_dir():
-        raise InputError(f"--output {options.output}: is a folder; expected the name of a JSON file")
+    if options.output:
+        check_writable(options.output)
     asked = {key: getattr(options, key) for key in ("measure", "resamples", "seed")}
     comparison = compare(load_systems(options.results), settings=options.setting, **asked)
     if options.output:

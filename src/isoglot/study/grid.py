@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
+from isoglot.disk import check_writable, locked, make_directory, sweep
 from isoglot.errors import InputError
 from isoglot.evaluation.drawing import require_matplotlib
 from isoglot.evaluation.results import versions
 from isoglot.files import atomic_path, package_versions, read_json, write_json, write_text
+from isoglot.models.content import base_revision
 from isoglot.study.display import Display
 from isoglot.study.export import unpack_export
 from isoglot.study.inputs import Inputs, audit_of, load_inputs, say
@@ -86,12 +85,12 @@ def run_study(spec: StudySpec, directory: Path, options: RunOptions | None = Non
     """
     require_matplotlib()
     options, layout = options or RunOptions(), Layout(directory)
-    _check_directory(layout)
     runs = runs_of(spec)
-    inputs = load_inputs(spec, layout, options.data_dir)
-    check_runs(inputs, runs)
-    directory.mkdir(parents=True, exist_ok=True)
-    with lock(layout):
+    check_writable(directory, directory=True)
+    with locked(directory):
+        _check_directory(layout)
+        inputs = load_inputs(spec, layout, options.data_dir)
+        check_runs(inputs, runs)
         shutil.rmtree(layout.trash, ignore_errors=True)
         _write_study(inputs)
         audit = audit_of(inputs, options.allow_leaks)
@@ -101,26 +100,12 @@ def run_study(spec: StudySpec, directory: Path, options: RunOptions | None = Non
 
 def _check_directory(layout: Layout) -> None:
     """InputError where something else is there."""
-    directory = layout.root
-    if directory.exists() and not directory.is_dir():
-        raise InputError(f"{directory}: is a file; give a directory")
-    is_foreign = directory.is_dir() and not layout.study.is_file()
-    if is_foreign and any(not path.name.startswith(".") for path in directory.iterdir()):
-        raise InputError(f"{directory}: not empty and not a study; give another --output")
-
-
-@contextmanager
-def lock(layout: Layout) -> Iterator[None]:
-    """The study's lock; it dies with the process. InputError names the process that holds it."""
-    try:
-        with FileLock(layout.lock, timeout=0):
-            write_text(layout.holder, f"{os.getpid()}\n")
-            yield
-    except Timeout:
-        holder = layout.holder.read_text().strip() if layout.holder.is_file() else "unknown"
-        raise InputError(
-            f"{layout.root}: another process ({holder}) works on this study; wait for it or stop it"
-        ) from None
+    if layout.study.exists():
+        study = read_json(layout.study)
+        if not isinstance(study, dict) or "spec_digest" not in study:
+            raise InputError(f"{layout.study}: not of a study; move it away or give another --output")
+    elif any(not path.name.startswith(".") for path in layout.root.iterdir()):
+        raise InputError(f"{layout.root}: not empty and not a study; give another --output")
 
 
 def _write_study(inputs: Inputs) -> None:
@@ -131,6 +116,12 @@ def _write_study(inputs: Inputs) -> None:
     unpack_export(layout.root)
     layout.export.unlink(missing_ok=True)
     before = read_json(layout.study) if layout.study.is_file() else {}
+    revisions = {base: commit for base in spec.base if (commit := base_revision(base))}
+    for base, commit in before.get("revisions", {}).items():
+        if (now := revisions.setdefault(base, commit)) != commit:
+            raise InputError(
+                f"{layout.study}: base '{base}' was commit {commit} on the hub, is {now}; give another --output"
+            )
     study = {
         "schema": SCHEMA,
         "name": spec.name,
@@ -138,9 +129,12 @@ def _write_study(inputs: Inputs) -> None:
         "spec": spec.to_flat(),
         "spec_digest": spec.digest,
         "versions": {**versions(), **package_versions(("accelerate", "datasets", "peft", "pyarrow", "tokenizers"))},
+        **({"revisions": revisions} if revisions else {}),
         "created": before.get("created") or datetime.now(timezone.utc).isoformat(timespec="seconds"),
     }
     write_json(layout.study, study)
+    make_directory(layout.pairs("").parent)
+    sweep(layout.pairs("").parent)
     for key, table in inputs.tables.items():
         path = layout.pairs(inputs.table_digests[key])
         if not path.is_file():
@@ -215,7 +209,7 @@ class _Study:
         todo, failed = [], 0
         for job in reversed(jobs):
             status = job.record().get("status")
-            is_done = status == "done" and (job not in needed or job.folder.weights() is not None)
+            is_done = job.is_done() and (job not in needed or job.folder.weights() is not None)
             is_wanted = job.purpose != "stage" or job in needed
             if is_wanted and not is_done and (status != "failed" or self.options.retry):
                 failed += status == "failed"

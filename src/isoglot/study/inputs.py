@@ -16,8 +16,8 @@ from isoglot.evaluation.settings import EvaluateSettings
 from isoglot.files import digest_json, read_json, write_json
 from isoglot.records import Benchmark
 from isoglot.study.layout import Layout
-from isoglot.study.runs import base_digest
 from isoglot.study.spec import StudySpec, benchmark_name
+from isoglot.tables import exact
 
 
 class LeakError(IsoglotError):
@@ -55,9 +55,9 @@ def load_inputs(spec: StudySpec, layout: Layout, data_dir: Path | None) -> Input
     Raises:
         InputError: a base, source, benchmark or language that is not there, malformed files.
     """
-    from isoglot.models.load import resolve_base
+    from isoglot.models.content import base_digest
 
-    inputs = Inputs(spec, layout, data_dir, {base: base_digest(resolve_base(base).location) for base in spec.base})
+    inputs = Inputs(spec, layout, data_dir, {base: base_digest(base) for base in spec.base})
     for name in dict.fromkeys(name for data in spec.data for name in spec.benchmarks_of(data)):
         benchmark = inputs.benchmarks[name] = load_for(name, spec.evaluate, data_dir)
         inputs.benchmark_digests[name] = benchmark_digest(benchmark)
@@ -68,7 +68,7 @@ def load_inputs(spec: StudySpec, layout: Layout, data_dir: Path | None) -> Input
         for amount in data.amount:
             share = inputs.tables[data.name, amount] = Share(amount=amount, amount_seed=data.amount_seed).apply(table)
             inputs.table_digests[data.name, amount] = digest_json([share.digest, share.index.group.tolist()])
-            which = "" if amount == 1.0 else f" ({amount:g} of them)"
+            which = "" if amount == 1.0 else f" ({exact(amount)} of them)"
             say(f"{data.name}{which}: {share.index.n_pairs:,} pairs, {len(share.languages)} languages")
     return inputs
 

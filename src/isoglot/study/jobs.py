@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from filelock import FileLock, Timeout
-
+from isoglot.disk import locked
 from isoglot.errors import InputError
 from isoglot.files import digest_json, read_json, write_json, write_text
 from isoglot.settings import to_dict
@@ -59,8 +58,13 @@ class Job:
 
     def record(self) -> dict[str, Any]:
         """The record of this very job, if it was done or failed before, else {}."""
-        record: dict[str, Any] = read_json(self.folder.record) if self.folder.record.is_file() else {}
+        record = _known(self.folder.record)
         return record if record.get("digest") == self.digest else {}
+
+    def is_done(self) -> bool:
+        """Whether this very job was done before, and what came out of it can be read."""
+        outcome = self.folder.outcome  # trials of an export have none
+        return self.record().get("status") == "done" and (not outcome.exists() or "cost" in _known(outcome))
 
     def prepare(self, keeps_weights: bool = False) -> None:
         """Make the folder ready: keep what this job may go on from, remove everything else.
@@ -68,21 +72,17 @@ class Job:
         Args:
             keeps_weights: another job goes on from the model: it is made again where it was deleted.
         """
-        self.folder.path.mkdir(parents=True, exist_ok=True)
-        try:
-            with FileLock(self.folder.lock, timeout=_PATIENCE):
-                self._tidy(keeps_weights)
-        except Timeout:
-            raise InputError(f"{self.folder.path}: a process of an earlier run still works here; stop it") from None
+        with locked(self.folder.path, patience=_PATIENCE):
+            self._tidy(keeps_weights)
         self.folder.path.mkdir(parents=True, exist_ok=True)
         write_json(self.folder.state, self._state())
 
     def _tidy(self, keeps_weights: bool) -> None:
         folder = self.folder
-        try:
-            state = read_json(folder.state)
-        except InputError:
-            state = {}
+        for path in (folder.facts, folder.outcome, folder.record, *folder.results.glob("*/summary.json")):
+            if not _known(path):  # damaged: what it said is found out again
+                _discard(path, folder.trash)
+        state = _known(folder.state)
         before = state.get("evaluations", {})
         same = {name for name, digest in self.evaluations.items() if before.get(name) == digest}
         measured = {path.parent.name for path in folder.results.glob("*/summary.json")}
@@ -122,9 +122,18 @@ class Job:
         return f"its process ended with exit code {code}; see {self.folder.path.name}/log"
 
 
+def _known(path: Path) -> dict[str, Any]:
+    """What a file of a job says; {} where it is missing or damaged."""
+    try:
+        content = read_json(path)
+    except InputError:
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
 def _discard(path: Path, trash: Path) -> None:
-    """Delete a folder; it disappears from its place at once, so that a kill leaves it whole or gone."""
+    """Delete a folder or a file; it disappears from its place at once, so that a kill leaves it whole or gone."""
     if path.exists():
         trash.mkdir(parents=True, exist_ok=True)
         target = path.replace(trash / uuid.uuid4().hex)
-        shutil.rmtree(target, ignore_errors=True)
+        shutil.rmtree(target, ignore_errors=True) if target.is_dir() else target.unlink()

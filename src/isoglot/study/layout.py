@@ -19,7 +19,6 @@ class JobFolder:
         self.outcome = path / "outcome.json"  # what the process wrote last
         self.record = path / "cell.json"  # what is kept of it when it has ended
         self.phase, self.log, self.error = path / "phase", path / "log", path / "error.txt"
-        self.lock = path / ".lock"  # held by the process that writes here
         self.run = path / "run"  # of the stage, as `isoglot train` writes it
         self.adapter, self.model = self.run / "adapter", self.run / "model"
         self.checkpoint_bytes = path / "checkpoint_bytes"  # of the largest so far
@@ -40,7 +39,6 @@ class Layout:
         self.study, self.results = root / "study.json", root / "results.json"
         self.costs, self.audit = root / "cost.json", root / "audit.json"
         self.export = root / "export.json"  # there in an export until a study goes on in it
-        self.lock, self.holder = root / ".lock", root / ".holder"  # the second names the process that holds the first
         self.store, self.trash = root / "store", root / ".trash"  # vectors of the bases; what is being deleted
 
     def cell(self, name: str) -> JobFolder:

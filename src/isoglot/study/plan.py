@@ -22,6 +22,7 @@ from isoglot.study.runs import RateKey, Rates, Run, complete, evaluation_digests
 from isoglot.study.spec import DataSpec, StudySpec, benchmark_name
 from isoglot.study.stages import Stage
 from isoglot.study.stages.train import Train, TuningSpec
+from isoglot.tables import exact
 
 
 def check_runs(inputs: Inputs, runs: Sequence[Run]) -> None:
@@ -147,7 +148,7 @@ def plan_trials(inputs: Inputs) -> Trials:
         amount, rates = max(data.amount), sorted(spec.rates_of(tuning))
         for rate in rates if len(rates) > 1 else ():
             stage = trial_stage(spec, data, base, tuning, rate)
-            name = f"{data.name}.{slug(base)}.{tuning.name}.lr{rate:g}"
+            name = f"{data.name}.{slug(base)}.{tuning.name}.lr{exact(rate)}"
             job = Job(
                 id=f"selection/{name}",
                 folder=inputs.layout.trial(name),

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from isoglot.data.readers import yaml_data
+from isoglot.disk import check_writable
+from isoglot.errors import InputError
 from isoglot.evaluation.contrasts import RESAMPLES, SEED
 from isoglot.evaluation.drawing import require_matplotlib
 from isoglot.files import atomic_directory, write_text
@@ -40,6 +42,9 @@ def write_report(directory: Path, name: str | None = None, *, figures: bool = Tr
     """
     require_matplotlib()
     directory = Path(directory)
+    check_writable(directory / HTML)
+    if foreign := [path.name for path in (directory / FIGURES).glob("*") if path.suffix != ".svg"]:
+        raise InputError(f"{directory / FIGURES}: {foreign[0]} is no picture of a report; move it away")
     analysis = analyse(directory)
     trained = [system for system in analysis.systems if not system.is_base]
     claims: list[Any] = list(analysis.stated.values())

@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from isoglot.errors import InputError
-from isoglot.files import digest_file, digest_json
+from isoglot.files import digest_json
 from isoglot.settings import to_dict
 from isoglot.study.layout import SCHEMA
 from isoglot.study.spec import DataSpec, StudySpec, benchmark_name
 from isoglot.study.stages import Stage
 from isoglot.study.stages.train import Train
 from isoglot.study.systems import BASE, System
+from isoglot.tables import exact
 
 RateKey = tuple[str, str, str]
 """What a learning rate is chosen for: names of data, base and tuning."""
@@ -70,7 +71,7 @@ def runs_of(spec: StudySpec) -> list[Run]:
             if any(stage.uses_seed for stage in system.stages) == (seed is not None):
                 words = [data.name, slug(base), system.key]
                 words += [] if seed is None else [f"s{seed}"]
-                words += [] if amount == 1.0 else [f"a{amount:g}"]
+                words += [] if amount == 1.0 else [f"a{exact(amount)}"]
                 runs.append(Run(".".join(words), base, system, spec.benchmarks_of(data), data, seed, amount))
     known: dict[str, Run] = {}
     for run in runs:
@@ -119,15 +120,6 @@ def complete(
 def weights_digests(stages: Sequence[Stage], base: str, pairs: str) -> list[str]:
     """What decides the weights after each stage; `base` and `pairs` are the digests of the base and of the training pairs."""
     return list(accumulate(stages, lambda start, stage: stage.digest(start, pairs), initial=base))[1:]
-
-
-def base_digest(location: str) -> str:
-    """SHA-256 of a base's files where they lie in a directory, else of its name on the hub."""
-    directory = Path(location)
-    if not directory.is_dir():
-        return digest_json({"hub": location})
-    files = sorted(path for path in directory.rglob("*") if path.is_file() and not path.name.startswith("."))
-    return digest_json({str(path.relative_to(directory)): digest_file(path) for path in files})
 
 
 def evaluation_digests(spec: StudySpec, run: Run, benchmarks: Mapping[str, str]) -> dict[str, str]:

@@ -178,6 +178,10 @@ class StudySpec(Settings):
             lists[f"data '{data.name}': benchmarks"] = map(benchmark_name, self.benchmarks_of(data))
         for key, values in lists.items():
             _check_once(values, key)
+        # the base is measured on those of all data
+        _check_once(
+            map(benchmark_name, {name for data in self.data for name in self.benchmarks_of(data)}), "benchmarks"
+        )
         known = {*TUNINGS.names(), *(tuning.name for tuning in self.tunings())}
         for key in ("per_tuning", "learning_rates"):
             for name in getattr(self, key).keys() - known:

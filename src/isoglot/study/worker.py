@@ -15,8 +15,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
+from isoglot.disk import locked
 from isoglot.errors import IsoglotError
 from isoglot.files import read_json, write_json, write_text
 from isoglot.study.cost import bytes_under, cost_of
@@ -33,7 +32,7 @@ _KEPT = ("settings", "bias", "per_language", "counts", "digests")
 def main(arguments: list[str]) -> int:
     """Do the job of a folder: FOLDER, and the number of the process that started this one."""
     folder, parent = JobFolder(Path(arguments[0])), int(arguments[1])
-    with FileLock(folder.lock, timeout=0):
+    with locked(folder.path):
         threading.Thread(target=_watch, args=(folder, parent), daemon=True).start()
         folder.error.unlink(missing_ok=True)
         try:
@@ -124,14 +123,16 @@ def _note_texts(model: Any, folder: JobFolder, name: str, total: int) -> Any:
 
 
 def _note(folder: JobFolder, text: str) -> None:
-    write_text(folder.phase, text + "\n")
+    folder.phase.write_text(text + "\n", encoding="utf-8")  # for the eye only: it need not outlive anything
 
 
 def _watch(folder: JobFolder, parent: int) -> None:
     """End with the process that started this one, whatever ended it; note the size of the largest checkpoint."""
     largest = 0
     while os.getppid() == parent:
-        with contextlib.suppress(OSError):  # a checkpoint may be deleted while it is looked at
+        with contextlib.suppress(
+            OSError
+        ):  # a checkpoint may be deleted while it is looked at; a full disk is met elsewhere
             states = folder.run.glob("checkpoints/*/trainer_state.json")
             size = max((bytes_under(state.parent) or 0 for state in states), default=0)
             if size > largest:

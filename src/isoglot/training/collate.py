@@ -15,6 +15,7 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.modules import Transformer
 
 from isoglot.batching.sampler import PlanDataset, RowBatch, TextBatch
+from isoglot.errors import InputError
 from isoglot.files import cache_dir
 from isoglot.records import IntArray
 from isoglot.training.tokens import Ids, StepTokens, TextTokenizer
@@ -74,9 +75,10 @@ class Collator:
         root = self._root if self._root is not None else cache_dir() / "tokens"
         try:
             self._prepared[steps] = StepTokens(steps, self._tokenizer, self._prompts, root, show)
-        except OSError as error:
-            reason = error.strerror or error
-            print(f"{root}: cannot keep token ids here ({reason}); every step tokenises instead", file=sys.stderr)
+        except (InputError, OSError) as error:
+            print(
+                f"isoglot: {root}: cannot keep token ids here ({error}); every step tokenises instead", file=sys.stderr
+            )
             return False
         return True
 

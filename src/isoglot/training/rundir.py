@@ -1,6 +1,6 @@
-"""The run directory: what was asked, what came out, and whether a run may be resumed.
+"""The run directory: what was asked, what came out, and whether a run may be resumed. It has one writer.
 
-run.json        what was asked; versions, seed, data and base digests; afterwards the outcome
+run.json        what was asked; versions, seed, data and base digests; afterwards the outcome and the digests of the model's files
 log.jsonl       one line per logged step
 tensorboard/    the same for TensorBoard
 checkpoints/    to resume from; removed when the run has ended
@@ -11,79 +11,204 @@ model/          a self-contained sentence-transformers model
 from __future__ import annotations
 
 import platform
+import re
 import shutil
+import sys
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, suppress
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 from isoglot.data.pairs.table import PairTable
-from isoglot.errors import InputError
-from isoglot.files import package_versions, read_json, write_json
+from isoglot.disk import LOCK, check_writable, locked, sync, sync_tree
+from isoglot.errors import InputError, at
+from isoglot.files import digest_file, package_versions, read_json, write_json
+from isoglot.training import checkpoints
 from isoglot.training.settings import TrainSettings
 
 _TRAINERS = ("torch", "transformers", "sentence-transformers", "peft", "accelerate", "tokenizers")
 _MAY_DIFFER = ("output", "log_steps", "save_steps", "threads")
+_MUST_AGREE = {"data": "data", "validation": "validation data", "base": "base model"}
 
 
 class RunDirectory:
-    """Paths of one run."""
+    """Paths of one run, and what may be done with it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.record, self.log, self.tensorboard = path / "run.json", path / "log.jsonl", path / "tensorboard"
         self.checkpoints, self.adapter, self.model = path / "checkpoints", path / "adapter", path / "model"
 
-    def last_checkpoint(self) -> Path | None:
-        """The newest complete checkpoint, None where there is none. The trainer's state file is written last."""
-        whole = [path for path in self.checkpoints.glob("checkpoint-*") if (path / "trainer_state.json").is_file()]
-        return max(whole, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
+    def locked(self) -> AbstractContextManager[None]:
+        """Be its only writer; InputError where another process is, or nothing can be written."""
+        check_writable(self.path, directory=True)
+        return locked(self.path)
+
+    def read(self) -> dict[str, Any] | None:
+        """The record; None where nothing was begun here (or what was there is being thrown away).
+
+        Raises:
+            InputError: `run.json` is damaged or not of a run, or there are files without one.
+        """
+        if not self.record.exists():
+            if self.path.is_dir() and any(path.name != LOCK for path in self.path.iterdir()):
+                raise InputError(f"{self.path}: not empty and not a run; give another --output")
+            return None
+        record = read_json(self.record)
+        if not isinstance(record, dict) or not all(isinstance(record.get(key), dict) for key in ("asked", "versions")):
+            raise InputError(f"{self.record}: not a run of `isoglot train`; move it away or give another --output")
+        return None if record.get("discarded") else record
 
     def check(self, settings: TrainSettings, *, resume: bool, overwrite: bool) -> dict[str, Any] | None:
         """Say why this directory cannot be used, if so; nothing is changed. Returns the outcome of a run that has ended.
 
         Raises:
             InputError: it holds something and neither resume nor overwrite was asked for; it is no run; the resumed run
-                was asked for with other settings.
+                was asked for with other settings; files of the model that it has made are damaged.
         """
-        if self.path.exists() and not self.path.is_dir():
-            raise InputError(f"{self.path}: is a file; give a directory")
-        used = self.path.is_dir() and any(self.path.iterdir())
-        if used and not self.record.is_file():
-            raise InputError(f"{self.path}: not empty and not a run; give another --output")
-        if used and not resume and not overwrite:
-            raise InputError(f"{self.path}: holds a run already; go on with --resume or start again with --overwrite")
-        if not used or overwrite:
+        record = self.read()
+        if record is None:
             return None
-        record: dict[str, Any] = read_json(self.record)
+        if overwrite:
+            if foreign := self._foreign(record):
+                raise InputError(
+                    f"{self.path}: the run did not write {_some(foreign)}; move that away or give another --output"
+                )
+            return None
+        if not resume:
+            raise InputError(f"{self.path}: holds a run already; go on with --resume or start again with --overwrite")
         # a run of an earlier version was begun without the settings that came later: it had what is their default now
-        before, now = TrainSettings(**record["asked"]).to_flat(), settings.to_flat()
+        with at(str(self.record)):
+            before, now = TrainSettings(**record["asked"]).to_flat(), settings.to_flat()
         keys = [key for key in {**before, **now} if key not in _MAY_DIFFER and before.get(key) != now.get(key)]
         if keys:
             what = ", ".join(f"{key} was {before.get(key)!r}, is {now.get(key)!r}" for key in keys)
             raise InputError(f"{self.path}: cannot resume with other settings ({what})")
-        return record.get("outcome")
+        if "outcome" not in record:
+            return None
+        return self._ended(record)
+
+    def _ended(self, record: Mapping[str, Any]) -> dict[str, Any]:
+        """The outcome of a run that has ended, if its model is still what it was."""
+        try:
+            reason = checkpoints.changed_files(self.path, record.get("files", {}))
+            outcome: dict[str, Any] = {"steps": int(record["outcome"]["steps"]), **record["outcome"]}
+        except (TypeError, AttributeError, KeyError, ValueError):
+            raise InputError(f"{self.record}: is damaged; begin again with --overwrite") from None
+        if reason or not self.model.is_dir():
+            raise InputError(
+                f"{self.path}: the run has ended, but {reason or 'model/ is missing'}; begin again with --overwrite"
+            )
+        return outcome
+
+    def can_resume(self) -> bool:
+        """Whether there is a run whose record is sound, and a checkpoint or a model where it got that far."""
+        try:
+            record = self.read()
+            if record is not None and "outcome" in record:
+                self._ended(record)
+            checkpoints.newest_whole(self.checkpoints)
+        except InputError as error:
+            _say(f"{error}: it is begun again")
+            return False
+        return record is not None
 
     def begin(self, settings: TrainSettings, facts: Mapping[str, Any], *, overwrite: bool = False) -> None:
-        """After `check`: make the directory ready and write run.json, unless a resumed run has it already."""
-        if overwrite and self.path.is_dir():
-            shutil.rmtree(self.path)
-        self.path.mkdir(parents=True, exist_ok=True)
-        if self.record.is_file():
-            before = read_json(self.record)
-            for key, value in facts.items():
-                if key in ("data", "validation") and before.get(key) != value:
-                    raise InputError(f"{self.path}: cannot resume, the {key} changed since this run began")
-            return
+        """After `check`: make the directory ready and write run.json, unless a resumed run has it already.
+
+        Raises:
+            InputError: pairs or base are not those that the run began with.
+        """
         versions = package_versions(["isoglot", *_TRAINERS, "numpy", "babel"])
         machine = {"platform": platform.platform(), "python": platform.python_version()}
-        about = {"versions": versions, "machine": machine, "started": _now()}
-        write_json(self.record, {"asked": settings.to_flat(), **facts, **about})
+        about = {**facts, "versions": versions, "machine": machine}
+        before = self.read()
+        if before is not None and not overwrite:
+            for key, what in _MUST_AGREE.items():
+                if key in before and (changed := _changed(before[key], facts.get(key))):
+                    which = f"the {what} changed since this run began ({', '.join(changed)})"
+                    raise InputError(f"{self.path}: cannot resume, {which}")
+            if differing := _conditions(before, about):
+                _say(
+                    f"{self.path}: goes on under other conditions ({differing}): not bit for bit what an unbroken run gives"
+                )
+            return
+        self._discard()
+        write_json(self.record, {"asked": settings.to_flat(), **about, "started": _now()})
+
+    def last_checkpoint(self) -> Path | None:
+        """The checkpoint to go on from (None: the first step), with the log as it was then. It is said, see `newest_whole`."""
+        checkpoint = checkpoints.newest_whole(self.checkpoints)
+        checkpoints.restore_log(self.log, checkpoint)
+        return checkpoint
 
     def end(self, outcome: Mapping[str, Any]) -> None:
-        """Add the outcome to run.json and drop the checkpoints."""
-        write_json(self.record, {**read_json(self.record), "ended": _now(), "outcome": dict(outcome)})
-        shutil.rmtree(self.checkpoints, ignore_errors=True)
+        """Add the outcome to run.json when all else is on the disk, and drop the checkpoints after that."""
+        names = sorted(path for folder in (self.adapter, self.model) for path in folder.rglob("*") if path.is_file())
+        files = {path.relative_to(self.path).as_posix(): digest_file(path) for path in names}
+        sync(self.log)
+        sync_tree(self.tensorboard)
+        write_json(self.record, {**read_json(self.record), "ended": _now(), "outcome": dict(outcome), "files": files})
+        for checkpoint in checkpoints.checkpoints_in(self.checkpoints):
+            shutil.rmtree(checkpoint, ignore_errors=True)
+        with suppress(OSError):  # somebody else's files
+            self.checkpoints.rmdir()
+
+    def _own(self) -> tuple[Path, ...]:
+        return self.log, self.tensorboard, self.checkpoints, self.adapter, self.model
+
+    def _foreign(self, record: Mapping[str, Any]) -> list[str]:
+        """Files inside the run's folders that it did not write."""
+        files = [path for folder in self._own() for path in folder.rglob("*") if not path.is_dir()]
+        names = [path.relative_to(self.path).as_posix() for path in files]
+        written = re.compile(r"tensorboard/(.*/)?events\.out\.tfevents[^/]*|checkpoints/checkpoint-\d+/.*")
+        # model and adapter are written at the end, as whole folders
+        known = (
+            set(record["files"])
+            if "files" in record
+            else {name for name in names if name.startswith(("adapter/", "model/"))}
+        )
+        return [name for name in sorted(names) if name not in known and not written.fullmatch(name)]
+
+    def _discard(self) -> None:
+        """Delete a run. A kill meanwhile leaves a record that says so, and the next start goes on with it."""
+        if not self.record.exists():
+            return
+        write_json(self.record, {**read_json(self.record), "discarded": True})
+        for path in self._own():
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+        own = (LOCK, self.record.name)
+        if others := sorted(path.name for path in self.path.iterdir() if path.name not in own):
+            _say(f"{self.path}: not of the run, so they stay: {_some(others)}")
+
+
+def _changed(before: Any, now: Any) -> list[str]:
+    """Keys whose values are others now; what an earlier version did not write down may be anything."""
+    if not isinstance(before, dict) or not isinstance(now, dict):
+        return [] if before == now else ["all of it"]
+    return [key for key, value in before.items() if now.get(key) != value]
+
+
+def _conditions(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """Which of the conditions that only touch the last digits are others now, in words."""
+    pairs = [(key, before.get(key), now[key]) for key in ("processes", "device")]
+    for group in ("versions", "machine"):
+        had: Any = before.get(group)
+        pairs += [(key, had.get(key), value) for key, value in now[group].items() if isinstance(had, dict)]
+    return ", ".join(f"{key}: {old}, now {new}" for key, old, new in pairs if old not in (None, new))
+
+
+def _some(names: list[str]) -> str:
+    more = len(names) - 3
+    return ", ".join(names[:3]) + (f" and {more} more" if more > 0 else "")
+
+
+def _say(text: str) -> None:
+    print(f"isoglot: {text}", file=sys.stderr, flush=True)
 
 
 def describe_table(table: PairTable) -> dict[str, Any]:

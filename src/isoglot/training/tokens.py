@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 import re
 import shutil
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -25,7 +26,8 @@ from tqdm import tqdm
 
 from isoglot.batching.sampler import PlanDataset, RowBatch
 from isoglot.data.pairs.table import PairTable, take_rows
-from isoglot.files import digest_json, digest_strings, exclusive, load_array, package_versions, save_array, write_json
+from isoglot.disk import locked
+from isoglot.files import digest_json, digest_strings, load_array, package_versions, save_array, write_json
 from isoglot.models.tokenizer import description
 from isoglot.records import IntArray
 
@@ -156,16 +158,14 @@ class TokenColumn:
             key: what the texts are: with the tokenizer's digest and the prompt it names the directory.
 
         Raises:
-            OSError: the store cannot be written, or its disk has less than 1 GiB left.
+            InputError, OSError: the store cannot be written, or its disk has less than 1 GiB left.
         """
         key = {"format": _FORMAT, "tokenizer": self._tokenizer.digest, "prompt": self._prompt, **key}
         directory = root / digest_json(key)
         self._load(directory)
         if not len(self.missing(rows)):
             return
-        directory.mkdir(parents=True, exist_ok=True)
-        waiting = "another process tokenises these texts; waiting for it" if self._show else ""
-        with exclusive(directory / "lock", waiting):
+        with locked(directory, waiting="these texts are being tokenised" if self._show else ""):
             self._clear()
             self._load(directory, repair=True)  # another process may have written while this one waited
             write_json(directory / "about.json", key)
@@ -177,6 +177,7 @@ class TokenColumn:
             if (segment := _read(path)) is not None:
                 self.add(*segment)
             elif repair:
+                print(f"isoglot: {path}: damaged; its texts are tokenised again", file=sys.stderr)
                 path.unlink(missing_ok=True)
 
 
@@ -224,7 +225,7 @@ class StepTokens:
         show: a progress bar on stderr.
 
     Raises:
-        OSError: the store cannot be written.
+        InputError, OSError: the store cannot be written.
     """
 
     def __init__(

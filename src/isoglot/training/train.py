@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from isoglot.data.pairs.table import PairTable
+from isoglot.disk import writing
 from isoglot.files import atomic_directory, digest_json
 from isoglot.processes import in_first, on_cpu, peak_memory, processes, start, together
 from isoglot.training.data import TrainingData, datasets, load_data
@@ -57,38 +59,54 @@ def train(
             same result; the first one writes.
         table: the pairs, when they are loaded already (must be what `settings.pairs` names).
         resume: go on from the last checkpoint in `settings.output`; same settings give the same model as an unbroken run.
-        overwrite: throw away a run that is there.
+        overwrite: throw away a run that is there, but nothing that it did not write.
         data_dir: where named LAReQA folders are looked for first.
         show: a progress bar on stderr.
 
     Raises:
-        InputError: settings, pairs or model that cannot be used; nothing is written then.
+        InputError: settings, pairs, model or directory that cannot be used; nothing is written then. Another process that
+            writes there is named.
         OtherProcessError: another process raised one.
     """
     me = start()
     me.check(settings.plan.batch_size)
     show = show and me.first
     run = RunDirectory(Path(settings.output))
+    with ExitStack() as writer:
+        in_first(lambda: writer.enter_context(run.locked()))
+        outcome = in_first(lambda: run.check(settings, resume=resume, overwrite=overwrite))
+        if outcome is not None:
+            return TrainResult(run.path, True, outcome["steps"], outcome)
+        return _train(settings, run, table, overwrite, data_dir, show)
+
+
+def _train(
+    settings: TrainSettings,
+    run: RunDirectory,
+    table: PairTable | None,
+    overwrite: bool,
+    data_dir: Path | None,
+    show: bool,
+) -> TrainResult:
+    """Train in a run directory that is locked and checked."""
     data = together(lambda: load_data(settings, table, data_dir))
     steps = settings.total_steps(data.plan.steps_per_epoch)
-    outcome = in_first(lambda: run.check(settings, resume=resume, overwrite=overwrite))
-    if outcome is not None:
-        return TrainResult(run.path, True, steps, outcome)
     model = together(lambda: _model(settings))
     facts = {
         "steps": steps,
         "data": describe_table(data.table),
-        "base": _describe_base(model, settings),
+        "base": {**_describe_base(model, settings), **in_first(lambda: _content(settings.base))},
         **({"validation": describe_table(data.validation)} if data.validation else {}),
-        "processes": me.world,
+        "processes": processes().world,
+        "device": model.device.type,
     }
     in_first(lambda: run.begin(settings, facts, overwrite=overwrite))
     from isoglot.training.distributed import any_process, sum_processes
 
     began = time.perf_counter()
     trainer, stop, collator = _trainer(settings, run, model, data, steps, show)
-    with stop:
-        checkpoint = in_first(run.last_checkpoint) if resume else None
+    with stop, writing(run.path):
+        checkpoint = in_first(run.last_checkpoint)
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     if any_process(stop.stopped):
         return TrainResult(run.path, False, trainer.state.global_step, {})
@@ -133,6 +151,14 @@ def _describe_base(model: SentenceTransformer, settings: TrainSettings) -> dict[
     }
 
 
+def _content(base: str) -> dict[str, Any]:
+    """The base by content: digest, and commit on the hub."""
+    from isoglot.models.content import base_digest, base_revision
+
+    revision = base_revision(base)
+    return {"digest": base_digest(base), **({"revision": revision} if revision else {})}
+
+
 def _trainer(
     settings: TrainSettings, run: RunDirectory, model: SentenceTransformer, data: TrainingData, steps: int, show: bool
 ) -> tuple[Any, Any, Any]:
@@ -157,7 +183,7 @@ def _trainer(
         loss = BatchLoss(model, settings.loss, chunks=settings.chunks, unpadded=settings.unpadded)
     os.environ["TENSORBOARD_LOGGING_DIR"] = str(run.tensorboard)
     arguments = _arguments(settings, run, steps, validate=validation is not None)
-    given: dict[str, Any] = {"train_steps": training, "eval_steps": validation, "collator": collator}
+    given: dict[str, Any] = {"train_steps": training, "eval_steps": validation, "collator": collator, "log": run.log}
     trainer = PlanTrainer(model=model, args=arguments, loss=loss, callbacks=callbacks, **given)
     # both print to stdout, which is for results
     for noisy in (PrinterCallback, ProgressCallback):
@@ -193,7 +219,7 @@ def _arguments(settings: TrainSettings, run: RunDirectory, steps: int, *, valida
         save_strategy="steps",
         # the best checkpoint can only be one that was validated
         save_steps=eval_steps if validate else settings.save_steps or max(20, steps // 10),
-        save_total_limit=2,
+        # older ones are deleted by `isoglot.training.checkpoints.rotate`
         eval_strategy="steps" if validate else "no",
         eval_steps=eval_steps,
         load_best_model_at_end=validate,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -17,14 +18,14 @@ from tqdm import tqdm
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from isoglot.batching.sampler import PlanDataset, StepSampler
+from isoglot.disk import writing
 from isoglot.errors import InputError, IsoglotError
 from isoglot.files import read_json, write_json
-from isoglot.processes import OnSignal, processes, wait
+from isoglot.processes import OnSignal, in_first, processes, wait
+from isoglot.training import checkpoints
 from isoglot.training.collate import Collator
 from isoglot.training.distributed import any_process, sum_processes
 from isoglot.training.optimizer import RowAdamW, clip_gradients, use_sparse_gradients
-
-_TOKENS = "tokens.json"  # in a checkpoint: how many tokens were fed until then, by all processes
 
 
 class PlanTrainer(SentenceTransformerTrainer):
@@ -34,8 +35,10 @@ class PlanTrainer(SentenceTransformerTrainer):
     global batch, and resuming skips step numbers, not data.
     """
 
-    def __init__(self, *, train_steps: PlanDataset, eval_steps: PlanDataset | None, collator: Collator, **kwargs: Any):
-        self._train_steps, self._collator = train_steps, collator
+    def __init__(
+        self, *, train_steps: PlanDataset, eval_steps: PlanDataset | None, collator: Collator, log: Path, **kwargs: Any
+    ) -> None:
+        self._train_steps, self._collator, self._log_file = train_steps, collator, log
         super().__init__(eval_dataset=eval_steps, data_collator=collator, **kwargs)
 
     def train(self, *given: Any, **more: Any) -> Any:
@@ -79,9 +82,30 @@ class PlanTrainer(SentenceTransformerTrainer):
     def get_eval_dataloader(self, eval_dataset: Any = None) -> DataLoader[Any]:
         return self._loader(self.eval_dataset if eval_dataset is None else eval_dataset)
 
-    def _save_rng_state(self, output_dir: str) -> None:
-        super()._save_rng_state(output_dir)
-        wait()  # the state file comes last and makes the checkpoint complete: all processes' files must be there by then
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        """Save one that is whole or counts as not there; older ones are deleted when it is on the disk."""
+        checkpoint = _checkpoint(self.args, self.state)
+        in_first(lambda: checkpoints.begin(checkpoint))
+        try:
+            with writing(checkpoint):
+                super()._save_checkpoint(model, trial)
+                wait()  # all processes' files must be there
+                tokens = sum_processes(self._collator.tokens)
+                in_first(lambda: self._finish_checkpoint(checkpoint, tokens))
+        except IsoglotError:
+            if self.args.should_save:  # on a full disk: what cannot be finished makes room
+                shutil.rmtree(checkpoint, ignore_errors=True)
+            raise
+
+    def _finish_checkpoint(self, checkpoint: Path, tokens: int) -> None:
+        write_json(checkpoint / checkpoints.TOKENS, tokens)
+        shutil.copyfile(self._log_file, checkpoint / checkpoints.LOG)
+        checkpoints.finish(checkpoint)
+        checkpoints.rotate(checkpoint, self.state.best_global_step if self.args.load_best_model_at_end else None)
+
+    def _load_best_model(self) -> None:
+        # by its step, so that a run may be moved; the library's own method goes on with the last weights where these are missing
+        self._load_from_checkpoint(str(Path(self.args.output_dir) / f"checkpoint-{self.state.best_global_step}"))
 
     def _loader(self, steps: PlanDataset) -> DataLoader[Any]:
         return DataLoader(steps, batch_sampler=StepSampler(len(steps)), collate_fn=self._collator)
@@ -95,8 +119,8 @@ class Progress(TrainerCallback):
     """A bar on stderr with loss and throughput, and one JSON line per logged step in `log.jsonl`.
 
     Lines hold step, loss, learning_rate, gradient_norm, pairs_per_second, tokens_per_second, seconds; validations hold
-    step and validation_loss. A resumed run drops the lines after its checkpoint, so that each step stands there once, and
-    counts tokens on from there.
+    step and validation_loss. A resumed run begins with the lines and the tokens of its checkpoint, so that each step stands
+    there once.
 
     Nothing here reads from the device: the numbers come as floats from the trainer, which waits for the device once per logged
     step (loss and gradient norm), so a larger `log_steps` is what saves that wait. The bar is drawn at most ten times a second.
@@ -112,7 +136,6 @@ class Progress(TrainerCallback):
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         step = state.global_step
         if state.is_world_process_zero:
-            _drop_after(self._path, step)
             # by lines: each is in the file before the next step
             self._sink = self._path.open("a", encoding="utf-8", buffering=1)
             hidden = not self._show
@@ -121,14 +144,9 @@ class Progress(TrainerCallback):
             )
             if step:
                 with suppress(InputError, TypeError, ValueError):  # a checkpoint that does not say counts none
-                    self._collator.tokens += int(read_json(_checkpoint(args, state) / _TOKENS))
+                    self._collator.tokens += int(read_json(_checkpoint(args, state) / checkpoints.TOKENS))
         self._began = self._last_time = time.perf_counter()
         self._last_step, self._last_tokens = step, sum_processes(self._collator.tokens)
-
-    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        tokens = sum_processes(self._collator.tokens)
-        if state.is_world_process_zero:
-            write_json(_checkpoint(args, state) / _TOKENS, tokens)
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         if self._bar is not None:
@@ -181,18 +199,6 @@ class Progress(TrainerCallback):
 
 def _checkpoint(args: TrainingArguments, state: TrainerState) -> Path:
     return Path(args.output_dir) / f"checkpoint-{state.global_step}"
-
-
-def _drop_after(path: Path, step: int) -> None:
-    """Keep the lines of a log up to and with `step`."""
-    if not path.is_file():
-        return
-    kept = []
-    for text in path.read_text(encoding="utf-8").splitlines():
-        with suppress(ValueError, KeyError):  # the half-written last line of a run that was killed
-            if json.loads(text)["step"] <= step:
-                kept.append(text + "\n")
-    path.write_text("".join(kept), encoding="utf-8")
 
 
 class StopOnSignal(OnSignal, TrainerCallback):

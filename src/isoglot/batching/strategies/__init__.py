@@ -15,6 +15,7 @@ import numpy as np
 from isoglot.records import BoolArray, IntArray
 from isoglot.registry import Registry
 from isoglot.settings import Member
+from isoglot.tables import exact
 
 Random = Callable[[], np.random.Generator]
 Choice = tuple[IntArray, IntArray]
@@ -35,7 +36,7 @@ class Strategy(Member):
         """The name and the values of the settings, `hybrid 0.5`; ids are made of it, so that it must tell settings apart."""
         values = (getattr(self, key) for key in type(self).model_fields)
         return " ".join(
-            [self.name, *(f"{value:g}" if isinstance(value, (int, float)) else str(value) for value in values)]
+            [self.name, *(exact(value) if isinstance(value, (int, float)) else str(value) for value in values)]
         )
 
     def parts(self) -> Sequence[tuple[Strategy, float]]:

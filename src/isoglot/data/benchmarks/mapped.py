@@ -11,13 +11,15 @@ from typing import Any
 
 import numpy as np
 
+from isoglot.blocks import keep
 from isoglot.data.groups import first_rows
 from isoglot.data.readers import json_rows, valid
 from isoglot.errors import InputError, LineError
-from isoglot.files import atomic_path, cache_dir, digest_strings
+from isoglot.files import cache_dir, digest_strings
 from isoglot.records import IntArray
 
-_FORMAT = "1"  # of the Arrow file: part of its name, so that a later format is built anew
+_FORMAT = "2"  # of the folder: part of its name, so that a later format is built anew
+_TEXTS = "texts.arrow"
 _BATCH_ROWS = 16_384
 _READ_ROWS = 4_096  # texts that are Python strings at a time while a mapped sequence is read through
 
@@ -99,8 +101,9 @@ class MappedCorpus:
 def map_corpus(files: Sequence[Path], label: str) -> MappedCorpus:
     """The passages of JSON-lines shards, in their order, each {"docid" or "_id", "title"?, "text"}; `.gz` is unpacked.
 
-    The shards are read once, line by line, into an Arrow file under `cache_dir()`, named by a digest of their paths,
-    sizes and modification times; from then on the file is memory-mapped.
+    The shards are read once, line by line, into an Arrow file in a folder under `cache_dir()`, named by a digest of their
+    paths, sizes and modification times; from then on the file is memory-mapped. Beside it are digests of its blocks, which are
+    compared when it is opened (`isoglot.blocks`): a damaged file is made again, which is said. A second process waits.
 
     Args:
         files: the shards.
@@ -114,17 +117,9 @@ def map_corpus(files: Sequence[Path], label: str) -> MappedCorpus:
 
     stats = [path.stat() for path in files]
     names = [f"{path.resolve()}\t{stat.st_size}\t{stat.st_mtime_ns}" for path, stat in zip(files, stats, strict=True)]
-    arrow = cache_dir() / "corpora" / f"{digest_strings([_FORMAT, *names])[:32]}.arrow"
-    if not arrow.is_file():
-        try:
-            with atomic_path(arrow) as temporary:
-                _write(temporary, files, label)
-        except OSError as error:
-            problem = error.strerror or type(error).__name__
-            raise InputError(
-                f"{arrow}: the corpus could not be kept there ({problem}); set ISOGLOT_CACHE to a folder with room"
-            ) from None
-    table = pa.ipc.open_file(pa.memory_map(str(arrow))).read_all()
+    folder = cache_dir() / "corpora" / digest_strings([_FORMAT, *names])[:32]
+    keep(folder, f"the copy of the corpus {label}", lambda copy: _write(copy / _TEXTS, files, label))
+    table = pa.ipc.open_file(pa.memory_map(str(folder / _TEXTS))).read_all()
     title, text = table.column("title"), table.column("text")
     return MappedCorpus(Mapped(table.column("id")), Mapped(text), Mapped(title, text))
 

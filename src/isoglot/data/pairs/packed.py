@@ -5,7 +5,8 @@ A folder of
 - `pairs.json`: format, languages, sources, sizes, digests, and where the order of each stratum lies;
 - `texts.arrow`: the rows, an Arrow IPC file with the columns of `isoglot.data.pairs.table.SCHEMA`;
 - `rows.npy` (n_pairs, n_languages), `source.npy` and `group.npy` (n_pairs,): the index;
-- `order.npy`: one after the other, the pairs of each source in each language and in two or more, as batches deal them.
+- `order.npy`: one after the other, the pairs of each source in each language and in two or more, as batches deal them;
+- `blocks.json`: digests of all of these, block by block (`isoglot.blocks`).
 
 `isoglot.data.pairs.packing` writes it; everything in it is memory-mapped here.
 """
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import mmap
 import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,13 +24,16 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from isoglot.blocks import RECORD as BLOCKS
+from isoglot.blocks import damage
 from isoglot.data.pairs.index import DealOrder, PairIndex
 from isoglot.data.pairs.table import PairTable
 from isoglot.errors import InputError
 from isoglot.files import read_json
 from isoglot.records import IntArray
 
-FORMAT = 1
+FORMAT = 2
+_WITHOUT_BLOCKS = 1  # an earlier format, the same but for blocks.json
 RECORD, TEXTS = "pairs.json", "texts.arrow"
 _MOST_ROWS_IN_MEMORY = 5_000_000
 
@@ -92,17 +97,27 @@ def is_packed(path: str | Path) -> bool:
     return os.path.isfile(Path(path) / RECORD)  # False, not an error, for what cannot be a path
 
 
-def open_packed(path: Path) -> PackedTable:
-    """Open packed pairs: maps the files, reads no row.
+def open_packed(path: Path, *, everything: bool = False) -> PackedTable:
+    """Open packed pairs: compares sizes and digests of blocks (of large ones a sample), then maps the files; reads no row.
+
+    Args:
+        everything: compare the digests of all blocks.
 
     Raises:
-        InputError: no packed pairs there, of another format, or a file that is missing, cut short or does not belong.
+        InputError: no packed pairs there, of another format, or a file that is missing, damaged or does not belong.
     """
     if not is_packed(path):
         raise InputError(f"{path}: no packed pairs ({RECORD} is missing); `isoglot data pack` makes them")
     facts = read_json(path / RECORD)
-    if (number := facts.get("format") if isinstance(facts, dict) else None) != FORMAT:
+    number = facts.get("format") if isinstance(facts, dict) else None
+    if number == _WITHOUT_BLOCKS and not (path / BLOCKS).exists():
+        print(
+            f"isoglot: {path}: packed without digests, so damage is not noticed; pack the pairs anew", file=sys.stderr
+        )
+    elif number not in (FORMAT, _WITHOUT_BLOCKS):
         raise InputError(f"{path / RECORD}: packed pairs of format {number}, expected {FORMAT}; pack the pairs anew")
+    elif problem := damage(path, everything=everything):
+        raise InputError(f"{problem}; pack the pairs anew")
     try:
         n_pairs, n_rows, n_order = int(facts["pairs"]), int(facts["rows"]), int(np.sum(facts["counts"]))
         languages, sources = tuple(facts["languages"]), tuple(facts["sources"])

@@ -15,13 +15,14 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.lib.format import open_memmap
 
+from isoglot.blocks import claimed_map, write_blocks
 from isoglot.data.groups import first_rows, group_pairs
 from isoglot.data.pairs.index import PairIndex
 from isoglot.data.pairs.loading import duplicate_row, read_pairs
 from isoglot.data.pairs.packed import FORMAT, RECORD, TEXTS, is_packed, open_texts
 from isoglot.data.pairs.table import SCHEMA, any_negatives, digested
+from isoglot.disk import locked
 from isoglot.errors import InputError, LineError
 from isoglot.files import StringDigest, atomic_directory, write_json
 from isoglot.records import IntArray, PairRow
@@ -44,8 +45,8 @@ def pack_pairs(
     """Pack parallel pairs into a folder that opens without being read.
 
     The sources are read once, row by row. Beside texts and index, 56 bytes per row are needed on the disk meanwhile, and
-    about 1 GB and 100 bytes per pair of memory. The folder appears when everything is in it; an interruption leaves
-    nothing (a process that is killed outright leaves a folder `.NAME.*` beside, which can be deleted).
+    about 1 GB and 100 bytes per pair of memory. The folder appears when everything is in it and on the disk, and an older one is
+    there until then; an interruption leaves nothing (what a process leaves that is killed outright, the next one removes).
 
     Args:
         sources: as for `isoglot.data.pairs.table.load_pairs`.
@@ -58,23 +59,23 @@ def pack_pairs(
         What `pairs.json` says.
 
     Raises:
-        InputError: what `load_pairs` raises; something is at `output` already; no room on the disk.
+        InputError: what `load_pairs` raises; something is at `output` already; another process packs there; no room on the disk.
     """
     folder, specs = Path(output), [str(source) for source in sources]
-    if folder.exists() and not (overwrite and is_packed(folder)):
-        hint = "give --overwrite to replace it" if is_packed(folder) else "give a new folder"
-        raise InputError(f"{folder}: exists already; {hint}")
-    try:
-        with atomic_directory(folder) as temporary:
-            scratch = temporary / _SCRATCH
-            scratch.mkdir()
-            digest = _write_rows(temporary, read_pairs(specs, languages, data_dir, unique=False))
-            facts = _write_index(temporary, digest)
-            shutil.rmtree(scratch)
-    except _Duplicate as duplicate:
-        raise _where(read_pairs(specs, languages, data_dir, unique=False), *duplicate.args) from None
-    except OSError as error:
-        raise InputError(f"{folder}: the pairs could not be packed ({error.strerror or error})") from None
+    with locked(folder, beside=True):
+        if folder.exists() and not (overwrite and is_packed(folder)):
+            hint = "give --overwrite to replace it" if is_packed(folder) else "give a new folder"
+            raise InputError(f"{folder}: exists already; {hint}")
+        try:
+            with atomic_directory(folder) as temporary:
+                scratch = temporary / _SCRATCH
+                scratch.mkdir()
+                digest = _write_rows(temporary, read_pairs(specs, languages, data_dir, unique=False))
+                facts = _write_index(temporary, digest)
+                shutil.rmtree(scratch)
+                write_blocks(temporary)
+        except _Duplicate as duplicate:
+            raise _where(read_pairs(specs, languages, data_dir, unique=False), *duplicate.args) from None
     return facts
 
 
@@ -135,7 +136,7 @@ def _write_index(folder: Path, digest: str) -> dict[str, Any]:
 
     texts = open_texts(folder)
     with tqdm(desc="index pairs", total=4, unit="pass", disable=None, delay=3) as bar:
-        first = np.memmap(folder / _SCRATCH / "first", dtype=np.int64, mode="w+", shape=(len(texts),))
+        first = claimed_map(folder / _SCRATCH / "first", np.int64, (len(texts),), header=False)
         for rows, same in first_rows(raw("pair_high"), raw("pair_low")):
             first[rows] = same
         pair_of_row, n_pairs = _number_pairs(first, folder / _SCRATCH / "pair")
@@ -153,7 +154,7 @@ def _write_index(folder: Path, digest: str) -> dict[str, Any]:
 
 def _number_pairs(first: IntArray, path: Path) -> tuple[IntArray, int]:
     """(number of each row's pair, pairs): pairs are numbered in the order of their first rows. Kept at `path`."""
-    pair = np.memmap(path, dtype=np.int64, mode="w+", shape=first.shape)
+    pair = claimed_map(path, np.int64, first.shape, header=False)
     count = 0
     for start in range(0, len(first), _CHUNK):
         own = np.asarray(first[start : start + _CHUNK])
@@ -167,9 +168,9 @@ def _number_pairs(first: IntArray, path: Path) -> tuple[IntArray, int]:
 def _place_rows(folder: Path, texts: Any, pair_of_row: IntArray, n_pairs: int) -> PairIndex:
     """Write rows.npy and source.npy; the index without groups. _Duplicate where two rows are one pair in one language."""
     languages, sources = (sorted(texts.column(name).unique().to_pylist()) for name in ("lang", "source"))
-    table = open_memmap(folder / "rows.npy", mode="w+", dtype=_smallest(len(texts)), shape=(n_pairs, len(languages)))
+    table = claimed_map(folder / "rows.npy", _smallest(len(texts)), (n_pairs, len(languages)))
     table[:] = -1
-    source = open_memmap(folder / "source.npy", mode="w+", dtype=_smallest(len(sources)), shape=(n_pairs,))
+    source = claimed_map(folder / "source.npy", _smallest(len(sources)), (n_pairs,))
     for start in range(0, len(texts), _CHUNK):
         numbers = np.arange(start, min(start + _CHUNK, len(texts)))
         chunk = texts.slice(start, _CHUNK)
@@ -197,7 +198,7 @@ def write_record(folder: Path, index: PairIndex, rest: dict[str, Any]) -> dict[s
         rest: "rows" (number), "negatives" (are there any), "digest" (of the rows).
     """
     total = int(index.counts.sum())
-    order = open_memmap(folder / "order.npy", mode="w+", dtype=_smallest(index.n_pairs), shape=(total,))
+    order = claimed_map(folder / "order.npy", _smallest(index.n_pairs), (total,))
     strata: list[list[dict[str, Any]]] = []
     start = 0
     for source in range(len(index.sources)):

@@ -12,6 +12,7 @@ from typing import Any, TypeGuard
 
 from isoglot.evaluation.matching import RANK_DISTANCE
 from isoglot.study.analysis.reading import Json, Study
+from isoglot.tables import exact
 
 CIRCUMSTANCES = ("data", "base", "amount")
 """What a system is trained on and begins with; everything else is how it is trained."""
@@ -54,7 +55,7 @@ class System:
     @property
     def circumstances(self) -> str:
         """Base, data and amount in words."""
-        amount = f", {self.amount:g} of the data" if self.amount != 1.0 else ""
+        amount = f", {exact(self.amount)} of the data" if self.amount != 1.0 else ""
         return self.base if self.is_base else f"{self.base} on {self.data}{amount}"
 
     def benchmarks(self) -> list[str]:
@@ -151,7 +152,7 @@ def _traits(run: Json) -> Json:
     tuning = run.get("tuning") or {}
     own = {**run, **tuning, "kind": run["kind"], "tuning": tuning.get("name"), "tuning_kind": tuning.get("kind")}
     share = own.get("mono_share")
-    method = [own.get("strategy"), f"{share:g}" if is_number(share) else None, own["tuning"]]
+    method = [own.get("strategy"), exact(share) if is_number(share) else None, own["tuning"]]
     words = [str(word) for word in method if word]
     # records from before systems had names are of the grid, whose systems are called by what they combine
     rest = name = str(run.get("system") or "-".join(words))
@@ -168,11 +169,11 @@ def _label(own: Json, run: Json, differing: set[str]) -> str:
     """`hybrid 0.5, lora`, with amount, languages and so on where others differ in them."""
     if own["kind"] == "base":
         return "base"
-    strategy = f"{own['strategy']} {own['mono_share']:g}" if is_number(own["mono_share"]) else own["strategy"]
+    strategy = f"{own['strategy']} {exact(own['mono_share'])}" if is_number(own["mono_share"]) else own["strategy"]
     method = [str(word) for word in (strategy, own["tuning"]) if word] or [str(own["system"])]
     words = [str(run["label"])] if run.get("label") else method
     if "amount" in differing:
-        words.append(f"{100 * own['amount']:g}% of the data")
+        words.append(f"{100 * own['amount']:.12g}% of the data")
     if "languages" in differing:
         words.append(f"on {' '.join(own['languages'])}")
     words += [f"{key.replace('_', ' ')} {own[key]}" for key in ("steps", "batch_size") if key in differing]
@@ -225,6 +226,6 @@ def _common_words(system: System, key: str) -> str:
     share = own["mono_share"]
     words = [own["tuning"] if key != "rank" else own["tuning_kind"], own["strategy"]]
     if key != "mono_share" and is_number(share) and share != 0.5:
-        words.append(f"α={share:g}")
+        words.append(f"α={exact(share)}")
     method = ", ".join(str(word) for word in words if word) or system.name
     return f"{method}, {system.base} on {system.data}"

@@ -13,6 +13,7 @@ from isoglot.study.analysis.reading import Study
 from isoglot.study.analysis.systems import series_of
 from isoglot.study.claims.claim import KINDS, MIN_SEEDS, Claim, Verdict, not_tested
 from isoglot.study.presets import PRESETS
+from isoglot.tables import exact
 
 
 def stated_claims(values: Any, where: str) -> dict[str, Mapping[str, Any]]:
@@ -102,7 +103,7 @@ def _along(comparisons: Comparisons, stated: Iterable[tuple[Claim, Verdict]]) ->
         for benchmark in first.benchmarks():
             cross = (benchmark, "cross", MAIN_MEASURE)
             values = [(x, system.mean(*cross)) for x, system in zip(series.x, series.systems)]
-            shown = ", ".join(f"{x:g}: {value:.4f}" for x, value in values if value is not None)
+            shown = ", ".join(f"{exact(x)}: {value:.4f}" for x, value in values if value is not None)
             before = bases[first.base].mean(*cross) if first.base in bases else None
             start = f" (base {before:.4f})" if before is not None else ""
             sentences.append(f"Cross {MAIN_MEASURE} on {benchmark} by {series.axis} ({series.label}): {shown}{start}.")

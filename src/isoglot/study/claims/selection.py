@@ -12,6 +12,7 @@ from pydantic_core import PydanticCustomError
 
 from isoglot.errors import unknown
 from isoglot.study.analysis.systems import METHOD, OF_TUNING, TRAITS, System, all_else_equal, axis_words, is_number
+from isoglot.tables import exact
 
 _TESTS: Mapping[str, Callable[[Any, Any], bool]] = {"above": operator.gt, "below": operator.lt, "at_least": operator.ge}
 _EXTREMES = {"highest": max, "lowest": min}
@@ -57,7 +58,7 @@ class Selection:
         """A short name: the first trait, as the system has it where it is one of these."""
         key, wanted = next(iter(self.traits.items()), ("system", "all"))
         value = system.traits[key] if system is not None and self.fits(system) else wanted
-        return f"{axis_words(key)} {value:g}" if is_number(value) else str(value)
+        return f"{axis_words(key)} {exact(value)}" if is_number(value) else str(value)
 
 
 def _select(value: Any) -> Selection:
@@ -145,5 +146,5 @@ def in_common(system: System, free: Collection[str]) -> str:
     """Base, data and whatever of the method is not free, in words."""
     words = {key: system.traits[key] for key in ("strategy", "mono_share", "tuning") if key not in free}
     if share := words.get("mono_share"):
-        words["mono_share"] = f"α={share:g}"
+        words["mono_share"] = f"α={exact(share)}"
     return ", ".join([system.circumstances, *(str(word) for word in words.values() if word)])

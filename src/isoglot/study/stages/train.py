@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, Field, model_serializer, model_validator
@@ -152,10 +151,12 @@ class Train(Stage):
         from isoglot.training.train import train
 
         run = RunDirectory(work.folder.run)
-        _tidy(run.path)
-        was_finished = run.record.is_file() and "outcome" in read_json(run.record)
+        can_resume = run.can_resume()
+        if not can_resume:
+            shutil.rmtree(run.path, ignore_errors=True)
+        was_finished = can_resume and "outcome" in read_json(run.record)
         settings = self.settings(base=work.start, output=str(run.path), threads=work.threads)
-        result = train(settings, table=work.pairs(), resume=run.record.is_file(), show=False)
+        result = train(settings, table=work.pairs(), resume=can_resume, show=False)
         if not result.complete:
             return None
         record = read_json(run.record)
@@ -171,17 +172,3 @@ class Train(Stage):
         if was_finished:  # by an attempt that was killed right after: this process did not train
             figures["peak_memory_bytes"] = outcome["peak_memory_bytes"]
         return work.outcome(trained, **figures, **throughput(run.log, settings.plan.batch_size))
-
-
-def _tidy(run: Path) -> None:
-    """Remove what a killed attempt left half-written, so that the run can go on or begin again."""
-    if not (run / "run.json").is_file():
-        shutil.rmtree(run, ignore_errors=True)
-    half = list(run.glob(".*"))
-    for checkpoint in run.glob("checkpoints/checkpoint-*"):
-        try:
-            read_json(checkpoint / "trainer_state.json")
-        except InputError:
-            half.append(checkpoint)
-    for path in half:
-        shutil.rmtree(path, ignore_errors=True)

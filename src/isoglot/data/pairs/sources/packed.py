@@ -23,7 +23,8 @@ class Packed(Source):
         from isoglot.data.pairs.packed import TEXTS, open_packed
         from isoglot.data.pairs.table import read_rows
 
-        for number, row in enumerate(read_rows(open_packed(Path(spec)).table), start=1):
+        # every row is read, so every block is looked at
+        for number, row in enumerate(read_rows(open_packed(Path(spec), everything=True).table), start=1):
             yield row, str(Path(spec) / TEXTS), number
 
 

@@ -14,6 +14,7 @@ from isoglot.study.analysis.systems import System, axis_words
 from isoglot.study.claims.claim import KINDS, Outcome, Verdict, not_tested
 from isoglot.study.claims.paired import Compared, Paired, finding
 from isoglot.study.claims.selection import Chosen, Pair, free_traits, full_data, in_common
+from isoglot.tables import exact
 
 
 @KINDS.register
@@ -53,11 +54,11 @@ class Equivalence(Paired):
             if system.traits[trait] in values:
                 groups.setdefault(in_common(system, free), {})[system.traits[trait]] = system
         for beside, by_value in groups.items():
-            missing = ", ".join(f"{value:g}" for value in values if value not in by_value)
+            missing = ", ".join(exact(value) for value in values if value not in by_value)
             if missing and len(by_value) > 1:
                 compared.problems.append(f"{beside}: no finished cells of {word} {missing}")
             for one, two in combinations(values, 2) if not missing else ():
-                pair = Pair(by_value[two], by_value[one], (f"{word} {two:g}", f"{one:g}"), beside)
+                pair = Pair(by_value[two], by_value[one], (f"{word} {exact(two)}", exact(one)), beside)
                 for benchmark in compared.benchmarks(pair, self.whats):
                     for what in self.whats:
                         compared.add(compared.counted, pair, benchmark, what)

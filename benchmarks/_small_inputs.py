@@ -1,0 +1,75 @@
+"""A random model of width 32, parallel pairs, a benchmark, a corpus and a study that take seconds, in one folder."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+LANGUAGES = ("de", "en")
+WORDS = [f"{lang}{number}" for lang in LANGUAGES for number in range(60)]
+
+
+def make(folder: Path) -> Path:
+    """Write `model`, `other` (the same with other weights), `pairs.jsonl`, `fewer.jsonl`, `bench`, `corpus.jsonl`, `study.yaml`."""
+    folder.mkdir(parents=True)
+    for seed, name in enumerate(("model", "other")):
+        _model(folder / name, seed)
+    rows = [_row(number, lang) for number in range(32) for lang in LANGUAGES]
+    for name, some in (("pairs", rows), ("fewer", rows[:48])):
+        _lines(folder / f"{name}.jsonl", some)
+    for kind, key in (("queries", "query"), ("corpus", "passage")):
+        for lang in LANGUAGES:
+            here = [row for row in rows if row["lang"] == lang]
+            own = [{"_id": row["id"] if kind == "queries" else f"{lang}-{row['id']}", "text": row[key]} for row in here]
+            _lines(folder / "bench" / kind / f"{lang}.jsonl", own)
+    judged = "".join(f"{row['id']}\t0\t{row['lang']}-{row['id']}\t1\n" for row in rows)
+    (folder / "bench" / "qrels.tsv").write_text(judged)
+    _lines(folder / "corpus.jsonl", [{"docid": f"{i}#0", "title": "", "text": row["passage"]} for i, row in enumerate(rows)])
+    (folder / "study.yaml").write_text(json.dumps(_study(folder)))  # JSON is YAML
+    return folder
+
+
+def _row(number: int, lang: str) -> dict[str, str]:
+    words = [f"{lang}{(number * 7 + step) % 60}" for step in range(2 + number % 8)]
+    passage = " ".join([*reversed(words), f"{lang}{number}"])
+    return {"id": str(number), "lang": lang, "query": " ".join(words), "passage": passage}
+
+
+def _lines(path: Path, rows: list[dict[str, str]]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def _study(folder: Path) -> dict[str, Any]:
+    return {
+        "name": "small",
+        "question": "Does it survive?",
+        "base": [str(folder / "model")],
+        "strategy": ["hybrid"],
+        "tuning": [{"name": "lora", "rank": 4}],
+        "data": [{"name": "made", "pairs": [str(folder / "pairs.jsonl")]}],
+        "benchmarks": [str(folder / "bench")],
+        "train": {"steps": 4, "batch_size": 4, "save_steps": 2},
+        "learning_rates": {"lora": 5e-3},
+        "evaluate": {"measures": ["nDCG@10"]},
+    }
+
+
+def _model(path: Path, seed: int) -> None:
+    import torch
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+    from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+
+    vocabulary = {word: number for number, word in enumerate(["[PAD]", "[CLS]", "[SEP]", "[UNK]", "[MASK]", *WORDS])}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B [SEP]", special_tokens=[("[CLS]", 1), ("[SEP]", 2)]
+    )
+    special = {f"{name}_token": f"[{name.upper()}]" for name in ("pad", "cls", "sep", "unk", "mask")}
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=64, **special).save_pretrained(path)
+    torch.manual_seed(seed)
+    sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
+    config = BertConfig(vocab_size=len(vocabulary), max_position_embeddings=64, pad_token_id=0, **sizes)
+    BertModel(config).save_pretrained(path)

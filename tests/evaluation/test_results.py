@@ -1,0 +1,103 @@
+"""The two files of a result belong together, whatever happens while they are written."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from isoglot.cli.main import main
+from isoglot.disk import locked
+from isoglot.errors import InputError
+from isoglot.evaluation import results
+from isoglot.evaluation.results import Result, load_result
+from tests.evaluation import written_result
+from tests.study.small import write_benchmark
+
+FILES = ["per_query.parquet", "summary.json"]
+
+
+def result(model: str) -> Result:
+    return Result(written_result.result(model).summary, pa.table({"query_id": [model, "more"], "AP": [0.5, 0.25]}))
+
+
+def same(one: Result, two: Result) -> bool:
+    return one.summary == two.summary and one.per_query.equals(two.per_query)
+
+
+class Killed(BaseException):
+    pass
+
+
+@pytest.mark.parametrize(("moment", "holds"), [("write_json", "old"), ("_take_name", "new")])
+def test_a_pair_that_is_replaced_is_the_old_or_the_new_one(
+    tmp_path: Path, moment: str, holds: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def kill(*_: Any) -> None:
+        raise Killed
+
+    result("old").save(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(results, moment, kill)
+        with pytest.raises(Killed):
+            result("new").save(tmp_path)
+        # read while a writer holds the folder: nothing there is touched
+        with locked(tmp_path):
+            assert same(load_result(tmp_path), result(holds))
+    assert same(load_result(tmp_path), result(holds))
+    result("newest").save(tmp_path)
+    assert same(load_result(tmp_path), result("newest"))
+    assert sorted(path.name for path in tmp_path.iterdir()) == FILES
+
+
+def test_a_pair_that_does_not_belong_together_is_refused(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        result(name).save(tmp_path / name)
+    rows = tmp_path / "one" / "per_query.parquet"
+    whole = rows.read_bytes()
+    flipped = bytearray(whole)
+    flipped[len(whole) // 2] ^= 4
+    for content in ((tmp_path / "two" / rows.name).read_bytes(), flipped, whole[:-20], b"", None):
+        rows.unlink() if content is None else rows.write_bytes(content)
+        with pytest.raises(
+            InputError, match=r"per_query.parquet: not the rows of the summary.json beside it, or damaged"
+        ):
+            load_result(tmp_path / "one")
+
+
+@pytest.mark.parametrize("content", [b"no", b"PAR1" + bytes(40) + b"PAR1", b""])
+def test_results_of_earlier_versions_name_no_digest(tmp_path: Path, content: bytes) -> None:
+    result("old").save(tmp_path)
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert summary["digests"].pop("per_query")
+    (tmp_path / "summary.json").write_text(json.dumps(summary))
+    assert same(load_result(tmp_path), result("old"))
+    (tmp_path / "per_query.parquet").write_bytes(content)
+    with pytest.raises(InputError, match="not a Parquet file, or damaged"):
+        load_result(tmp_path)
+
+
+def test_a_second_writer_of_a_result_is_refused(tmp_path: Path) -> None:
+    with locked(tmp_path), pytest.raises(InputError, match="is being written by process"):
+        result("x").save(tmp_path)
+
+
+@pytest.mark.parametrize("option", ["--output", "--store", "--plot", "--export-trec", "--export-mteb"])
+def test_outputs_are_looked_at_before_the_work(
+    tmp_path: Path, option: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def work(*_: Any, **__: Any) -> None:
+        raise AssertionError("began to work")
+
+    monkeypatch.setattr("isoglot.cli.evaluate._model", work)
+    (tmp_path / "file").touch()
+    bench = str(write_benchmark(tmp_path / "bench"))
+    for place in (tmp_path / "file", tmp_path / "file" / "in", Path("/proc/x")):
+        assert main(["evaluate", "bm25", bench, option, str(place)]) == 2
+        assert capsys.readouterr().err.startswith(f"isoglot: {place}: ")
+    monkeypatch.setattr("isoglot.evaluation.matching.load_systems", work)
+    assert main(["compare", "a", "b", "--output", str(tmp_path)]) == 2
+    assert "is a directory or a device; give the name of a file" in capsys.readouterr().err
