@@ -46,7 +46,7 @@ def test_spoiled_inputs(name: str, tmp_path: Path) -> None:
     write(folder, kind.files)
     kind.check(folder, folder / kind.targets[0])
 
-    @settings(max_examples=12, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=20, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck))
     @given(st.randoms(use_true_random=False))
     def spoil_and_check(random: Random) -> None:
         _spoiled(kind, folder, random, on_disk=False)

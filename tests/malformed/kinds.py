@@ -348,7 +348,7 @@ def earlier_result_files() -> dict[str, bytes]:
     files = dict(result_files())
     for name in (name for name in files if name.endswith(".json")):
         summary = json.loads(files[name])
-        summary["digests"].pop("rows", None)
+        summary["digests"].pop("per_query", None)
         files[name] = json.dumps(summary).encode()
     return files
 
@@ -519,7 +519,9 @@ def mfaq_files() -> dict[str, bytes]:
 
 # addresses and options
 
-ADDRESSES = "facts:eo\nlareqa:mlqa-r\nmmarco:.?languages=en&limit=3\nmfaq:hub\npairs.jsonl\nen/../..\nmr-tydi:\nnq:.?limit=2\n"
+ADDRESSES = (
+    "facts:eo\nlareqa:mlqa-r\nmmarco:.?languages=en&limit=3\nmfaq:hub\npairs.jsonl\nen/../..\nmr-tydi:\nnq:.?limit=2\n"
+)
 
 
 def check_addresses(folder: Path, spoiled: Path) -> None:
