@@ -9,6 +9,7 @@ hold. The seed decides all of it: `--only NUMBER` runs one input again and shows
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
 import resource
 import select
@@ -37,11 +38,13 @@ def main() -> None:
     every = list(kinds().values())
     chosen = [kind for kind in every if options.kind in (None, kind.name)]
     numbers = [options.only] if options.only is not None else range(options.count)
+    rounds = itertools.chain.from_iterable([k for k in chosen if turn % k.every == 0] for turn in itertools.count())
+    kind_of = dict(enumerate(itertools.islice(rounds, max(numbers) + 1)))
     counts: dict[str, Counter[str]] = {kind.name: Counter() for kind in chosen}
     _warm_up(chosen)
     started = time.perf_counter()
     for number in numbers:
-        kind = chosen[number % len(chosen)]
+        kind = kind_of[number]
         outcome, detail = _in_child(kind, options.seed, number)
         counts[kind.name][outcome] += 1
         if outcome in FAILURES:

@@ -1,4 +1,4 @@
-"""Spoiled inputs of every kind: success whose counts add up, or one line that names the file. `benchmarks/malformed.py` tries more."""
+"""Spoiled inputs of every kind: success whose counts add up, or one line that names the file (more: benchmarks/malformed.py)."""
 
 from __future__ import annotations
 
