@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,8 +16,11 @@ class IsoglotError(Exception):
 class InputError(IsoglotError):
     """Something the user gave is wrong: a file, a line of it, an option, a name.
 
-    The message is one line that says the place, what is wrong and what would be right.
+    The message is one line that says the place, what is wrong and what would be right, for any terminal.
     """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(printable(message, keep="\n\t"))
 
 
 class LineError(InputError):
@@ -34,6 +38,24 @@ class LineError(InputError):
         self.line = line
         self.problem = problem
 
+    def __reduce__(self) -> tuple[type[LineError], tuple[str, int, str]]:
+        return LineError, (self.path, self.line, self.problem)
+
+
+# C0 and C1 controls, marks and overrides of direction, line separators, the byte order mark, halves of surrogate pairs
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+
+
+def printable(text: str, keep: str = "") -> str:
+    """A text for a terminal: characters that would move its cursor, colour it or turn its reading direction are escaped.
+
+    They become `\\u001b` and so on, which a JSON text may hold as well.
+
+    Args:
+        keep: control characters that stay.
+    """
+    return _UNPRINTABLE.sub(lambda match: match[0] if match[0] in keep else f"\\u{ord(match[0]):04x}", text)
+
 
 @contextmanager
 def at(place: str) -> Iterator[None]:
@@ -50,7 +72,7 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> InputError:
     >>> str(unknown("strategy", "hybird", ["mono", "cross", "hybrid"]))
     "unknown strategy 'hybird' (did you mean 'hybrid'?); known: cross, hybrid, mono"
     """
-    options = sorted(known)
+    options, name = sorted(known), name if len(name) <= 80 else f"{name[:77]}..."
     close = difflib.get_close_matches(name, options, n=1)
     hint = f" (did you mean '{close[0]}'?)" if close else ""
     return InputError(f"unknown {kind} '{name}'{hint}; known: {', '.join(options)}")

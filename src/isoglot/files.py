@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from isoglot.disk import exchange, set_aside, sync, sync_tree, temporary
 from isoglot.errors import InputError
+from isoglot.reading import JsonError, parse_json, read_text
 
 
 def cache_dir() -> Path:
@@ -96,19 +97,11 @@ def write_jsonl(path: Path, rows: Iterable[Any]) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Read a JSON file; InputError names it, and line and column of a syntax error."""
+    """Read a JSON file, see `isoglot.reading.parse_json`; InputError names the file, line and column of what is wrong."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not UTF-8 ({error.reason} at byte {error.start})") from None
-    except json.JSONDecodeError as error:
-        raise InputError(f"{path}:{error.lineno}: not valid JSON ({error.msg} at column {error.colno})") from None
-    except (ValueError, RecursionError):
-        raise InputError(f"{path}: JSON with a number too long or lists too deep to be read") from None
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+        return parse_json(read_text(path))
+    except JsonError as error:
+        raise InputError(f"{path}:{error.line}: not valid JSON ({error})") from None
 
 
 def package_versions(names: Iterable[str]) -> dict[str, str]:

@@ -70,13 +70,13 @@ class Registry(Generic[T]):
 
     def __contains__(self, name: object) -> bool:
         self._load()
-        return name in self._members
+        return isinstance(name, str) and name in self._members
 
     def __getitem__(self, name: str) -> T:
         """The member of a name. InputError, with the nearest name, where there is none."""
         self._load()
-        if name not in self._members:
-            raise unknown(self.kind, name, self._members)
+        if name not in self:
+            raise unknown(self.kind, str(name), self._members)
         return self._members[name]
 
     def default(self) -> str:

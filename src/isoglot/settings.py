@@ -5,6 +5,8 @@ Values come in layers (a YAML file, `key=value` words, options), later ones winn
 
 from __future__ import annotations
 
+import re
+import types
 import typing
 from collections.abc import Iterable, Mapping, Sequence
 from contextvars import ContextVar
@@ -29,10 +31,14 @@ from pydantic_core import PydanticCustomError
 
 from isoglot.errors import InputError, at, unknown
 from isoglot.registry import Registry
+from isoglot.setting_messages import first_problem, group_of, message, place
+from isoglot.yaml_input import Kind
 
 T = TypeVar("T", bound="Settings")
 Weights = dict[str, typing.Annotated[float, Field(ge=0)]]
 """Weights by name, finite and not negative."""
+_BOOLEANS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _is_inner: ContextVar[bool] = ContextVar("_is_inner", default=False)
 Layers = Iterable[tuple[str, Mapping[str, Any]]]
 
@@ -40,8 +46,12 @@ Layers = Iterable[tuple[str, Mapping[str, Any]]]
 class Settings(BaseModel):
     """A frozen group of settings. Unknown keys, wrong types and values out of range are errors.
 
-    A single value stands for a list of one; numbers may be written as text (`1e-4`); true and false are no numbers.
+    A single value stands for a list of one; numbers may be written as text (`1e-4`); true and false are no numbers, numbers with
+    a fraction no texts; every number is finite and fits into 64 bits, every text into UTF-8.
     """
+
+    is_group: ClassVar[bool] = True
+    """Whether a field of this type has keys of its own; of any member of a registry they are not known."""
 
     inner: ClassVar[tuple[str, ...]] = ()
     """Fields whose own settings may stand beside them; messages name those without the field."""
@@ -53,12 +63,28 @@ class Settings(BaseModel):
     def _lists_and_booleans(cls, value: Any, info: ValidationInfo) -> Any:
         hint = cls.model_fields[str(info.field_name)].annotation
         options = (hint, *typing.get_args(hint))
-        if isinstance(value, bool) and bool not in options and Any not in options:
-            raise PydanticCustomError("boolean", "true or false is not accepted here")
+        if bool in options and isinstance(value, str):
+            value = _BOOLEANS.get(value.lower(), value)
         if bool in options and not isinstance(value, bool) and not (value is None and type(None) in options):
             raise PydanticCustomError("bool_type", "expected true or false")
+        items = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else (value,)
+        for item in items if Any not in options else ():
+            if isinstance(item, bool) and bool not in options:
+                raise PydanticCustomError("boolean", "true or false is not accepted here")
+            if isinstance(item, float) and str in options and float not in options and not isinstance(value, dict):
+                raise PydanticCustomError("string", "a number stands in quotes where it is a text")
         if typing.get_origin(hint) is tuple and isinstance(value, (str, int, float)):
             return (value,)
+        return value
+
+    @field_validator("*", mode="after")
+    @classmethod
+    def _sizes(cls, value: Any) -> Any:
+        for item in value if isinstance(value, tuple) else (value,):
+            if isinstance(item, int) and abs(item) >= 1 << 63:
+                raise PydanticCustomError("int_size", "too large")
+            if isinstance(item, str) and not item.isascii() and _SURROGATE.search(item):
+                raise PydanticCustomError("string_bytes", "not UTF-8")
         return value
 
     @model_validator(mode="wrap")
@@ -90,11 +116,27 @@ class Settings(BaseModel):
         return dict(cls.model_fields)
 
     @classmethod
+    def reads(cls, key: str) -> Kind:
+        """How the value of a `key=value` word is read, by the type of the setting; inner ones are dotted."""
+        name, options = key.replace("-", "_"), cls.options()
+        first, _, rest = name.partition(".")
+        if name not in options and (group := group_of(cls, first)):
+            kind: Kind = group.reads(re.sub(r"^[0-9]+\.", "", rest))
+            return kind
+        field = options.get(name)
+        hint = field.annotation if field else None
+        if typing.get_origin(hint) in (typing.Union, types.UnionType):
+            hint = next(option for option in typing.get_args(hint) if option is not type(None))
+        if hint is str or typing.get_origin(hint) is typing.Literal:
+            return "text"
+        return "texts" if typing.get_origin(hint) is tuple and typing.get_args(hint)[0] is str else "value"
+
+    @classmethod
     def spelled(cls, keys: Sequence[str]) -> str:
         """How users write the setting at this place of the model."""
         while len(keys) > 1 and keys[0] in cls.inner:
             keys = keys[1:]
-        group = _group(cls, keys[0]) if keys else None
+        group = group_of(cls, keys[0]) if keys else None
         numbers = 2 if len(keys) > 1 and keys[1].isdecimal() else 1
         if group is not None and len(keys) > numbers:
             keys = [*keys[:numbers], group.spelled(keys[numbers:])]
@@ -117,8 +159,13 @@ class Member(Settings):
         is_default: taken where nothing is asked for.
     """
 
+    is_group: ClassVar[bool] = False
     name: ClassVar[str]
     is_default: ClassVar[bool] = False
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        cls.is_group = True
 
     @property
     def label(self) -> str:
@@ -208,7 +255,7 @@ def build(cls: type[T], layers: Layers) -> T:
     try:
         return cls.model_validate(merged)
     except ValidationError as error:
-        keys = _place(_first_problem(error))
+        keys = place(first_problem(error))
         written, inner = cls.spelled(keys).partition(".")[0], keys[0] if keys else ""
         with at(origin.get(written) or origin.get(inner, "")):
             raise InputError(message(cls, error)) from None
@@ -227,81 +274,6 @@ def _merge(into: dict[str, Any], keys: list[str], value: Any) -> None:
         into[key] = {**into[key], **value}
     else:
         into[key] = dict(value) if isinstance(value, Mapping) else value
-
-
-_EXPECTED = {
-    "int": "a whole number",
-    "float": "a number",
-    "finite": "a number",
-    "bool": "true or false",
-    "string": "text",
-    "tuple": "a list",
-    "dict": "a mapping",
-    "model": "a mapping",
-    "boolean": "a value other than true or false",
-}
-_LIMITS = {
-    "greater_than": "must be above {gt:g}",
-    "greater_than_equal": "must be at least {ge:g}",
-    "less_than": "must be below {lt:g}",
-    "less_than_equal": "must be at most {le:g}",
-}
-
-
-def message(cls: type[BaseModel], error: ValidationError) -> str:
-    """The first problem of a validation in one line: setting, what is wrong, what would be right."""
-    problem = _first_problem(error)
-    kind, value, keys = str(problem["type"]), problem.get("input"), _place(problem)
-    key = cls.spelled(keys) if issubclass(cls, Settings) else ".".join(keys)
-    context = dict(problem.get("ctx") or {})
-    if kind == "extra_forbidden":
-        return str(unknown("setting", key, _known(cls, keys, key)))
-    if kind == "missing":
-        return f"setting '{key}' is missing"
-    if kind == "member":
-        return f"{key}: {context['text']}"
-    if kind == "value_error":
-        return f"{key}: {context['error']}" if key else str(context["error"])
-    if kind == "literal_error":
-        return f"{key}: {value!r} is not one of {context['expected'].replace(chr(39), '').replace(' or ', ', ')}"
-    if kind == "greater_than_equal" and not context["ge"]:
-        return f"{key} must not be negative, got {value}"
-    if kind in _LIMITS:
-        return f"{key} {_LIMITS[kind].format(**context)}, got {value}"
-    expected = _EXPECTED.get(kind.split("_")[0], problem["msg"])
-    return f"{key}: expected {expected}, got {value!r}"
-
-
-def _first_problem(error: ValidationError) -> Mapping[str, Any]:
-    """Where a key is missing and another one unknown, the unknown one is most often the missing one."""
-    problems = error.errors(include_url=False)
-    return next((problem for problem in problems if problem["type"] == "extra_forbidden"), problems[0])
-
-
-def _place(problem: Mapping[str, Any]) -> list[str]:
-    """The fields and positions that lead to a problem."""
-    return [str(key) for key in problem["loc"] if not str(key).startswith(("function-", "tuple["))]
-
-
-def _known(cls: type[BaseModel], keys: Sequence[str], key: str) -> list[str]:
-    """The settings that `key` (spelled; at the place `keys`) may have been meant to be: those of its group, in full."""
-    group = cls
-    for name in keys[:-1]:
-        group = _group(group, name) or group
-    options = list(group.options() if issubclass(group, Settings) else group.model_fields)
-    prefix = key.rpartition(".")[0]
-    if group is not cls:
-        return [f"{prefix}.{name}" if prefix else name for name in options]
-    return [option for option in options if option.rpartition(".")[0] == prefix] or options
-
-
-def _group(cls: type[BaseModel], name: str) -> type[Settings] | None:
-    """The settings in a field, or in the list that it holds; None where there are none, or those of a member."""
-    hint = cls.model_fields[name].annotation if name in cls.model_fields else None
-    classes = (
-        inner for inner in (hint, *typing.get_args(hint)) if isinstance(inner, type) and not typing.get_origin(inner)
-    )
-    return next((inner for inner in classes if issubclass(inner, Settings) and inner is not Member), None)
 
 
 def to_dict(settings: BaseModel) -> dict[str, Any]:

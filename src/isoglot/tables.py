@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+from isoglot.errors import printable
+
 
 def exact(value: float) -> str:
     """A number in the shortest form that is this number and no other: `0.5`, `300`, `0.9000001`. Names are made of it."""
@@ -23,7 +25,8 @@ def text_table(rows: Sequence[Sequence[str]], text_columns: int = 1, rules: Coll
 
     lines: list[object] = []
     for number, row in enumerate(rows):
-        lines += [SEPARATING_LINE, row] if number in rules else [row]
+        cells = [printable(cell) for cell in row]
+        lines += [SEPARATING_LINE, cells] if number in rules else [cells]
     align = ["left"] * text_columns + ["right"] * (len(rows[0]) - text_columns)
     # given as a row, the header makes its column no wider than itself; then there are rules around the table
     printed = tabulate(lines, tablefmt="simple", disable_numparse=True, colalign=align).splitlines()[1:-1]
@@ -34,7 +37,7 @@ def markdown_table(rows: Sequence[Sequence[str]], text_columns: int = 1) -> list
     """A pipe table; cells stand as they are, see `escape`."""
     header, *body = rows
     rule = [":--"] * text_columns + ["--:"] * (len(header) - text_columns)
-    return [f"| {' | '.join(row)} |" for row in (header, rule, *body)]
+    return [f"| {' | '.join(map(printable, row))} |" for row in (header, rule, *body)]
 
 
 def escape(text: str) -> str:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from isoglot.cli.main import main
@@ -69,6 +73,20 @@ def test_missing_file(tmp_path: Path, refused: Callable[..., str]) -> None:
         ({**GOOD, "id": "2", "lang": "xq"}, ":2: unknown language 'xq'"),
         ({**GOOD, "id": "2", "negatives": "text"}, ":2: field 'negatives' must be a list"),
         (GOOD, ":2: duplicate row: id '1' in 'en' of source 'pairs' is already at"),
+        ({**GOOD, "id": True}, ":2: field 'id' must be text, found bool True"),
+        ({**GOOD, "id": 1.0}, ":2: field 'id' must be text or a whole number, found 1.0"),
+        ({**GOOD, "id": 1 << 64}, ":2: field 'id' is a number of more than 64 bits"),
+        ({**GOOD, "id": "2", "passage_id": float("nan")}, ":2: not valid JSON (NaN is no JSON number"),
+        ({**GOOD, "id": "2", "passage_id": ["a"]}, ":2: field 'passage_id' must be text, found list"),
+        ({**GOOD, "id": "2", "source": False}, ":2: field 'source' must be text, found bool False"),
+        ({**GOOD, "id": "2", "query": "a\0b"}, ":2: field 'query' holds a NUL character"),
+        ({**GOOD, "id": "2", "query": "half \ud83d"}, ":2: not valid JSON (half a surrogate pair"),
+        ({**GOOD, "id": "2", "negatives": '["a"'}, ":2: field 'negatives' must be a list"),
+        ({**GOOD, "id": "2", "lang": "en-../../x"}, ":2: unknown language 'en-../../x'"),
+        ({**GOOD, "id": "2", "lang": "\x1b[31m"}, ":2: unknown language"),
+        ('{"id": "2", "id": "3", "lang": "en", "query": "q", "passage": "p"}', ":2: not valid JSON (key 'id' is given"),
+        ('{"id": ' + "9" * 5000 + "}", ":2: not valid JSON (a whole number of 5000 digits"),
+        ("[" * 100_000, ":2: not valid JSON (nested too deeply"),
     ],
 )
 def test_a_malformed_line_names_file_and_line(
@@ -76,12 +94,85 @@ def test_a_malformed_line_names_file_and_line(
 ) -> None:
     path = write(tmp_path / "pairs.jsonl", GOOD, line)
     assert path + message in refused(*train_words(tmp_path, path))
-    assert path + message in refused("plan", "--pairs", path)
+    said = refused("plan", "--pairs", path)
+    assert path + message in said
+    assert said.rstrip("\n").isprintable()
 
 
 def test_bytes_that_are_not_utf8(tmp_path: Path, refused: Callable[..., str]) -> None:
     (tmp_path / "pairs.jsonl").write_bytes(json.dumps(GOOD).encode() + b'\n{"id": "\xff"}\n')
     assert "pairs.jsonl:2: not UTF-8" in refused("plan", "--pairs", str(tmp_path / "pairs.jsonl"))
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "message"),
+    [
+        ("p.csv", "id,lang,query,passage\n1,en,who,caf\xe9\n".encode("latin-1"), "p.csv:2: not UTF-8 (invalid"),
+        ("p.csv", "\xefd,lang,query,passage\n".encode("latin-1"), "p.csv:1: not UTF-8 (invalid"),
+        ("p.csv", "id,lang,query,passage\n".encode("utf-16"), "p.csv:1: not UTF-8 but UTF-16"),
+        ("p.tsv", "id\tlang\tquery\tpassage\n".encode("utf-16-le"), "p.tsv:1: header lacks id, lang, passage, query"),
+        ("p.csv", b"id,lang,query,passage\n" + b"1,en,q,p\n" * 700 + b"2,en,\xff,p\n", "p.csv:3: duplicate row"),
+        ("p.csv", b"id,id,lang,query,passage\n1,2,en,q,p\n", "p.csv:1: column 'id' is there twice"),
+        ("p.jsonl", json.dumps(GOOD).encode("utf-16"), "p.jsonl:1: not UTF-8 but UTF-16"),
+        ("p.JSONL.GZ", gzip.compress(json.dumps(GOOD).encode() * 99)[:-9], "p.JSONL.GZ: not a complete gzip file"),
+        ("p.jsonl.gz", b"plain", "p.jsonl.gz: not a complete gzip file"),
+    ],
+)
+def test_encodings_and_packing(
+    tmp_path: Path, refused: Callable[..., str], name: str, data: bytes, message: str
+) -> None:
+    (tmp_path / name).write_bytes(data)
+    assert message in refused("plan", "--pairs", str(tmp_path / name))
+
+
+@pytest.mark.parametrize("name", ["p.jsonl", "p.csv", "p.parquet"])
+def test_a_pipe_does_not_hang(tmp_path: Path, refused: Callable[..., str], name: str) -> None:
+    os.mkfifo(tmp_path / name)
+    assert f"{name}: is a pipe; expected a file" in refused("plan", "--pairs", str(tmp_path / name))
+
+
+def test_a_bad_byte_in_a_csv_spoils_one_row_and_names_its_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [b"%d,en,who %d,me %d" % (n, n, n) for n in range(1000)]
+    rows[3] = rows[700] = b"x,en,\xff,me"
+    rows[9] = b'9,en,"two\nlines",me'
+    (tmp_path / "p.csv").write_bytes(b"\xef\xbb\xbfid,lang,query,passage\r\n" + b"\r\n".join(rows))
+    assert main(["data", "check", str(tmp_path / "p.csv"), "--json"]) == 1
+    report = json.loads(capsys.readouterr().out)
+    assert [problem.rpartition("p.csv:")[2].partition(":")[0] for problem in report["problems"]] == ["5", "703"]
+    assert report["rows_read"] == 1000 == report["sources"]["p"]["rows"]["en"] + 2
+
+
+def test_a_cell_of_any_length(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "p.csv").write_text(f"id,lang,query,passage\n1,en,q,{'x' * 200_000}\n")
+    assert main(["data", "check", str(tmp_path / "p.csv")]) == 0
+    assert "200000" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("column", "message"),
+    [
+        (pa.array([float("nan"), 2.0]), ":1: field 'passage_id' must be text or a whole number, found nan"),
+        (
+            pa.array([1.0, 2.0]),
+            ":1: field 'passage_id' must be text or a whole number, found 1.0 (whole numbers with gaps",
+        ),
+        (pa.array([True, False]), ":1: field 'passage_id' must be text, found bool True"),
+        (pa.array([b"\xff", b"x"]), ":1: field 'passage_id' must be text, found bytes"),
+        (
+            pa.array([b"\xff", b"x"]).view(pa.string()),
+            ": not a Parquet file, or a damaged one (In column 4: Invalid: Invalid UTF8",
+        ),
+        (pa.array([2**31 - 1] * 2, pa.date32()), ": not a Parquet file, or a damaged one ("),
+    ],
+)
+def test_columns_of_parquet(tmp_path: Path, refused: Callable[..., str], column: Any, message: str) -> None:
+    table = pa.table(
+        {"id": [1, 2], "lang": ["en"] * 2, "query": ["a", "b"], "passage": ["c", "d"], "passage_id": column}
+    )
+    pq.write_table(table, tmp_path / "p.parquet")
+    assert f"p.parquet{message}" in refused("plan", "--pairs", str(tmp_path / "p.parquet"))
 
 
 def test_files_of_another_kind(tmp_path: Path, refused: Callable[..., str]) -> None:
@@ -159,6 +250,11 @@ def test_unknown_benchmark_measure_setting_language(tmp_path: Path, refused: Cal
     assert "unknown setting 'all'" in refused("evaluate", base, "faq", "--settings", "all")
     assert "fr" in refused("evaluate", base, "faq", "--languages", "fr")
     assert "--trec-depth must be at least 1" in refused("evaluate", base, "faq", "--trec-depth", "0")
+    assert "--trec-depth: expected a whole number, got '1e3'" in refused("evaluate", base, "faq", "--trec-depth", "1e3")
+    assert "--device: 'meta' is not a device" in refused("evaluate", base, "faq", "--device", "meta")
+    assert "--device: 'cuda:99' cannot be used on this machine" in refused(
+        "evaluate", base, "faq", "--device", "cuda:99"
+    )
     assert "no model" in refused("evaluate", str(tmp_path / "none"), "faq")
 
 

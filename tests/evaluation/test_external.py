@@ -93,8 +93,10 @@ def change(index: int, value: float) -> Callable[[Float32Array], Float32Array]:
     [
         (lambda v: v[:-1], r"corpus/en.npy: 19 rows for the 20 texts of this language"),
         (lambda v: v[:, :-1], r"corpus/en.npy: vectors of width 7; those before it have 8"),
-        (lambda v: v[:, 0], r"corpus/en.npy: shape \(20,\), float32; expected numbers of shape \(20, d\)"),
-        (lambda v: v.astype(np.complex64), r"corpus/en.npy: shape \(20, 8\), complex64; expected numbers"),
+        (lambda v: v[:, 0], r"corpus/en.npy: shape \(20,\); expected \(20, d\)"),
+        (lambda v: v.astype(np.complex64), r"corpus/en.npy: complex64; expected numbers of float16"),
+        (lambda v: (v > 0).astype(np.uint8), r"corpus/en.npy: uint8; .* float64: whole numbers are .* packed bits"),
+        (lambda v: v.astype(np.int8), r"corpus/en.npy: int8; expected numbers of float16, float32 or float64"),
         (change(3, np.nan), r"corpus/en.npy: the vector of 'en:3' has NaN or infinity in it"),
         (change(4, 0.0), r"corpus/en.npy: the vector of 'en:4' is zero"),
     ],
@@ -109,7 +111,7 @@ def test_bad_npy(home: Path, edit: Callable[[Float32Array], Float32Array], messa
 def test_no_pickles_and_no_missing_files(home: Path) -> None:
     path = home / "queries" / "th.npy"
     np.save(path, np.array([[{}]], dtype=object), allow_pickle=True)
-    with pytest.raises(InputError, match=r"th.npy: not a .npy file of numbers"):
+    with pytest.raises(InputError, match=r"th.npy: not a .npy file, or a damaged one"):
         load_embeddings(home, toy())
     path.unlink()
     with pytest.raises(InputError, match=r"queries/th.npy \(or .parquet\): no such file"):
@@ -146,7 +148,9 @@ def test_parquet_columns(home: Path) -> None:
     with pytest.raises(InputError, match="no column 'id'; it has key, embedding"):
         load_embeddings(home, toy())
     pq.write_table(pa.table({"id": ["q0"], "embedding": ["1.0"]}), path)
-    with pytest.raises(InputError, match="column embedding is string; expected a list of numbers"):
+    with pytest.raises(
+        InputError, match="column embedding is string; expected numbers of float16, float32 or float64 in lists"
+    ):
         load_embeddings(home, toy())
     path.write_text("no")
     with pytest.raises(InputError, match="not a Parquet file"):

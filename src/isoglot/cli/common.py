@@ -5,10 +5,13 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import re
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
+
+from isoglot.errors import InputError, printable
 
 
 def pairs_help() -> str:
@@ -44,6 +47,58 @@ def add_data_dir(command: argparse._ActionsContainer) -> None:
         metavar="DIR",
         help="folder with the benchmarks' files (default: $ISOGLOT_DATA, then a download); see docs/benchmarks.md",
     )
+
+
+def whole(option: str, at_least: int, at_most: int) -> Callable[[str], int]:
+    """The type of an option that takes a whole number between two others, for argparse."""
+
+    def read(text: str) -> int:
+        if not re.fullmatch(r"[-+]?[0-9]{1,19}", text):
+            raise InputError(f"{option}: expected a whole number, got '{text[:80]}'")
+        number = int(text)
+        if not at_least <= number <= at_most:
+            limit = f"at least {at_least}" if number < at_least else f"at most {at_most:,}"
+            raise InputError(f"{option} must be {limit}, got {number}")
+        return number
+
+    return read
+
+
+def check_device(device: str) -> None:
+    """InputError for a `--device` that is none, or that this machine does not have."""
+    import torch
+
+    if not re.fullmatch(r"(cpu|cuda|mps|xpu)(:[0-9]{1,3})?", device):
+        raise InputError(f"--device: '{device}' is not a device; expected cpu, cuda, cuda:1, mps or xpu")
+    try:
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        problem = str(error).partition("\n")[0]
+        raise InputError(f"--device: '{device}' cannot be used on this machine ({problem})") from None
+
+
+class Terminal:
+    """A stream on which only `printable` texts appear: whatever a command prints of names, ids and files goes through here.
+
+    Args:
+        stream: stdout or stderr.
+        bars: let the signs through by which progress bars move.
+    """
+
+    def __init__(self, stream: TextIO, *, bars: bool = False) -> None:
+        self._stream, self._bars = stream, bars
+
+    def write(self, text: str) -> int:
+        """Write a text; what the stream's encoding has no bytes for is escaped."""
+        if not (self._bars and not text.replace("\x1b[A", "")):
+            text = printable(text, keep="\n\t\r" if self._bars else "\n\t")
+        try:
+            return self._stream.write(text)
+        except UnicodeEncodeError as error:
+            return self._stream.write(text.encode(error.encoding, "backslashreplace").decode(error.encoding))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
 def quiet() -> None:

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from isoglot.cli.common import add_data_dir, in_all, print_json
+from isoglot.cli.common import add_data_dir, check_device, in_all, print_json, whole
 
 if TYPE_CHECKING:
     from isoglot.evaluation.settings import EvaluateSettings
@@ -71,7 +71,9 @@ def _fill(command: argparse.ArgumentParser) -> None:
         "--export-trec", **folder, help="write run and judgments of every cell for ir_measures, trec_eval"
     )
     depth = f"documents per query in those runs (default {DEFAULT_DEPTH})"
-    group.add_argument("--trec-depth", type=int, default=DEFAULT_DEPTH, metavar="N", help=depth)
+    group.add_argument(
+        "--trec-depth", type=whole("--trec-depth", 1, 10**9), default=DEFAULT_DEPTH, metavar="N", help=depth
+    )
     group.add_argument("--export-mteb", **folder, help="write results in MTEB's schema, a file per setting")
     group.add_argument("--json", action="store_true", help="print the summary as JSON")
     command.set_defaults(run=lambda options: in_all(lambda first: _run(options, first=first)))
@@ -121,7 +123,6 @@ def _run(options: argparse.Namespace, *, first: bool) -> int:
 def _asked(options: argparse.Namespace) -> EvaluateSettings:
     """What to measure, with what tables and exports need; all that can be wrong is found before a model is loaded."""
     from isoglot.cli.options import given_settings
-    from isoglot.errors import InputError
     from isoglot.evaluation.measures import parse_measures
     from isoglot.evaluation.mteb_results import MAIN_MEASURE
     from isoglot.evaluation.pictures import check_formats
@@ -129,8 +130,8 @@ def _asked(options: argparse.Namespace) -> EvaluateSettings:
     from isoglot.evaluation.tables import TABLES
     from isoglot.settings import build
 
-    if options.trec_depth < 1:
-        raise InputError(f"--trec-depth must be at least 1, got {options.trec_depth}")
+    if options.device is not None:
+        check_device(options.device)
     if options.plot:
         check_formats(options.plot_format)
     asked = build(EvaluateSettings, [("option", given_settings(options, EvaluateSettings))])

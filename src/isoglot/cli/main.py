@@ -6,11 +6,13 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import redirect_stderr, redirect_stdout
+from typing import TextIO, cast
 
 from isoglot import __version__
 from isoglot.cli import compare, data, evaluate, list, plan, study, train
-from isoglot.cli.common import LazyParser
-from isoglot.errors import InputError, IsoglotError
+from isoglot.cli.common import LazyParser, Terminal
+from isoglot.errors import InputError, IsoglotError, printable
 
 _ABOUT = "Train, measure and serve multilingual dense retrievers that treat every language alike."
 _EXITS = "exit codes: 0 done, 1 the answer is no (a check that failed), 2 bad input or usage, 130 interrupted"
@@ -32,6 +34,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         0 done, 1 the answer is "no", 2 bad input, 130 interrupted.
     """
+    with (
+        redirect_stdout(cast(TextIO, Terminal(sys.stdout))),
+        redirect_stderr(cast(TextIO, Terminal(sys.stderr, bars=True))),
+    ):
+        return _run(arguments)
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     try:
         options = parser().parse_args(arguments)
         code: int = options.run(options)
@@ -64,7 +74,7 @@ def _file_error(error: OSError) -> str:
 
 
 def _fail(message: str, code: int) -> int:
-    print(f"isoglot: {' '.join(message.split())}", file=sys.stderr)
+    print(f"isoglot: {printable(' '.join(message.split()))}", file=sys.stderr)
     return code
 
 

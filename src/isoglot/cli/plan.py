@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from isoglot.cli.common import add_data_dir, pairs_help, print_json
+from isoglot.cli.common import add_data_dir, pairs_help, print_json, whole
 
 
 def add(commands: Any) -> None:
@@ -26,8 +26,12 @@ def _fill(plan: argparse.ArgumentParser) -> None:
     plan.add_argument("--pairs", nargs="+", required=True, metavar="P", help=pairs_help())
     plan.add_argument("--languages", nargs="+", metavar="L", default=None, help="training languages (default: all)")
     add_settings(plan, PlanSettings)
-    plan.add_argument("--steps", type=int, default=200, metavar="N", help="steps to count over (default 200)")
-    plan.add_argument("--show", type=int, default=3, metavar="N", help="batches to print (default 3)")
+    plan.add_argument(
+        "--steps", type=whole("--steps", 1, 10**7), default=200, metavar="N", help="steps to count over (default 200)"
+    )
+    plan.add_argument(
+        "--show", type=whole("--show", 0, 10**5), default=3, metavar="N", help="batches to print (default 3)"
+    )
     plan.add_argument("--json", action="store_true", help="print JSON instead of tables")
     add_data_dir(plan)
     plan.set_defaults(run=_run)
@@ -38,11 +42,8 @@ def _run(options: argparse.Namespace) -> int:
     from isoglot.batching.plan import BatchPlan, PlanSettings
     from isoglot.cli.options import given_settings
     from isoglot.data.pairs.loading import load_pairs
-    from isoglot.errors import InputError
     from isoglot.settings import build
 
-    if options.steps < 1 or options.show < 0:
-        raise InputError("--steps must be at least 1 and --show must not be negative")
     settings = build(PlanSettings, [("option", given_settings(options, PlanSettings))])
     table = load_pairs(options.pairs, languages=options.languages, data_dir=options.data_dir)
     plan = BatchPlan(table.index, settings)

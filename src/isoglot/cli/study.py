@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from isoglot.cli.common import add_data_dir, print_json, quiet
+from isoglot.cli.common import add_data_dir, print_json, quiet, whole
 from isoglot.errors import InputError
 
 
@@ -59,10 +59,16 @@ def _fill_run(run: argparse.ArgumentParser) -> None:
     option("--output", "the study's directory", type=Path, required=True, metavar="DIR")
     changes = "change keys of the spec, e.g. train.steps=300 seeds=[0,1,2] data.0.amount=0.5"
     option("--set", changes, nargs="+", action="extend", default=[], metavar="KEY=VALUE")
-    option("--workers", "cells at a time (default 1)", type=int, default=1, metavar="N")
+    option("--workers", "cells at a time (default 1)", type=whole("--workers", 1, 1024), default=1, metavar="N")
     shared = "share these out among the cells, e.g. cuda:0,cuda:1 (default: torch's choice)"
     option("--devices", shared, default="", metavar="D,D")
-    option("--threads", "CPU threads per cell (default: cores / workers)", type=int, default=0, metavar="N")
+    option(
+        "--threads",
+        "CPU threads per cell (default: cores / workers)",
+        type=whole("--threads", 0, 4096),
+        default=0,
+        metavar="N",
+    )
     leaks = "go on although training pairs and benchmarks share texts; the report says so"
     option("--allow-leaks", leaks, action="store_true")
     retry = run.add_mutually_exclusive_group()
@@ -79,8 +85,6 @@ def _run(options: argparse.Namespace) -> int:
     from isoglot.study.read_spec import load_spec
     from isoglot.study.summary import summary_lines
 
-    if options.workers < 1 or options.threads < 0:
-        raise InputError("--workers must be at least 1 and --threads at least 0")
     devices = tuple(device.strip() for device in options.devices.split(",") if device.strip())
     for device in devices:
         if not re.fullmatch(r"(cpu|cuda)(:\d+)?", device):
@@ -116,16 +120,20 @@ def _show(options: argparse.Namespace) -> int:
 
 
 def _report(options: argparse.Namespace) -> int:
+    from isoglot.study.analysis.reading import as_written
     from isoglot.study.report import write_report
 
-    print(*write_report(Path(options.dir), figures=options.figures), sep="\n")
+    with as_written(options.dir):
+        print(*write_report(Path(options.dir), figures=options.figures), sep="\n")
     return 0
 
 
 def _export(options: argparse.Namespace) -> int:
+    from isoglot.study.analysis.reading import as_written
     from isoglot.study.export import export_study
 
-    written = export_study(Path(options.dir), Path(options.target))
+    with as_written(options.dir):
+        written = export_study(Path(options.dir), Path(options.target))
     size = sum(path.stat().st_size for path in written)
     print(f"{options.target}: {len(written)} files, {size / 1e6:.1f} MB")
     return 0

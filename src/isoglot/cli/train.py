@@ -61,7 +61,10 @@ def _settings(options: argparse.Namespace) -> TrainSettings:
     layers: list[tuple[str, dict[str, Any]]] = []
     if options.config:
         layers.append((str(options.config), read_yaml(options.config)))
-    layers += [("key=value", read_words(options.words)), ("option", given_settings(options, TrainSettings))]
+    layers += [
+        ("key=value", read_words(options.words, TrainSettings.reads)),
+        ("option", given_settings(options, TrainSettings)),
+    ]
     for name in ("pairs", "output"):
         if not any(name in values for _, values in layers):
             raise InputError(f"--{name} is missing (or '{name}' in --config)")

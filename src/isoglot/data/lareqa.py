@@ -67,7 +67,7 @@ def read_lareqa_file(path: str | Path) -> list[LareqaParagraph]:
     path = Path(path)
     file = _Json(path, "", read_json(path))
     paragraphs = [
-        _paragraph(paragraph, a, p, str(article.value.get("title", "")))
+        _paragraph(paragraph, a, p, article.get("title", str) if article.value.get("title") is not None else "")
         for a, article in enumerate(file.items("data"))
         for p, paragraph in enumerate(article.items("paragraphs"))
     ]
@@ -194,8 +194,8 @@ def _paragraph(json: _Json, article: int, number: int, title: str) -> LareqaPara
     for i, (text, ends) in enumerate(zip(sentences, breaks)):
         if not isinstance(text, str) or not text.strip():
             raise json.wrong(f"sentences[{i}] is not a text with at least one character")
-        if not (isinstance(ends, list) and len(ends) == 2 and all(isinstance(end, int) for end in ends)):
-            raise json.wrong(f"sentence_breaks[{i}] is {ends!r}; expected [start, end]")
+        if not (isinstance(ends, list) and len(ends) == 2 and all(type(end) is int for end in ends)):
+            raise json.wrong(f"sentence_breaks[{i}] is {str(ends)[:80]}; expected [start, end]")
     return LareqaParagraph(
         article=article,
         paragraph=number,

@@ -9,19 +9,26 @@ from __future__ import annotations
 import csv
 import gzip
 import io
-import json
+import math
 import zlib
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar, cast
 
-from isoglot.errors import InputError, LineError
+from isoglot.errors import InputError, LineError, printable
+from isoglot.reading import JsonError, not_utf8, open_file, parse_json
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+    import pyarrow as pa
+    import pyarrow.parquet as pq
 
 T = TypeVar("T")
 Row = tuple[int, dict[str, Any] | LineError]
 """1-based line (Parquet: row) and its fields, or what is wrong with it."""
+_CELL = (1 << 31) - 1  # characters of a CSV cell: csv's own limit is 131,072
 
 
 def lines(path: Path) -> Iterator[tuple[int, str]]:
@@ -43,7 +50,7 @@ def valid(rows: Iterator[tuple[int, T | LineError]]) -> Iterator[tuple[int, T]]:
 
 
 def text_field(fields: Mapping[str, Any], key: str, path: str | Path, line: int, hint: str, empty: bool = False) -> str:
-    """The text of a field, or an id that is a whole number; LineError says what is wrong with it.
+    """The text of a field that must be there; LineError says what is wrong with it.
 
     Args:
         hint: what would be right, said of a field that is missing.
@@ -52,13 +59,39 @@ def text_field(fields: Mapping[str, Any], key: str, path: str | Path, line: int,
     value = fields.get(key)
     if value is None:
         raise LineError(path, line, f"field '{key}' is missing; {hint}")
-    if key in ("id", "_id") and isinstance(value, int) and not isinstance(value, bool):
-        value = str(value)
     if not isinstance(value, str):
-        raise LineError(path, line, f"field '{key}' must be text, found {type(value).__name__}")
+        raise LineError(path, line, f"field '{key}' must be text, found {_shown(value)}")
+    if "\0" in value:
+        raise LineError(path, line, f"field '{key}' holds a NUL character")
     if not (empty or value.strip()):
         raise LineError(path, line, f"field '{key}' is empty")
     return value
+
+
+def id_field(fields: Mapping[str, Any], key: str, path: str | Path, line: int, hint: str = "") -> str | None:
+    """An id: text, or a whole number of at most 64 bits, which is written out. LineError says what is wrong with it.
+
+    Args:
+        hint: what would be right where the id must be there; "": None for one that is missing or empty.
+    """
+    value = fields.get(key)
+    if not hint and value in (None, ""):
+        return None
+    if isinstance(value, int) and not isinstance(value, bool):
+        if not -(1 << 63) <= value < 1 << 64:
+            raise LineError(path, line, f"field '{key}' is a number of more than 64 bits; write it as text")
+        return str(value)
+    if isinstance(value, float):
+        problem = f"field '{key}' must be text or a whole number, found {value}"
+        gaps = " (whole numbers with gaps become floats in tables; write them as text)"
+        raise LineError(path, line, problem + (gaps if math.isnan(value) or value.is_integer() else ""))
+    return text_field(fields, key, path, line, hint)
+
+
+def _shown(value: Any) -> str:
+    """What was found where a text should be: its type, and the number itself."""
+    kind = type(value).__name__
+    return f"{kind} {value}" if isinstance(value, (bool, float)) else kind
 
 
 def json_rows(path: Path, example: str = "") -> Iterator[Row]:
@@ -68,23 +101,24 @@ def json_rows(path: Path, example: str = "") -> Iterator[Row]:
         row: Any = line
         if isinstance(line, str):
             try:
-                row = json.loads(line)
+                row = parse_json(line)
                 if not isinstance(row, dict):
                     row = LineError(path, number, f"expected {wanted}, found {type(row).__name__}")
-            except json.JSONDecodeError as error:
-                row = LineError(path, number, f"not valid JSON ({error.msg} at column {error.colno})")
+            except JsonError as error:
+                row = LineError(path, number, f"not valid JSON ({error})")
         yield number, row
 
 
 def csv_rows(path: Path, required: Collection[str] = (), delimiter: str = ",") -> Iterator[Row]:
-    """The rows of a CSV file with a header. What is wrong with the header, or not UTF-8, is raised."""
+    """The rows of a CSV file with a header. What is wrong with the header is raised."""
+    csv.field_size_limit(_CELL)
     with _opened(path) as source:
-        reader = csv.DictReader(
-            io.TextIOWrapper(source, encoding="utf-8-sig", newline=""), delimiter=delimiter, strict=True
-        )
-        columns = reader.fieldnames or ()
-        if missing := sorted(set(required) - set(columns)):
-            raise LineError(path, 1, f"header lacks {', '.join(missing)} (found {', '.join(columns) or 'nothing'})")
+        reader = csv.DictReader(_CsvLines(path, source), delimiter=delimiter, strict=True)
+        try:
+            columns = reader.fieldnames or ()
+        except csv.Error as error:
+            raise LineError(path, 1, f"not valid CSV ({printable(str(error))})") from None
+        _check_columns(path, columns, required)
         while True:
             row: dict[str, Any] | LineError
             try:
@@ -93,26 +127,97 @@ def csv_rows(path: Path, required: Collection[str] = (), delimiter: str = ",") -
                     row = LineError(path, reader.line_num, f"expected {len(columns)} columns as in the header")
             except StopIteration:
                 return
-            except UnicodeDecodeError as error:
-                raise LineError(path, reader.line_num + 1, f"not UTF-8 ({error.reason})") from None
+            except LineError as problem:
+                row = problem
             except csv.Error as error:
-                row = LineError(path, reader.line_num, f"not valid CSV ({error})")
-            yield reader.line_num, row
+                row = LineError(path, reader.line_num, f"not valid CSV ({printable(str(error))})")
+            yield row.line if isinstance(row, LineError) else reader.line_num, row
+
+
+def _check_columns(path: Path, columns: Sequence[str], required: Collection[str]) -> None:
+    if missing := sorted(set(required) - set(columns)):
+        raise LineError(path, 1, f"header lacks {', '.join(missing)} (found {', '.join(columns)[:200] or 'nothing'})")
+    if twice := next((name for name in columns if list(columns).count(name) > 1), None):
+        raise LineError(path, 1, f"column '{twice}' is there twice")
+
+
+class _CsvLines:
+    """The lines of a CSV file with their ends; one that is not UTF-8 is raised, and the next call goes on behind it."""
+
+    def __init__(self, path: Path, source: BinaryIO) -> None:
+        self._path, self._source, self._number = path, source, 0
+        self._split: list[str] = []  # of a line with carriage returns inside, what is left
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        if not self._split:
+            data = next(self._source)
+            self._number += 1
+            try:
+                line = data.decode("utf-8-sig" if self._number == 1 else "utf-8")
+            except UnicodeDecodeError as error:
+                raise LineError(self._path, self._number, not_utf8(data, error)) from None
+            self._split = list(io.StringIO(line, newline=""))[::-1] or [""]
+        return self._split.pop()
 
 
 def parquet_rows(path: Path, required: Collection[str] = ()) -> Iterator[Row]:
     """The rows of a Parquet file; a missing column is raised."""
+    with open_parquet(path) as file:
+        columns = file.schema_arrow.names
+        if missing := sorted(set(required) - set(columns)):
+            raise InputError(f"{path}: columns {', '.join(missing)} are missing (found {', '.join(columns)})")
+        _check_columns(path, columns, ())
+        number = 0
+        for batch in file.iter_batches():
+            batch.validate(full=True)
+            for row in batch.to_pylist():
+                number += 1
+                yield number, row
+
+
+def read_parquet(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
+    """A Parquet file (or some columns of it) as a checked table. InputError: no such file, a damaged one, one of another kind."""
+    with open_parquet(path) as file:
+        _check_columns(path, file.schema_arrow.names, ())
+        table = file.read(columns=None if columns is None else list(columns))
+        table.validate(full=True)
+    return table
+
+
+@contextmanager
+def open_parquet(path: Path) -> Iterator[pq.ParquetFile]:
+    """A Parquet file, its checksums looked at where it has some; whatever the library says of damage is an InputError."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    open_file(path).close()
     try:
-        file = pq.ParquetFile(path)
-    except pa.ArrowInvalid as error:
-        raise InputError(f"{path}: not a Parquet file ({str(error).splitlines()[0]})") from None
-    columns = file.schema_arrow.names
-    if missing := sorted(set(required) - set(columns)):
-        raise InputError(f"{path}: columns {', '.join(missing)} are missing (found {', '.join(columns)})")
-    yield from enumerate((row for batch in file.iter_batches() for row in batch.to_pylist()), start=1)
+        # of this one file; read_table would take `setting=x` in a folder's name for a column
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            yield file
+    # damage has surfaced as each of these; pyarrow's own errors are subclasses of some of them
+    except (pa.ArrowException, OSError, ValueError, TypeError, KeyError, OverflowError, MemoryError) as error:
+        problem = (str(error) or type(error).__name__).splitlines()[0]
+        raise InputError(f"{path}: not a Parquet file, or a damaged one ({problem[:200]})") from None
+
+
+def read_array(path: Path) -> npt.NDArray[Any]:
+    """The array of a `.npy` file, memory-mapped. InputError: no such file, a damaged one, Python objects in it, an archive."""
+    import numpy as np
+
+    open_file(path).close()
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except Exception as error:  # a header is read as Python: errors of tokens, literals, types and shapes share no base
+        problem = (str(error) or type(error).__name__).splitlines()[0]
+        raise InputError(f"{path}: not a .npy file, or a damaged one ({problem[:200]})") from None
+    if not isinstance(array, np.ndarray):
+        array.close()
+        raise InputError(f"{path}: an archive of arrays (.npz); expected one array (.npy)")
+    return array
 
 
 READERS: dict[str, Callable[[Path, Collection[str]], Iterator[Row]]] = {
@@ -149,7 +254,7 @@ def _decoded(path: Path) -> Iterator[tuple[int, str | LineError]]:
             try:
                 line = data.decode("utf-8-sig" if number == 1 else "utf-8")
             except UnicodeDecodeError as error:
-                yield number, LineError(path, number, f"not UTF-8 ({error.reason} at byte {error.start})")
+                yield number, LineError(path, number, not_utf8(data, error))
             else:
                 if line.strip():
                     yield number, line.rstrip("\r\n")
@@ -158,10 +263,10 @@ def _decoded(path: Path) -> Iterator[tuple[int, str | LineError]]:
 @contextmanager
 def _opened(path: Path) -> Iterator[BinaryIO]:
     """The bytes of a file, unpacked; InputError where there is none, or where its packing is not complete."""
-    try:
-        with gzip.open(path) if path.name.endswith(".gz") else path.open("rb") as source:
-            yield cast(BinaryIO, source)
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise InputError(f"{path}: not a complete gzip file ({error})") from None
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
+    with open_file(path) as source:
+        try:
+            yield cast(BinaryIO, gzip.GzipFile(fileobj=source)) if path.name.lower().endswith(".gz") else source
+        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+            raise InputError(f"{path}: not a complete gzip file ({error})") from None
+        except OSError as error:
+            raise InputError(f"{path}: cannot be read ({error.strerror or error})") from None

@@ -18,13 +18,16 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from isoglot.data.languages import spelled
+from isoglot.data.readers import read_array, read_parquet
 from isoglot.errors import InputError, LineError
 from isoglot.files import write_jsonl
 from isoglot.records import Benchmark, Float32Array, IntArray, Texts
 from isoglot.retrieval.encode import Embeddings
+
+_ACCEPTED = "expected numbers of float16, float32 or float64"
+_BITS = ": whole numbers are quantised values or packed bits, and their cosine is not the model's"
 
 
 def export_texts(benchmark: Benchmark, directory: str | Path) -> list[Path]:
@@ -82,27 +85,21 @@ def _find(folder: Path, lang: str) -> Path:
 
 
 def _read_npy(path: Path, texts: Texts) -> Float32Array:
-    try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
-        raise InputError(f"{path}: not a .npy file of numbers ({error})") from None
-    if not isinstance(array, np.ndarray) or array.ndim != 2 or array.dtype.kind not in "fi" or not array.shape[1]:
-        kind = f"shape {array.shape}, {array.dtype}" if isinstance(array, np.ndarray) else "an archive"
-        raise InputError(f"{path}: {kind}; expected numbers of shape ({len(texts)}, d)")
+    array = read_array(path)
+    if array.dtype.kind != "f" or array.dtype.itemsize not in (2, 4, 8):
+        raise InputError(f"{path}: {array.dtype}; {_ACCEPTED}{_BITS if array.dtype.kind in 'iu' else ''}")
+    if array.ndim != 2 or not array.shape[1]:
+        raise InputError(f"{path}: shape {array.shape}; expected ({len(texts)}, d)")
     if len(array) != len(texts):
         raise InputError(f"{path}: {len(array)} rows for the {len(texts)} texts of this language in the benchmark")
-    return np.asarray(array, dtype=np.float32)
+    return _single(array)
 
 
 def _read_parquet(path: Path, texts: Texts) -> Float32Array:
-    try:
-        source = pq.ParquetFile(path)
-        names = source.schema_arrow.names
-        if missing := [name for name in ("id", "embedding") if name not in names]:
-            raise InputError(f"{path}: no column '{missing[0]}'; it has {', '.join(names)}, expected id and embedding")
-        table = source.read(columns=["id", "embedding"]).combine_chunks()
-    except pa.ArrowException as error:
-        raise InputError(f"{path}: not a Parquet file ({str(error).splitlines()[0]})") from None
+    table = read_parquet(path).combine_chunks()
+    if missing := [name for name in ("id", "embedding") if name not in table.column_names]:
+        names = ", ".join(table.column_names)
+        raise InputError(f"{path}: no column '{missing[0]}'; it has {names}, expected id and embedding")
     ids = table.column("id")
     if not (pa.types.is_string(ids.type) or pa.types.is_large_string(ids.type)):
         raise InputError(f"{path}: column id is {ids.type}; expected string")
@@ -125,8 +122,9 @@ def _matrix(column: Any, path: Path) -> Float32Array:
     """A column of lists as numbers of shape (n, d)."""
     kind = column.type
     is_list = pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
-    if not is_list or not (pa.types.is_floating(kind.value_type) or pa.types.is_integer(kind.value_type)):
-        raise InputError(f"{path}: column embedding is {kind}; expected a list of numbers")
+    if not is_list or not pa.types.is_floating(kind.value_type):
+        is_whole = is_list and pa.types.is_integer(kind.value_type)
+        raise InputError(f"{path}: column embedding is {kind}; {_ACCEPTED} in lists{_BITS if is_whole else ''}")
     if column.null_count:
         raise LineError(path, 1 + column.is_null().to_pylist().index(True), "no embedding")
     widths: IntArray = pc.list_value_length(column).to_numpy()
@@ -134,8 +132,14 @@ def _matrix(column: Any, path: Path) -> Float32Array:
         problem = f"a vector of width {widths[wrong[0]]}; the one before it has {widths[0]}"
         raise LineError(path, 1 + int(wrong[0]), problem)
     # a null inside a list becomes NaN, which is refused later
-    values = pc.list_flatten(column).to_numpy().astype(np.float32)
+    values = _single(pc.list_flatten(column).to_numpy())
     return np.asarray(values.reshape(len(widths), int(widths.max(initial=0))))
+
+
+def _single(numbers: Any) -> Float32Array:
+    """As float32; what is beyond it becomes infinite, which is refused later."""
+    with np.errstate(over="ignore"):
+        return np.asarray(numbers, dtype=np.float32)
 
 
 def _unit(vectors: Float32Array, ids: Sequence[str], path: Path) -> Float32Array:

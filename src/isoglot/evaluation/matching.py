@@ -94,8 +94,27 @@ def load_systems(words: Sequence[str]) -> list[System]:
         label = name or (last if last and short.count(last) == 1 and len(folders) == 1 else word)
         if label in systems:
             raise InputError(f"'{label}' names two systems; call them differently, such as first={folders[0]}")
-        systems[label] = System(label, tuple(map(load_result, folders)), folders)
+        systems[label] = System(label, tuple(map(_load, folders)), folders)
     return list(systems.values())
+
+
+def _load(folder: str) -> Result:
+    """A result whose summary has what comparisons read of it. InputError names what is missing."""
+    result = load_result(folder)
+    summary: dict[str, Any] = {"bias": {}, "about": {}, **result.summary}
+    kinds = {dict: ("settings", "bias", "about", "counts", "digests"), str: ("benchmark", "context", "tie_rule")}
+    wrong = [key for kind, keys in kinds.items() for key in keys if not isinstance(summary.get(key), kind)]
+    if not wrong:
+        inside = {
+            "settings": summary["settings"].values(),
+            "counts": map(summary["counts"].get, ("queries", "documents")),
+        }
+        wrong = [key for key, values in inside.items() if not all(isinstance(value, dict) for value in values)]
+    if wrong:
+        raise InputError(
+            f"{folder}/summary.json: not a result of `isoglot evaluate`: '{wrong[0]}' is missing or another thing"
+        )
+    return result
 
 
 def _parse(word: str) -> tuple[str, tuple[str, ...]]:
@@ -191,12 +210,18 @@ def _rows(folder: str, table: pa.Table, setting: str, measure: str) -> pa.Table:
         if name not in table.column_names:
             hint = f"; it has: {', '.join(measures_of(table))}" if name == measure else ""
             raise InputError(f"{path}: no column '{name}'{hint}")
+    for name in ("setting", *_ROW, measure):
+        kind, is_number = table.schema.field(name).type, name == measure
+        if not (pa.types.is_floating(kind) if is_number else pa.types.is_string(kind)):
+            raise InputError(f"{path}: column '{name}' is {kind}; expected {'numbers' if is_number else 'text'}")
     wanted = "multi" if setting == RANK_DISTANCE else setting
     rows = table.filter(pc.field("setting") == wanted).select([*_ROW, measure])
     if setting == RANK_DISTANCE:
         rows = rows.filter(pc.is_valid(rows.column(measure)))
     if not len(rows):
         raise InputError(f"{path}: no rows of setting '{setting}'")
+    if any(rows.column(key).null_count for key in _ROW):
+        raise InputError(f"{path}: a row without an id, a language or a group in setting '{setting}'")
     if rows.column(measure).null_count or not np.isfinite(rows.column(measure).to_numpy()).all():
         raise InputError(f"{path}: column '{measure}' has no number in some rows of setting '{setting}'")
     return rows.sort_by([(key, "ascending") for key in _KEYS])

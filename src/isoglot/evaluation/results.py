@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from isoglot.data.readers import read_parquet
 from isoglot.disk import locked, sync
 from isoglot.errors import InputError
 from isoglot.files import atomic_path, digest_file, package_versions, read_json, write_json
@@ -99,24 +100,11 @@ def load_result(directory: str | Path) -> Result:
         with suppress(InputError, OSError), locked(folder):  # a folder that is only read stays as it is
             _take_name(folder)
         path = next(file for file in (folder / _NEXT, path) if _has_digest(file, expected))
-    return Result(summary, _read_rows(path))
+    return Result(summary, read_parquet(path))
 
 
 def _has_digest(path: Path, expected: object) -> bool:
     return path.is_file() and digest_file(path) == expected
-
-
-def _read_rows(path: Path) -> pa.Table:
-    try:
-        # ParquetFile reads this one file; read_table would take `setting=x` in a folder name for a column
-        table = pq.ParquetFile(path).read()
-        table.validate(full=True)
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except (pa.ArrowException, OSError, ValueError) as error:  # what damaged bytes lead to
-        problem = str(error).partition("\n")[0]
-        raise InputError(f"{path}: not a Parquet file, or damaged ({problem})") from None
-    return table
 
 
 def model_digest(model: Any) -> str | None:

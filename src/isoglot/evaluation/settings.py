@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,7 +11,7 @@ from pydantic import Field, SerializerFunctionWrapHandler, field_validator, mode
 from isoglot.data.benchmarks.qrels import restrict
 from isoglot.errors import InputError
 from isoglot.evaluation.cells import parse_settings
-from isoglot.evaluation.measures import default_measures, parse_measures
+from isoglot.evaluation.measures import Measure, default_measures, parse_measures
 from isoglot.records import SETTINGS, Benchmark
 from isoglot.settings import Settings
 
@@ -42,7 +42,9 @@ class EvaluateSettings(Settings):
     @field_validator("measures", mode="before")
     @classmethod
     def _spelled(cls, value: Any) -> Any:
-        return tuple(map(str, value)) if isinstance(value, Iterable) and not isinstance(value, str) else value
+        if isinstance(value, Iterable) and not isinstance(value, (str, Mapping)):
+            return tuple(str(measure) if isinstance(measure, Measure) else measure for measure in value)
+        return str(value) if isinstance(value, Measure) else value
 
     @field_validator("measures", "settings")
     @classmethod

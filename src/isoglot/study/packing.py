@@ -21,9 +21,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from isoglot.data.readers import open_parquet, read_parquet
 from isoglot.errors import InputError
 from isoglot.evaluation.results import Result
 from isoglot.files import atomic_path
+from isoglot.reading import parse_json
 from isoglot.records import IntArray
 
 PACKED = "per_query.parquet"
@@ -72,10 +74,12 @@ class PackedStudy:
     def __init__(self, path: Path) -> None:
         self._path = path
         try:
-            text = (pq.read_metadata(path).metadata or {})[b"details"]
-            self.details: dict[str, Any] = json.loads(lzma.decompress(base64.b85decode(text)))
+            with open_parquet(path) as file:
+                metadata = file.metadata.metadata or {}
+            text = metadata[b"details"]
+            self.details: dict[str, Any] = parse_json(lzma.decompress(base64.b85decode(text)).decode())
             self._entries = self.details.pop("entries")
-        except (OSError, pa.ArrowInvalid, lzma.LZMAError, ValueError, KeyError) as error:
+        except (lzma.LZMAError, EOFError, ValueError, KeyError) as error:
             raise InputError(f"{path}: cannot be read ({error}); expected what `isoglot study export` writes") from None
 
     def result(self, folder: str) -> Result:
@@ -88,7 +92,7 @@ class PackedStudy:
     @cached_property
     def _tables(self) -> dict[str, pa.Table]:
         """The rows by folder, with a column for every measure of the study."""
-        table = _lengthen(pq.read_table(self._path))
+        table = _lengthen(read_parquet(self._path))
         names = table.select(["cell", "benchmark"]).append_column("row", pa.array(np.arange(len(table))))
         grouped = names.group_by(["cell", "benchmark"], use_threads=False).aggregate([("row", "list")])
         columns = [grouped[name].to_pylist() for name in ("cell", "benchmark")]

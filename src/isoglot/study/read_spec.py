@@ -24,7 +24,7 @@ def load_spec(path: Path, words: Sequence[str] = ()) -> StudySpec:
         InputError: names file, key and what would be right.
     """
     values = read_yaml(path)
-    for key, value in read_words(words).items():
+    for key, value in read_words(words, StudySpec.reads).items():
         _set(values, key, value)
     return parse_spec(values, f"{path} with --set" if words else str(path))
 

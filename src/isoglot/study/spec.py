@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,6 +21,8 @@ from isoglot.settings import Settings, default_of, lift, member_of, member_optio
 from isoglot.study.stages import Stage, read_stage
 from isoglot.study.stages.train import Name, TuningSpec, default_tuning, train_values
 from isoglot.study.systems import BASE, System, grid_systems, named_systems
+from isoglot.training.settings import TrainSettings
+from isoglot.yaml_input import Kind
 
 
 def listed(value: Any) -> tuple[Any, ...]:
@@ -108,6 +111,13 @@ class StudySpec(Settings):
     def options(cls) -> dict[str, FieldInfo]:
         own = {key: field for key, field in cls.model_fields.items() if key not in ("strategy_settings", "per_tuning")}
         return {**own, **member_options(STRATEGIES)}
+
+    @classmethod
+    def reads(cls, key: str) -> Kind:
+        first, _, rest = key.partition(".")
+        if first == "train":
+            return TrainSettings.reads(re.sub(r"^per_tuning\.[^.]*\.", "", rest))
+        return super().reads(rest if first == "grid" else key)
 
     @model_validator(mode="before")
     @classmethod

@@ -210,6 +210,8 @@ def _lift_loss(values: dict[str, Any]) -> dict[str, Any]:
         return values
     given = values.get("loss") or default_terms()
     if not isinstance(given, Mapping):
+        if not isinstance(given, (list, tuple)) or not all(isinstance(term, Member) for term in given):
+            return values  # which pydantic refuses
         given = {term.name: to_dict(term) for term in given}
     terms = {}
     for name, asked in given.items():

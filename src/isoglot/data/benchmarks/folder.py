@@ -12,13 +12,14 @@ those of the query's own language (MIRACL). Grades of 0 and below are "not relev
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from isoglot.data.benchmarks.catalog import Request
 from isoglot.data.benchmarks.qrels import Judgments, judged_lines, make_benchmark, unique_texts
 from isoglot.data.languages import files_by_language
-from isoglot.data.readers import json_rows, text_field, valid
+from isoglot.data.readers import id_field, json_rows, text_field, valid
 from isoglot.errors import InputError, LineError
 from isoglot.files import read_json
 from isoglot.records import Benchmark, Texts
@@ -75,7 +76,7 @@ def _read_texts(path: Path, *, title: bool) -> Texts:
 
     def rows() -> Iterator[tuple[int, str, str]]:
         for number, row in valid(json_rows(path, example)):
-            key = text_field(row, "_id", path, number, f"expected {example}")
+            key = id_field(row, "_id", path, number, f"expected {example}") or ""
             text = text_field(row, "text", path, number, f"expected {example}", empty=True)
             heading = ""
             if title and row.get("title") is not None:
@@ -132,9 +133,12 @@ def _read_qrels(path: Path, queries: Numbers, documents: Numbers) -> tuple[list[
 
 def _about(folder: Path) -> dict[str, str]:
     path = folder / "benchmark.json"
-    if not path.is_file():
+    if not os.path.lexists(path):
         return {}
     value = read_json(path)
     if not isinstance(value, dict):
         raise InputError(f'{path}: expected an object such as {{"name": ..., "license": ..., "source": ...}}')
-    return {str(key): str(item) for key, item in value.items()}
+    for key, item in value.items():
+        if not isinstance(item, (str, int, float)) or isinstance(item, bool):
+            raise InputError(f"{path}: '{key}' must be a text or a number, found {type(item).__name__}")
+    return {key: str(item) for key, item in value.items()}

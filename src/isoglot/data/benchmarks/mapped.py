@@ -147,9 +147,8 @@ def _rows(files: Sequence[Path], label: str) -> Iterator[tuple[str, str, str]]:
     # a bar only on a terminal, and only where the reading takes long enough to be noticed
     for path in tqdm(files, desc=f"read {label}", unit="file", disable=None, delay=3):
         for number, row in valid(json_rows(path, example)):
-            key = row.get("docid", row.get("_id"))
-            text = row.get("text")
-            title = row.get("title") or ""
+            key, text, title = row.get("docid", row.get("_id")), row.get("text"), row.get("title")
+            title = "" if title is None else title
             if not (isinstance(key, str) and key and isinstance(text, str) and isinstance(title, str)):
                 raise LineError(
                     path, number, f"expected text in 'docid' (or '_id'), 'text' and 'title', as in {example}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -16,6 +17,11 @@ from isoglot.data.readers import lines
 from isoglot.errors import InputError, LineError
 from isoglot.files import digest_strings
 from isoglot.records import Benchmark, BoolArray, FloatArray, IntArray, Texts
+
+_NUMBER = re.compile(
+    r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", re.ASCII
+)  # float() takes "1_0" and other scripts' digits, too
+_LARGEST_GRADE = 1e6  # gains are summed and discounted: beyond that, figures lose their digits
 
 
 class Judgments(NamedTuple):
@@ -49,12 +55,11 @@ def judged_lines(path: Path) -> Iterator[tuple[int, str, str, float]]:
             expected = "'query 0 document grade' or 'query document grade'"
             raise LineError(path, number, f"{len(fields)} columns; expected {expected}")
         query, document = fields[0], fields[-2]
-        try:
-            grade = float(fields[-1])
-        except ValueError:
-            grade = math.nan
-        if not math.isfinite(grade):
-            raise LineError(path, number, f"grade '{fields[-1]}' is not a number")
+        if not (query and document):
+            raise LineError(path, number, f"the id of the {'document' if query else 'query'} is empty")
+        grade = float(fields[-1]) if _NUMBER.fullmatch(fields[-1]) else math.nan
+        if not abs(grade) <= _LARGEST_GRADE:
+            raise LineError(path, number, f"grade '{fields[-1][:80]}' is not a number that a grade can be")
         if (first := seen.setdefault((query, document), number)) != number:
             raise LineError(
                 path, number, f"query '{query}' and document '{document}' are already judged on line {first}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -42,8 +44,8 @@ class SetAddress:
             if key not in known:
                 raise InputError(f"{spec}: {unknown('option', key, known)}")
             options[key] = value
-        folder = Path(where).expanduser()
-        if where != "hub" and (not where or not folder.is_dir()):
+        folder = Path(os.path.expanduser(where))
+        if where != "hub" and (not where or not os.path.isdir(folder)):
             raise InputError(f"{spec}: no such folder; expected {name}:hub or {name}:DIR")
         return cls(spec=spec, name=name, is_hub=where == "hub", folder=folder, options=options)
 
@@ -55,7 +57,7 @@ class SetAddress:
     def number(self, key: str) -> int | None:
         """A whole number of at least 0; None where the option is not given."""
         text = self.options.get(key)
-        if text is not None and not text.isdecimal():
+        if text is not None and not re.fullmatch("[0-9]{1,18}", text):
             raise InputError(f"{self.spec}: {key}={text}: expected a whole number")
         return None if text is None else int(text)
 

@@ -47,15 +47,18 @@ class PairReport:
         sources: by name, in the order of the names.
         lengths: per language and side, mean, 95th percentile and maximum in characters.
         problems: malformed lines, in the order of the files.
+        rows_read: all rows of all sources: those that `sources` count, and one per problem.
     """
 
     sources: dict[str, SourceReport]
     lengths: dict[str, dict[str, list[float]]]
     problems: list[LineError]
+    rows_read: int
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values of the report."""
-        return {**asdict(self), "problems": [str(problem) for problem in self.problems]}
+        sources = {name: asdict(source) for name, source in self.sources.items()}
+        return {**vars(self), "sources": sources, "problems": [str(problem) for problem in self.problems]}
 
 
 def check_pairs(sources: Sequence[str], data_dir: Path | None = None) -> PairReport:
@@ -64,8 +67,10 @@ def check_pairs(sources: Sequence[str], data_dir: Path | None = None) -> PairRep
     by_source: dict[str, list[PairRow]] = defaultdict(list)
     texts: dict[str, dict[str, list[str]]] = defaultdict(lambda: {side: [] for side in SIDES})
     seen: dict[tuple[str, str, str], str] = {}
+    rows_read = 0
     for spec in sources:
         for row, path, line in read_source(spec, data_dir):
+            rows_read += 1
             problem = row if isinstance(row, LineError) else find_duplicate(row, seen, path, line)
             if problem:
                 problems.append(problem)
@@ -77,6 +82,7 @@ def check_pairs(sources: Sequence[str], data_dir: Path | None = None) -> PairRep
         sources={name: _report_source(rows) for name, rows in sorted(by_source.items())},
         lengths={lang: {side: _lengths(texts[lang][side]) for side in SIDES} for lang in sorted(texts)},
         problems=problems,
+        rows_read=rows_read,
     )
 
 
@@ -124,6 +130,8 @@ def format_report(report: PairReport) -> str:
         tabulate(counts, ["source", "pairs", *languages], tablefmt="plain"),
         "\n".join(remarks),
         tabulate(lengths, columns, tablefmt="plain", floatfmt=("", *(".1f", ".0f", ".0f") * 2)),
-        "\n".join([*map(str, report.problems), f"{len(report.problems)} malformed line(s)"]),
+        "\n".join(
+            [*map(str, report.problems), f"{report.rows_read} rows read, {len(report.problems)} malformed line(s)"]
+        ),
     ]
     return "\n\n".join(tables)

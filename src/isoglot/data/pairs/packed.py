@@ -14,6 +14,7 @@ A folder of
 from __future__ import annotations
 
 import mmap
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,7 +91,7 @@ class PackedTable(PairTable):
 
 def is_packed(path: str | Path) -> bool:
     """Is it a folder of packed pairs?"""
-    return (Path(path) / RECORD).is_file()
+    return os.path.isfile(Path(path) / RECORD)  # False, not an error, for what cannot be a path
 
 
 def open_packed(path: Path, *, everything: bool = False) -> PackedTable:

@@ -5,6 +5,7 @@ A set is Parquet or JSON-lines files on the hub, or in a folder, there under the
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
@@ -13,7 +14,7 @@ from typing import Any, NamedTuple
 
 from isoglot.data.pairs.address import SetAddress
 from isoglot.data.pairs.source import Item, Source
-from isoglot.data.readers import READERS, split_name, valid
+from isoglot.data.readers import READERS, id_field, split_name, text_field, valid
 from isoglot.errors import InputError, LineError
 from isoglot.hub import hub_file, hub_listing
 from isoglot.records import PairRow
@@ -30,6 +31,19 @@ class QaPair(NamedTuple):
     query: str
     passage: str
     passage_id: str | None = None
+
+
+def optional_text(fields: Mapping[str, Any], key: str, path: Path, line: int) -> str:
+    """The text of a field, "" where there is none. LineError for another type."""
+    return "" if fields.get(key) is None else text_field(fields, key, path, line, "", empty=True)
+
+
+def objects(fields: Mapping[str, Any], key: str, path: Path, line: int) -> list[dict[str, Any]]:
+    """The objects of a field that is a list of them, [] where there is none. LineError for another type."""
+    values = [] if fields.get(key) is None else fields[key]
+    if not isinstance(values, list) or not all(isinstance(value, dict) for value in values):
+        raise LineError(path, line, f"field '{key}' must be a list of objects")
+    return values
 
 
 @dataclass(frozen=True)
@@ -61,16 +75,23 @@ class QaSet(Source):
             InputError: no such file, no such column, an unknown option.
         """
         address = SetAddress.parse(spec, "limit")
-        pairs = (
-            (path, pair)
-            for path in self._files(address)
-            for pair in self.pairs(valid(READERS[split_name(path)[1]](path, ())), path, address)
-            if pair.query.strip() and pair.passage.strip()
-        )
-        for path, pair in islice(pairs, address.number("limit")):
+        left_out = 0
+
+        def filled() -> Iterator[tuple[Path, QaPair]]:
+            nonlocal left_out
+            for path in self._files(address):
+                for pair in self.pairs(valid(READERS[split_name(path)[1]](path, ())), path, address):
+                    if pair.query.strip() and pair.passage.strip():
+                        yield path, pair
+                    else:
+                        left_out += 1
+
+        for path, pair in islice(filled(), address.number("limit")):
             key = f"{path.name.split('.')[0]}-{pair.id}"
             row = PairRow(self.name, key, "en", pair.query.strip(), pair.passage.strip(), pair.passage_id)
             yield row, str(path), pair.row
+        if left_out:
+            print(f"isoglot: {spec}: {left_out:,} pairs left out: question or passage is empty", file=sys.stderr)
 
     def pairs(self, rows: Rows, path: Path, address: SetAddress) -> Iterator[QaPair]:
         """The pairs in the rows of a file; those with an empty side are left out by the caller."""
@@ -80,10 +101,8 @@ class QaSet(Source):
                 raise LineError(path, number, f"column '{missing[0]}' is missing; found {', '.join(fields)}")
             if self.keep and fields[self.keep[0]] != self.keep[1]:
                 continue
-            query, passage = fields[self.query], fields[self.passage]
-            if isinstance(query, str) and isinstance(passage, str):
-                shared = fields.get(self.passage_id)
-                yield QaPair(number, str(number), query, passage, None if shared is None else str(shared))
+            query, passage = (optional_text(fields, name, path, number) for name in (self.query, self.passage))
+            yield QaPair(number, str(number), query, passage, id_field(fields, self.passage_id, path, number))
 
     def _files(self, address: SetAddress) -> list[Path]:
         """The training files, in the order of their names."""

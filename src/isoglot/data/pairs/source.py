@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import replace
@@ -71,8 +72,7 @@ def read_source(spec: str, data_dir: Path | None = None) -> Iterator[Item]:
     if source:
         return map(_one_code, source.read(spec, data_dir))
     known = f"a file {', '.join(FORMATS)} or from {', '.join(source.form for source in SOURCES if ':' in source.form)}"
-    path = Path(spec)
-    if path.is_file():
+    if os.path.isfile(spec):
         raise InputError(f"{spec}: unknown format (pairs come from {known})")
-    what = "is a directory, not a file, and holds no packed pairs" if path.is_dir() else "no such file"
+    what = "is a directory, not a file, and holds no packed pairs" if os.path.isdir(spec) else "no such file"
     raise InputError(f"{spec}: {what} (pairs come from {known})")

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from jinja2 import UndefinedError
 
 from isoglot.errors import InputError
 from isoglot.evaluation.results import Result, load_result
@@ -80,6 +83,18 @@ class Study:
                     raise InputError(f"{self.directory / path}: no column '{name}' in the rows per query")
             self._loaded[path] = result
         return self._loaded[path]
+
+
+@contextmanager
+def as_written(directory: str | Path) -> Iterator[None]:
+    """What goes wrong inside for want of a part of a study's files, or for another type, is an InputError."""
+    try:
+        yield
+    except InputError:
+        raise
+    except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError, UndefinedError) as error:
+        problem = f"{type(error).__name__}: {error}"
+        raise InputError(f"{directory}: its files are not as `isoglot study run` writes them ({problem})") from None
 
 
 def read_study(directory: str | Path) -> Study:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from isoglot.data.pairs.table import PairTable
+from isoglot.data.readers import read_parquet
 from isoglot.errors import InputError, at
 from isoglot.files import digest_json
 from isoglot.registry import Registry
@@ -47,9 +48,7 @@ class Work:
 
     def pairs(self) -> PairTable:
         """The training pairs: the same rows in the same order as the study read them."""
-        import pyarrow.parquet as pq
-
-        return PairTable.from_arrow(pq.ParquetFile(self.table).read())
+        return PairTable.from_arrow(read_parquet(self.table))
 
     def outcome(self, train: Mapping[str, Any] | None = None, **figures: Any) -> dict[str, Any]:
         """What a stage returns. `train`: of its training (where it trained nothing, the one before it stands); `figures`: see

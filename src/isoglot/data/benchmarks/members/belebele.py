@@ -13,7 +13,7 @@ from pathlib import Path
 from isoglot.data.benchmarks.catalog import BENCHMARKS, NamedBenchmark, Request
 from isoglot.data.benchmarks.qrels import judge_by_key, make_benchmark, wanted_languages
 from isoglot.data.languages import language
-from isoglot.data.readers import json_rows, parquet_rows, valid, yaml_data
+from isoglot.data.readers import id_field, json_rows, parquet_rows, text_field, valid, yaml_data
 from isoglot.errors import InputError, LineError
 from isoglot.files import data_folders, first_file
 from isoglot.hub import about_revisions, hub_file, hub_revision
@@ -79,14 +79,15 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, str]]:
     passages: dict[str, str] = {}
     rows = json_rows(path, _EXAMPLE) if path.suffix == ".jsonl" else parquet_rows(path)
     for number, row in valid(rows):
-        if missing := [name for name in _FIELDS if not str(row.get(name) or "").strip()]:
-            raise LineError(path, number, f"field '{missing[0]}' is missing or empty; expected {', '.join(_FIELDS)}")
-        link = str(row["link"])
-        key = f"{link}#{row['question_number']}"
+        hint = f"expected {', '.join(_FIELDS)}"
+        link, passage, question = (
+            text_field(row, name, path, number, hint) for name in ("link", "flores_passage", "question")
+        )
+        key = f"{link}#{id_field(row, 'question_number', path, number, hint)}"
         if key in questions:
             raise LineError(path, number, f"question {row['question_number']} of {link} occurs twice")
-        passages.setdefault(link, str(row["flores_passage"]))
-        questions[key] = str(row["question"])
+        passages.setdefault(link, passage)
+        questions[key] = question
     if not questions:
         raise InputError(f"{path}: no question in it")
     return questions, passages

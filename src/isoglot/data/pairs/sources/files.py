@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from isoglot.data.pairs.source import SOURCES, Item, Source
-from isoglot.data.readers import READERS, split_name, text_field
+from isoglot.data.readers import READERS, id_field, split_name, text_field
 from isoglot.errors import LineError
+from isoglot.reading import JsonError, parse_json
 from isoglot.records import PairRow
 
 _REQUIRED = ("id", "lang", "query", "passage")
@@ -22,7 +23,7 @@ class Files(Source):
     form = "FILE (.jsonl .csv .tsv .parquet, also .gz)"
 
     def takes(self, spec: str) -> bool:
-        return bool(split_name(Path(spec))[1]) and Path(spec).is_file()
+        return bool(split_name(Path(spec))[1]) and os.path.exists(spec) and not os.path.isdir(spec)
 
     def read(self, spec: str, data_dir: Path | None) -> Iterator[Item]:
         path = Path(spec)
@@ -38,15 +39,15 @@ class Files(Source):
 def parse_row(fields: Mapping[str, Any], default_source: str, path: str, line: int) -> PairRow:
     """A row from the fields of a file. LineError says what is wrong with it."""
     hint = f"a row needs {', '.join(_REQUIRED)}"
-    key, lang, query, passage = (text_field(fields, name, path, line, hint) for name in _REQUIRED)
-    passage_id, source = fields.get("passage_id"), fields.get("source")
+    key = id_field(fields, "id", path, line, hint) or ""
+    lang, query, passage = (text_field(fields, name, path, line, hint) for name in _REQUIRED[1:])
     return PairRow(
-        source=str(source) if source not in (None, "") else default_source,
+        source=id_field(fields, "source", path, line) or default_source,
         id=key,
         lang=lang,
         query=query.strip(),
         passage=passage.strip(),
-        passage_id=str(passage_id) if passage_id not in (None, "") else None,
+        passage_id=id_field(fields, "passage_id", path, line),
         negatives=_negatives(fields.get("negatives"), path, line),
     )
 
@@ -56,9 +57,9 @@ def _negatives(value: Any, path: str, line: int) -> tuple[str, ...]:
     if value is None or value == "":
         return ()
     try:
-        texts = json.loads(value) if isinstance(value, str) else value
-    except json.JSONDecodeError:
-        texts = None
+        texts = parse_json(value) if isinstance(value, str) else value
+    except JsonError as error:
+        raise LineError(path, line, f"field 'negatives' must be a list of non-empty texts ({error})") from None
     if not isinstance(texts, list) or not all(isinstance(text, str) and text.strip() for text in texts):
         raise LineError(path, line, "field 'negatives' must be a list of non-empty texts")
     return tuple(text.strip() for text in texts)

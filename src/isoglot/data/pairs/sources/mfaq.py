@@ -4,15 +4,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from isoglot.data.pairs.address import SetAddress
-from isoglot.data.pairs.qa_set import QaPair, QaSet, Rows
+from isoglot.data.pairs.qa_set import QaPair, QaSet, Rows, objects, optional_text
 from isoglot.data.pairs.source import SOURCES
 
 
 class Mfaq(QaSet):
     def pairs(self, rows: Rows, path: Path, address: SetAddress) -> Iterator[QaPair]:
         for number, fields in rows:
-            for position, pair in enumerate(fields.get("qa_pairs") or fields.get("pairs") or ()):
-                texts = str(pair.get("question") or ""), str(pair.get("answer") or "")
+            name = "qa_pairs" if fields.get("qa_pairs") else "pairs"
+            for position, pair in enumerate(objects(fields, name, path, number)):
+                texts = (optional_text(pair, side, path, number) for side in ("question", "answer"))
                 yield QaPair(number, f"{number}-{position}", *texts)
 
 

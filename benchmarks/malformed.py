@@ -1,0 +1,155 @@
+"""Spoiled inputs of every kind: none may end in a traceback, a hang, a crash of the interpreter or rows that nobody counted.
+
+    python benchmarks/malformed.py --count 2000 --seed 0 --output results/malformed.json
+
+Every input is read in a child process of its own under a time limit; `tests/malformed` says what is spoiled, how, and what must
+hold. The seed decides all of it: `--only NUMBER` runs one input again and shows what happened.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import os
+import resource
+import select
+import signal
+import sys
+import tempfile
+import time
+import traceback
+from collections import Counter
+from pathlib import Path
+from random import Random
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from _machine import conditions, write
+from tests.malformed.kinds import Kind, Wrong, kinds
+from tests.malformed.kinds import write as write_files
+from tests.malformed.mutations import spoil, spoil_on_disk
+
+FAILURES = ("traceback", "hang", "crash", "uncounted", "unnamed")
+_BYTES = 8 << 30
+
+
+def main() -> None:
+    options = _options()
+    every = list(kinds().values())
+    chosen = [kind for kind in every if options.kind in (None, kind.name)]
+    numbers = [options.only] if options.only is not None else range(options.count)
+    rounds = itertools.chain.from_iterable([k for k in chosen if turn % k.every == 0] for turn in itertools.count())
+    kind_of = dict(enumerate(itertools.islice(rounds, max(numbers) + 1)))
+    counts: dict[str, Counter[str]] = {kind.name: Counter() for kind in chosen}
+    _warm_up(chosen)
+    started = time.perf_counter()
+    for number in numbers:
+        kind = kind_of[number]
+        outcome, detail = _in_child(kind, options.seed, number)
+        counts[kind.name][outcome] += 1
+        if outcome in FAILURES:
+            print(
+                f"{number} {kind.name}: {outcome}: {detail[: None if options.only is not None else options.width]}",
+                flush=True,
+            )
+    total = sum(counts.values(), Counter())
+    print(
+        f"{total.total()} inputs in {time.perf_counter() - started:.0f} s:",
+        {name: total[name] for name in ("fine", *FAILURES)},
+    )
+    if options.output:
+        figures = {name: {key: counter[key] for key in ("fine", *FAILURES)} for name, counter in counts.items()}
+        sums = {key: total[key] for key in ("fine", *FAILURES)}
+        write(
+            options.output,
+            {**conditions("pyarrow", "pyyaml"), "seed": options.seed, "inputs": sums, "by_kind": figures},
+        )
+    sys.exit(any(total[name] for name in FAILURES))
+
+
+def _warm_up(chosen: list[Kind]) -> None:
+    """Read the good files once: what is imported here need not be in every child."""
+    for kind in chosen:
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name, "case")
+            write_files(folder, kind.files)
+            kind.check(folder, folder / kind.targets[0])
+            os.chdir("/")
+
+
+def _in_child(kind: Kind, seed: int, number: int) -> tuple[str, str]:
+    """What became of one input: "fine" or one of `FAILURES`, and the words for it."""
+    read, sink = os.pipe()
+    sys.stdout.flush()
+    child = os.fork()
+    if not child:
+        os.close(read)
+        status = 1
+        try:
+            os.write(sink, _work(kind, seed, number).encode("utf-8", "backslashreplace")[:60_000])
+            status = 0
+        finally:
+            os._exit(status)
+    os.close(sink)
+    text, end = b"", time.monotonic() + kind.seconds
+    with os.fdopen(read, "rb") as source:
+        while (left := end - time.monotonic()) > 0 and select.select([source], [], [], left)[0]:
+            if not (chunk := os.read(source.fileno(), 65_536)):
+                break
+            text += chunk
+        else:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+            return "hang", f"longer than {kind.seconds:g} s"
+    _, status = os.waitpid(child, 0)
+    if status:
+        return "crash", f"signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else f"exit {os.WEXITSTATUS(status)}"
+    outcome, _, detail = text.decode(errors="replace").partition("\n")
+    return outcome, detail
+
+
+def _work(kind: Kind, seed: int, number: int) -> str:
+    """Spoil one of the files and read it: "fine", or a failure and, from the second line on, what happened."""
+    resource.setrlimit(resource.RLIMIT_AS, (_BYTES, _BYTES))
+    random = Random(f"{seed} {number}")
+    silent = os.open(os.devnull, os.O_RDWR)
+    os.dup2(silent, 0)
+    os.dup2(silent, 1)
+    os.dup2(silent, 2)
+    with tempfile.TemporaryDirectory() as name:
+        os.environ["ISOGLOT_CACHE"] = f"{name}/cache"
+        folder = Path(name, "case")
+        write_files(folder, kind.files)
+        spoiled = folder / random.choice(kind.targets)
+        if random.random() < 0.06 and len(kind.targets) == len(kind.files):
+            spoil_on_disk(random, spoiled)
+        else:
+            data = kind.files[str(spoiled.relative_to(folder))]
+            for _ in range(random.choice((1, 1, 1, 2))):
+                try:
+                    data = spoil(random, spoiled.name, data)
+                except Exception:  # spoiled so far that no second way applies
+                    break
+            spoiled.write_bytes(data)
+        try:
+            kind.check(folder, spoiled)
+        except Wrong as wrong:
+            return f"{wrong.what}\n{wrong}"
+        except BaseException as error:
+            return f"traceback\n{type(error).__name__}: {str(error)[:200]}\n{traceback.format_exc(limit=-5)}"
+    return "fine"
+
+
+def _options() -> Any:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--count", type=int, default=2000)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--kind", help="only this kind")
+    parser.add_argument("--only", type=int, metavar="NUMBER", help="only this input, with all that it says")
+    parser.add_argument("--width", type=int, default=400, help="characters of what is said of a failure")
+    parser.add_argument("--output", type=Path)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
