@@ -380,6 +380,12 @@ def test_the_record_stays_with_the_model(kinds: Path) -> None:
     assert (loaded.name, loaded.stored) == (str(kinds / "mean"), "float32")
 
 
+def test_dimensions_are_those_of_the_vectors(copy: Callable[[str], Path]) -> None:
+    path = copy("mean")
+    change_json(path / "1_Pooling" / "config.json", embedding_dimension=7)
+    assert "gives 32 dimensions for a query, 32 for a passage, and says 7" in refusal(path)
+
+
 def test_weights_that_are_not_finite_are_refused(copy: Callable[[str], Path]) -> None:
     path = copy("mean")
     change_tensors(path / "model.safetensors", lambda t: {name: value * float("nan") for name, value in t.items()})
