@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 from collections.abc import Callable
@@ -132,6 +133,16 @@ def cut(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-100])
 
 
+def piped(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def looped(path: Path) -> None:
+    path.unlink()
+    path.symlink_to(path)
+
+
 def pickled(path: Path) -> None:
     import torch
 
@@ -150,6 +161,14 @@ def pickled(path: Path) -> None:
         ("static", "0_StaticEmbedding/model.safetensors", cut, "cut or damaged"),
         ("bert-plain", "model.safetensors", pickled, "pickle"),
         ("labse", "2_Dense/model.safetensors", pickled, "pickle"),
+        *(
+            ("labse", file, piped, "not a regular file")
+            for file in ("config.json", "modules.json", "model.safetensors")
+        ),
+        ("labse", "2_Dense/model.safetensors", piped, "not a regular file"),
+        ("labse", "tokenizer.json", looped, "not a regular file"),
+        ("bert-plain", "config.json", lambda path: path.write_text("[" * 100_000), "cannot be loaded"),
+        ("bert-plain", "config.json", lambda path: path.write_text(f'{{"a": {"1" * 5000}}}'), "cannot be loaded"),
         ("bert-plain", "model.safetensors", Path.unlink, "cannot be loaded"),
         ("bert-plain", "tokenizer.json", cut, "cannot be loaded"),
         ("bert-plain", "config.json", cut, "not valid JSON"),
@@ -359,6 +378,12 @@ def test_the_record_stays_with_the_model(kinds: Path) -> None:
     loaded = Loaded.of(load_model(str(kinds / "mean"), device="cpu"))
     assert loaded is not None
     assert (loaded.name, loaded.stored) == (str(kinds / "mean"), "float32")
+
+
+def test_dimensions_are_those_of_the_vectors(copy: Callable[[str], Path]) -> None:
+    path = copy("mean")
+    change_json(path / "1_Pooling" / "config.json", embedding_dimension=7)
+    assert "gives 32 dimensions for a query, 32 for a passage, and says 7" in refusal(path)
 
 
 def test_weights_that_are_not_finite_are_refused(copy: Callable[[str], Path]) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from isoglot.errors import InputError
 from isoglot.files import read_json
 from isoglot.models.limits import transformers_of
-from isoglot.models.weights import check_files
+from isoglot.models.weights import check_files, check_regular
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -142,5 +142,7 @@ class Layout:
         return value or {}
 
     def _read(self, file: str) -> Any:
-        path = self.path(file)
-        return read_json(path) if path else None
+        if (path := self.path(file)) is None:
+            return None
+        check_regular(path)
+        return read_json(path)

@@ -83,7 +83,7 @@ def settle(model: SentenceTransformer) -> list[str]:
             notes.append(f"no padding token: {tokenizer.eos_token} pads")
         _check_rows(len(tokenizer), module.model.get_input_embeddings())
         most, length = most_tokens(module.model), tokenizer.model_max_length
-        if not length >= 1:
+        if isinstance(length, bool) or not length >= 1:
             raise InputError(f"its max_seq_length is {length}; expected at least 1 token")
         if most is not None and length > most:
             tokenizer.model_max_length = most

@@ -21,7 +21,7 @@ from isoglot.models.limits import settle, transformers_of
 from isoglot.models.offline import OFFLINE_NAME
 from isoglot.models.prompts import guessed_prompts, saved_prompts
 from isoglot.models.resolve import Base, resolve_base
-from isoglot.models.weights import Report, check_weights, library_warnings, loading, reports, sentence_vector
+from isoglot.models.weights import Report, check_weights, library_warnings, loading, reports
 from isoglot.processes import processes
 
 if TYPE_CHECKING:
@@ -155,6 +155,8 @@ def _construct(location: str, where: _Where, cached: bool) -> SentenceTransforme
 
 def _check(model: SentenceTransformer, made: list[Report]) -> list[str]:
     """Notes on what was mended in place; refuses what cannot give one vector per text."""
+    import numpy as np
+
     for module in transformers_of(model):
         if beyond := sorted(map(str, set(module.modality_config) - {"text", "message"})):
             raise InputError(f"it reads {', '.join(beyond)} too: give a model of texts alone")
@@ -163,15 +165,19 @@ def _check(model: SentenceTransformer, made: list[Report]) -> list[str]:
                 f"an encoder with a decoder ({module.config.model_type}), whose states are no embeddings of a text"
             )
     notes = settle(model) + check_weights(model, made)
-    for task in ("query", "document"):
-        vector = sentence_vector(model, task)
-        if vector.ndim != 2:
-            raise InputError(f"gives vectors of shape {tuple(vector.shape[1:])} for a text, expected one vector")
-        if not vector.isfinite().all():
+    with model.truncate_embeddings(None):
+        vectors = [encode("a") for encode in (model.encode_query, model.encode_document)]
+        stated = model.get_embedding_dimension()
+    for vector in vectors:
+        if vector.ndim != 1:
+            raise InputError(f"gives an array of shape {vector.shape} for a text, expected one vector")
+        if not np.isfinite(vector).all():
             raise InputError("gives a vector with NaN or infinity for a text of one letter: its weights are not finite")
-        shorter = model.truncate_dim
-        if shorter is not None and not (isinstance(shorter, int) and 0 < shorter <= vector.shape[1]):
-            raise InputError(f"truncate_dim is {shorter!r}; expected 1 to {vector.shape[1]} dimensions")
+    width, shorter = len(vectors[0]), model.truncate_dim
+    if shorter is not None and (type(shorter) is not int or not 0 < shorter <= width):
+        raise InputError(f"truncate_dim is {shorter!r}; expected 1 to {width} dimensions")
+    if (len(vectors[1]), stated or width) != (width, width):
+        raise InputError(f"gives {width} dimensions for a query, {len(vectors[1])} for a passage, and says {stated}")
     return notes
 
 
@@ -182,9 +188,10 @@ def _in_words(base: Base) -> Iterator[None]:
         yield
     except InputError:
         raise
-    except (
-        Exception
-    ) as error:  # errors of the hub, its client, safetensors, tokenizers and torch share no narrower base
+    # errors of the hub, its client, safetensors, tokenizers and torch share no narrower base; PanicException is Rust's
+    except BaseException as error:
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
         first = textwrap.shorten(str(error), 240, placeholder=" ...") or type(error).__name__
         if isinstance(error, KeyError):
             first = f"{first} is missing"
@@ -236,7 +243,8 @@ def _around(encoder: Any, folder: Path, where: _Where) -> SentenceTransformer:
         encoder.config.save_pretrained(view)
         with loading(lambda *_, **__: encoder):
             model = _construct(str(view), where, cached=True)
-    _check(model, [])
+    with at(str(folder)):
+        _check(model, [])
     return model
 
 

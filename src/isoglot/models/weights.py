@@ -211,8 +211,9 @@ def check_files(folder: Path, parts: list[str]) -> None:
         InputError: names the file and what to do.
     """
     for place in dict.fromkeys(["", *parts]):
-        files = sorted(path for path in (folder / place).glob("*") if path.suffix in _POINTED and path.is_file())
+        files = sorted(path for path in (folder / place).glob("*") if path.suffix in _POINTED)
         for path in files:
+            check_regular(path)
             with path.open("rb") as file:
                 if file.read(len(_POINTER)) == _POINTER:
                     raise InputError(f"{path}: a pointer of git-lfs, not the file itself: run git lfs pull there")
@@ -225,6 +226,16 @@ def check_files(folder: Path, parts: list[str]) -> None:
                 f"{pickles[0]}: weights in a pickle are not opened: convert them to safetensors "
                 "(load the model where you trust it, and save_pretrained)"
             )
+
+
+def check_regular(path: Path) -> None:
+    """Refuse what is no regular file, before a pipe is waited for.
+
+    Raises:
+        InputError: names it.
+    """
+    if not path.is_file():
+        raise InputError(f"{path}: not a regular file")
 
 
 def check_whole(path: Path) -> None:
