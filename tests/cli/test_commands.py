@@ -11,6 +11,7 @@ import pytest
 
 from isoglot import __version__
 from isoglot.cli.main import main
+from tests.models.zoo import KINDS
 from tests.training.tiny import pair_rows, tiny_base
 
 
@@ -107,6 +108,31 @@ def test_train_then_evaluate(tmp_path: Path, pairs: str, benchmark: Path, capsys
     out = capsys.readouterr().out
     assert "nDCG@5" in out
     assert "multi" not in out
+
+
+def test_a_model_is_said_in_one_line_and_measured_as_it_says(
+    tmp_path: Path, benchmark: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = str(KINDS["dot"](tmp_path / "e5-base-dot"))
+    capsys.readouterr()
+    summaries, said = [], ""
+    for more in ([], ["--similarity", "cosine"], ["--similarity", "dot"]):
+        assert main(["evaluate", path, str(benchmark), "--json", "--device", "cpu", *more]) == 0
+        out, err = capsys.readouterr()
+        summaries.append(json.loads(out))
+        said += err
+        facts = summaries[-1]["model_facts"]
+        opening = (
+            f"isoglot: {path}: bert, mean pooling, not normalised, {facts['similarity']} similarity, 32 dimensions"
+        )
+        (line,) = [text for text in said.splitlines() if text.startswith(opening)]
+        assert "prompts '' and '' (saved with the model)" in line
+    assert [summary["model_facts"]["similarity"] for summary in summaries] == ["dot", "cosine", "dot"]
+    assert summaries[0]["settings"] == summaries[2]["settings"]
+    assert main(["evaluate", "bm25", str(benchmark), "--similarity", "dot"]) == 2
+    assert "--similarity: only for a model that is loaded here" in capsys.readouterr().err
+    assert main(["evaluate", path, str(benchmark), "--device", "cuda:99"]) == 2
+    assert capsys.readouterr().err.count("device 'cuda:99' cannot be used") == 1
 
 
 def test_evaluate_extras(tmp_path: Path, benchmark: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -20,6 +20,7 @@ from isoglot.evaluation.report import format_differences, format_table
 from isoglot.evaluation.results import load_result, model_digest
 from isoglot.records import Benchmark, Texts
 from isoglot.retrieval.encode import Embeddings
+from isoglot.retrieval.ties import pooled_ties
 from tests.realdata import lareqa_dir
 
 # Parallel questions with holes: q1 is asked in de, en and fr and answered in de, en and sw; q2 is asked in de and en,
@@ -263,6 +264,67 @@ def test_a_model_is_encoded_and_its_prompts_are_kept(benchmark: Benchmark, capsy
     assert captured.out == ""
     assert "encode queries" in captured.err
     assert result.summary["settings"] == evaluate(Words(), benchmark, progress=False).summary["settings"]
+
+
+def test_vectors_are_compared_as_the_model_says(benchmark: Benchmark) -> None:
+    """By cosine the first passage of a language is nearest, by inner product the longest."""
+
+    class Lengths(Words):
+        similarity_fn_name = "cosine"
+
+        def _encode(self, side: str, texts: list[str]) -> np.ndarray:
+            long = [1.0 if side == "q" else 1.0 + 9 * text.startswith("x") for text in texts]
+            return np.array([[length, length * (length > 1)] for length in long], dtype=np.float32)
+
+    model = Lengths()
+    cosine = evaluate(model, benchmark, measures=["RR"], settings=["mono"], progress=False).summary
+    model.similarity_fn_name = "dot"
+    dot = evaluate(model, benchmark, measures=["RR"], settings=["mono"], progress=False).summary
+    assert cosine["per_language"]["mono"]["de"]["RR"] == 1.0
+    assert dot["per_language"]["mono"]["de"]["RR"] == 0.5
+    model.similarity_fn_name = "euclidean"
+    with pytest.raises(InputError, match=r"euclidean distance.*--similarity cosine or dot"):
+        evaluate(model, benchmark, progress=False)
+
+
+@pytest.mark.filterwarnings("ignore:overflow")
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (np.nan, "cannot be ranked: a query vector has NaN"),
+        (np.inf, "NaN or infinity"),
+        (1e30, "too long|beyond float32"),
+    ],
+)
+def test_vectors_that_cannot_be_ranked(benchmark: Benchmark, value: float, message: str) -> None:
+    """Models are asked before: a vector that is not finite names its text (`encode_texts`)."""
+    vectors = Embeddings(np.full((5, 3), value, np.float32), np.full((7, 3), 1e30, np.float32))
+    with pytest.raises(InputError, match=message):
+        evaluate(vectors, benchmark)
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_where_all_scores_are_equal_the_hash_of_the_id_decides(benchmark: Benchmark, value: float) -> None:
+    """Vectors of zeros, or all the same: every passage ties with every other."""
+    result = evaluate(Embeddings(np.full((5, 3), value, np.float32), np.full((7, 3), value, np.float32)), benchmark)
+    places = dict(zip((key for _, key, _ in benchmark.pooled_documents()), pooled_ties(benchmark)))
+    first = min(places[key] for key in ("d-q1", "e-q1", "s-q1"))
+    rows = [row for row in result.per_query.to_pylist() if (row["setting"], row["query_id"]) == ("multi", "q1")]
+    assert {row["best_rank"] for row in rows} == {first + 1}
+    json.dumps(result.summary, allow_nan=False)
+
+
+def test_one_document_one_language_and_no_judged_query(benchmark: Benchmark) -> None:
+    one = np.zeros(1, dtype=np.int64)
+    texts = {"en": Texts(["q"], ["who"])}, {"en": Texts(["d"], ["he"])}
+    alone = make_benchmark("alone", *texts, Judgments(one, one, np.ones(1)))
+    vectors = Embeddings(np.ones((1, 2), np.float32), np.ones((1, 2), np.float32))
+    summary = evaluate(vectors, alone, measures=["nDCG@10"]).summary
+    assert summary["settings"] == {"mono": {"nDCG@10": 1.0}, "multi": {"nDCG@10": 1.0}}
+    assert summary["notes"][0].startswith("setting 'cross' was left out")
+    json.dumps(summary, allow_nan=False)
+    with pytest.raises(InputError, match=r"no judgment|no query|nothing to measure"):
+        evaluate(vectors, make_benchmark("none", *texts, Judgments(one[:0], one[:0], np.ones(0))))
 
 
 def test_digests_follow_the_content(benchmark: Benchmark) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 from collections.abc import Callable
@@ -132,6 +133,16 @@ def cut(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-100])
 
 
+def piped(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def looped(path: Path) -> None:
+    path.unlink()
+    path.symlink_to(path)
+
+
 def pickled(path: Path) -> None:
     import torch
 
@@ -150,6 +161,14 @@ def pickled(path: Path) -> None:
         ("static", "0_StaticEmbedding/model.safetensors", cut, "cut or damaged"),
         ("bert-plain", "model.safetensors", pickled, "pickle"),
         ("labse", "2_Dense/model.safetensors", pickled, "pickle"),
+        *(
+            ("labse", file, piped, "not a regular file")
+            for file in ("config.json", "modules.json", "model.safetensors")
+        ),
+        ("labse", "2_Dense/model.safetensors", piped, "not a regular file"),
+        ("labse", "tokenizer.json", looped, "not a regular file"),
+        ("bert-plain", "config.json", lambda path: path.write_text("[" * 100_000), "cannot be loaded"),
+        ("bert-plain", "config.json", lambda path: path.write_text(f'{{"a": {"1" * 5000}}}'), "cannot be loaded"),
         ("bert-plain", "model.safetensors", Path.unlink, "cannot be loaded"),
         ("bert-plain", "tokenizer.json", cut, "cannot be loaded"),
         ("bert-plain", "config.json", cut, "not valid JSON"),
@@ -211,6 +230,33 @@ def test_no_code_of_a_model_is_run(copy: Callable[[str], Path]) -> None:
     assert "auto_map" in refusal(path)
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"similarity_fn_name": "angle"}, "similarity_fn_name 'angle' is not known"),
+        ({"truncate_dim": 33}, "truncate_dim is 33; expected 1 to 32"),
+        ({"truncate_dim": -5}, "truncate_dim is -5"),
+        ({"truncate_dim": "8"}, "truncate_dim is '8'"),
+        ({"default_prompt_name": "absent"}, "absent"),
+        ({"prompts": {"query": 3}}, "expected texts by name"),
+    ],
+)
+def test_settings_that_a_library_would_pass_over(
+    changes: dict[str, Any], message: str, copy: Callable[[str], Path]
+) -> None:
+    path = copy("labse")
+    change_json(path / "config_sentence_transformers.json", **changes)
+    assert message in refusal(path)
+
+
+def test_a_tokenizer_that_is_not_the_one_in_the_file(tmp_path: Path) -> None:
+    """transformers gives every qwen2 a byte-level tokenizer."""
+    path = plain("qwen3", last=True)(tmp_path / "qwen")
+    change_json(path / "config.json", model_type="qwen2", architectures=["Qwen2Model"])
+    change_tensors(path / "model.safetensors", without("q_norm", "k_norm"))
+    assert "its tokenizer.json is of the kind WordLevel, transformers makes a BPE of it for a qwen2" in refusal(path)
+
+
 # prompts
 
 
@@ -253,6 +299,25 @@ def test_a_folder_name_is_no_reason_for_prompts(copy: Callable[[str], Path], tmp
     assert (told["query"], told["source"]) == ("query: ", "guessed: it is intfloat/multilingual-e5-base")
     told = describe(load_model(str(named), device="cpu", query_prompt="", passage_prompt="P "))["prompts"]
     assert told == {"query": "", "passage": "P ", "source": "given", "guessed": False}
+
+
+def test_what_transformers_warns_of_is_said(kinds: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where its warnings are switched off, as they are on the command line."""
+    import transformers
+    from transformers import AutoConfig
+
+    original = AutoConfig.from_pretrained
+
+    def warns(*args: Any, **options: Any) -> Any:
+        transformers.utils.logging.get_logger("transformers.anything").warning("this tokenizer\nis known to be wrong")
+        return original(*args, **options)
+
+    monkeypatch.setattr(AutoConfig, "from_pretrained", warns)
+    before = transformers.utils.logging.get_verbosity()
+    transformers.utils.logging.set_verbosity_error()
+    model = load_model(str(kinds / "bert-plain"), device="cpu")
+    assert "this tokenizer is known to be wrong" in describe(model)["notes"]
+    transformers.utils.logging.set_verbosity(before)
 
 
 def test_given_prompts_are_saved_and_read_again(kinds: Path, tmp_path: Path) -> None:
@@ -313,3 +378,29 @@ def test_the_record_stays_with_the_model(kinds: Path) -> None:
     loaded = Loaded.of(load_model(str(kinds / "mean"), device="cpu"))
     assert loaded is not None
     assert (loaded.name, loaded.stored) == (str(kinds / "mean"), "float32")
+
+
+def test_weights_that_are_not_finite_are_refused(copy: Callable[[str], Path]) -> None:
+    path = copy("mean")
+    change_tensors(path / "model.safetensors", lambda t: {name: value * float("nan") for name, value in t.items()})
+    assert "weights are not finite" in refusal(path)
+
+
+def test_a_hub_id_is_known_by_its_name_and_loaded_from_the_cache(
+    kinds: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A repository as the hub's client keeps it, in sentence-transformers' layout without prompts, as e5's is."""
+    commit = "0" * 40
+    folder = tmp_path / "models--intfloat--multilingual-e5-small"
+    shutil.copytree(kinds / "mean", folder / "snapshots" / commit)
+    change_json(folder / "snapshots" / commit / "config_sentence_transformers.json", prompts={})
+    (folder / "refs").mkdir()
+    (folder / "refs" / "main").write_text(commit)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr("isoglot.models.load.hub_reachable", lambda: False)
+    model = load_model("multilingual-e5-small", device="cpu")
+    told = describe(model)["prompts"]
+    assert (told["query"], told["passage"], told["guessed"]) == ("query: ", "passage: ", True)
+    assert told["source"] == "guessed: it is intfloat/multilingual-e5-small"
+    with pytest.raises(InputError, match="cannot load 'org/absent' from the hub"):
+        load_model("org/absent", device="cpu")

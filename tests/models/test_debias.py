@@ -12,6 +12,7 @@ from isoglot.models.debias import DEBIAS_METHODS, append_map
 from isoglot.models.debias.lsar import LSAR
 from isoglot.models.load import load_model
 from isoglot.records import Float32Array
+from tests.models.zoo import KINDS
 from tests.training.tiny import WORDS, tiny_base
 
 
@@ -71,3 +72,20 @@ def test_a_model_with_a_map_is_saved_and_loaded_like_any_other(name: str, tmp_pa
     expected /= np.linalg.norm(expected, axis=1, keepdims=True)
     assert np.allclose(again.encode_query(texts), expected, atol=1e-5)
     assert again.prompts == model.prompts
+
+
+@pytest.mark.parametrize(
+    ("kind", "lengths"), [("matryoshka", False), ("dot", True), ("mean", False), ("router", False)]
+)
+def test_a_map_keeps_what_a_model_is(kind: str, lengths: bool, tmp_path: Path) -> None:
+    """Shortened vectors are mapped as they are seen; vectors that are compared by inner product keep their lengths."""
+    model = load_model(str(KINDS[kind](tmp_path / kind)), device="cpu")
+    texts = [" ".join(WORDS[start : start + 4]) for start in range(0, 40, 4)]
+    before = model.encode_document(texts)
+    matrix = DEBIAS_METHODS["lsar"]().fit({"de": before[:5], "en": before[5:]})
+    append_map(model, matrix).save_pretrained(str(tmp_path / "mapped"), create_model_card=False)
+    expected = before @ matrix.T.astype(np.float32)
+    if not lengths:
+        expected /= np.linalg.norm(expected, axis=1, keepdims=True)
+    vectors = load_model(str(tmp_path / "mapped"), device="cpu").encode_document(texts)
+    np.testing.assert_allclose(vectors, expected, atol=1e-5 * max(1.0, float(np.abs(expected).max())))

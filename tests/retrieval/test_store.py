@@ -6,6 +6,7 @@ import itertools
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -272,3 +273,27 @@ def test_another_tokenizer_is_another_model(tmp_path: Path) -> None:
     model.tokenizer.backend_tokenizer.normalizer = Lowercase()
     store.encode(model, "digest", "", TEXTS, "query", progress=False)
     assert len(list((tmp_path / "store").iterdir())) == 2
+
+
+def test_settings_that_decide_a_vector_are_part_of_the_key(tmp_path: Path) -> None:
+    """The similarity (vectors keep their lengths under the inner product), and what stands inside the routes of a router."""
+    from isoglot.models.load import load_model
+    from tests.models.zoo import KINDS
+
+    store, entries = EmbeddingStore(tmp_path / "store"), []
+
+    def kept(model: Any) -> int:
+        entries.append(np.asarray(store.encode(model, "digest", "", TEXTS, "query", progress=False)))
+        return len(list((tmp_path / "store").iterdir()))
+
+    model = load_model(str(KINDS["not-normalized"](tmp_path / "model")), device="cpu")
+    assert kept(model) == 1
+    model.similarity_fn_name = "dot"
+    assert kept(model) == 2
+    lengths = np.linalg.norm(entries[1], axis=1, keepdims=True)
+    assert np.abs(lengths - 1).max() > 0.1
+    np.testing.assert_allclose(entries[0], entries[1] / lengths, atol=1e-6)
+    router = load_model(str(KINDS["router"](tmp_path / "router")), device="cpu")
+    assert kept(router) == 3
+    router[0].sub_modules["query"][1].pooling_mode = "cls"
+    assert kept(router) == 4

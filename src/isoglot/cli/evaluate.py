@@ -134,6 +134,13 @@ def _asked(options: argparse.Namespace) -> EvaluateSettings:
 
 
 def _model(options: argparse.Namespace, benchmark: Benchmark) -> Any:
+    own = {
+        "query_prompt": options.query_prompt,
+        "passage_prompt": options.passage_prompt,
+        "similarity": options.similarity,
+    }
+    if options.embeddings or options.model == BM25:
+        _check_unused(own)
     if options.embeddings:
         from isoglot.evaluation.external import load_embeddings
 
@@ -152,3 +159,10 @@ def _model(options: argparse.Namespace, benchmark: Benchmark) -> Any:
         "similarity": options.similarity,
     }
     return load_model(options.model, **own, device=options.device)
+
+
+def _check_unused(options: dict[str, Any]) -> None:
+    from isoglot.errors import InputError
+
+    if given := [f"--{name.replace('_', '-')}" for name, value in options.items() if value is not None]:
+        raise InputError(f"{', '.join(given)}: only for a model that is loaded here, not for {BM25} or --embeddings")

@@ -169,10 +169,19 @@ def _rank(
         if len(given) != count:
             raise InputError(f"{len(given)} {kind} vectors for the {count} texts of {benchmark.name}")
     ties = pooled_ties(benchmark)
-    ranks = in_first(lambda: rank_benchmark(benchmark, queries, documents, ties, device))
+    ranks = in_first(lambda: _exact_ranks(benchmark, queries, documents, ties, device))
     clock.lap("rank")
     search = vector_search(benchmark, queries, documents, device=device, ties=ties)
     return _Ranking(ranks, ties, Embeddings(queries, documents), lambda: search)
+
+
+def _exact_ranks(
+    benchmark: Benchmark, queries: Float32Array, documents: Vectors, ties: IntArray, device: str | None
+) -> Ranks:
+    try:
+        return rank_benchmark(benchmark, queries, documents, ties, device)
+    except ValueError as error:  # NaN, vectors too long for float32, widths that differ
+        raise InputError(f"these vectors cannot be ranked: {error}") from None
 
 
 def _measure(

@@ -81,7 +81,8 @@ class Adapter:
             adapted = PeftModel(encoder, PeftConfig.from_pretrained(str(self.folder)))
         except (ValueError, TypeError, KeyError) as error:  # what PEFT says of settings that do not fit
             raise InputError(f"{self.folder}: does not fit its base ({str(error).splitlines()[0]})") from None
-        places = {name: tuple(value.shape) for name, value in get_peft_model_state_dict(adapted).items()}
+        own = get_peft_model_state_dict(adapted, save_embedding_layers=False)  # else the hub is asked for the base
+        places = {name: tuple(value.shape) for name, value in own.items()}
         tensors, note = _named_for(tensors, encoder.base_model_prefix)
         problems = [name for name in {*tensors, *places} if _shape(tensors.get(name)) != places.get(name)]
         if problems or not tensors:

@@ -10,6 +10,7 @@ from isoglot.models.prompts import Prompts
 
 SIMILARITIES = ("cosine", "dot")
 """By which texts can be ranked here."""
+_ENDLESS = 10**9
 _ATTRIBUTE = "loaded_by_isoglot"
 
 
@@ -111,7 +112,8 @@ def _of_parts(model: Any) -> dict[str, list[Any]]:
     }
     for module in transformers_of(model):
         facts["encoder"].append(module.config.model_type)
-        facts["max_length"].append(module.max_seq_length)
+        # tokenizers that were told no limit state one of 10^30
+        facts["max_length"] += [module.max_seq_length] if module.max_seq_length < _ENDLESS else []
         facts["padding_side"].append(module.tokenizer.padding_side)
         facts["attention"].append(_attention(module.model))
         facts["inputs"] += ["chat template"] if "message" in module.modality_config else []

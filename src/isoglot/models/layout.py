@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from isoglot.errors import InputError
 from isoglot.files import read_json
-from isoglot.models.weights import check_files
+from isoglot.models.limits import transformers_of
+from isoglot.models.weights import check_files, check_regular
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
 
 _OTHERS = {
     "CrossEncoder": "a reranker that scores pairs of texts (CrossEncoder)",
@@ -17,6 +22,7 @@ _OTHERS = {
     "ColBERT": "a late-interaction model with a vector per token",
 }
 _ONE_VECTOR = "isoglot measures and trains models with one dense vector per text"
+_KIND = re.compile(r'"model":\s*\{\s*"type":\s*"(\w+)"')
 _MODULES = "sentence_transformers."
 
 
@@ -27,6 +33,9 @@ class Layout:
         name: as the user gave it, for messages.
         location: directory or hub id.
         cached: look for a hub model on this machine only.
+
+    Raises:
+        InputError: one of them is damaged.
     """
 
     def __init__(self, name: str, location: str, cached: bool = False) -> None:
@@ -34,6 +43,7 @@ class Layout:
         self.config = self._object("config.json")
         self.settings = self._object("config_sentence_transformers.json")
         self.modules = self._modules()
+        self.prompts = self._prompts()
 
     def path(self, file: str) -> Path | None:
         """Where a file of the model is on this machine; None where the model has none of that name."""
@@ -41,16 +51,6 @@ class Layout:
 
         path = load_file_path(self.location, file, local_files_only=self._cached)
         return Path(path) if path else None
-
-    @property
-    def prompts(self) -> dict[str, str]:
-        """The prompts that were saved with the model, empty ones too; {} where none were."""
-        saved = self.settings.get("prompts") or {}
-        if not isinstance(saved, dict) or not all(text is None or isinstance(text, str) for text in saved.values()):
-            raise InputError(
-                f"{self.name}/config_sentence_transformers.json: prompts {saved!r}; expected texts by name"
-            )
-        return {str(key): text for key, text in saved.items() if text is not None}
 
     def check(self) -> None:
         """Refuse what cannot be measured or trained here.
@@ -66,12 +66,31 @@ class Layout:
                 raise InputError(f"{self.name}: holds whole weights and an adapter: take one of them away")
             check_files(folder, [str(module.get("path", "")) for module in self.modules])
 
+    def check_tokenizers(self, model: SentenceTransformer) -> None:
+        """Refuse a tokenizer of another kind than the model's file: transformers makes those of some architectures anew.
+
+        Raises:
+            InputError: says both kinds.
+        """
+        for module in transformers_of(model)[:1]:
+            path, backend = self.path("tokenizer.json"), getattr(module.tokenizer, "backend_tokenizer", None)
+            kind = _KIND.search(path.read_text(encoding="utf-8")) if path else None
+            if kind and backend and kind[1] != type(backend.model).__name__:
+                raise InputError(
+                    f"its tokenizer.json is of the kind {kind[1]}, transformers makes a {type(backend.model).__name__} of it "
+                    f"for a {module.config.model_type}"
+                )
+
     def _problems(self) -> Iterator[str]:
         kind = self.settings.get("model_type", "SentenceTransformer")
         maxsim = str(self.settings.get("similarity_fn_name")).lower() == "maxsim"
         if maxsim or kind != "SentenceTransformer":
             what = _OTHERS["ColBERT"] if maxsim else _OTHERS.get(str(kind), f"a {kind}")
             yield f"{what}: {_ONE_VECTOR}"
+        # sentence-transformers takes the cosine in place of a name that it does not know, and goes on
+        similarity = self.settings.get("similarity_fn_name")
+        if similarity not in (None, "cosine", "dot", "euclidean", "manhattan") and not maxsim:
+            yield f"config_sentence_transformers.json: similarity_fn_name {similarity!r} is not known"
         for module in self.modules:
             if not str(module.get("type")).startswith(_MODULES):
                 yield f"its module {module.get('type')} is code of its own, which is not run"
@@ -99,6 +118,15 @@ class Layout:
         if "colbert" in str(architecture).lower():
             yield f"{_OTHERS['ColBERT']} ({architecture}): {_ONE_VECTOR}"
 
+    def _prompts(self) -> dict[str, str]:
+        """The prompts that were saved with the model, empty ones too; {} where none were."""
+        saved = self.settings.get("prompts") or {}
+        if not isinstance(saved, dict) or not all(text is None or isinstance(text, str) for text in saved.values()):
+            raise InputError(
+                f"{self.name}/config_sentence_transformers.json: prompts {saved!r}; expected texts by name"
+            )
+        return {str(key): text for key, text in saved.items() if text is not None}
+
     def _modules(self) -> list[dict[str, Any]]:
         modules = self._read("modules.json")
         if modules is None:
@@ -114,5 +142,7 @@ class Layout:
         return value or {}
 
     def _read(self, file: str) -> Any:
-        path = self.path(file)
-        return read_json(path) if path else None
+        if (path := self.path(file)) is None:
+            return None
+        check_regular(path)
+        return read_json(path)

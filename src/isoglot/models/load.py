@@ -21,7 +21,7 @@ from isoglot.models.limits import settle, transformers_of
 from isoglot.models.offline import OFFLINE_NAME
 from isoglot.models.prompts import guessed_prompts, saved_prompts
 from isoglot.models.resolve import Base, resolve_base
-from isoglot.models.weights import Report, check_weights, loading, reports, sentence_vector
+from isoglot.models.weights import Report, check_weights, library_warnings, loading, reports, sentence_vector
 from isoglot.processes import processes
 
 if TYPE_CHECKING:
@@ -125,10 +125,11 @@ def _load(base: Base, where: _Where) -> SentenceTransformer:
 
 
 def _load_plain(base: Base, layout: Layout, where: _Where, cached: bool) -> SentenceTransformer:
-    with reports() as made:
+    with reports() as made, library_warnings() as warned:
         model = _construct(base.location, where, cached)
     with at(base.name):
-        notes = _check(model, made)
+        layout.check_tokenizers(model)
+        notes = [*_check(model, made), *dict.fromkeys(warned)]
     identity = base.location if base.layout == "hub" else layout.config.get("_name_or_path")
     saved = layout.prompts
     prompts = saved_prompts(saved) if saved else guessed_prompts(identity, finished=bool(layout.modules))
@@ -161,6 +162,11 @@ def _check(model: SentenceTransformer, made: list[Report]) -> list[str]:
         vector = sentence_vector(model, task)
         if vector.ndim != 2:
             raise InputError(f"gives vectors of shape {tuple(vector.shape[1:])} for a text, expected one vector")
+        if not vector.isfinite().all():
+            raise InputError("gives a vector with NaN or infinity for a text of one letter: its weights are not finite")
+        shorter = model.truncate_dim
+        if shorter is not None and not (isinstance(shorter, int) and 0 < shorter <= vector.shape[1]):
+            raise InputError(f"truncate_dim is {shorter!r}; expected 1 to {vector.shape[1]} dimensions")
     return notes
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -75,6 +76,32 @@ def reports() -> Iterator[list[Report]]:
 
     with loading(load):
         yield made
+
+
+@contextmanager
+def library_warnings() -> Iterator[list[str]]:
+    """Collect what transformers warns of inside, a line each, even where its warnings are switched off.
+
+    Its report on weights is left out: `check_weights` says what of it matters.
+    """
+    import logging
+
+    said: list[str] = []
+    logger = logging.getLogger("transformers")
+    handlers, level = logger.handlers, logger.level
+
+    class Collect(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if "LOAD REPORT" not in (text := record.getMessage()):
+                said.append(textwrap.shorten(text, 200, placeholder=" ..."))
+
+    logger.handlers = [Collect(logging.WARNING)]
+    logger.setLevel(logging.WARNING)
+    try:
+        yield said
+    finally:
+        logger.handlers = handlers
+        logger.setLevel(level)
 
 
 def check_weights(model: SentenceTransformer, made: list[Report]) -> list[str]:
@@ -184,8 +211,9 @@ def check_files(folder: Path, parts: list[str]) -> None:
         InputError: names the file and what to do.
     """
     for place in dict.fromkeys(["", *parts]):
-        files = sorted(path for path in (folder / place).glob("*") if path.suffix in _POINTED and path.is_file())
+        files = sorted(path for path in (folder / place).glob("*") if path.suffix in _POINTED)
         for path in files:
+            check_regular(path)
             with path.open("rb") as file:
                 if file.read(len(_POINTER)) == _POINTER:
                     raise InputError(f"{path}: a pointer of git-lfs, not the file itself: run git lfs pull there")
@@ -198,6 +226,16 @@ def check_files(folder: Path, parts: list[str]) -> None:
                 f"{pickles[0]}: weights in a pickle are not opened: convert them to safetensors "
                 "(load the model where you trust it, and save_pretrained)"
             )
+
+
+def check_regular(path: Path) -> None:
+    """Refuse what is no regular file, before a pipe is waited for.
+
+    Raises:
+        InputError: names it.
+    """
+    if not path.is_file():
+        raise InputError(f"{path}: not a regular file")
 
 
 def check_whole(path: Path) -> None:

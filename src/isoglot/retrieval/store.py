@@ -247,10 +247,15 @@ def _settings(model: Any) -> Any:
     tokenizer = getattr(model, "tokenizer", None)
     if hasattr(tokenizer, "backend_tokenizer"):
         settings["tokenizer"] = digest_strings([description(tokenizer)])
-    children = model.children() if hasattr(model, "children") else ()
-    settings["modules"] = [
-        [type(module).__name__, {key: str(value) for key, value in module.get_config_dict().items()}]
-        for module in children
-        if hasattr(module, "get_config_dict")
-    ]
+    children = list(model.children()) if hasattr(model, "children") else []
+    settings["modules"] = [_module_settings(module) for module in children if hasattr(module, "get_config_dict")]
+    inside = [
+        module for child in children for module in child.modules() if module is not child
+    ]  # those of a router's routes
+    if routed := [_module_settings(module) for module in inside if hasattr(module, "get_config_dict")]:
+        settings["routed"] = routed
     return settings
+
+
+def _module_settings(module: Any) -> list[Any]:
+    return [type(module).__name__, {key: str(value) for key, value in module.get_config_dict().items()}]
