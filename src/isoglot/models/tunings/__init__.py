@@ -43,6 +43,8 @@ class Tuning(Member):
     ) -> SentenceTransformer:
         """The trained model as it is to be saved; what of it can be saved apart goes to `adapter`.
 
+        It must embed as the one in memory does: a run holds the one to the other, and ends with an error where they differ.
+
         Args:
             model: after training; it stays as it is.
             base: the base's name, as the user gave it.
