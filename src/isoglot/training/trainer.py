@@ -50,6 +50,9 @@ class PlanTrainer(SentenceTransformerTrainer):
             return super().train(*given, **more)
         finally:
             torch.backends.cuda.enable_cudnn_sdp(before)
+            for callback in self.callback_handler.callbacks:
+                if isinstance(callback, Progress):
+                    callback.close()  # what is said of an error begins a line of its own
 
     def add_model_card_callback(self, default_args_dict: dict[str, Any]) -> None:
         """Not wanted: it inspects datasets of another kind, and isoglot writes its own card."""
@@ -173,7 +176,8 @@ class Progress(TrainerCallback):
             values = {name: f"{line[key]:.3g}" for key, name in shown.items() if key in line}
             self._bar.set_postfix(values, refresh=False)
 
-    def on_train_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+    def close(self) -> None:
+        """End the bar and the log."""
         if self._bar is not None:
             self._bar.close()
         if self._sink is not None:
