@@ -8,9 +8,30 @@ import sys
 from pathlib import Path
 
 _LIBRARIES = (
-    *("accelerate", "datasets", "matplotlib.backends.backend_agg", "matplotlib.backends.backend_svg", "peft", "peft.tuners.lora"),
-    *("sentence_transformers", "torch.utils.tensorboard", "tokenizers", "transformers.models.bert.modeling_bert", "xxhash"),
-    *("transformers", "transformers.trainer", "pyarrow.parquet", "pyarrow.compute", "datasketch", "tensorboard", "babel.dates"),
+    *(
+        "accelerate",
+        "datasets",
+        "matplotlib.backends.backend_agg",
+        "matplotlib.backends.backend_svg",
+        "peft",
+        "peft.tuners.lora",
+    ),
+    *(
+        "sentence_transformers",
+        "torch.utils.tensorboard",
+        "tokenizers",
+        "transformers.models.bert.modeling_bert",
+        "xxhash",
+    ),
+    *(
+        "transformers",
+        "transformers.trainer",
+        "pyarrow.parquet",
+        "pyarrow.compute",
+        "datasketch",
+        "tensorboard",
+        "babel.dates",
+    ),
 )
 
 

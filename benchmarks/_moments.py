@@ -80,6 +80,7 @@ def start(work: Callable[[], int], log: Path, root: Path, at: int = 0, sent: int
         sent: SIGKILL, or SIGSTOP.
     """
     counter = mmap.mmap(-1, 8)
+    log.write_bytes(b"")
     sys.stdout.flush()
     sys.stderr.flush()
     pid = os.fork()

@@ -11,7 +11,7 @@ WORDS = [f"{lang}{number}" for lang in LANGUAGES for number in range(60)]
 
 
 def make(folder: Path) -> Path:
-    """Write `model`, `other` (the same with other weights), `pairs.jsonl`, `fewer.jsonl`, `bench`, `corpus.jsonl`, `study.yaml`."""
+    """Write `model`, `other` (with other weights), `pairs.jsonl`, `fewer.jsonl`, `bench`, `corpus.jsonl`, `study.yaml`."""
     folder.mkdir(parents=True)
     for seed, name in enumerate(("model", "other")):
         _model(folder / name, seed)
@@ -25,7 +25,10 @@ def make(folder: Path) -> Path:
             _lines(folder / "bench" / kind / f"{lang}.jsonl", own)
     judged = "".join(f"{row['id']}\t0\t{row['lang']}-{row['id']}\t1\n" for row in rows)
     (folder / "bench" / "qrels.tsv").write_text(judged)
-    _lines(folder / "corpus.jsonl", [{"docid": f"{i}#0", "title": "", "text": row["passage"]} for i, row in enumerate(rows)])
+    _lines(
+        folder / "corpus.jsonl",
+        [{"docid": f"{i}#0", "title": "", "text": row["passage"]} for i, row in enumerate(rows)],
+    )
     (folder / "study.yaml").write_text(json.dumps(_study(folder)))  # JSON is YAML
     return folder
 

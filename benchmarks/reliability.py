@@ -5,9 +5,9 @@
     python benchmarks/reliability.py power               # as root: on a disk image that is copied without being synced
     python benchmarks/reliability.py writers
 
-Figures go to results/reliability.json; exit code 1 where anything was blocked, lost or left. A second start must end with the bytes
-of a run that was never interrupted. Compared is every file but those of the times that a command states: fields of JSON that match
-`TIMED`, TensorBoard's files, the report (which tables costs), and the size of checkpoints that a study notes while it looks on.
+Figures go to results/reliability.json; exit code 1 where anything was blocked, lost or left. A second start must end with the
+bytes of a run that was never interrupted. Compared is every file but what holds the times that a command states: fields of JSON
+that match `TIMED`, TensorBoard's files, the report (which tables costs), and what a study notes of its jobs while it looks on.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ import os
 import re
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -34,7 +33,9 @@ import _small_inputs
 from _moments import HUNG, ForkedPool, start
 
 TIMED = re.compile(r"seconds|per_second|peak_memory|checkpoint_bytes|^(started|ended|created)$")
-_NOT_COMPARED = re.compile(r"(^|/)(tensorboard/.*|report\.(html|md)|\.holder|figures/.*|checkpoint_bytes|log|phase)$")
+_NOT_COMPARED = re.compile(
+    r"(^|/)(tensorboard/.*|report\.(html|md)|figures/.*|\.trash|checkpoint_bytes|log|phase|lost\+found)$"
+)
 Work = Callable[[], int]
 
 
@@ -240,7 +241,11 @@ def kill(place: Place, asked: int, chosen: str) -> dict[str, Any]:
         before = place.prepare(case)
         wanted, events = place.reference(case, before)
         moments = min(events, max(1, -(-asked * case.share // shares)))
-        count = {"changes_to_files": events, "moments": moments, **dict.fromkeys(("same", "blocked", "lost", "left"), 0)}
+        count = {
+            "changes_to_files": events,
+            "moments": moments,
+            **dict.fromkeys(("same", "blocked", "lost", "left"), 0),
+        }
         for step in range(moments):
             at = 1 + step * (events - 1) // max(1, moments - 1)
             outcome, why = killed_at(place, case, before, wanted, at)
@@ -250,7 +255,9 @@ def kill(place: Place, asked: int, chosen: str) -> dict[str, Any]:
                 print(f"  {name}, change {at}: {outcome}: {why[-600:]}", file=sys.stderr)
         counts[name] = count
         print(f"{name}: {count} in {time.perf_counter() - began:.0f} s", flush=True)
-    total = {key: sum(count[key] for count in counts.values()) for key in ("moments", "same", "blocked", "lost", "left")}
+    total = {
+        key: sum(count[key] for count in counts.values()) for key in ("moments", "same", "blocked", "lost", "left")
+    }
     return {"cases": counts, "total": total, "problems": problems}
 
 
@@ -285,7 +292,7 @@ def writers(place: Place, chosen: str) -> dict[str, Any]:
         before = place.prepare(case)
         wanted, events = place.reference(case, before)
         place.reset(before)
-        first = start(case.work, place.log, place.area, max(1, events // 2), signal.SIGSTOP)
+        first = start(case.work, place.log, place.area, max(1, 2 * events // 5), signal.SIGSTOP)
         if not first.stopped():
             raise SystemExit(f"{name}: did not stop: {first.said}")
         second = start(case.work, place.home / "second", place.area)

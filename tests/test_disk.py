@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from isoglot import disk
-from isoglot.disk import check_writable, locked, sweep
+from isoglot.disk import check_writable, locked, sweep, tidy
 from isoglot.errors import InputError
 from isoglot.files import atomic_directory, atomic_path, write_text
 
@@ -153,6 +153,21 @@ def test_a_writer_of_a_cache_says_for_whom_it_waits(tmp_path: Path, capfd: pytes
     waiting.join(20)
     assert held, "the lock outlived its process"
     assert f"isoglot: the corpus is being read: waiting for process {holder.pid} on host" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("beside", [False, True])
+def test_a_reader_removes_the_lock_of_a_dead_writer_only(tmp_path: Path, beside: bool) -> None:
+    target = tmp_path / "cache"
+    target.mkdir()
+    holder = subprocess.Popen([sys.executable, "-c", HOLDER, target, str(int(beside))], stdout=subprocess.PIPE)
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == b"held\n"
+    tidy(target, beside=beside)
+    assert len(list(tmp_path.rglob("*.lock"))) == 1
+    holder.kill()
+    holder.wait()
+    tidy(target, beside=beside)
+    assert [*tmp_path.rglob("*")] == [target]
 
 
 def test_a_lock_leaves_no_directory_where_nothing_was_written(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from isoglot.disk import check_writable, locked
+from isoglot.disk import check_writable, locked, tidy
 from isoglot.errors import InputError
 from isoglot.files import atomic_directory, digest_json, read_json, write_json
 
@@ -124,6 +124,7 @@ def keep(folder: Path, what: str, make: Callable[[Path], None]) -> Path:
         InputError: the cache cannot be written.
     """
     if damage(folder) is None:
+        tidy(folder, beside=True)
         return folder
     try:
         check_writable(folder.parent, directory=True)

@@ -235,8 +235,7 @@ def locked(
     Raises:
         InputError: another process has it and `waiting` is None; the line names process, host and since when.
     """
-    home = Path(os.path.realpath(directory))
-    path = home.with_name(f".{home.name}{LOCK}") if beside else home / LOCK
+    home, path = _lock_of(directory, beside)
     with writing(directory):
         check_kind(directory, directory=True)
         is_new = make_directory(path.parent)
@@ -252,6 +251,19 @@ def locked(
         if is_new and not beside:
             with suppress(OSError):  # not empty
                 home.rmdir()
+
+
+def _lock_of(directory: Path, beside: bool) -> tuple[Path, Path]:
+    """(the directory with links followed, its lock)."""
+    home = Path(os.path.realpath(directory))
+    return home, home.with_name(f".{home.name}{LOCK}") if beside else home / LOCK
+
+
+def tidy(directory: Path, *, beside: bool = False) -> None:
+    """For those who only read a directory: remove the lock (and temporary files) that a dead writer may have left."""
+    if _lock_of(directory, beside)[1].exists():
+        with suppress(InputError, OSError), locked(directory, beside=beside):
+            pass
 
 
 def _hold(path: Path, directory: Path, waiting: str | None, until: float) -> int:

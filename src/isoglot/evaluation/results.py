@@ -21,6 +21,7 @@ from isoglot.retrieval.encode import Embeddings
 SUMMARY_FILE = "summary.json"
 PER_QUERY_FILE = "per_query.parquet"
 _NEXT = "per_query.next.parquet"
+_TEXTS = ("setting", "query_id", "query_lang", "doc_lang", "group")
 _ROWS = "per_query"  # the rows' key among the digests
 _PACKAGES = ("babel", "numpy", "sentence-transformers", "torch", "transformers")
 
@@ -113,6 +114,13 @@ def _read_rows(path: Path) -> pa.Table:
     except (pa.ArrowException, OSError, ValueError) as error:  # what damaged bytes lead to
         problem = str(error).partition("\n")[0]
         raise InputError(f"{path}: not a Parquet file, or damaged ({problem})") from None
+    for column in table.schema:
+        if column.name in _TEXTS:
+            fits = pa.types.is_string(column.type)
+        else:
+            fits = pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
+        if not fits:
+            raise InputError(f"{path}: column '{column.name}' holds {column.type}, not what `isoglot evaluate` writes there")
     return table
 
 

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
-from isoglot.disk import locked, writing
+from isoglot.disk import locked, tidy, writing
 from isoglot.errors import InputError
 from isoglot.files import cache_dir, digest_json, digest_strings, read_json, save_array, write_json
 from isoglot.models.tokenizer import description
@@ -100,6 +100,7 @@ class EmbeddingStore:
         key = {"format": _FORMAT, **own, "dtype": dtype, "texts": hashlib.sha256(digests.tobytes()).hexdigest()}
         directory = self.root / digest_json(key)
         if (stored := self._open(directory, dtype)) is not None:
+            tidy(directory)
             return stored
         with locked(directory, waiting="these texts are being encoded" if progress else ""), writing(directory):
             if (stored := self._open(directory, dtype)) is None:  # not made while this process waited

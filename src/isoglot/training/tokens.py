@@ -26,7 +26,7 @@ from tqdm import tqdm
 
 from isoglot.batching.sampler import PlanDataset, RowBatch
 from isoglot.data.pairs.table import PairTable, take_rows
-from isoglot.disk import locked
+from isoglot.disk import locked, tidy
 from isoglot.files import digest_json, digest_strings, load_array, package_versions, save_array, write_json
 from isoglot.models.tokenizer import description
 from isoglot.records import IntArray
@@ -164,6 +164,7 @@ class TokenColumn:
         directory = root / digest_json(key)
         self._load(directory)
         if not len(self.missing(rows)):
+            tidy(directory)
             return
         with locked(directory, waiting="these texts are being tokenised" if self._show else ""):
             self._clear()

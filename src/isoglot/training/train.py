@@ -76,6 +76,7 @@ def train(
         in_first(lambda: writer.enter_context(run.locked()))
         outcome = in_first(lambda: run.check(settings, resume=resume, overwrite=overwrite))
         if outcome is not None:
+            in_first(run.drop_checkpoints)
             return TrainResult(run.path, True, outcome["steps"], outcome)
         return _train(settings, run, table, overwrite, data_dir, show)
 
@@ -238,9 +239,11 @@ def _end(
     """Write adapter/ (where the tuning has one), the self-contained model/ and the outcome; each appears whole."""
     from isoglot.models.card import write_card
     from isoglot.models.load import load_model
+    from isoglot.models.tokenizer import forget_last_call
 
     final = settings.tuning.finish(model, settings.base, lambda: load_model(settings.base), run.adapter)
     with atomic_directory(run.model) as path:
+        forget_last_call(final.tokenizer)
         final.save_pretrained(str(path), create_model_card=False)
         write_card(
             path / "README.md",
