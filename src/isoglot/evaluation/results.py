@@ -23,6 +23,7 @@ from isoglot.retrieval.encode import Embeddings
 SUMMARY_FILE = "summary.json"
 PER_QUERY_FILE = "per_query.parquet"
 _NEXT = "per_query.next.parquet"
+_TEXTS = ("setting", "query_id", "query_lang", "doc_lang", "group")
 _ROWS = "per_query"  # the rows' key among the digests
 _PACKAGES = ("babel", "numpy", "sentence-transformers", "torch", "transformers")
 
@@ -100,7 +101,17 @@ def load_result(directory: str | Path) -> Result:
         with suppress(InputError, OSError), locked(folder):  # a folder that is only read stays as it is
             _take_name(folder)
         path = next(file for file in (folder / _NEXT, path) if _has_digest(file, expected))
-    return Result(summary, read_parquet(path))
+    return Result(summary, _checked(path, read_parquet(path)))
+
+
+def _checked(path: Path, rows: pa.Table) -> pa.Table:
+    for column in rows.schema:
+        is_number = pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
+        if not (pa.types.is_string(column.type) if column.name in _TEXTS else is_number):
+            raise InputError(
+                f"{path}: column '{column.name}' holds {column.type}, not what `isoglot evaluate` writes there"
+            )
+    return rows
 
 
 def _has_digest(path: Path, expected: object) -> bool:

@@ -150,9 +150,13 @@ class RunDirectory:
         sync(self.log)
         sync_tree(self.tensorboard)
         write_json(self.record, {**read_json(self.record), "ended": _now(), "outcome": dict(outcome), "files": files})
+        self.drop_checkpoints()
+
+    def drop_checkpoints(self) -> None:
+        """Of a run that has ended: a kill may have come before they were deleted."""
         for checkpoint in checkpoints.checkpoints_in(self.checkpoints):
             shutil.rmtree(checkpoint, ignore_errors=True)
-        with suppress(OSError):  # somebody else's files
+        with suppress(OSError):  # somebody else's files, or gone already
             self.checkpoints.rmdir()
 
     def _own(self) -> tuple[Path, ...]:

@@ -80,6 +80,7 @@ def train(
         in_first(lambda: writer.enter_context(run.locked()))
         outcome = in_first(lambda: run.check(settings, resume=resume, overwrite=overwrite))
         if outcome is not None:
+            in_first(run.drop_checkpoints)
             return TrainResult(run.path, True, outcome["steps"], outcome)
         return _train(settings, run, table, overwrite, data_dir, show)
 
@@ -231,6 +232,7 @@ def _end(
 ) -> dict[str, Any]:
     """Write adapter/ (where the tuning has one), the self-contained model/ and the outcome; each appears whole."""
     from isoglot.models.card import write_card
+    from isoglot.models.tokenizer import forget_last_call
     from isoglot.training.agreement import check_saved, sample_texts
     from isoglot.training.prepare import load_again
 
@@ -240,6 +242,8 @@ def _end(
     if run.adapter.is_dir():
         texts.save(run.adapter)
     with atomic_directory(run.model) as path:
+        for module in final.modules():
+            forget_last_call(getattr(module, "tokenizer", None))
         final.save_pretrained(str(path), create_model_card=False)
         del final  # its place in memory is for what was saved
         texts.save(path)
