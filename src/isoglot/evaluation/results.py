@@ -120,7 +120,9 @@ def _read_rows(path: Path) -> pa.Table:
         else:
             fits = pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
         if not fits:
-            raise InputError(f"{path}: column '{column.name}' holds {column.type}, not what `isoglot evaluate` writes there")
+            raise InputError(
+                f"{path}: column '{column.name}' holds {column.type}, not what `isoglot evaluate` writes there"
+            )
     return table
 
 
