@@ -31,5 +31,12 @@ def test_the_figures_that_are_published_have_no_failure() -> None:
     assert published["kill"]["total"]["moments"] >= 200
     for part in ("kill", "power", "writers"):
         assert published[part]["problems"] == []
+    page = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
+    for name, count in published["kill"]["cases"].items():
+        assert f"| {name} | {' | '.join(str(number) for number in count.values())} |" in page
+    for moment in published["power"]["moments"]:
+        assert f"| {moment['case']} | {moment['moment']} | {'yes' if moment['whole'] else 'no'} |" in page
+    for name, kind in published["writers"]["kinds"].items():
+        assert f"| {name} | {kind['second']} |" in page
     assert len(published["power"]["moments"]) == 10
     assert all(moment["unsynced_control_lost"] for moment in published["power"]["moments"])
