@@ -97,7 +97,7 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copytree(folder / "results" / "base", folder / "results" / name)
     for name in ("hybrid", "repaired"):
         shutil.copytree(base, folder / "runs" / name / "model")
-        (folder / "runs" / name / "run.json").write_text("{}")
+        (folder / "runs" / name / "run.json").write_text(json.dumps({"asked": {}, "versions": {}}))
     (folder / "names.json").write_text(json.dumps(names))
     return folder
 
