@@ -11,12 +11,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from _commands import Case, Place, difference, is_chosen, is_litter, tree
 from _moments import start
-
-if TYPE_CHECKING:
-    from reliability import Case, Place
 
 _SIZE = 160 << 20  # bytes
 _REPORTED = (
@@ -28,14 +26,13 @@ _WITHIN = (("train (LoRA)", 0.7), ("study run", 0.6))
 """Power fails before this share of a command's changes to files; then it is started again."""
 
 
-def power(place: Place, chosen: str) -> dict[str, Any]:
+def power(place: Place, chosen: list[str]) -> dict[str, Any]:
     """Copies of the image at ten moments: what was reported done must be in them, what was not must recover."""
-    from reliability import difference, is_litter
 
     moments, problems = [], []
     plan: list[tuple[str, float | None]] = [(name, None) for name in _REPORTED]
     for name, share in [*plan, *_WITHIN]:
-        if chosen not in name:
+        if not is_chosen(name, chosen):
             continue
         case = place.cases()[name]
         before = place.prepare(case)
@@ -60,8 +57,6 @@ def power(place: Place, chosen: str) -> dict[str, Any]:
 
 def _after_exit(place: Place, case: Case, before: Path) -> tuple[dict[str, str], bool]:
     """(what of the tree after exit code 0 is missing or other in the copy, whether the control was lost)."""
-    from reliability import tree
-
     image, copy = place.home / "disk.img", place.home / "copy.img"
     with _mounted(image, place.area, make=True):
         place.reset(before)
@@ -84,8 +79,6 @@ def _after_exit(place: Place, case: Case, before: Path) -> tuple[dict[str, str],
 
 def _within(place: Place, case: Case, before: Path, wanted: dict[str, str], at: int) -> tuple[dict[str, str], bool]:
     """(what differs from an unbroken run after the command was started again on the copy, whether the control was lost)."""
-    from reliability import tree
-
     image, copy = place.home / "disk.img", place.home / "copy.img"
     with _mounted(image, place.area, make=True):
         place.reset(before)

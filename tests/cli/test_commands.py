@@ -11,6 +11,7 @@ import pytest
 
 from isoglot import __version__
 from isoglot.cli.main import main
+from isoglot.evaluation.results import load_result
 from tests.models.zoo import KINDS
 from tests.training.tiny import pair_rows, tiny_base
 
@@ -97,7 +98,7 @@ def test_train_then_evaluate(tmp_path: Path, pairs: str, benchmark: Path, capsys
 
     assert main(["evaluate", run, str(benchmark), "--json", "--output", str(tmp_path / "result")]) == 0
     summary = json.loads(capsys.readouterr().out)
-    assert summary == json.loads((tmp_path / "result" / "summary.json").read_text())
+    assert summary == load_result(tmp_path / "result").summary
     assert set(summary["settings"]) == {"mono", "cross", "multi"}
     assert set(summary["settings"]["multi"]) == {"AP", "nDCG@10", "R@1", "R@10", "R@100"}
     assert summary["model"] == run

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from isoglot.cli.main import main
+from isoglot.evaluation.results import load_result
 from tests.cli.test_commands import benchmark  # noqa: F401  a fixture
 from tests.training.tiny import tiny_base
 
@@ -29,7 +30,7 @@ def test_evaluate(tmp_path: Path, benchmark: Path, capsys: pytest.CaptureFixture
     together = json.loads(ran.stdout)
     assert together["settings"] == alone["settings"]
     assert together["bias"]["rank_distance"] == alone["bias"]["rank_distance"]
-    assert json.loads((tmp_path / "result" / "summary.json").read_text()) == together
+    assert load_result(tmp_path / "result").summary == together
 
     refused = launch(*words, "--store", str(tmp_path / "store"))
     assert refused.returncode != 0

@@ -102,3 +102,21 @@ def test_damaged_exports_are_one_clear_line(tmp_path: Path) -> None:
     (home / PACKED).write_bytes(b"nothing")
     with pytest.raises(InputError, match=r"per_query\.parquet: not a Parquet file, or a damaged one"):
         read_study(home)
+
+
+def test_flipped_bytes_of_an_export_are_one_clear_line_or_change_nothing_that_is_read(tmp_path: Path) -> None:
+    table, random = rows(0), np.random.default_rng(0)
+    pack(tmp_path / PACKED, {"cells/cell/results/one": Result({}, table)}, {})
+    whole = (tmp_path / PACKED).read_bytes()
+    said = []
+    for _ in range(60):
+        data = bytearray(whole)
+        for at in random.integers(0, len(data), 8):
+            data[at] ^= 1 << random.integers(0, 8)
+        (tmp_path / PACKED).write_bytes(data)
+        try:
+            PackedStudy(tmp_path / PACKED).result("cells/cell/results/one")
+        except InputError as error:
+            said.append(str(error))
+    assert len(said) > 30
+    assert all(PACKED in line and "\n" not in line for line in said)

@@ -228,6 +228,19 @@ def test_a_finished_run_is_checked_before_it_counts(base: Path, whole: Path, tmp
     assert go(settings(base, run), resume=True).steps == 8
 
 
+def test_what_a_kill_leaves_after_the_end_is_dropped(base: Path, whole: Path, left: Path, tmp_path: Path) -> None:
+    run = Path(shutil.copytree(whole, tmp_path / "run"))
+    shutil.copytree(left / "checkpoints", run / "checkpoints")
+    assert go(settings(base, run), resume=True).steps == 8
+    assert not (run / "checkpoints").exists()
+
+
+def test_a_saved_tokenizer_does_not_depend_on_what_was_tokenised_last(base: Path, tmp_path: Path) -> None:
+    go(settings(base, tmp_path / "run", tuning="full", steps=1, save_steps=0))
+    saved = json.loads((tmp_path / "run" / "model" / "tokenizer.json").read_text())
+    assert (saved["truncation"], saved["padding"]) == (None, None)
+
+
 def test_a_replaced_base_cannot_be_resumed_with(tmp_path: Path, base: Path, left: Path) -> None:
     own = Path(shutil.copytree(base, tmp_path / "base"))
     run = Path(shutil.copytree(left, tmp_path / "run"))

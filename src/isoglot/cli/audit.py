@@ -46,11 +46,11 @@ def _run(options: argparse.Namespace) -> int:
     from isoglot.data.benchmarks.catalog import BENCHMARKS
     from isoglot.data.benchmarks.load import load_benchmark
     from isoglot.data.pairs.loading import load_pairs
-    from isoglot.errors import InputError
+    from isoglot.disk import check_writable
     from isoglot.files import write_json
 
-    if options.output and options.output.is_dir():
-        raise InputError(f"--output {options.output}: is a folder; expected the name of a JSON file")
+    if options.output:
+        check_writable(options.output)
     benchmarks = []
     for name in options.against:
         asked = "context" in options and name in BENCHMARKS and BENCHMARKS[name].has_paragraphs

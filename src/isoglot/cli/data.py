@@ -87,11 +87,13 @@ def _fill_texts(texts: argparse.ArgumentParser) -> None:
 
 def _texts(options: argparse.Namespace) -> int:
     from isoglot.cli.options import given_settings
+    from isoglot.disk import check_writable
     from isoglot.evaluation.external import export_texts
     from isoglot.evaluation.settings import EvaluateSettings
     from isoglot.settings import build
 
     asked = build(EvaluateSettings, [("option", given_settings(options, EvaluateSettings))])
+    check_writable(options.output, directory=True)
     benchmark = asked.load(options.benchmark, options.data_dir)
     files = export_texts(benchmark, options.output)
     print(

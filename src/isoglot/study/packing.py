@@ -79,8 +79,11 @@ class PackedStudy:
             text = metadata[b"details"]
             self.details: dict[str, Any] = parse_json(lzma.decompress(base64.b85decode(text)).decode())
             self._entries = self.details.pop("entries")
-        except (lzma.LZMAError, EOFError, ValueError, KeyError) as error:
-            raise InputError(f"{path}: cannot be read ({error}); expected what `isoglot study export` writes") from None
+        except (OSError, lzma.LZMAError, EOFError, ValueError, KeyError) as error:
+            problem = " ".join(str(error).split())
+            raise InputError(
+                f"{path}: cannot be read ({problem}); expected what `isoglot study export` writes"
+            ) from None
 
     def result(self, folder: str) -> Result:
         """The result that lay in a folder of the study. InputError where the export has none from there."""
@@ -92,7 +95,11 @@ class PackedStudy:
     @cached_property
     def _tables(self) -> dict[str, pa.Table]:
         """The rows by folder, with a column for every measure of the study."""
-        table = _lengthen(read_parquet(self._path))
+        try:
+            table = _lengthen(read_parquet(self._path))
+        except (pa.ArrowException, ValueError, KeyError, IndexError) as error:  # what damaged bytes lead to
+            problem = " ".join(str(error).split())
+            raise InputError(f"{self._path}: damaged ({problem}); export the study again") from None
         names = table.select(["cell", "benchmark"]).append_column("row", pa.array(np.arange(len(table))))
         grouped = names.group_by(["cell", "benchmark"], use_threads=False).aggregate([("row", "list")])
         columns = [grouped[name].to_pylist() for name in ("cell", "benchmark")]

@@ -1,0 +1,224 @@
+"""The commands that `reliability.py` interrupts: what they do in one folder, and what they leave there."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from _moments import ForkedPool, start
+
+TIMED = re.compile(r"seconds|per_second|peak_memory|checkpoint_bytes|^(started|ended|created)$")
+_NOT_COMPARED = re.compile(
+    r"(^|/)(tensorboard/.*|report\.(html|md)|figures/.*|\.trash|checkpoint_bytes|log|phase|lost\+found)$"
+)
+Work = Callable[[], int]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One command.
+
+    Attributes:
+        work: the command.
+        share: of the moments at which it is killed, relative to other cases.
+        before: commands that make what is there already.
+        again: how it is started after a kill (None: in the same way).
+        done: said by a second start that finds everything done, and refuses.
+        kept: after a kill, does the older or the new content open?
+        second: what becomes of a second writer: "refused" or "waits" ("": another case has the same kind of folder).
+    """
+
+    work: Work
+    share: int = 2
+    before: tuple[Work, ...] = ()
+    again: Work | None = None
+    done: str | None = None
+    kept: Callable[[], bool] | None = None
+    second: str = ""
+
+
+@dataclass
+class Place:
+    """Folders of one session, and what the commands do in them."""
+
+    home: Path
+    area: Path
+    log: Path = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.inputs, self.log = self.home / "inputs", self.home / "log"
+
+    def cases(self) -> dict[str, Case]:
+        """All commands by name."""
+        pairs, model, bench = (str(self.inputs / name) for name in ("pairs.jsonl", "model", "bench"))
+        run, result, store, packed = (str(self.area / name) for name in ("run", "result", "store", "packed"))
+        study, exported, spec = str(self.area / "study"), str(self.area / "exported"), str(self.inputs / "study.yaml")
+        train = ["--pairs", pairs, "--base", model, "--output", run, "--batch-size", "4", "--steps", "6"]
+        words = ["train", "save_steps=2", "threads=1"]
+        lora, full = [*words, "lora.rank=4", *train, "--tuning", "lora"], [*words, *train, "--tuning", "full"]
+        checked = ["validation_share=0.25", "eval_steps=2", "validation_steps=2"]
+        validated = [*words, *checked, *train, "--tuning", "full"]
+        measure = ["evaluate", model, bench, "--store", store, "--output", result]
+        other = ["evaluate", str(self.inputs / "other"), bench, "--output", result]
+        pack = ["data", "pack", pairs, "--output", packed]
+        fewer = ["data", "pack", str(self.inputs / "fewer.jsonl"), "--output", packed]
+        run_study = command("study", "run", spec, "--output", study, "--allow-leaks", "--threads", "1")
+        export = command("study", "export", study, exported)
+        return {
+            "train (LoRA)": Case(command(*lora), 3, again=command(*lora, "--resume"), second="refused"),
+            "train (full)": Case(command(*full), 3, again=command(*full, "--resume")),
+            "train (validation)": Case(command(*validated), 3, again=command(*validated, "--resume")),
+            "train --overwrite": Case(command(*lora, "--overwrite"), before=(command(*full),), second="refused"),
+            "evaluate --store, over an older result": Case(
+                command(*measure), 3, (command(*other),), kept=self._result, second="refused"
+            ),
+            "data pack": Case(command(*pack), done="exists already"),
+            "data pack --overwrite": Case(
+                command(*pack, "--overwrite"), before=(command(*fewer),), kept=self._packed, second="refused"
+            ),
+            "token store": Case(self._tokens, second="waits"),
+            "embedding store": Case(self._embeddings, second="waits"),
+            "corpus cache": Case(self._corpus, 1, second="waits"),
+            "study run": Case(run_study, 3, second="refused"),
+            "study export, over an older one": Case(
+                export, before=(run_study, export), kept=self._exported, second="refused"
+            ),
+        }
+
+    def _result(self) -> bool:
+        from isoglot.evaluation.results import load_result
+
+        result = load_result(self.area / "result")
+        return Path(result.summary["model"]).name in ("model", "other") and len(result.per_query) > 0
+
+    def _packed(self) -> bool:
+        from isoglot.data.pairs.packed import open_packed
+
+        return open_packed(self.area / "packed", everything=True).facts["rows"] in (48, 64)
+
+    def _exported(self) -> bool:
+        from isoglot.study.analysis.reading import read_study
+
+        return not read_study(self.area / "exported").missing
+
+    def _tokens(self) -> int:
+        from isoglot.batching.plan import BatchPlan, PlanSettings
+        from isoglot.batching.sampler import PlanDataset
+        from isoglot.data.pairs.loading import load_pairs
+        from isoglot.models.load import load_model
+        from isoglot.training import collate, tokens
+
+        tokens.SEGMENT, tokens.IN_MEMORY = 8, 0
+        table = load_pairs(self.inputs / "pairs.jsonl")
+        steps = PlanDataset(table, BatchPlan(table.index, PlanSettings(batch_size=4)), 40)
+        model = load_model(str(self.inputs / "model"), device="cpu")
+        return not collate.Collator(model, root=self.area / "cache" / "tokens").prepare(steps, show=True)
+
+    def _embeddings(self) -> int:
+        from isoglot.models.load import load_model
+        from isoglot.retrieval.store import EmbeddingStore
+
+        model = load_model(str(self.inputs / "model"), device="cpu")
+        texts = [f"de{i % 50} en{i}" for i in range(60)]
+        EmbeddingStore(self.area / "store").encode(model, "digest", "", texts, "passage", shard_size=6)
+        return 0
+
+    def _corpus(self) -> int:
+        from isoglot.data.benchmarks.mapped import map_corpus
+
+        return not len(map_corpus([self.inputs / "corpus.jsonl"], "toy").ids)
+
+    def reset(self, before: Path | None = None) -> None:
+        """The area as it was before the command."""
+        for path in self.area.iterdir():
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        if before is not None:
+            shutil.copytree(before, self.area, dirs_exist_ok=True)
+
+    def prepare(self, case: Case) -> Path:
+        """Run what comes before, and keep what it makes."""
+        self.reset()
+        for work in case.before:
+            child = start(work, self.log, self.area)
+            if child.end():
+                raise SystemExit(f"could not prepare: {child.said}")
+        before = Path(tempfile.mkdtemp(dir=self.home))
+        shutil.copytree(self.area, before, dirs_exist_ok=True)
+        return before
+
+    def reference(self, case: Case, before: Path) -> tuple[dict[str, str], int]:
+        """What the command leaves when nobody interrupts it (the same twice, or SystemExit), and its changes to files."""
+        trees = []
+        for _ in range(2):
+            self.reset(before)
+            child = start(case.work, self.log, self.area)
+            if child.end():
+                raise SystemExit(f"fails by itself: {child.said}")
+            trees.append(tree(self.area))
+        if changed := difference(*trees):
+            raise SystemExit(f"two runs differ by themselves: {changed}")
+        return trees[1], child.events
+
+
+def command(*words: str) -> Work:
+    """A command of isoglot, with the jobs of a study in forks."""
+
+    def work() -> int:
+        from isoglot.cli.main import main
+        from isoglot.study import grid
+
+        grid.Pool = ForkedPool  # type: ignore[assignment, misc]
+        return main(list(words))
+
+    return work
+
+
+def tree(folder: Path) -> dict[str, str]:
+    """Every path under a folder -> digest of its content without times; folders have none."""
+    digests = {}
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if not _NOT_COMPARED.search(name):
+            digests[name] = "" if path.is_dir() else hashlib.sha256(_without_times(path)).hexdigest()
+    return digests
+
+
+def _without_times(path: Path) -> bytes:
+    content = path.read_bytes()
+    if path.suffix in (".json", ".jsonl"):
+        values = [json.loads(line) for line in content.splitlines()] if path.suffix == ".jsonl" else json.loads(content)
+        content = json.dumps(_untimed(values, path)).encode()
+    return content
+
+
+def _untimed(value: Any, path: Path) -> Any:
+    if isinstance(value, list):
+        return [_untimed(entry, path) for entry in value]
+    if not isinstance(value, dict):
+        return value
+    return {key: _untimed(entry, path) for key, entry in value.items() if not TIMED.search(key)}
+
+
+def difference(wanted: dict[str, str], there: dict[str, str]) -> str:
+    """The first paths in which two trees differ; "" where they are equal."""
+    names = [name for name in sorted({*wanted, *there}) if wanted.get(name) != there.get(name)]
+    kinds = [f"{'missing ' * (name not in there)}{'more: ' * (name not in wanted)}{name}" for name in names]
+    return ", ".join(kinds[:5])
+
+
+def is_litter(name: str) -> bool:
+    """Is it a lock or a temporary file?"""
+    last = name.rpartition("/")[2]
+    return last.startswith(".") or ".next." in last
+
+
+def is_chosen(name: str, chosen: list[str]) -> bool:
+    """Does it hold one of the texts, if there are any?"""
+    return not chosen or any(text in name for text in chosen)
