@@ -31,6 +31,7 @@ from tests.malformed.mutations import spoil, spoil_on_disk
 
 FAILURES = ("traceback", "hang", "crash", "uncounted", "unnamed")
 _BYTES = 8 << 30
+_WAIT = 6  # times the seconds of the processor that an input may take: other programs run beside this one
 
 
 def main() -> None:
@@ -91,7 +92,7 @@ def _in_child(kind: Kind, seed: int, number: int) -> tuple[str, str]:
         finally:
             os._exit(status)
     os.close(sink)
-    text, end = b"", time.monotonic() + kind.seconds
+    text, end = b"", time.monotonic() + _WAIT * kind.seconds
     with os.fdopen(read, "rb") as source:
         while (left := end - time.monotonic()) > 0 and select.select([source], [], [], left)[0]:
             if not (chunk := os.read(source.fileno(), 65_536)):
@@ -100,8 +101,10 @@ def _in_child(kind: Kind, seed: int, number: int) -> tuple[str, str]:
         else:
             os.kill(child, signal.SIGKILL)
             os.waitpid(child, 0)
-            return "hang", f"longer than {kind.seconds:g} s"
+            return "hang", f"longer than {_WAIT * kind.seconds} s"
     _, status = os.waitpid(child, 0)
+    if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGXCPU:
+        return "hang", f"more than {kind.seconds} s of the processor"
     if status:
         return "crash", f"signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else f"exit {os.WEXITSTATUS(status)}"
     outcome, _, detail = text.decode(errors="replace").partition("\n")
@@ -111,6 +114,7 @@ def _in_child(kind: Kind, seed: int, number: int) -> tuple[str, str]:
 def _work(kind: Kind, seed: int, number: int) -> str:
     """Spoil one of the files and read it: "fine", or a failure and, from the second line on, what happened."""
     resource.setrlimit(resource.RLIMIT_AS, (_BYTES, _BYTES))
+    resource.setrlimit(resource.RLIMIT_CPU, (kind.seconds, 2 * kind.seconds))
     random = Random(f"{seed} {number}")
     silent = os.open(os.devnull, os.O_RDWR)
     os.dup2(silent, 0)

@@ -14,6 +14,7 @@ from isoglot.errors import InputError
 
 _KINDS = ((stat.S_ISDIR, "a directory"), (stat.S_ISFIFO, "a pipe"), (stat.S_ISSOCK, "a socket"))
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]:,]|[^\s{}\[\]:,"]+', re.DOTALL)
+_COLON = re.compile(r"\s*:")
 _DIGITS = 25  # more than any whole number of 64 bits has
 
 
@@ -110,8 +111,7 @@ def _problem(text: str) -> JsonError:
     """The first thing in well-formed JSON that is refused: the decoder knows no places, so its tokens are gone through."""
     keys: list[set[str] | None] = []
     problem, place = "nested too deeply", 0
-    tokens = list(_TOKEN.finditer(text))
-    for number, match in enumerate(tokens):
+    for match in _TOKEN.finditer(text):
         token, place = match.group(), match.start()
         if token in "{[":
             keys.append(set() if token == "{" else None)
@@ -124,7 +124,7 @@ def _problem(text: str) -> JsonError:
             if any("\ud800" <= character <= "\udfff" for character in string):
                 problem = "half a surrogate pair: no character"
                 break
-            if known is not None and number + 1 < len(tokens) and tokens[number + 1].group() == ":":
+            if known is not None and _COLON.match(text, match.end()):
                 if string in known:
                     problem = f"key {string[:80]!r} is given twice"
                     break
