@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import multiprocessing
 import os
 import resource
 import select
@@ -44,10 +45,10 @@ def main() -> None:
     counts: dict[str, Counter[str]] = {kind.name: Counter() for kind in chosen}
     _warm_up(chosen)
     started = time.perf_counter()
-    for number in numbers:
-        kind = kind_of[number]
-        outcome, detail = _in_child(kind, options.seed, number)
-        counts[kind.name][outcome] += 1
+    inputs = [(kind_of[number].name, options.seed, number) for number in numbers]
+    pool = multiprocessing.get_context("fork").Pool(options.workers)
+    for (name, _, number), (outcome, detail) in zip(inputs, pool.imap(_read, inputs)):
+        counts[name][outcome] += 1
         if outcome in FAILURES:
             print(
                 f"{number} {kind.name}: {outcome}: {detail[: None if options.only is not None else options.width]}",
@@ -66,6 +67,11 @@ def main() -> None:
             {**conditions("pyarrow", "pyyaml"), "seed": options.seed, "inputs": sums, "by_kind": figures},
         )
     sys.exit(any(total[name] for name in FAILURES))
+
+
+def _read(asked: tuple[str, int, int]) -> tuple[str, str]:
+    name, seed, number = asked
+    return _in_child(kinds()[name], seed, number)
 
 
 def _warm_up(chosen: list[Kind]) -> None:
@@ -148,6 +154,7 @@ def _options() -> Any:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--workers", type=int, default=2, help="inputs at a time")
     parser.add_argument("--kind", help="only this kind")
     parser.add_argument("--only", type=int, metavar="NUMBER", help="only this input, with all that it says")
     parser.add_argument("--width", type=int, default=400, help="characters of what is said of a failure")

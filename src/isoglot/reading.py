@@ -14,6 +14,7 @@ from isoglot.errors import InputError
 
 _KINDS = ((stat.S_ISDIR, "a directory"), (stat.S_ISFIFO, "a pipe"), (stat.S_ISSOCK, "a socket"))
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]:,]|[^\s{}\[\]:,"]+', re.DOTALL)
+_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 _COLON = re.compile(r"\s*:")
 _DIGITS = 25  # more than any whole number of 64 bits has
 
@@ -138,6 +139,9 @@ def _problem(text: str) -> JsonError:
 def _wrong_number(token: str) -> str:
     if token in ("NaN", "Infinity", "-Infinity"):
         return f"{token} is no JSON number"
-    if token.removeprefix("-").isdecimal():
-        return f"a whole number of {len(token)} digits" if len(token) > _DIGITS else ""
-    return "" if math.isfinite(float(token)) else f"{token[:40]} is beyond what a number can be"
+    match = _NUMBER.match(token)
+    if not match:
+        return ""
+    if match[0].removeprefix("-").isdecimal():
+        return f"a whole number of {len(match[0])} digits" if len(match[0]) > _DIGITS else ""
+    return "" if math.isfinite(float(match[0])) else f"{match[0][:40]} is beyond what a number can be"
