@@ -50,22 +50,15 @@ def main() -> None:
     for (name, _, number), (outcome, detail) in zip(inputs, pool.imap(_read, inputs)):
         counts[name][outcome] += 1
         if outcome in FAILURES:
-            print(
-                f"{number} {kind.name}: {outcome}: {detail[: None if options.only is not None else options.width]}",
-                flush=True,
-            )
+            width = None if options.only is not None else options.width
+            print(f"{number} {name}: {outcome}: {detail[:width]}", flush=True)
     total = sum(counts.values(), Counter())
-    print(
-        f"{total.total()} inputs in {time.perf_counter() - started:.0f} s:",
-        {name: total[name] for name in ("fine", *FAILURES)},
-    )
+    sums = {key: total[key] for key in ("fine", *FAILURES)}
+    print(f"{total.total()} inputs in {time.perf_counter() - started:.0f} s: {sums}")
     if options.output:
-        figures = {name: {key: counter[key] for key in ("fine", *FAILURES)} for name, counter in counts.items()}
-        sums = {key: total[key] for key in ("fine", *FAILURES)}
-        write(
-            options.output,
-            {**conditions("pyarrow", "pyyaml"), "seed": options.seed, "inputs": sums, "by_kind": figures},
-        )
+        by_kind = {name: {key: counter[key] for key in sums} for name, counter in counts.items()}
+        about = {**conditions("pyarrow", "pyyaml"), "seed": options.seed}
+        write(options.output, {**about, "inputs": sums, "by_kind": by_kind})
     sys.exit(any(total[name] for name in FAILURES))
 
 
