@@ -69,12 +69,13 @@ def _read(asked: tuple[str, int, int]) -> tuple[str, str]:
 
 def _warm_up(chosen: list[Kind]) -> None:
     """Read the good files once: what is imported here need not be in every child."""
+    home = Path.cwd()
     for kind in chosen:
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name, "case")
             write_files(folder, kind.files)
             kind.check(folder, folder / kind.targets[0])
-            os.chdir("/")
+            os.chdir(home)
 
 
 def _in_child(kind: Kind, seed: int, number: int) -> tuple[str, str]:
