@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import multiprocessing
 import os
 import resource
 import select
@@ -31,6 +32,7 @@ from tests.malformed.mutations import spoil, spoil_on_disk
 
 FAILURES = ("traceback", "hang", "crash", "uncounted", "unnamed")
 _BYTES = 8 << 30
+_WAIT = 6  # times the seconds of the processor that an input may take: other programs run beside this one
 
 
 def main() -> None:
@@ -43,38 +45,37 @@ def main() -> None:
     counts: dict[str, Counter[str]] = {kind.name: Counter() for kind in chosen}
     _warm_up(chosen)
     started = time.perf_counter()
-    for number in numbers:
-        kind = kind_of[number]
-        outcome, detail = _in_child(kind, options.seed, number)
-        counts[kind.name][outcome] += 1
+    inputs = [(kind_of[number].name, options.seed, number) for number in numbers]
+    pool = multiprocessing.get_context("fork").Pool(options.workers)
+    for (name, _, number), (outcome, detail) in zip(inputs, pool.imap(_read, inputs)):
+        counts[name][outcome] += 1
         if outcome in FAILURES:
-            print(
-                f"{number} {kind.name}: {outcome}: {detail[: None if options.only is not None else options.width]}",
-                flush=True,
-            )
+            width = None if options.only is not None else options.width
+            print(f"{number} {name}: {outcome}: {detail[:width]}", flush=True)
     total = sum(counts.values(), Counter())
-    print(
-        f"{total.total()} inputs in {time.perf_counter() - started:.0f} s:",
-        {name: total[name] for name in ("fine", *FAILURES)},
-    )
+    sums = {key: total[key] for key in ("fine", *FAILURES)}
+    print(f"{total.total()} inputs in {time.perf_counter() - started:.0f} s: {sums}")
     if options.output:
-        figures = {name: {key: counter[key] for key in ("fine", *FAILURES)} for name, counter in counts.items()}
-        sums = {key: total[key] for key in ("fine", *FAILURES)}
-        write(
-            options.output,
-            {**conditions("pyarrow", "pyyaml"), "seed": options.seed, "inputs": sums, "by_kind": figures},
-        )
+        by_kind = {name: {key: counter[key] for key in sums} for name, counter in counts.items()}
+        about = {**conditions("pyarrow", "pyyaml"), "seed": options.seed}
+        write(options.output, {**about, "inputs": sums, "by_kind": by_kind})
     sys.exit(any(total[name] for name in FAILURES))
+
+
+def _read(asked: tuple[str, int, int]) -> tuple[str, str]:
+    name, seed, number = asked
+    return _in_child(kinds()[name], seed, number)
 
 
 def _warm_up(chosen: list[Kind]) -> None:
     """Read the good files once: what is imported here need not be in every child."""
+    home = Path.cwd()
     for kind in chosen:
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name, "case")
             write_files(folder, kind.files)
             kind.check(folder, folder / kind.targets[0])
-            os.chdir("/")
+            os.chdir(home)
 
 
 def _in_child(kind: Kind, seed: int, number: int) -> tuple[str, str]:
@@ -91,7 +92,7 @@ def _in_child(kind: Kind, seed: int, number: int) -> tuple[str, str]:
         finally:
             os._exit(status)
     os.close(sink)
-    text, end = b"", time.monotonic() + kind.seconds
+    text, end = b"", time.monotonic() + _WAIT * kind.seconds
     with os.fdopen(read, "rb") as source:
         while (left := end - time.monotonic()) > 0 and select.select([source], [], [], left)[0]:
             if not (chunk := os.read(source.fileno(), 65_536)):
@@ -100,8 +101,10 @@ def _in_child(kind: Kind, seed: int, number: int) -> tuple[str, str]:
         else:
             os.kill(child, signal.SIGKILL)
             os.waitpid(child, 0)
-            return "hang", f"longer than {kind.seconds:g} s"
+            return "hang", f"longer than {_WAIT * kind.seconds} s"
     _, status = os.waitpid(child, 0)
+    if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGXCPU:
+        return "hang", f"more than {kind.seconds} s of the processor"
     if status:
         return "crash", f"signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else f"exit {os.WEXITSTATUS(status)}"
     outcome, _, detail = text.decode(errors="replace").partition("\n")
@@ -111,6 +114,7 @@ def _in_child(kind: Kind, seed: int, number: int) -> tuple[str, str]:
 def _work(kind: Kind, seed: int, number: int) -> str:
     """Spoil one of the files and read it: "fine", or a failure and, from the second line on, what happened."""
     resource.setrlimit(resource.RLIMIT_AS, (_BYTES, _BYTES))
+    resource.setrlimit(resource.RLIMIT_CPU, (kind.seconds, 2 * kind.seconds))
     random = Random(f"{seed} {number}")
     silent = os.open(os.devnull, os.O_RDWR)
     os.dup2(silent, 0)
@@ -144,6 +148,7 @@ def _options() -> Any:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--workers", type=int, default=2, help="inputs at a time")
     parser.add_argument("--kind", help="only this kind")
     parser.add_argument("--only", type=int, metavar="NUMBER", help="only this input, with all that it says")
     parser.add_argument("--width", type=int, default=400, help="characters of what is said of a failure")

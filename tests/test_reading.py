@@ -27,6 +27,7 @@ from isoglot.yaml_input import read_words, read_yaml
         ("[-Infinity]", 1, "-Infinity is no JSON number"),
         ("[1,\n1e999]", 2, "1e999 is beyond what a number can be"),
         ("[" + "9" * 5000 + "]", 1, "a whole number of 5000 digits at column 2"),
+        ("[" + "9" * 5000 + "x]", 1, "a whole number of 5000 digits"),
         ("[" * 100_000, 1, "nested too deeply"),
         ('{"a":' * 20_000, 1, "nested too deeply"),
         ('{"a": 1,\n "b": {"c": {"c": 1}, "c": "c",\n "c": 2}}', 2, "key 'c' is given twice at column 23"),

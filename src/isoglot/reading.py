@@ -14,6 +14,8 @@ from isoglot.errors import InputError
 
 _KINDS = ((stat.S_ISDIR, "a directory"), (stat.S_ISFIFO, "a pipe"), (stat.S_ISSOCK, "a socket"))
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]:,]|[^\s{}\[\]:,"]+', re.DOTALL)
+_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?")
+_COLON = re.compile(r"\s*:")
 _DIGITS = 25  # more than any whole number of 64 bits has
 
 
@@ -110,8 +112,7 @@ def _problem(text: str) -> JsonError:
     """The first thing in well-formed JSON that is refused: the decoder knows no places, so its tokens are gone through."""
     keys: list[set[str] | None] = []
     problem, place = "nested too deeply", 0
-    tokens = list(_TOKEN.finditer(text))
-    for number, match in enumerate(tokens):
+    for match in _TOKEN.finditer(text):
         token, place = match.group(), match.start()
         if token in "{[":
             keys.append(set() if token == "{" else None)
@@ -124,7 +125,7 @@ def _problem(text: str) -> JsonError:
             if any("\ud800" <= character <= "\udfff" for character in string):
                 problem = "half a surrogate pair: no character"
                 break
-            if known is not None and number + 1 < len(tokens) and tokens[number + 1].group() == ":":
+            if known is not None and _COLON.match(text, match.end()):
                 if string in known:
                     problem = f"key {string[:80]!r} is given twice"
                     break
@@ -138,6 +139,9 @@ def _problem(text: str) -> JsonError:
 def _wrong_number(token: str) -> str:
     if token in ("NaN", "Infinity", "-Infinity"):
         return f"{token} is no JSON number"
-    if token.removeprefix("-").isdecimal():
-        return f"a whole number of {len(token)} digits" if len(token) > _DIGITS else ""
-    return "" if math.isfinite(float(token)) else f"{token[:40]} is beyond what a number can be"
+    match = _NUMBER.match(token)
+    if not match:
+        return ""
+    if match[0].removeprefix("-").isdecimal():
+        return f"a whole number of {len(match[0])} digits" if len(match[0]) > _DIGITS else ""
+    return "" if math.isfinite(float(match[0])) else f"{match[0][:40]} is beyond what a number can be"

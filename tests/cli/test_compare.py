@@ -70,7 +70,7 @@ def test_bad_input(tmp_path: Path, folders: list[str]) -> None:
         ([*folders[:2], "--measure", "R@10"], "has no measure 'R@10'"),
         ([*folders[:2], "--setting", "pooled"], "unknown setting 'pooled'"),
         ([*folders[:2], "--resamples", "5"], "resamples must be at least 99"),
-        ([*folders[:2], "--seed", "-1"], "the seed at least 0"),
+        ([*folders[:2], "--seed", "-1"], "--seed must be at least 0"),
         ([*folders[:2], "--output", str(tmp_path)], "is a directory or a device"),
     ):
         with pytest.raises(InputError, match=message) as caught:

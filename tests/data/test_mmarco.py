@@ -153,3 +153,27 @@ def test_english_sets_say_what_is_wrong(tmp_path: Path) -> None:
     (folders["mr-tydi"] / "mrtydi-v1.1-english/corpus.jsonl.gz").unlink()
     with pytest.raises(InputError, match=r"name passages by id only"):
         load_pairs(f"mr-tydi:{folders['mr-tydi']}")
+
+
+@pytest.mark.parametrize(
+    ("name", "row", "message"),
+    [
+        ("mr-tydi", {"query_id": True, "query": "q?"}, "field 'query_id' must be text, found bool True"),
+        ("mr-tydi", {"query_id": "1", "query": ["q?"]}, "field 'query' must be text, found list"),
+        ("mr-tydi", {"query_id": "1", "query": "q?", "positive_passages": "p"}, "must be a list of objects"),
+        ("mr-tydi", {"query_id": "1", "query": "q?", "positive_passages": [{"text": "p"}]}, "field 'docid' is missing"),
+        ("mfaq", {"qa_pairs": [1]}, "field 'qa_pairs' must be a list of objects"),
+        ("mfaq", {"qa_pairs": [{"question": 1, "answer": "a"}]}, "field 'question' must be text, found int"),
+    ],
+)
+def test_rows_of_sets_are_typed(tmp_path: Path, name: str, row: dict[str, Any], message: str) -> None:
+    (tmp_path / "train.jsonl").write_text(json.dumps(row) + "\n")
+    with pytest.raises(InputError, match=rf"train\.jsonl:1: .*{message}"):
+        load_pairs(f"{name}:{tmp_path}")
+
+
+def test_pairs_that_are_left_out_are_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pairs = [{"question": "q?", "answer": "a"}, {"question": " ", "answer": "a"}, {"question": "q?", "answer": None}]
+    (tmp_path / "train.jsonl").write_text(json.dumps({"qa_pairs": pairs}) + "\n")
+    assert len(load_pairs(f"mfaq:{tmp_path}")) == 1
+    assert "2 pairs left out: question or passage is empty" in capsys.readouterr().err

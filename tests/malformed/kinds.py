@@ -42,7 +42,7 @@ class Kind:
         files: good content by path.
         check: runs the commands on a folder that holds the files, `spoiled` being one of them; Wrong where something is.
         spoils: of the files those that are spoiled; () for all.
-        seconds: that it may take.
+        seconds: of the processor that it may take.
         every: the tool spoils it in every so many rounds over the kinds: it is slow.
     """
 
@@ -50,7 +50,7 @@ class Kind:
     files: Mapping[str, bytes]
     check: Callable[[Path, Path], None]
     spoils: tuple[str, ...] = ()
-    seconds: float = 5.0
+    seconds: int = 5
     every: int = 1
 
     @property
@@ -584,7 +584,7 @@ def kinds() -> dict[str, Kind]:
         Kind("train config", {"train.yaml": CONFIG}, check_config),
         Kind("key=value words", {"words": WORDS, "spec.yaml": SPEC}, check_words, ("words",)),
         Kind("run record", run_files(), check_run),
-        Kind("study results", study_files(), check_study, seconds=60.0, every=5),
+        Kind("study results", study_files(), check_study, seconds=20, every=5),
         Kind("mmarco", mmarco_files(), check_source("mmarco")),
         Kind("mr-tydi", mr_tydi_files(), check_source("mr-tydi")),
         Kind("wikiqa", qa_files(), check_source("wikiqa")),

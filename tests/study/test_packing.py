@@ -100,7 +100,7 @@ def test_damaged_exports_are_one_clear_line(tmp_path: Path) -> None:
     ):
         read_study(home)
     (home / PACKED).write_bytes(b"nothing")
-    with pytest.raises(InputError, match=r"per_query\.parquet: not a Parquet file, or a damaged one"):
+    with pytest.raises(InputError, match=r"per_query\.parquet: not a Parquet file, or damaged"):
         read_study(home)
 
 

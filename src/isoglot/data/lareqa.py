@@ -208,8 +208,8 @@ def _paragraph(json: _Json, article: int, number: int, title: str) -> LareqaPara
 
 def _question(json: _Json, sentences: list[str], breaks: list[list[int]]) -> LareqaQuestion:
     text, key = json.get("question", str), json.get("id", str)
-    if not text.strip():
-        raise json.wrong("question is empty")
+    if not (text.strip() and key.strip()):
+        raise json.wrong(f"{'id' if text.strip() else 'question'} is empty")
     gold = {sentences[_sentence_at(answer, breaks)] for answer in json.items("answers")}
     if not gold:
         raise json.wrong("answers is empty; expected at least one {text, answer_start}")

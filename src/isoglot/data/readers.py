@@ -201,7 +201,7 @@ def open_parquet(path: Path) -> Iterator[pq.ParquetFile]:
     # damage has surfaced as each of these; pyarrow's own errors are subclasses of some of them
     except (pa.ArrowException, OSError, ValueError, TypeError, KeyError, OverflowError, MemoryError) as error:
         problem = (str(error) or type(error).__name__).splitlines()[0]
-        raise InputError(f"{path}: not a Parquet file, or a damaged one ({problem[:200]})") from None
+        raise InputError(f"{path}: not a Parquet file, or damaged ({problem[:200]})") from None
 
 
 def read_array(path: Path) -> npt.NDArray[Any]:
@@ -213,7 +213,7 @@ def read_array(path: Path) -> npt.NDArray[Any]:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except Exception as error:  # a header is read as Python: errors of tokens, literals, types and shapes share no base
         problem = (str(error) or type(error).__name__).splitlines()[0]
-        raise InputError(f"{path}: not a .npy file, or a damaged one ({problem[:200]})") from None
+        raise InputError(f"{path}: not a .npy file, or damaged ({problem[:200]})") from None
     if not isinstance(array, np.ndarray):
         array.close()
         raise InputError(f"{path}: an archive of arrays (.npz); expected one array (.npy)")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -40,8 +41,8 @@ def find_spec(name: str) -> Path:
         InputError: neither.
     """
     path = Path(name)
-    if path.is_file():
-        return path
+    if os.path.exists(path) and not os.path.isdir(path):
+        return path  # a pipe, too: whoever reads it says why not
     if "/" in name or name.endswith((".yaml", ".yml")):
         raise InputError(f"{name}: no such file (presets: {', '.join(PRESETS.names())})")
     return PRESETS[name].path

@@ -74,5 +74,6 @@ def read_source(spec: str, data_dir: Path | None = None) -> Iterator[Item]:
     known = f"a file {', '.join(FORMATS)} or from {', '.join(source.form for source in SOURCES if ':' in source.form)}"
     if os.path.isfile(spec):
         raise InputError(f"{spec}: unknown format (pairs come from {known})")
-    what = "is a directory, not a file, and holds no packed pairs" if os.path.isdir(spec) else "no such file"
+    what = "is a pipe or a device; write it to a file first" if os.path.exists(spec) else "no such file"
+    what = "is a directory, not a file, and holds no packed pairs" if os.path.isdir(spec) else what
     raise InputError(f"{spec}: {what} (pairs come from {known})")
