@@ -234,8 +234,6 @@ def _end(
     with atomic_directory(run.model) as path:
         final.save_pretrained(str(path), create_model_card=False)
         trained.save(path)
-    if run.adapter.is_dir():
-        trained.save(run.adapter)
         write_card(
             path / "README.md",
             base=settings.base,
@@ -245,6 +243,8 @@ def _end(
             pairs=settings.pairs,
             prompts=final.prompts,
         )
+    if run.adapter.is_dir():
+        trained.save(run.adapter)
     lines = [json.loads(text) for text in run.log.read_text(encoding="utf-8").splitlines()]
     losses = [line["loss"] for line in lines if "loss" in line]
     validations = [line["validation_loss"] for line in lines if "validation_loss" in line]
