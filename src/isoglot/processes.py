@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import os
 import platform
+import re
 import resource
 import signal
 import sys
@@ -66,6 +67,22 @@ def on_cpu() -> bool:
     import torch
 
     return not torch.accelerator.is_available() or str(torch.accelerator.current_accelerator()) == "mps"
+
+
+def check_device(device: str | None) -> str | None:
+    """The device, or None for the best there is. InputError for one that is none, or that this machine does not have."""
+    import torch
+
+    if device is None:
+        return None
+    if not re.fullmatch(r"(cpu|cuda|mps|xpu)(:[0-9]{1,3})?", device):
+        raise InputError(f"device '{device}': expected cpu, cuda, cuda:1, mps or xpu")
+    try:
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:  # torch without CUDA raises AssertionError
+        problem = str(error).partition("\n")[0]
+        raise InputError(f"device '{device}' cannot be used on this machine ({problem})") from None
+    return device
 
 
 def start() -> Processes:

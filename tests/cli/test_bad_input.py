@@ -251,10 +251,8 @@ def test_unknown_benchmark_measure_setting_language(tmp_path: Path, refused: Cal
     assert "fr" in refused("evaluate", base, "faq", "--languages", "fr")
     assert "--trec-depth must be at least 1" in refused("evaluate", base, "faq", "--trec-depth", "0")
     assert "--trec-depth: expected a whole number, got '1e3'" in refused("evaluate", base, "faq", "--trec-depth", "1e3")
-    assert "--device: 'meta' is not a device" in refused("evaluate", base, "faq", "--device", "meta")
-    assert "--device: 'cuda:99' cannot be used on this machine" in refused(
-        "evaluate", base, "faq", "--device", "cuda:99"
-    )
+    assert "device 'meta': expected cpu" in refused("evaluate", base, "faq", "--device", "meta")
+    assert "device 'cuda:99' cannot be used on this machine" in refused("evaluate", base, "faq", "--device", "cuda:99")
     assert "no model" in refused("evaluate", str(tmp_path / "none"), "faq")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import xml.etree.ElementTree as ET
 from pathlib import Path
@@ -32,7 +31,7 @@ def hostile_study(home: Path) -> Path:
     tuning = {**LORA, "name": HOSTILE, "targets": [HOSTILE]}
     cells = [
         make_cell(home, "one", strategy="hybrid", mono_share=0.5, tuning=tuning, languages=languages, **options),
-        make_cell(home, "two", strategy="mono", tuning=FULL, status="failed", error=HOSTILE + "\x00\x1b\ud800\n# no"),
+        make_cell(home, "two", strategy="mono", tuning=FULL, status="failed", error=HOSTILE + "\x00\x1b\n# no"),
     ]
     summary = [HOSTILE, "# no heading", "1. no list"]
     write_study(home, cells, name=HOSTILE, question=HOSTILE, audit={"leaks": True, "allowed": True, "summary": summary})
@@ -44,12 +43,8 @@ def hostile_study(home: Path) -> Path:
 
 
 def test_texts_of_the_data_are_no_markup(tmp_path: Path) -> None:
-    # a lone surrogate cannot be written as UTF-8: JSON escapes carry it
     home = tmp_path / "study"
-    write = pytest.MonkeyPatch()
-    write.setattr("isoglot.files.json.dumps", lambda value, **_: json.JSONEncoder(allow_nan=False).encode(value))
     hostile_study(home)
-    write.undo()
     pictures = write_report(home)[2:]
 
     source = (home / "report.html").read_text(encoding="utf-8")
@@ -64,10 +59,7 @@ def test_texts_of_the_data_are_no_markup(tmp_path: Path) -> None:
 
 
 def test_markdown_is_escaped_and_its_tables_keep_their_columns(tmp_path: Path) -> None:
-    write = pytest.MonkeyPatch()
-    write.setattr("isoglot.files.json.dumps", lambda value, **_: json.JSONEncoder(allow_nan=False).encode(value))
     hostile_study(tmp_path)
-    write.undo()
     write_report(tmp_path)
     markdown = (tmp_path / "report.md").read_text(encoding="utf-8")
 

@@ -464,7 +464,7 @@ def test_tiny_base_is_told_by_content(tmp_path: Path) -> None:
     for name in ("one", "two"):
         adapter = tmp_path / f"adapter-{name}"
         adapter.mkdir()
-        (adapter / "adapter_config.json").write_text("{}")
+        (adapter / "adapter_config.json").write_text('{"peft_type": "LORA"}')
         (adapter / "isoglot.json").write_text(json.dumps({"base": str(tmp_path / "one"), "prompts": {}}))
     before = base_digest(str(tmp_path / "adapter-one"))
     assert before == base_digest(str(tmp_path / "adapter-two"))
@@ -472,5 +472,5 @@ def test_tiny_base_is_told_by_content(tmp_path: Path) -> None:
     assert base_digest(str(one)) != base_digest(str(two))
     assert base_digest(str(tmp_path / "adapter-one")) != before
     (tmp_path / "adapter-one" / "isoglot.json").write_text(json.dumps({"base": str(tmp_path / "adapter-one")}))
-    with pytest.raises(InputError, match="names no base"):
+    with pytest.raises(InputError, match="belongs to a base that belongs to it"):
         base_digest(str(tmp_path / "adapter-one"))

@@ -32,7 +32,7 @@ def rows(first: int, upper: bool = False) -> list[PairRow]:
     """Pairs whose texts are long enough to be no coincidence; `upper`: with other white space, the same texts."""
     gap = "\u00a0 " if upper else " "
     words = [
-        (f"what is thing number {n}, of them all?", f"thing number {n} is one of very many things")
+        (f"what is thing number en{n}, of them all?", f"thing number en{n} is one of very many things")
         for n in range(first, first + N)
     ]
     return [

@@ -64,19 +64,6 @@ def whole(option: str, at_least: int, at_most: int) -> Callable[[str], int]:
     return read
 
 
-def check_device(device: str) -> None:
-    """InputError for a `--device` that is none, or that this machine does not have."""
-    import torch
-
-    if not re.fullmatch(r"(cpu|cuda|mps|xpu)(:[0-9]{1,3})?", device):
-        raise InputError(f"--device: '{device}' is not a device; expected cpu, cuda, cuda:1, mps or xpu")
-    try:
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        problem = str(error).partition("\n")[0]
-        raise InputError(f"--device: '{device}' cannot be used on this machine ({problem})") from None
-
-
 class Terminal:
     """A stream on which only `printable` texts appear: whatever a command prints of names, ids and files goes through here.
 

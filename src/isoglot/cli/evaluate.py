@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from isoglot.cli.common import add_data_dir, check_device, in_all, print_json, whole
+from isoglot.cli.common import add_data_dir, in_all, print_json, whole
 
 if TYPE_CHECKING:
     from isoglot.evaluation.settings import EvaluateSettings
@@ -128,10 +128,10 @@ def _asked(options: argparse.Namespace) -> EvaluateSettings:
     from isoglot.evaluation.pictures import check_formats
     from isoglot.evaluation.settings import EvaluateSettings
     from isoglot.evaluation.tables import TABLES
+    from isoglot.processes import check_device
     from isoglot.settings import build
 
-    if options.device is not None:
-        check_device(options.device)
+    check_device(options.device)
     if options.plot:
         check_formats(options.plot_format)
     asked = build(EvaluateSettings, [("option", given_settings(options, EvaluateSettings))])

@@ -22,7 +22,7 @@ from isoglot.models.offline import OFFLINE_NAME
 from isoglot.models.prompts import guessed_prompts, saved_prompts
 from isoglot.models.resolve import Base, resolve_base
 from isoglot.models.weights import Report, check_weights, library_warnings, loading, reports
-from isoglot.processes import processes
+from isoglot.processes import check_device, processes
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -62,7 +62,7 @@ def load_model(
     if similarity not in (None, *SIMILARITIES):
         raise InputError(f"similarity '{similarity}': expected one of {', '.join(SIMILARITIES)}")
     base = resolve_base(name_or_path)
-    model = _load(base, _Where(_check_device(device), dtype))
+    model = _load(base, _Where(check_device(device), dtype))
     loaded = Loaded.of(model)
     assert loaded is not None
     loaded.prompts = loaded.prompts.given(query_prompt, passage_prompt)
@@ -103,17 +103,6 @@ class _Where:
 def _say(line: str) -> None:
     """A line on stderr, once in a process: training loads its base twice."""
     print(f"isoglot: {line}", file=sys.stderr)
-
-
-def _check_device(device: str | None) -> str | None:
-    import torch
-
-    if device is not None:
-        try:
-            torch.empty(1, device=device)
-        except (RuntimeError, AssertionError, NotImplementedError) as error:  # torch without CUDA raises AssertionError
-            raise InputError(f"device '{device}' cannot be used: {str(error).splitlines()[0]}") from None
-    return device
 
 
 def _load(base: Base, where: _Where) -> SentenceTransformer:
