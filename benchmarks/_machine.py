@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from isoglot.evaluation.results import versions
-from isoglot.files import write_json
+from isoglot.files import read_json, write_json
 from isoglot.processes import processor
 
 
@@ -44,6 +44,11 @@ def write(path: Path, value: dict[str, Any]) -> None:
     """Write a measurement and say where it is."""
     write_json(path, value)
     print(f"wrote {path}")
+
+
+def add(path: Path, part: str, value: dict[str, Any]) -> None:
+    """Write a measurement as one part of a file, and leave the others as they are."""
+    write(path, {**(read_json(path) if path.is_file() else {}), part: value})
 
 
 def _commit() -> str | None:

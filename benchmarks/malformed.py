@@ -1,6 +1,6 @@
 """Spoiled inputs of every kind: none may end in a traceback, a hang, a crash of the interpreter or rows that nobody counted.
 
-    python benchmarks/malformed.py --count 2000 --seed 0 --output results/malformed.json
+    python benchmarks/malformed.py --count 2000 --seed 0 --output results/reliability.json
 
 Every input is read in a child process of its own under a time limit; `tests/malformed` says what is spoiled, how, and what must
 hold. The seed decides all of it: `--only NUMBER` runs one input again and shows what happened.
@@ -25,7 +25,7 @@ from random import Random
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from _machine import conditions, write
+from _machine import add, conditions
 from tests.malformed.kinds import Kind, Wrong, kinds
 from tests.malformed.kinds import write as write_files
 from tests.malformed.mutations import spoil, spoil_on_disk
@@ -57,8 +57,8 @@ def main() -> None:
     print(f"{total.total()} inputs in {time.perf_counter() - started:.0f} s: {sums}")
     if options.output:
         by_kind = {name: {key: counter[key] for key in sums} for name, counter in counts.items()}
-        about = {**conditions("pyarrow", "pyyaml"), "seed": options.seed}
-        write(options.output, {**about, "inputs": sums, "by_kind": by_kind})
+        about = {"conditions": conditions("pyarrow", "pyyaml"), "seed": options.seed}
+        add(options.output, "malformed", {**about, "inputs": sums, "by_kind": by_kind})
     sys.exit(any(total[name] for name in FAILURES))
 
 
@@ -152,7 +152,7 @@ def _options() -> Any:
     parser.add_argument("--kind", help="only this kind")
     parser.add_argument("--only", type=int, metavar="NUMBER", help="only this input, with all that it says")
     parser.add_argument("--width", type=int, default=400, help="characters of what is said of a failure")
-    parser.add_argument("--output", type=Path)
+    parser.add_argument("--output", type=Path, help="a JSON file, of which this becomes a part")
     return parser.parse_args()
 
 

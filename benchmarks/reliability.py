@@ -122,7 +122,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=Path("results/reliability.json"))
     options = parser.parse_args()
     from _import_all import import_all
-    from _machine import conditions, write
+    from _machine import add, conditions
 
     import_all()
     home = Path(tempfile.mkdtemp(prefix="reliability."))
@@ -146,8 +146,7 @@ def main() -> None:
 
                 result |= power(place, options.only)
             result["minutes"] = round((time.perf_counter() - began) / 60, 1)
-            before = json.loads(options.output.read_text()) if options.output.is_file() else {}
-            write(options.output, {**before, part: result})
+            add(options.output, part, result)
             print(json.dumps(result["total"]))
             problems += len(result["problems"])
     finally:

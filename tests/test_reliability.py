@@ -31,6 +31,8 @@ def test_the_figures_that_are_published_have_no_failure() -> None:
     assert published["kill"]["total"]["moments"] >= 200
     for part in ("kill", "power", "writers"):
         assert published[part]["problems"] == []
+    spoiled = published["malformed"]
+    assert spoiled["inputs"] == {**dict.fromkeys(spoiled["inputs"], 0), "fine": 2000}
     page = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
     for name, count in published["kill"]["cases"].items():
         assert f"| {name} | {' | '.join(str(number) for number in count.values())} |" in page
