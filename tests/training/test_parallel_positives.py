@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 import torch
 
 from isoglot.batching.plan import BatchPlan, PlanSettings
-from isoglot.batching.sampler import PlanDataset
+from isoglot.batching.sampler import PlanDataset, TextBatch
 from isoglot.batching.strategies import Strategy
 from isoglot.models.load import load_model
 from isoglot.training.collate import Collator
@@ -40,6 +41,17 @@ def test_every_text_knows_its_pair_side_and_language() -> None:
         parts = [batch.part(rank, 3) for rank in range(3)]
         assert np.array_equal(np.concatenate([part.passages.rows for part in parts]), batch.passages.rows)
         assert [part.queries.places.tolist() for part in parts] == [[0, 0, 1, 1], [2, 2, 3, 3], [4, 4, 5, 5]]
+
+
+def test_texts_of_the_same_tokens_are_of_one_pair(base: Path) -> None:
+    collator = Collator(load_model(str(base), query_prompt="", passage_prompt="", device="cpu"), max_length=4)
+    queries = ["de1 de2", "de3 de4", "de5", "de6"]
+    passages = ["en1 en2 en3", "en4 en5", "en1 en2 en4", "en6"]  # the first and the third are cut before they differ
+    batch = collator([TextBatch(0, queries, passages, [])])
+    assert batch["query_pairs"].tolist() == batch["passage_pairs"].tolist() == [0, 1, 0, 2]
+    batch = collator([TextBatch(0, queries, passages, [], np.array([0, 0, 1, 2]), np.array([0, 1, 2, 2]))])
+    assert (batch["query_pairs"].tolist(), batch["passage_pairs"].tolist()) == ([0, 0, 1, 0], [0, 1, 0, 0])
+    assert "query_pairs" not in collator([TextBatch(0, queries[:2], passages[:2], [])])
 
 
 def naive(queries: Any, passages: Any, query_pairs: Any, passage_pairs: Any, negatives: Any) -> float:

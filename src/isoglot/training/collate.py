@@ -15,13 +15,17 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.modules import Transformer
 
 from isoglot.batching.sampler import PlanDataset, RowBatch, TextBatch
+from isoglot.data.groups import components
 from isoglot.errors import InputError
 from isoglot.files import cache_dir
+from isoglot.processes import processes
 from isoglot.records import IntArray
 from isoglot.training.tokens import Ids, StepTokens, TextTokenizer
 
+Pairs = tuple[IntArray | None, IntArray | None]
 _SAMPLE = 8  # texts on which a model's own preprocessing is compared with padded token ids
 _TASKS = {"query": "query", "passage": "document", "negative": "document"}
+_SIDES = ("query", "passage")
 _MOST_TOKENS = 100_000  # a tokenizer without a limit says 1e30
 
 
@@ -31,7 +35,8 @@ class Collator:
     Gives `query_*`, `passage_*` and, where there are explicit negatives, `negative_*`: no name is a prefix of another, because
     the trainer groups features by prefix. `*_lengths` are the rows' token counts as a plain list, where rows are padded on the
     right;
-    `query_pairs` and `passage_pairs` (int64, shape (n,)) come where a pair has several texts on a side.
+    `query_pairs` and `passage_pairs` (int64, shape (n,)) come where a pair has several texts on a side, and where texts of
+    several pairs are the same tokens: these are one pair then (`join_same_texts`).
 
     Args:
         model: gives tokenizer and prompts ("query", "document").
@@ -94,9 +99,13 @@ class Collator:
             batch |= {f"{name}_{key}": value for key, value in features.items()}
             if lengths:
                 batch[f"{name}_lengths"] = lengths
-        if item.query_pairs is not None and item.passage_pairs is not None:
-            batch["query_pairs"] = torch.from_numpy(item.query_pairs)
-            batch["passage_pairs"] = torch.from_numpy(item.passage_pairs)
+        pairs, ids = (item.query_pairs, item.passage_pairs), [batch.get(f"{name}_input_ids") for name in _SIDES]
+        # several processes do not know each other's tokens; static models have all texts in one row
+        if processes().world == 1 and all(rows is not None and rows.dim() == 2 for rows in ids):
+            pairs = join_same_texts(pairs, ids)
+        for name, numbers in zip(_SIDES, pairs):
+            if numbers is not None:
+                batch[f"{name}_pairs"] = torch.from_numpy(numbers)
         return batch
 
     def _read(self, tokens: StepTokens, item: Any) -> Iterator[tuple[str, Mapping[str, Any], list[int]]]:
@@ -110,6 +119,31 @@ class Collator:
             if texts:
                 features = self._model.preprocess(texts, prompt=self._prompts[name] or None, **self._options[name])
                 yield name, features, _lengths(features)
+
+
+def join_same_texts(pairs: Pairs, ids: Sequence[torch.Tensor]) -> Pairs:
+    """Pair numbers of queries and passages, where pairs with a text in common are one: neither is the other's negative.
+
+    Texts are compared by their token ids, thus as the model sees them: in lower case where it takes them so, cut at its limit.
+    Batches are drawn so that this is rare, see `isoglot.data.sameness`.
+
+    Args:
+        pairs: int64, shape (n,) each; None where position i of both sides is one pair.
+        ids: of queries and of passages, shape (n, width) each, padded alike.
+
+    Returns:
+        `pairs` itself where no two pairs have a text in common.
+    """
+    pair_of_row = [np.arange(len(rows)) if numbers is None else numbers for numbers, rows in zip(pairs, ids)]
+    same = []
+    for numbers, rows in zip(pair_of_row, ids):
+        first: dict[bytes, int] = {}
+        same += [(first.setdefault(bytes(row), pair), pair) for row, pair in zip(rows.numpy(), numbers.tolist())]
+    one, other = np.array(same, dtype=np.int64).T
+    if (one == other).all():
+        return pairs
+    joined = components(one, other, int(other.max()) + 1)
+    return joined[pair_of_row[0]], joined[pair_of_row[1]]
 
 
 def columns_of(batch: Mapping[str, Any]) -> list[dict[str, Any]]:
