@@ -461,6 +461,15 @@ def test_tiny_base_is_told_by_content(tmp_path: Path) -> None:
     one = tiny_base(tmp_path / "one")
     two = Path(shutil.copytree(one, tmp_path / "two"))
     assert base_digest(str(one)) == base_digest(str(two))
+    for name in ("README.md", "card/loss.PNG", ".git/index", ".gitattributes", "onnx/model.onnx", "blocks.json"):
+        (two / name).parent.mkdir(exist_ok=True)
+        (two / name).write_text(name)
+    assert base_digest(str(one)) == base_digest(str(two)), "files that decide nothing"
+    for name in ("vocab.txt", "1_Pooling/config.json"):
+        (two / name).parent.mkdir(exist_ok=True)
+        (two / name).write_text(name)
+        assert base_digest(str(one)) != base_digest(str(two)), name
+        (two / name).unlink()
     for name in ("one", "two"):
         adapter = tmp_path / f"adapter-{name}"
         adapter.mkdir()

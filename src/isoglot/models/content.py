@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from isoglot.blocks import RECORD
 from isoglot.errors import InputError
 from isoglot.files import digest_file, digest_json
 from isoglot.models.adapters import Adapter
 from isoglot.models.resolve import Base, resolve_base
 
+_FOR_PEOPLE = {".md", ".pdf", ".png", ".jpg", ".jpeg", ".gif", ".svg"}
+_OTHER_FRAMEWORKS = {".h5", ".msgpack", ".onnx", ".ot"}
+
 
 def base_digest(name: str) -> str:
     """SHA-256 (hex) of a base's files where they lie in a directory (with those that an adapter there belongs to), else of its
-    name on the hub."""
+    name on the hub.
+
+    Files that decide nothing do not count: model cards and pictures, hidden ones, weights of other frameworks.
+    """
     return _digest(resolve_base(name), ())
 
 
@@ -20,14 +27,20 @@ def _digest(base: Base, followed: tuple[str, ...]) -> str:
     if base.layout == "hub":
         return digest_json({"hub": base.location})
     directory = Path(base.location)
-    files = sorted(path for path in directory.rglob("*") if path.is_file() and not path.name.startswith("."))
-    own = digest_json({str(path.relative_to(directory)): digest_file(path) for path in files})
+    files = [path.relative_to(directory) for path in sorted(directory.rglob("*")) if path.is_file()]
+    own = digest_json({str(file): digest_file(directory / file) for file in files if _counts(file)})
     if base.layout != "adapter":
         return own
     parent, _ = Adapter(directory).base()
     if parent in followed:
         raise InputError(f"{base.name}: its adapter belongs to a base that belongs to it")
     return digest_json({"adapter": own, "base": _digest(resolve_base(parent), (*followed, parent))})
+
+
+def _counts(file: Path) -> bool:
+    """Whether a file, by its name in a model's directory, may decide an embedding; whatever is not known does."""
+    is_hidden = any(folder.startswith(".") for folder in file.parts)
+    return not (is_hidden or file.name == RECORD or file.suffix.lower() in _FOR_PEOPLE | _OTHER_FRAMEWORKS)
 
 
 def base_revision(name: str) -> str | None:
