@@ -141,7 +141,7 @@ def test_a_writer_of_a_cache_says_for_whom_it_waits(tmp_path: Path, capfd: pytes
     held: list[bool] = []
 
     def wait() -> None:
-        with locked(tmp_path, waiting="the corpus is being read"):
+        with locked(tmp_path, waiting="the corpus \x1b[31m is being read"):
             held.append(True)
 
     waiting = threading.Thread(target=wait)
@@ -152,7 +152,10 @@ def test_a_writer_of_a_cache_says_for_whom_it_waits(tmp_path: Path, capfd: pytes
     holder.wait()
     waiting.join(20)
     assert held, "the lock outlived its process"
-    assert f"isoglot: the corpus is being read: waiting for process {holder.pid} on host" in capfd.readouterr().err
+    assert (
+        rf"isoglot: the corpus \u001b[31m is being read: waiting for process {holder.pid} on host"
+        in capfd.readouterr().err
+    )
 
 
 @pytest.mark.parametrize("beside", [False, True])

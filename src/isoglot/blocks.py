@@ -7,7 +7,6 @@ against broken disks, cut copies and bad memory, not against somebody who change
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from isoglot.disk import check_writable, locked, tidy
-from isoglot.errors import InputError
+from isoglot.errors import InputError, say
 from isoglot.files import atomic_directory, digest_json, read_json, write_json
 
 RECORD = "blocks.json"
@@ -133,7 +132,7 @@ def keep(folder: Path, what: str, make: Callable[[Path], None]) -> Path:
     with locked(folder, beside=True, waiting=f"{what} is being made"):
         if problem := damage(folder):  # otherwise made while this process waited
             if folder.exists():
-                print(f"isoglot: {problem}; {what} is made again", file=sys.stderr)
+                say(f"{problem}; {what} is made again")
             with atomic_directory(folder) as new:
                 make(new)
                 write_blocks(new)

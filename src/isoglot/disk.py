@@ -8,7 +8,6 @@ import os
 import re
 import shutil
 import socket
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -17,7 +16,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from isoglot.errors import InputError, IsoglotError
+from isoglot.errors import InputError, IsoglotError, say
 
 LOCK = ".lock"
 _LOOK = 0.1  # seconds between looks at a lock that another process holds
@@ -278,15 +277,12 @@ def _hold(path: Path, directory: Path, waiting: str | None, until: float) -> int
             if time.monotonic() >= until:
                 raise InputError(f"{directory}: is being written by {owner}; wait for it or stop it") from None
             if waiting:
-                print(f"isoglot: {waiting}: waiting for {owner}", file=sys.stderr)
+                say(f"{waiting}: waiting for {owner}")
             waiting = None  # is said once
             time.sleep(_LOOK)
             continue
         except OSError as error:
-            said = (
-                f"isoglot: {directory}: no lock is to be had here ({error.strerror}); nothing keeps a second writer out"
-            )
-            print(said, file=sys.stderr)
+            say(f"{directory}: no lock is to be had here ({error.strerror}); nothing keeps a second writer out")
         with suppress(FileNotFoundError):
             if os.path.samestat(path.stat(), os.fstat(descriptor)):  # not removed by its last holder meanwhile
                 break

@@ -1,9 +1,10 @@
-"""One error family. The command line turns every member into one line on stderr and exit code 2."""
+"""One error family, which the command line turns into one line on stderr and exit code 2, and `say` for other such lines."""
 
 from __future__ import annotations
 
 import difflib
 import re
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -55,6 +56,11 @@ def printable(text: str, keep: str = "") -> str:
         keep: control characters that stay.
     """
     return _UNPRINTABLE.sub(lambda match: match[0] if match[0] in keep else f"\\u{ord(match[0]):04x}", text)
+
+
+def say(text: str) -> None:
+    """One line on stderr, for any terminal."""
+    print(f"isoglot: {printable(text)}", file=sys.stderr, flush=True)
 
 
 @contextmanager

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
-import sys
 import urllib.error
 import urllib.request
 from contextlib import suppress
 from pathlib import Path
 
-from isoglot.errors import InputError
+from isoglot.errors import InputError, say
 
 _DIGESTED = 64 << 20  # bytes
 
@@ -39,7 +38,7 @@ def hub_file(repo: str, path: str, way_out: str) -> Path:
         raise InputError(f"{what} is {state} and the hub cannot be reached; {way_out}")
     is_damaged = state.startswith("damaged")
     if is_damaged:
-        print(f"isoglot: {what} is {state}; it is downloaded again", file=sys.stderr)
+        say(f"{what} is {state}; it is downloaded again")
     try:
         return Path(hf_hub_download(repo, path, repo_type="dataset", force_download=is_damaged))
     except Exception as error:  # the hub's errors, those of its HTTP client and OSError share no narrower base

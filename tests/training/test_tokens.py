@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from isoglot import files as storage
 from isoglot.batching.plan import BatchPlan, PlanSettings
 from isoglot.batching.sampler import PlanDataset
 from isoglot.data.pairs.table import PairTable
@@ -210,7 +211,16 @@ def test_an_interrupted_tokenisation_goes_on(
             Collator(model, root=tmp_path).prepare(steps)
     before = len(counted)
     assert before == 40
+    read: list[Path] = []
+    digest_file = storage.digest_file
+
+    def digest(path: Path) -> str:
+        read.append(path)
+        return digest_file(path)
+
+    monkeypatch.setattr(storage, "digest_file", digest)
     assert Collator(model, root=tmp_path).prepare(steps)
+    assert len(read) == 3, "each of them is read once"
     assert len(counted) - before == 2 * 72 - 30, "three segments of ten rows were there"
     assert_like_preprocess(model, steps, tmp_path)
 

@@ -10,7 +10,6 @@ import hashlib
 import itertools
 import re
 import shutil
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -20,7 +19,7 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from isoglot.disk import locked, tidy, writing
-from isoglot.errors import InputError
+from isoglot.errors import InputError, say
 from isoglot.files import cache_dir, digest_json, digest_strings, read_json, save_array, write_json
 from isoglot.models.tokenizer import description
 from isoglot.processes import processes
@@ -181,7 +180,7 @@ class _Encoding:
         They go before the shard is made again, so that an interruption in between leaves no stale copy.
         """
         if path is not None:
-            print(f"isoglot: {path}: damaged; its texts are encoded again", file=sys.stderr)
+            say(f"{path}: damaged; its texts are encoded again")
             path.unlink(missing_ok=True)
         for start, end in [rows_there for rows_there in there if rows_there[0] > rows[-1]]:
             copied = self.first[start:end]

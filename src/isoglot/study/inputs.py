@@ -11,7 +11,7 @@ from isoglot.data.benchmarks.qrels import benchmark_digest
 from isoglot.data.pairs.loading import load_pairs
 from isoglot.data.pairs.table import PairTable
 from isoglot.data.transform.members.share import Share
-from isoglot.errors import IsoglotError
+from isoglot.errors import IsoglotError, printable
 from isoglot.evaluation.settings import EvaluateSettings
 from isoglot.files import digest_json, read_json, write_json
 from isoglot.records import Benchmark
@@ -109,5 +109,5 @@ def audit_of(inputs: Inputs, allow_leaks: bool) -> dict[str, Any]:
 
 
 def say(text: str) -> None:
-    """A line on stderr."""
-    print(text, file=sys.stderr, flush=True)
+    """A line of a study on stderr."""
+    print(printable(text), file=sys.stderr, flush=True)

@@ -9,13 +9,12 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import sys
 import zipfile
 from pathlib import Path
 from typing import Any
 
 from isoglot.disk import make_directory, sync_tree
-from isoglot.errors import InputError
+from isoglot.errors import InputError, say
 from isoglot.files import digest_file, missing_files, read_json, write_json, write_text
 
 DIGESTS, STATE, LOG, TOKENS = "digests.json", "trainer_state.json", "log.jsonl", "tokens.json"
@@ -74,7 +73,7 @@ def newest_whole(directory: Path) -> Path | None:
         reason, is_damaged = _why_not_whole(checkpoint)
         if reason is None:
             return checkpoint
-        _say(f"{checkpoint}: {reason}; it is passed over")
+        say(f"{checkpoint}: {reason}; it is passed over")
         if is_damaged:
             damaged.append(f"{checkpoint.name}: {reason}")
     if damaged:
@@ -148,7 +147,7 @@ def _check_earlier(checkpoint: Path) -> tuple[str | None, bool]:
     for suffix, what in ((".safetensors", "weights"), (".pth", "random state")):
         if not any(path.suffix == suffix for path in names):
             return f"its {what} is missing", False
-    _say(f"{checkpoint}: has no digests (an earlier version wrote it): it is checked as far as that goes")
+    say(f"{checkpoint}: has no digests (an earlier version wrote it): it is checked as far as that goes")
     return None, True
 
 
@@ -168,7 +167,3 @@ def _step_of_line(line: str) -> float:
         return float(json.loads(line)["step"])
     except (ValueError, TypeError, KeyError, RecursionError):
         return float("inf")  # the half-written last line of a run that was killed
-
-
-def _say(text: str) -> None:
-    print(f"isoglot: {text}", file=sys.stderr, flush=True)

@@ -13,7 +13,6 @@ from __future__ import annotations
 import platform
 import re
 import shutil
-import sys
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, suppress
 from datetime import datetime, timezone
@@ -22,7 +21,7 @@ from typing import Any
 
 from isoglot.data.pairs.table import PairTable
 from isoglot.disk import LOCK, check_writable, locked, sync, sync_tree
-from isoglot.errors import InputError, at
+from isoglot.errors import InputError, at, say
 from isoglot.files import digest_file, package_versions, read_json, write_json
 from isoglot.training import checkpoints
 from isoglot.training.settings import TrainSettings
@@ -110,7 +109,7 @@ class RunDirectory:
                 self._ended(record)
             checkpoints.newest_whole(self.checkpoints)
         except InputError as error:
-            _say(f"{error}: it is begun again")
+            say(f"{error}: it is begun again")
             return False
         return record is not None
 
@@ -130,7 +129,7 @@ class RunDirectory:
                     which = f"the {what} changed since this run began ({', '.join(changed)})"
                     raise InputError(f"{self.path}: cannot resume, {which}")
             if differing := _conditions(before, about):
-                _say(
+                say(
                     f"{self.path}: goes on under other conditions ({differing}): not bit for bit what an unbroken run gives"
                 )
             return
@@ -187,7 +186,7 @@ class RunDirectory:
                 path.unlink(missing_ok=True)
         own = (LOCK, self.record.name)
         if others := sorted(path.name for path in self.path.iterdir() if path.name not in own):
-            _say(f"{self.path}: not of the run, so they stay: {_some(others)}")
+            say(f"{self.path}: not of the run, so they stay: {_some(others)}")
 
 
 def _changed(before: Any, now: Any) -> list[str]:
@@ -209,10 +208,6 @@ def _conditions(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
 def _some(names: list[str]) -> str:
     more = len(names) - 3
     return ", ".join(names[:3]) + (f" and {more} more" if more > 0 else "")
-
-
-def _say(text: str) -> None:
-    print(f"isoglot: {text}", file=sys.stderr, flush=True)
 
 
 def describe_table(table: PairTable) -> dict[str, Any]:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import errno
 import re
 import shutil
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -27,6 +26,7 @@ from tqdm import tqdm
 from isoglot.batching.sampler import PlanDataset, RowBatch
 from isoglot.data.pairs.table import PairTable, take_rows
 from isoglot.disk import locked, tidy
+from isoglot.errors import say
 from isoglot.files import digest_json, digest_strings, load_array, package_versions, save_array, write_json
 from isoglot.models.tokenizer import description
 from isoglot.records import IntArray
@@ -95,13 +95,11 @@ class TokenColumn:
 
     def __init__(self, texts: ReadTexts, size: int, tokenizer: TextTokenizer, prompt: str, show: bool) -> None:
         self._texts, self._size, self._tokenizer, self._prompt, self._show = texts, size, tokenizer, prompt, show
-        self._clear()
-
-    def _clear(self) -> None:
         # 1 + segment number x SEGMENT + place in it; 0 is missing: pages that nobody writes to take no memory
         self._where = np.zeros(self._size, dtype=np.int32)
         self._offsets: list[IntArray] = []
         self._ids: list[Ids] = []
+        self._loaded: set[Path] = set()
 
     def add(self, rows: IntArray, offsets: IntArray, ids: Ids) -> None:
         """Add at most `SEGMENT` rows: row `rows[i]` has `ids[offsets[i]:offsets[i + 1]]`.
@@ -167,18 +165,18 @@ class TokenColumn:
             tidy(directory)
             return
         with locked(directory, waiting="these texts are being tokenised" if self._show else ""):
-            self._clear()
             self._load(directory, repair=True)  # another process may have written while this one waited
             write_json(directory / "about.json", key)
             self.tokenize(rows, partial(_write, directory))
 
     def _load(self, directory: Path, *, repair: bool = False) -> None:
-        """Add all whole segments of a directory; `repair`: delete the others."""
-        for path in sorted(directory.glob("rows-*.npy")):
+        """Add the whole segments of a directory that were not added before; `repair`: delete the others."""
+        for path in sorted({*directory.glob("rows-*.npy")} - self._loaded):
             if (segment := _read(path)) is not None:
                 self.add(*segment)
+                self._loaded.add(path)
             elif repair:
-                print(f"isoglot: {path}: damaged; its texts are tokenised again", file=sys.stderr)
+                say(f"{path}: damaged; its texts are tokenised again")
                 path.unlink(missing_ok=True)
 
 
