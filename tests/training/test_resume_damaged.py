@@ -235,6 +235,14 @@ def test_what_a_kill_leaves_after_the_end_is_dropped(base: Path, whole: Path, le
     assert not (run / "checkpoints").exists()
 
 
+@pytest.mark.parametrize(("name", "output"), [("run", "run"), ("run/model", "run"), ("run/model", "run/model/again")])
+def test_a_base_is_not_overwritten_by_what_is_made_of_it(whole: Path, tmp_path: Path, name: str, output: str) -> None:
+    run = Path(shutil.copytree(whole, tmp_path / "run"))
+    with pytest.raises(InputError, match="lies there, or it lies in the base"):
+        go(settings(tmp_path / name, tmp_path / output), overwrite=True)
+    np.testing.assert_equal(weights(run), weights(whole))
+
+
 def test_a_saved_tokenizer_does_not_depend_on_what_was_tokenised_last(base: Path, tmp_path: Path) -> None:
     go(settings(base, tmp_path / "run", tuning="full", steps=1, save_steps=0))
     saved = json.loads((tmp_path / "run" / "model" / "tokenizer.json").read_text())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from isoglot.blocks import RECORD
@@ -35,6 +36,15 @@ def _digest(base: Base, followed: tuple[str, ...]) -> str:
     if parent in followed:
         raise InputError(f"{base.name}: its adapter belongs to a base that belongs to it")
     return digest_json({"adapter": own, "base": _digest(resolve_base(parent), (*followed, parent))})
+
+
+def check_apart(base: str, output: Path) -> None:
+    """InputError where what is written would lie among the files of a base, or take their place."""
+    if not Path(base).expanduser().is_dir():
+        return
+    place, own = (Path(os.path.realpath(path)) for path in (resolve_base(base).location, output))
+    if place.is_relative_to(own) or own.is_relative_to(place):
+        raise InputError(f"{output}: the base {base} lies there, or it lies in the base; give another --output")
 
 
 def _counts(file: Path) -> bool:

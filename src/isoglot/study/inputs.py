@@ -53,10 +53,13 @@ def load_inputs(spec: StudySpec, layout: Layout, data_dir: Path | None) -> Input
     """Load all of it, so that whatever is wrong is found before any training.
 
     Raises:
-        InputError: a base, source, benchmark or language that is not there, malformed files.
+        InputError: a base, source, benchmark or language that is not there, malformed files, a base in the directory of the
+            study (or that in a base).
     """
-    from isoglot.models.content import base_digest
+    from isoglot.models.content import base_digest, check_apart
 
+    for base in spec.base:
+        check_apart(base, layout.root)
     inputs = Inputs(spec, layout, data_dir, {base: base_digest(base) for base in spec.base})
     for name in dict.fromkeys(name for data in spec.data for name in spec.benchmarks_of(data)):
         benchmark = inputs.benchmarks[name] = load_for(name, spec.evaluate, data_dir)

@@ -23,6 +23,7 @@ from isoglot.data.pairs.table import PairTable
 from isoglot.disk import LOCK, check_writable, locked, sync, sync_tree
 from isoglot.errors import InputError, at, say
 from isoglot.files import digest_file, package_versions, read_json, write_json
+from isoglot.models.content import check_apart
 from isoglot.training import checkpoints
 from isoglot.training.settings import TrainSettings
 
@@ -63,10 +64,13 @@ class RunDirectory:
         """Say why this directory cannot be used, if so; nothing is changed. Returns the outcome of a run that has ended.
 
         Raises:
-            InputError: it holds something and neither resume nor overwrite was asked for; it is no run; the resumed run
-                was asked for with other settings; files of the model that it has made are damaged.
+            InputError: it holds something and neither resume nor overwrite was asked for; it is no run; the base
+                lies in it, or it in the base; the resumed run was asked for with other settings; files of the model that it
+                has made are damaged.
         """
         record = self.read()
+        if record is None or overwrite:
+            check_apart(settings.base, self.path)
         if record is None:
             return None
         if overwrite:
