@@ -155,7 +155,7 @@ def _make_temporary(target: Path, directory: bool) -> tuple[Path, int]:
         if directory:
             name = tempfile.mkdtemp(_TEMPORARY, stem, target.parent)
             descriptor = os.open(name, os.O_RDONLY)
-            os.chmod(name, 0o755)
+            os.chmod(name, by_umask(0o777))
         else:
             descriptor, name = tempfile.mkstemp(_TEMPORARY, stem, target.parent)
         with suppress(OSError):  # a file system without locks: there nothing is swept
@@ -163,6 +163,13 @@ def _make_temporary(target: Path, directory: bool) -> tuple[Path, int]:
         if os.path.lexists(name):  # not swept before it was locked
             return Path(name), descriptor
         os.close(descriptor)
+
+
+def by_umask(mode: int) -> int:
+    """The mode of a new file or directory that was asked for with `mode`."""
+    umask = os.umask(0)
+    os.umask(umask)
+    return mode & ~umask
 
 
 def _stem(path: Path) -> str:

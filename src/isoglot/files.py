@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from isoglot.disk import exchange, set_aside, sync, sync_tree, temporary
+from isoglot.disk import by_umask, exchange, set_aside, sync, sync_tree, temporary
 from isoglot.errors import InputError
 from isoglot.reading import JsonError, parse_json, read_text
 
@@ -48,9 +48,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     """
     with temporary(path, directory=False) as (name, target):
         yield name
-        umask = os.umask(0)
-        os.umask(umask)
-        name.chmod(0o666 & ~umask)
+        name.chmod(by_umask(0o666))
         sync(name)
         name.replace(target)
         sync(target.parent)

@@ -306,6 +306,13 @@ def test_two_runs_cannot_work_on_one_directory(run: Callable[..., StudyOutcome],
     assert not (tmp_path / "out").exists()
 
 
+def test_a_worker_says_who_else_works_in_its_folder(tmp_path: Path) -> None:
+    (tmp_path / "error.txt").write_text("of an earlier attempt\n")
+    with locked(tmp_path):
+        assert worker.main([str(tmp_path), "1"]) == 1
+    assert "is being written by process" in (tmp_path / "error.txt").read_text()
+
+
 def test_damaged_files_of_a_cell_are_made_again_and_those_of_the_study_are_one_line(
     run: Callable[..., StudyOutcome], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -315,10 +322,11 @@ def test_damaged_files_of_a_cell_are_made_again_and_those_of_the_study_are_one_l
     whole, cell = (out / "results.json").read_bytes(), out / "cells" / name
     for file, content in (
         ("cell.json", b""),
-        ("outcome.json", b"[1]"),
+        ("outcome.json", b'{"a": 1}'),
+        ("../../audit.json", b"[1]"),
         ("train.json", b'{"cut'),
         ("state.json", b"[]"),
-        ("results/bench/summary.json", b""),
+        ("results/bench/summary.json", b'{"a": 1}'),
     ):
         (cell / file).write_bytes(content)
         if file != "outcome.json":

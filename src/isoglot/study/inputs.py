@@ -13,9 +13,9 @@ from isoglot.data.pairs.table import PairTable
 from isoglot.data.transform.members.share import Share
 from isoglot.errors import IsoglotError, printable
 from isoglot.evaluation.settings import EvaluateSettings
-from isoglot.files import digest_json, read_json, write_json
+from isoglot.files import digest_json, write_json
 from isoglot.records import Benchmark
-from isoglot.study.layout import Layout
+from isoglot.study.layout import Layout, known
 from isoglot.study.spec import StudySpec, benchmark_name
 from isoglot.tables import exact
 
@@ -91,7 +91,7 @@ def audit_of(inputs: Inputs, allow_leaks: bool) -> dict[str, Any]:
         [name, inputs.table_digests[name, amount], [inputs.benchmark_digests[key] for key in benchmarks]]
         for name, amount, benchmarks in largest
     ]
-    audit: dict[str, Any] = read_json(path) if path.is_file() else {}
+    audit = known(path, "leaks", "summary")
     if audit.get("inputs") != digest_json(texts):
         from isoglot.data.audit.run import run_audit
 

@@ -10,14 +10,17 @@ from pathlib import Path
 from typing import Any, Literal
 
 from isoglot.disk import locked
-from isoglot.errors import InputError
 from isoglot.files import digest_json, read_json, write_json, write_text
 from isoglot.settings import to_dict
-from isoglot.study.layout import JobFolder
+from isoglot.study.layout import JobFolder, known
 from isoglot.study.stages import Stage
 
 _PATIENCE = 5.0
 """Seconds that the process of a study that was killed may take to end."""
+_FACTS, _OUTCOME, _RECORD = ("train", "cost"), ("train", "benchmarks", "cost"), ("digest", "status", "error")
+"""What `train.json`, `outcome.json` and `cell.json` say at least."""
+KEPT = ("settings", "bias", "per_language", "counts", "digests")
+"""Keys of a result's summary that a run's record repeats."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,13 +61,13 @@ class Job:
 
     def record(self) -> dict[str, Any]:
         """The record of this very job, if it was done or failed before, else {}."""
-        record = _known(self.folder.record)
+        record = known(self.folder.record, *_RECORD)
         return record if record.get("digest") == self.digest else {}
 
     def is_done(self) -> bool:
         """Whether this very job was done before, and what came out of it can be read."""
         outcome = self.folder.outcome  # trials of an export have none
-        return self.record().get("status") == "done" and (not outcome.exists() or "cost" in _known(outcome))
+        return self.record().get("status") == "done" and (not outcome.exists() or bool(known(outcome, *_OUTCOME)))
 
     def prepare(self, keeps_weights: bool = False) -> None:
         """Make the folder ready: keep what this job may go on from, remove everything else.
@@ -79,10 +82,11 @@ class Job:
 
     def _tidy(self, keeps_weights: bool) -> None:
         folder = self.folder
-        for path in (folder.facts, folder.outcome, folder.record, *folder.results.glob("*/summary.json")):
-            if not _known(path):  # damaged: what it said is found out again
+        expected = {folder.facts: _FACTS, folder.outcome: _OUTCOME, folder.record: _RECORD}
+        for path, keys in (expected | dict.fromkeys(folder.results.glob("*/summary.json"), (*KEPT, "seconds"))).items():
+            if not known(path, *keys):  # damaged: what it said is found out again
                 _discard(path, folder.trash)
-        state = _known(folder.state)
+        state = known(folder.state)
         before = state.get("evaluations", {})
         same = {name for name, digest in self.evaluations.items() if before.get(name) == digest}
         measured = {path.parent.name for path in folder.results.glob("*/summary.json")}
@@ -120,15 +124,6 @@ class Job:
         if path.is_file() and (lines := path.read_text(encoding="utf-8").strip().splitlines()):
             return lines[-1]
         return f"its process ended with exit code {code}; see {self.folder.path.name}/log"
-
-
-def _known(path: Path) -> dict[str, Any]:
-    """What a file of a job says; {} where it is missing or damaged."""
-    try:
-        content = read_json(path)
-    except InputError:
-        return {}
-    return content if isinstance(content, dict) else {}
 
 
 def _discard(path: Path, trash: Path) -> None:

@@ -3,9 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
+
+from isoglot.errors import InputError
+from isoglot.files import read_json
 
 SCHEMA = 1
 """Of the files of a study, and of the digests in them."""
+
+
+def known(path: Path, *keys: str) -> dict[str, Any]:
+    """What a file of a study says; {} where it is missing, damaged or lacks one of the keys."""
+    try:
+        content = read_json(path)
+    except InputError:
+        return {}
+    return content if isinstance(content, dict) and all(key in content for key in keys) else {}
 
 
 class JobFolder:

@@ -6,12 +6,12 @@ is there; 130: stopped by a signal, with a checkpoint; 1: `error.txt` says why, 
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
 import threading
 import time
 import traceback
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,31 +19,30 @@ from isoglot.disk import locked
 from isoglot.errors import IsoglotError
 from isoglot.files import read_json, write_json, write_text
 from isoglot.study.cost import bytes_under, cost_of
+from isoglot.study.jobs import KEPT
 from isoglot.study.layout import JobFolder
 from isoglot.study.stages import STAGES, Work
 
 _LOOK = 0.25  # seconds between looks at the parent process and the checkpoints
 _LARGE = 1_000_000  # passages
 _SAY = 2.0  # seconds between notes of how far an evaluation is
-_KEPT = ("settings", "bias", "per_language", "counts", "digests")
-"""Keys of a result's summary that a run's record repeats."""
 
 
 def main(arguments: list[str]) -> int:
     """Do the job of a folder: FOLDER, and the number of the process that started this one."""
     folder, parent = JobFolder(Path(arguments[0])), int(arguments[1])
-    with locked(folder.path):
-        threading.Thread(target=_watch, args=(folder, parent), daemon=True).start()
-        folder.error.unlink(missing_ok=True)
-        try:
+    folder.error.unlink(missing_ok=True)
+    try:
+        with locked(folder.path):
+            threading.Thread(target=_watch, args=(folder, parent), daemon=True).start()
             return 0 if _work(folder, read_json(folder.request)) else 130
-        except (IsoglotError, MemoryError) as error:
-            text = str(error) or "out of memory"
-            write_text(folder.error, " ".join(text.split()) + "\n")
-        except Exception as error:  # whatever it is: the other jobs go on, and this one says what happened
-            last = f"{type(error).__name__}: {' '.join(str(error).split())}"
-            write_text(folder.error, f"{traceback.format_exc()}\n{last}\n")
-        return 1
+    except (IsoglotError, MemoryError) as error:
+        text = str(error) or "out of memory"
+        write_text(folder.error, " ".join(text.split()) + "\n")
+    except Exception as error:  # whatever it is: the other jobs go on, and this one says what happened
+        last = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        write_text(folder.error, f"{traceback.format_exc()}\n{last}\n")
+    return 1
 
 
 def _work(folder: JobFolder, job: dict[str, Any]) -> bool:
@@ -67,7 +66,7 @@ def _work(folder: JobFolder, job: dict[str, Any]) -> bool:
             model = model or load_model(str((job["stage"] and folder.weights()) or job["base"]))
             _evaluate(model, benchmark, folder, name, job)
         summary = read_json(path)
-        scores[name] = {key: summary[key] for key in _KEPT}
+        scores[name] = {key: summary[key] for key in KEPT}
         seconds[name] = summary["seconds"]["total"]
     cost = (facts["cost"] or cost_of(folder, job["workers"], None, {})) | {"evaluate_seconds": seconds}
     write_json(folder.outcome, {"train": facts["train"], "benchmarks": scores, "cost": cost})
@@ -130,9 +129,7 @@ def _watch(folder: JobFolder, parent: int) -> None:
     """End with the process that started this one, whatever ended it; note the size of the largest checkpoint."""
     largest = 0
     while os.getppid() == parent:
-        with contextlib.suppress(
-            OSError
-        ):  # a checkpoint may be deleted while it is looked at; a full disk is met elsewhere
+        with suppress(OSError):  # a checkpoint may be deleted while it is looked at; a full disk is met elsewhere
             states = folder.run.glob("checkpoints/*/trainer_state.json")
             size = max((bytes_under(state.parent) or 0 for state in states), default=0)
             if size > largest:
