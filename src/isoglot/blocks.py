@@ -60,8 +60,8 @@ def damage(folder: Path, *, everything: bool = False) -> str | None:
             return f"{folder / name}: {there:,} bytes, expected {size:,}"
     total = sum(len(digests) for _, digests in files.values())
     for name, (_, digests) in files.items():
-        looked_at = range(len(digests))
-        chosen = looked_at if everything or total <= MOST_AT_OPENING else _sample(len(digests), total)
+        is_sample = total > MOST_AT_OPENING and not everything
+        chosen = _sample(len(digests), total) if is_sample else range(len(digests))
         try:
             wrong = next((block for block, found in _digests(folder / name, chosen) if found != digests[block]), None)
         except OSError as error:
@@ -76,11 +76,8 @@ def _recorded(folder: Path) -> dict[str, tuple[int, list[str]]]:
     record = read_json(folder / RECORD)
     try:
         content = {key: value for key, value in record.items() if key != "digest"}
-        whole = record["digest"] == digest_json(content) and (record["format"], record["block_bytes"]) == (
-            _FORMAT,
-            BLOCK,
-        )
-        if not whole:
+        expected = (digest_json(content), _FORMAT, BLOCK)
+        if (record["digest"], record["format"], record["block_bytes"]) != expected:
             raise ValueError
         return {
             name: (file["bytes"], [file["xxh3_64"][at : at + 16] for at in range(0, len(file["xxh3_64"]), 16)])

@@ -177,7 +177,7 @@ def _stem(path: Path) -> str:
     return os.path.join(path.parent, f".{os.fsdecode(os.fsencode(path.name)[:_LONGEST])}.")
 
 
-def exchange(one: Path, two: Path) -> bool:
+def exchange(first: Path, second: Path) -> bool:
     """Exchange two names at once; False where the system or the file system cannot."""
     import ctypes
 
@@ -185,7 +185,7 @@ def exchange(one: Path, two: Path) -> bool:
     if rename is None:
         return False
     here, is_exchange = -100, 2  # AT_FDCWD, RENAME_EXCHANGE of Linux
-    return bool(rename(here, os.fsencode(one), here, os.fsencode(two), is_exchange) == 0)
+    return bool(rename(here, os.fsencode(first), here, os.fsencode(second), is_exchange) == 0)
 
 
 def sweep(directory: Path, name: str | None = None) -> None:

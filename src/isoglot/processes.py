@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from isoglot.errors import InputError, IsoglotError
 
@@ -117,15 +117,10 @@ def together(work: Callable[[], T]) -> T:
         return work()
     from accelerate import PartialState
 
-    done: list[T] = []
-    error: IsoglotError | None = None
     with PartialState().local_main_process_first():
-        try:
-            done.append(work())
-        except IsoglotError as caught:
-            error = caught
+        value, error = _tried(work)
     _fail_together(error)
-    return done[0]
+    return cast(T, value)
 
 
 def in_each(work: Callable[[], T]) -> list[T]:
@@ -140,16 +135,19 @@ def in_each(work: Callable[[], T]) -> list[T]:
         return [work()]
     import torch.distributed as dist
 
-    value: T | None = None
-    error: IsoglotError | None = None
-    try:
-        value = work()
-    except IsoglotError as caught:
-        error = caught
+    value, error = _tried(work)
     _fail_together(error)
     values: list[Any] = [None] * me.world
     dist.all_gather_object(values, value)
     return values
+
+
+def _tried(work: Callable[[], T]) -> tuple[T | None, IsoglotError | None]:
+    """(its value, its error), one of them None."""
+    try:
+        return work(), None
+    except IsoglotError as error:
+        return None, error
 
 
 def _fail_together(error: IsoglotError | None) -> None:
@@ -181,20 +179,15 @@ def in_first(work: Callable[[], T]) -> T:
         return work()
     import torch.distributed as dist
 
-    box: list[Any] = [None, False]
-    error: IsoglotError | None = None
-    if me.first:
-        try:
-            box[0] = work()
-        except IsoglotError as caught:
-            error, box[1] = caught, True
+    value, error = _tried(work) if me.first else (None, None)
+    box: list[Any] = [value, error is not None]
     dist.broadcast_object_list(box, src=0)
     if error is not None:
         raise error
-    if box[1]:
+    value, has_failed = box
+    if has_failed:
         raise OtherProcessError("the first process failed")
-    value: T = box[0]
-    return value
+    return cast(T, value)
 
 
 def wait() -> None:

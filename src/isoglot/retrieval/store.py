@@ -248,9 +248,8 @@ def _settings(model: Any) -> Any:
         settings["tokenizer"] = digest_strings([description(tokenizer)])
     children = list(model.children()) if hasattr(model, "children") else []
     settings["modules"] = [_module_settings(module) for module in children if hasattr(module, "get_config_dict")]
-    inside = [
-        module for child in children for module in child.modules() if module is not child
-    ]  # those of a router's routes
+    inside = [module for child in children for module in child.modules() if module is not child]
+    # of a router's routes
     if routed := [_module_settings(module) for module in inside if hasattr(module, "get_config_dict")]:
         settings["routed"] = routed
     return settings

@@ -170,12 +170,9 @@ class RunDirectory:
         files = [path for folder in self._own() for path in folder.rglob("*") if not path.is_dir()]
         names = [path.relative_to(self.path).as_posix() for path in files]
         written = re.compile(r"tensorboard/(.*/)?events\.out\.tfevents[^/]*|checkpoints/checkpoint-\d+/.*")
-        # model and adapter are written at the end, as whole folders
-        known = (
-            set(record["files"])
-            if "files" in record
-            else {name for name in names if name.startswith(("adapter/", "model/"))}
-        )
+        if not isinstance(known := record.get("files"), dict):
+            # model and adapter are written at the end, as whole folders
+            known = {name for name in names if name.startswith(("adapter/", "model/"))}
         return [name for name in sorted(names) if name not in known and not written.fullmatch(name)]
 
     def _discard(self) -> None:
