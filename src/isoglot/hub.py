@@ -28,19 +28,19 @@ def hub_file(repo: str, path: str, way_out: str) -> Path:
     from huggingface_hub import hf_hub_download
 
     what = f"{path} of the dataset {repo} on the Hugging Face hub"
-    state = "not on this machine"
+    damaged = None
     with suppress(Exception):  # not in the cache: that is what the next lines are for
         cached = Path(hf_hub_download(repo, path, repo_type="dataset", local_files_only=True))
         if _is_whole(cached):
             return cached
-        state = f"damaged on this machine ({cached})"
+        damaged = cached
+    state = f"damaged on this machine ({damaged})" if damaged else "not on this machine"
     if not hub_reachable():
         raise InputError(f"{what} is {state} and the hub cannot be reached; {way_out}")
-    is_damaged = state.startswith("damaged")
-    if is_damaged:
+    if damaged:
         say(f"{what} is {state}; it is downloaded again")
     try:
-        return Path(hf_hub_download(repo, path, repo_type="dataset", force_download=is_damaged))
+        return Path(hf_hub_download(repo, path, repo_type="dataset", force_download=damaged is not None))
     except Exception as error:  # the hub's errors, those of its HTTP client and OSError share no narrower base
         raise InputError(f"{what} could not be downloaded ({type(error).__name__}); {way_out}") from None
 

@@ -70,11 +70,11 @@ def newest_whole(directory: Path) -> Path | None:
     """
     damaged = []
     for checkpoint in checkpoints_in(directory):
-        reason, is_damaged = _why_not_whole(checkpoint)
+        reason, was_whole = _why_not_whole(checkpoint)
         if reason is None:
             return checkpoint
         say(f"{checkpoint}: {reason}; it is passed over")
-        if is_damaged:
+        if was_whole:
             damaged.append(f"{checkpoint.name}: {reason}")
     if damaged:
         raise InputError(
