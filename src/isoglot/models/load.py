@@ -267,6 +267,14 @@ def set_encoder(model: SentenceTransformer, encoder: Any) -> None:
 def _set_dropout(model: SentenceTransformer, share: float) -> None:
     import torch
 
-    for module in model.modules():
-        if isinstance(module, torch.nn.Dropout):
-            module.p = share
+    # attention that is one call to torch keeps its share as a number
+    places = [
+        (module, name)
+        for module in model.modules()
+        for name in (("p",) if isinstance(module, torch.nn.Dropout) else vars(module))
+        if name == "p" or ("dropout" in name and type(vars(module)[name]) in (int, float))
+    ]
+    if not places and share:
+        raise InputError("dropout: this model has none that could be set; leave the setting away")
+    for module, name in places:
+        setattr(module, name, share)
