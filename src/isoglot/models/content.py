@@ -22,7 +22,7 @@ def _digest(base: Base, followed: tuple[str, ...]) -> str:
     directory = Path(base.location)
     files = sorted(path for path in directory.rglob("*") if path.is_file() and not path.name.startswith("."))
     own = digest_json({str(path.relative_to(directory)): digest_file(path) for path in files})
-    if base.layout != "adapter":
+    if not (directory / "adapter_config.json").is_file():
         return own
     parent, _ = Adapter(directory).base()
     if parent in followed:

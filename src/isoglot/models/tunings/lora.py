@@ -9,7 +9,7 @@ from pydantic import Field
 
 from isoglot.errors import InputError
 from isoglot.files import atomic_directory, write_json
-from isoglot.models.adapters import ADAPTER_NOTE, encoder_digest, sort_config
+from isoglot.models.adapters import ADAPTER_NOTE, Adapter, encoder_digest, sort_config
 from isoglot.models.load import encoder_of, set_encoder
 from isoglot.models.offline import OFFLINE_NAME
 from isoglot.models.resolve import resolve_base
@@ -87,12 +87,10 @@ class Lora(Tuning):
         self, model: SentenceTransformer, base: str, load: Callable[[], SentenceTransformer], adapter: Path
     ) -> SentenceTransformer:
         """Write the adapter, and merge it into a base that is loaded anew."""
-        from peft import PeftModel
-
         with atomic_directory(adapter) as path:
             save_adapter(model, base, path)
         merged = load()
-        set_encoder(merged, PeftModel.from_pretrained(encoder_of(merged), str(adapter)).merge_and_unload())
+        set_encoder(merged, Adapter(adapter).merge(encoder_of(merged))[0])
         return merged
 
 
