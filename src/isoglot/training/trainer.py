@@ -82,6 +82,8 @@ class PlanTrainer(SentenceTransformerTrainer):
     def _maybe_log_save_evaluate(self, tr_loss: torch.Tensor, grad_norm: Any, *given: Any, **more: Any) -> None:
         # nothing is logged, validated or saved before it is known to be finite
         control, step = self.control, self.state.global_step
+        # a run that a validation stops has its loss in the log, however many steps lie between two lines
+        control.should_log |= control.should_evaluate
         keeps = control.should_save or control.should_evaluate
         if grad_norm is not None:
             self.watch.look(step, tr_loss, torch.as_tensor(grad_norm), read=keeps or control.should_log)
