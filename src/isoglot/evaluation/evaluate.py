@@ -90,8 +90,8 @@ def evaluate(
         raise InputError(f"'{model}' is a name: load the model first with isoglot.load_model('{model}')")
     similarity_of(model)  # what cannot be measured is refused before anything is encoded
     loaded = asked.load(benchmark, data_dir)
-    clock.lap()
     digest = digest or model_digest(model)
+    clock.lap()
 
     def encode(kind: Kind) -> Vectors:
         if isinstance(model, Embeddings):
