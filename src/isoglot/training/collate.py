@@ -13,12 +13,13 @@ import numpy as np
 import torch
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.modules import Transformer
+from xxhash import xxh3_128_digest
 
 from isoglot.batching.sampler import PlanDataset, RowBatch, TextBatch
 from isoglot.data.groups import components
 from isoglot.errors import InputError
 from isoglot.files import cache_dir
-from isoglot.processes import processes
+from isoglot.processes import in_each, processes
 from isoglot.records import IntArray
 from isoglot.training.tokens import Ids, StepTokens, TextTokenizer
 
@@ -99,10 +100,11 @@ class Collator:
             batch |= {f"{name}_{key}": value for key, value in features.items()}
             if lengths:
                 batch[f"{name}_lengths"] = lengths
-        pairs, ids = (item.query_pairs, item.passage_pairs), [batch.get(f"{name}_input_ids") for name in _SIDES]
-        # several processes do not know each other's tokens; static models have all texts in one row
-        if processes().world == 1 and all(rows is not None and rows.dim() == 2 for rows in ids):
-            pairs = join_same_texts(pairs, ids)
+        pairs = (item.query_pairs, item.passage_pairs)
+        # static models have all texts in one row; a batch of texts is no step of all processes
+        if "query_attention_mask" in batch and (isinstance(item, RowBatch) or processes().world == 1):
+            keys = [_keys(batch[f"{name}_input_ids"], batch[f"{name}_attention_mask"]) for name in _SIDES]
+            pairs = join_same_texts(pairs, keys)
         for name, numbers in zip(_SIDES, pairs):
             if numbers is not None:
                 batch[f"{name}_pairs"] = torch.from_numpy(numbers)
@@ -121,29 +123,35 @@ class Collator:
                 yield name, features, _lengths(features)
 
 
-def join_same_texts(pairs: Pairs, ids: Sequence[torch.Tensor]) -> Pairs:
+def join_same_texts(pairs: Pairs, keys: Sequence[Sequence[bytes]]) -> Pairs:
     """Pair numbers of queries and passages, where pairs with a text in common are one: neither is the other's negative.
 
     Texts are compared by their token ids, thus as the model sees them: in lower case where it takes them so, cut at its limit.
-    Batches are drawn so that this is rare, see `isoglot.data.sameness`.
+    Batches are drawn so that this is rare, see `isoglot.data.sameness`. Several processes compare the texts of all of them.
 
     Args:
-        pairs: int64, shape (n,) each; None where position i of both sides is one pair.
-        ids: of queries and of passages, shape (n, width) each, padded alike.
+        pairs: int64, shape (n,) each, numbers in the batch of all processes; None where position i of both sides is one pair.
+        keys: of queries and of passages, n each; equal where the tokens are.
 
     Returns:
         `pairs` itself where no two pairs have a text in common.
     """
-    pair_of_row = [np.arange(len(rows)) if numbers is None else numbers for numbers, rows in zip(pairs, ids)]
-    same = []
-    for numbers, rows in zip(pair_of_row, ids):
-        first: dict[bytes, int] = {}
-        same += [(first.setdefault(bytes(row), pair), pair) for row, pair in zip(rows.numpy(), numbers.tolist())]
-    one, other = np.array(same, dtype=np.int64).T
-    if (one == other).all():
+    begin = processes().rank * len(keys[0])
+    numbers = [np.arange(begin, begin + len(keys[0])) if side is None else side for side in pairs]
+    rows = [((name, key), pair) for name, *side in zip(_SIDES, keys, numbers) for key, pair in zip(*side)]
+    first: dict[tuple[str, bytes], int] = {}
+    edges = [(first.setdefault(text, pair), pair) for share in in_each(lambda: rows) for text, pair in share]
+    left, right = np.array(edges, dtype=np.int64).T
+    if (left == right).all():
         return pairs
-    joined = components(one, other, int(other.max()) + 1)
-    return joined[pair_of_row[0]], joined[pair_of_row[1]]
+    joined = components(left, right, int(right.max()) + 1)
+    return joined[numbers[0]], joined[numbers[1]]
+
+
+def _keys(ids: torch.Tensor, mask: torch.Tensor) -> list[bytes]:
+    """Of every row a digest of its tokens, shape (n, width) each, without its padding."""
+    tokens, ends = ids[mask.bool()].numpy().tobytes(), (mask.sum(dim=1) * ids.element_size()).cumsum(0).tolist()
+    return [xxh3_128_digest(tokens[begin:end]) for begin, end in zip([0, *ends], ends)]
 
 
 def columns_of(batch: Mapping[str, Any]) -> list[dict[str, Any]]:
