@@ -140,6 +140,11 @@ def test_settings_that_do_not_fit_are_refused(changes: dict[str, Any], message: 
     assert message in refusal(adapter)
 
 
+def test_prompts_that_are_no_texts_are_refused_by_file(adapter: Path) -> None:
+    change_json(adapter / "isoglot.json", prompts=["query: "])
+    assert "isoglot.json: prompts ['query: ']; expected texts by name" in refusal(adapter)
+
+
 def test_an_adapter_needs_a_base_that_is_not_itself(adapter: Path, tmp_path: Path) -> None:
     change_json(adapter / "isoglot.json", base=str(adapter))
     assert "an adapter whose base is itself" in refusal(adapter)
