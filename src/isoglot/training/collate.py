@@ -27,7 +27,6 @@ Pairs = tuple[IntArray | None, IntArray | None]
 _SAMPLE = 8  # texts on which a model's own preprocessing is compared with padded token ids
 _TASKS = {"query": "query", "passage": "document", "negative": "document"}
 _SIDES = ("query", "passage")
-_MOST_TOKENS = 100_000  # a tokenizer without a limit says 1e30
 
 
 class Collator:
@@ -35,8 +34,7 @@ class Collator:
 
     Gives `query_*`, `passage_*` and, where there are explicit negatives, `negative_*`: no name is a prefix of another, because
     the trainer groups features by prefix. `*_lengths` are the rows' token counts as a plain list, where rows are padded on the
-    right;
-    `query_pairs` and `passage_pairs` (int64, shape (n,)) come where a pair has several texts on a side, and where texts of
+    right; `query_pairs` and `passage_pairs` (int64, shape (n,)) come where a pair has several texts on a side, and where texts of
     several pairs are the same tokens: these are one pair then (`join_same_texts`).
 
     Args:
@@ -93,9 +91,8 @@ class Collator:
     def __call__(self, items: Sequence[RowBatch | TextBatch]) -> dict[str, Any]:
         """Features of the one step in `items`."""
         (item,) = items
-        tokens = self._prepared.get(item.dataset) if isinstance(item, RowBatch) else None
         batch: dict[str, Any] = {}
-        for name, features, lengths in self._tokenize(item) if tokens is None else self._read(tokens, item):
+        for name, features, lengths in self._features(item):
             self.tokens += sum(lengths) if lengths else features["input_ids"].numel()
             batch |= {f"{name}_{key}": value for key, value in features.items()}
             if lengths:
@@ -110,13 +107,13 @@ class Collator:
                 batch[f"{name}_pairs"] = torch.from_numpy(numbers)
         return batch
 
-    def _read(self, tokens: StepTokens, item: Any) -> Iterator[tuple[str, Mapping[str, Any], list[int]]]:
-        """(column, features, lengths), from token ids."""
-        for name, (ids, lengths) in tokens.take(item).items():
-            yield name, self._templates[name].fill(ids, lengths, pin=self._pin), lengths.tolist()
-
-    def _tokenize(self, item: RowBatch | TextBatch) -> Iterator[tuple[str, Mapping[str, Any], list[int]]]:
-        """(column, features, lengths), from texts."""
+    def _features(self, item: RowBatch | TextBatch) -> Iterator[tuple[str, Mapping[str, Any], list[int]]]:
+        """(column, features, lengths), from token ids where they were prepared, else from texts."""
+        tokens = self._prepared.get(item.dataset) if isinstance(item, RowBatch) else None
+        if isinstance(item, RowBatch) and tokens is not None:
+            for name, (ids, lengths) in tokens.take(item).items():
+                yield name, self._templates[name].fill(ids, lengths, pin=self._pin), lengths.tolist()
+            return
         for name, texts in (("query", item.queries), ("passage", item.passages), ("negative", item.negatives)):
             if texts:
                 features = self._model.preprocess(texts, prompt=self._prompts[name] or None, **self._options[name])
@@ -227,7 +224,8 @@ def template_of(
     ):
         return None
     word = next((text for text in sample if text.strip()), "a")
-    long = " ".join([word] * min(tokenizer.max_length or model.tokenizer.model_max_length, _MOST_TOKENS))
+    # a tokenizer without a limit says 1e30
+    long = " ".join([word] * min(tokenizer.max_length or model.tokenizer.model_max_length, 100_000))
     template = None
     # the widths of the short probes have no factor in common: padding to a multiple of something would show
     for probe in ([*sample, "", "a", long], [""], ["a"], list(sample)):
@@ -243,12 +241,12 @@ def template_of(
     return template
 
 
-def _equal(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    kinds, expected = (
-        [(name, type(value), getattr(value, "dtype", None)) for name, value in features.items()]
-        for features in (one, other)
-    )
-    return kinds == expected and all(
-        torch.equal(value, other[name]) if isinstance(value, torch.Tensor) else value == other[name]
-        for name, value in one.items()
+def _equal(given: Mapping[str, Any], expected: Mapping[str, Any]) -> bool:
+    """Whether features are the same in order, names, types and values."""
+    kinds = [
+        [(name, type(x), getattr(x, "dtype", None)) for name, x in features.items()] for features in (given, expected)
+    ]
+    return kinds[0] == kinds[1] and all(
+        torch.equal(value, expected[name]) if isinstance(value, torch.Tensor) else value == expected[name]
+        for name, value in given.items()
     )
