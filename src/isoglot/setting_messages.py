@@ -23,10 +23,10 @@ _EXPECTED = {
     "boolean": "a value other than true or false",
 }
 _LIMITS = {
-    "greater_than": "must be above {gt:g}",
-    "greater_than_equal": "must be at least {ge:g}",
-    "less_than": "must be below {lt:g}",
-    "less_than_equal": "must be at most {le:g}",
+    "greater_than": "must be above {gt:.16g}",
+    "greater_than_equal": "must be at least {ge:.16g}",
+    "less_than": "must be below {lt:.16g}",
+    "less_than_equal": "must be at most {le:.16g}",
 }
 _repr = reprlib.Repr()
 _repr.maxstring = _repr.maxother = _repr.maxlong = 80

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from isoglot.errors import InputError
+from isoglot.models.content import base_digest
 from isoglot.models.facts import in_one_line
 from isoglot.models.load import encoder_of, load_model
 from isoglot.models.tunings.lora import Lora, save_adapter
@@ -139,6 +140,11 @@ def test_settings_that_do_not_fit_are_refused(changes: dict[str, Any], message: 
     assert message in refusal(adapter)
 
 
+def test_prompts_that_are_no_texts_are_refused_by_file(adapter: Path) -> None:
+    change_json(adapter / "isoglot.json", prompts=["query: "])
+    assert "isoglot.json: prompts ['query: ']; expected texts by name" in refusal(adapter)
+
+
 def test_an_adapter_needs_a_base_that_is_not_itself(adapter: Path, tmp_path: Path) -> None:
     change_json(adapter / "isoglot.json", base=str(adapter))
     assert "an adapter whose base is itself" in refusal(adapter)
@@ -171,6 +177,11 @@ def test_an_adapter_inside_a_model_is_merged(made: Path, tmp_path: Path) -> None
     before = model.encode_query(TEXTS)
     after = adapt(model, tmp_path / "second", str(inside))
     assert np.abs(after - before).max() > 1e-2
+    base = Path(shutil.copytree(made / "inside-base", tmp_path / "base"))
+    change_json(inside / "adapter_config.json", base_model_name_or_path=str(base))
+    digest = base_digest(str(inside))
+    change_json(base / "config.json", layer_norm_eps=1e-6)
+    assert base_digest(str(inside)) != digest
     change_json(inside / "adapter_config.json", base_model_name_or_path="inside-base")
     shutil.copytree(made / "inside-base", inside / "inside-base")
     np.testing.assert_array_equal(load_model(str(inside), device="cpu").encode_query(TEXTS), before)

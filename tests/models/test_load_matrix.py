@@ -10,7 +10,7 @@ import pytest
 
 from isoglot.errors import InputError
 from isoglot.models.facts import describe, in_one_line
-from isoglot.models.load import load_model
+from isoglot.models.load import encoder_of, load_model
 from isoglot.retrieval.encode import Kind, encode_texts
 from tests.models.zoo import HIDDEN, KINDS, REFUSED
 from tests.training.tiny import WORDS
@@ -116,3 +116,22 @@ def test_what_was_read_is_said_and_recorded(kind: str, zoo: Any, capsys: pytest.
     line = in_one_line(model)
     assert "\n" not in line
     assert f"{facts['dimensions']} dimensions" in line
+
+
+@pytest.mark.parametrize("kind", ["bert-plain", "modernbert", "qwen3-plain", "t5"])
+def test_dropout_reaches_every_encoder(kind: str, zoo: Any) -> None:
+    """Some keep the share of their attention as a number, without a module."""
+    import torch
+
+    for share, is_random in ((0.5, True), (0.0, False)):
+        model = load_model(str(zoo(kind)), device="cpu", dropout=share)
+        encoder, tokens = encoder_of(model).train(), {"input_ids": torch.arange(5, 12)[None]}
+        first, second = (encoder(**tokens).last_hidden_state for _ in range(2))
+        assert torch.equal(first, second) != is_random
+        shares = [value for module in encoder.modules() for name, value in vars(module).items() if "dropout" in name]
+        assert not shares or set(shares) == {share}
+
+
+def test_dropout_without_a_place_is_refused(zoo: Any) -> None:
+    with pytest.raises(InputError, match="dropout: this model has none"):
+        load_model(str(zoo("static")), device="cpu", dropout=0.1)

@@ -26,6 +26,8 @@ CASES: dict[str, dict[str, Any]] = {
         "settings": {"strategy": "everything", "symmetric": True, "tuning": "full", "negatives": 1},
     },
     "several-texts-cached": {"settings": {"strategy": "everything", "symmetric": True, "grad_cache": 60}},
+    # texts are cut after one word, which pairs of both processes may share
+    "same-tokens": {"settings": {"max_length": 5, "tuning": "full", "strategy": "mono"}},
     # one negative per batch: one of the processes has none
     "lone-negative": {"negatives": ["en59 de59"], "settings": {"tuning": "full", "steps": 3}},
     "everything": {

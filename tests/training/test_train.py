@@ -199,6 +199,19 @@ def test_validation_stops_early_and_keeps_the_best(base: Path, tmp_path: Path) -
     assert record["outcome"]["best_validation_loss"] == min(validations) < validations[-1]
 
 
+def test_a_run_that_stops_before_a_line_of_its_log_is_due_has_its_loss(base: Path, tmp_path: Path) -> None:
+    asked = {"tuning": "full", "steps": 40, "learning_rate": 0.5, "validation_share": 0.3, "batch_size": 4}
+    result = train(
+        settings(base, tmp_path / "run", **asked, log_steps=30, eval_steps=2, patience=1),
+        table=pair_table(),
+        show=False,
+    )
+    assert result.complete
+    assert result.steps < 30
+    assert len(losses(tmp_path / "run")) == result.steps // 2
+    assert result.outcome["last_loss"] is not None
+
+
 def test_validation_steps_draw_few_pairs_in_more_batches(base: Path, tmp_path: Path) -> None:
     from isoglot.training.data import _validation_steps
 
@@ -306,7 +319,7 @@ def test_a_loss_that_is_not_finite_stops_the_run(base: Path, tmp_path: Path) -> 
         ],
         ({"steps": None, "epochs": float("inf")}, "epochs: expected a number"),
         ({"steps": None, "epochs": 2e9}, "steps must be at least 1 and at most"),
-        ({"steps": 10**30}, "steps must be at most"),
+        ({"steps": 10**30}, "steps must be at most 2147483647, got"),
         ({"batch_size": 10**30}, "batch_size must be at most"),
         ({"max_length": 0}, "max_length must be at least 1"),
         ({"max_length": 65}, "positions for 64 tokens"),

@@ -169,11 +169,6 @@ def _model(options: argparse.Namespace, benchmark: Benchmark) -> Any:
     from isoglot.models.load import load_model
 
     quiet()
-    own = {
-        "query_prompt": options.query_prompt,
-        "passage_prompt": options.passage_prompt,
-        "similarity": options.similarity,
-    }
     return load_model(options.model, **own, device=options.device)
 
 

@@ -79,13 +79,13 @@ def _train(options: argparse.Namespace, settings: TrainSettings, *, first: bool)
 
     quiet()
     result = train(settings, resume=options.resume, overwrite=options.overwrite, data_dir=options.data_dir, show=first)
-    if not first:
-        return 0 if result.complete else 130
     if not result.complete:
-        print(
-            f"isoglot: interrupted after step {result.steps}; go on with the same command and --resume", file=sys.stderr
-        )
+        if first:
+            again = "go on with the same command and --resume"
+            print(f"isoglot: interrupted after step {result.steps}; {again}", file=sys.stderr)
         return 130
+    if not first:
+        return 0
     if options.json:
         print_json({"path": str(result.path), "model": str(result.model), **result.outcome})
     else:

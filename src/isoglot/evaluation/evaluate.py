@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -90,8 +90,8 @@ def evaluate(
         raise InputError(f"'{model}' is a name: load the model first with isoglot.load_model('{model}')")
     similarity_of(model)  # what cannot be measured is refused before anything is encoded
     loaded = asked.load(benchmark, data_dir)
-    clock.lap()
     digest = digest or model_digest(model)
+    clock.lap()
 
     def encode(kind: Kind) -> Vectors:
         if isinstance(model, Embeddings):
@@ -101,7 +101,12 @@ def evaluate(
             return encode_texts(model, texts, kind, size, progress)
         return store.encode(model, digest, prompt_of(model, kind), texts, kind, batch_size=size, progress=progress)
 
-    with _outputs(output, export_trec):
+    with ExitStack() as held:
+        # a second writer, or a disk that takes nothing, is known before the work
+        if export_trec is not None:
+            in_first(lambda: check_writable(Path(export_trec), directory=True))
+        if output is not None:
+            in_first(lambda: held.enter_context(locked(Path(output))))
         ranking = _rank(model, loaded, clock, encode, device)
         settings = parse_settings(asked.settings)
         scores, table = _measure(loaded, ranking.ranks, settings, parse_measures(asked.measures))
@@ -113,8 +118,7 @@ def evaluate(
             scores["bias"] = bias_report(loaded, ranking.ranks, ranking.vectors, ranking.ties, best)
             clock.lap("bias")
         if export_trec is not None:
-            folder = export_trec
-            in_first(lambda: export_runs(loaded, ranking.search(), folder, depth=trec_depth, settings=settings))
+            in_first(lambda: export_runs(loaded, ranking.search(), export_trec, depth=trec_depth, settings=settings))
             clock.lap("export")
         card = getattr(getattr(model, "model_card_data", None), "base_model", None)
         summary = {
@@ -135,17 +139,6 @@ def evaluate(
         if output is not None and processes().first:
             write_result(result, Path(output))
     return result
-
-
-@contextmanager
-def _outputs(output: str | Path | None, export: str | Path | None) -> Iterator[None]:
-    """Hold the lock of the result's folder, so that a second writer, or a disk that takes nothing, is known before the work."""
-    with ExitStack() as held:
-        if export is not None:
-            in_first(lambda: check_writable(Path(export), directory=True))
-        if output is not None:
-            in_first(lambda: held.enter_context(locked(Path(output))))
-        yield
 
 
 class _Clock:
@@ -227,9 +220,8 @@ def _measure(
         raise InputError(f"{benchmark.name}: nothing to measure: {'; '.join(scores['notes'])}")
     languages = {*benchmark.queries, *benchmark.corpus}
     for alike in regional(sorted(languages)):
-        scores["notes"].append(
-            f"{' and '.join(alike)} are one language in different regions, and count as {len(alike)}"
-        )
+        what = f"are one language in different regions, and count as {len(alike)}"
+        scores["notes"].append(f"{' and '.join(alike)} {what}")
     scores["counts"] = {
         "languages": len(languages),
         "queries": {lang: len(texts) for lang, texts in benchmark.queries.items()},

@@ -11,6 +11,7 @@ from typing import Any
 
 from isoglot.errors import InputError
 from isoglot.files import read_json
+from isoglot.models.prompts import read_prompts
 from isoglot.models.weights import check_whole
 
 ADAPTER_NOTE = "isoglot.json"
@@ -39,7 +40,8 @@ class Adapter:
                 "merge it with the tool that made it and give the whole model"
             )
         self.base_digest: str | None = note.get("base_digest")
-        self.prompts: dict[str, str] | None = note.get("prompts")
+        has_prompts = note.get("prompts") is not None
+        self.prompts = read_prompts(note["prompts"], str(folder / ADAPTER_NOTE)) if has_prompts else None
         self._base = note.get("base") or config.get("base_model_name_or_path")
 
     def base(self) -> tuple[str, str]:

@@ -30,7 +30,7 @@ def _digest(base: Base, followed: tuple[str, ...]) -> str:
     directory = Path(base.location)
     files = [path.relative_to(directory) for path in sorted(directory.rglob("*")) if path.is_file()]
     own = digest_json({str(file): digest_file(directory / file) for file in files if _counts(file)})
-    if base.layout != "adapter":
+    if not (directory / "adapter_config.json").is_file():
         return own
     parent, _ = Adapter(directory).base()
     if parent in followed:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from isoglot.models.prompts import Prompts
@@ -11,7 +10,6 @@ from isoglot.models.prompts import Prompts
 SIMILARITIES = ("cosine", "dot")
 """By which texts can be ranked here."""
 _ENDLESS = 10**9
-_ATTRIBUTE = "loaded_by_isoglot"
 
 
 @dataclass
@@ -32,23 +30,24 @@ class Loaded:
 
     def keep(self, model: Any) -> None:
         """Attach this to a model."""
-        setattr(model, _ATTRIBUTE, self)
+        model.loaded_by_isoglot = self
 
     @classmethod
     def of(cls, model: Any) -> Loaded | None:
         """What was attached; None for a model that `load_model` did not make."""
-        return getattr(model, _ATTRIBUTE, None)
+        return getattr(model, "loaded_by_isoglot", None)
 
 
 def describe(model: Any) -> dict[str, Any]:
     """Plain JSON values about a model, for `summary.json` and `run.json`; what does not apply is left out.
 
-    modules, encoder (model type), pooling, normalized, similarity, dimensions, max_length (tokens), dtype, stored_dtype,
-    padding_side, attention ("both ways", "causal", "window 128"; and how it is computed), routes, prompts
-    {"query", "passage", "source", "guessed"}, notes. {} for anything that is no `SentenceTransformer`.
+    modules, encoder (model type), pooling, normalized, similarity, dimensions, max_length (tokens), dtype, stored_dtype, device,
+    padding_side, attention ("both ways", "causal", "window 128"; and how it is computed), inputs ("chat template"), routes,
+    prompts {"query", "passage", "source", "guessed"}, notes. {} for anything that is no `SentenceTransformer`.
     """
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.base.modules import Router
+    from sentence_transformers.sentence_transformer.modules import Normalize
 
     if not isinstance(model, SentenceTransformer):
         return {}
@@ -56,18 +55,18 @@ def describe(model: Any) -> dict[str, Any]:
     facts |= {key: _joined(values) for key, values in _of_parts(model).items() if values}
     if routes := [name for module in model.modules() if isinstance(module, Router) for name in module.sub_modules]:
         facts["routes"] = routes
-    loaded = Loaded.of(model)
+    last = list(model.children())[-1]
+    ends = [modules[-1] for modules in last.sub_modules.values()] if isinstance(last, Router) else [last]
     facts |= {
-        "normalized": all(map(_normalizes, _last(model))),
+        "normalized": all(isinstance(module, Normalize) for module in ends),
         "similarity": model.similarity_fn_name,
         "dimensions": model.get_embedding_dimension(),
         "dtype": str(next(model.parameters()).dtype).removeprefix("torch."),
         "device": model.device.type,
     }
-    if loaded:
+    if loaded := Loaded.of(model):
         facts |= {"stored_dtype": loaded.stored} if loaded.stored else {}
-        source = {"source": loaded.prompts.source, "guessed": loaded.prompts.guessed}
-        facts |= {"prompts": {"query": loaded.prompts.query, "passage": loaded.prompts.passage, **source}}
+        facts |= {"prompts": asdict(loaded.prompts)}
         facts |= {"notes": loaded.notes} if loaded.notes else {}
     return facts
 
@@ -107,9 +106,8 @@ def _of_parts(model: Any) -> dict[str, list[Any]]:
 
     from isoglot.models.limits import transformers_of
 
-    facts: dict[str, list[Any]] = {
-        name: [] for name in ("encoder", "pooling", "max_length", "padding_side", "attention", "inputs")
-    }
+    names = ("encoder", "pooling", "max_length", "padding_side", "attention", "inputs")
+    facts: dict[str, list[Any]] = {name: [] for name in names}
     for module in transformers_of(model):
         facts["encoder"].append(module.config.model_type)
         # tokenizers that were told no limit state one of 10^30
@@ -132,21 +130,3 @@ def _attention(encoder: Any) -> str:
     if window and "sliding_attention" in (getattr(config, "layer_types", None) or ()):
         kind += f", window {window}"
     return f"{kind} ({config._attn_implementation})"
-
-
-def _last(module: Any) -> Iterator[Any]:
-    """The modules that a vector leaves, one per route."""
-    from sentence_transformers.base.modules import Router
-
-    last = list(module.children())[-1]
-    if isinstance(last, Router):
-        for modules in last.sub_modules.values():
-            yield modules[-1]
-    else:
-        yield last
-
-
-def _normalizes(module: Any) -> bool:
-    from sentence_transformers.sentence_transformer.modules import Normalize
-
-    return isinstance(module, Normalize)

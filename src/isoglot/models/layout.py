@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from isoglot.errors import InputError
 from isoglot.files import read_json
 from isoglot.models.limits import transformers_of
+from isoglot.models.prompts import read_prompts
 from isoglot.models.weights import check_files, check_regular
 
 if TYPE_CHECKING:
@@ -43,7 +44,8 @@ class Layout:
         self.config = self._object("config.json")
         self.settings = self._object("config_sentence_transformers.json")
         self.modules = self._modules()
-        self.prompts = self._prompts()
+        place = f"{self.name}/config_sentence_transformers.json"
+        self.prompts = read_prompts(self.settings.get("prompts"), place)
 
     def path(self, file: str) -> Path | None:
         """Where a file of the model is on this machine; None where the model has none of that name."""
@@ -117,15 +119,6 @@ class Layout:
             yield f"a classifier or reranker ({architecture}): {_ONE_VECTOR}"
         if "colbert" in str(architecture).lower():
             yield f"{_OTHERS['ColBERT']} ({architecture}): {_ONE_VECTOR}"
-
-    def _prompts(self) -> dict[str, str]:
-        """The prompts that were saved with the model, empty ones too; {} where none were."""
-        saved = self.settings.get("prompts") or {}
-        if not isinstance(saved, dict) or not all(text is None or isinstance(text, str) for text in saved.values()):
-            raise InputError(
-                f"{self.name}/config_sentence_transformers.json: prompts {saved!r}; expected texts by name"
-            )
-        return {str(key): text for key, text in saved.items() if text is not None}
 
     def _modules(self) -> list[dict[str, Any]]:
         modules = self._read("modules.json")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 from isoglot.errors import InputError
@@ -87,7 +86,7 @@ def settle(model: SentenceTransformer) -> list[str]:
             raise InputError(f"its max_seq_length is {length}; expected at least 1 token")
         if most is not None and length > most:
             tokenizer.model_max_length = most
-            stated = "" if length > 1e9 or math.isinf(length) else f", not {length}"
+            stated = "" if length > 1e9 else f", not {length}"
             notes.append(f"texts are cut at {most} tokens{stated}: it has no more positions")
     return notes
 

@@ -62,9 +62,8 @@ def load_model(
     if similarity not in (None, *SIMILARITIES):
         raise InputError(f"similarity '{similarity}': expected one of {', '.join(SIMILARITIES)}")
     base = resolve_base(name_or_path)
-    model = _load(base, _Where(check_device(device), dtype))
-    loaded = Loaded.of(model)
-    assert loaded is not None
+    model, loaded = _load(base, _Where(check_device(device), dtype))
+    loaded.keep(model)
     loaded.prompts = loaded.prompts.given(query_prompt, passage_prompt)
     prompts = {"query": loaded.prompts.query, "document": loaded.prompts.passage, "passage": loaded.prompts.passage}
     model.prompts = {**(model.prompts or {}), **prompts}
@@ -105,20 +104,18 @@ def _say(line: str) -> None:
     print(f"isoglot: {line}", file=sys.stderr)
 
 
-def _load(base: Base, where: _Where) -> SentenceTransformer:
+def _load(base: Base, where: _Where) -> tuple[SentenceTransformer, Loaded]:
     # without a network the hub's client tries for minutes; the cache on this machine is asked at once
     cached = base.layout == "hub" and not hub_reachable()
     with _in_words(base):
         layout = Layout(base.name, base.location, cached)
         layout.check()
         if (adapter := layout.path("adapter_config.json")) is not None:
-            model = _load_adapter(base, layout, _whole_folder(layout, adapter, cached), where)
-        else:
-            model = _load_plain(base, layout, where, cached)
-    return model
+            return _load_adapter(base, layout, _whole_folder(layout, adapter, cached), where)
+        return _load_plain(base, layout, where, cached)
 
 
-def _load_plain(base: Base, layout: Layout, where: _Where, cached: bool) -> SentenceTransformer:
+def _load_plain(base: Base, layout: Layout, where: _Where, cached: bool) -> tuple[SentenceTransformer, Loaded]:
     with reports() as made, library_warnings() as warned:
         model = _construct(base.location, where, cached)
     with at(base.name):
@@ -128,8 +125,7 @@ def _load_plain(base: Base, layout: Layout, where: _Where, cached: bool) -> Sent
     saved = layout.prompts
     prompts = saved_prompts(saved) if saved else guessed_prompts(identity, finished=bool(layout.modules))
     stored = {report.stored for report in made} - {None}
-    Loaded(base.name, prompts, "/".join(sorted(map(str, stored))) or None, notes).keep(model)
-    return model
+    return model, Loaded(base.name, prompts, "/".join(sorted(map(str, stored))) or None, notes)
 
 
 def _construct(location: str, where: _Where, cached: bool) -> SentenceTransformer:
@@ -201,7 +197,7 @@ def _whole_folder(layout: Layout, adapter: Path, cached: bool) -> Path:
     return Path(snapshot_download(layout.location, local_files_only=cached))
 
 
-def _load_adapter(base: Base, layout: Layout, folder: Path, where: _Where) -> SentenceTransformer:
+def _load_adapter(base: Base, layout: Layout, folder: Path, where: _Where) -> tuple[SentenceTransformer, Loaded]:
     """The base of an adapter directory with the adapter merged into it."""
     adapter = Adapter(folder)
     name, note = adapter.base()
@@ -209,17 +205,15 @@ def _load_adapter(base: Base, layout: Layout, folder: Path, where: _Where) -> Se
     parent_base = resolve_base(name)
     if str(Path(parent_base.location).resolve()) in above:
         raise InputError(f"{base.name}: an adapter whose base is itself: {' -> '.join([*above, name])}")
-    parent = _load(parent_base, _Where(where.device, where.dtype, above))
+    parent, loaded = _load(parent_base, _Where(where.device, where.dtype, above))
     adapter.check_base(encoder_of(parent), name)
     model = _around(encoder_of(parent), folder, where) if layout.modules else parent
     encoder, renamed = adapter.merge(encoder_of(model))
     set_encoder(model, encoder)
-    loaded, saved = Loaded.of(parent), layout.prompts if layout.modules else adapter.prompts
-    assert loaded is not None
+    saved = layout.prompts if layout.modules else adapter.prompts
     prompts = loaded.prompts if saved is None or (layout.modules and not saved) else saved_prompts(saved)
     notes = [*loaded.notes, f"an adapter of {name}", *filter(None, (note, renamed))]
-    Loaded(base.name, prompts, loaded.stored, notes).keep(model)
-    return model
+    return model, Loaded(base.name, prompts, loaded.stored, notes)
 
 
 def _around(encoder: Any, folder: Path, where: _Where) -> SentenceTransformer:
@@ -254,19 +248,21 @@ def compile_encoder(model: SentenceTransformer) -> None:
 
 
 def set_encoder(model: SentenceTransformer, encoder: Any) -> None:
-    """Put another transformers encoder in the place of the one inside."""
-    from sentence_transformers.base.modules import Transformer
-
-    for module in model.modules():
-        if isinstance(module, Transformer):
-            module.model = encoder
-            return
-    raise InputError("this model has no transformers encoder: only such models can be trained here")
+    """Put another transformers encoder in the place of the one that `encoder_of` gives."""
+    transformers_of(model)[0].model = encoder
 
 
 def _set_dropout(model: SentenceTransformer, share: float) -> None:
     import torch
 
-    for module in model.modules():
-        if isinstance(module, torch.nn.Dropout):
-            module.p = share
+    # attention that is one call to torch keeps its share as a number
+    places = [
+        (module, name)
+        for module in model.modules()
+        for name in (("p",) if isinstance(module, torch.nn.Dropout) else vars(module))
+        if name == "p" or ("dropout" in name and type(vars(module)[name]) in (int, float))
+    ]
+    if not places and share:
+        raise InputError("dropout: this model has none that could be set; leave the setting away")
+    for module, name in places:
+        setattr(module, name, share)

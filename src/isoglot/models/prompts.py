@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
+
+from isoglot.errors import InputError
 
 E5_PROMPTS = ("query: ", "passage: ")
 """multilingual-e5 was trained with these (Wang et al. 2024, arXiv 2402.05672)."""
@@ -39,6 +42,14 @@ class Prompts:
         source = "given" if len(sides) == 2 else f"one given, the other {self.source}"
         query, passage = self.query if query is None else query, self.passage if passage is None else passage
         return replace(self, query=query, passage=passage, source=source, guessed=self.guessed and len(sides) == 1)
+
+
+def read_prompts(saved: Any, place: str) -> dict[str, str]:
+    """The prompts in a file of a model by name, empty ones too; {} where it has none. InputError for anything else."""
+    saved = saved or {}
+    if not isinstance(saved, dict) or not all(text is None or isinstance(text, str) for text in saved.values()):
+        raise InputError(f"{place}: prompts {saved!r}; expected texts by name")
+    return {str(key): text for key, text in saved.items() if text is not None}
 
 
 def saved_prompts(saved: Mapping[str, str]) -> Prompts:

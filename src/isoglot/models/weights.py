@@ -20,7 +20,6 @@ _POINTER = b"version https://git-lfs.github.com/spec/"
 _POINTED = {".safetensors", ".bin", ".json", ".model", ".txt"}
 # buffers that earlier versions of transformers saved and later ones compute
 _BUFFERS = re.compile(r"(^|\.)(position_ids|masked_bias|attn\.bias|inv_freq|relative_position_index)$")
-_TEXT = "a"
 
 
 @dataclass(frozen=True)
@@ -134,9 +133,10 @@ def check_weights(model: SentenceTransformer, made: list[Report]) -> list[str]:
 
 def sentence_vector(model: SentenceTransformer, task: str) -> torch.Tensor:
     """The embedding of a short text, shape (1, d), with a graph behind it; task is "query" or "document"."""
-    features = model.preprocess([_TEXT], task=task)
-    features = {key: value.to(model.device) if hasattr(value, "to") else value for key, value in features.items()}
-    vector: torch.Tensor = model.eval()(features, task=task)["sentence_embedding"]
+    from sentence_transformers.util import batch_to_device
+
+    features = model.preprocess(["a"], task=task)
+    vector: torch.Tensor = model.eval()(batch_to_device(features, model.device), task=task)["sentence_embedding"]
     return vector
 
 

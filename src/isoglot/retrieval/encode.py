@@ -94,12 +94,11 @@ def _encode(model: Any, texts: list[str], kind: Kind, size: int, done: Callable[
     if not texts:
         return np.empty((0, 0), dtype=np.float32)
     encode = model.encode_query if kind == "query" else model.encode_document
-    plain = False
+    task, plain = "query" if kind == "query" else "document", False
     if "sentence_transformers" in sys.modules:  # else the model cannot be one of its own
         from isoglot.retrieval.length_batches import forward, is_plain
 
         plain = is_plain(model)
-    task = "query" if kind == "query" else "document"
     window = _WINDOW if plain else size * _BATCHES_PER_CALL
     chunks = []
     for start in range(0, len(texts), window):

@@ -116,14 +116,9 @@ def _lengths(features: dict[str, Any], n: int) -> tuple[IntArray, bool] | None:
     tensors = [features[key] for key in _KEYS & features.keys()]
     if not all(isinstance(tensor, torch.Tensor) and tensor.shape == mask.shape for tensor in tensors):
         return None
-    if mask.ndim != 2 or len(mask) != n:
+    if mask.shape[:-1] != (n,):
         return None
-    right, left = (
-        bool((later <= earlier).all())
-        for later, earlier in (
-            (mask[:, 1:], mask[:, :-1]),
-            (mask[:, :-1], mask[:, 1:]),
-        )
-    )
+    steps = mask.diff(dim=1)
+    right, left = bool((steps <= 0).all()), bool((steps >= 0).all())
     lengths: IntArray = mask.sum(dim=1).numpy().astype(np.int64)
-    return (lengths, not right) if (right or left) and len(lengths) else None
+    return (lengths, not right) if right or left else None

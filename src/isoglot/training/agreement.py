@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from sentence_transformers.util import batch_to_device
 from torch import Tensor
 
 from isoglot.batching.sampler import TextBatch
@@ -21,12 +22,11 @@ from isoglot.errors import InputError, IsoglotError
 from isoglot.models.load import compile_encoder
 from isoglot.training.collate import Collator, columns_of
 from isoglot.training.finite import NotFiniteError
+from isoglot.training.loss import BatchLoss, take_pairs
 from isoglot.training.settings import TrainSettings
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
-
-    from isoglot.training.loss import BatchLoss
 
 TOLERANCE = 1e-4
 """The largest distance between two embeddings of a text that counts as rounding, in lengths of the embedding; float32."""
@@ -54,7 +54,7 @@ def embed_singly(model: SentenceTransformer, texts: TextBatch, max_length: int |
         for task, column in (("query", texts.queries), ("document", texts.passages)):
             for text in column:
                 features = model.preprocess([text], prompt=model.prompts[task] or None, task=task, **options)
-                rows.append(model(_to(features, model.device), task=task)["sentence_embedding"])
+                rows.append(model(batch_to_device(features, model.device), task=task)["sentence_embedding"])
     return torch.cat(rows)[:, : model.truncate_dim]
 
 
@@ -70,9 +70,8 @@ def check_base(model: SentenceTransformer, loss: BatchLoss, settings: TrainSetti
         alone = embed_singly(model, texts, settings.max_length)
         if not bool(alone.isfinite().all()):
             raise InputError(f"{settings.base}: its embeddings are not finite")
-        if _all_alike(alone[: len(texts.queries)], texts.queries) and _all_alike(
-            alone[-len(texts.passages) :], texts.passages
-        ):
+        queries, passages = alone.split([len(texts.queries), len(texts.passages)])
+        if _all_alike(queries, texts.queries) and _all_alike(passages, texts.passages):
             raise InputError(
                 f"{settings.base}: different texts cannot be told apart: all that it sees of them is alike (max_length "
                 f"{settings.max_length or model.max_seq_length}, prompts included)"
@@ -80,7 +79,8 @@ def check_base(model: SentenceTransformer, loss: BatchLoss, settings: TrainSetti
     how = "without padding" if settings.unpadded else "in batches"
     instead = "train it without unpadded" if settings.unpadded else "this model cannot be trained"
     with _one_line(f"{settings.base}: it cannot be trained {how}"), torch.no_grad():
-        columns = [_to(column, model.device) for column in columns_of(Collator(model, settings.max_length)([texts]))]
+        batch = batch_to_device(Collator(model, settings.max_length)([texts]), model.device)
+        columns, _ = take_pairs(columns_of(batch))
         _hold(alone, torch.cat(loss.embed(columns)), f"{settings.base}: {how} it gives other embeddings; {instead}")
     if settings.compile:
         _compile(model, loss, columns, settings.base)
@@ -141,16 +141,12 @@ def _all_alike(embeddings: Tensor, texts: list[str]) -> bool:
     return len(set(texts)) > 1 and _distance(embeddings[:1].expand_as(embeddings), embeddings) < _SAME
 
 
-def _distance(one: Tensor, other: Tensor) -> float:
-    """The largest distance of two embeddings of a text, in lengths of the first; infinite where the widths differ."""
-    if one.shape != other.shape:
+def _distance(expected: Tensor, given: Tensor) -> float:
+    """The largest distance of two embeddings of a text, in lengths of the expected; infinite where the widths differ."""
+    if expected.shape != given.shape:
         return float("inf")
-    lengths = one.norm(dim=1).clamp_min(torch.finfo(one.dtype).tiny)
-    return float(((one - other).norm(dim=1) / lengths).max())
-
-
-def _to(features: dict[str, Any], device: torch.device) -> dict[str, Any]:
-    return {key: value.to(device) if isinstance(value, Tensor) else value for key, value in features.items()}
+    lengths = expected.norm(dim=1).clamp_min(torch.finfo(expected.dtype).tiny)
+    return float(((expected - given).norm(dim=1) / lengths).max())
 
 
 @contextmanager
@@ -160,14 +156,6 @@ def _one_line(problem: str) -> Iterator[None]:
         yield
     except InputError:
         raise
-    except (
-        ArithmeticError,
-        AttributeError,
-        LookupError,
-        NotImplementedError,
-        RuntimeError,
-        TypeError,
-        ValueError,
-    ) as error:
+    except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise InputError(f"{problem} ({first})") from None

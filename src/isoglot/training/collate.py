@@ -13,12 +13,13 @@ import numpy as np
 import torch
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.modules import Transformer
+from xxhash import xxh3_128_digest
 
 from isoglot.batching.sampler import PlanDataset, RowBatch, TextBatch
 from isoglot.data.groups import components
 from isoglot.errors import InputError
 from isoglot.files import cache_dir
-from isoglot.processes import processes
+from isoglot.processes import in_each, processes
 from isoglot.records import IntArray
 from isoglot.training.tokens import Ids, StepTokens, TextTokenizer
 
@@ -26,7 +27,6 @@ Pairs = tuple[IntArray | None, IntArray | None]
 _SAMPLE = 8  # texts on which a model's own preprocessing is compared with padded token ids
 _TASKS = {"query": "query", "passage": "document", "negative": "document"}
 _SIDES = ("query", "passage")
-_MOST_TOKENS = 100_000  # a tokenizer without a limit says 1e30
 
 
 class Collator:
@@ -34,8 +34,7 @@ class Collator:
 
     Gives `query_*`, `passage_*` and, where there are explicit negatives, `negative_*`: no name is a prefix of another, because
     the trainer groups features by prefix. `*_lengths` are the rows' token counts as a plain list, where rows are padded on the
-    right;
-    `query_pairs` and `passage_pairs` (int64, shape (n,)) come where a pair has several texts on a side, and where texts of
+    right; `query_pairs` and `passage_pairs` (int64, shape (n,)) come where a pair has several texts on a side, and where texts of
     several pairs are the same tokens: these are one pair then (`join_same_texts`).
 
     Args:
@@ -92,58 +91,64 @@ class Collator:
     def __call__(self, items: Sequence[RowBatch | TextBatch]) -> dict[str, Any]:
         """Features of the one step in `items`."""
         (item,) = items
-        tokens = self._prepared.get(item.dataset) if isinstance(item, RowBatch) else None
         batch: dict[str, Any] = {}
-        for name, features, lengths in self._tokenize(item) if tokens is None else self._read(tokens, item):
+        for name, features, lengths in self._features(item):
             self.tokens += sum(lengths) if lengths else features["input_ids"].numel()
             batch |= {f"{name}_{key}": value for key, value in features.items()}
             if lengths:
                 batch[f"{name}_lengths"] = lengths
-        pairs, ids = (item.query_pairs, item.passage_pairs), [batch.get(f"{name}_input_ids") for name in _SIDES]
-        # several processes do not know each other's tokens; static models have all texts in one row
-        if processes().world == 1 and all(rows is not None and rows.dim() == 2 for rows in ids):
-            pairs = join_same_texts(pairs, ids)
+        pairs = (item.query_pairs, item.passage_pairs)
+        # static models have all texts in one row; a batch of texts is no step of all processes
+        if "query_attention_mask" in batch and (isinstance(item, RowBatch) or processes().world == 1):
+            keys = [_keys(batch[f"{name}_input_ids"], batch[f"{name}_attention_mask"]) for name in _SIDES]
+            pairs = join_same_texts(pairs, keys)
         for name, numbers in zip(_SIDES, pairs):
             if numbers is not None:
                 batch[f"{name}_pairs"] = torch.from_numpy(numbers)
         return batch
 
-    def _read(self, tokens: StepTokens, item: Any) -> Iterator[tuple[str, Mapping[str, Any], list[int]]]:
-        """(column, features, lengths), from token ids."""
-        for name, (ids, lengths) in tokens.take(item).items():
-            yield name, self._templates[name].fill(ids, lengths, pin=self._pin), lengths.tolist()
-
-    def _tokenize(self, item: RowBatch | TextBatch) -> Iterator[tuple[str, Mapping[str, Any], list[int]]]:
-        """(column, features, lengths), from texts."""
+    def _features(self, item: RowBatch | TextBatch) -> Iterator[tuple[str, Mapping[str, Any], list[int]]]:
+        """(column, features, lengths), from token ids where they were prepared, else from texts."""
+        tokens = self._prepared.get(item.dataset) if isinstance(item, RowBatch) else None
+        if isinstance(item, RowBatch) and tokens is not None:
+            for name, (ids, lengths) in tokens.take(item).items():
+                yield name, self._templates[name].fill(ids, lengths, pin=self._pin), lengths.tolist()
+            return
         for name, texts in (("query", item.queries), ("passage", item.passages), ("negative", item.negatives)):
             if texts:
                 features = self._model.preprocess(texts, prompt=self._prompts[name] or None, **self._options[name])
                 yield name, features, _lengths(features)
 
 
-def join_same_texts(pairs: Pairs, ids: Sequence[torch.Tensor]) -> Pairs:
+def join_same_texts(pairs: Pairs, keys: Sequence[Sequence[bytes]]) -> Pairs:
     """Pair numbers of queries and passages, where pairs with a text in common are one: neither is the other's negative.
 
     Texts are compared by their token ids, thus as the model sees them: in lower case where it takes them so, cut at its limit.
-    Batches are drawn so that this is rare, see `isoglot.data.sameness`.
+    Batches are drawn so that this is rare, see `isoglot.data.sameness`. Several processes compare the texts of all of them.
 
     Args:
-        pairs: int64, shape (n,) each; None where position i of both sides is one pair.
-        ids: of queries and of passages, shape (n, width) each, padded alike.
+        pairs: int64, shape (n,) each, numbers in the batch of all processes; None where position i of both sides is one pair.
+        keys: of queries and of passages, n each; equal where the tokens are.
 
     Returns:
         `pairs` itself where no two pairs have a text in common.
     """
-    pair_of_row = [np.arange(len(rows)) if numbers is None else numbers for numbers, rows in zip(pairs, ids)]
-    same = []
-    for numbers, rows in zip(pair_of_row, ids):
-        first: dict[bytes, int] = {}
-        same += [(first.setdefault(bytes(row), pair), pair) for row, pair in zip(rows.numpy(), numbers.tolist())]
-    one, other = np.array(same, dtype=np.int64).T
-    if (one == other).all():
+    begin = processes().rank * len(keys[0])
+    numbers = [np.arange(begin, begin + len(keys[0])) if side is None else side for side in pairs]
+    rows = [((name, key), pair) for name, *side in zip(_SIDES, keys, numbers) for key, pair in zip(*side)]
+    first: dict[tuple[str, bytes], int] = {}
+    edges = [(first.setdefault(text, pair), pair) for share in in_each(lambda: rows) for text, pair in share]
+    left, right = np.array(edges, dtype=np.int64).T
+    if (left == right).all():
         return pairs
-    joined = components(one, other, int(other.max()) + 1)
-    return joined[pair_of_row[0]], joined[pair_of_row[1]]
+    joined = components(left, right, int(right.max()) + 1)
+    return joined[numbers[0]], joined[numbers[1]]
+
+
+def _keys(ids: torch.Tensor, mask: torch.Tensor) -> list[bytes]:
+    """Of every row a digest of its tokens, shape (n, width) each, without its padding."""
+    tokens, ends = ids[mask.bool()].numpy().tobytes(), (mask.sum(dim=1) * ids.element_size()).cumsum(0).tolist()
+    return [xxh3_128_digest(tokens[begin:end]) for begin, end in zip([0, *ends], ends)]
 
 
 def columns_of(batch: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -219,7 +224,8 @@ def template_of(
     ):
         return None
     word = next((text for text in sample if text.strip()), "a")
-    long = " ".join([word] * min(tokenizer.max_length or model.tokenizer.model_max_length, _MOST_TOKENS))
+    # a tokenizer without a limit says 1e30
+    long = " ".join([word] * min(tokenizer.max_length or model.tokenizer.model_max_length, 100_000))
     template = None
     # the widths of the short probes have no factor in common: padding to a multiple of something would show
     for probe in ([*sample, "", "a", long], [""], ["a"], list(sample)):
@@ -235,12 +241,12 @@ def template_of(
     return template
 
 
-def _equal(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    kinds, expected = (
-        [(name, type(value), getattr(value, "dtype", None)) for name, value in features.items()]
-        for features in (one, other)
-    )
-    return kinds == expected and all(
-        torch.equal(value, other[name]) if isinstance(value, torch.Tensor) else value == other[name]
-        for name, value in one.items()
+def _equal(given: Mapping[str, Any], expected: Mapping[str, Any]) -> bool:
+    """Whether features are the same in order, names, types and values."""
+    kinds = [
+        [(name, type(x), getattr(x, "dtype", None)) for name, x in features.items()] for features in (given, expected)
+    ]
+    return kinds[0] == kinds[1] and all(
+        torch.equal(value, expected[name]) if isinstance(value, torch.Tensor) else value == expected[name]
+        for name, value in given.items()
     )

@@ -50,9 +50,9 @@ class Watch:
         bad = ~(loss + gradient_norm.to(loss.device)).isfinite() & (self._bad_step == 0)
         self._bad_step = torch.where(bad, step, self._bad_step.to(loss.device))
         if self.every_step or read:
-            found = int(self._bad_step)
-            if any_process(found > 0):
-                raise self._error("the loss or its gradient is", found or step)
+            bad_step = int(self._bad_step)
+            if any_process(bad_step > 0):
+                raise self._error("the loss or its gradient is", bad_step or step)
 
     def check_weights(self, step: int) -> None:
         """NotFiniteError where a trained weight is infinite or not a number after a step."""

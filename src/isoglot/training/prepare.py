@@ -32,7 +32,7 @@ def prepare(settings: TrainSettings) -> tuple[SentenceTransformer, dict[str, Any
 
     if settings.threads:
         torch.set_num_threads(settings.threads)
-    _check_precision(settings.precision)
+    bf16(settings.precision)
     set_seed(settings.plan.seed)  # the adapters' first values
     model = load_model(
         settings.base,
@@ -59,18 +59,17 @@ def load_again(settings: TrainSettings) -> SentenceTransformer:
 
 
 def bf16(precision: str) -> bool:
-    """Whether forward and backward passes are computed in bfloat16; weights are float32 either way."""
+    """Whether forward and backward passes are computed in bfloat16; weights are float32 either way.
+
+    Raises:
+        InputError: that is asked for, and nothing here computes in it.
+    """
     from transformers.utils import is_torch_bf16_gpu_available
 
     available: bool = is_torch_bf16_gpu_available()
-    return precision == "bf16" or (precision == "auto" and torch.cuda.is_available() and available)
-
-
-def _check_precision(precision: str) -> None:
-    from transformers.utils import is_torch_bf16_gpu_available
-
-    if precision == "bf16" and not is_torch_bf16_gpu_available():
+    if precision == "bf16" and not available:
         raise InputError("precision bf16 needs a GPU that computes in it, and there is none here: take precision=fp32")
+    return available and (precision == "bf16" or (precision == "auto" and torch.cuda.is_available()))
 
 
 def _to_cosine(model: SentenceTransformer, base: str) -> None:

@@ -190,7 +190,7 @@ class TrainSettings(Settings):
         """
         steps = self.steps if self.steps is not None else round((self.epochs or 1.0) * steps_per_epoch)
         if not 1 <= steps <= MOST:
-            raise InputError(f"steps must be at least 1 and at most {MOST}, got {steps:.6g}")
+            raise InputError(f"steps must be at least 1 and at most {MOST}, got {steps}")
         if self.log_steps > steps:
             raise InputError(
                 f"log_steps {self.log_steps} is more than the {steps} steps of this run: nothing would be logged"

@@ -82,6 +82,8 @@ class PlanTrainer(SentenceTransformerTrainer):
     def _maybe_log_save_evaluate(self, tr_loss: torch.Tensor, grad_norm: Any, *given: Any, **more: Any) -> None:
         # nothing is logged, validated or saved before it is known to be finite
         control, step = self.control, self.state.global_step
+        # a run that a validation stops has its loss in the log, however many steps lie between two lines
+        control.should_log |= control.should_evaluate
         keeps = control.should_save or control.should_evaluate
         if grad_norm is not None:
             self.watch.look(step, tr_loss, torch.as_tensor(grad_norm), read=keeps or control.should_log)
@@ -175,10 +177,8 @@ class Progress(TrainerCallback):
         if state.is_world_process_zero:
             # by lines: each is in the file before the next step
             self._sink = self._path.open("a", encoding="utf-8", buffering=1)
-            hidden = not self._show
-            self._bar = tqdm(
-                total=state.max_steps, initial=step, desc="train", unit="step", disable=hidden, dynamic_ncols=True
-            )
+            shown: dict[str, Any] = {"desc": "train", "unit": "step", "disable": not self._show, "dynamic_ncols": True}
+            self._bar = tqdm(total=state.max_steps, initial=step, **shown)
             if step:
                 with suppress(InputError, TypeError, ValueError):  # a checkpoint that does not say counts none
                     self._collator.tokens += int(read_json(_checkpoint(args, state) / checkpoints.TOKENS))
@@ -201,9 +201,8 @@ class Progress(TrainerCallback):
         else:
             return
         if not math.isfinite(line.get("validation_loss", 0.0)):
-            raise NotFiniteError(
-                f"the validation loss is not finite at step {state.global_step}: lower the learning rate"
-            )
+            where = f"at step {state.global_step}"
+            raise NotFiniteError(f"the validation loss is not finite {where}: lower the learning rate")
         if self._sink is not None:
             self._sink.write(json.dumps(line) + "\n")
         if self._bar is not None:

@@ -9,7 +9,8 @@ from pydantic import Field
 
 from isoglot.errors import InputError
 from isoglot.files import atomic_directory, write_json
-from isoglot.models.adapters import ADAPTER_NOTE, encoder_digest, sort_config
+from isoglot.models.adapters import ADAPTER_NOTE, Adapter, encoder_digest, sort_config
+from isoglot.models.limits import transformers_of
 from isoglot.models.load import encoder_of, set_encoder
 from isoglot.models.offline import OFFLINE_NAME
 from isoglot.models.resolve import resolve_base
@@ -58,19 +59,19 @@ class Lora(Tuning):
         Raises:
             InputError: targets or layers that the encoder does not have; no encoder, or several.
         """
+        import torch
         from peft import LoraConfig
 
         encoder = _only_encoder(model)
         model.requires_grad_(False)
         targets = self.targets or TARGETS.get(encoder.config.model_type, ())
+        has_pooler = any("pooler" in name for name, _ in encoder.named_modules())
         config = LoraConfig(
             r=self.rank,
             lora_alpha=self.alpha,  # type: ignore[arg-type]  # PEFT only divides it by r
             lora_dropout=self.dropout,
             target_modules=list(targets) if targets else "all-linear",
-            exclude_modules=_NEVER
-            if targets and any("pooler" in name for name, _ in encoder.named_modules())
-            else None,
+            exclude_modules=_NEVER if targets and has_pooler else None,
             layers_to_transform=_check_layers(self.layers, encoder) or None,
             bias="none",
             task_type="FEATURE_EXTRACTION",
@@ -78,7 +79,10 @@ class Lora(Tuning):
         try:
             model.add_adapter(config)
         except ValueError as error:
-            linear = sorted({name.rsplit(".", 1)[-1] for name, module in encoder.named_modules() if _is_linear(module)})
+            modules = encoder.named_modules()
+            linear = sorted(
+                {name.rsplit(".", 1)[-1] for name, module in modules if isinstance(module, torch.nn.Linear)}
+            )
             raise InputError(
                 f"lora.targets {', '.join(targets)}: {str(error).splitlines()[0]} (linear modules there: {', '.join(linear)})"
             ) from None
@@ -87,19 +91,15 @@ class Lora(Tuning):
         self, model: SentenceTransformer, base: str, load: Callable[[], SentenceTransformer], adapter: Path
     ) -> SentenceTransformer:
         """Write the adapter, and merge it into a base that is loaded anew."""
-        from peft import PeftModel
-
         with atomic_directory(adapter) as path:
             save_adapter(model, base, path)
         merged = load()
-        set_encoder(merged, PeftModel.from_pretrained(encoder_of(merged), str(adapter)).merge_and_unload())
+        set_encoder(merged, Adapter(adapter).merge(encoder_of(merged))[0])
         return merged
 
 
 def _only_encoder(model: SentenceTransformer) -> Any:
-    from sentence_transformers.base.modules import Transformer
-
-    encoders = [module.model for module in model.modules() if isinstance(module, Transformer)]
+    encoders = [module.model for module in transformers_of(model)]
     if len(encoders) != 1:
         number = len(encoders) or "no"
         raise InputError(f"lora: this model has {number} encoders, and adapters are for one: take tuning=full")
@@ -112,12 +112,6 @@ def _check_layers(layers: tuple[int, ...], encoder: Any) -> list[int]:
     if outside:
         raise InputError(f"lora.layers {outside}: this encoder has layers 0 to {(count or 1) - 1}")
     return list(layers)
-
-
-def _is_linear(module: Any) -> bool:
-    import torch
-
-    return isinstance(module, torch.nn.Linear)
 
 
 def save_adapter(model: SentenceTransformer, base_name: str, path: Path) -> None:
