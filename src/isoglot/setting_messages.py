@@ -23,10 +23,10 @@ _EXPECTED = {
     "boolean": "a value other than true or false",
 }
 _LIMITS = {
-    "greater_than": "must be above {gt:g}",
-    "greater_than_equal": "must be at least {ge:g}",
-    "less_than": "must be below {lt:g}",
-    "less_than_equal": "must be at most {le:g}",
+    "greater_than": "must be above {gt}",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than": "must be below {lt}",
+    "less_than_equal": "must be at most {le}",
 }
 _repr = reprlib.Repr()
 _repr.maxstring = _repr.maxother = _repr.maxlong = 80
@@ -51,7 +51,8 @@ def message(cls: type[BaseModel], error: ValidationError) -> str:
     if kind == "greater_than_equal" and not context["ge"]:
         return f"{key} must not be negative, got {value}"
     if kind in _LIMITS:
-        return f"{key} {_LIMITS[kind].format(**context)}, got {value}"
+        limits = {name: repr(limit).removesuffix(".0") for name, limit in context.items()}
+        return f"{key} {_LIMITS[kind].format(**limits)}, got {value}"
     expected = _EXPECTED.get(kind.split("_")[0], problem["msg"])
     return f"{key}: expected {expected}, got {value}"
 
