@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -48,6 +49,19 @@ def test_json_by_the_letter(text: str, line: int, problem: str, tmp_path: Path) 
 def test_json_that_is_right() -> None:
     text = '{"a": [1, -2.5e3, true, null, "\\ud83d\\ude00", "NaN"], "b": {"a": 18446744073709551615}}'
     assert parse_json(text) == {"a": [1, -2500.0, True, None, "😀", "NaN"], "b": {"a": (1 << 64) - 1}}
+
+
+def test_json_of_other_programs_is_read_as_they_read_it(tmp_path: Path) -> None:
+    text = '{"a": 1, "a": [Infinity], "b": 1e999, "c": 1000000000000000019884624838656}'
+    (tmp_path / "x.json").write_text(text)
+    assert read_json(tmp_path / "x.json", strict=False) == json.loads(text)
+    for wrong, problem in {
+        '[NaN, "\\ud83d"]': "half a surrogate pair",
+        '{"a": NaN, "a": 1, "b": ' + "9" * 5000 + "}": "a whole number of 5000 digits at column 25",
+        "[NaN, " * 20_000: "nested too deeply",
+    }.items():
+        with pytest.raises(JsonError, match=problem):
+            parse_json(wrong, strict=False)
 
 
 def _pipe(path: Path) -> None:

@@ -29,7 +29,7 @@ class Adapter:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        config = read_json(folder / _CONFIG)
+        config = read_json(folder / _CONFIG, strict=False)  # what PEFT reads
         note = read_json(folder / ADAPTER_NOTE) if (folder / ADAPTER_NOTE).is_file() else {}
         if not isinstance(config, dict) or not isinstance(note, dict):
             raise InputError(f"{folder}: {_CONFIG} or {ADAPTER_NOTE} is no JSON object")
