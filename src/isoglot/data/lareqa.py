@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple
 from isoglot.data.languages import files_by_language
 from isoglot.data.readers import yaml_data
 from isoglot.errors import InputError, unknown
-from isoglot.files import cache_dir, data_roots, read_json
+from isoglot.files import cache_dir, data_roots, digest_file, read_json
 
 Context = Literal["sentence", "paragraph"]
 # (seconds to connect, seconds between two bytes): a machine without a network must say so at once
@@ -128,6 +128,12 @@ def local_lareqa(name: str, data_dir: str | Path | None) -> Path | None:
 def is_complete(folder: Path, name: str) -> bool:
     """Whether `folder` holds exactly this benchmark's files (XQuAD-R has every language of MLQA-R: more is wrong too)."""
     return {path.stem for path in folder.glob("*.json")} == set(LAREQA[name].sha256)
+
+
+def recognise(folder: Path) -> str | None:
+    """The benchmark that some file of a folder is of, whatever the folder is called; None where none is."""
+    digests = set(map(digest_file, folder.glob("*.json")))
+    return next((name for name, source in LAREQA.items() if not digests.isdisjoint(source.sha256.values())), None)
 
 
 def lareqa_cache(name: str) -> Path:
