@@ -111,8 +111,8 @@ def load_plugins() -> None:
                 _import_file(Path(name))
             else:
                 importlib.import_module(name)
-        except (ImportError, OSError, SyntaxError) as error:
-            raise InputError(f"{PLUGINS}: cannot import '{name}': {error}") from None
+        except Exception as error:  # whatever code of others raises
+            raise InputError(f"{PLUGINS}: cannot import '{name}': {type(error).__name__}: {error}") from error
 
 
 def _import_file(path: Path) -> None:
