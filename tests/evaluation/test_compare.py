@@ -288,6 +288,17 @@ def test_refuses_missing_measures_and_settings() -> None:
     assert "cross was left out: not all results have it" in comparison.notes
 
 
+def test_languages_of_any_spelling_are_kept_apart() -> None:
+    result = make_result()
+    names = {"de": "", "en": "e n"}
+    rows = [{**row, "doc_lang": names.get(row["doc_lang"], "*")} for row in result.per_query.to_pylist()]
+    odd = Result(result.summary, pa.Table.from_pylist(rows, result.per_query.schema))
+    (difference,) = compare([system("a", odd), system("b", odd)], settings=["mono"], resamples=99).differences
+    assert {(cell.query_lang, cell.doc_lang) for cell in difference.cells} == {
+        (row["query_lang"], row["doc_lang"]) for row in rows if row["setting"] == "mono"
+    }
+
+
 def test_refuses_rows_that_do_not_match() -> None:
     a, b = make_result(), make_result(seed=1)
 

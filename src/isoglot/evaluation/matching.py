@@ -198,7 +198,7 @@ def match(systems: Sequence[System], setting: str, measure: str) -> Matched:
         if not isinstance(stated, (int, float)) or abs(stated - average) > 1e-9 * max(1.0, abs(average)):
             figures = f"{stated} in summary.json but {average:.6f} in the rows of {PER_QUERY_FILE}"
             raise InputError(f"{folder}: {measure} in setting '{setting}' is {figures}; measure again")
-    names = [(query, doc) for query, doc in map(str.split, encoded[0].dictionary.to_pylist())]
+    names = [(query, doc) for query, _, doc in (str(pair).partition(" ") for pair in encoded[0].dictionary.to_pylist())]
     ends = np.cumsum([len(system.results) for system in systems])
     return Matched(names, cells, np.split(values, ends[:-1]))
 
