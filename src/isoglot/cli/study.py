@@ -80,6 +80,7 @@ def _fill_run(run: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
+    from isoglot.processes import check_device
     from isoglot.study.grid import RunOptions, run_study
     from isoglot.study.presets import find_spec
     from isoglot.study.read_spec import load_spec
@@ -87,10 +88,12 @@ def _run(options: argparse.Namespace) -> int:
 
     devices = tuple(device.strip() for device in options.devices.split(",") if device.strip())
     for device in devices:
-        if not re.fullmatch(r"(cpu|cuda)(:\d+)?", device):
+        if not re.fullmatch(r"(cpu|cuda)(:[0-9]{1,3})?", device):
             raise InputError(f"--devices: '{device}' is not a device; expected cpu or cuda:0, cuda:1, ...")
     spec = load_spec(find_spec(options.spec), options.set)
     quiet()
+    for device in devices:
+        check_device(device)
     asked = RunOptions(options.data_dir, options.workers, devices, options.threads, options.allow_leaks, options.retry)
     outcome = run_study(spec, options.output, asked)
     if not outcome.complete:
