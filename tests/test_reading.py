@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from isoglot.cli.common import Terminal
-from isoglot.errors import InputError, LineError, printable
+from isoglot.errors import InputError, LineError, first_line, printable
 from isoglot.files import read_json
 from isoglot.reading import JsonError, open_file, parse_json
 from isoglot.study.spec import StudySpec
@@ -44,6 +44,13 @@ def test_json_by_the_letter(text: str, line: int, problem: str, tmp_path: Path) 
     (tmp_path / "x.json").write_text(text)
     with pytest.raises(InputError, match=rf"x\.json:{line}: not valid JSON \("):
         read_json(tmp_path / "x.json")
+
+
+@pytest.mark.parametrize(
+    ("error", "line"), [(MemoryError(), "MemoryError"), (ValueError("\n a\nb"), "a"), (OSError("x" * 300), "x" * 200)]
+)
+def test_what_a_library_raises_is_one_line_and_never_none(error: Exception, line: str) -> None:
+    assert first_line(error) == line
 
 
 def test_json_that_is_right() -> None:

@@ -57,6 +57,11 @@ def printable(text: str, keep: str = "") -> str:
     return _UNPRINTABLE.sub(lambda match: match[0] if match[0] in keep else f"\\u{ord(match[0]):04x}", text)
 
 
+def first_line(error: BaseException) -> str:
+    """The first line of what an error says, of at most 200 characters; its type where it says nothing."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)[:200]
+
+
 @contextmanager
 def at(place: str) -> Iterator[None]:
     """Open the message of an InputError inside with the place: file, key."""

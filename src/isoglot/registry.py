@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
-from isoglot.errors import InputError, unknown
+from isoglot.errors import InputError, first_line, unknown
 
 PLUGINS = "ISOGLOT_PLUGINS"
 
@@ -112,7 +112,9 @@ def load_plugins() -> None:
             else:
                 importlib.import_module(name)
         except Exception as error:  # whatever code of others raises
-            raise InputError(f"{PLUGINS}: cannot import '{name}': {type(error).__name__}: {error}") from error
+            raise InputError(
+                f"{PLUGINS}: cannot import '{name}': {type(error).__name__}: {first_line(error)}"
+            ) from error
 
 
 def _import_file(path: Path) -> None:

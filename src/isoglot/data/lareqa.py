@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple
 
 from isoglot.data.languages import files_by_language
 from isoglot.data.readers import yaml_data
-from isoglot.errors import InputError, unknown
+from isoglot.errors import InputError, first_line, unknown
 from isoglot.files import cache_dir, data_roots, digest_file, read_json
 
 Context = Literal["sentence", "paragraph"]
@@ -156,8 +156,7 @@ def download_lareqa(name: str) -> Path:
         try:
             pooch.retrieve(url, f"sha256:{sha256}", f"{lang}.json", folder, downloader=downloader)
         except ValueError as error:
-            problem = str(error).partition("\n")[0] or "ValueError"
-            raise InputError(f"{url} is not the file that isoglot knows: {problem}") from None
+            raise InputError(f"{url} is not the file that isoglot knows: {first_line(error)}") from None
         except Exception as error:  # requests, urllib3 and OSError share no narrower base
             raise InputError(
                 f"{name} could not be downloaded ({type(error).__name__} for {url}); without a network, set "

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from isoglot.errors import InputError
+from isoglot.errors import InputError, first_line
 from isoglot.files import read_json
 from isoglot.models.weights import check_whole
 
@@ -80,7 +80,7 @@ class Adapter:
         try:
             adapted = PeftModel(encoder, PeftConfig.from_pretrained(str(self.folder)))
         except (ValueError, TypeError, KeyError) as error:  # what PEFT says of settings that do not fit
-            raise InputError(f"{self.folder}: does not fit its base ({str(error).splitlines()[0]})") from None
+            raise InputError(f"{self.folder}: does not fit its base ({first_line(error)})") from None
         own = get_peft_model_state_dict(adapted, save_embedding_layers=False)  # else the hub is asked for the base
         places = {name: tuple(value.shape) for name, value in own.items()}
         tensors, note = _named_for(tensors, encoder.base_model_prefix)
@@ -94,7 +94,7 @@ class Adapter:
         try:
             merged = adapted.merge_and_unload(safe_merge=True)
         except ValueError as error:
-            raise InputError(f"{self.folder}: {str(error).splitlines()[0]}") from None
+            raise InputError(f"{self.folder}: {first_line(error)}") from None
         for name, weights in merged.named_parameters():  # PEFT freezes what it adapts
             weights.requires_grad_(name in trainable)
         return merged, note

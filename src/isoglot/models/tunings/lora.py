@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
-from isoglot.errors import InputError
+from isoglot.errors import InputError, first_line
 from isoglot.files import atomic_directory, write_json
 from isoglot.models.adapters import ADAPTER_NOTE, encoder_digest, sort_config
 from isoglot.models.load import encoder_of, set_encoder
@@ -80,7 +80,7 @@ class Lora(Tuning):
         except ValueError as error:
             linear = sorted({name.rsplit(".", 1)[-1] for name, module in encoder.named_modules() if _is_linear(module)})
             raise InputError(
-                f"lora.targets {', '.join(targets)}: {str(error).splitlines()[0]} (linear modules there: {', '.join(linear)})"
+                f"lora.targets {', '.join(targets)}: {first_line(error)} (linear modules there: {', '.join(linear)})"
             ) from None
 
     def finish(
