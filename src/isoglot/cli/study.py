@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from isoglot.cli.common import add_data_dir, print_json, quiet, whole
+from isoglot.cli.common import add_data_dir, add_whole, print_json, quiet
 from isoglot.errors import InputError
 
 
@@ -59,16 +59,10 @@ def _fill_run(run: argparse.ArgumentParser) -> None:
     option("--output", "the study's directory", type=Path, required=True, metavar="DIR")
     changes = "change keys of the spec, e.g. train.steps=300 seeds=[0,1,2] data.0.amount=0.5"
     option("--set", changes, nargs="+", action="extend", default=[], metavar="KEY=VALUE")
-    option("--workers", "cells at a time (default 1)", type=whole("--workers", 1, 1024), default=1, metavar="N")
+    add_whole(run, "--workers", "cells at a time", 1, 1, 1024)
     shared = "share these out among the cells, e.g. cuda:0,cuda:1 (default: torch's choice)"
     option("--devices", shared, default="", metavar="D,D")
-    option(
-        "--threads",
-        "CPU threads per cell (default: cores / workers)",
-        type=whole("--threads", 0, 4096),
-        default=0,
-        metavar="N",
-    )
+    add_whole(run, "--threads", "CPU threads per cell; 0: cores / workers", 0, 0, 4096)
     leaks = "go on although training pairs and benchmarks share texts; the report says so"
     option("--allow-leaks", leaks, action="store_true")
     retry = run.add_mutually_exclusive_group()
