@@ -13,6 +13,8 @@ from isoglot.errors import unknown
 
 _EXPECTED = {
     "int": "a whole number",
+    "int_size": "a whole number of at most 64 bits",
+    "int_parsing_size": "a whole number of at most 64 bits",
     "float": "a number",
     "finite": "a number",
     "bool": "true or false",
@@ -53,7 +55,7 @@ def message(cls: type[BaseModel], error: ValidationError) -> str:
     if kind in _LIMITS:
         limits = {name: repr(limit).removesuffix(".0") for name, limit in context.items()}
         return f"{key} {_LIMITS[kind].format(**limits)}, got {value}"
-    expected = _EXPECTED.get(kind.split("_")[0], problem["msg"])
+    expected = _EXPECTED.get(kind) or _EXPECTED.get(kind.split("_")[0], problem["msg"])
     return f"{key}: expected {expected}, got {value}"
 
 
