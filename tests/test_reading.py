@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 from isoglot.cli.common import Terminal
-from isoglot.errors import InputError, LineError, printable
+from isoglot.errors import InputError, LineError, first_line, printable
 from isoglot.files import read_json
 from isoglot.reading import JsonError, open_file, parse_json
 from isoglot.study.spec import StudySpec
@@ -45,9 +46,29 @@ def test_json_by_the_letter(text: str, line: int, problem: str, tmp_path: Path) 
         read_json(tmp_path / "x.json")
 
 
+@pytest.mark.parametrize(
+    ("error", "line"), [(MemoryError(), "MemoryError"), (ValueError("\n a\nb"), "a"), (OSError("x" * 300), "x" * 200)]
+)
+def test_what_a_library_raises_is_one_line_and_never_none(error: Exception, line: str) -> None:
+    assert first_line(error) == line
+
+
 def test_json_that_is_right() -> None:
     text = '{"a": [1, -2.5e3, true, null, "\\ud83d\\ude00", "NaN"], "b": {"a": 18446744073709551615}}'
     assert parse_json(text) == {"a": [1, -2500.0, True, None, "😀", "NaN"], "b": {"a": (1 << 64) - 1}}
+
+
+def test_json_of_other_programs_is_read_as_they_read_it(tmp_path: Path) -> None:
+    text = '{"a": 1, "a": [Infinity], "b": 1e999, "c": 1000000000000000019884624838656}'
+    (tmp_path / "x.json").write_text(text)
+    assert read_json(tmp_path / "x.json", strict=False) == json.loads(text)
+    for wrong, problem in {
+        '[NaN, "\\ud83d"]': "half a surrogate pair",
+        '{"a": NaN, "a": 1, "b": ' + "9" * 5000 + "}": "a whole number of 5000 digits at column 25",
+        "[NaN, " * 20_000: "nested too deeply",
+    }.items():
+        with pytest.raises(JsonError, match=problem):
+            parse_json(wrong, strict=False)
 
 
 def _pipe(path: Path) -> None:

@@ -37,7 +37,7 @@ def test_files_of_one_name_in_two_folders_are_two_plugins(tmp_path: Path, monkey
         STRATEGIES.remove("second")
 
 
-@pytest.mark.parametrize("text", ["import nothing_of_this_name", "def", None])
+@pytest.mark.parametrize("text", ["import nothing_of_this_name", "def", "1 / 0", None])
 def test_a_plugin_that_cannot_be_imported_is_refused_every_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str | None
 ) -> None:

@@ -63,6 +63,11 @@ def say(text: str) -> None:
     print(f"isoglot: {printable(text)}", file=sys.stderr, flush=True)
 
 
+def first_line(error: BaseException) -> str:
+    """The first line of what an error says, of at most 200 characters; its type where it says nothing."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)[:200]
+
+
 @contextmanager
 def at(place: str) -> Iterator[None]:
     """Open the message of an InputError inside with the place: file, key."""

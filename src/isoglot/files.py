@@ -94,10 +94,10 @@ def write_jsonl(path: Path, rows: Iterable[Any]) -> None:
             sink.write(json.dumps(row, ensure_ascii=False) + "\n")
 
 
-def read_json(path: Path) -> Any:
+def read_json(path: Path, *, strict: bool = True) -> Any:
     """Read a JSON file, see `isoglot.reading.parse_json`; InputError names the file, line and column of what is wrong."""
     try:
-        return parse_json(read_text(path))
+        return parse_json(read_text(path), strict=strict)
     except JsonError as error:
         raise InputError(f"{path}:{error.line}: not valid JSON ({error})") from None
 

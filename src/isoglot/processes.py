@@ -19,7 +19,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, TypeVar, cast
 
-from isoglot.errors import InputError, IsoglotError
+from isoglot.errors import InputError, IsoglotError, first_line
 
 T = TypeVar("T")
 S = TypeVar("S", bound="OnSignal")
@@ -80,8 +80,7 @@ def check_device(device: str | None) -> str | None:
     try:
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:  # torch without CUDA raises AssertionError
-        problem = str(error).partition("\n")[0]
-        raise InputError(f"device '{device}' cannot be used on this machine ({problem})") from None
+        raise InputError(f"device '{device}' cannot be used on this machine ({first_line(error)})") from None
     return device
 
 

@@ -63,21 +63,25 @@ class JsonError(ValueError):
         self.line = line
 
 
-def parse_json(text: str) -> Any:
+def parse_json(text: str, *, strict: bool = True) -> Any:
     """The value of a JSON text, by the letter of RFC 8259.
 
+    Args:
+        strict: False for files that other programs write for themselves, and read by Python's `json`: as that reads NaN, Infinity
+            and a key given twice (the last one counts), so that both see the same.
+
     Raises:
-        JsonError: a syntax error; NaN, Infinity or a number beyond float64; a whole number of more than 300 digits; a key given
-            twice in one object; half a surrogate pair; nesting deeper than the interpreter's stack.
+        JsonError: a syntax error; a whole number of more than 300 digits; half a surrogate pair; nesting deeper than the
+            interpreter's stack; if strict, NaN, Infinity or a number beyond float64, or a key given twice in one object.
     """
     try:
-        value = _decoder.decode(text)
+        value = (_STRICT if strict else _LENIENT).decode(text)
         if "\\ud" in text or "\\uD" in text:  # elsewhere no half of a surrogate pair can come from
             json.dumps(value, ensure_ascii=False).encode()
     except json.JSONDecodeError as error:
         raise JsonError(error.lineno, error.colno, error.msg) from None
     except (ValueError, RecursionError):
-        raise _problem(text) from None
+        raise _problem(text, strict) from None
     return value
 
 
@@ -105,10 +109,11 @@ def _refuse(constant: str) -> Any:
     raise ValueError
 
 
-_decoder = json.JSONDecoder(object_pairs_hook=_unique, parse_float=_finite, parse_int=_whole, parse_constant=_refuse)
+_STRICT = json.JSONDecoder(object_pairs_hook=_unique, parse_float=_finite, parse_int=_whole, parse_constant=_refuse)
+_LENIENT = json.JSONDecoder(parse_int=_whole)
 
 
-def _problem(text: str) -> JsonError:
+def _problem(text: str, strict: bool) -> JsonError:
     """The first thing in well-formed JSON that is refused: the decoder knows no places, so its tokens are gone through."""
     keys: list[set[str] | None] = []
     problem, place = "nested too deeply", 0
@@ -125,12 +130,12 @@ def _problem(text: str) -> JsonError:
             if any("\ud800" <= character <= "\udfff" for character in string):
                 problem = "half a surrogate pair: no character"
                 break
-            if known is not None and _COLON.match(text, match.end()):
+            if strict and known is not None and _COLON.match(text, match.end()):
                 if string in known:
                     problem = f"key {string[:80]!r} is given twice"
                     break
                 known.add(string)
-        elif token[0] in "-0123456789NI" and (wrong := _wrong_number(token)):
+        elif (strict or len(token) > _DIGITS) and token[0] in "-0123456789NI" and (wrong := _wrong_number(token)):
             problem = wrong
             break
     return JsonError(1 + text.count("\n", 0, place), place - text.rfind("\n", 0, place), problem)

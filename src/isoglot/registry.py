@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
-from isoglot.errors import InputError, unknown
+from isoglot.errors import InputError, first_line, unknown
 
 PLUGINS = "ISOGLOT_PLUGINS"
 
@@ -111,8 +111,10 @@ def load_plugins() -> None:
                 _import_file(Path(name))
             else:
                 importlib.import_module(name)
-        except (ImportError, OSError, SyntaxError) as error:
-            raise InputError(f"{PLUGINS}: cannot import '{name}': {error}") from None
+        except Exception as error:  # whatever code of others raises
+            raise InputError(
+                f"{PLUGINS}: cannot import '{name}': {type(error).__name__}: {first_line(error)}"
+            ) from error
 
 
 def _import_file(path: Path) -> None:

@@ -13,6 +13,8 @@ from isoglot.errors import unknown
 
 _EXPECTED = {
     "int": "a whole number",
+    "int_size": "a whole number of at most 64 bits",
+    "int_parsing_size": "a whole number of at most 64 bits",
     "float": "a number",
     "finite": "a number",
     "bool": "true or false",
@@ -23,10 +25,10 @@ _EXPECTED = {
     "boolean": "a value other than true or false",
 }
 _LIMITS = {
-    "greater_than": "must be above {gt:.16g}",
-    "greater_than_equal": "must be at least {ge:.16g}",
-    "less_than": "must be below {lt:.16g}",
-    "less_than_equal": "must be at most {le:.16g}",
+    "greater_than": "must be above {gt}",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than": "must be below {lt}",
+    "less_than_equal": "must be at most {le}",
 }
 _repr = reprlib.Repr()
 _repr.maxstring = _repr.maxother = _repr.maxlong = 80
@@ -51,8 +53,9 @@ def message(cls: type[BaseModel], error: ValidationError) -> str:
     if kind == "greater_than_equal" and not context["ge"]:
         return f"{key} must not be negative, got {value}"
     if kind in _LIMITS:
-        return f"{key} {_LIMITS[kind].format(**context)}, got {value}"
-    expected = _EXPECTED.get(kind.split("_")[0], problem["msg"])
+        limits = {name: repr(limit).removesuffix(".0") for name, limit in context.items()}
+        return f"{key} {_LIMITS[kind].format(**limits)}, got {value}"
+    expected = _EXPECTED.get(kind) or _EXPECTED.get(kind.split("_")[0], problem["msg"])
     return f"{key}: expected {expected}, got {value}"
 
 

@@ -221,6 +221,7 @@ def test_settings(tmp_path: Path, refused: Callable[..., str]) -> None:
         "scale: high": "scale: expected a number, got 'high'",
         "batch_size: 1": "batch_size must be at least 2, got 1",
         "mono_share: 3": "mono_share must be at most 1, got 3",
+        "seed: 4294967296": "seed must be below 4294967296, got 4294967296",
         "lora: {rank: 0}": "lora.rank must be above 0, got 0",
         "loss: {nope: 1}": "loss: unknown loss term 'nope'",
     }.items():

@@ -21,6 +21,7 @@ from isoglot.data.pairs.table import PairTable
 from isoglot.data.sameness import normalise
 from isoglot.errors import InputError
 from isoglot.records import Benchmark, PairRow, Texts
+from tests.data.test_lareqa import EN
 from tests.realdata import lareqa_dir
 
 QUESTIONS = {
@@ -271,6 +272,15 @@ def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["data", "audit", str(clean), "--against", "faq", "--json", "--output", str(output), "--quiet"]) == 0
     assert json.loads(capsys.readouterr().out) == json.loads(output.read_text(encoding="utf-8"))
     assert main(["data", "audit", str(clean), "--against", "fqa"]) == 2
+    (tmp_path / "r").mkdir()
+    (tmp_path / "r" / "en.json").write_text(json.dumps(EN))
+    digests = set()
+    for context in ("sentence", "paragraph"):
+        words = ["--against", "faq", str(tmp_path / "r"), "--context", context, "--output", str(output), "--quiet"]
+        assert main(["data", "audit", str(clean), *words]) == 0
+        faq, own = json.loads(output.read_text())["comparisons"]
+        digests |= {faq["digests"]["benchmark"], own["digests"]["benchmark"]}
+    assert len(digests) == 3, "the context is that of all that have one"
     assert "did you mean 'faq'" in capsys.readouterr().err
 
 

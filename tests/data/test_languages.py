@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +14,15 @@ from hypothesis import strategies as st
 
 from isoglot.data.benchmarks.catalog import catalog
 from isoglot.data.benchmarks.load import load_benchmark
+from isoglot.data.benchmarks.qrels import Judgments, make_benchmark
 from isoglot.data.facts.wordings import LANGUAGES
 from isoglot.data.languages import language, regional, script_of
 from isoglot.data.pairs.loading import load_pairs
 from isoglot.data.pairs.sources.mmarco import NAMES
+from isoglot.data.pairs.table import PairTable
 from isoglot.errors import InputError
 from isoglot.evaluation.evaluate import evaluate
+from isoglot.records import PairRow, Texts
 from isoglot.retrieval.encode import Embeddings
 
 SAME = [
@@ -102,6 +106,23 @@ def test_one_language_under_two_names_is_not_cross_lingual(tmp_path: Path) -> No
     benchmark = load_benchmark(folder)
     assert (benchmark.query_languages, benchmark.corpus_languages) == (["zh"], ["zh"])
     assert load_benchmark(folder, languages=["zho_Hans"]).query_languages == ["zh"]
+
+
+def test_what_is_built_in_python_has_the_same_codes() -> None:
+    rows = [PairRow("s", "1", lang, f"q {lang}", f"p {lang}") for lang in ("zh-CN", "eng_Latn", "own code")]
+    table = PairTable.from_rows(rows)
+    assert table.languages == ("en", "own code", "zh")
+    assert table.column("lang", np.arange(3)) == ["zh", "en", "own code"]
+    with pytest.raises(ValueError, match="two rows for source 's', id '1', language 'zh'"):
+        PairTable.from_rows([*rows, PairRow("s", "1", "zh", "q", "p")])
+    texts = Texts(["a"], ["a"])
+    built = make_benchmark("b", {"zh-CN": texts}, {"zh": texts}, Judgments.of([(0, 0, 1.0)]))
+    one = np.eye(1, 2, dtype=np.float32)
+    for benchmark in (built, replace(built, queries={"zh-CN": texts})):
+        result = evaluate(Embeddings(one, one), benchmark, progress=False)
+        assert result.summary["settings"].keys() == {"mono", "multi"}
+    with pytest.raises(InputError, match="two of zh, zh-CN are the same language; expected one code per language"):
+        evaluate(Embeddings(one, one), replace(built, corpus={"zh": texts, "zh-CN": texts}), progress=False)
 
 
 @pytest.mark.parametrize(("queries", "corpus"), [("zh zh-CN", "zh"), ("en", "en eng_Latn")])

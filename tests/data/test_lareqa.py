@@ -14,6 +14,7 @@ from isoglot.data import lareqa
 from isoglot.data.benchmarks.load import load_benchmark
 from isoglot.data.lareqa import find_lareqa, read_lareqa, read_lareqa_file
 from isoglot.errors import InputError
+from isoglot.files import digest_file
 from tests.realdata import lareqa_dir
 
 
@@ -54,6 +55,13 @@ def folder(tmp_path: Path) -> Path:
     for lang, value in (("en", EN), ("de", DE)):
         (tmp_path / f"{lang}.json").write_text(json.dumps(value))
     return tmp_path
+
+
+def test_files_of_a_known_benchmark_are_known_in_any_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load_benchmark(folder).about == {"context": "sentence"}
+    known = lareqa.Source("https://example.org/r", "CC0", {"de": digest_file(folder / "de.json"), "fr": "0"})
+    monkeypatch.setitem(lareqa.LAREQA, "r", known)
+    assert load_benchmark(folder).about == {"context": "sentence", "license": "CC0", "source": "https://example.org/r"}
 
 
 def test_paragraphs_and_gold_sentences(folder: Path) -> None:

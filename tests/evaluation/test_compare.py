@@ -288,6 +288,17 @@ def test_refuses_missing_measures_and_settings() -> None:
     assert "cross was left out: not all results have it" in comparison.notes
 
 
+def test_languages_of_any_spelling_are_kept_apart() -> None:
+    result = make_result()
+    names = {"de": "", "en": "e n"}
+    rows = [{**row, "doc_lang": names.get(row["doc_lang"], "*")} for row in result.per_query.to_pylist()]
+    odd = Result(result.summary, pa.Table.from_pylist(rows, result.per_query.schema))
+    (difference,) = compare([system("a", odd), system("b", odd)], settings=["mono"], resamples=99).differences
+    assert {(cell.query_lang, cell.doc_lang) for cell in difference.cells} == {
+        (row["query_lang"], row["doc_lang"]) for row in rows if row["setting"] == "mono"
+    }
+
+
 def test_refuses_rows_that_do_not_match() -> None:
     a, b = make_result(), make_result(seed=1)
 
@@ -340,6 +351,35 @@ def test_systems_from_words(tmp_path: Path) -> None:
     ):
         with pytest.raises(InputError, match=message):
             names(*words)
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"about": None}, "about"),
+        ({"about": {"languages": [1]}}, "about.languages"),
+        ({"counts": {"queries": {}}}, "counts.documents"),
+        ({"digests": {"model": "m"}}, "digests.benchmark"),
+        ({"settings": {"mono": 3}}, "settings.mono"),
+        ({"leak": {}}, "leak.known"),
+        ({"leak": {"queries": {"shared": "1", "of": 2}, "known": []}}, "leak.queries.shared"),
+        ({"tie_rule": 3}, "tie_rule"),
+    ],
+)
+def test_a_summary_that_is_none_is_refused(change: dict[str, Any], named: str, tmp_path: Path) -> None:
+    result = make_result()
+    result.save(tmp_path / "a")
+    Result({**result.summary, **change}, result.per_query).save(tmp_path / "b")
+    with pytest.raises(InputError, match=rf"b/summary.json: not a result of `isoglot evaluate`: '{named}"):
+        load_systems([str(tmp_path / "a"), str(tmp_path / "b")])
+
+
+def test_a_summary_needs_neither_bias_nor_about(tmp_path: Path) -> None:
+    result = make_result()
+    summary = {key: value for key, value in result.summary.items() if key not in ("about", "bias")}
+    for name in "ab":
+        Result(summary, result.per_query).save(tmp_path / name)
+    compare(load_systems([str(tmp_path / name) for name in "ab"]), settings=["mono"], resamples=99)
 
 
 _LARGE = """

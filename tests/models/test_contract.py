@@ -188,6 +188,15 @@ def test_files_that_stand_for_weights_and_are_none(
     assert message in refusal(path)
 
 
+def test_json_that_is_not_by_the_letter_is_read_as_transformers_reads_it(copy: Callable[[str], Path]) -> None:
+    path = copy("bert-plain")
+    expected = load_model(str(path), device="cpu").encode(TEXTS)
+    config = (path / "config.json").read_text().lstrip()
+    (path / "config.json").write_text('{"hidden_size": 7, "limits": [0.0, Infinity], ' + config[1:])
+    change_json(path / "tokenizer_config.json", model_max_length=int(1e30))
+    assert np.array_equal(load_model(str(path), device="cpu").encode(TEXTS), expected)
+
+
 @pytest.mark.parametrize(
     ("kind", "file", "change", "message"),
     [

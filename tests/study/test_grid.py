@@ -371,6 +371,17 @@ def test_an_evaluation_notes_how_far_it_is(tmp_path: Path, monkeypatch: pytest.M
     assert not (tmp_path / "phase").exists()
 
 
+@pytest.mark.parametrize(
+    ("device", "own", "seen"),
+    [("cpu", "2,3", ""), ("cuda", "", "0"), ("cuda:1", "", "1"), ("cuda", "2,3", "2"), ("cuda:1", "2, 3", "3")],
+)
+def test_devices_are_those_that_the_study_itself_sees(
+    device: str, own: str, seen: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", own)
+    assert pool.visible_device(device) == seen
+
+
 def test_a_process_imports_nothing_from_the_working_directory(tmp_path: Path) -> None:
     for name in ("filelock", "numpy", "pydantic"):
         (tmp_path / f"{name}.py").write_text("raise SystemExit(7)")

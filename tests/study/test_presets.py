@@ -73,9 +73,10 @@ def test_list_and_show(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["study", "show", "dmeo"]) == 2
     assert main(["study", "run", "nothing.yaml", "--output", "x"]) == 2
     assert main(["study", "run", "demo", "--output", "x", "--devices", "gpu0"]) == 2
+    assert main(["study", "run", "demo", "--output", "x", "--devices", "cuda:99"]) == 2
     assert main(["study", "report", "/nonexistent/study"]) == 2
     errors = capsys.readouterr().err.splitlines()
-    assert len(errors) == 4
+    assert len(errors) == 5
     assert all(line.startswith("isoglot: ") for line in errors)
 
 

@@ -87,6 +87,7 @@ def test_words_change_any_key(tmp_path: Path) -> None:
         ({"data": [{"name": "d", "pairs": "facts:", "amount": 0}]}, r"data\.0\.amount\.0 must be above 0, got 0"),
         ({"data": {"d": {}}}, r"unknown setting 'data\.0\.d' \(did you mean"),
         ({"base": []}, "'base' is empty"),
+        ({"mono_share": []}, "'mono_share' is empty"),
         ({"benchmarks": []}, "no benchmark"),
         ({"benchmarks": ["a/faq", "faq"]}, "benchmarks: 'faq' occurs twice"),
         ({"tuning": ["lroa"]}, r"unknown tuning 'lroa' \(did you mean 'lora'\?\)"),

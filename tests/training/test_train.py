@@ -320,6 +320,7 @@ def test_a_loss_that_is_not_finite_stops_the_run(base: Path, tmp_path: Path) -> 
         ({"steps": None, "epochs": float("inf")}, "epochs: expected a number"),
         ({"steps": None, "epochs": 2e9}, "steps must be at least 1 and at most"),
         ({"steps": 10**30}, "steps must be at most 2147483647, got"),
+        ({"validation_steps": "9" * 4400}, "validation_steps: expected a whole number of at most 64 bits"),
         ({"batch_size": 10**30}, "batch_size must be at most"),
         ({"max_length": 0}, "max_length must be at least 1"),
         ({"max_length": 65}, "positions for 64 tokens"),

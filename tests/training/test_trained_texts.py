@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from isoglot.batching.plan import PlanSettings
 from isoglot.data.audit import trained as module
 from isoglot.data.audit.trained import FILE, Sample, TrainedTexts, read_trained, text_hash, trained_of
+from isoglot.data.benchmarks.catalog import BENCHMARKS
 from isoglot.data.benchmarks.qrels import Judgments, make_benchmark
 from isoglot.data.pairs.table import PairTable
 from isoglot.errors import InputError
@@ -136,6 +138,11 @@ def test_what_authors_say_of_published_models_is_said(name: str, benchmark: str,
     class Model:
         loaded_from = Base(name, name, "hub", name)
 
+    # whatever a folder is called: its files say what they are
+    texts, about = benchmark_of(rows(0), "../data"), BENCHMARKS[benchmark]
+    for says in ({"name": benchmark}, {"source": about.source, "license": about.license}):
+        assert (leak_of(Model(), replace(texts, about=says)) is not None) == said
+    assert leak_of(Model(), texts) is None
     leak = leak_of(Model(), benchmark_of(rows(0), benchmark))
     assert (leak is not None) == said
     if leak:

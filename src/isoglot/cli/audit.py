@@ -43,8 +43,7 @@ def _fill(command: argparse.ArgumentParser) -> None:
 def _run(options: argparse.Namespace) -> int:
     from isoglot.data.audit.report import format_audit
     from isoglot.data.audit.run import run_audit
-    from isoglot.data.benchmarks.catalog import BENCHMARKS
-    from isoglot.data.benchmarks.load import load_benchmark
+    from isoglot.data.benchmarks.load import load_benchmark, reader
     from isoglot.data.pairs.loading import load_pairs
     from isoglot.disk import check_writable
     from isoglot.files import write_json
@@ -53,8 +52,8 @@ def _run(options: argparse.Namespace) -> int:
         check_writable(options.output)
     benchmarks = []
     for name in options.against:
-        asked = "context" in options and name in BENCHMARKS and BENCHMARKS[name].has_paragraphs
-        more = {"context": options.context} if asked else {}
+        has_paragraphs, _ = reader(name, options.data_dir)
+        more = {"context": options.context} if has_paragraphs and "context" in options else {}
         benchmarks.append(load_benchmark(name, data_dir=options.data_dir, **more))
     pairs = load_pairs(options.pairs, languages=options.languages, data_dir=options.data_dir)
     audit = run_audit([(", ".join(options.pairs), pairs, benchmarks)], progress=not options.quiet)

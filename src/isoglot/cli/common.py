@@ -49,8 +49,10 @@ def add_data_dir(command: argparse._ActionsContainer) -> None:
     )
 
 
-def whole(option: str, at_least: int, at_most: int) -> Callable[[str], int]:
-    """The type of an option that takes a whole number between two others, for argparse."""
+def add_whole(
+    command: argparse._ActionsContainer, option: str, words: str, default: int, at_least: int, at_most: int
+) -> None:
+    """An option that takes a whole number between two others."""
 
     def read(text: str) -> int:
         if not re.fullmatch(r"[-+]?[0-9]{1,19}", text):
@@ -61,7 +63,7 @@ def whole(option: str, at_least: int, at_most: int) -> Callable[[str], int]:
             raise InputError(f"{option} must be {limit}, got {number}")
         return number
 
-    return read
+    command.add_argument(option, type=read, default=default, metavar="N", help=f"{words} (default {default})")
 
 
 class Terminal:

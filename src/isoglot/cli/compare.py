@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from isoglot.cli.common import print_json, whole
+from isoglot.cli.common import add_whole, print_json
 
 
 def add(commands: Any) -> None:
@@ -32,20 +32,11 @@ def _fill(command: argparse.ArgumentParser) -> None:
         "system; the first one is the reference"
     )
     settings = f"of {', '.join(COMPARED_SETTINGS)} (default: all that the results have)"
-    resamples = f"of bootstrap and test (default {RESAMPLES})"
     command.add_argument("results", nargs="+", metavar="RESULT", help=results)
     command.add_argument("--measure", default="nDCG@10", metavar="M", help="a measure in all results (default nDCG@10)")
     command.add_argument("--setting", nargs="+", metavar="S", help=settings)
-    command.add_argument(
-        "--resamples", type=whole("--resamples", 99, 10**6), default=RESAMPLES, metavar="N", help=resamples
-    )
-    command.add_argument(
-        "--seed",
-        type=whole("--seed", 0, 2**63 - 1),
-        default=SEED,
-        metavar="N",
-        help=f"of the resamples (default {SEED})",
-    )
+    add_whole(command, "--resamples", "of bootstrap and test", RESAMPLES, 99, 10**6)
+    add_whole(command, "--seed", "of the resamples", SEED, 0, 2**63 - 1)
     command.add_argument("--output", type=Path, metavar="FILE", help="write the comparison there as JSON")
     command.add_argument("--json", action="store_true", help="print the comparison as JSON")
     command.set_defaults(run=_run)

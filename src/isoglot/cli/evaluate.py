@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from isoglot.cli.common import add_data_dir, in_all, print_json, whole
+from isoglot.cli.common import add_data_dir, add_whole, in_all, print_json
 
 if TYPE_CHECKING:
     from isoglot.evaluation.settings import EvaluateSettings
@@ -70,10 +70,7 @@ def _fill(command: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--export-trec", **folder, help="write run and judgments of every cell for ir_measures, trec_eval"
     )
-    depth = f"documents per query in those runs (default {DEFAULT_DEPTH})"
-    group.add_argument(
-        "--trec-depth", type=whole("--trec-depth", 1, 10**9), default=DEFAULT_DEPTH, metavar="N", help=depth
-    )
+    add_whole(group, "--trec-depth", "documents per query in those runs", DEFAULT_DEPTH, 1, 10**9)
     group.add_argument("--export-mteb", **folder, help="write results in MTEB's schema, a file per setting")
     group.add_argument("--json", action="store_true", help="print the summary as JSON")
     command.set_defaults(run=lambda options: in_all(lambda first: _run(options, first=first)))

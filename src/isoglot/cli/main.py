@@ -66,11 +66,7 @@ def _file_error(error: OSError) -> str:
     if not error.strerror:
         return str(error) or type(error).__name__
     name = error.filename2 or error.filename
-    return (
-        error.strerror
-        if name is None
-        else f"{os.fsdecode(name) if not isinstance(name, int) else name}: {error.strerror}"
-    )
+    return f"{os.fsdecode(name)}: {error.strerror}" if isinstance(name, (str, bytes)) else error.strerror
 
 
 def _fail(message: str, code: int) -> int:

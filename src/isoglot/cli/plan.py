@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from isoglot.cli.common import add_data_dir, pairs_help, print_json, whole
+from isoglot.cli.common import add_data_dir, add_whole, pairs_help, print_json
 
 
 def add(commands: Any) -> None:
@@ -26,12 +26,8 @@ def _fill(plan: argparse.ArgumentParser) -> None:
     plan.add_argument("--pairs", nargs="+", required=True, metavar="P", help=pairs_help())
     plan.add_argument("--languages", nargs="+", metavar="L", default=None, help="training languages (default: all)")
     add_settings(plan, PlanSettings)
-    plan.add_argument(
-        "--steps", type=whole("--steps", 1, 10**7), default=200, metavar="N", help="steps to count over (default 200)"
-    )
-    plan.add_argument(
-        "--show", type=whole("--show", 0, 10**5), default=3, metavar="N", help="batches to print (default 3)"
-    )
+    add_whole(plan, "--steps", "steps to count over", 200, 1, 10**7)
+    add_whole(plan, "--show", "batches to print", 3, 0, 10**5)
     plan.add_argument("--json", action="store_true", help="print JSON instead of tables")
     add_data_dir(plan)
     plan.set_defaults(run=_run)

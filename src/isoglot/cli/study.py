@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from isoglot.cli.common import add_data_dir, print_json, quiet, whole
+from isoglot.cli.common import add_data_dir, add_whole, print_json, quiet
 from isoglot.errors import InputError
 
 
@@ -59,16 +59,10 @@ def _fill_run(run: argparse.ArgumentParser) -> None:
     option("--output", "the study's directory", type=Path, required=True, metavar="DIR")
     changes = "change keys of the spec, e.g. train.steps=300 seeds=[0,1,2] data.0.amount=0.5"
     option("--set", changes, nargs="+", action="extend", default=[], metavar="KEY=VALUE")
-    option("--workers", "cells at a time (default 1)", type=whole("--workers", 1, 1024), default=1, metavar="N")
+    add_whole(run, "--workers", "cells at a time", 1, 1, 1024)
     shared = "share these out among the cells, e.g. cuda:0,cuda:1 (default: torch's choice)"
     option("--devices", shared, default="", metavar="D,D")
-    option(
-        "--threads",
-        "CPU threads per cell (default: cores / workers)",
-        type=whole("--threads", 0, 4096),
-        default=0,
-        metavar="N",
-    )
+    add_whole(run, "--threads", "CPU threads per cell; 0: cores / workers", 0, 0, 4096)
     leaks = "go on although training pairs and benchmarks share texts; the report says so"
     option("--allow-leaks", leaks, action="store_true")
     retry = run.add_mutually_exclusive_group()
@@ -80,6 +74,7 @@ def _fill_run(run: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
+    from isoglot.processes import check_device
     from isoglot.study.grid import RunOptions, run_study
     from isoglot.study.presets import find_spec
     from isoglot.study.read_spec import load_spec
@@ -87,10 +82,12 @@ def _run(options: argparse.Namespace) -> int:
 
     devices = tuple(device.strip() for device in options.devices.split(",") if device.strip())
     for device in devices:
-        if not re.fullmatch(r"(cpu|cuda)(:\d+)?", device):
+        if not re.fullmatch(r"(cpu|cuda)(:[0-9]{1,3})?", device):
             raise InputError(f"--devices: '{device}' is not a device; expected cpu or cuda:0, cuda:1, ...")
     spec = load_spec(find_spec(options.spec), options.set)
     quiet()
+    for device in devices:
+        check_device(device)
     asked = RunOptions(options.data_dir, options.workers, devices, options.threads, options.allow_leaks, options.retry)
     outcome = run_study(spec, options.output, asked)
     if not outcome.complete:

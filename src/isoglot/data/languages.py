@@ -69,8 +69,9 @@ def language(code: str) -> str:
     return "-".join([*filter(None, subtags.minimal()), *rest])
 
 
+@cache
 def spelled(name: str) -> str:
-    """`language(name)`, or the name itself where it is none: for lists of what is there."""
+    """`language(name)`, or the name itself where it is none: for what is there already."""
     try:
         return language(name)
     except InputError:

@@ -13,8 +13,8 @@ from typing import Any, Literal, NamedTuple
 
 from isoglot.data.languages import files_by_language
 from isoglot.data.readers import yaml_data
-from isoglot.errors import InputError, unknown
-from isoglot.files import cache_dir, data_roots, read_json
+from isoglot.errors import InputError, first_line, unknown
+from isoglot.files import cache_dir, data_roots, digest_file, read_json
 
 Context = Literal["sentence", "paragraph"]
 # (seconds to connect, seconds between two bytes): a machine without a network must say so at once
@@ -130,6 +130,12 @@ def is_complete(folder: Path, name: str) -> bool:
     return {path.stem for path in folder.glob("*.json")} == set(LAREQA[name].sha256)
 
 
+def recognise(folder: Path) -> str | None:
+    """The benchmark that some file of a folder is of, whatever the folder is called; None where none is."""
+    digests = set(map(digest_file, folder.glob("*.json")))
+    return next((name for name, source in LAREQA.items() if not digests.isdisjoint(source.sha256.values())), None)
+
+
 def lareqa_cache(name: str) -> Path:
     """Where a benchmark is downloaded to."""
     return cache_dir() / "lareqa" / name
@@ -150,8 +156,7 @@ def download_lareqa(name: str) -> Path:
         try:
             pooch.retrieve(url, f"sha256:{sha256}", f"{lang}.json", folder, downloader=downloader)
         except ValueError as error:
-            problem = str(error).partition("\n")[0] or "ValueError"
-            raise InputError(f"{url} is not the file that isoglot knows: {problem}") from None
+            raise InputError(f"{url} is not the file that isoglot knows: {first_line(error)}") from None
         except Exception as error:  # requests, urllib3 and OSError share no narrower base
             raise InputError(
                 f"{name} could not be downloaded ({type(error).__name__} for {url}); without a network, set "

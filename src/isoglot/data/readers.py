@@ -17,7 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar, cast
 
-from isoglot.errors import InputError, LineError, printable
+from isoglot.errors import InputError, LineError, first_line, printable
 from isoglot.reading import JsonError, not_utf8, open_file, parse_json
 
 if TYPE_CHECKING:
@@ -167,9 +167,7 @@ def parquet_rows(path: Path, required: Collection[str] = ()) -> Iterator[Row]:
     """The rows of a Parquet file; a missing column is raised."""
     with open_parquet(path) as file:
         columns = file.schema_arrow.names
-        if missing := sorted(set(required) - set(columns)):
-            raise InputError(f"{path}: columns {', '.join(missing)} are missing (found {', '.join(columns)})")
-        _check_columns(path, columns, ())
+        _check_columns(path, columns, required)
         number = 0
         for batch in file.iter_batches():
             batch.validate(full=True)
@@ -200,8 +198,7 @@ def open_parquet(path: Path) -> Iterator[pq.ParquetFile]:
             yield file
     # damage has surfaced as each of these; pyarrow's own errors are subclasses of some of them
     except (pa.ArrowException, OSError, ValueError, TypeError, KeyError, OverflowError, MemoryError) as error:
-        problem = (str(error) or type(error).__name__).splitlines()[0]
-        raise InputError(f"{path}: not a Parquet file, or damaged ({problem[:200]})") from None
+        raise InputError(f"{path}: not a Parquet file, or damaged ({first_line(error)})") from None
 
 
 def read_array(path: Path) -> npt.NDArray[Any]:
@@ -212,8 +209,7 @@ def read_array(path: Path) -> npt.NDArray[Any]:
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except Exception as error:  # a header is read as Python: errors of tokens, literals, types and shapes share no base
-        problem = (str(error) or type(error).__name__).splitlines()[0]
-        raise InputError(f"{path}: not a .npy file, or damaged ({problem[:200]})") from None
+        raise InputError(f"{path}: not a .npy file, or damaged ({first_line(error)})") from None
     if not isinstance(array, np.ndarray):
         array.close()
         raise InputError(f"{path}: an archive of arrays (.npz); expected one array (.npy)")

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 # white space, controls and what is not seen: in ASCII, and the further characters of Unicode's categories Z, Cc and Cf
 _ASCII = bytes(range(33)) + b"\x7f"
@@ -43,6 +44,10 @@ def text_key(text: str) -> bytes:
         if not text.isprintable():  # a quick way to see that there is none of them
             text = _UNSEEN.sub("", text)
     return text.encode("utf-8", "surrogatepass").translate(None, _ASCII)
+
+
+passage_key = lru_cache(256)(text_key)
+"""`text_key` for passages in the order of their file, where one often answers several questions."""
 
 
 class _Table(dict[int, str | int | None]):

@@ -11,6 +11,7 @@ import numpy as np
 from isoglot.data.audit import trained
 from isoglot.data.audit.texts import ENOUGH, LONG_ID, size
 from isoglot.data.audit.trained import TrainedTexts, id_hash, text_hash, trained_of
+from isoglot.data.benchmarks.catalog import BENCHMARKS
 from isoglot.data.readers import yaml_data
 from isoglot.data.sameness import normalise
 from isoglot.records import Benchmark
@@ -32,7 +33,7 @@ def leak_of(model: Any, benchmark: Benchmark) -> dict[str, Any] | None:
         InputError: the record beside the model is damaged.
     """
     record = trained_of(model)
-    known = list(_known(record.bases, benchmark.name))
+    known = list(_known(record.bases, benchmark))
     sides = _shared(record, benchmark) if record.sides else {}
     return {**sides, "known": known} if sides or known else None
 
@@ -68,8 +69,13 @@ def _answers(benchmark: Benchmark) -> Iterator[str]:
         first += len(texts)
 
 
-def _known(models: Sequence[str], benchmark: str) -> Iterator[str]:
+def _known(models: Sequence[str], benchmark: Benchmark) -> Iterator[str]:
+    """What authors say; a benchmark that was opened as a folder is known by what its files say of it."""
+    if not models:
+        return
+    own, source = {benchmark.name, benchmark.about.get("name")}, benchmark.about.get("source")
+    own |= {member.name for member in BENCHMARKS if member.source == source}
     for entry in yaml_data(Path(trained.__file__).with_name("exposures.yaml"))["models"]:
         for name in dict.fromkeys(model.rpartition("/")[2].rpartition(":")[2].lower() for model in models):
-            if name in entry["names"] and (what := entry["benchmarks"].get(benchmark)):
+            for what in (what for key, what in entry["benchmarks"].items() if key in own and name in entry["names"]):
                 yield f"not zero-shot: {name} was trained on {what} ({entry['source']})"

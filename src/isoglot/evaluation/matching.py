@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from pydantic import BaseModel, ValidationError
 
 from isoglot.errors import InputError
 from isoglot.evaluation.results import PER_QUERY_FILE, Result, load_result
@@ -98,23 +99,52 @@ def load_systems(words: Sequence[str]) -> list[System]:
     return list(systems.values())
 
 
+class _Counts(BaseModel):
+    queries: dict[str, int]
+    documents: dict[str, int]
+
+
+class _Digests(BaseModel):
+    benchmark: str
+    model: str | None = None
+
+
+class _Seen(BaseModel):
+    shared: int
+    of: int
+
+
+class _Leak(BaseModel):
+    queries: _Seen | None = None
+    passages: _Seen | None = None
+    ids: _Seen | None = None
+    known: list[str]
+
+
+class _Summary(BaseModel):
+    """What comparisons read of the summary of a result."""
+
+    benchmark: str
+    context: str
+    tie_rule: str
+    settings: dict[str, dict[str, Any]]
+    counts: _Counts
+    digests: _Digests
+    bias: dict[str, Any] = {}
+    about: dict[str, str] = {}
+    leak: _Leak | None = None
+
+
 def _load(folder: str) -> Result:
     """A result whose summary has what comparisons read of it. InputError names what is missing."""
     result = load_result(folder)
-    summary: dict[str, Any] = {"bias": {}, "about": {}, **result.summary}
-    kinds = {dict: ("settings", "bias", "about", "counts", "digests"), str: ("benchmark", "context", "tie_rule")}
-    wrong = [key for kind, keys in kinds.items() for key in keys if not isinstance(summary.get(key), kind)]
-    if not wrong:
-        inside = {
-            "settings": summary["settings"].values(),
-            "counts": map(summary["counts"].get, ("queries", "documents")),
-        }
-        wrong = [key for key, values in inside.items() if not all(isinstance(value, dict) for value in values)]
-    if wrong:
-        raise InputError(
-            f"{folder}/summary.json: not a result of `isoglot evaluate`: '{wrong[0]}' is missing or another thing"
-        )
-    return result
+    try:
+        _Summary.model_validate(result.summary, strict=True)
+    except ValidationError as error:
+        key = ".".join(map(str, error.errors()[0]["loc"]))
+        problem = f"'{key}' is missing or another thing"
+        raise InputError(f"{folder}/summary.json: not a result of `isoglot evaluate`: {problem}") from None
+    return Result({"bias": {}, "about": {}, **result.summary}, result.per_query)
 
 
 def _parse(word: str) -> tuple[str, tuple[str, ...]]:
@@ -133,7 +163,7 @@ def require_comparable(systems: Sequence[System]) -> None:
     Raises:
         InputError: it names the first thing that differs: context, sample, languages, benchmark or tie rule.
     """
-    (first_folder, first), *others = [(folder, _identity(folder, result)) for folder, result in all_results(systems)]
+    (first_folder, first), *others = [(folder, _identity(result)) for folder, result in all_results(systems)]
     for folder, identity in others:
         for what, (value, shown) in identity.items():
             if value != first[what][0]:
@@ -142,25 +172,22 @@ def require_comparable(systems: Sequence[System]) -> None:
                 )
 
 
-def _identity(folder: str, result: Result) -> dict[str, tuple[Any, str]]:
+def _identity(result: Result) -> dict[str, tuple[Any, str]]:
     """What two results must share -> (value, as it is shown); what explains a difference comes before the digest."""
     summary = result.summary
-    try:
-        about, counts, digest = summary["about"], summary["counts"], str(summary["digests"]["benchmark"])
+    about, counts, digest = summary.get("about", {}), summary["counts"], summary["digests"]["benchmark"]
+    languages = about.get("languages") or " ".join(sorted({*counts["queries"], *counts["documents"]}))
+    return {
+        "context": _shown(summary["context"]),
+        "sample": _shown(about.get("sample")),
+        "languages": _shown(languages),
         # the name of a benchmark may be a path: only its content counts
-        named = f"{summary['benchmark']}, digest {digest[:12]}"
-        languages = about.get("languages") or sorted({*counts["queries"], *counts["documents"]})
-        return {
-            "context": _shown(summary["context"]),
-            "sample": _shown(about.get("sample")),
-            "languages": _shown(languages if isinstance(languages, str) else " ".join(languages)),
-            "benchmark (its queries, passages, judgments or groups)": (digest, named),
-            "tie rule": _shown(summary["tie_rule"]),
-        }
-    except (KeyError, TypeError, AttributeError):
-        raise InputError(
-            f"{folder}/summary.json: not a result of `isoglot evaluate`: a part of it is missing"
-        ) from None
+        "benchmark (its queries, passages, judgments or groups)": (
+            digest,
+            f"{summary['benchmark']}, digest {digest[:12]}",
+        ),
+        "tie rule": _shown(summary["tie_rule"]),
+    }
 
 
 def _shown(value: Any) -> tuple[Any, str]:
@@ -198,7 +225,7 @@ def match(systems: Sequence[System], setting: str, measure: str) -> Matched:
         if not isinstance(stated, (int, float)) or abs(stated - average) > 1e-9 * max(1.0, abs(average)):
             figures = f"{stated} in summary.json but {average:.6f} in the rows of {PER_QUERY_FILE}"
             raise InputError(f"{folder}: {measure} in setting '{setting}' is {figures}; measure again")
-    names = [(query, doc) for query, doc in map(str.split, encoded[0].dictionary.to_pylist())]
+    names = [(query, doc) for query, _, doc in (str(pair).partition(" ") for pair in encoded[0].dictionary.to_pylist())]
     ends = np.cumsum([len(system.results) for system in systems])
     return Matched(names, cells, np.split(values, ends[:-1]))
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer
 
-from isoglot.data.benchmarks.qrels import restrict
+from isoglot.data.benchmarks.qrels import one_spelling, restrict
 from isoglot.errors import InputError
 from isoglot.evaluation.cells import parse_settings
 from isoglot.evaluation.measures import Measure, default_measures, parse_measures
@@ -69,6 +69,6 @@ class EvaluateSettings(Settings):
         from isoglot.data.benchmarks.load import load_benchmark
 
         if isinstance(benchmark, Benchmark):
-            return restrict(benchmark, self.languages or None)
+            return restrict(one_spelling(benchmark), self.languages or None)
         asked = self.model_dump(exclude={"measures", "settings", "batch_size"})
         return load_benchmark(benchmark, data_dir=data_dir, **{**asked, "languages": self.languages or None})

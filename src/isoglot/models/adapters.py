@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from isoglot.errors import InputError
+from isoglot.errors import InputError, first_line
 from isoglot.files import read_json
 from isoglot.models.prompts import read_prompts
 from isoglot.models.weights import check_whole
@@ -30,7 +30,7 @@ class Adapter:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        config = read_json(folder / _CONFIG)
+        config = read_json(folder / _CONFIG, strict=False)  # what PEFT reads
         note = read_json(folder / ADAPTER_NOTE) if (folder / ADAPTER_NOTE).is_file() else {}
         if not isinstance(config, dict) or not isinstance(note, dict):
             raise InputError(f"{folder}: {_CONFIG} or {ADAPTER_NOTE} is no JSON object")
@@ -82,7 +82,7 @@ class Adapter:
         try:
             adapted = PeftModel(encoder, PeftConfig.from_pretrained(str(self.folder)))
         except (ValueError, TypeError, KeyError) as error:  # what PEFT says of settings that do not fit
-            raise InputError(f"{self.folder}: does not fit its base ({str(error).splitlines()[0]})") from None
+            raise InputError(f"{self.folder}: does not fit its base ({first_line(error)})") from None
         own = get_peft_model_state_dict(adapted, save_embedding_layers=False)  # else the hub is asked for the base
         places = {name: tuple(value.shape) for name, value in own.items()}
         tensors, note = _named_for(tensors, encoder.base_model_prefix)
@@ -96,7 +96,7 @@ class Adapter:
         try:
             merged = adapted.merge_and_unload(safe_merge=True)
         except ValueError as error:
-            raise InputError(f"{self.folder}: {str(error).splitlines()[0]}") from None
+            raise InputError(f"{self.folder}: {first_line(error)}") from None
         for name, weights in merged.named_parameters():  # PEFT freezes what it adapts
             weights.requires_grad_(name in trainable)
         return merged, note

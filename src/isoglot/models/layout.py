@@ -138,4 +138,4 @@ class Layout:
         if (path := self.path(file)) is None:
             return None
         check_regular(path)
-        return read_json(path)
+        return read_json(path, strict=False)  # what transformers reads

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from isoglot.errors import InputError
+from isoglot.errors import InputError, first_line
 
 if TYPE_CHECKING:
     import torch
@@ -250,4 +250,4 @@ def check_whole(path: Path) -> None:
         with safe_open(path, framework="np"):
             pass
     except (SafetensorError, OSError) as error:
-        raise InputError(f"{path}: cut or damaged, no safetensors file ({str(error).splitlines()[0]})") from None
+        raise InputError(f"{path}: cut or damaged, no safetensors file ({first_line(error)})") from None

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from isoglot.errors import InputError
+from isoglot.errors import InputError, first_line
 from isoglot.records import Float32Array, FloatArray, IntArray
 from isoglot.retrieval.scoring import Around, at_most, longest_of
 
@@ -42,7 +42,7 @@ def engine(queries: Float32Array, device: str | None) -> NumpyEngine | TorchEngi
     try:
         return TorchEngine(queries, device)
     except (RuntimeError, AssertionError) as error:  # torch without CUDA raises AssertionError
-        raise InputError(f"device '{device}' cannot be used: {str(error).splitlines()[0]}") from None
+        raise InputError(f"device '{device}' cannot be used: {first_line(error)}") from None
 
 
 class NumpyEngine:

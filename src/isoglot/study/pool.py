@@ -42,6 +42,15 @@ class _Running(NamedTuple):
     device: str | None
 
 
+def visible_device(device: str) -> str:
+    """CUDA_VISIBLE_DEVICES for a process that sees one of the devices of this one: `cuda:0` is the first that this one sees."""
+    kind, _, number = device.partition(":")
+    own = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    if kind != "cuda":
+        return ""
+    return own.split(",")[int(number or 0)].strip() if own else number or "0"
+
+
 class Pool:
     """Runs jobs in processes.
 
@@ -102,8 +111,7 @@ class Pool:
         environment = {**os.environ, **dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), str(self.threads))}
         environment.setdefault("TOKENIZERS_PARALLELISM", "true" if self.threads > 1 else "false")
         if device:
-            kind, _, number = device.partition(":")
-            environment["CUDA_VISIBLE_DEVICES"] = (number or "0") if kind == "cuda" else ""
+            environment["CUDA_VISIBLE_DEVICES"] = visible_device(device)
         self.display.begin(job)
         with job.folder.log.open("ab") as log:
             process = subprocess.Popen(

@@ -166,10 +166,11 @@ class StudySpec(Settings):
         return systems
 
     def check(self) -> None:
-        for key in ("base", "data", "seeds", *(() if self.systems else ("strategy", "tuning"))):
-            if not getattr(self, key):
+        lists = {key: getattr(self, key) for key in ("base", "data", "strategy", "seeds", "tuning")}
+        lists |= self.strategy_settings
+        for key, values in lists.items():
+            if not values and not (self.systems and key in ("strategy", "tuning")):
                 raise ValueError(f"'{key}' is empty; expected at least one")
-        lists = {key: getattr(self, key) for key in ("base", "strategy", "seeds", "tuning")} | self.strategy_settings
         lists["data"] = [data.name for data in self.data]
         for data in self.data:
             if not self.benchmarks_of(data):

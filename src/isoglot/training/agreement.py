@@ -18,7 +18,7 @@ from torch import Tensor
 
 from isoglot.batching.sampler import TextBatch
 from isoglot.data.pairs.table import PairTable
-from isoglot.errors import InputError, IsoglotError
+from isoglot.errors import InputError, IsoglotError, first_line
 from isoglot.models.load import compile_encoder
 from isoglot.training.collate import Collator, columns_of
 from isoglot.training.finite import NotFiniteError
@@ -157,5 +157,4 @@ def _one_line(problem: str) -> Iterator[None]:
     except InputError:
         raise
     except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
-        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise InputError(f"{problem} ({first})") from None
+        raise InputError(f"{problem} ({first_line(error)})") from None

@@ -23,7 +23,7 @@ from isoglot.data.audit.texts import LONG_ID
 from isoglot.data.groups import Hashes
 from isoglot.data.pairs.table import PairTable, take_rows
 from isoglot.data.sameness import text_key
-from isoglot.errors import InputError
+from isoglot.errors import InputError, first_line
 from isoglot.files import atomic_path
 from isoglot.records import IntArray
 
@@ -146,7 +146,7 @@ def read_trained(folder: str | Path) -> TrainedTexts | None:
             raise ValueError(f"format {about['format']}")
         return TrainedTexts(sides, tuple(about["bases"]))
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
-        problem = str(error).splitlines()[0]
+        problem = first_line(error)
         raise InputError(f"{path}: not what isoglot wrote there ({problem}); delete it to measure without it") from None
 
 

@@ -21,6 +21,7 @@ from isoglot.data.lareqa import (
     lareqa_cache,
     local_lareqa,
     read_lareqa,
+    recognise,
 )
 from isoglot.errors import unknown
 from isoglot.records import Benchmark, Texts
@@ -62,7 +63,8 @@ def load_lareqa(name: str, request: Request) -> Benchmark:
     context = request.context
     if context not in get_args(Context):
         raise unknown("context", context, get_args(Context))
-    content = read_lareqa(find_lareqa(name, request.data_dir))
+    folder = find_lareqa(name, request.data_dir)
+    content = read_lareqa(folder)
     queries, corpus = {}, {}
     gold: list[tuple[str, int]] = []
     n_documents = 0
@@ -77,8 +79,8 @@ def load_lareqa(name: str, request: Request) -> Benchmark:
             gold += [(q.id, n_documents + sentence) for q in paragraph.questions for sentence in q.gold]
             n_documents += len(paragraph.sentences)
     about: dict[str, str] = {"context": context}
-    if name in LAREQA:
-        about |= {"license": LAREQA[name].license, "source": LAREQA[name].url}
+    if known := name if name in LAREQA else recognise(folder):
+        about |= {"license": LAREQA[known].license, "source": LAREQA[known].url}
     judgments = judge_by_key([key for texts in queries.values() for key in texts.ids], gold)
     return make_benchmark(name, queries, corpus, judgments, _groups(content), about)
 

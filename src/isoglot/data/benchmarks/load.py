@@ -54,14 +54,18 @@ def load_benchmark(
     return benchmark if corpus_sample is None else sample_corpus(benchmark, corpus_sample, sample_seed)
 
 
-def _load(name: str, request: Request) -> Benchmark:
-    load: Callable[[Request], Benchmark]
+def reader(name: str, data_dir: str | Path | None = None) -> tuple[bool, Callable[[Request], Benchmark]]:
+    """(are there paragraphs around its passages, what reads it) of a benchmark. InputError where there is none."""
     if name in BENCHMARKS:
-        has_paragraphs, load = BENCHMARKS[name].has_paragraphs, BENCHMARKS[name].load
-    else:
-        folder = _folder(name, request.data_dir)
-        has_paragraphs = not (folder / "queries").is_dir() and any(p.stem != "benchmark" for p in folder.glob("*.json"))
-        load = partial(load_lareqa, str(folder)) if has_paragraphs else partial(load_folder, name, folder)
+        return BENCHMARKS[name].has_paragraphs, BENCHMARKS[name].load
+    folder = _folder(name, data_dir)
+    if (folder / "queries").is_dir() or all(path.stem == "benchmark" for path in folder.glob("*.json")):
+        return False, partial(load_folder, name, folder)
+    return True, partial(load_lareqa, str(folder))
+
+
+def _load(name: str, request: Request) -> Benchmark:
+    has_paragraphs, load = reader(name, request.data_dir)
     if request.context != "sentence" and not has_paragraphs:
         raise InputError(
             f"{name} has no paragraphs around its passages: context '{request.context}' is for LAReQA's benchmarks"

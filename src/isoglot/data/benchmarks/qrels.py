@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from isoglot.data.languages import language
+from isoglot.data.languages import language, spelled
 from isoglot.data.readers import lines
 from isoglot.errors import InputError, LineError
 from isoglot.files import digest_strings
@@ -121,13 +121,13 @@ def make_benchmark(
         judged: pooled numbers of the documents that were judged, relevant or not; relevant ones need not be named.
 
     Raises:
-        InputError: no pair is judged relevant, so nothing could be measured.
+        InputError: no pair is judged relevant, so nothing could be measured; one language under two codes.
     """
     if not len(judgments.queries):
         raise InputError(f"{name}: no query has a relevant document; expected a judgment with a grade above 0")
     order = np.lexsort((judgments.documents, judgments.queries))
     per_query = np.bincount(judgments.queries, minlength=sum(map(len, queries.values())))
-    return Benchmark(
+    benchmark = Benchmark(
         name=name,
         queries=dict(queries),
         corpus=dict(corpus),
@@ -138,6 +138,22 @@ def make_benchmark(
         query_groups=list(groups),
         about=dict(about or {}),
     )
+    return one_spelling(benchmark)
+
+
+def one_spelling(benchmark: Benchmark) -> Benchmark:
+    """The benchmark with every language as `isoglot.data.languages.language` spells it.
+
+    Raises:
+        InputError: one language under two codes.
+    """
+    sides = (benchmark.queries, benchmark.corpus)
+    queries, corpus = ({spelled(lang): texts for lang, texts in side.items()} for side in sides)
+    for side, texts in zip(sides, (queries, corpus)):
+        if len(texts) < len(side):
+            problem = f"two of {', '.join(side)} are the same language; expected one code per language"
+            raise InputError(f"{benchmark.name}: {problem}")
+    return replace(benchmark, queries=queries, corpus=corpus)
 
 
 def judgments_of(benchmark: Benchmark) -> Judgments:

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from isoglot.data.groups import Hashes, group_pairs
-from isoglot.data.sameness import text_key
+from isoglot.data.sameness import passage_key, text_key
 from isoglot.files import digest_strings
 from isoglot.records import IntArray, PairRow
 
@@ -142,7 +142,7 @@ def build_index(rows: Sequence[PairRow]) -> PairIndex:
     source = np.zeros(n_pairs, dtype=np.int64)
     source[pair_of_row] = [sources.index(row.source) for row in rows]
     keys = [
-        _numbers(text_key(row.passage) for row in rows),
+        _numbers(passage_key(row.passage) for row in rows),
         _numbers(text_key(row.query) for row in rows),
         _numbers(None if row.passage_id is None else (row.source, row.passage_id) for row in rows),
     ]

@@ -26,7 +26,7 @@ import pyarrow as pa
 from isoglot.blocks import damage
 from isoglot.data.pairs.index import DealOrder, PairIndex
 from isoglot.data.pairs.table import PairTable
-from isoglot.errors import InputError
+from isoglot.errors import InputError, first_line
 from isoglot.files import read_json
 from isoglot.records import IntArray
 
@@ -131,8 +131,8 @@ def open_texts(path: Path) -> pa.Table:
     try:
         return pa.ipc.open_file(pa.memory_map(str(path / TEXTS))).read_all()
     except (OSError, pa.ArrowInvalid) as error:
-        problem = str(error).splitlines()[0]
-        raise InputError(f"{path / TEXTS}: not a complete Arrow file ({problem}); pack the pairs anew") from None
+        problem = f"not a complete Arrow file ({first_line(error)}); pack the pairs anew"
+        raise InputError(f"{path / TEXTS}: {problem}") from None
 
 
 def _mapped(path: Path, shape: tuple[int, ...]) -> IntArray:

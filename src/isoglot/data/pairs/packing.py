@@ -22,7 +22,7 @@ from isoglot.data.pairs.index import PairIndex
 from isoglot.data.pairs.loading import duplicate_row, read_pairs
 from isoglot.data.pairs.packed import FORMAT, RECORD, TEXTS, is_packed, open_texts
 from isoglot.data.pairs.table import SCHEMA, any_negatives, digested
-from isoglot.data.sameness import text_key
+from isoglot.data.sameness import passage_key, text_key
 from isoglot.disk import locked
 from isoglot.errors import InputError, LineError
 from isoglot.files import StringDigest, atomic_directory, write_json
@@ -114,7 +114,7 @@ def _columns(batch: list[PairRow]) -> list[bytes]:
     """Hashes of the rows (XXH3), 8 bytes each, one column per name in `_HASHES`."""
     hashes = []
     for row in batch:
-        query, passage = xxh3_64_digest(text_key(row.query)), xxh3_64_digest(text_key(row.passage))
+        query, passage = xxh3_64_digest(text_key(row.query)), xxh3_64_digest(passage_key(row.passage))
         pair = xxh3_128_digest(_joined(row.source, row.id))
         own = row.passage_id
         passage_id = bytes(8) if own is None else xxh3_64_digest(_joined(row.source, own))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from isoglot.data.languages import spelled
 from isoglot.data.pairs.index import PairIndex, build_index
 from isoglot.errors import InputError
 from isoglot.files import digest_strings
@@ -94,7 +95,13 @@ class PairTable:
 
     @classmethod
     def from_rows(cls, rows: Sequence[PairRow]) -> PairTable:
-        """A table of `rows` in their order. Raises ValueError where two rows share (source, id, lang)."""
+        """A table of `rows` in their order, their languages as `isoglot.data.languages.language` spells them.
+
+        Raises:
+            ValueError: two rows share (source, id, lang).
+        """
+        langs = map(spelled, (row.lang for row in rows))
+        rows = [row if row.lang == lang else replace(row, lang=lang) for row, lang in zip(rows, langs)]
         columns = {name: [getattr(row, name) for row in rows] for name in SCHEMA.names}
         return cls(pa.table(columns, schema=SCHEMA), build_index(rows))
 

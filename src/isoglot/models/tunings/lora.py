@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
-from isoglot.errors import InputError
+from isoglot.errors import InputError, first_line
 from isoglot.files import atomic_directory, write_json
 from isoglot.models.adapters import ADAPTER_NOTE, Adapter, encoder_digest, sort_config
 from isoglot.models.limits import transformers_of
@@ -84,7 +84,7 @@ class Lora(Tuning):
                 {name.rsplit(".", 1)[-1] for name, module in modules if isinstance(module, torch.nn.Linear)}
             )
             raise InputError(
-                f"lora.targets {', '.join(targets)}: {str(error).splitlines()[0]} (linear modules there: {', '.join(linear)})"
+                f"lora.targets {', '.join(targets)}: {first_line(error)} (linear modules there: {', '.join(linear)})"
             ) from None
 
     def finish(

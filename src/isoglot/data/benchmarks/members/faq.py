@@ -5,7 +5,6 @@ It is small and needs no download: a check of the whole path, not a ruler for pa
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any
 from isoglot.data.benchmarks.catalog import BENCHMARKS, NamedBenchmark
 from isoglot.data.benchmarks.qrels import judge_by_key, make_benchmark
 from isoglot.data.facts.wordings import LANGUAGES
-from isoglot.data.readers import lines
+from isoglot.data.readers import json_rows, valid
 from isoglot.records import Benchmark, Texts
 
 NAME = "faq"
@@ -26,8 +25,7 @@ _PER_RELATION = 120
 def read_faq() -> Iterator[dict[str, Any]]:
     """Rows of `faq_texts/*.jsonl`: {"id", "topic", "<lang>": {"question", "answer"}, ...}, by file name."""
     for path in sorted((Path(__file__).parent / "faq_texts").glob("*.jsonl")):
-        for _, line in lines(path):
-            yield json.loads(line)
+        yield from (row for _, row in valid(json_rows(path)))
 
 
 def load_faq() -> Benchmark:
