@@ -12,6 +12,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,8 +47,13 @@ class Child:
         return self.log.read_text(errors="replace")
 
     def end(self) -> int:
-        """Wait for it; its exit code, or minus the signal that killed it."""
-        return self._wait(0)
+        """Wait for it and the forks of it that were killed with it; its exit code, or minus the signal that killed it."""
+        code, until = self._wait(0), time.monotonic() + 2.0
+        with suppress(ProcessLookupError):  # no process of the group is left
+            while code == -signal.SIGKILL and time.monotonic() < until:
+                os.killpg(self.pid, 0)
+                time.sleep(0.005)
+        return code
 
     def stopped(self) -> bool:
         """Wait until it has stopped itself; False where it ended before."""
