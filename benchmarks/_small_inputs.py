@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from tests.training.tiny import tiny_base
 
 LANGUAGES = ("de", "en")
 WORDS = [f"{lang}{number}" for lang in LANGUAGES for number in range(60)]
@@ -14,7 +18,7 @@ def make(folder: Path) -> Path:
     """Write `model`, `other` (with other weights), `pairs.jsonl`, `fewer.jsonl`, `bench`, `corpus.jsonl`, `study.yaml`."""
     folder.mkdir(parents=True)
     for seed, name in enumerate(("model", "other")):
-        _model(folder / name, seed)
+        tiny_base(folder / name, WORDS, seed)
     rows = [_row(number, lang) for number in range(32) for lang in LANGUAGES]
     for name, some in (("pairs", rows), ("fewer", rows[:48])):
         _lines(folder / f"{name}.jsonl", some)
@@ -57,22 +61,3 @@ def _study(folder: Path) -> dict[str, Any]:
         "learning_rates": {"lora": 5e-3},
         "evaluate": {"measures": ["nDCG@10"]},
     }
-
-
-def _model(path: Path, seed: int) -> None:
-    import torch
-    from tokenizers import Tokenizer, models, pre_tokenizers, processors
-    from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
-
-    vocabulary = {word: number for number, word in enumerate(["[PAD]", "[CLS]", "[SEP]", "[UNK]", "[MASK]", *WORDS])}
-    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
-    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B [SEP]", special_tokens=[("[CLS]", 1), ("[SEP]", 2)]
-    )
-    special = {f"{name}_token": f"[{name.upper()}]" for name in ("pad", "cls", "sep", "unk", "mask")}
-    PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=64, **special).save_pretrained(path)
-    torch.manual_seed(seed)
-    sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
-    config = BertConfig(vocab_size=len(vocabulary), max_position_embeddings=64, pad_token_id=0, **sizes)
-    BertModel(config).save_pretrained(path)

@@ -19,7 +19,7 @@ from isoglot.training.train import train
 from tests.retrieval.test_ranks import near_ties
 from tests.study.small import small_spec, write_benchmark
 from tests.training import test_optimizer as rows
-from tests.training.crash import Interrupt, crash_after
+from tests.training.crash import train_until
 from tests.training.test_gradcache import columns, farthest, run
 from tests.training.test_train import losses, settings
 from tests.training.tiny import info_nce, load_tuned, pair_table, tiny_base
@@ -128,14 +128,11 @@ def test_runs_in_bfloat16_follow_the_one_in_float32(base: Path, tmp_path: Path, 
 
 
 @pytest.mark.parametrize("tuning", ["lora", "full"])
-def test_a_broken_run_goes_on(base: Path, tmp_path: Path, tuning: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_broken_run_goes_on(base: Path, tmp_path: Path, tuning: str) -> None:
     asked = settings(base, tmp_path / "whole", tuning=tuning, dropout=0.0, save_steps=4)
     train(asked, table=pair_table(), show=False)
     broken = asked.replace(output=str(tmp_path / "broken"))
-    with monkeypatch.context() as patch:
-        crash_after(7, patch)
-        with pytest.raises(Interrupt):
-            train(broken, table=pair_table(), show=False)
+    train_until(7, broken, pair_table())
     train(broken, table=pair_table(), resume=True, show=False)
     assert losses(tmp_path / "broken") == pytest.approx(losses(tmp_path / "whole"), rel=1e-2)
 

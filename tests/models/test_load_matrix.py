@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ from isoglot.errors import InputError
 from isoglot.models.facts import describe, in_one_line
 from isoglot.models.load import encoder_of, load_model
 from isoglot.retrieval.encode import Kind, encode_texts
-from tests.models.zoo import HIDDEN, KINDS, REFUSED
+from tests.models.zoo import HIDDEN, KINDS
 from tests.training.tiny import WORDS
 
 PLAIN = ("Query: ", "Passage: ")
@@ -22,19 +21,6 @@ PROMPTS: dict[str, tuple[str, str]] = {
     **{f"prompts-{name}": ("en1 ", "de2 de3 ") for name in ("query-passage", "not-pooled", "not-pooled-left")},
 }
 """What is put before queries and passages; nothing for the others."""
-
-
-@pytest.fixture(scope="module")
-def zoo(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """The directory of a kind, written when it is asked for first."""
-    root, written = tmp_path_factory.mktemp("zoo"), dict[str, Path]()
-
-    def get(kind: str) -> Path:
-        if kind not in written:
-            written[kind] = {**KINDS, **REFUSED}[kind](root / kind)
-        return written[kind]
-
-    return get
 
 
 def texts() -> list[str]:

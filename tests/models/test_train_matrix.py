@@ -24,7 +24,7 @@ from isoglot.training.settings import TrainSettings
 from isoglot.training.train import train
 from tests.models.zoo import KINDS
 from tests.training.conftest import one_thread  # noqa: F401  # an autouse fixture
-from tests.training.crash import Interrupt, crash_after
+from tests.training.crash import train_until
 from tests.training.tiny import info_nce, pair_table
 
 pytestmark = pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
@@ -48,17 +48,6 @@ RESUMED = {
     "lora": ("labse", "bfloat16", "matryoshka", "t5", "adapter-inside", "weighted-mean"),
     "full": ("labse", "router", "static"),
 }
-
-
-@pytest.fixture(scope="module")
-def zoo(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """The directory of a kind, written when it is asked for first."""
-    root = tmp_path_factory.mktemp("zoo")
-
-    def get(kind: str) -> Path:
-        return root / kind if (root / kind).exists() else KINDS[kind](root / kind)
-
-    return get
 
 
 def settings(base: Path, output: Path, **more: Any) -> TrainSettings:
@@ -126,16 +115,11 @@ def prepared(base: Path) -> Any:
 
 
 @pytest.mark.parametrize(("tuning", "kind"), [(tuning, kind) for tuning, kinds in RESUMED.items() for kind in kinds])
-def test_resumed_equals_unbroken(
-    tuning: str, kind: str, zoo: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_resumed_equals_unbroken(tuning: str, kind: str, zoo: Callable[[str], Path], tmp_path: Path) -> None:
     asked = settings(zoo(kind), tmp_path / "whole", tuning=tuning, steps=6, save_steps=2)
     train(asked, table=english_pairs(), show=False)
     broken = asked.replace(output=str(tmp_path / "broken"))
-    with monkeypatch.context() as patch:
-        crash_after(5, patch)
-        with pytest.raises(Interrupt):
-            train(broken, table=english_pairs(), show=False)
+    train_until(5, broken, english_pairs())
     train(broken, table=english_pairs(), resume=True, show=False)
     files = sorted(
         path.relative_to(tmp_path / "whole") for path in (tmp_path / "whole" / "model").rglob("*.safetensors")

@@ -6,6 +6,9 @@ from typing import Any
 
 import pytest
 
+from isoglot.data.pairs.table import PairTable
+from isoglot.training.settings import TrainSettings
+from isoglot.training.train import train
 from isoglot.training.trainer import Progress
 
 
@@ -13,8 +16,8 @@ class Interrupt(Exception):
     pass
 
 
-def crash_after(step: int, patch: pytest.MonkeyPatch) -> None:
-    """Raise `Interrupt` at the end of a step."""
+def train_until(step: int, settings: TrainSettings, table: PairTable) -> None:
+    """Begin a run that crashes at the end of a step."""
     original = Progress.on_step_end
 
     def crash(self: Progress, args: Any, state: Any, control: Any, **more: Any) -> None:
@@ -22,4 +25,7 @@ def crash_after(step: int, patch: pytest.MonkeyPatch) -> None:
         if state.global_step == step:
             raise Interrupt
 
-    patch.setattr(Progress, "on_step_end", crash)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Progress, "on_step_end", crash)
+        with pytest.raises(Interrupt):
+            train(settings, table=table, show=False)

@@ -21,19 +21,8 @@ from isoglot.training import loss as module_loss
 from isoglot.training.agreement import OtherModelError
 from isoglot.training.collate import Collator, columns_of
 from isoglot.training.train import train
-from tests.models.zoo import KINDS
 from tests.training.test_train import losses, settings
 from tests.training.tiny import pair_table
-
-
-@pytest.fixture(scope="module")
-def zoo(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    root = tmp_path_factory.mktemp("zoo")
-
-    def get(kind: str) -> Path:
-        return root / kind if (root / kind).exists() else KINDS[kind](root / kind)
-
-    return get
 
 
 def refused(base: Path, run: Path, message: str, **more: Any) -> None:

@@ -23,7 +23,7 @@ from isoglot.training import checkpoints
 from isoglot.training.rundir import RunDirectory
 from isoglot.training.settings import TrainSettings
 from isoglot.training.train import train
-from tests.training.crash import Interrupt, crash_after
+from tests.training.crash import train_until
 from tests.training.tiny import pair_table, tiny_base
 
 
@@ -56,10 +56,7 @@ def whole(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def left(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run that crashed after step 7, with checkpoints of steps 3 and 6."""
     run = tmp_path_factory.mktemp("left") / "run"
-    with pytest.MonkeyPatch.context() as patch:
-        crash_after(7, patch)
-        with pytest.raises(Interrupt):
-            go(settings(base, run))
+    train_until(7, settings(base, run), pair_table())
     return run
 
 
@@ -167,10 +164,7 @@ def test_the_best_checkpoint_is_needed_as_well(base: Path, tmp_path: Path, capfd
     """Early stopping ends with the best one, which must be whole then, wherever the run was moved meanwhile."""
     more = {"tuning": "full", "learning_rate": 0.3, "validation_share": 0.3, "batch_size": 4, "eval_steps": 2}
     asked = settings(base, tmp_path / "run", **more, patience=3, steps=40)
-    with pytest.MonkeyPatch.context() as patch:
-        crash_after(5, patch)
-        with pytest.raises(Interrupt):
-            go(asked)
+    train_until(5, asked, pair_table())
     assert {path.name for path in (tmp_path / "run" / "checkpoints").iterdir()} == {"checkpoint-2", "checkpoint-4"}
     shutil.copytree(tmp_path / "run", tmp_path / "moved")
     go(asked, resume=True)

@@ -20,7 +20,7 @@ from isoglot.training import collate, tokens
 from isoglot.training.collate import Collator
 from isoglot.training.tokens import TextTokenizer
 from isoglot.training.train import train
-from tests.training.crash import Interrupt, crash_after
+from tests.training.crash import Interrupt, train_until
 from tests.training.test_train import losses, settings, weights
 from tests.training.tiny import pair_rows, pair_table
 
@@ -321,14 +321,11 @@ def test_training_is_bit_identical_with_stored_tokens(
     assert records[0]["loss_digest"] == records[1]["loss_digest"]
 
 
-def test_tokens_are_counted_over_interruptions(base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tokens_are_counted_over_interruptions(base: Path, tmp_path: Path) -> None:
     asked = settings(base, tmp_path / "whole", save_steps=5)
     whole = train(asked, table=pair_table(), show=False)
     broken = asked.replace(output=str(tmp_path / "broken"))
-    with monkeypatch.context() as patch:
-        crash_after(8, patch)
-        with pytest.raises(Interrupt):
-            train(broken, table=pair_table(), show=False)
+    train_until(8, broken, pair_table())
     resumed = train(broken, table=pair_table(), resume=True, show=False)
     assert resumed.outcome["tokens"] == whole.outcome["tokens"] > 0
     lines = [json.loads(text) for text in (tmp_path / "broken" / "log.jsonl").read_text().splitlines()]

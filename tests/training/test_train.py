@@ -19,7 +19,7 @@ from isoglot.training.finite import NotFiniteError
 from isoglot.training.settings import TrainSettings
 from isoglot.training.train import train
 from isoglot.training.trainer import Progress
-from tests.training.crash import Interrupt, crash_after
+from tests.training.crash import train_until
 from tests.training.tiny import pair_table
 
 TEXTS = ["en1 en2 en3", "de5 de6", "zh7 zh8 zh9 zh10"]
@@ -124,17 +124,12 @@ def test_no_attention_plans_while_it_trains(base: Path, tmp_path: Path, monkeypa
 
 @pytest.mark.parametrize("tuning", ["lora", "full"])
 @pytest.mark.parametrize("dropout", [0.0, 0.1])
-def test_resume_equals_an_unbroken_run_bit_for_bit(
-    base: Path, tmp_path: Path, tuning: str, dropout: float, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_resume_equals_an_unbroken_run_bit_for_bit(base: Path, tmp_path: Path, tuning: str, dropout: float) -> None:
     asked = settings(base, tmp_path / "whole", tuning=tuning, dropout=dropout, save_steps=5)
     train(asked, table=pair_table(), show=False)
 
     broken = asked.replace(output=str(tmp_path / "broken"))
-    with monkeypatch.context() as patch:
-        crash_after(8, patch)
-        with pytest.raises(Interrupt):
-            train(broken, table=pair_table(), show=False)
+    train_until(8, broken, pair_table())
     assert not (tmp_path / "broken" / "model").exists()
     with pytest.raises(InputError, match="--resume"):
         train(broken, table=pair_table(), show=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,13 @@ LANGUAGES = ("de", "en", "zh")
 WORDS = [f"{lang}{number}" for lang in LANGUAGES for number in range(60)]
 
 
-def tiny_base(path: Path) -> Path:
-    """Write the model to `path` and return it: 2 layers, hidden size 32, the words of `WORDS`."""
+def tiny_base(path: Path, words: Sequence[str] = WORDS, seed: int = 0) -> Path:
+    """Write the model to `path` and return it: 2 layers, hidden size 32, a token per word."""
     import torch
     from tokenizers import Tokenizer, models, pre_tokenizers, processors
     from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
-    vocabulary = {word: number for number, word in enumerate(["[PAD]", "[CLS]", "[SEP]", "[UNK]", "[MASK]", *WORDS])}
+    vocabulary = {word: number for number, word in enumerate(["[PAD]", "[CLS]", "[SEP]", "[UNK]", "[MASK]", *words])}
     tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
     tokenizer.post_processor = processors.TemplateProcessing(
@@ -35,7 +36,7 @@ def tiny_base(path: Path) -> Path:
         max_position_embeddings=64,
         pad_token_id=0,
     )
-    torch.manual_seed(0)
+    torch.manual_seed(seed)
     BertModel(config).save_pretrained(path)
     return path
 
