@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -104,7 +103,7 @@ def _texts(options: argparse.Namespace) -> int:
 
 def _check(options: argparse.Namespace) -> int:
     from isoglot.data.pairs.check import check_pairs, format_report
-    from isoglot.errors import InputError
+    from isoglot.errors import InputError, say
 
     report = check_pairs(options.pairs, options.data_dir)
     if not report.sources and not report.problems:
@@ -114,7 +113,7 @@ def _check(options: argparse.Namespace) -> int:
     else:
         print(format_report(report))
     if report.problems:
-        print(f"isoglot: {len(report.problems)} malformed line(s), first: {report.problems[0]}", file=sys.stderr)
+        say(f"{len(report.problems)} malformed line(s), first: {report.problems[0]}")
     return 1 if report.problems else 0
 
 

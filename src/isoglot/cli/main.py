@@ -12,7 +12,7 @@ from typing import TextIO, cast
 from isoglot import __version__
 from isoglot.cli import compare, data, evaluate, list, plan, study, train
 from isoglot.cli.common import LazyParser, Terminal
-from isoglot.errors import InputError, IsoglotError, printable
+from isoglot.errors import InputError, IsoglotError, say
 
 _ABOUT = "Train, measure and serve multilingual dense retrievers that treat every language alike."
 _EXITS = "exit codes: 0 done, 1 the answer is no (a check that failed), 2 bad input or usage, 130 interrupted"
@@ -70,7 +70,7 @@ def _file_error(error: OSError) -> str:
 
 
 def _fail(message: str, code: int) -> int:
-    print(f"isoglot: {printable(' '.join(message.split()))}", file=sys.stderr)
+    say(" ".join(message.split()))
     return code
 
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import argparse
 import re
-import sys
 from pathlib import Path
 from typing import Any
 
 from isoglot.cli.common import add_data_dir, add_whole, print_json, quiet
-from isoglot.errors import InputError
+from isoglot.errors import InputError, say
 
 
 def add(commands: Any) -> None:
@@ -92,7 +91,7 @@ def _run(options: argparse.Namespace) -> int:
     outcome = run_study(spec, options.output, asked)
     if not outcome.complete:
         done = sum(cell["status"] == "done" for cell in outcome.results["cells"])
-        print(f"isoglot: interrupted with {done} cells done; the same command goes on", file=sys.stderr)
+        say(f"interrupted with {done} cells done; the same command goes on")
         return 130
     if options.json:
         print_json(outcome.results)

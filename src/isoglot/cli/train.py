@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -75,14 +74,14 @@ def _settings(options: argparse.Namespace) -> TrainSettings:
 
 def _train(options: argparse.Namespace, settings: TrainSettings, *, first: bool) -> int:
     from isoglot.cli.common import quiet
+    from isoglot.errors import say
     from isoglot.training.train import train
 
     quiet()
     result = train(settings, resume=options.resume, overwrite=options.overwrite, data_dir=options.data_dir, show=first)
     if not result.complete:
         if first:
-            again = "go on with the same command and --resume"
-            print(f"isoglot: interrupted after step {result.steps}; {again}", file=sys.stderr)
+            say(f"interrupted after step {result.steps}; go on with the same command and --resume")
         return 130
     if not first:
         return 0

@@ -15,6 +15,7 @@ from isoglot.data.benchmarks.catalog import BENCHMARKS
 from isoglot.data.readers import yaml_data
 from isoglot.data.sameness import normalise
 from isoglot.records import Benchmark
+from isoglot.retrieval.encode import pooled_texts
 
 _NAMES = {"queries": "questions", "passages": "answer passages", "ids": "question ids"}
 
@@ -54,7 +55,7 @@ def leak_notes(leak: dict[str, Any] | None) -> list[str]:
 
 
 def _shared(record: TrainedTexts, benchmark: Benchmark) -> dict[str, dict[str, int]]:
-    texts = {"queries": [text for _, _, text in benchmark.pooled_queries()], "passages": list(_answers(benchmark))}
+    texts = {"queries": pooled_texts(benchmark, "query"), "passages": list(_answers(benchmark))}
     hashes = {side: [text_hash(text) for text in own if size(normalise(text)) >= ENOUGH] for side, own in texts.items()}
     hashes["ids"] = [id_hash(key) for key in {key for _, key, _ in benchmark.pooled_queries()} if len(key) >= LONG_ID]
     return {side: record.sides[side].seen(own)._asdict() for side, own in hashes.items()}

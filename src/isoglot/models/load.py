@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import tempfile
 import textwrap
 from collections.abc import Iterator
@@ -12,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from isoglot.errors import InputError, at
+from isoglot.errors import InputError, at, say
 from isoglot.hub import hub_reachable
 from isoglot.models.adapters import Adapter
 from isoglot.models.facts import SIMILARITIES, Loaded, in_one_line
@@ -26,6 +25,8 @@ from isoglot.processes import check_device, processes
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
+
+_say_once = cache(say)  # training loads its base twice
 
 
 def load_model(
@@ -72,7 +73,7 @@ def load_model(
     if dropout is not None:
         _set_dropout(model, dropout)
     if processes().first:
-        _say(in_one_line(model))
+        _say_once(in_one_line(model))
     model.loaded_from = base
     return model
 
@@ -96,12 +97,6 @@ class _Where:
         from sentence_transformers.util import get_device_name
 
         return self.dtype == "float32" or (self.device or get_device_name()) == "cpu"
-
-
-@cache
-def _say(line: str) -> None:
-    """A line on stderr, once in a process: training loads its base twice."""
-    print(f"isoglot: {line}", file=sys.stderr)
 
 
 def _load(base: Base, where: _Where) -> tuple[SentenceTransformer, Loaded]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,7 @@ from xxhash import xxh3_128_digest
 
 from isoglot.batching.sampler import PlanDataset, RowBatch, TextBatch
 from isoglot.data.groups import components
-from isoglot.errors import InputError
+from isoglot.errors import InputError, say
 from isoglot.files import cache_dir
 from isoglot.processes import in_each, processes
 from isoglot.records import IntArray
@@ -82,9 +81,7 @@ class Collator:
         try:
             self._prepared[steps] = StepTokens(steps, self._tokenizer, self._prompts, root, show)
         except (InputError, OSError) as error:
-            print(
-                f"isoglot: {root}: cannot keep token ids here ({error}); every step tokenises instead", file=sys.stderr
-            )
+            say(f"{root}: cannot keep token ids here ({error}); every step tokenises instead")
             return False
         return True
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from isoglot.errors import InputError
+from isoglot.errors import InputError, say
 from isoglot.models.facts import describe
 from isoglot.models.limits import check_length
 from isoglot.models.load import load_model
@@ -77,10 +76,7 @@ def _to_cosine(model: SentenceTransformer, base: str) -> None:
     before = model.similarity_fn_name
     model.similarity_fn_name = SIMILARITY
     if before != SIMILARITY and processes().first:
-        print(
-            f"isoglot: {base}: its similarity is '{before}'; it is trained for cosine similarity, and the trained model says so",
-            file=sys.stderr,
-        )
+        say(f"{base}: its similarity is '{before}'; it is trained for cosine similarity, and the trained model says so")
 
 
 def _freeze_embeddings(model: SentenceTransformer) -> None:

@@ -5,7 +5,6 @@ A set is Parquet or JSON-lines files on the hub, or in a folder, there under the
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
@@ -15,7 +14,7 @@ from typing import Any, NamedTuple
 from isoglot.data.pairs.address import SetAddress
 from isoglot.data.pairs.source import Item, Source
 from isoglot.data.readers import READERS, id_field, split_name, text_field, valid
-from isoglot.errors import InputError, LineError
+from isoglot.errors import InputError, LineError, say
 from isoglot.hub import hub_file, hub_listing
 from isoglot.records import PairRow
 
@@ -91,7 +90,7 @@ class QaSet(Source):
             row = PairRow(self.name, key, "en", pair.query.strip(), pair.passage.strip(), pair.passage_id)
             yield row, str(path), pair.row
         if left_out:
-            print(f"isoglot: {spec}: {left_out:,} pairs left out: question or passage is empty", file=sys.stderr)
+            say(f"{spec}: {left_out:,} pairs left out: question or passage is empty")
 
     def pairs(self, rows: Rows, path: Path, address: SetAddress) -> Iterator[QaPair]:
         """The pairs in the rows of a file; those with an empty side are left out by the caller."""
