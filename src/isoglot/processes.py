@@ -69,6 +69,13 @@ def on_cpu() -> bool:
     return not torch.accelerator.is_available() or str(torch.accelerator.current_accelerator()) == "mps"
 
 
+def best_device() -> str:
+    """The kind of device that models are put on where none is asked for: "cuda", "cpu", ..."""
+    import torch
+
+    return str(torch.accelerator.current_accelerator()) if torch.accelerator.is_available() else "cpu"
+
+
 def check_device(device: str | None) -> str | None:
     """The device, or None for the best there is. InputError for one that is none, or that this machine does not have."""
     import torch

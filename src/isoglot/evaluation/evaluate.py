@@ -24,9 +24,11 @@ from isoglot.evaluation.measures import Measure, parse_measures
 from isoglot.evaluation.results import Result, model_digest, model_facts, versions, write_result
 from isoglot.evaluation.settings import EvaluateSettings
 from isoglot.evaluation.trec import DEFAULT_DEPTH, export_runs
+from isoglot.files import digest_strings
+from isoglot.models.precision import computing_in
 from isoglot.processes import in_first, processes
 from isoglot.records import Benchmark, Float32Array, FloatArray, IntArray, Setting
-from isoglot.retrieval.encode import Embeddings, Kind, encode_texts, pooled_texts, prompt_of, similarity_of
+from isoglot.retrieval.encode import Embeddings, Kind, device_of, encode_texts, pooled_texts, prompt_of, similarity_of
 from isoglot.retrieval.rankings import Ranker, Search, rank_benchmark, vector_search
 from isoglot.retrieval.ranks import Ranks
 from isoglot.retrieval.scoring import Vectors
@@ -89,6 +91,7 @@ def evaluate(
     if isinstance(model, (str, Path)):
         raise InputError(f"'{model}' is a name: load the model first with isoglot.load_model('{model}')")
     similarity_of(model)  # what cannot be measured is refused before anything is encoded
+    computing_in(asked.precision, device_of(model))
     loaded = asked.load(benchmark, data_dir)
     digest = digest or model_digest(model)
     clock.lap()
@@ -97,9 +100,11 @@ def evaluate(
         if isinstance(model, Embeddings):
             return model.queries if kind == "query" else model.documents
         texts, size = pooled_texts(loaded, kind), asked.batch_size
-        if store is None or not digest:
-            return encode_texts(model, texts, kind, size, progress)
-        return store.encode(model, digest, prompt_of(model, kind), texts, kind, batch_size=size, progress=progress)
+        with computing_in(asked.precision, device_of(model)):
+            if store is None or not digest:
+                return encode_texts(model, texts, kind, size, progress)
+            key = digest if asked.precision == "fp32" else digest_strings([digest, asked.precision])
+            return store.encode(model, key, prompt_of(model, kind), texts, kind, batch_size=size, progress=progress)
 
     with ExitStack() as held:
         # a second writer, or a disk that takes nothing, is known before the work
@@ -112,6 +117,8 @@ def evaluate(
         scores, table = _measure(loaded, ranking.ranks, settings, parse_measures(asked.measures))
         leak = leak_of(model, loaded)
         scores["notes"] += leak_notes(leak)
+        if asked.precision != "fp32":
+            scores["notes"].append(f"vectors were computed in {asked.precision}: figures differ from those of float32 in the digits behind the third")
         clock.lap("measure")
         if table.column(RANK_DISTANCE).null_count < len(table):
             best = in_first(lambda: ranking.search()(None, TOP_K)[0])
@@ -128,6 +135,7 @@ def evaluate(
             **scores,
             **({"leak": leak} if leak else {}),
             "tie_rule": TIE_RULE,
+            **({} if asked.precision == "fp32" else {"precision": asked.precision}),
             "prompts": dict(getattr(model, "prompts", None) or {}),
             **({"model_facts": facts} if (facts := model_facts(model)) else {}),
             "about": dict(loaded.about),

@@ -12,11 +12,12 @@ from isoglot.data.benchmarks.qrels import one_spelling, restrict
 from isoglot.errors import InputError
 from isoglot.evaluation.cells import parse_settings
 from isoglot.evaluation.measures import Measure, default_measures, parse_measures
+from isoglot.models.precision import Precision
 from isoglot.records import SETTINGS, Benchmark
 from isoglot.settings import Settings
 
 # settings that a study's digest names only where they are not the default
-_UNNAMED: dict[str, Any] = {"passage": "title+text", "allow_missing": False}
+_UNNAMED: dict[str, Any] = {"passage": "title+text", "allow_missing": False, "precision": "fp32"}
 
 
 class EvaluateSettings(Settings):
@@ -36,6 +37,11 @@ class EvaluateSettings(Settings):
     )
     sample_seed: int = Field(0, ge=0, description="of that sample")
     batch_size: int | None = Field(None, ge=1, description="texts per forward pass; 64 where it is not given")
+    precision: Precision = Field(
+        "fp32",
+        description="of encoding; bf16 is two to three times as fast where the CPU has instructions for it, and moves vectors by "
+        "about .4% of their length; ranks are exact for these vectors",
+    )
     passage: Literal["title+text", "text"] = Field("title+text", description="what is encoded of passages with titles")
     allow_missing: bool = Field(False, description="leave out judged passages that a corpus of whole Wikipedias lacks")
 
@@ -70,5 +76,5 @@ class EvaluateSettings(Settings):
 
         if isinstance(benchmark, Benchmark):
             return restrict(one_spelling(benchmark), self.languages or None)
-        asked = self.model_dump(exclude={"measures", "settings", "batch_size"})
+        asked = self.model_dump(exclude={"measures", "settings", "batch_size", "precision"})
         return load_benchmark(benchmark, data_dir=data_dir, **{**asked, "languages": self.languages or None})

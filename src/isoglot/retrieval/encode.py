@@ -134,6 +134,11 @@ def similarity_of(model: Any) -> str:
     return name
 
 
+def device_of(model: Any) -> str:
+    """The kind of device that a model is on ("cpu" where it does not say)."""
+    return str(getattr(getattr(model, "device", None), "type", "cpu"))
+
+
 def pooled_texts(benchmark: Benchmark, kind: Kind) -> list[str]:
     """The texts of all queries or all passages in pooled order."""
     return [text for _, _, text in (benchmark.pooled_queries() if kind == "query" else benchmark.pooled_documents())]

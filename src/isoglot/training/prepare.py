@@ -10,7 +10,8 @@ from isoglot.errors import InputError, say
 from isoglot.models.facts import describe
 from isoglot.models.limits import check_length
 from isoglot.models.load import load_model
-from isoglot.processes import on_cpu, processes
+from isoglot.models.precision import check_bf16, computes_in_bf16
+from isoglot.processes import best_device, on_cpu, processes
 from isoglot.training.optimizer import word_embeddings
 from isoglot.training.settings import TrainSettings
 
@@ -61,14 +62,12 @@ def bf16(precision: str) -> bool:
     """Whether forward and backward passes are computed in bfloat16; weights are float32 either way.
 
     Raises:
-        InputError: that is asked for, and nothing here computes in it.
+        InputError: that is asked for, and the device that is trained on does not compute in it.
     """
-    from transformers.utils import is_torch_bf16_gpu_available
-
-    available: bool = is_torch_bf16_gpu_available()
-    if precision == "bf16" and not available:
-        raise InputError("precision bf16 needs a GPU that computes in it, and there is none here: take precision=fp32")
-    return available and (precision == "bf16" or (precision == "auto" and torch.cuda.is_available()))
+    device = best_device()
+    if precision == "bf16":
+        check_bf16(device)
+    return precision == "bf16" or (precision == "auto" and device == "cuda" and computes_in_bf16(device))
 
 
 def _to_cosine(model: SentenceTransformer, base: str) -> None:

@@ -63,7 +63,7 @@ class TrainSettings(Settings):
     query_prompt: str | None = Field(None, description="instead of the base's own")
     passage_prompt: str | None = Field(None, description="instead of the base's own")
     precision: Literal["auto", "fp32", "bf16"] = Field(
-        "auto", description="auto is bf16 where the device computes in it, else fp32"
+        "auto", description="of products; weights are float32. auto is bf16 on a GPU that computes in it, else fp32"
     )
     chunks: int = Field(
         0,

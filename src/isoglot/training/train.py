@@ -15,7 +15,7 @@ from isoglot.data.audit.trained import TrainedTexts, trained_of
 from isoglot.data.pairs.table import PairTable
 from isoglot.disk import writing
 from isoglot.files import atomic_directory, digest_json
-from isoglot.processes import in_first, on_cpu, peak_memory, processes, start, together
+from isoglot.processes import best_device, in_first, on_cpu, peak_memory, processes, start, together
 from isoglot.training.data import TrainingData, datasets, load_data
 from isoglot.training.rundir import RunDirectory, describe_table
 from isoglot.training.settings import TrainSettings
@@ -188,7 +188,7 @@ def _arguments(settings: TrainSettings, run: RunDirectory, steps: int, *, valida
         max_steps=steps,
         per_device_train_batch_size=settings.plan.batch_size // processes().world,
         per_device_eval_batch_size=settings.plan.batch_size // processes().world,
-        use_cpu=processes().world > 1 and on_cpu(),  # else accelerate would not join the processes there
+        use_cpu=best_device() == "cpu" or (processes().world > 1 and on_cpu()),
         learning_rate=settings.peak_learning_rate(),
         lr_scheduler_type="linear",
         warmup_steps=settings.warmup,
