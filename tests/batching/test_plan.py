@@ -67,6 +67,36 @@ def test_cross_batches_have_two_languages_in_every_pair_and_use_all_ordered_pair
     assert all(abs(n - expected) < 6 * expected**0.5 for n in counts.values())
 
 
+@pytest.mark.parametrize(("queries", "passages"), [(2, 3), (1, "all"), ("all", 1), (9, 9)])
+def test_multiway_draws_each_pair_in_several_languages_without_preference(
+    queries: int | str, passages: int | str
+) -> None:
+    rows = make_rows(n=200, shared=1)
+    has = Counter(row.id for row in rows)
+    counts: Counter[str] = Counter()
+    plan = make_plan(rows, strategy="multiway", query_languages=queries, passage_languages=passages)
+    for batch in plan[:300]:
+        assert batch.language is None
+        assert len(batch) == 8
+        for side, number in ((batch.queries, queries), (batch.passages, passages)):
+            assert np.array_equal(side.places, np.sort(side.places))
+            drawn = [(rows[row].id, rows[row].lang) for row in side.rows]
+            assert len(set(drawn)) == len(drawn)
+            for key, times in Counter(key for key, _ in drawn).items():
+                assert times == min(has[key], has[key] if number == "all" else int(number))
+            counts.update(lang for key, lang in drawn if has[key] == len(LANGUAGES))
+    expected = sum(counts.values()) / len(LANGUAGES)
+    assert all(abs(n - expected) < 5 * expected**0.5 for n in counts.values())
+    assert plan.strata[0].kind == "multiway"
+
+
+def test_the_sides_of_multiway_are_drawn_independently() -> None:
+    plan = make_plan(make_rows(n=200, shared=1), strategy="multiway", query_languages=1, passage_languages=1)
+    same = [np.mean(batch.queries.languages == batch.passages.languages) for batch in plan[:400]]
+    # one in three or four; 3,200 draws
+    assert 0.22 < np.mean(same) < 0.30
+
+
 @pytest.mark.parametrize("share", [0.0, 0.2, 0.5, 1.0])
 def test_hybrid_is_mono_with_probability_mono_share(share: float) -> None:
     kinds = Counter(batch.kind for batch in make_plan(make_rows(), strategy="hybrid", mono_share=share)[:1000])

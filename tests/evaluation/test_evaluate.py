@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +19,11 @@ from isoglot.evaluation.evaluate import evaluate
 from isoglot.evaluation.matching import System
 from isoglot.evaluation.report import format_differences, format_table
 from isoglot.evaluation.results import load_result, model_digest
+from isoglot.models import precision
+from isoglot.models.load import load_model
 from isoglot.records import Benchmark, Texts
 from isoglot.retrieval.encode import Embeddings
+from isoglot.retrieval.store import EmbeddingStore
 from isoglot.retrieval.ties import pooled_ties
 from tests.realdata import lareqa_dir
 
@@ -370,3 +374,20 @@ def test_xquad_r_cells() -> None:
     assert summary["counts"]["queries"] == dict.fromkeys(benchmark.query_languages, 1190)
     assert summary["settings"]["mono"]["R@1"] > 0.9
     assert summary["settings"]["multi"]["R@1"] == pytest.approx(1 / 11, abs=0.005)
+
+
+def test_vectors_in_bfloat16_are_close_and_named(
+    zoo: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(precision, "computes_in_bf16", lambda device: True)
+    model, benchmark, store = load_model(str(zoo("labse"))), load_benchmark("faq"), EmbeddingStore(tmp_path)
+    exact, rounded = (
+        evaluate(model, benchmark, precision=kind, languages=["de", "en"], store=store, progress=False)
+        for kind in ("fp32", "bf16")
+    )
+    assert "precision" not in exact.summary
+    assert rounded.summary["precision"] == "bf16"
+    assert any("bf16" in note for note in rounded.summary["notes"])
+    assert len(list(tmp_path.glob("*/meta.json"))) == 4, "vectors of one precision are not taken for those of the other"
+    for setting, values in exact.summary["settings"].items():
+        assert values["AP"] == pytest.approx(rounded.summary["settings"][setting]["AP"], abs=0.05)

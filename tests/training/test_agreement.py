@@ -14,6 +14,7 @@ from sentence_transformers import SentenceTransformer
 
 from isoglot.batching.sampler import TextBatch
 from isoglot.errors import InputError
+from isoglot.models import precision
 from isoglot.models.load import load_model
 from isoglot.models.tunings.lora import Lora
 from isoglot.training import agreement
@@ -107,7 +108,6 @@ def test_the_trained_model_says_what_it_was_trained_for(
         ("static", {"tuning": "full", "freeze_embeddings": True}, "nothing of this model is trained"),
         ("modernbert", {"unpadded": True}, "without padding it gives other embeddings"),
         ("t5", {"unpadded": True}, "cannot be chosen"),
-        ("labse", {"precision": "bf16"}, "precision=fp32"),
         ("labse", {"max_length": 2}, "told apart"),
     ],
 )
@@ -115,6 +115,15 @@ def test_what_cannot_be_trained_writes_nothing(
     zoo: Callable[[str], Path], tmp_path: Path, kind: str, more: dict[str, Any], message: str
 ) -> None:
     refused(zoo(kind), tmp_path / "run", message, **more)
+
+
+def test_bf16_is_refused_where_nothing_computes_in_it(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(precision, "computes_in_bf16", lambda device: False)
+    refused(base, tmp_path / "run", "precision=fp32", precision="bf16")
+    with pytest.raises(InputError, match="precision=fp32"), precision.computing_in("bf16", "cpu"):
+        pass
 
 
 def no_compiler(output: Any) -> None:
@@ -149,21 +158,16 @@ def test_a_compiled_encoder_that_computes_something_else_is_refused(
 def test_mixed_precision_leaves_the_model_as_it_is_saved(
     base: Path, tmp_path: Path, tuning: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As on a GPU: forward passes in bfloat16 while it trains, and a model that computes in float32 afterwards."""
-    from isoglot.training import train as module
-
-    arguments, in_half = module._arguments, []
-
-    def on_cpu(*given: Any, **more: Any) -> Any:
-        made = arguments(*given, **more)
-        return type(made)(**{**made.to_dict(), "bf16": True, "use_cpu": True, "accelerator_config": None})
+    """Forward passes are in bfloat16 while it trains, and the model computes in float32 afterwards."""
+    in_half = []
 
     def note(self: Any, columns: list[dict[str, Any]]) -> list[torch.Tensor]:
         in_half.append(hasattr(self.model, "_original_forward"))  # accelerate puts autocast around the forward pass
         return embed(self, columns)
 
     embed = module_loss.BatchLoss.embed
-    monkeypatch.setattr(module, "_arguments", on_cpu)
+    monkeypatch.setattr(precision, "computes_in_bf16", lambda device: True)  # emulated where it has no instructions
     monkeypatch.setattr(module_loss.BatchLoss, "embed", note)
-    assert train(settings(base, tmp_path / "run", tuning=tuning, steps=3), table=pair_table(), show=False).complete
+    asked = settings(base, tmp_path / "run", tuning=tuning, steps=3, precision="bf16")
+    assert train(asked, table=pair_table(), show=False).complete
     assert in_half == [False, True, True, True]

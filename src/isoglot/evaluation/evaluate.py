@@ -118,7 +118,9 @@ def evaluate(
         leak = leak_of(model, loaded)
         scores["notes"] += leak_notes(leak)
         if asked.precision != "fp32":
-            scores["notes"].append(f"vectors were computed in {asked.precision}: figures differ from those of float32 in the digits behind the third")
+            scores["notes"].append(
+                f"vectors were computed in {asked.precision}: figures differ from those of float32 in the digits behind the third"
+            )
         clock.lap("measure")
         if table.column(RANK_DISTANCE).null_count < len(table):
             best = in_first(lambda: ranking.search()(None, TOP_K)[0])

@@ -152,8 +152,8 @@ class PlanTrainer(SentenceTransformerTrainer):
 def _attention(device: str, *, bf16: bool) -> Iterator[None]:
     """The kernels of attention that suit batches of short texts of many lengths.
 
-    cuDNN's plan anew, in some 0.1 s, for every (rows, width) that they have not had yet: nearly every step would wait for them. The
-    backward pass of the fused one for CPUs takes a third of a step in bfloat16; plain products take a twentieth.
+    cuDNN's plan anew, in some 0.1 s, for every (rows, width) that they have not had yet: nearly every step would wait for them.
+    In bfloat16 the fused kernel for CPUs takes a third of a step in its backward pass; plain products take a twentieth.
     """
     unwanted = {SDPBackend.CUDNN_ATTENTION} | ({SDPBackend.FLASH_ATTENTION} if device == "cpu" and bf16 else set())
     with sdpa_kernel([kind for kind in SDPBackend.__members__.values() if kind not in (SDPBackend.ERROR, *unwanted)]):

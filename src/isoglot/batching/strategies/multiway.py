@@ -15,8 +15,8 @@ Number = Annotated[int, Field(ge=1)] | Literal["all"]
 class Multiway(Strategy):
     """every pair comes with queries and passages in several languages, each passage an answer to each of its queries
 
-    (After the multi-way parallel batches of arXiv 2602.21543.) The languages are drawn for each pair and side by themselves, without
-    replacement and uniformly among those that the pair has; so a query may meet its own language, too.
+    (After the multi-way parallel batches of arXiv 2602.21543.) The languages are drawn for each pair and side by
+    themselves, without replacement and uniformly among those that the pair has; so a query may meet its own language, too.
     """
 
     name: ClassVar[str] = "multiway"
