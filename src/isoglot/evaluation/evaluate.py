@@ -119,7 +119,7 @@ def evaluate(
         scores["notes"] += leak_notes(leak)
         if asked.precision != "fp32":
             scores["notes"].append(
-                f"vectors were computed in {asked.precision}: figures differ from those of float32 in the digits behind the third"
+                f"vectors were computed in {asked.precision}: figures may differ by .001 from float32's"
             )
         clock.lap("measure")
         if table.column(RANK_DISTANCE).null_count < len(table):
