@@ -12,6 +12,7 @@ from isoglot.tables import markdown_table
 
 KINDS = {
     "strategies": "isoglot.batching.strategies:STRATEGIES",
+    "recipes": "isoglot.training.recipes:RECIPES",
     "losses": "isoglot.training.losses:LOSSES",
     "tunings": "isoglot.models.tunings:TUNINGS",
     "debiasing": "isoglot.models.debias:DEBIAS_METHODS",

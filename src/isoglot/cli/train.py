@@ -17,7 +17,7 @@ def add(commands: Any) -> None:
     commands.add_parser(
         "train",
         help="train a retriever with multilingual batches",
-        description="Train a retriever on parallel pairs with in-batch negatives. Settings come from --config, then from "
+        description="Train a retriever on parallel pairs with in-batch negatives. Settings come from --recipe, then from --config, then from "
         "key=value words (any setting, e.g. lora.rank=8 scale=20), then from options.",
         epilog="example: isoglot train --pairs lareqa:mlqa-r --base offline:multilingual-e5-small --steps 100 --batch-size 32 "
         "--output runs/hybrid. On several devices: torchrun --nproc-per-node N -m isoglot train ...; --batch-size counts the "
@@ -28,10 +28,12 @@ def add(commands: Any) -> None:
 
 def _fill(train: argparse.ArgumentParser) -> None:
     from isoglot.cli.options import add_settings
+    from isoglot.training.recipes import RECIPES
     from isoglot.training.settings import TrainSettings
 
     absent = argparse.SUPPRESS
     train.add_argument("words", nargs="*", metavar="key=value", help="any setting by name")
+    train.add_argument("--recipe", choices=RECIPES.names(), default=absent, help=_recipes())
     train.add_argument("--config", type=Path, metavar="FILE", help="YAML file of settings")
     train.add_argument("--pairs", nargs="+", metavar="P", default=absent, help=pairs_help())
     length = train.add_mutually_exclusive_group()
@@ -45,6 +47,13 @@ def _fill(train: argparse.ArgumentParser) -> None:
     train.set_defaults(run=_run)
 
 
+def _recipes() -> str:
+    from isoglot.training.recipes import DEFAULT, RECIPES
+
+    known = "; ".join(f"{recipe.name}: {recipe.help}" for recipe in RECIPES)
+    return f"settings to begin with, under those of --config, words and options; {known} (default {DEFAULT})"
+
+
 def _run(options: argparse.Namespace) -> int:
     return in_all(lambda first: _train(options, _settings(options), first=first))
 
@@ -54,10 +63,11 @@ def _settings(options: argparse.Namespace) -> TrainSettings:
     from isoglot.errors import InputError
     from isoglot.processes import processes
     from isoglot.settings import build
+    from isoglot.training.recipes import DEFAULT
     from isoglot.training.settings import TrainSettings
     from isoglot.yaml_input import read_words, read_yaml
 
-    layers: list[tuple[str, dict[str, Any]]] = []
+    layers: list[tuple[str, dict[str, Any]]] = [("--recipe", {"recipe": getattr(options, "recipe", DEFAULT)})]
     if options.config:
         layers.append((str(options.config), read_yaml(options.config)))
     layers += [

@@ -13,6 +13,7 @@ from isoglot.errors import InputError
 from isoglot.models.tunings import TUNINGS
 from isoglot.settings import Member, Settings, default_of, member_of, member_options, to_dict
 from isoglot.training.losses import LOSSES, LossTerm, default_terms, read_terms
+from isoglot.training.recipes import with_recipe
 
 _NOT_DECIDING = ("output", "pairs", "threads", "log_steps", "save_steps")
 """Settings that change no weight: pairs are known by their content instead."""
@@ -24,6 +25,7 @@ _ALWAYS = {"mono_share": 0.5, "lora": {"rank": 16, "alpha": 32.0, "dropout": 0.0
 class TrainSettings(Settings):
     """What `isoglot train` is asked for; the same names are keys of `--config` files and `key=value` words.
 
+    `recipe` stands for the settings of a recipe (see `isoglot.training.recipes`); those beside it win.
     In files, words and `run.json` the settings of the plan, its strategy and the loss term stand among the others
     (`batch_size`, `mono_share`, `scale`), those of the tuning under its name (`lora.rank`).
     """
@@ -112,7 +114,7 @@ class TrainSettings(Settings):
         """Settings of the plan, the tuning and the loss may stand among the others."""
         if not isinstance(values, Mapping):
             return values
-        values = dict(values)
+        values = with_recipe(values)
         if beside := {key: values.pop(key) for key in PlanSettings.options() if key in values}:
             plan = values.get("plan") or {}
             values["plan"] = {**(plan.to_flat() if isinstance(plan, PlanSettings) else plan), **beside}

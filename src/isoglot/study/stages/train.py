@@ -14,6 +14,7 @@ from isoglot.models.tunings import TUNINGS
 from isoglot.settings import Settings, build, default_of, lift, member_of, member_options, to_dict
 from isoglot.study.cost import losses_of, throughput
 from isoglot.study.stages import STAGES, Stage, Work
+from isoglot.training.recipes import with_recipe
 from isoglot.training.settings import TrainSettings
 
 _ELSEWHERE = {
@@ -129,7 +130,11 @@ class Train(Stage):
     def _read(cls, given: Any) -> Any:
         if not isinstance(given, Mapping) or "values" in given:
             return given
-        own = lift({str(key).replace("-", "_"): value for key, value in given.items()}, "strategy", STRATEGIES)
+        asked = with_recipe({str(key).replace("-", "_"): value for key, value in given.items()})
+        for name in TUNINGS.names():  # in a recipe the settings of tunings stand under their names
+            if isinstance(settings := asked.pop(name, None), Mapping) and asked.get("tuning") == name:
+                asked["tuning"] = {"name": name, **settings}
+        own = lift(asked, "strategy", STRATEGIES)
         chosen = {key: own.pop(key) for key in ("strategy", "tuning") if key in own}
         return {**chosen, "values": train_values(own, dict.fromkeys(TUNINGS.names(), "tuning"))}
 

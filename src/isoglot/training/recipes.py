@@ -1,0 +1,61 @@
+"""Recipes: settings of training that belong together, under a name; YAML files in `isoglot/recipes`.
+
+A file says what it is (`about`), its `settings` and, for each tuning, what goes with that one (`per_tuning`: learning rates).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from isoglot.data.readers import yaml_data
+from isoglot.registry import Registry
+
+DEFAULT = "isoglot"
+"""What `isoglot train` takes where no recipe is asked for."""
+_EITHER = ({"steps", "epochs"}, {"validation", "validation_share"})
+
+
+class Recipe:
+    """A recipe by the name of its YAML file, `path`."""
+
+    def __init__(self, path: Path) -> None:
+        self.name, self.path = path.stem, path
+
+    @cached_property
+    def _file(self) -> dict[str, Any]:
+        return yaml_data(self.path)
+
+    @property
+    def help(self) -> str:
+        """What it is, in one line."""
+        return str(self._file["about"])
+
+    def under(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """The recipe's settings and those that are given, which win; learning rates are those of the tuning that is chosen."""
+        own: dict[str, Any] = self._file["settings"]
+        tuning = given.get("tuning", own["tuning"])
+        if isinstance(tuning, Mapping):
+            tuning = tuning.get("kind", tuning.get("name", own["tuning"]))
+        kind = getattr(tuning, "name", tuning)
+        values = {**own, **self._file.get("per_tuning", {}).get(str(kind), {})}
+        taken = {key for pair in _EITHER if pair & given.keys() for key in pair}
+        merged = {key: value for key, value in values.items() if key not in taken}
+        for key, value in given.items():
+            both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping) and key != "loss"
+            merged[key] = {**merged[key], **value} if both else value
+        return merged
+
+
+RECIPES: Registry[Recipe] = Registry("recipe", "isoglot.recipes")
+for _path in Path(__file__).parents[1].joinpath("recipes").glob("*.yaml"):
+    RECIPES.register(Recipe(_path))
+
+
+def with_recipe(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings in which `recipe` is replaced by what it stands for. InputError names an unknown one."""
+    given = dict(values)
+    name = given.pop("recipe", None)
+    return given if name is None else RECIPES[str(name)].under(given)
