@@ -177,15 +177,13 @@ def test_one_text_per_pair_and_side(name: str) -> None:
 @pytest.fixture(scope="module")
 def stepped(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[Any], tuple[Any, list[dict[str, Any]]]]:
     """Of a strategy: (a model with random adapters in float64, the columns of a step with all that terms need)."""
-    import os
-
     table = pair_table(negatives=True)
     cache = str(tmp_path_factory.mktemp("cache"))
 
     @lru_cache
     def get(strategy: Any) -> tuple[Any, list[dict[str, Any]]]:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setitem(os.environ, "ISOGLOT_CACHE", cache)
+            patch.setenv("ISOGLOT_CACHE", cache)
             settings = TrainSettings(pairs=("made",), base=str(base), output="run", loss=dict.fromkeys(ALL, 1))
             model = load_tuned(str(base), Lora(rank=4), dropout=0.0, device="cpu").double()
             marker = Marker(settings, table, model, content_of(str(base)))

@@ -26,6 +26,11 @@ from tests.training.crash import train_until
 from tests.training.tiny import pair_rows, pair_table, tiny_base
 
 
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ISOGLOT_CACHE", str(tmp_path / "cache"))
+
+
 def settings(base: Path, output: Any, **more: Any) -> TrainSettings:
     given = {"pairs": ("made",), "base": str(base), "output": str(output), "batch_size": 8, "steps": 4, "dropout": 0.0}
     loss = {"infonce": 1, "distill": 0.5}
@@ -39,7 +44,9 @@ def some_pairs() -> PairTable:
 
 
 @pytest.mark.parametrize("language", ["en", "best"])
-def test_each_pair_is_read_in_its_pivot_language(base: Path, language: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_each_pair_is_read_in_its_pivot_language(
+    base: Path, language: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     table = some_pairs()
     asked = settings(base, "run", teacher={"language": language}, query_prompt="ask: ")
     model = load_model(str(base), device="cpu")
@@ -82,6 +89,11 @@ def test_each_pair_is_read_in_its_pivot_language(base: Path, language: str, caps
     unused = next(pair for pair in range(table.index.n_pairs) if pair not in used)
     with pytest.raises(KeyError, match="has not read"):
         marker._vectors[steps].take("query", np.array([unused]))
+    # a second run reads what the first one has stored
+    monkeypatch.setattr("isoglot.retrieval.store.encode_texts", None)
+    again = Marker(asked, table, model, content_of(str(base)))
+    again.prepare([steps])
+    assert torch.equal(again(steps[1])["passage_teachers"], marker(steps[1])["passage_teachers"])
 
 
 def test_a_step_knows_its_languages(base: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -156,11 +168,11 @@ def test_a_run_goes_on_with_the_teacher_it_began_with(base: Path, tmp_path: Path
     assert losses(tmp_path / "broken") == losses(tmp_path / "whole")
     one, two = ((tmp_path / name / "model" / "model.safetensors").read_bytes() for name in ("whole", "broken"))
     assert one == two
-    with pytest.raises(InputError, match="the teacher .* lies there, or it lies in the teacher"):
+    with pytest.raises(InputError, match=r"the teacher .* lies there, or it lies in the teacher"):
         train(asked.replace(output=str(teacher / "run")), table=pair_table(), show=False)
 
 
-def test_a_teacher_of_another_width(base: Path, zoo: Any, tmp_path: Path) -> None:
+def test_a_teacher_of_another_width(base: Path, tmp_path: Path) -> None:
     from sentence_transformers import SentenceTransformer
 
     teacher = SentenceTransformer(str(base), device="cpu", truncate_dim=16)

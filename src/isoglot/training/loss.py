@@ -103,19 +103,19 @@ def gather_batch(embeddings: list[Tensor], marks: Marks | None = None) -> Embedd
         own = range(begin, begin + len(queries))
         return EmbeddedBatch(*gather_pairs(queries, passages), negatives, None, None, own, own, **known)
     (queries, own_queries), (passages, own_passages) = gather_uneven(queries), gather_uneven(passages)
-    owned = {"own_queries": own_queries, "own_passages": own_passages}
-    return EmbeddedBatch(queries, passages, negatives, **owned, **known)
+    known |= {"own_queries": own_queries, "own_passages": own_passages}
+    return EmbeddedBatch(queries, passages, negatives, **known)
 
 
-@torch.no_grad()
 def _gather_marks(marks: Marks) -> dict[str, Any]:
     """Fields of `EmbeddedBatch`: what is known of the rows of all processes."""
     known: dict[str, Any] = {}
-    for name, (queries, passages) in marks.items():
-        if name == "pivot":
-            known[name] = queries
-        else:
-            known |= {f"query_{name}": gather_uneven(queries)[0], f"passage_{name}": gather_uneven(passages)[0]}
+    with torch.no_grad():
+        for name, (queries, passages) in marks.items():
+            if name == "pivot":
+                known[name] = queries
+            else:
+                known |= {f"query_{name}": gather_uneven(queries)[0], f"passage_{name}": gather_uneven(passages)[0]}
     return known
 
 
