@@ -18,6 +18,7 @@ from isoglot.processes import Processes, in_each, in_first, processes, start, to
 from isoglot.training.distributed import sum_processes
 from tests.training.several import run_case
 
+TERMS = {"infonce": 1, **dict.fromkeys(("distill", "passages", "pivot", "queries", "rankings", "reverse"), 0.5)}
 CASES: dict[str, dict[str, Any]] = {
     "full": {"settings": {"tuning": "full"}},
     "lora-negatives": {"negatives": True, "settings": {"negatives": 2}},
@@ -26,6 +27,19 @@ CASES: dict[str, dict[str, Any]] = {
         "settings": {"strategy": "everything", "symmetric": True, "tuning": "full", "negatives": 1},
     },
     "several-texts-cached": {"settings": {"strategy": "everything", "symmetric": True, "grad_cache": 60}},
+    "terms": {
+        "negatives": True,
+        "settings": {
+            "strategy": "everything",
+            "loss": TERMS,
+            "tuning": "full",
+            "validation_share": 0.4,
+            "eval_steps": 2,
+            "steps": 4,
+        },
+    },
+    "terms-cached": {"settings": {"strategy": "everything", "loss": TERMS, "grad_cache": 60, "steps": 3}},
+    "terms-aligned": {"settings": {"loss": TERMS, "teacher": {"language": "zh"}, "steps": 4}},
     # texts are cut after one word, which pairs of both processes may share
     "same-tokens": {"settings": {"max_length": 5, "tuning": "full", "strategy": "mono"}},
     # one negative per batch: one of the processes has none
@@ -65,8 +79,10 @@ def runs(base: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Pa
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stdout == "", "results go to stdout, and these runs have none"
     torch.set_num_threads(1)
-    for name in EQUAL:
-        run_case(str(base), one / name, {**CASES[name], "at": None})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ISOGLOT_CACHE", str(one / "cache"))
+        for name in EQUAL:
+            run_case(str(base), one / name, {**CASES[name], "at": None})
     return one, two
 
 

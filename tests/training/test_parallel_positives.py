@@ -16,7 +16,7 @@ from isoglot.batching.sampler import PlanDataset, TextBatch
 from isoglot.batching.strategies import Strategy
 from isoglot.models.load import load_model
 from isoglot.training.collate import Collator
-from isoglot.training.loss import take_pairs
+from isoglot.training.loss import take_marks
 from isoglot.training.losses import EmbeddedBatch
 from isoglot.training.losses.infonce import InfoNCE
 from tests.training.everything import Everything
@@ -132,7 +132,7 @@ def split(batch: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def test_features_keep_their_pairs_for_the_next_call() -> None:
-    columns, pairs = take_pairs([{"x": 1, "pairs": torch.tensor([0, 1])}, {"pairs": torch.tensor([0, 1])}, {"x": 2}])
+    columns, marks = take_marks([{"x": 1, "pairs": torch.tensor([0, 1])}, {"pairs": torch.tensor([0, 1])}, {"x": 2}])
     assert columns == [{"x": 1}, {}, {"x": 2}]
-    assert pairs is not None
-    assert pairs[0].tolist() == [0, 1]
+    assert list(marks) == ["pairs"]
+    assert marks["pairs"][0].tolist() == [0, 1]

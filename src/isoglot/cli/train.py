@@ -17,8 +17,8 @@ def add(commands: Any) -> None:
     commands.add_parser(
         "train",
         help="train a retriever with multilingual batches",
-        description="Train a retriever on parallel pairs with in-batch negatives. Settings come from --recipe, then from --config, then from "
-        "key=value words (any setting, e.g. lora.rank=8 scale=20), then from options.",
+        description="Train a retriever on parallel pairs with in-batch negatives. Settings come from "
+        "--recipe, then from --config, then from key=value words (any setting, e.g. lora.rank=8 scale=20), then from options.",
         epilog="example: isoglot train --pairs lareqa:mlqa-r --base offline:multilingual-e5-small --steps 100 --batch-size 32 "
         "--output runs/hybrid. On several devices: torchrun --nproc-per-node N -m isoglot train ...; --batch-size counts the "
         "pairs of all processes together, and the result is that of one process.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 from isoglot.blocks import RECORD
 from isoglot.errors import InputError
@@ -38,13 +39,23 @@ def _digest(base: Base, followed: tuple[str, ...]) -> str:
     return digest_json({"adapter": own, "base": _digest(resolve_base(parent), (*followed, parent))})
 
 
-def check_apart(base: str, output: Path) -> None:
-    """InputError where what is written would lie among the files of a base, or take their place."""
+def content_of(name: str) -> dict[str, Any]:
+    """A base by content, for records: `digest`, and `revision` (the commit on the hub) where it has one."""
+    revision = base_revision(name)
+    return {"digest": base_digest(name), **({"revision": revision} if revision else {})}
+
+
+def check_apart(base: str, output: Path, what: str = "base") -> None:
+    """InputError where what is written would lie among the files of a base, or take their place.
+
+    Args:
+        what: the message calls it.
+    """
     if not Path(base).expanduser().is_dir():
         return
     place, own = (Path(os.path.realpath(path)) for path in (resolve_base(base).location, output))
     if place.is_relative_to(own) or own.is_relative_to(place):
-        raise InputError(f"{output}: the base {base} lies there, or it lies in the base; give another --output")
+        raise InputError(f"{output}: the {what} {base} lies there, or it lies in the {what}; give another --output")
 
 
 def _counts(file: Path) -> bool:

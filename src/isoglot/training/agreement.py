@@ -22,7 +22,7 @@ from isoglot.errors import InputError, IsoglotError, first_line
 from isoglot.models.load import compile_encoder
 from isoglot.training.collate import Collator, columns_of
 from isoglot.training.finite import NotFiniteError
-from isoglot.training.loss import BatchLoss, take_pairs
+from isoglot.training.loss import BatchLoss, take_marks
 from isoglot.training.settings import TrainSettings
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def check_base(model: SentenceTransformer, loss: BatchLoss, settings: TrainSetti
     instead = "train it without unpadded" if settings.unpadded else "this model cannot be trained"
     with _one_line(f"{settings.base}: it cannot be trained {how}"), torch.no_grad():
         batch = batch_to_device(Collator(model, settings.max_length)([texts]), model.device)
-        columns, _ = take_pairs(columns_of(batch))
+        columns, _ = take_marks(columns_of(batch))
         _hold(alone, torch.cat(loss.embed(columns)), f"{settings.base}: {how} it gives other embeddings; {instead}")
     if settings.compile:
         _compile(model, loss, columns, settings.base)

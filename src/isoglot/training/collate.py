@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,7 @@ class Collator:
         model: gives tokenizer and prompts ("query", "document").
         max_length: tokens per text; None: the model's limit.
         root: where token ids are kept; `tokens` in isoglot's cache when None.
+        marks: what the loss terms need to know besides, as features of the step (`isoglot.training.teacher.Marker`).
 
     Attributes:
         tokens: tokens of all batches so far, validation included.
@@ -47,8 +48,14 @@ class Collator:
 
     valid_label_columns: Sequence[str] = ()
 
-    def __init__(self, model: SentenceTransformer, max_length: int | None = None, root: Path | None = None) -> None:
-        self._model = model
+    def __init__(
+        self,
+        model: SentenceTransformer,
+        max_length: int | None = None,
+        root: Path | None = None,
+        marks: Callable[[RowBatch], dict[str, Any]] | None = None,
+    ) -> None:
+        self._model, self._marks = model, marks
         query, passage = (model.prompts.get(name) or "" for name in ("query", "document"))
         self._prompts = {"query": query, "passage": passage, "negative": passage}
         length = {} if max_length is None else {"max_length": max_length}
@@ -102,6 +109,8 @@ class Collator:
         for name, numbers in zip(_SIDES, pairs):
             if numbers is not None:
                 batch[f"{name}_pairs"] = torch.from_numpy(numbers)
+        if self._marks is not None and isinstance(item, RowBatch):
+            batch |= self._marks(item)
         return batch
 
     def _features(self, item: RowBatch | TextBatch) -> Iterator[tuple[str, Mapping[str, Any], list[int]]]:

@@ -23,13 +23,13 @@ from torch import Tensor
 
 from isoglot.training.loss import (
     BatchLoss,
-    Pairs,
+    Marks,
     bounded_chunks,
     gather_batch,
     length_chunks,
     queries_per_process,
     rows_of,
-    take_pairs,
+    take_marks,
 )
 from isoglot.training.losses import EmbeddedBatch, LossTerm
 
@@ -53,10 +53,10 @@ class CachedBatchLoss(CachedLossMixin, BatchLoss):
         super().__init__(model, terms)
         self.tokens = tokens
         self._layout: list[tuple[int, Tensor | None]] = []
-        self._pairs: Pairs = None
+        self._marks: Marks = {}
 
     def forward(self, sentence_features: Iterable[dict[str, Any]], labels: Tensor | None = None) -> Tensor:
-        columns, self._pairs = take_pairs(sentence_features)
+        columns, self._marks = take_marks(sentence_features)
         cut = [cut_column(features, self.tokens) for features in columns]
         self._layout = [(len(chunks), back) for chunks, back in cut]
         loss: Tensor = self.forward_cached([chunk for chunks, _ in cut for chunk in chunks], labels)
@@ -87,7 +87,7 @@ class CachedBatchLoss(CachedLossMixin, BatchLoss):
         for count, back in self._layout:
             column = torch.cat([next(chunks)[0] for _ in range(count)])[:, : self._width]
             embeddings.append(column if back is None else column[back])
-        batch = gather_batch(embeddings, self._pairs)
+        batch = gather_batch(embeddings, self._marks)
         if not with_backward:
             return self._mean(batch, backward=False)
         # the blocks share what lies below (order, all-gather): cut the graph there and go through that once
@@ -102,7 +102,7 @@ class CachedBatchLoss(CachedLossMixin, BatchLoss):
     def _mean(self, batch: EmbeddedBatch, *, backward: bool) -> Tensor:
         """The loss over this process's rows, block by block."""
         size = max(1, MOST_SCORES // max(1, len(batch.passages) + len(batch.negatives)))
-        n_blocks = max(1, -(-len(batch.own_queries) // size))
+        n_blocks = max(1, -(-max(len(batch.own_queries), len(batch.own_passages)) // size))
         total = batch.queries.new_zeros(())
         for block in range(n_blocks):
             queries, passages = (

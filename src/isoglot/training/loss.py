@@ -20,7 +20,9 @@ from isoglot.training.distributed import gather_pairs, gather_uneven
 from isoglot.training.losses import EmbeddedBatch, LossTerm
 from isoglot.training.unpadded import Unpadded, on_device
 
-Pairs = tuple[Tensor, Tensor] | None
+Marks = Mapping[str, tuple[Any, Any]]
+"""What is known of the rows of queries and of passages, by name; see `take_marks`."""
+_MARKS = ("pairs", "languages", "pivot", "teachers")
 MIN_ROWS = 8
 """Chunks smaller than this cost more in overhead than they save in padding."""
 
@@ -43,7 +45,8 @@ class BatchLoss(torch.nn.Module):
         unpadded: forward all columns in one pass without padding instead.
 
     Inputs: list of feature dicts: queries, passages, optionally negatives (any number of rows). `pairs` (int64, shape (n,)) in
-    both of the first two says which pairs the rows belong to; without it position i of both is one pair.
+    both of the first two says which pairs the rows belong to; without it position i of both is one pair. `languages`, `pivot` and
+    `teachers` are there where terms need them, see `EmbeddedBatch`.
     """
 
     def __init__(
@@ -55,8 +58,8 @@ class BatchLoss(torch.nn.Module):
         self._unpadded = Unpadded(model) if unpadded else None
 
     def forward(self, sentence_features: Iterable[dict[str, Any]], labels: Tensor | None = None) -> Tensor:
-        columns, pairs = take_pairs(sentence_features)
-        batch = gather_batch(self.embed(columns), pairs)
+        columns, marks = take_marks(sentence_features)
+        batch = gather_batch(self.embed(columns), marks)
         return self.sum(batch, batch.own_queries, batch.own_passages) / queries_per_process(batch)
 
     def embed(self, columns: list[dict[str, Any]]) -> list[Tensor]:
@@ -73,11 +76,11 @@ class BatchLoss(torch.nn.Module):
         return torch.stack(sums).sum() if len(sums) > 1 else sums[0]
 
 
-def take_pairs(sentence_features: Iterable[dict[str, Any]]) -> tuple[list[dict[str, Any]], Pairs]:
-    """(features without `pairs`, the pairs of queries and of passages or None)."""
+def take_marks(sentence_features: Iterable[dict[str, Any]]) -> tuple[list[dict[str, Any]], Marks]:
+    """(what the model is given, what is known of the rows: `pairs`, `languages`, `pivot`, `teachers` where they are there)."""
     columns = [dict(features) for features in sentence_features]
-    pairs = [features.pop("pairs", None) for features in columns]
-    return columns, None if pairs[0] is None else (pairs[0], pairs[1])
+    queries, passages = ([column.pop(name, None) for name in _MARKS] for column in columns[:2])
+    return columns, {name: (q, p) for name, q, p in zip(_MARKS, queries, passages) if q is not None}
 
 
 def queries_per_process(batch: EmbeddedBatch) -> float:
@@ -85,7 +88,7 @@ def queries_per_process(batch: EmbeddedBatch) -> float:
     return len(batch.queries) / processes().world
 
 
-def gather_batch(embeddings: list[Tensor], pairs: Pairs = None) -> EmbeddedBatch:
+def gather_batch(embeddings: list[Tensor], marks: Marks | None = None) -> EmbeddedBatch:
     """Normalise this process's embeddings (queries, passages, perhaps negatives) and add those of the other processes.
 
     Embeddings of half precision are continued in float32: at scale 50 a bfloat16 score is off by up to 0.2.
@@ -94,13 +97,26 @@ def gather_batch(embeddings: list[Tensor], pairs: Pairs = None) -> EmbeddedBatch
         _unit_length(column.to(torch.promote_types(column.dtype, torch.float32))) for column in embeddings
     )
     negatives, _ = gather_uneven(torch.cat(more) if more else passages[:0])
-    if pairs is None:
+    known = _gather_marks(marks or {})
+    if "query_pairs" not in known:
         begin = processes().rank * len(queries)
         own = range(begin, begin + len(queries))
-        return EmbeddedBatch(*gather_pairs(queries, passages), negatives, None, None, own, own)
+        return EmbeddedBatch(*gather_pairs(queries, passages), negatives, None, None, own, own, **known)
     (queries, own_queries), (passages, own_passages) = gather_uneven(queries), gather_uneven(passages)
-    query_pairs, passage_pairs = (gather_uneven(numbers)[0] for numbers in pairs)
-    return EmbeddedBatch(queries, passages, negatives, query_pairs, passage_pairs, own_queries, own_passages)
+    known |= {"own_queries": own_queries, "own_passages": own_passages}
+    return EmbeddedBatch(queries, passages, negatives, **known)
+
+
+def _gather_marks(marks: Marks) -> dict[str, Any]:
+    """Fields of `EmbeddedBatch`: what is known of the rows of all processes."""
+    known: dict[str, Any] = {}
+    with torch.no_grad():
+        for name, (queries, passages) in marks.items():
+            if name == "pivot":
+                known[name] = queries
+            else:
+                known |= {f"query_{name}": gather_uneven(queries)[0], f"passage_{name}": gather_uneven(passages)[0]}
+    return known
 
 
 def _unit_length(rows: Tensor) -> Tensor:

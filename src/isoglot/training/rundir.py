@@ -29,7 +29,7 @@ from isoglot.training.settings import TrainSettings
 
 _TRAINERS = ("torch", "transformers", "sentence-transformers", "peft", "accelerate", "tokenizers")
 _MAY_DIFFER = ("output", "log_steps", "save_steps", "threads")
-_MUST_AGREE = {"data": "data", "validation": "validation data", "base": "base model"}
+_MUST_AGREE = {"data": "data", "validation": "validation data", "base": "base model", "teacher": "teacher"}
 
 
 class RunDirectory:
@@ -71,6 +71,8 @@ class RunDirectory:
         record = self.read()
         if record is None or overwrite:
             check_apart(settings.base, self.path)
+            if "teachers" in settings.needs:
+                check_apart(settings.teacher_name, self.path, "teacher")
         if record is None:
             return None
         if overwrite:

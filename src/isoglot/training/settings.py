@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, SerializeAsAny, model_validator
+from pydantic import BeforeValidator, Field, SerializeAsAny, field_validator, model_validator
 from pydantic.fields import FieldInfo
 
 from isoglot.batching.plan import MOST, PlanSettings
+from isoglot.data.languages import language
 from isoglot.errors import InputError
 from isoglot.models.tunings import TUNINGS
 from isoglot.settings import Member, Settings, default_of, member_of, member_options, to_dict
@@ -22,12 +23,32 @@ _ALWAYS = {"mono_share": 0.5, "lora": {"rank": 16, "alpha": 32.0, "dropout": 0.0
 """Stood in every digest of settings before strategies and tunings had settings of their own."""
 
 
+BASE, BEST = "base", "best"
+"""Of a teacher: the base of the run; for each pair the language that the teacher itself knows best."""
+
+
+class TeacherSettings(Settings):
+    """Where loss terms that look to one language find it, and the frozen model that they learn from; see `LossTerm.needs`."""
+
+    model: str = Field(BASE, description="the frozen base itself, or any other model by its name or directory")
+    language: str = Field(
+        "en",
+        description="pivot language; pairs without it, and all pairs if best, take the language in which the teacher finds "
+        "query and passage closest",
+    )
+
+    @field_validator("language")
+    @classmethod
+    def _code(cls, code: str) -> str:
+        return code if code == BEST else language(code)
+
+
 class TrainSettings(Settings):
     """What `isoglot train` is asked for; the same names are keys of `--config` files and `key=value` words.
 
     `recipe` stands for the settings of a recipe (see `isoglot.training.recipes`); those beside it win.
-    In files, words and `run.json` the settings of the plan, its strategy and the loss term stand among the others
-    (`batch_size`, `mono_share`, `scale`), those of the tuning under its name (`lora.rank`).
+    In files, words and `run.json` the settings of the plan, its strategy and the loss terms stand among the others
+    (`batch_size`, `mono_share`, `scale`, which is of every term that has one), those of the tuning under its name (`lora.rank`).
     """
 
     inner: ClassVar[tuple[str, ...]] = ("plan", "strategy")
@@ -41,6 +62,7 @@ class TrainSettings(Settings):
     loss: Annotated[tuple[SerializeAsAny[LossTerm], ...], BeforeValidator(read_terms)] = Field(
         default_factory=default_terms, min_length=1, description="terms with their weights or settings"
     )
+    teacher: TeacherSettings = Field(default_factory=TeacherSettings)
     freeze_embeddings: bool = Field(False, description="leave the word embeddings as they are")
     steps: int | None = Field(None, ge=1, le=MOST, description="optimizer steps")
     epochs: float | None = Field(
@@ -139,6 +161,8 @@ class TrainSettings(Settings):
             and self.grad_cache,
             "give validation or validation_share, not both": self.validation and self.validation_share,
             "patience needs a validation set: give validation or validation_share": self.patience and not validates,
+            f"give a language as teacher.language: loss terms {', '.join(self._look_for_pivot())} look for its texts in the "
+            "batch, and best is another one for every pair": self.teacher.language == BEST and self._look_for_pivot(),
         }
         for problem, is_there in problems.items():
             if is_there:
@@ -146,11 +170,12 @@ class TrainSettings(Settings):
 
     @classmethod
     def options(cls) -> dict[str, FieldInfo]:
-        hidden = ("plan", "loss")
+        hidden = ("plan", "loss", "teacher")
         own = {key: field for key, field in super().options().items() if key not in hidden}
         terms = {key: field for key, field in member_options(LOSSES).items() if key != "weight"}
         tunings = {f"{t.name}.{key}": field for t in TUNINGS for key, field in t.model_fields.items()}
-        return {**own, **PlanSettings.options(), **terms, **tunings, "loss": cls.model_fields["loss"]}
+        teacher = {f"teacher.{key}": field for key, field in TeacherSettings.options().items()}
+        return {**own, **PlanSettings.options(), **terms, **tunings, "loss": cls.model_fields["loss"], **teacher}
 
     @classmethod
     def spelled(cls, keys: Any) -> str:
@@ -168,6 +193,8 @@ class TrainSettings(Settings):
         name = tuning.pop("name")
         terms = {term.pop("name"): term for term in values.pop("loss")}
         plan = values.pop("plan")
+        if self.teacher == TeacherSettings():  # stands in no digest of before there were teachers
+            values.pop("teacher")
         flat = {**values, **PlanSettings.flatten(plan), "tuning": name, **({name: tuning} if tuning else {})}
         default = default_terms()[0]
         if list(terms) == [default.name] and terms[default.name]["weight"] == default.weight:
@@ -176,8 +203,30 @@ class TrainSettings(Settings):
 
     def deciding(self) -> dict[str, Any]:
         """What decides the weights besides pairs and base, flat, with the learning rate that is taken."""
-        values = {key: value for key, value in self.to_flat().items() if key not in _NOT_DECIDING}
-        return {**_ALWAYS, **values, "learning_rate": self.peak_learning_rate()}
+        values = {key: value for key, value in self.to_flat().items() if key not in (*_NOT_DECIDING, "teacher")}
+        return {**_ALWAYS, **values, **self._deciding_teacher(), "learning_rate": self.peak_learning_rate()}
+
+    def _deciding_teacher(self) -> dict[str, Any]:
+        """The teacher by content and its language, where terms need them."""
+        from isoglot.models.content import content_of
+
+        if not self.needs:
+            return {}
+        is_other = "teachers" in self.needs and self.teacher.model != BASE
+        return {"teacher": {"language": self.teacher.language, **(content_of(self.teacher.model) if is_other else {})}}
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """What any term needs, see `LossTerm.needs`."""
+        return frozenset().union(*(term.needs for term in self.loss))
+
+    @property
+    def teacher_name(self) -> str:
+        """The teacher as `load_model` takes it."""
+        return self.base if self.teacher.model == BASE else self.teacher.model
+
+    def _look_for_pivot(self) -> list[str]:
+        return [term.name for term in self.loss if "languages" in term.needs]
 
     def peak_learning_rate(self) -> float:
         """The learning rate that was asked for, or the tuning's default."""

@@ -15,6 +15,7 @@ from isoglot.data.audit.trained import TrainedTexts, trained_of
 from isoglot.data.pairs.table import PairTable
 from isoglot.disk import writing
 from isoglot.files import atomic_directory, digest_json
+from isoglot.models.content import content_of
 from isoglot.processes import best_device, in_first, on_cpu, peak_memory, processes, start, together
 from isoglot.training.data import TrainingData, datasets, load_data
 from isoglot.training.rundir import RunDirectory, describe_table
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
     from isoglot.training.loss import BatchLoss
+    from isoglot.training.teacher import Marker
 
 
 @dataclass(frozen=True)
@@ -94,13 +96,18 @@ def _train(
     show: bool,
 ) -> TrainResult:
     """Train in a run directory that is locked and checked."""
+    from isoglot.training.teacher import Marker
+
     data = together(lambda: load_data(settings, table, data_dir))
     steps = settings.total_steps(data.plan.steps_per_epoch)
     model, about_base, loss = together(lambda: _model(settings, data.table))
+    content = in_first(lambda: content_of(settings.base))
+    marks = Marker(settings, data.table, model, content)
     facts = {
         "steps": steps,
         "data": describe_table(data.table),
-        "base": {**about_base, **in_first(lambda: _content(settings.base))},
+        "base": {**about_base, **content},
+        **({"teacher": marks.about} if marks.about else {}),
         **({"validation": describe_table(data.validation)} if data.validation else {}),
         "processes": processes().world,
         "device": model.device.type,
@@ -109,7 +116,7 @@ def _train(
     from isoglot.training.distributed import any_process, sum_processes
 
     began = time.perf_counter()
-    trainer, stop, collator = _trainer(settings, run, loss, data, steps, show)
+    trainer, stop, collator = _trainer(settings, run, loss, data, steps, marks, show)
     with stop, writing(run.path):
         checkpoint = in_first(run.last_checkpoint)
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
@@ -140,16 +147,14 @@ def _model(settings: TrainSettings, table: PairTable) -> tuple[SentenceTransform
     return model, about, loss
 
 
-def _content(base: str) -> dict[str, Any]:
-    """The base by content: digest, and commit on the hub."""
-    from isoglot.models.content import base_digest, base_revision
-
-    revision = base_revision(base)
-    return {"digest": base_digest(base), **({"revision": revision} if revision else {})}
-
-
 def _trainer(
-    settings: TrainSettings, run: RunDirectory, loss: BatchLoss, data: TrainingData, steps: int, show: bool
+    settings: TrainSettings,
+    run: RunDirectory,
+    loss: BatchLoss,
+    data: TrainingData,
+    steps: int,
+    marks: Marker,
+    show: bool,
 ) -> tuple[Any, Any, Any]:
     from transformers import EarlyStoppingCallback
     from transformers.trainer_callback import PrinterCallback, ProgressCallback
@@ -159,8 +164,9 @@ def _trainer(
     from isoglot.training.trainer import PlanTrainer, Progress, StopOnSignal
 
     model = loss.model
-    collator = Collator(model, settings.max_length)
+    collator = Collator(model, settings.max_length, marks=marks)
     training, validation = together(lambda: datasets(settings, data, steps, collator, show))
+    marks.prepare(filter(None, (training, validation)), show=show)
     stop = StopOnSignal()
     callbacks = [Progress(run.log, collator, settings.plan.batch_size, show=show), stop]
     if settings.patience:

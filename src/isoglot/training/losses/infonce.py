@@ -4,14 +4,14 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
-from isoglot.training.losses import LOSSES, EmbeddedBatch, LossTerm
+from isoglot.training.losses import LOSSES, EmbeddedBatch, ScaledTerm, classify
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
 @LOSSES.register
-class InfoNCE(LossTerm):
+class InfoNCE(ScaledTerm):
     """classify each query's passages among all passages of the batch (in-batch negatives)
 
     (van den Oord, Li and Vinyals 2018, arXiv 1807.03748.) For a query q with passages P of its own pair, the passages N of all
@@ -25,7 +25,6 @@ class InfoNCE(LossTerm):
 
     name: ClassVar[str] = "infonce"
     is_default: ClassVar[bool] = True
-    scale: float = Field(50.0, gt=0, description="inverse temperature of the cosine similarities")
     symmetric: bool = Field(False, description="also classify queries given passages, and average both losses")
 
     def sum(self, batch: EmbeddedBatch, queries: range, passages: range) -> Tensor:
@@ -40,21 +39,12 @@ class InfoNCE(LossTerm):
             if back is not None:
                 normaliser = (normaliser + torch.logsumexp(back, dim=1)) / 2
             return (normaliser - scores.gather(1, own[:, None])[:, 0]).sum()
-        forth = _classify(scores, batch.query_pairs[queries.start : queries.stop], batch.passage_pairs)
+        positive = torch.zeros_like(scores, dtype=torch.bool)  # explicit negatives are negatives of all
+        own_pairs = batch.query_pairs[queries.start : queries.stop]
+        positive[:, : len(batch.passages)] = own_pairs[:, None] == batch.passage_pairs[None, :]
+        forth = classify(scores, positive)
         if back is None:
             return forth
-        per_query = len(batch.query_pairs) / len(batch.passage_pairs)
-        returned = _classify(back, batch.passage_pairs[passages.start : passages.stop], batch.query_pairs)
-        return (forth + returned * per_query) / 2
-
-
-def _classify(scores: Tensor, pairs: Tensor, candidate_pairs: Tensor) -> Tensor:
-    """Sum over the rows of the formula; candidates beyond `candidate_pairs` are negatives of all."""
-    import torch
-
-    positive = torch.zeros_like(scores, dtype=torch.bool)
-    positive[:, : len(candidate_pairs)] = pairs[:, None] == candidate_pairs[None, :]
-    negatives = torch.logsumexp(scores.masked_fill(positive, -torch.inf), dim=1)
-    row = positive.nonzero()[:, 0]
-    hits = scores[positive]
-    return ((torch.logaddexp(hits, negatives[row]) - hits) / positive.sum(dim=1)[row]).sum()
+        passage_pairs = batch.passage_pairs[passages.start : passages.stop]
+        returned = classify(back, passage_pairs[:, None] == batch.query_pairs[None, :])
+        return (forth + returned * batch.per_query) / 2
