@@ -12,6 +12,7 @@ from isoglot.tables import markdown_table
 
 KINDS = {
     "strategies": "isoglot.batching.strategies:STRATEGIES",
+    "negatives": "isoglot.batching.negatives:NEGATIVES",
     "losses": "isoglot.training.losses:LOSSES",
     "tunings": "isoglot.models.tunings:TUNINGS",
     "debiasing": "isoglot.models.debias:DEBIAS_METHODS",
