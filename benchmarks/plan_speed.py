@@ -64,7 +64,7 @@ def generate(folder: Path, pairs: int, languages: int, missing: float, shared: f
         n_rows += count
     index = PairIndex(tuple(sorted(CODES[:languages])), ("generated",), rows, source, group)
     batches = _texts(folder / "texts.arrow", n_rows)
-    write_record(folder, index, {"rows": batches, "negatives": False, "digest": "generated"})
+    write_record(folder, index, {"rows": batches, "negatives": False, "digest": "generated", "documents": None})
     group.flush()
     write_blocks(folder)
     return {
@@ -88,7 +88,7 @@ def _texts(path: Path, rows: int) -> int:
     batches = -(-rows // _BATCH_ROWS)
     with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, SCHEMA) as writer:
         for number in range(batches):
-            row = ["generated", str(number), "en", "question", "answer", None, []]
+            row = ["generated", str(number), "en", "question", "answer", None, [], None, []]
             writer.write_batch(
                 pa.RecordBatch.from_arrays([pa.array([v], f.type) for v, f in zip(row, SCHEMA)], schema=SCHEMA)
             )

@@ -23,6 +23,12 @@ class PairRow:
     """One question-answer pair in one language, as read from a source.
 
     Rows with the same `(source, id)` are translations of each other.
+
+    Attributes:
+        negatives: texts that do not answer the query.
+        document_id: what the passage is a part of; rows of a source with the same one in the same language share it.
+        document_passages: other passages of the document, in the row's language, that do not answer the query. Sources give
+            them where they are no row's passage; files have no such column.
     """
 
     source: str
@@ -32,6 +38,8 @@ class PairRow:
     passage: str
     passage_id: str | None = None
     negatives: tuple[str, ...] = ()
+    document_id: str | None = None
+    document_passages: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -267,7 +267,11 @@ def _merge(into: dict[str, Any], keys: list[str], value: Any) -> None:
     key, *rest = keys
     if rest:
         below = into.get(key)
-        below = dict(below) if isinstance(below, Mapping) else {}
+        if isinstance(below, str):  # a member of a registry by its name, and now its settings
+            below = {"name": below}
+        elif below is not None and not isinstance(below, Mapping):
+            raise InputError(f"'{key}' is given as {below!r}, and '{key}.{rest[0]}' as well: write one mapping of both")
+        below = dict(below or {})
         _merge(below, rest, value)
         into[key] = below
     elif isinstance(value, Mapping) and isinstance(into.get(key), Mapping):

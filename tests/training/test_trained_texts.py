@@ -107,7 +107,7 @@ def test_the_same_texts_give_the_same_file_and_a_damaged_one_is_named(tmp_path: 
     table, every = PairTable.from_rows(rows(0)), np.arange(2 * N)
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
-        TrainedTexts.of(table, every, every, 0).save(tmp_path / name)
+        TrainedTexts.of(table, every, every).save(tmp_path / name)
     data = (tmp_path / "a" / FILE).read_bytes()
     assert data == (tmp_path / "b" / FILE).read_bytes()
     (tmp_path / "b" / FILE).write_bytes(data[:-9])

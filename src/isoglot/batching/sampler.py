@@ -11,10 +11,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from isoglot.batching.draw import draw
+from isoglot.batching.negatives import Negatives, read_negatives
 from isoglot.batching.plan import BatchPlan
 from isoglot.data.pairs.table import PairTable
-from isoglot.data.sameness import text_key
 from isoglot.records import Batch, IntArray
+
+_TEXTS_AT_ONCE = 65_536
 
 
 @dataclass(frozen=True)
@@ -39,14 +42,13 @@ class RowBatch:
     Attributes:
         dataset: that it is a step of.
         batch: this process's slice of the global batch.
-        negatives: texts, each once; they belong to all queries.
-        negative_places: int64, shape (len(negatives), 2): (row, place in that row's list) where each negative stands.
+        negative_numbers: int64, shape (n,): this process's share of the negatives of the global batch, by their numbers in
+            the dataset's pool. They belong to all queries.
     """
 
     dataset: PlanDataset
     batch: Batch
-    negatives: list[str]
-    negative_places: IntArray
+    negative_numbers: IntArray
 
     @property
     def step(self) -> int:
@@ -59,6 +61,11 @@ class RowBatch:
     @property
     def passages(self) -> list[str]:
         return self.dataset.table.column("passage", self.batch.passage_rows)
+
+    @property
+    def negatives(self) -> list[str]:
+        pool = self.dataset.pool
+        return [] if pool is None else pool.texts(self.negative_numbers).to_pylist()
 
     @property
     def query_pairs(self) -> IntArray | None:
@@ -76,17 +83,31 @@ class PlanDataset(Sequence[RowBatch]):
         table: the pairs.
         plan: over the table's index.
         steps: length.
-        negatives: at most this many explicit negatives per row.
+        negatives: a kind of negatives, or how many of the rows' own.
         rank, world: which slice of every global batch this process takes.
+
+    Attributes:
+        pool: the texts that negatives are drawn from; None where there are none.
+
+    Raises:
+        InputError: the table has no negatives of that kind.
     """
 
     column_names = ("query", "passage")
 
     def __init__(
-        self, table: PairTable, plan: BatchPlan, steps: int, *, negatives: int = 0, rank: int = 0, world: int = 1
+        self,
+        table: PairTable,
+        plan: BatchPlan,
+        steps: int,
+        *,
+        negatives: Negatives | int = 0,
+        rank: int = 0,
+        world: int = 1,
     ) -> None:
         self.table = table
-        self.negatives = negatives if negatives and table.has_negatives else 0
+        self._asked: Negatives = read_negatives(negatives)
+        self.pool = self._asked.pool(table) if self._asked.number else None
         self._plan = plan
         self._steps = steps
         self._rank = rank
@@ -100,11 +121,9 @@ class PlanDataset(Sequence[RowBatch]):
             raise IndexError(step)
         batch = self._plan[step]
         # the processes share out the negatives of the whole batch, so that none of them counts twice
-        negatives = list(self._explicit_negatives(batch).items())
+        negatives = self._negatives(batch)
         begin, end = (len(negatives) * number // self._world for number in (self._rank, self._rank + 1))
-        places = np.array([place for _, place in negatives[begin:end]], dtype=np.int64).reshape(-1, 2)
-        texts = [text for text, _ in negatives[begin:end]]
-        return RowBatch(self, batch.part(self._rank, self._world), texts, places)
+        return RowBatch(self, batch.part(self._rank, self._world), negatives[begin:end])
 
     def pair_ids(self, step: int) -> list[str]:
         """Ids of the pairs of a step, of all processes."""
@@ -126,24 +145,28 @@ class PlanDataset(Sequence[RowBatch]):
             used[1, batch.passage_rows] = True
         return np.flatnonzero(used[0]), np.flatnonzero(used[1])
 
-    def _explicit_negatives(self, batch: Batch) -> dict[str, tuple[int, int]]:
-        """Negatives of a global batch's rows and where they stand, without texts that are a passage of some pair of the batch.
+    def candidates(self, passage_rows: IntArray) -> IntArray:
+        """Numbers in the pool of all texts that may be drawn for passages of some rows, ascending, each once."""
+        if self.pool is None:
+            return np.empty(0, dtype=np.int64)
+        if self._asked.other_languages:
+            rows = self._plan.index.rows
+            passage_rows = rows[np.isin(rows, passage_rows).any(axis=1)]
+            passage_rows = passage_rows[passage_rows >= 0]
+        return self.pool.every(passage_rows)
 
-        The negatives of a row stand in the passage's row, so they are in the passage's language. Of those that are the same
-        (see `isoglot.data.sameness`) the first stays.
-        """
-        if not self.negatives:
-            return {}
-        rows = self._plan.index.rows[batch.queries.pairs]
-        seen = set(map(text_key, self.table.column("passage", rows[rows >= 0])))
-        negatives: dict[str, tuple[int, int]] = {}
-        lists = self.table.column("negatives", batch.passage_rows)
-        for row, texts in zip(batch.passage_rows.tolist(), lists):
-            for place, text in enumerate(list(texts or ())[: self.negatives]):
-                if (key := text_key(text)) not in seen:
-                    seen.add(key)
-                    negatives[text] = (row, place)
-        return negatives
+    def candidate_texts(self, passage_rows: IntArray) -> Iterator[str]:
+        """Their texts."""
+        numbers = self.candidates(passage_rows)
+        for start in range(0, len(numbers), _TEXTS_AT_ONCE):
+            assert self.pool is not None
+            yield from self.pool.texts(numbers[start : start + _TEXTS_AT_ONCE]).to_pylist()
+
+    def _negatives(self, batch: Batch) -> IntArray:
+        """Numbers in the pool of the negatives of a global batch."""
+        if self.pool is None:
+            return np.empty(0, dtype=np.int64)
+        return draw(self.pool, self._asked, self._plan.index, batch, self._plan.settings.seed)
 
 
 class StepSampler:

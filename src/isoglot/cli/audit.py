@@ -32,6 +32,8 @@ def _fill(command: argparse.ArgumentParser) -> None:
         "--against", nargs="+", required=True, metavar="BENCHMARK", help="names (isoglot data list) or folders"
     )
     command.add_argument("--languages", nargs="+", metavar="L", help="of the pairs only (default: all)")
+    documents = "compare further passages of the pairs' documents too: for training with negatives from documents"
+    command.add_argument("--documents", action="store_true", help=documents)
     add_settings(command, EvaluateSettings, ("context",))
     command.add_argument("--json", action="store_true", help="print the whole audit as JSON")
     command.add_argument("--output", type=Path, metavar="FILE", help="write it there as JSON")
@@ -56,7 +58,9 @@ def _run(options: argparse.Namespace) -> int:
         more = {"context": options.context} if has_paragraphs and "context" in options else {}
         benchmarks.append(load_benchmark(name, data_dir=options.data_dir, **more))
     pairs = load_pairs(options.pairs, languages=options.languages, data_dir=options.data_dir)
-    audit = run_audit([(", ".join(options.pairs), pairs, benchmarks)], progress=not options.quiet)
+    name = ", ".join(options.pairs)
+    documents = (name,) if options.documents else ()
+    audit = run_audit([(name, pairs, benchmarks)], documents=documents, progress=not options.quiet)
     if options.output:
         write_json(options.output, audit)
     if options.json:

@@ -13,6 +13,7 @@ from isoglot.tables import markdown_table
 KINDS = {
     "strategies": "isoglot.batching.strategies:STRATEGIES",
     "recipes": "isoglot.training.recipes:RECIPES",
+    "negatives": "isoglot.batching.negatives:NEGATIVES",
     "losses": "isoglot.training.losses:LOSSES",
     "tunings": "isoglot.models.tunings:TUNINGS",
     "debiasing": "isoglot.models.debias:DEBIAS_METHODS",

@@ -47,6 +47,8 @@ def _add(parser: argparse._ActionsContainer, key: str, field: FieldInfo) -> None
     registry = registry_of(field)
     if hint is bool:
         parser.add_argument(flag, action=argparse.BooleanOptionalAction, **common)
+    elif registry is not None and getattr(_reader(field), "takes_numbers", False):
+        parser.add_argument(flag, metavar="|".join(["N", *registry.names()]), **common)
     elif registry is not None and typing.get_origin(hint) is not tuple:
         parser.add_argument(flag, choices=registry.names(), **common)
     elif registry is not None or typing.get_origin(hint) is dict:
@@ -61,8 +63,13 @@ def _add(parser: argparse._ActionsContainer, key: str, field: FieldInfo) -> None
 
 def registry_of(field: FieldInfo) -> Registry[Any] | None:
     """The registry whose members a field holds."""
+    return getattr(_reader(field), "registry", None)
+
+
+def _reader(field: FieldInfo) -> Any:
+    """What makes a member of a registry of a field's value; None where it holds none."""
     readers: list[Any] = [getattr(data, "func", None) for data in field.metadata]
-    return next((reader.registry for reader in readers if hasattr(reader, "registry")), None)
+    return next((reader for reader in readers if hasattr(reader, "registry")), None)
 
 
 def _help(field: FieldInfo) -> str:

@@ -136,7 +136,7 @@ def _write_study(inputs: Inputs) -> None:
     make_directory(layout.pairs("").parent)
     sweep(layout.pairs("").parent)
     for key, table in inputs.tables.items():
-        path = layout.pairs(inputs.table_digests[key])
+        path = inputs.file_of(key)
         if not path.is_file():
             with atomic_path(path) as temporary:
                 pq.write_table(table.table, temporary, compression="zstd")

@@ -16,6 +16,7 @@ from isoglot.evaluation.settings import EvaluateSettings
 from isoglot.files import digest_json, write_json
 from isoglot.records import Benchmark
 from isoglot.study.layout import Layout, known
+from isoglot.study.runs import data_with_documents
 from isoglot.study.spec import StudySpec, benchmark_name
 from isoglot.tables import exact
 
@@ -35,6 +36,7 @@ class Inputs:
         bases: base -> digest.
         tables: (data name, amount) -> pairs.
         table_digests: the same -> digest of the pairs and of which of them may not share a batch.
+        document_digests: the same -> digest of the pairs' documents, where these decide some run.
         benchmarks: benchmark as the spec names it -> benchmark.
         benchmark_digests: the same -> digest.
     """
@@ -45,8 +47,18 @@ class Inputs:
     bases: dict[str, str]
     tables: dict[tuple[str, float], PairTable] = field(default_factory=dict)
     table_digests: dict[tuple[str, float], str] = field(default_factory=dict)
+    document_digests: dict[tuple[str, float], str] = field(default_factory=dict)
     benchmarks: dict[str, Benchmark] = field(default_factory=dict)
     benchmark_digests: dict[str, str] = field(default_factory=dict)
+
+    def digests_of(self, key: tuple[str, float]) -> tuple[str, str]:
+        """Digests of some pairs and of their documents ("" where these decide nothing)."""
+        return self.table_digests[key], self.document_digests.get(key, "")
+
+    def file_of(self, key: tuple[str, float]) -> Path:
+        """The file of some pairs, for the processes that work on them."""
+        pairs, documents = self.digests_of(key)
+        return self.layout.pairs(digest_json([pairs, documents]) if documents else pairs)
 
 
 def load_inputs(spec: StudySpec, layout: Layout, data_dir: Path | None) -> Inputs:
@@ -66,11 +78,14 @@ def load_inputs(spec: StudySpec, layout: Layout, data_dir: Path | None) -> Input
         inputs.benchmark_digests[name] = benchmark_digest(benchmark)
         counts = f"{benchmark.n_queries:,} queries, {benchmark.n_documents:,} passages"
         say(f"{name}: {counts}, {len(benchmark.corpus)} languages")
+    documents = data_with_documents(spec)
     for data in spec.data:
         table = load_pairs(data.pairs, languages=data.languages or None, data_dir=data_dir)
         for amount in data.amount:
             share = inputs.tables[data.name, amount] = Share(amount=amount, amount_seed=data.amount_seed).apply(table)
             inputs.table_digests[data.name, amount] = digest_json([share.digest, share.index.group.tolist()])
+            if data.name in documents:
+                inputs.document_digests[data.name, amount] = share.document_digest or ""
             which = "" if amount == 1.0 else f" ({exact(amount)} of them)"
             say(f"{data.name}{which}: {share.index.n_pairs:,} pairs, {len(share.languages)} languages")
     return inputs
@@ -87,10 +102,10 @@ def audit_of(inputs: Inputs, allow_leaks: bool) -> dict[str, Any]:
     if not spec.audit:
         return {"leaks": None, "allowed": allow_leaks, "summary": ["not audited: the spec says audit: false"]}
     largest = [(data.name, max(data.amount), spec.benchmarks_of(data)) for data in spec.data]
-    texts = [
-        [name, inputs.table_digests[name, amount], [inputs.benchmark_digests[key] for key in benchmarks]]
-        for name, amount, benchmarks in largest
-    ]
+    texts: list[Any] = []
+    for name, amount, benchmarks in largest:
+        digests = filter(None, inputs.digests_of((name, amount)))
+        texts.append([name, *digests, [inputs.benchmark_digests[key] for key in benchmarks]])
     audit = known(path, "leaks", "summary")
     if audit.get("inputs") != digest_json(texts):
         from isoglot.data.audit.run import run_audit
@@ -100,7 +115,9 @@ def audit_of(inputs: Inputs, allow_leaks: bool) -> dict[str, Any]:
             (name, inputs.tables[name, amount], [inputs.benchmarks[key] for key in benchmarks])
             for name, amount, benchmarks in largest
         ]
-        audit = {"inputs": digest_json(texts), **run_audit(datasets, progress=sys.stderr.isatty())}
+        documents = {name for name, _ in inputs.document_digests}
+        audit = run_audit(datasets, documents=documents, progress=sys.stderr.isatty())
+        audit = {"inputs": digest_json(texts), **audit}
         write_json(path, audit)
     leaks, summary = bool(audit["leaks"]), list(map(str, audit["summary"]))
     if leaks and not allow_leaks:

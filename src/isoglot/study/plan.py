@@ -35,15 +35,16 @@ def check_runs(inputs: Inputs, runs: Sequence[Run]) -> None:
             with at(f"cell {run.id}"):
                 settings = stage.settings()
                 key = (run.data.name, run.amount, digest_json({**to_dict(settings.plan), "seed": 0}))
+                table = inputs.tables[run.data.name, run.amount]
+                settings.negatives.check_table(table)
                 if key not in seen:
-                    table = inputs.tables[run.data.name, run.amount]
                     settings.total_steps(BatchPlan(table.index, settings.plan).steps_per_epoch)
                 seen.add(key)
 
 
 def _request(inputs: Inputs, data: DataSpec | None, amount: float, benchmarks: Sequence[str] = ()) -> dict[str, Any]:
     return {
-        "table": str(inputs.layout.pairs(inputs.table_digests[data.name, amount]).resolve()) if data else None,
+        "table": str(inputs.file_of((data.name, amount)).resolve()) if data else None,
         "benchmarks": {benchmark_name(benchmark): benchmark for benchmark in benchmarks},
         "evaluate": to_dict(inputs.spec.evaluate),
         "store": str(inputs.layout.store.resolve()),
@@ -68,7 +69,9 @@ def plan_runs(inputs: Inputs, runs: Sequence[Run], rates: Rates) -> tuple[dict[s
     ends: dict[str, Run] = {}
     for run in runs:
         stages, base = stages_of(spec, run, rates), inputs.bases[run.base]
-        digests = weights_digests(stages, base, inputs.table_digests[run.data.name, run.amount] if run.data else "")
+        digests = weights_digests(
+            stages, base, *(inputs.digests_of((run.data.name, run.amount)) if run.data else ("",))
+        )
         chains[run.id] = list(zip(stages, digests)) or [(None, base)]
         ends.setdefault(chains[run.id][-1][1], run)
     jobs: dict[str, Job] = {}
@@ -153,7 +156,7 @@ def plan_trials(inputs: Inputs) -> Trials:
                 id=f"selection/{name}",
                 folder=inputs.layout.trial(name),
                 base=base,
-                weights_digest=stage.digest(inputs.bases[base], inputs.table_digests[data.name, amount]),
+                weights_digest=stage.digest(inputs.bases[base], *inputs.digests_of((data.name, amount))),
                 stage=stage,
                 request=_request(inputs, data, amount),
                 purpose="trial",

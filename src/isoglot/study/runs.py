@@ -117,9 +117,15 @@ def complete(
     return Train(strategy=stage.strategy, tuning=stage.tuning, values=values)
 
 
-def weights_digests(stages: Sequence[Stage], base: str, pairs: str) -> list[str]:
-    """What decides the weights after each stage; `base` and `pairs` are the digests of the base and of the training pairs."""
-    return list(accumulate(stages, lambda start, stage: stage.digest(start, pairs), initial=base))[1:]
+def weights_digests(stages: Sequence[Stage], base: str, pairs: str, documents: str = "") -> list[str]:
+    """What decides the weights after each stage; the others are the digests of base, training pairs and their documents."""
+    return list(accumulate(stages, lambda start, stage: stage.digest(start, pairs, documents), initial=base))[1:]
+
+
+def data_with_documents(spec: StudySpec) -> set[str]:
+    """Names of the data whose documents decide some run."""
+    runs = ((run.data.name, stages_of(spec, run, {})) for run in runs_of(spec) if run.data)
+    return {name for name, stages in runs if any(stage.uses_documents for stage in stages)}
 
 
 def evaluation_digests(spec: StudySpec, run: Run, benchmarks: Mapping[str, str]) -> dict[str, str]:

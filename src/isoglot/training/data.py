@@ -36,6 +36,8 @@ def load_data(settings: TrainSettings, table: PairTable | None, data_dir: Path |
         validation = load_pairs(settings.validation, data_dir=data_dir)
     elif settings.validation_share:
         table, validation = table.split(settings.validation_share, settings.plan.seed)
+    for pairs in filter(None, (table, validation)):
+        settings.negatives.check_table(pairs)
     return TrainingData(table, validation, BatchPlan(table.index, settings.plan))
 
 

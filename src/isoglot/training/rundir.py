@@ -213,10 +213,11 @@ def _some(names: list[str]) -> str:
     return ", ".join(names[:3]) + (f" and {more} more" if more > 0 else "")
 
 
-def describe_table(table: PairTable) -> dict[str, Any]:
-    """Digest and size of a pair table, for run.json."""
+def describe_table(table: PairTable, *, documents: bool = False) -> dict[str, Any]:
+    """Digest and size of a pair table, for run.json; `documents`: they decide the batches as well."""
     return {
         "digest": table.digest,
+        **({"documents": table.document_digest} if documents else {}),
         "groups": table.index.group_digest,
         "pairs": table.index.n_pairs,
         "rows": len(table),

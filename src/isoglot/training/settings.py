@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BeforeValidator, Field, SerializeAsAny, field_validator, model_validator
 from pydantic.fields import FieldInfo
 
+from isoglot.batching.negatives import Negatives, read_negatives
 from isoglot.batching.plan import MOST, PlanSettings
 from isoglot.data.languages import language
 from isoglot.errors import InputError
@@ -77,8 +78,10 @@ class TrainSettings(Settings):
     )
     weight_decay: float = Field(1e-2, ge=0, description="of AdamW")
     max_gradient_norm: float = Field(1.0, ge=0, description="gradients are clipped to it; 0: never")
-    negatives: int = Field(
-        1, ge=0, le=MOST, description="explicit negatives per row that are used, where the rows have them"
+    negatives: Annotated[SerializeAsAny[Negatives], BeforeValidator(read_negatives)] = Field(
+        default_factory=lambda: read_negatives(None),
+        description="texts that all queries of a batch get as candidates besides its passages: a kind, or how many of the rows' "
+        "own per passage; {name: document, number: 2, other_languages: .5} says more",
     )
     dropout: float | None = Field(None, ge=0, lt=1, description="of the encoder (default: its own)")
     max_length: int | None = Field(

@@ -20,11 +20,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 from tqdm import tqdm
 
 from isoglot.batching.sampler import PlanDataset, RowBatch
-from isoglot.data.pairs.table import PairTable, take_rows
+from isoglot.data.pairs.lists import take_rows
 from isoglot.disk import locked, tidy
 from isoglot.errors import say
 from isoglot.files import digest_json, digest_strings, load_array, package_versions, save_array, write_json
@@ -35,7 +34,6 @@ SEGMENT = 16_384
 """Texts per file: what an interruption loses is at most the tokenisation of these."""
 IN_MEMORY = 4096
 """A column of which a run needs no more texts than these is tokenised anew each time (about a second), not stored."""
-_ROWS_AT_ONCE = 65_536
 _TEXTS_PER_CALL = 2048  # the tokenizer's own records take about 100 bytes per token while a call lasts
 _KEEP_FREE = 1 << 30  # bytes of the disk that the cache leaves to others
 _MOST_PLACES = np.iinfo(np.int32).max
@@ -230,17 +228,15 @@ class StepTokens:
     def __init__(
         self, steps: PlanDataset, tokenizer: TextTokenizer, prompts: Mapping[str, str], root: Path, show: bool
     ) -> None:
-        table, most = steps.table, steps.negatives
-        self._negatives_per_row = most
+        table, pool = steps.table, steps.pool
         query_rows, passage_rows = steps.used_rows()
 
-        columns: dict[str, tuple[ReadTexts, int, IntArray, dict[str, int]]] = {
+        columns: dict[str, tuple[ReadTexts, int, IntArray, Mapping[str, Any]]] = {
             name: (partial(take_rows, table.table.column(name)), len(table), rows, {})
             for name, rows in (("query", query_rows), ("passage", passage_rows))
         }
-        if most:
-            negatives = _Negatives(table, most)
-            columns["negative"] = (negatives, len(table) * most, negatives.numbers(passage_rows), {"most": most})
+        if pool is not None:
+            columns["negative"] = (pool.texts, pool.size, steps.candidates(passage_rows), pool.key)
         self._columns: dict[str, TokenColumn] = {}
         for name, (texts, size, rows, key) in columns.items():
             self._columns[name] = TokenColumn(texts, size, tokenizer, prompts[name], show)
@@ -252,30 +248,6 @@ class StepTokens:
     def take(self, batch: RowBatch) -> dict[str, tuple[Ids, IntArray]]:
         """(token ids, lengths) of the columns of a step of the dataset."""
         rows = {"query": batch.batch.query_rows, "passage": batch.batch.passage_rows}
-        if len(batch.negatives):
-            rows["negative"] = batch.negative_places @ np.array([self._negatives_per_row, 1])
+        if len(batch.negative_numbers):
+            rows["negative"] = batch.negative_numbers
         return {name: self._columns[name].take(numbers) for name, numbers in rows.items()}
-
-
-class _Negatives:
-    """The explicit negatives of a table, at most `most` per row; negative `place` of row r has the number r * most + place."""
-
-    def __init__(self, table: PairTable, most: int) -> None:
-        self._column, self._most = table.table.column("negatives"), most
-
-    def numbers(self, rows: IntArray) -> IntArray:
-        """Numbers of all negatives of some rows, int64."""
-        numbers, places = [np.empty(0, dtype=np.int64)], np.arange(self._most)
-        for start in range(0, len(rows), _ROWS_AT_ONCE):
-            chunk = rows[start : start + _ROWS_AT_ONCE]
-            counts = np.asarray(pc.fill_null(pc.list_value_length(take_rows(self._column, chunk)), 0))
-            numbers.append((chunk[:, None] * self._most + places)[places < counts[:, None]])
-        return np.concatenate(numbers)
-
-    def __call__(self, numbers: IntArray) -> pa.Array[Any]:
-        """The texts of some numbers."""
-        rows, places = np.divmod(numbers, self._most)
-        lists = take_rows(self._column, rows)
-        lengths = np.asarray(pc.fill_null(pc.list_value_length(lists), 0), dtype=np.int64)
-        starts = np.cumsum(lengths) - lengths
-        return pc.list_flatten(lists).take(pa.array(starts + places, pa.int64()))

@@ -103,12 +103,13 @@ def _train(
     model, about_base, loss = together(lambda: _model(settings, data.table))
     content = in_first(lambda: content_of(settings.base))
     marks = Marker(settings, data.table, model, content)
+    documents = settings.negatives.uses_documents
     facts = {
         "steps": steps,
-        "data": describe_table(data.table),
+        "data": describe_table(data.table, documents=documents),
         "base": {**about_base, **content},
         **({"teacher": marks.about} if marks.about else {}),
-        **({"validation": describe_table(data.validation)} if data.validation else {}),
+        **({"validation": describe_table(data.validation, documents=documents)} if data.validation else {}),
         "processes": processes().world,
         "device": model.device.type,
     }
@@ -223,8 +224,9 @@ def _arguments(settings: TrainSettings, run: RunDirectory, steps: int, *, valida
 
 def _trained_texts(settings: TrainSettings, data: TrainingData, steps: int, model: SentenceTransformer) -> TrainedTexts:
     """The texts of the run, and those that its base is known to have seen."""
-    used = PlanDataset(data.table, data.plan, steps).used_rows()
-    return TrainedTexts.of(data.table, *used, settings.negatives) | trained_of(model)
+    dataset = PlanDataset(data.table, data.plan, steps, negatives=settings.negatives)
+    queries, passages = dataset.used_rows()
+    return TrainedTexts.of(data.table, queries, passages, dataset.candidate_texts(passages)) | trained_of(model)
 
 
 def _end(

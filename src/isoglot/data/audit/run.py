@@ -9,7 +9,7 @@ occur as passages and passages as questions, and questions whose text is the onl
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import chain
 from typing import Any
 
@@ -41,12 +41,16 @@ RULES = {
 
 
 def run_audit(
-    datasets: Sequence[tuple[str, PairTable, Sequence[Benchmark]]], *, progress: bool = True
+    datasets: Sequence[tuple[str, PairTable, Sequence[Benchmark]]],
+    *,
+    documents: Collection[str] = (),
+    progress: bool = True,
 ) -> dict[str, Any]:
     """Compare training pairs with the benchmarks that they are to be measured on.
 
     Args:
         datasets: (name of the data, its pairs, the benchmarks). Benchmarks that are the same object are prepared once.
+        documents: names of data whose documents are drawn from (`negatives: document`): their texts are compared as passages.
         progress: a progress bar on stderr.
 
     Returns:
@@ -67,7 +71,8 @@ def run_audit(
     prepared = {key: Evaluation.of(benchmark) for key, benchmark in asked.items()}
     comparisons = []
     for name, pairs, benchmarks in datasets:
-        comparisons += _audit_data(name, pairs, [prepared[id(benchmark)] for benchmark in benchmarks], progress)
+        evaluations = [prepared[id(benchmark)] for benchmark in benchmarks]
+        comparisons += _audit_data(name, pairs, evaluations, name in documents, progress)
     return {
         "schema": 1,
         "leaks": any(comparison["leak"] for comparison in comparisons),
@@ -78,10 +83,12 @@ def run_audit(
     }
 
 
-def _audit_data(name: str, pairs: PairTable, evaluations: Sequence[Evaluation], progress: bool) -> list[dict[str, Any]]:
+def _audit_data(
+    name: str, pairs: PairTable, evaluations: Sequence[Evaluation], documents: bool, progress: bool
+) -> list[dict[str, Any]]:
     from tqdm import tqdm
 
-    training = {side: Distinct.of(_training_texts(pairs, side)) for side in PLURAL}
+    training = {side: Distinct.of(_training_texts(pairs, side, documents)) for side in PLURAL}
     reports = [
         [SideReport(side, other, training[side], evaluation) for side in training for other in evaluation.targets]
         for evaluation in evaluations
@@ -96,9 +103,10 @@ def _audit_data(name: str, pairs: PairTable, evaluations: Sequence[Evaluation], 
     return [_comparison(name, pairs, *compared) for compared in zip(evaluations, reports)]
 
 
-def _training_texts(pairs: PairTable, side: str) -> Iterator[tuple[int, str]]:
-    """(row, text) of one column; negatives are passages that are trained on as well."""
-    columns = ("query",) if side == "query" else ("passage", "negatives")
+def _training_texts(pairs: PairTable, side: str, documents: bool) -> Iterator[tuple[int, str]]:
+    """(row, text) of one column; negatives are passages that are trained on as well, those from `documents` too."""
+    passages = ("passage", "negatives", *(("document_passages",) if documents else ()))
+    columns = ("query",) if side == "query" else passages
     batches = pairs.table.select(columns).to_batches(max_chunksize=_BATCH)
     rows = chain.from_iterable(zip(*(column.to_pylist() for column in batch.columns)) for batch in batches)
     for row, (text, *negatives) in enumerate(rows):

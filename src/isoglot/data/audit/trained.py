@@ -21,7 +21,8 @@ from xxhash import xxh3_64_intdigest
 
 from isoglot.data.audit.texts import LONG_ID
 from isoglot.data.groups import Hashes
-from isoglot.data.pairs.table import PairTable, take_rows
+from isoglot.data.pairs.lists import take_rows
+from isoglot.data.pairs.table import PairTable
 from isoglot.data.sameness import text_key
 from isoglot.errors import InputError, first_line
 from isoglot.files import atomic_path
@@ -96,10 +97,12 @@ class TrainedTexts:
     bases: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, table: PairTable, query_rows: IntArray, passage_rows: IntArray, negatives: int) -> TrainedTexts:
-        """Of the rows of a table whose queries and whose passages were trained on, with so many negatives of each."""
+    def of(
+        cls, table: PairTable, query_rows: IntArray, passage_rows: IntArray, negatives: Iterable[str] = ()
+    ) -> TrainedTexts:
+        """Of the rows of a table whose queries and whose passages were trained on, and the texts that may have been negatives."""
         rows = np.union1d(query_rows, passage_rows)
-        passages = chain(_column(table, "passage", passage_rows), _negatives(table, passage_rows, negatives))
+        passages = chain(_column(table, "passage", passage_rows), negatives)
         ids = (key for key in _column(table, "id", rows) if len(key) >= LONG_ID)
         hashed = {
             "queries": map(text_hash, _column(table, "query", query_rows)),
@@ -176,8 +179,3 @@ def _sample(hashes: Iterator[int]) -> Sample:
 def _column(table: PairTable, name: str, rows: IntArray) -> Iterator[Any]:
     for start in range(0, len(rows), _CHUNK):
         yield from take_rows(table.table.column(name), rows[start : start + _CHUNK]).to_pylist()
-
-
-def _negatives(table: PairTable, rows: IntArray, most: int) -> Iterator[str]:
-    lists: Iterable[Any] = _column(table, "negatives", rows) if most and table.has_negatives else ()
-    return chain.from_iterable(list(texts or ())[:most] for texts in lists)

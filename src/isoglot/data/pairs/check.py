@@ -37,6 +37,7 @@ class SourceReport:
     repeated_texts: dict[str, int]
     largest_group: int
     rows_with_negatives: int
+    rows_with_document: int
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,7 @@ def _report_source(rows: list[PairRow]) -> SourceReport:
         },
         largest_group=int(np.bincount(index.group).max()),
         rows_with_negatives=sum(bool(row.negatives) for row in rows),
+        rows_with_document=sum(row.document_id is not None for row in rows),
     )
 
 
@@ -122,7 +124,7 @@ def format_report(report: PairReport) -> str:
             f"{name}: pairs by number of languages: {spread}",
             f"{name}: repeated texts: {repeated['query']} queries, {repeated['passage']} passages;"
             f" largest group that may not share a batch: {source.largest_group} pairs;"
-            f" rows with negatives: {source.rows_with_negatives}",
+            f" rows with negatives: {source.rows_with_negatives}, with a document: {source.rows_with_document}",
         ]
     lengths = [[lang, *sizes["query"], *sizes["passage"]] for lang, sizes in report.lengths.items()]
     columns = ["length in characters", "query mean", "p95", "max", "passage mean", "p95", "max"]

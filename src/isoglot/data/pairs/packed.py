@@ -25,7 +25,7 @@ import pyarrow as pa
 
 from isoglot.blocks import damage
 from isoglot.data.pairs.index import DealOrder, PairIndex
-from isoglot.data.pairs.table import PairTable
+from isoglot.data.pairs.table import PairTable, with_all_columns
 from isoglot.errors import InputError, first_line
 from isoglot.files import read_json
 from isoglot.records import IntArray
@@ -73,7 +73,10 @@ class PackedTable(PairTable):
     facts: Mapping[str, Any]
 
     def __post_init__(self) -> None:
-        vars(self).update(has_negatives=self.facts["negatives"], digest=self.facts["digest"])
+        facts = self.facts
+        # packed before there were documents: there are none
+        documents = facts.get("documents")
+        vars(self).update(has_negatives=facts["negatives"], digest=facts["digest"], document_digest=documents)
 
     def select(self, rows: IntArray) -> PairTable:
         """The table of some rows, by number, indexed anew, in memory.
@@ -129,7 +132,7 @@ def open_packed(path: Path, *, everything: bool = False) -> PackedTable:
 def open_texts(path: Path) -> pa.Table:
     """The rows of a packed folder as a memory-mapped Arrow table."""
     try:
-        return pa.ipc.open_file(pa.memory_map(str(path / TEXTS))).read_all()
+        return with_all_columns(pa.ipc.open_file(pa.memory_map(str(path / TEXTS))).read_all())
     except (OSError, pa.ArrowInvalid) as error:
         problem = f"not a complete Arrow file ({first_line(error)}); pack the pairs anew"
         raise InputError(f"{path / TEXTS}: {problem}") from None

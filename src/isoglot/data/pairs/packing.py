@@ -21,7 +21,7 @@ from isoglot.data.groups import first_rows, group_pairs
 from isoglot.data.pairs.index import PairIndex
 from isoglot.data.pairs.loading import duplicate_row, read_pairs
 from isoglot.data.pairs.packed import FORMAT, RECORD, TEXTS, is_packed, open_texts
-from isoglot.data.pairs.table import SCHEMA, any_negatives, digested
+from isoglot.data.pairs.table import SCHEMA, any_documents, any_negatives, digested, digested_document
 from isoglot.data.sameness import passage_key, text_key
 from isoglot.disk import locked
 from isoglot.errors import InputError, LineError
@@ -71,8 +71,8 @@ def pack_pairs(
             with atomic_directory(folder) as temporary:
                 scratch = temporary / _SCRATCH
                 scratch.mkdir()
-                digest = _write_rows(temporary, read_pairs(specs, languages, data_dir, unique=False))
-                facts = _write_index(temporary, digest)
+                digests = _write_rows(temporary, read_pairs(specs, languages, data_dir, unique=False))
+                facts = _write_index(temporary, *digests)
                 shutil.rmtree(scratch)
                 write_blocks(temporary)
         except _Duplicate as duplicate:
@@ -90,11 +90,11 @@ def _where(rows: Iterator[tuple[PairRow, str, int]], first: int, again: int) -> 
     return duplicate_row(row.source, row.id, row.lang, f"{seen[0]}:{seen[1]}", path, line)
 
 
-def _write_rows(folder: Path, rows: Iterator[tuple[PairRow, str, int]]) -> str:
-    """Write texts.arrow, and the hashes of the rows as raw arrays into the scratch folder; the digest of the rows."""
+def _write_rows(folder: Path, rows: Iterator[tuple[PairRow, str, int]]) -> tuple[str, str]:
+    """Write texts.arrow, and the hashes of the rows as raw arrays into the scratch folder; digests of rows and documents."""
     from tqdm import tqdm
 
-    digest = StringDigest()
+    digest, documents = StringDigest(), StringDigest()
     with ExitStack() as stack:
         sink = stack.enter_context(pa.OSFile(str(folder / TEXTS), "wb"))
         writer = stack.enter_context(pa.ipc.new_file(sink, SCHEMA))
@@ -106,8 +106,9 @@ def _write_rows(folder: Path, rows: Iterator[tuple[PairRow, str, int]]) -> str:
             for file, values in zip(files, _columns(batch)):
                 file.write(values)
             digest.add(chain.from_iterable(map(digested, batch)))
+            documents.add(chain.from_iterable(map(digested_document, batch)))
             bar.update(len(batch))
-    return digest.hex()
+    return digest.hex(), documents.hex()
 
 
 def _columns(batch: list[PairRow]) -> list[bytes]:
@@ -127,7 +128,7 @@ def _joined(first: str, second: str) -> bytes:
     return f"{len(first)}:{first}{second}".encode("utf-8", "surrogatepass")
 
 
-def _write_index(folder: Path, digest: str) -> dict[str, Any]:
+def _write_index(folder: Path, digest: str, documents: str) -> dict[str, Any]:
     """Write the arrays and the record from what `_write_rows` left."""
     from tqdm import tqdm
 
@@ -147,6 +148,7 @@ def _write_index(folder: Path, digest: str) -> dict[str, Any]:
         np.save(folder / "group.npy", group.astype(_smallest(n_pairs)))
         bar.update()
         rest = {"rows": len(texts), "negatives": any_negatives(texts), "digest": digest}
+        rest["documents"] = documents if any_documents(texts) else None
         facts = write_record(folder, replace(index, group=group), rest)
         bar.update()
     return facts
@@ -195,7 +197,7 @@ def write_record(folder: Path, index: PairIndex, rest: dict[str, Any]) -> dict[s
 
     Args:
         index: what rows.npy, source.npy and group.npy hold.
-        rest: "rows" (number), "negatives" (are there any), "digest" (of the rows).
+        rest: "rows" (number), "negatives" (are there any), "digest" (of the rows), "documents" (their digest, or None).
     """
     total = int(index.counts.sum())
     order = claimed_map(folder / "order.npy", _smallest(index.n_pairs), (total,))

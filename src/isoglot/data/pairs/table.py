@@ -12,7 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from isoglot.data.languages import spelled
+from isoglot.data.pairs.documents import Documents
 from isoglot.data.pairs.index import PairIndex, build_index
+from isoglot.data.pairs.lists import take_rows
 from isoglot.errors import InputError
 from isoglot.files import digest_strings
 from isoglot.records import BoolArray, IntArray, PairRow
@@ -26,8 +28,11 @@ SCHEMA = pa.schema(
         pa.field("passage", pa.large_string(), nullable=False),
         pa.field("passage_id", pa.string()),
         pa.field("negatives", pa.list_(pa.large_string())),
+        pa.field("document_id", pa.string()),
+        pa.field("document_passages", pa.list_(pa.large_string())),
     ]
 )
+_LISTS = ("negatives", "document_passages")
 
 
 @dataclass(frozen=True)
@@ -61,8 +66,20 @@ class PairTable:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 over all rows, in order."""
+        """SHA-256 over all rows, in order; without documents, which have a digest of their own."""
         return digest_strings(text for row in read_rows(self.table) for text in digested(row))
+
+    @cached_property
+    def document_digest(self) -> str | None:
+        """SHA-256 over the documents of all rows, in order; None where no row has one."""
+        if not any_documents(self.table):
+            return None
+        return digest_strings(text for row in read_rows(self.table) for text in digested_document(row))
+
+    @cached_property
+    def documents(self) -> Documents:
+        """What stands beside each passage in its document; all texts are read once for it."""
+        return Documents.of(self.table, self.index)
 
     def select(self, rows: IntArray) -> PairTable:
         """The table of some rows, by number, indexed anew."""
@@ -90,7 +107,8 @@ class PairTable:
 
     @classmethod
     def from_arrow(cls, table: pa.Table) -> PairTable:
-        """A table with the columns of `SCHEMA`, indexed."""
+        """A table with the columns of `SCHEMA`, indexed; one that was written before there were documents has none."""
+        table = with_all_columns(table)
         return cls(table, build_index(list(read_rows(table))))
 
     @classmethod
@@ -110,7 +128,7 @@ def read_rows(table: pa.Table) -> Iterator[PairRow]:
     """The rows of a table, a chunk at a time."""
     for batch in table.to_batches():
         for fields in batch.to_pylist():
-            yield PairRow(**{**fields, "negatives": tuple(fields["negatives"] or ())})
+            yield PairRow(**{**fields, **{name: tuple(fields[name] or ()) for name in _LISTS}})
 
 
 def digested(row: PairRow) -> tuple[str, ...]:
@@ -118,19 +136,33 @@ def digested(row: PairRow) -> tuple[str, ...]:
     return (row.source, row.id, row.lang, row.query, row.passage, str(len(row.negatives)), *row.negatives)
 
 
+def digested_document(row: PairRow) -> tuple[str, ...]:
+    """What of a row counts for `PairTable.document_digest`."""
+    key = ("-",) if row.document_id is None else ("+", row.document_id)
+    return (*key, str(len(row.document_passages)), *row.document_passages)
+
+
 def any_negatives(table: pa.Table) -> bool:
     """Does any row have negatives? A chunk at a time."""
-    return any(pc.max(pc.list_value_length(chunk)).as_py() for chunk in table.column("negatives").chunks)
+    return _any_texts(table, "negatives")
 
 
-def take_rows(column: Any, rows: IntArray) -> pa.Array[Any]:
-    """Values of a chunked column by row number, shape (n,), in their order, as an Arrow array.
+def any_documents(table: pa.Table) -> bool:
+    """Does any row say what stands beside its passage?"""
+    column = table.column("document_id")
+    return column.null_count < len(column) or _any_texts(table, "document_passages")
 
-    `ChunkedArray.take` lays all chunks together in memory first; here only the rows that are asked for are read.
-    """
-    values: pa.Array[Any]
-    if column.num_chunks == 1:
-        values = column.chunk(0).take(pa.array(rows, pa.int64()))
-    else:
-        values = pa.array([column[row].as_py() for row in rows.tolist()], column.type)
-    return values
+
+def _any_texts(table: pa.Table, name: str) -> bool:
+    return any(pc.max(pc.list_value_length(chunk)).as_py() for chunk in table.column(name).chunks)
+
+
+def with_all_columns(table: pa.Table) -> pa.Table:
+    """A table with nulls for those columns of `SCHEMA` that came later than its file; they take no memory per chunk."""
+    for field in SCHEMA:
+        if field.name not in table.column_names and field.nullable:
+            sizes = [len(chunk) for chunk in table.column("id").chunks]
+            nulls = pa.nulls(max(sizes, default=0), field.type)
+            chunks = [nulls.slice(0, size) for size in sizes]
+            table = table.append_column(field, pa.chunked_array(chunks, field.type))
+    return table

@@ -84,9 +84,15 @@ class Stage(Member):
         """What decides the weights besides the model it goes on from and the pairs."""
         return {"stage": to_dict(self)}
 
-    def digest(self, start: str, pairs: str) -> str:
-        """SHA-256 of what decides the weights; `start` and `pairs` are the digests of what it works with."""
+    @property
+    def uses_documents(self) -> bool:
+        """Whether the documents of the training pairs do."""
+        return False
+
+    def digest(self, start: str, pairs: str, documents: str = "") -> str:
+        """SHA-256 of what decides the weights; the others are the digests of what it works with."""
         inputs = {"pairs": pairs, "base": start} if self.uses_pairs else {"base": start}
+        inputs |= {"documents": documents} if self.uses_documents else {}
         return digest_json({"schema": SCHEMA, **self.deciding(), **inputs})
 
     def written(self) -> dict[str, Any]:

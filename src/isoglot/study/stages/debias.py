@@ -54,5 +54,5 @@ class Debias(Stage):
         with atomic_directory(work.folder.model) as path:
             model.save_pretrained(str(path), create_model_card=False)
             rows = np.concatenate(used)
-            (trained_of(model) | TrainedTexts.of(table, rows, rows, 0)).save(path)
+            (trained_of(model) | TrainedTexts.of(table, rows, rows)).save(path)
         return work.outcome()

@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import AfterValidator, Field, model_serializer, model_validator
 from pydantic.fields import FieldInfo
 
+from isoglot.batching.negatives import read_negatives
 from isoglot.batching.strategies import STRATEGIES
 from isoglot.errors import InputError
 from isoglot.files import read_json
@@ -147,6 +148,10 @@ class Train(Stage):
         """Of `isoglot train`; `values` must be all that is known."""
         chosen = {"strategy": to_dict(self.strategy), "tuning": to_dict(self.tuning.method)}
         return build(TrainSettings, [("train", {"output": "run", **self.values, **chosen, **more})])
+
+    @property
+    def uses_documents(self) -> bool:
+        return bool(read_negatives(self.values.get("negatives")).uses_documents)
 
     def deciding(self) -> dict[str, Any]:
         return {"settings": self.settings().deciding()}

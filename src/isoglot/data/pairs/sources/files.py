@@ -17,7 +17,7 @@ _REQUIRED = ("id", "lang", "query", "passage")
 
 
 class Files(Source):
-    """JSON lines, CSV, TSV or Parquet with the columns id, lang, query, passage [passage_id, negatives, source]."""
+    """JSON lines, CSV, TSV or Parquet with the columns id, lang, query, passage [passage_id, document_id, negatives, source]."""
 
     name = "files"
     form = "FILE (.jsonl .csv .tsv .parquet, also .gz)"
@@ -49,6 +49,7 @@ def parse_row(fields: Mapping[str, Any], default_source: str, path: str, line: i
         passage=passage.strip(),
         passage_id=id_field(fields, "passage_id", path, line),
         negatives=_negatives(fields.get("negatives"), path, line),
+        document_id=id_field(fields, "document_id", path, line),
     )
 
 

@@ -11,7 +11,7 @@ from isoglot.records import PairRow
 
 
 class Lareqa(Source):
-    """LAReQA's JSON files (SQuAD's layout with sentences): a question and its answer sentence."""
+    """LAReQA's JSON files (SQuAD's layout with sentences): a question and its answer sentence; the document is the paragraph."""
 
     name = "lareqa"
     paragraphs = False
@@ -33,15 +33,21 @@ class Lareqa(Source):
                 for question in paragraph.questions:
                     number += 1
                     gold = question.gold[0]
-                    passage, passage_id = paragraph.sentences[gold], f"{key}:{gold}"
-                    if self.paragraphs:
-                        passage, passage_id = paragraph.context, key
-                    row = PairRow(directory.name, question.id, lang, question.question, passage, passage_id)
-                    yield row, str(path), number
+                    passage, passage_id, document = paragraph.sentences[gold], f"{key}:{gold}", key
+                    others = tuple(text for n, text in enumerate(paragraph.sentences) if n not in question.gold)
+                    if self.paragraphs:  # other paragraphs of the article come with other questions
+                        passage, passage_id, document = paragraph.context, key, f"{lang}:{paragraph.article}"
+                        others = ()
+                    texts = question.question, passage
+                    yield (
+                        PairRow(directory.name, question.id, lang, *texts, passage_id, (), document, others),
+                        str(path),
+                        number,
+                    )
 
 
 class LareqaParagraphs(Lareqa):
-    """LAReQA's JSON files: a question and the whole paragraph that it was asked about."""
+    """LAReQA's JSON files: a question and the whole paragraph that it was asked about; the document is the article."""
 
     name = "lareqa-paragraphs"
     paragraphs = True
