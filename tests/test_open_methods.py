@@ -22,7 +22,7 @@ from isoglot.training.losses import LOSSES
 from tests.study.small import small_spec
 from tests.training.tiny import LANGUAGES
 
-MULTIWAY = '''
+TWOWAY = '''
 from typing import ClassVar
 
 import numpy as np
@@ -34,7 +34,7 @@ from isoglot.batching.strategies import STRATEGIES, Strategy
 class Multiway(Strategy):
     """several languages of every pair on both sides"""
 
-    name: ClassVar[str] = "multiway"
+    name: ClassVar[str] = "twoway"
     query_languages: int = 2
     passage_languages: int = 3
 
@@ -122,7 +122,7 @@ def words(tmp_path: Path) -> list[str]:
     return ["--pairs", str(folder / "pairs.jsonl"), "--base", str(folder / "tiny"), "--output", str(tmp_path / "run")]
 
 
-@own(STRATEGIES, "multiway", MULTIWAY)
+@own(STRATEGIES, "twoway", TWOWAY)
 def test_a_strategy_is_one_class(plugin: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     asked = words(tmp_path)
     plan = ["plan", *asked[:2], "--strategy", plugin, "--passage-languages", "2", "--batch-size", "4", "--json"]
@@ -137,18 +137,18 @@ def test_a_strategy_is_one_class(plugin: str, tmp_path: Path, capsys: pytest.Cap
     assert (record["asked"]["strategy"], record["asked"]["query_languages"]) == (plugin, 2)
     assert np.isfinite(record["outcome"]["last_loss"])
 
-    with pytest.raises(InputError, match=r"unknown strategy 'multiwya' .did you mean 'multiway'"):
-        parse_spec(small_spec(tmp_path / "in", strategy="multiwya"), "spec")
+    with pytest.raises(InputError, match=r"unknown strategy 'twowya' .did you mean 'twoway'"):
+        parse_spec(small_spec(tmp_path / "in", strategy="twowya"), "spec")
     more = {"strategy": ["mono", plugin], "tuning": "full", "passage_languages": [1, 3]}
     ids = [run.id.split(".", 2)[2] for run in runs_of(parse_spec(small_spec(tmp_path / "in", **more), "spec"))[1:]]
-    assert ids == ["mono.full.s0", "multiway-2-1.full.s0", "multiway-2-3.full.s0"]
+    assert ids == ["mono.full.s0", "twoway-2-1.full.s0", "twoway-2-3.full.s0"]
     cells, report = run_study(tmp_path, **more)
-    assert cells.keys() == {"base", "mono-full", "multiway-2-1-full", "multiway-2-3-full"}
+    assert cells.keys() == {"base", "mono-full", "twoway-2-1-full", "twoway-2-3-full"}
     assert all(cell["status"] == "done" for cell in cells.values())
-    cell = cells["multiway-2-3-full"]
-    assert (cell["label"], cell["strategy"], cell["passage_languages"]) == ("multiway 2 3, full", plugin, 3)
+    cell = cells["twoway-2-3-full"]
+    assert (cell["label"], cell["strategy"], cell["passage_languages"]) == ("twoway 2 3, full", plugin, 3)
     assert (cells["mono-full"]["passage_languages"], cells["mono-full"]["mono_share"]) == (None, None)
-    assert cell["train"]["losses"] != cells["multiway-2-1-full"]["train"]["losses"]
+    assert cell["train"]["losses"] != cells["twoway-2-1-full"]["train"]["losses"]
     assert plugin in report
 
 

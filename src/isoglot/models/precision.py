@@ -15,7 +15,7 @@ def computes_in_bf16(device: str) -> bool:
     import torch
 
     if device == "cuda":
-        return torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False))
     if device == "cpu":
         return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
     return False
@@ -37,4 +37,5 @@ def computing_in(precision: Precision, device: str) -> AbstractContextManager[ob
     import torch
 
     check_bf16(device)
-    return torch.autocast(device, torch.bfloat16)
+    context: AbstractContextManager[object] = torch.autocast(device, torch.bfloat16)
+    return context

@@ -90,7 +90,10 @@ class StudySpec(Settings):
     question: str
     base: tuple[str, ...] = Field(description="base models")
     data: Annotated[tuple[DataSpec, ...], BeforeValidator(listed)] = Field(description="training sets")
-    strategy: tuple[str, ...] = Field(default_factory=lambda: tuple(STRATEGIES.names()), description="kinds of batches")
+    strategy: tuple[str, ...] = Field(
+        default_factory=lambda: tuple(strategy.name for strategy in STRATEGIES if strategy.is_usual),
+        description="kinds of batches",
+    )
     strategy_settings: dict[str, tuple[Any, ...]] = Field({})
     tuning: Annotated[tuple[TuningSpec, ...], BeforeValidator(listed)] = Field(
         default_factory=lambda: (default_tuning(),), description="ways to train"

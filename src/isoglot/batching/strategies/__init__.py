@@ -27,9 +27,11 @@ class Strategy(Member):
 
     Attributes:
         by_language: a batch is drawn from the pairs of one language; else from the pairs that have two languages or more.
+        is_usual: a study that names no strategy compares those that are.
     """
 
     by_language: ClassVar[bool] = False
+    is_usual: ClassVar[bool] = False
 
     @property
     def label(self) -> str:

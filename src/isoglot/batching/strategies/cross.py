@@ -13,6 +13,7 @@ class Cross(Strategy):
     """in every pair, query and passage are in two different languages ("X-Y")"""
 
     name: ClassVar[str] = "cross"
+    is_usual: ClassVar[bool] = True
 
     def choose(self, available: BoolArray, language: int | None, random: Random) -> tuple[Choice, Choice]:
         """Two different languages that the pair has, ordered, uniformly."""

@@ -15,6 +15,7 @@ class Hybrid(Strategy):
     """each batch is monolingual with probability mono_share (alpha), cross-lingual otherwise"""
 
     name: ClassVar[str] = "hybrid"
+    is_usual: ClassVar[bool] = True
     is_default: ClassVar[bool] = True
     mono_share: float = Field(0.5, ge=0, le=1, description="alpha: share of monolingual batches")
 

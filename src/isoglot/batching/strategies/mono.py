@@ -13,6 +13,7 @@ class Mono(Strategy):
     """one language for the whole batch, queries and passages both in it ("X-X-mono")"""
 
     name: ClassVar[str] = "mono"
+    is_usual: ClassVar[bool] = True
     by_language: ClassVar[bool] = True
 
     def choose(self, available: BoolArray, language: int | None, random: Random) -> tuple[Choice, Choice]:
