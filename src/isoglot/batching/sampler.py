@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -65,7 +66,8 @@ class RowBatch:
     @property
     def negatives(self) -> list[str]:
         pool = self.dataset.pool
-        return [] if pool is None else pool.texts(self.negative_numbers).to_pylist()
+        texts: list[Any] = [] if pool is None else pool.texts(self.negative_numbers).to_pylist()
+        return texts
 
     @property
     def query_pairs(self) -> IntArray | None:
@@ -151,8 +153,8 @@ class PlanDataset(Sequence[RowBatch]):
             return np.empty(0, dtype=np.int64)
         if self._asked.other_languages:
             rows = self._plan.index.rows
-            passage_rows = rows[np.isin(rows, passage_rows).any(axis=1)]
-            passage_rows = passage_rows[passage_rows >= 0]
+            rows = rows[np.isin(rows, passage_rows).any(axis=1)]
+            passage_rows = rows[rows >= 0].astype(np.int64)
         return self.pool.every(passage_rows)
 
     def candidate_texts(self, passage_rows: IntArray) -> Iterator[str]:

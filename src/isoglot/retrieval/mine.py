@@ -36,13 +36,19 @@ class Mine(Transform):
 
     model: str = Field(description="hub id, directory, run, or offline:NAME")
     number: int = Field(10, ge=1, description="negatives per row, those that rank highest; fewer where fewer fit")
-    from_rank: int = Field(1, ge=1, description="rank of the first passage that may be taken, without those that answer the query")
+    from_rank: int = Field(
+        1, ge=1, description="rank of the first passage that may be taken, without those that answer the query"
+    )
     to_rank: int = Field(50, ge=1, description="rank of the last one")
     margin: float = Field(
-        0.05, description="a negative scores at least so much less than the row's passage: those nearer may be answers; -2 takes all"
+        0.05,
+        description="a negative scores at least so much less than the row's passage: those nearer may be answers; -2 takes all",
     )
     other_languages: float = Field(
-        0.0, ge=0, le=1, description="share of the number that comes from the passages of all other languages, ranked together"
+        0.0,
+        ge=0,
+        le=1,
+        description="share of the number that comes from the passages of all other languages, ranked together",
     )
     device: str | None = Field(None, description="cpu, cuda, ... (default: the best)")
 
@@ -124,10 +130,8 @@ class _Search:
         gold = pair_scores(query_vectors, rows, vectors, rows)
         return cls(query_vectors, vectors, language, group, key, gold, ties)
 
-    def negatives(
-        self, queries: IntArray, among: IntArray, most: int, asked: Mine
-    ) -> Iterator[tuple[int, list[int]]]:
-        """(query row, rows of at most `most` negatives, best first) for the queries of some rows, among the passages of others."""
+    def negatives(self, queries: IntArray, among: IntArray, most: int, asked: Mine) -> Iterator[tuple[int, list[int]]]:
+        """(query row, rows of at most `most` negatives, best first) for queries of some rows, among passages of others."""
         _, first = np.unique(self.key[among], return_index=True)
         among = among[np.sort(first)]
         if not (most and len(queries) and len(among)):
