@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from isoglot.batching.draw import draw
-from isoglot.batching.negatives import Negatives, read_negatives
+from isoglot.batching.negatives import Negatives, Pool, read_negatives
 from isoglot.batching.plan import BatchPlan
 from isoglot.data.pairs.table import PairTable
 from isoglot.records import Batch, IntArray
@@ -109,7 +109,7 @@ class PlanDataset(Sequence[RowBatch]):
     ) -> None:
         self.table = table
         self._asked: Negatives = read_negatives(negatives)
-        self.pool = self._asked.pool(table) if self._asked.number else None
+        self.pool: Pool | None = self._asked.pool(table) if self._asked.number else None
         self._plan = plan
         self._steps = steps
         self._rank = rank
@@ -162,7 +162,8 @@ class PlanDataset(Sequence[RowBatch]):
         numbers = self.candidates(passage_rows)
         for start in range(0, len(numbers), _TEXTS_AT_ONCE):
             assert self.pool is not None
-            yield from self.pool.texts(numbers[start : start + _TEXTS_AT_ONCE]).to_pylist()
+            texts: list[Any] = self.pool.texts(numbers[start : start + _TEXTS_AT_ONCE]).to_pylist()
+            yield from texts
 
     def _negatives(self, batch: Batch) -> IntArray:
         """Numbers in the pool of the negatives of a global batch."""
