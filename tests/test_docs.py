@@ -69,7 +69,10 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("docs")
     base = tiny_base(folder / "tiny")
     fields = ("id", "lang", "query", "passage")
-    lines = [json.dumps({key: getattr(row, key) for key in fields}) + "\n" for row in pair_rows()]
+    lines = [
+        json.dumps({**{key: getattr(row, key) for key in fields}, "document_id": int(row.id) // 4}) + "\n"
+        for row in pair_rows()
+    ]
     pairs = folder / "my-pairs.jsonl"
     pairs.write_text("".join(lines))
     benchmark = folder / "my-benchmark-folder"

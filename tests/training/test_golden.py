@@ -9,13 +9,14 @@ import hashlib
 import json
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from tests.training.tiny import pair_table, tiny_base
+from tests.training.tiny import pair_rows, tiny_base
 
 GOLDEN = Path(__file__).with_name("golden.json")
 STEPS = 20
@@ -29,6 +30,14 @@ def _in_float64(base: Path) -> Path:
 
     BertModel.from_pretrained(base).to(torch.float64).save_pretrained(base)
     return base
+
+
+def _table() -> Any:
+    """Pairs with one negative per row. The file was made when the first of two was taken; now chance decides between two."""
+    from isoglot.data.pairs.table import PairTable
+
+    rows = pair_rows(negatives=True)
+    return PairTable.from_rows([replace(row, negatives=row.negatives[:1]) for row in rows])
 
 
 def _settings(strategy: str, tuning: str, base: Path, output: Path) -> Any:
@@ -45,7 +54,7 @@ def _losses(strategy: str, tuning: str, base: Path, output: Path) -> list[float]
 
     torch.set_default_dtype(torch.float64)
     try:
-        train(_settings(strategy, tuning, base, output), table=pair_table(negatives=True), show=False)
+        train(_settings(strategy, tuning, base, output), table=_table(), show=False)
     finally:
         torch.set_default_dtype(torch.float32)
     lines = [json.loads(text) for text in (output / "log.jsonl").read_text().splitlines()]
@@ -56,7 +65,7 @@ def _rows(strategy: str, tuning: str, base: Path, output: Path) -> str:
     """SHA-256 of the rows of the first 200 batches, queries before passages."""
     from isoglot.training.data import load_data
 
-    *_, plan = load_data(_settings(strategy, tuning, base, output), pair_table(negatives=True), None)
+    *_, plan = load_data(_settings(strategy, tuning, base, output), _table(), None)
     digest = hashlib.sha256()
     for batch in plan[:200]:
         digest.update(np.concatenate([batch.query_rows, batch.passage_rows]).astype("<i8").tobytes())

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from isoglot.batching.draw import draw
-from isoglot.batching.negatives import Negatives, read_negatives
+from isoglot.batching.negatives import Negatives, Pool, read_negatives
 from isoglot.batching.plan import BatchPlan
 from isoglot.data.pairs.table import PairTable
 from isoglot.records import Batch, IntArray
@@ -65,7 +66,8 @@ class RowBatch:
     @property
     def negatives(self) -> list[str]:
         pool = self.dataset.pool
-        return [] if pool is None else pool.texts(self.negative_numbers).to_pylist()
+        texts: list[Any] = [] if pool is None else pool.texts(self.negative_numbers).to_pylist()
+        return texts
 
     @property
     def query_pairs(self) -> IntArray | None:
@@ -107,7 +109,7 @@ class PlanDataset(Sequence[RowBatch]):
     ) -> None:
         self.table = table
         self._asked: Negatives = read_negatives(negatives)
-        self.pool = self._asked.pool(table) if self._asked.number else None
+        self.pool: Pool | None = self._asked.pool(table) if self._asked.number else None
         self._plan = plan
         self._steps = steps
         self._rank = rank
@@ -151,8 +153,8 @@ class PlanDataset(Sequence[RowBatch]):
             return np.empty(0, dtype=np.int64)
         if self._asked.other_languages:
             rows = self._plan.index.rows
-            passage_rows = rows[np.isin(rows, passage_rows).any(axis=1)]
-            passage_rows = passage_rows[passage_rows >= 0]
+            rows = rows[np.isin(rows, passage_rows).any(axis=1)]
+            passage_rows = rows[rows >= 0].astype(np.int64)
         return self.pool.every(passage_rows)
 
     def candidate_texts(self, passage_rows: IntArray) -> Iterator[str]:
@@ -160,7 +162,8 @@ class PlanDataset(Sequence[RowBatch]):
         numbers = self.candidates(passage_rows)
         for start in range(0, len(numbers), _TEXTS_AT_ONCE):
             assert self.pool is not None
-            yield from self.pool.texts(numbers[start : start + _TEXTS_AT_ONCE]).to_pylist()
+            texts: list[Any] = self.pool.texts(numbers[start : start + _TEXTS_AT_ONCE]).to_pylist()
+            yield from texts
 
     def _negatives(self, batch: Batch) -> IntArray:
         """Numbers in the pool of the negatives of a global batch."""

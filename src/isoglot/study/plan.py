@@ -69,9 +69,8 @@ def plan_runs(inputs: Inputs, runs: Sequence[Run], rates: Rates) -> tuple[dict[s
     ends: dict[str, Run] = {}
     for run in runs:
         stages, base = stages_of(spec, run, rates), inputs.bases[run.base]
-        digests = weights_digests(
-            stages, base, *(inputs.digests_of((run.data.name, run.amount)) if run.data else ("",))
-        )
+        pairs = inputs.digests_of((run.data.name, run.amount)) if run.data else ("", "")
+        digests = weights_digests(stages, base, *pairs)
         chains[run.id] = list(zip(stages, digests)) or [(None, base)]
         ends.setdefault(chains[run.id][-1][1], run)
     jobs: dict[str, Job] = {}

@@ -10,7 +10,7 @@ from isoglot.batching.sampler import PlanDataset
 from isoglot.batching.strategies import STRATEGIES
 from isoglot.data.pairs.loading import load_pairs
 from isoglot.data.pairs.table import PairTable
-from isoglot.errors import InputError
+from isoglot.errors import InputError, at
 from isoglot.processes import processes
 from isoglot.training.settings import TrainSettings
 
@@ -36,8 +36,10 @@ def load_data(settings: TrainSettings, table: PairTable | None, data_dir: Path |
         validation = load_pairs(settings.validation, data_dir=data_dir)
     elif settings.validation_share:
         table, validation = table.split(settings.validation_share, settings.plan.seed)
-    for pairs in filter(None, (table, validation)):
-        settings.negatives.check_table(pairs)
+    for name, pairs in (("pairs", table), ("validation", validation)):
+        if pairs is not None:
+            with at(name):
+                settings.negatives.check_table(pairs)
     return TrainingData(table, validation, BatchPlan(table.index, settings.plan))
 
 

@@ -12,8 +12,6 @@ from isoglot.data.pairs.table import PairTable
 from isoglot.data.sameness import text_key
 from isoglot.records import IntArray
 
-_ROWS_AT_ONCE = 65_536
-
 
 @NEGATIVES.register
 class Rows(Negatives):
@@ -33,11 +31,9 @@ class Rows(Negatives):
 
 
 class _Lists(Pool):
-    key = {"numbers": "lists"}
-
     def __init__(self, table: PairTable) -> None:
         self._table, self._lists = table, ListColumn(table.table.column("negatives"))
-        self.size = len(self._lists)
+        self.size, self.key = len(self._lists), {"numbers": "lists"}
 
     def counts(self, rows: IntArray) -> IntArray:
         return self._lists.spans(rows)[1]
@@ -46,11 +42,7 @@ class _Lists(Pool):
         return self._lists.spans(rows)[0] + places
 
     def every(self, rows: IntArray) -> IntArray:
-        numbers = [np.empty(0, dtype=np.int64)]
-        rows = np.unique(rows)
-        for start in range(0, len(rows), _ROWS_AT_ONCE):
-            numbers.append(ranges(*self._lists.spans(rows[start : start + _ROWS_AT_ONCE])))
-        return np.concatenate(numbers)
+        return ranges(*self._lists.spans(np.unique(rows)))
 
     def texts(self, numbers: IntArray) -> pa.Array[Any]:
         return self._lists.texts(numbers)
@@ -61,7 +53,8 @@ class _Lists(Pool):
         rows = self._table.index.rows[pairs]
         seen = set(map(text_key, self._table.column("passage", rows[rows >= 0])))
         kept = []
-        for place, text in enumerate(self.texts(numbers).to_pylist()):
+        texts: list[Any] = self.texts(numbers).to_pylist()
+        for place, text in enumerate(texts):
             if (key := text_key(text)) not in seen:
                 seen.add(key)
                 kept.append(place)

@@ -19,8 +19,8 @@ def load_pairs(
     """Load parallel pairs.
 
     Args:
-        sources: files with the columns id, lang, query, passage and optionally passage_id, document_id, negatives, source, or another
-            form that `isoglot list sources` lists, such as `facts:` or `lareqa:DIR`.
+        sources: files with the columns id, lang, query, passage and optionally passage_id, document_id, negatives, source, or
+            another form that `isoglot list sources` lists, such as `facts:` or `lareqa:DIR`.
             Rows with the same (source, id) are translations of each other; `source` defaults to the file's stem.
             A folder that `isoglot data pack` wrote, alone and in all its languages, is memory-mapped and not read.
         languages: keep these only.

@@ -38,12 +38,9 @@ class Lareqa(Source):
                     if self.paragraphs:  # other paragraphs of the article come with other questions
                         passage, passage_id, document = paragraph.context, key, f"{lang}:{paragraph.article}"
                         others = ()
-                    texts = question.question, passage
-                    yield (
-                        PairRow(directory.name, question.id, lang, *texts, passage_id, (), document, others),
-                        str(path),
-                        number,
-                    )
+                    texts, beside = (question.question, passage, passage_id), (document, others)
+                    row = PairRow(directory.name, question.id, lang, *texts, (), *beside)
+                    yield row, str(path), number
 
 
 class LareqaParagraphs(Lareqa):
