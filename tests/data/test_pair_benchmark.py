@@ -17,8 +17,9 @@ from isoglot.data.pair_benchmark import make_pair_benchmark
 from isoglot.data.pairs.loading import load_pairs
 from isoglot.data.pairs.table import PairTable
 from isoglot.errors import InputError
-from isoglot.evaluation.cells import SETTINGS
+from isoglot.evaluation.evaluate import evaluate
 from isoglot.records import Benchmark, PairRow
+from tests.evaluation.exports import coarse
 
 LANGUAGES = ("ar", "de", "en", "zh")
 
@@ -159,9 +160,17 @@ def test_held_out_pairs_and_the_rest_are_all_pairs(
         assert gzip.decompress(rest.read_bytes()).count(b"\n") == len(kept)
 
 
-def test_a_natural_pool_is_measured(tmp_path: Path) -> None:
-    from isoglot.retrieval.bm25 import __doc__ as _  # noqa: F401  the ranker that needs no model
-    assert SETTINGS
+def test_a_natural_pool_is_measured_and_bootstrapped_over_groups() -> None:
+    table = PairTable.from_rows(rows_of())
+    benchmark = make_pair_benchmark(table, "x", "natural")
+    result = evaluate(coarse(benchmark), benchmark)
+    assert set(result.summary["settings"]) == {"mono", "cross", "multi"}
+    per_query = result.per_query.to_pydict()
+    assert set(per_query["group"]) == set(benchmark.query_groups)
+    apart = [PairRow("s", str(n), lang, f"q{n} {lang}", f"p{n} {lang}") for n in range(9) for lang in LANGUAGES]
+    benchmark = make_pair_benchmark(PairTable.from_rows(apart), "x", "natural")
+    notes = evaluate(coarse(benchmark), benchmark).summary["notes"]
+    assert any("rank distance was left out" in note for note in notes)
 
 
 def test_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

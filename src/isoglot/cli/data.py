@@ -35,8 +35,8 @@ def add(commands: Any) -> None:
     inner.add_parser(
         "benchmark",
         help="make a benchmark from pairs, and hold those out of training",
-        description="Write a benchmark folder from parallel pairs: a query is answered by the passages of its pair, which are in all "
-        "of its languages or in one. With --holdout, a share of the pairs, whole groups of those that share a text.",
+        description="Write a benchmark folder from parallel pairs: a query is answered by the passages of its pair, which are in "
+        "all of its languages or in one. With --holdout, a share of the pairs, whole groups of those that share a text.",
         fill=_fill_benchmark,
     )
     audit.add(inner)

@@ -31,7 +31,9 @@ from isoglot.records import Benchmark, BoolArray, IntArray, Texts
 from isoglot.settings import Settings
 
 _STREAM = 53  # of chance, beside those of splits and shares
-_UNSAFE = re.compile(r"[\s\x00-\x20\x7f%/+]")  # in ids: columns of qrels and runs, and the signs that have a meaning in ours
+_UNSAFE = re.compile(
+    r"[\s\x00-\x20\x7f%/+]"
+)  # in ids: columns of qrels and runs, and the signs that have a meaning in ours
 
 
 class PairBenchmarkSettings(Settings):
@@ -39,11 +41,14 @@ class PairBenchmarkSettings(Settings):
 
     pool: Literal["parallel", "natural"] = Field(
         "parallel",
-        description="parallel: a passage is there in all languages of its pair; natural: in one of them, drawn by chance, so that "
-        "a query is answered in one language",
+        description="parallel: a passage is there in all languages of its pair; natural: in one of them, drawn by chance, so "
+        "that a query is answered in one language",
     )
     holdout: float | None = Field(
-        None, gt=0, lt=1, description="share of the groups of pairs that goes into the benchmark; the rest goes to --rest"
+        None,
+        gt=0,
+        lt=1,
+        description="share of the groups of pairs that goes into the benchmark; the rest goes to --rest",
     )
     seed: int = Field(0, ge=0, description="of the draws of languages and of groups")
 
@@ -65,7 +70,7 @@ def write_pair_benchmark(
         rest: the file for all rows of the other pairs, `.jsonl` or `.jsonl.gz`; there if and only if pairs are held out.
 
     Returns:
-        "pairs" and "rows": {"read", "benchmark", "rest"}, and "queries", "documents", "languages", "groups", "digest" of the rows.
+        "pairs" and "rows": {"read", "benchmark", "rest"}, and "queries", "documents", "languages", "groups", "digest" of rows.
 
     Raises:
         InputError: what `load_pairs` raises; only one of `holdout` and `rest`; something is at `output` or `rest` already; a
@@ -98,7 +103,11 @@ def write_pair_benchmark(
 
 
 def make_pair_benchmark(
-    table: PairTable, name: str, pool: Literal["parallel", "natural"], seed: int = 0, about: dict[str, str] | None = None
+    table: PairTable,
+    name: str,
+    pool: Literal["parallel", "natural"],
+    seed: int = 0,
+    about: dict[str, str] | None = None,
 ) -> Benchmark:
     """The benchmark of all pairs of a table; see the head of this module.
 
@@ -120,7 +129,9 @@ def make_pair_benchmark(
         asked = list(_same_texts(table.column("query", rows), pairs))
         pairs_of_query += [own for _, own in asked]
         queries[lang] = Texts([ids.of(own) for _, own in asked], [text for text, _ in asked])
-        found = [(text, own) for text, own in _same_texts(table.column("passage", rows), pairs) if brings[own, column].any()]
+        found = [
+            (text, own) for text, own in _same_texts(table.column("passage", rows), pairs) if brings[own, column].any()
+        ]
         for number, (_, own) in enumerate(found, n_documents):
             for pair in own.tolist():
                 answers[pair].append(number)
@@ -206,7 +217,9 @@ def _write_rows(path: Path, name: Path, table: PairTable, held: BoolArray) -> in
 def _check(folder: Path, file: Path | None, settings: PairBenchmarkSettings) -> None:
     if (settings.holdout is None) != (file is None):
         given, missing = ("rest", "holdout") if settings.holdout is None else ("holdout", "rest")
-        raise InputError(f"--{given} needs --{missing}: a share of the pairs becomes the benchmark, all others go to a file")
+        raise InputError(
+            f"--{given} needs --{missing}: a share of the pairs becomes the benchmark, all others go to a file"
+        )
     if file is not None and not file.name.endswith((".jsonl", ".jsonl.gz")):
         raise InputError(f"{file}: the other pairs are written as .jsonl or .jsonl.gz")
     for path in filter(None, (folder, file)):

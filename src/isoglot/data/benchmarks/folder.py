@@ -45,7 +45,9 @@ def load_folder(name: str, folder: Path, request: Request) -> Benchmark:
     groups: list[str] = []
     queries = {lang: _read_texts(path, groups=groups) for lang, path in _files(folder, "queries", ".jsonl").items()}
     if groups and len(groups) < sum(map(len, queries.values())):
-        raise InputError(f"{folder}: some queries have a group and some have none; expected all or none of them to have one")
+        raise InputError(
+            f"{folder}: some queries have a group and some have none; expected all or none of them to have one"
+        )
     corpus = {lang: _read_texts(path, title=titles) for lang, path in _files(folder, "corpus", ".jsonl").items()}
     single, several = folder / "qrels.tsv", folder / "qrels"
     if single.is_file() and several.is_dir():
