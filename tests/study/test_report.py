@@ -211,15 +211,22 @@ def test_limitations_name_choices_at_the_end_of_their_candidates(tmp_path: Path)
         choice("lora", "two", [1e-4, 1e-3], 1e-4),
         choice("full", "two", [1e-5, 3e-5, 1e-4], 3e-5),
         choice("full", "three", [2e-5], 2e-5),
+        choice("lora", "four", [1e-4, 1e-3, 1e-2], 1e-3) | {"strategy": "cross", "recipe": "sharper"},
+        choice("lora", "four", [1e-4, 1e-3], 1e-3) | {"strategy": "cross", "recipe": "cross"},
     ]
     write_study(tmp_path, [make_cell(tmp_path, "a", strategy="hybrid", tuning=LORA)], selection=selection)
     write_report(tmp_path)
     markdown = (tmp_path / "report.md").read_text(encoding="utf-8")
     assert (
-        "chosen for lora on one and lora on two is the smallest candidate (0.0001): a smaller one was not" in markdown
+        "chosen for lora on one and lora on two is the smallest candidate (0.0001), at the edge of its grid: a smaller one"
+        in markdown
     )
-    assert "chosen for full on one is the largest candidate (0.0001): a larger one was not tried" in markdown
-    assert markdown.count("was not tried and may do better") == 2
+    assert "chosen for full on one is the largest candidate (0.0001), at the edge of its grid: a larger" in markdown
+    assert "chosen for lora (cross) on four is the largest candidate" in markdown
+    assert markdown.count("was not tried and may do better") == 3
+    assert markdown.count("✓ chosen, at the edge of its grid |") == 4
+    assert markdown.count("✓ chosen |") == 3
+    assert "**four, b, lora, sharper (tried with cross)**" in markdown
 
 
 def test_limitations_say_how_often_pairs_were_seen(tmp_path: Path) -> None:

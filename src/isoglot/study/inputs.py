@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,9 @@ from isoglot.errors import IsoglotError, printable
 from isoglot.evaluation.settings import EvaluateSettings
 from isoglot.files import digest_json, write_json
 from isoglot.records import Benchmark
+from isoglot.settings import to_dict
 from isoglot.study.layout import Layout, known
-from isoglot.study.spec import StudySpec, benchmark_name
+from isoglot.study.spec import DataSpec, StudySpec, benchmark_name
 from isoglot.tables import exact
 
 
@@ -47,6 +49,16 @@ class Inputs:
     table_digests: dict[tuple[str, float], str] = field(default_factory=dict)
     benchmarks: dict[str, Benchmark] = field(default_factory=dict)
     benchmark_digests: dict[str, str] = field(default_factory=dict)
+
+    def request(self, data: DataSpec | None, amount: float, benchmarks: Sequence[str] = ()) -> dict[str, Any]:
+        """What the process of a job is told besides its stage: its pairs, what it measures, and where things lie."""
+        return {
+            "table": str(self.layout.pairs(self.table_digests[data.name, amount]).resolve()) if data else None,
+            "benchmarks": {benchmark_name(benchmark): benchmark for benchmark in benchmarks},
+            "evaluate": to_dict(self.spec.evaluate),
+            "store": str(self.layout.store.resolve()),
+            "data_dir": str(self.data_dir) if self.data_dir else None,
+        }
 
 
 def load_inputs(spec: StudySpec, layout: Layout, data_dir: Path | None) -> Inputs:

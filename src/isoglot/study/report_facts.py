@@ -13,6 +13,7 @@ from isoglot.evaluation.significance import ALPHA
 from isoglot.study.analysis.contrasts import Contrast, Experiment, What
 from isoglot.study.analysis.reading import Json, Study
 from isoglot.study.analysis.systems import System, is_number
+from isoglot.study.runs import named_choice
 
 NOTHING = "–"
 _UNITS = {
@@ -159,12 +160,17 @@ def flattening(runs: Iterable[Json]) -> list[tuple[Any, ...]]:
     return [(name, len(ends), *map(fmean, zip(*ends))) for name, ends in by_strategy.items()]
 
 
+def edge_of(choice: Json) -> str | None:
+    """Which end of its candidates a chosen learning rate is, `smallest` or `largest`; None where it lies between others."""
+    rates = [candidate["learning_rate"] for candidate in choice.get("candidates") or []]
+    ends = {min(rates): "smallest", max(rates): "largest"} if len(rates) > 1 else {}
+    return ends.get(choice.get("chosen"))
+
+
 def rates_at_the_edge(study: Study) -> dict[tuple[str, float], list[str]]:
     """Whose learning rate is the smallest or largest candidate, by end and rate: beyond it none was tried."""
     edges: dict[tuple[str, float], list[str]] = {}
     for choice in study.results.get("selection") or []:
-        rates = [candidate["learning_rate"] for candidate in choice.get("candidates") or []]
-        for end, rate in (("smallest", min(rates, default=None)), ("largest", max(rates, default=None))):
-            if len(rates) > 1 and rate == choice.get("chosen"):
-                edges.setdefault((end, rate), []).append(f"{choice['tuning']} on {choice['data']}")
+        if end := edge_of(choice):
+            edges.setdefault((end, choice["chosen"]), []).append(named_choice(choice))
     return edges

@@ -133,6 +133,11 @@ class Train(Stage):
         chosen = {key: own.pop(key) for key in ("strategy", "tuning") if key in own}
         return {**chosen, "values": train_values(own, dict.fromkeys(TUNINGS.names(), "tuning"))}
 
+    @property
+    def needs_rate(self) -> bool:
+        """Whether a learning rate has to be found for it: none is among its settings."""
+        return self.values.get("learning_rate") is None
+
     def written(self) -> dict[str, Any]:
         strategy = to_dict(self.strategy)
         asked = {key: value for key, value in self.values.items() if key not in _ELSEWHERE}
