@@ -243,7 +243,7 @@ def test_a_learning_rate_for_every_way_to_train() -> None:
                 ],
                 "again": ["sharper", {"train": {"strategy": "cross", "tuning": "r4"}}],
                 "known": [{"train": {"strategy": "cross", "tuning": "r4", "learning_rate": 0.5}}],
-                "mono": [{"train": {"strategy": "mono", "scale": 50, "tuning": "r4"}}],
+                "mono": [{"train": {"strategy": "mono", "scale": 30, "tuning": "r4"}}],
             },
         ),
         "x",
@@ -253,7 +253,7 @@ def test_a_learning_rate_for_every_way_to_train() -> None:
     recipes = {key.recipe: [job.stage for job in jobs] for key, jobs in trials.items()}
     assert set(recipes) == {"mono", "hybrid-0.5", "sharper", "cross", "mono-2"}, "one for each, whatever system has it"
     assert len({job.folder.path for jobs in trials.values() for job in jobs}) == 10
-    for recipe, scale in (("mono", 20.0), ("sharper", 100.0), ("mono-2", 50.0)):
+    for recipe, scale in (("mono", 50.0), ("sharper", 100.0), ("mono-2", 30.0)):
         slow, fast = (stage.settings() for stage in recipes[recipe] if isinstance(stage, Train))
         assert (slow.learning_rate, fast.learning_rate, slow.plan.seed, slow.plan.strategy.name) == (
             1e-3,
@@ -261,7 +261,7 @@ def test_a_learning_rate_for_every_way_to_train() -> None:
             7,
             "mono",
         )
-        assert (slow.scale, slow.steps, slow.eval_steps, slow.validation_share) == (scale, 5, 5, 0.1)
+        assert (slow.to_flat()["scale"], slow.steps, slow.eval_steps, slow.validation_share) == (scale, 5, 5, 0.1)
     # each training takes the rate that was chosen for it
     rates = {RateKey("d", "org/some-model", "r4", recipe): 0.1 * number for number, recipe in enumerate(recipes, 1)}
     runs = {run.id: run for run in runs_of(spec)}
