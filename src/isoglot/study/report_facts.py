@@ -10,9 +10,9 @@ from typing import Any
 from isoglot.evaluation.drawing import signed
 from isoglot.evaluation.matching import RANK_DISTANCE
 from isoglot.evaluation.significance import ALPHA
-from isoglot.study.analysis.contrasts import Contrast, Experiment, What
+from isoglot.study.analysis.contrasts import Contrast, Experiment, What, exposed
 from isoglot.study.analysis.reading import Json, Study
-from isoglot.study.analysis.systems import System, is_number
+from isoglot.study.analysis.systems import System, encoder_share, is_number
 from isoglot.study.runs import named_choice
 
 NOTHING = "–"
@@ -132,6 +132,12 @@ def benchmarks(study: Study) -> dict[str, Json]:
     return {name: scores for run in reversed(study.done) for name, scores in run["benchmarks"].items()}
 
 
+def seen_by_bases(study: Study) -> list[tuple[str, str, str]]:
+    """(base, benchmark, sentence) for all that is known of the bases' own training."""
+    measured = sorted({(str(run["base"]), name) for run in study.done for name in run["benchmarks"]})
+    return [(base, name, sentence) for base, name in measured for sentence in exposed(base, name)]
+
+
 def where(runs: Iterable[Json], path: str, value: Any) -> list[Json]:
     """The records that have a value at a dotted path."""
     return [run for run in runs if distinct([run], path) == [value]]
@@ -146,6 +152,16 @@ def passes(runs: Iterable[Json]) -> list[float]:
     """How often each run saw every one of its pairs on average, ascending."""
     pairs = [(run, (run.get("train") or {}).get("pairs")) for run in runs]
     return sorted((run.get("steps") or 0) * (run.get("batch_size") or 0) / count for run, count in pairs if count)
+
+
+def trained_shares(runs: Iterable[Json]) -> str:
+    """Of all parameters of the base, and of its encoder without word embeddings, how many are trained; "" where not recorded."""
+    for run in runs:
+        if (share := encoder_share(run)) is not None:
+            trained = run["train"]
+            every = trained["trainable_parameters"] / (trained["parameters"] - trained["added_parameters"])
+            return f"{100 * every:.3g}% of all, {100 * share:.3g}% of the encoder without its embeddings"
+    return ""
 
 
 def flattening(runs: Iterable[Json]) -> list[tuple[Any, ...]]:
