@@ -121,11 +121,14 @@ def encoder_share(run: Json) -> float | None:
     None where it was not recorded, and where word embeddings are trained as well.
     """
     trained = run.get("train") or {}
-    every, trainable = trained.get("parameters"), trained.get("trainable_parameters")
-    besides = [trained.get("embedding_parameters"), trained.get("added_parameters")]
-    if None in (every, trainable, *besides):
+    facts = [
+        trained.get(key) for key in ("trainable_parameters", "parameters", "embedding_parameters", "added_parameters")
+    ]
+    numbers = [fact for fact in facts if is_number(fact)]
+    if len(numbers) < len(facts):
         return None
-    own = every - sum(besides)
+    trainable, every, embeddings, added = numbers
+    own = every - embeddings - added
     return trainable / own if 0 < trainable <= own else None
 
 
