@@ -165,4 +165,6 @@ def test_a_study_records_the_gpu(tmp_path: Path) -> None:
     assert len(costs) == 5
     for name, cost in costs.items():
         assert cost["machine"]["gpu"] == torch.cuda.get_device_name(0)
-        assert name.startswith("base") or cost["gpu_peak_memory_bytes"] > 0
+        if not name.startswith("base"):
+            run = json.loads((tmp_path / "study" / "cells" / name / "run" / "run.json").read_text())
+            assert cost["gpu_peak_memory_bytes"] == run["outcome"]["peak_allocated_bytes"] > 0

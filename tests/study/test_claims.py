@@ -14,6 +14,7 @@ from isoglot.files import read_json, write_json
 from isoglot.study.analyse import answer_of
 from isoglot.study.analysis.contrasts import Comparisons
 from isoglot.study.analysis.reading import read_study
+from isoglot.study.analysis.systems import encoder_share
 from isoglot.study.claims.claim import Verdict
 from isoglot.study.claims.judge import claims_of, judge_claims, parse_claims
 from isoglot.study.presets import PRESETS
@@ -75,6 +76,7 @@ def test_every_claim_of_the_presets_says_how_it_is_tested() -> None:
         ({"of": "a", "against": "b", "setting": "crss"}, "setting.0: 'crss' is not one of mono, cross, multi"),
         ({"of": "a"}, "setting 'against' is missing"),
         ({"kind": "cost", "of": "a", "against": "b", "cost": "money"}, "cost: 'money' is not one of seconds, memory"),
+        ({"kind": "equivalence", "of": "a", "within": 0.1}, "an equivalence has 'against' or 'among', and not both"),
         ("lareqaa", "unknown preset 'lareqaa' (did you mean 'lareqa'?)"),
         ("lareqa", "the preset 'lareqa' states no claim of this name"),
         (3, "expected a mapping of settings or the name of a preset, got 3"),
@@ -388,7 +390,10 @@ def test_lora_against_full(made: MadeStudy, shift: float, noise: float, inferior
     words = answer(made.home)
     stated = {"holds": "not inferior", "fails": "inferior by more", "undecided": "undecided"}[inferiority]
     assert f": {stated}" in words
-    assert "60% of the training time, 25% of the peak memory, 1% of the trained parameters and 1% of the bytes" in words
+    assert (
+        "60% of the training time, 25% of the peak resident memory, 1% of the trained parameters and 1% of the bytes"
+        in words
+    )
     assert "2 seeds each" in words
 
 
@@ -422,6 +427,72 @@ def test_gpu_memory_counts_where_there_is_one(made: MadeStudy) -> None:
         "hybrid", tuning="full", cost={**COST, "gpu_peak_memory_bytes": 100}
     )
     assert verdict(made, "lora-memory").findings[0].estimate == pytest.approx(0.9)
+    assert "90% of the peak GPU memory" in answer(made.audited().write())
+    for cell in made.cells[2:]:
+        made.costs[cell["id"]]["gpu_peak_memory_bytes"] = None
+    assert verdict(made, "lora-memory").outcome == "not tested", "a GPU's memory is not a fraction of a process's"
+    assert "memory" not in answer(made.home)
+
+
+def test_trained_parameters_of_the_encoder_without_its_embeddings(made: MadeStudy) -> None:
+    facts = {"trainable_parameters": 10, "parameters": 1010, "embedding_parameters": 800, "added_parameters": 10}
+    made.add("hybrid", cost=LESS, train=facts).add("hybrid", tuning="full", cost=COST).audited()
+    assert "1% of the trained parameters (5% of the encoder without its embeddings) and" in answer(made.write())
+    for cell in made.cells[:2]:
+        cell["train"] = {key: facts[key] for key in ("trainable_parameters", "parameters")}
+    assert "1% of the trained parameters and" in answer(made.write()), "of runs from before it was recorded"
+    assert encoder_share({"train": {**facts, "trainable_parameters": 1000}}) is None, "word embeddings are trained, too"
+
+
+@pytest.mark.parametrize(
+    ("shift", "noise", "wanted"),
+    [
+        (0.0, 0.003, ("holds", "holds")),
+        (0.007, 0.002, ("holds", "fails")),
+        (-0.007, 0.002, ("holds", "fails")),
+        (0.0, 0.03, ("holds", "undecided")),
+        (0.02, 0.003, ("fails", "fails")),
+        (0.0, 0.3, ("undecided", "undecided")),
+    ],
+)
+def test_equivalence_is_two_one_sided_tests(
+    made: MadeStudy, shift: float, noise: float, wanted: tuple[str, str]
+) -> None:
+    made.add("hybrid", {"cross": shift}, noise=noise).add("hybrid", tuning="full", noise=noise).audited()
+    rows = judged(made)
+    found = [rows[name] for name in ("lora-equivalent-.01", "lora-equivalent-.005")]
+    assert tuple(row.outcome for row in found) == wanted
+    low, high = found[0].findings[0].interval or (0, 0)
+    assert found[0].findings[0].estimate == pytest.approx(shift, abs=noise / 2)
+    for row, margin in zip(found, (0.01, 0.005)):
+        assert (row.outcome == "holds") == (max(-low, high) < margin)
+        assert "two one-sided tests at 2.5%" in row.confidence
+
+
+def test_a_tuning_is_meant_by_its_name_where_one_has_it(made: MadeStudy) -> None:
+    """lora-attention and full-frozen are of the same kinds as lora and full, and are others' business."""
+    made.add("hybrid").add("hybrid", tuning="full").audited()
+    made.add("hybrid", {"cross": -0.2}, tuning="lora-attention").add("hybrid", {"cross": 0.2}, tuning="full-frozen")
+    claims = {name: row for name, row in judged(made).items() if name.startswith("lora-") and row.findings}
+    compared_in = {
+        name: {finding.where.rpartition(": ")[2] for finding in row.findings} for name, row in claims.items()
+    }
+    assert compared_in == {
+        "lora-non-inferior": {"lora - full"},
+        "lora-superior": {"lora - full"},
+        "lora-equivalent-.01": {"lora - full"},
+        "lora-equivalent-.005": {"lora - full"},
+        "lora-frozen-equivalent-.01": {"lora - full-frozen"},
+        "lora-attention-equivalent-.01": {"lora-attention - lora"},
+    }
+    assert [row.outcome for row in claims.values()] == ["holds", "undecided", "holds", "holds", "fails", "fails"]
+    # what has not finished is not replaced by another of its kind
+    for cell in made.cells[2:4]:
+        cell |= {"status": "failed", "benchmarks": {}}
+    assert judged(made)["lora-non-inferior"].outcome == "not tested"
+    # by kind where the study has none of that name
+    other = MadeStudy(made.home.parent / "other").add("hybrid", tuning="lora-16").add("hybrid", tuning="full").audited()
+    assert judged(other)["lora-non-inferior"].outcome == "holds"
 
 
 def test_several_comparisons_are_told_apart_and_pooled(made: MadeStudy) -> None:
@@ -450,7 +521,7 @@ def test_several_comparisons_are_told_apart_and_pooled(made: MadeStudy) -> None:
 
 
 def test_other_ranks_are_shown_and_not_counted(made: MadeStudy) -> None:
-    made.add("hybrid").add("hybrid", tuning="full").audited()
+    made.add("hybrid", tuning="lora-16").add("hybrid", tuning="full").audited()
     four = {"name": "lora-4", "kind": "lora", "rank": 4, "targets": []}
     made.add("hybrid", {"cross": -0.2}, tuning="lora-4")
     for cell in made.cells[-2:]:

@@ -136,6 +136,29 @@ def test_a_grid_is_run_once_and_only_what_changed_again(run: Callable[..., Study
         assert again[key]["benchmarks"]["bench"]["settings"]["cross"]["nDCG@10"] == old
 
 
+def test_a_learning_rate_per_strategy(run: Callable[..., StudyOutcome], tmp_path: Path) -> None:
+    more = {"selection": {"per": "strategy", "steps": 3}, "tuning": [{"name": "lora", "rank": 4}]}
+    outcome = run(learning_rates={"lora": [1e-3, 5e-3]}, **more)
+    assert outcome.complete
+    assert not outcome.failed
+    choices = {choice["recipe"]: choice for choice in outcome.results["selection"]}
+    assert list(choices) == ["hybrid-0.5", "mono"]
+    assert choices["hybrid-0.5"]["strategy"] == "hybrid 0.5"
+    losses = [[rate["validation_loss"] for rate in choice["candidates"]] for choice in choices.values()]
+    assert losses[0] != losses[1], "each is tried with its own batches"
+    for cell in outcome.results["cells"]:
+        if cell["kind"] == "trained":
+            recipe = "mono" if cell["strategy"] == "mono" else "hybrid-0.5"
+            assert cell["learning_rate"] == choices[recipe]["chosen"]
+    tried = [name for name in InProcess.ran if name.startswith("selection/")]
+    assert len(tried) == 4
+    InProcess.break_in = dict.fromkeys((name for name in tried if ".mono." in name), RuntimeError("no"))
+    shutil.rmtree(tmp_path / "out")
+    outcome = run(learning_rates={"lora": [1e-3, 5e-3]}, **more)
+    assert [name for name in outcome.failed if "mono" not in name] == []
+    assert len(outcome.failed) == 1, "of the strategy whose trials all failed"
+
+
 def _check_costs(out: Path, lora: str) -> None:
     costs = json.loads((out / "cost.json").read_text())
     assert len(costs) == 5

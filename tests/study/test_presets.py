@@ -39,7 +39,7 @@ def test_grids_are_what_the_names_promise() -> None:
         ("mlqa-r", ("xquad-r",)),
         ("xquad-r", ("mlqa-r",)),
     }
-    assert len(lareqa) == 1 + 2 * 3 * 2 * 2
+    assert len(lareqa) == 1 + 2 * 3 * 4 * 5
     assert specs["alpha"].strategy_settings["mono_share"] == (0.0, 0.2, 0.4, 0.5, 0.6, 0.8, 1.0)
     assert specs["data-size"].data[0].amount == (0.125, 0.25, 0.5, 1.0)
     assert {tuning.method.rank for tuning in specs["lora-rank"].tuning} == {4, 8, 16, 32, 64}

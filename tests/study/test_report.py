@@ -211,15 +211,66 @@ def test_limitations_name_choices_at_the_end_of_their_candidates(tmp_path: Path)
         choice("lora", "two", [1e-4, 1e-3], 1e-4),
         choice("full", "two", [1e-5, 3e-5, 1e-4], 3e-5),
         choice("full", "three", [2e-5], 2e-5),
+        choice("lora", "four", [1e-4, 1e-3, 1e-2], 1e-3) | {"strategy": "cross", "recipe": "sharper"},
+        choice("lora", "four", [1e-4, 1e-3], 1e-3) | {"strategy": "cross", "recipe": "cross"},
     ]
     write_study(tmp_path, [make_cell(tmp_path, "a", strategy="hybrid", tuning=LORA)], selection=selection)
     write_report(tmp_path)
     markdown = (tmp_path / "report.md").read_text(encoding="utf-8")
     assert (
-        "chosen for lora on one and lora on two is the smallest candidate (0.0001): a smaller one was not" in markdown
+        "chosen for lora on one and lora on two is the smallest candidate (0.0001), at the edge of its grid: a smaller one"
+        in markdown
     )
-    assert "chosen for full on one is the largest candidate (0.0001): a larger one was not tried" in markdown
-    assert markdown.count("was not tried and may do better") == 2
+    assert "chosen for full on one is the largest candidate (0.0001), at the edge of its grid: a larger" in markdown
+    assert "chosen for lora (cross) on four is the largest candidate" in markdown
+    assert markdown.count("was not tried and may do better") == 3
+    assert markdown.count("✓ chosen, at the edge of its grid |") == 4
+    assert markdown.count("✓ chosen |") == 3
+    assert "**four, b, lora, sharper (tried with cross)**" in markdown
+
+
+def test_what_a_base_has_seen_is_said_and_stands_behind_what_it_has_not(tmp_path: Path) -> None:
+    made = grid(tmp_path, seeds=(0,), benchmarks={"xquad-r": LANGUAGES[:3]})
+    other = grid(tmp_path, data="xquad-r", seeds=(0,), benchmarks={"mlqa-r": LANGUAGES[:3]})
+    made[0] = make_cell(
+        tmp_path, "base.e5", kind="base", benchmarks=dict.fromkeys(["xquad-r", "mlqa-r"], LANGUAGES[:3])
+    )
+    write_study(tmp_path, [*made, *other[1:]])
+    write_report(tmp_path)
+    markdown = (tmp_path / "report.md").read_text(encoding="utf-8")
+    sentence = (
+        "not zero-shot: multilingual-e5-small was trained on SQuAD's training split, from whose development split"
+    )
+    assert f"- **offline:multilingual-e5-small on xquad-r**: {sentence}" in markdown
+    assert "small on mlqa-r**" not in markdown
+    assert markdown.count(f"> {sentence}") == 1, "beside the results on it"
+    assert markdown.index("### xquad-r → mlqa-r") < markdown.index("### mlqa-r → xquad-r")
+    assert markdown.index(f"> {sentence}") > markdown.index("### mlqa-r → xquad-r")
+    answer = markdown.partition("\n## ")[0]
+    assert answer.index(" on mlqa-r (offline:multilingual-e5-small on xquad-r)") < answer.index(
+        " on xquad-r (offline:multilingual-e5-small on mlqa-r; not zero-shot for this base)"
+    )
+    for cell in made + other:
+        cell["base"] = "org/other"
+    write_study(tmp_path, [*made, *other[1:]])
+    write_report(tmp_path)
+    assert "not zero-shot" not in (tmp_path / "report.md").read_text(encoding="utf-8")
+
+
+def test_trained_parameters_as_shares(tmp_path: Path) -> None:
+    cells = grid(tmp_path, seeds=(0,))
+    write_study(tmp_path, cells)
+    write_report(tmp_path)
+    assert "of the encoder without" not in (tmp_path / "report.md").read_text(encoding="utf-8")
+    for cell in cells[1:]:
+        lora = cell["tuning"]["kind"] == "lora"
+        every = {"embedding_parameters": 96_000_000, "added_parameters": 1_327_104 if lora else 0}
+        cell["train"] |= {**every, "parameters": 118_000_000 + every["added_parameters"]}
+    write_study(tmp_path, cells)
+    write_report(tmp_path)
+    markdown = (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert "1,327,104 *1.12% of all, 6.03% of the encoder without its embeddings* |" in markdown
+    assert markdown.count("without its embeddings* |") == 1, "full fine-tuning trains these, too"
 
 
 def test_limitations_say_how_often_pairs_were_seen(tmp_path: Path) -> None:

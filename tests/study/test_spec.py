@@ -13,9 +13,9 @@ from isoglot.errors import InputError
 from isoglot.settings import to_dict
 from isoglot.study.inputs import Inputs
 from isoglot.study.layout import Layout
-from isoglot.study.plan import plan_trials, trial_stage
+from isoglot.study.rates import plan_trials, stages_to_try, trial_stage
 from isoglot.study.read_spec import load_spec, parse_spec
-from isoglot.study.runs import Run, evaluation_digests, runs_of, stages_of, weights_digests
+from isoglot.study.runs import RateKey, Run, evaluation_digests, runs_of, stages_of, weights_digests
 from isoglot.study.spec import StudySpec
 from isoglot.study.stages.train import Train
 from isoglot.tables import exact
@@ -163,14 +163,14 @@ def test_the_grid_multiplies_and_ids_are_stable() -> None:
 def settings(spec: StudySpec, run: Run, rate: float | None = None) -> TrainSettings:
     """What the first training of a run is asked for."""
     (data,), (base,) = spec.data, spec.base
-    rates = {(data.name, base, tuning.name): rate for tuning in spec.tunings()}
+    rates = {RateKey(data.name, base, tuning.name): rate for tuning in spec.tunings()}
     stage = stages_of(spec, run, rates)[0]
     assert isinstance(stage, Train)
     return stage.settings()
 
 
 def digests(spec: StudySpec, run: Run, rate: float | None, base: str = "base", pairs: str = "pairs") -> list[str]:
-    rates = {(spec.data[0].name, spec.base[0], tuning.name): rate for tuning in spec.tunings()}
+    rates = {RateKey(spec.data[0].name, spec.base[0], tuning.name): rate for tuning in spec.tunings()}
     return weights_digests(stages_of(spec, run, rates), base, pairs)
 
 
@@ -206,7 +206,7 @@ def test_a_study_that_an_earlier_version_began_keeps_its_digests() -> None:
         "d.org-some-model.hybrid-0.25.full.s0": "c1a6dbdeb5eb",
         "d.org-some-model.hybrid-0.25.r4.s0": "7c5264930a16",
     }
-    trials = [trial_stage(spec, spec.data[0], spec.base[0], tuning, 1e-3) for tuning in spec.tuning]
+    trials = [trial_stage(spec, spec.data[0], spec.base[0], tried, 1e-3) for tried in stages_to_try(spec).values()]
     assert [trial.digest("base", "pairs")[:12] for trial in trials] == ["93321a8c2502", "1e2f2eb0307e"]
     assert evaluation_digests(spec, runs_of(spec)[0], {"faq": "x"})["faq"].startswith("92fbd5fbf1e1")
 
@@ -226,6 +226,83 @@ def test_ids_and_labels_tell_settings_apart_to_their_last_digit() -> None:
     assert exact(0.5) == "0.5"
     assert exact(300) == "300"
     assert float(exact(1 / 3)) == 1 / 3
+
+
+def test_a_learning_rate_for_every_way_to_train() -> None:
+    spec = parse_spec(
+        plain(
+            strategy=["mono", "hybrid"],
+            tuning=[{"name": "r4", "rank": 4}],
+            seeds=[0, 1],
+            learning_rates={"r4": [1e-3, 1e-2]},
+            selection={"per": "strategy", "seed": 7, "steps": 5},
+            systems={
+                "sharper": [
+                    {"train": {"strategy": "mono", "scale": 100, "steps": 60, "tuning": "r4"}},
+                    {"average": 0.5},
+                ],
+                "again": ["sharper", {"train": {"strategy": "cross", "tuning": "r4"}}],
+                "known": [{"train": {"strategy": "cross", "tuning": "r4", "learning_rate": 0.5}}],
+                "mono": [{"train": {"strategy": "mono", "scale": 30, "tuning": "r4"}}],
+            },
+        ),
+        "x",
+    )
+    inputs = Inputs(spec, Layout(Path("x")), None, {"org/some-model": "b"}, table_digests={("d", 1.0): "t"})
+    trials = plan_trials(inputs)
+    recipes = {key.recipe: [job.stage for job in jobs] for key, jobs in trials.items()}
+    assert set(recipes) == {"mono", "hybrid-0.5", "sharper", "cross", "mono-2"}, "one for each, whatever system has it"
+    assert len({job.folder.path for jobs in trials.values() for job in jobs}) == 10
+    for recipe, scale in (("mono", 50.0), ("sharper", 100.0), ("mono-2", 30.0)):
+        slow, fast = (stage.settings() for stage in recipes[recipe] if isinstance(stage, Train))
+        assert (slow.learning_rate, fast.learning_rate, slow.plan.seed, slow.plan.strategy.name) == (
+            1e-3,
+            1e-2,
+            7,
+            "mono",
+        )
+        assert (slow.to_flat()["scale"], slow.steps, slow.eval_steps, slow.validation_share) == (scale, 5, 5, 0.1)
+    # each training takes the rate that was chosen for it
+    rates = {RateKey("d", "org/some-model", "r4", recipe): 0.1 * number for number, recipe in enumerate(recipes, 1)}
+    runs = {run.id: run for run in runs_of(spec)}
+    taken = {
+        name: [stage.settings().learning_rate for stage in stages_of(spec, run, rates) if isinstance(stage, Train)]
+        for name, run in runs.items()
+        if name.endswith(".s1")
+    }
+    rate_of = {key.recipe: rate for key, rate in rates.items()}
+    start = "d.org-some-model"
+    assert taken == {
+        f"{start}.mono.r4.s1": [rate_of["mono"]],
+        f"{start}.hybrid-0.5.r4.s1": [rate_of["hybrid-0.5"]],
+        f"{start}.sharper.s1": [rate_of["sharper"]],
+        f"{start}.again.s1": [rate_of["sharper"], rate_of["cross"]],
+        f"{start}.known.s1": [0.5],
+        f"{start}.mono.s1": [rate_of["mono-2"]],
+    }
+    assert runs[f"{start}.known.s1"].rate_keys(spec) == []
+    assert [key.recipe for key in runs[f"{start}.again.s1"].rate_keys(spec)] == ["sharper", "cross"]
+    assert parse_spec(spec.to_flat(), "x") == spec
+
+
+def test_one_learning_rate_per_tuning_is_the_default_and_leaves_the_digest_of_a_spec() -> None:
+    systems = {"sharper": [{"train": {"strategy": "cross", "scale": 100}}]}
+    spec = parse_spec(plain(systems=systems, strategy="mono", learning_rates={"lora": [1e-3, 1e-2]}), "x")
+    assert "per" not in spec.to_flat()["selection"]
+    inputs = Inputs(spec, Layout(Path("x")), None, {"org/some-model": "b"}, table_digests={("d", 1.0): "t"})
+    trials = plan_trials(inputs)
+    assert list(trials) == [("d", "org/some-model", "lora", "")]
+    assert [job.id for jobs in trials.values() for job in jobs] == [
+        "selection/d.org-some-model.lora.lr0.001",
+        "selection/d.org-some-model.lora.lr0.01",
+    ]
+    rates = {RateKey("d", "org/some-model", "lora"): 0.3}
+    trained = [stages_of(spec, run, rates) for run in runs_of(spec) if run.kind == "trained"]
+    assert [stage.settings().learning_rate for stages in trained for stage in stages if isinstance(stage, Train)] == [
+        0.3
+    ] * 2
+    with pytest.raises(InputError, match=r"selection\.per"):
+        parse_spec(plain(selection={"per": "seed"}), "x")
 
 
 LSAR = {"debias": {"method": "lsar", "rank": 3}}

@@ -67,6 +67,12 @@ def test_run_directory(base: Path, tmp_path: Path, tuning: str) -> None:
     assert list((run / "tensorboard").glob("events*"))
     assert not (run / "checkpoints").exists()
     assert (run / "adapter").exists() == (tuning == "lora")
+    (table,) = (array.size for name, array in weights(run).items() if name.endswith("word_embeddings.weight"))
+    assert record["base"]["embedding_parameters"] == table
+    assert record["base"]["parameters"] - record["base"]["added_parameters"] == sum(
+        a.size for a in weights(run).values()
+    )
+    assert record["base"]["added_parameters"] == (record["base"]["trainable_parameters"] if tuning == "lora" else 0)
     assert not list(run.rglob("*.bin"))
     assert not list(run.rglob("*.pt"))
     model = SentenceTransformer(str(result.model), device="cpu")

@@ -32,6 +32,13 @@ def add(commands: Any) -> None:
         "`isoglot plan` and load_pairs open by memory-mapping. The batches are those of the same pairs in memory.",
         fill=_fill_pack,
     )
+    inner.add_parser(
+        "benchmark",
+        help="make a benchmark from pairs, and hold those out of training",
+        description="Write a benchmark folder from parallel pairs: a query is answered by the passages of its pair, which are in "
+        "all of its languages or in one. With --holdout, a share of the pairs, whole groups of those that share a text.",
+        fill=_fill_benchmark,
+    )
     audit.add(inner)
     mine.add(inner)
     inner.add_parser(
@@ -66,6 +73,20 @@ def _fill_pack(pack: argparse.ArgumentParser) -> None:
     pack.add_argument("--json", action="store_true", help="print a summary as JSON")
     add_data_dir(pack)
     pack.set_defaults(run=_pack)
+
+
+def _fill_benchmark(made: argparse.ArgumentParser) -> None:
+    from isoglot.cli.options import add_settings
+    from isoglot.data.pair_benchmark import PairBenchmarkSettings
+
+    made.add_argument("pairs", nargs="+", metavar="PAIRS", help=pairs_help())
+    made.add_argument("--output", required=True, metavar="DIR", help="the benchmark folder to write")
+    made.add_argument("--languages", nargs="+", metavar="L", help="keep these languages only (default: all)")
+    add_settings(made, PairBenchmarkSettings)
+    made.add_argument("--rest", metavar="FILE", help="where all other pairs go (.jsonl or .jsonl.gz), to train on them")
+    made.add_argument("--json", action="store_true", help="print a summary as JSON")
+    add_data_dir(made)
+    made.set_defaults(run=_benchmark)
 
 
 def _fill_list(shown: argparse.ArgumentParser) -> None:
@@ -135,6 +156,34 @@ def _pack(options: argparse.Namespace) -> int:
             f"{options.output}: {facts['pairs']:,} pairs, {facts['rows']:,} rows, {facts['groups']:,} groups that may share a "
             f"batch, {len(facts['languages'])} languages, {len(facts['sources'])} sources"
         )
+    return 0
+
+
+def _benchmark(options: argparse.Namespace) -> int:
+    from isoglot.cli.options import given_settings
+    from isoglot.data.pair_benchmark import PairBenchmarkSettings, write_pair_benchmark
+    from isoglot.settings import build
+
+    settings = build(PairBenchmarkSettings, [("option", given_settings(options, PairBenchmarkSettings))])
+    facts = write_pair_benchmark(
+        options.pairs,
+        options.output,
+        settings,
+        rest=options.rest,
+        languages=options.languages,
+        data_dir=options.data_dir,
+    )
+    if options.json:
+        print_json({"path": options.output, "rest_path": options.rest, **facts})
+        return 0
+    pairs, rows = facts["pairs"], facts["rows"]
+    print(f"read {pairs['read']:,} pairs, {rows['read']:,} rows in {len(facts['languages'])} languages")
+    print(
+        f"{options.output}: {pairs['benchmark']:,} pairs ({facts['groups']:,} groups), {rows['benchmark']:,} rows: "
+        f"{facts['queries']:,} queries, {facts['documents']:,} passages"
+    )
+    if options.rest:
+        print(f"{options.rest}: {pairs['rest']:,} pairs, {rows['rest']:,} rows")
     return 0
 
 

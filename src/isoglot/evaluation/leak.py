@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from isoglot.data.audit import trained
+from isoglot.data.audit.exposures import exposures
 from isoglot.data.audit.texts import ENOUGH, LONG_ID, size
 from isoglot.data.audit.trained import TrainedTexts, id_hash, text_hash, trained_of
 from isoglot.data.benchmarks.catalog import BENCHMARKS
-from isoglot.data.readers import yaml_data
 from isoglot.data.sameness import normalise
 from isoglot.records import Benchmark
 from isoglot.retrieval.encode import pooled_texts
@@ -74,9 +72,7 @@ def _known(models: Sequence[str], benchmark: Benchmark) -> Iterator[str]:
     """What authors say; a benchmark that was opened as a folder is known by what its files say of it."""
     if not models:
         return
-    own, source = {benchmark.name, benchmark.about.get("name")}, benchmark.about.get("source")
+    source = benchmark.about.get("source")
+    own = {benchmark.name, benchmark.about.get("name", "")}
     own |= {member.name for member in BENCHMARKS if member.source == source}
-    for entry in yaml_data(Path(trained.__file__).with_name("exposures.yaml"))["models"]:
-        for name in dict.fromkeys(model.rpartition("/")[2].rpartition(":")[2].lower() for model in models):
-            for what in (what for key, what in entry["benchmarks"].items() if key in own and name in entry["names"]):
-                yield f"not zero-shot: {name} was trained on {what} ({entry['source']})"
+    yield from exposures(models, own)

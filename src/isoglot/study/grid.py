@@ -21,9 +21,10 @@ from isoglot.study.export import unpack_export
 from isoglot.study.inputs import Inputs, audit_of, load_inputs, say
 from isoglot.study.jobs import Job
 from isoglot.study.layout import SCHEMA, Layout
-from isoglot.study.plan import check_runs, choose, plan_runs, plan_trials
+from isoglot.study.plan import check_runs, plan_runs
 from isoglot.study.pool import Pool, Stop
-from isoglot.study.runs import Run, runs_of
+from isoglot.study.rates import choose, order_of, plan_trials
+from isoglot.study.runs import Run, named_choice, runs_of
 from isoglot.study.spec import StudySpec
 
 _PENDING: dict[str, Any] = {"status": "pending", "error": None, "train": None, "benchmarks": {}}
@@ -160,13 +161,13 @@ class _Study:
         """Choose learning rates, run the jobs, write results and report."""
         trials = plan_trials(self.inputs)
         if is_chosen := self._run([job for jobs in trials.values() for job in jobs]):
-            rates, self.selection, problems = choose(trials, self.inputs.spec.selection.strategy.name)
+            rates, self.selection, problems = choose(trials, self.inputs.spec)
             for choice in self.selection:
-                say(f"learning rate of {choice['tuning']} on {choice['data']}, {choice['base']}: {choice['chosen']}")
+                say(f"learning rate of {named_choice(choice)}, {choice['base']}: {choice['chosen']}")
             self.jobs, self.about = plan_runs(self.inputs, self.runs, rates)
             todo = dict(self.jobs)
             for run in self.runs:
-                if problem := next((problems[key] for key in run.rate_keys() if key in problems), None):
+                if problem := next((problems[key] for key in run.rate_keys(self.inputs.spec) if key in problems), None):
                     job = todo.pop(run.id)
                     job.prepare()
                     write_text(job.folder.error, f"{problem}\n")
@@ -268,7 +269,7 @@ class _Study:
             "question": spec.question,
             "spec_digest": spec.digest,
             "audit": dict(self.audit),
-            "selection": sorted(self.selection, key=lambda choice: (choice["data"], choice["base"], choice["tuning"])),
+            "selection": sorted(self.selection, key=order_of),
             "cells": records,
         }
         write_json(layout.results, results)

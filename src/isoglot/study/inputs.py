@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,10 @@ from isoglot.errors import IsoglotError, printable
 from isoglot.evaluation.settings import EvaluateSettings
 from isoglot.files import digest_json, write_json
 from isoglot.records import Benchmark
+from isoglot.settings import to_dict
 from isoglot.study.layout import Layout, known
 from isoglot.study.runs import data_with_documents
-from isoglot.study.spec import StudySpec, benchmark_name
+from isoglot.study.spec import DataSpec, StudySpec, benchmark_name
 from isoglot.tables import exact
 
 
@@ -59,6 +61,16 @@ class Inputs:
         """The file of some pairs, for the processes that work on them."""
         pairs, documents = self.digests_of(key)
         return self.layout.pairs(digest_json([pairs, documents]) if documents else pairs)
+
+    def request(self, data: DataSpec | None, amount: float, benchmarks: Sequence[str] = ()) -> dict[str, Any]:
+        """What the process of a job is told besides its stage: its pairs, what it measures, and where things lie."""
+        return {
+            "table": str(self.file_of((data.name, amount)).resolve()) if data else None,
+            "benchmarks": {benchmark_name(benchmark): benchmark for benchmark in benchmarks},
+            "evaluate": to_dict(self.spec.evaluate),
+            "store": str(self.layout.store.resolve()),
+            "data_dir": str(self.data_dir) if self.data_dir else None,
+        }
 
 
 def load_inputs(spec: StudySpec, layout: Layout, data_dir: Path | None) -> Inputs:

@@ -10,9 +10,10 @@ from typing import Any
 from isoglot.evaluation.drawing import signed
 from isoglot.evaluation.matching import RANK_DISTANCE
 from isoglot.evaluation.significance import ALPHA
-from isoglot.study.analysis.contrasts import Contrast, Experiment, What
+from isoglot.study.analysis.contrasts import Contrast, Experiment, What, exposed
 from isoglot.study.analysis.reading import Json, Study
-from isoglot.study.analysis.systems import System, is_number
+from isoglot.study.analysis.systems import System, encoder_share, is_number
+from isoglot.study.runs import named_choice
 
 NOTHING = "–"
 _UNITS = {
@@ -131,6 +132,12 @@ def benchmarks(study: Study) -> dict[str, Json]:
     return {name: scores for run in reversed(study.done) for name, scores in run["benchmarks"].items()}
 
 
+def seen_by_bases(study: Study) -> list[tuple[str, str, str]]:
+    """(base, benchmark, sentence) for all that is known of the bases' own training."""
+    measured = sorted({(str(run["base"]), name) for run in study.done for name in run["benchmarks"]})
+    return [(base, name, sentence) for base, name in measured for sentence in exposed(base, name)]
+
+
 def where(runs: Iterable[Json], path: str, value: Any) -> list[Json]:
     """The records that have a value at a dotted path."""
     return [run for run in runs if distinct([run], path) == [value]]
@@ -147,6 +154,16 @@ def passes(runs: Iterable[Json]) -> list[float]:
     return sorted((run.get("steps") or 0) * (run.get("batch_size") or 0) / count for run, count in pairs if count)
 
 
+def trained_shares(runs: Iterable[Json]) -> str:
+    """Of all parameters of the base, and of its encoder without word embeddings, how many are trained; "" where not recorded."""
+    for run in runs:
+        if (share := encoder_share(run)) is not None:
+            trained = run["train"]
+            every = trained["trainable_parameters"] / (trained["parameters"] - trained["added_parameters"])
+            return f"{100 * every:.3g}% of all, {100 * share:.3g}% of the encoder without its embeddings"
+    return ""
+
+
 def flattening(runs: Iterable[Json]) -> list[tuple[Any, ...]]:
     """(strategy, runs, mean loss over the fourth fifth of the steps, over the last): whether the loss still fell."""
     by_strategy: dict[str, list[tuple[float, float]]] = {}
@@ -159,12 +176,17 @@ def flattening(runs: Iterable[Json]) -> list[tuple[Any, ...]]:
     return [(name, len(ends), *map(fmean, zip(*ends))) for name, ends in by_strategy.items()]
 
 
+def edge_of(choice: Json) -> str | None:
+    """Which end of its candidates a chosen learning rate is, `smallest` or `largest`; None where it lies between others."""
+    rates = [candidate["learning_rate"] for candidate in choice.get("candidates") or []]
+    ends = {min(rates): "smallest", max(rates): "largest"} if len(rates) > 1 else {}
+    return ends.get(choice.get("chosen"))
+
+
 def rates_at_the_edge(study: Study) -> dict[tuple[str, float], list[str]]:
     """Whose learning rate is the smallest or largest candidate, by end and rate: beyond it none was tried."""
     edges: dict[tuple[str, float], list[str]] = {}
     for choice in study.results.get("selection") or []:
-        rates = [candidate["learning_rate"] for candidate in choice.get("candidates") or []]
-        for end, rate in (("smallest", min(rates, default=None)), ("largest", max(rates, default=None))):
-            if len(rates) > 1 and rate == choice.get("chosen"):
-                edges.setdefault((end, rate), []).append(f"{choice['tuning']} on {choice['data']}")
+        if end := edge_of(choice):
+            edges.setdefault((end, choice["chosen"]), []).append(named_choice(choice))
     return edges

@@ -7,9 +7,9 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, product
+from itertools import accumulate, count, product
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from isoglot.errors import InputError
 from isoglot.files import digest_json
@@ -18,11 +18,24 @@ from isoglot.study.layout import SCHEMA
 from isoglot.study.spec import DataSpec, StudySpec, benchmark_name
 from isoglot.study.stages import Stage
 from isoglot.study.stages.train import Train
-from isoglot.study.systems import BASE, System
+from isoglot.study.systems import BASE, System, strategy_key
 from isoglot.tables import exact
 
-RateKey = tuple[str, str, str]
-"""What a learning rate is chosen for: names of data, base and tuning."""
+
+class RateKey(NamedTuple):
+    """What a learning rate is chosen for.
+
+    Attributes:
+        data, base, tuning: names.
+        recipe: name of one way to train, see `recipes`; "" where one choice serves all.
+    """
+
+    data: str
+    base: str
+    tuning: str
+    recipe: str = ""
+
+
 Rates = Mapping[RateKey, float]
 """Learning rates that were chosen among candidates."""
 
@@ -56,9 +69,10 @@ class Run:
             return "base"
         return "trained" if self.system.tunings() else "transformed"
 
-    def rate_keys(self) -> list[RateKey]:
-        """Of its training stages."""
-        return [(self.data.name, self.base, tuning.name) for tuning in self.system.tunings()] if self.data else []
+    def rate_keys(self, spec: StudySpec) -> list[RateKey]:
+        """Of those of its training stages that have no learning rate of their own."""
+        stages = [stage for stage in self.system.stages if isinstance(stage, Train) and stage.needs_rate]
+        return [rate_key(spec, self.data, self.base, stage) for stage in stages] if self.data else []
 
 
 def runs_of(spec: StudySpec) -> list[Run]:
@@ -101,10 +115,39 @@ def stages_of(spec: StudySpec, run: Run, rates: Rates) -> list[Stage]:
         if isinstance(stage, Train):
             assert run.data is not None
             only = spec.rates_of(stage.tuning)
-            rate = rates.get((run.data.name, run.base, stage.tuning.name), only[0] if only else None)
+            rate = rates.get(rate_key(spec, run.data, run.base, stage), only[0] if only else None)
             stage = complete(spec, stage, run.data, run.base, run.seed, rate)
         stages.append(stage)
     return stages
+
+
+def recipes(spec: StudySpec) -> dict[str, tuple[str, Train]]:
+    """The ways to train that get a learning rate each with `selection.per: strategy`, by a digest of the stage as it is written.
+
+    With each, its name: that of its strategy, `hybrid-0.5`; of a stage with settings of its own the name of its system (the first
+    that has it). And the stage itself. Stages with a learning rate of their own are not among them.
+    """
+    found: dict[str, tuple[str, Train]] = {}
+    for system in spec.all_systems():
+        for stage in system.stages:
+            if isinstance(stage, Train) and stage.needs_rate and (key := digest_json(stage.written())) not in found:
+                first = system.name if stage.values else strategy_key(stage.strategy)
+                taken = {(name, other.tuning.name) for name, other in found.values()}
+                names = (first if number == 1 else f"{first}-{number}" for number in count(1))
+                found[key] = next(name for name in names if (name, stage.tuning.name) not in taken), stage
+    return found
+
+
+def rate_key(spec: StudySpec, data: DataSpec, base: str, stage: Train) -> RateKey:
+    """What the learning rate of a stage, as the spec has it, is chosen for."""
+    per = spec.selection.per == "strategy" and stage.needs_rate
+    return RateKey(data.name, base, stage.tuning.name, recipes(spec)[digest_json(stage.written())][0] if per else "")
+
+
+def named_choice(choice: Mapping[str, Any]) -> str:
+    """What a choice in results.json was for, such as `lora on mlqa-r` or `lora (cross) on mlqa-r`."""
+    recipe = choice.get("recipe")
+    return f"{choice['tuning']}{f' ({recipe})' if recipe else ''} on {choice['data']}"
 
 
 def complete(

@@ -6,7 +6,7 @@ import itertools
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 from pydantic.fields import FieldInfo
@@ -62,6 +62,11 @@ class SelectionSpec(Settings):
 
     inner = ("strategy",)
 
+    per: Literal["tuning", "strategy"] = Field(
+        "tuning",
+        description="tuning: one choice serves all strategies, tried with `strategy`; strategy: one for each "
+        "strategy and each training stage with settings of its own, tried with these",
+    )
     strategy: member_of(STRATEGIES) = default_of(STRATEGIES)  # type: ignore[valid-type]
     seed: int = Field(0, ge=0, description="of the trials; one choice serves all strategies and seeds")
     steps: int | None = Field(None, ge=1, description="of the trials (default: as many as the cells have)")
@@ -199,7 +204,10 @@ class StudySpec(Settings):
             name: [stage.written() if isinstance(stage, Stage) else stage for stage in stages]
             for name, stages in self.systems.items()
         }
-        return {**values, **grid, "systems": systems, "selection": PlanSettings.flatten(values["selection"])}
+        selection = PlanSettings.flatten(values["selection"])
+        if selection["per"] == "tuning":  # digests of studies from before there was a choice
+            del selection["per"]
+        return {**values, **grid, "systems": systems, "selection": selection}
 
     @property
     def digest(self) -> str:

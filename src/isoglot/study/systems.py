@@ -37,11 +37,16 @@ class System:
 BASE = System("base", "none (base)", "base", ())
 
 
+def strategy_key(strategy: Strategy) -> str:
+    """A strategy with its settings as a part of ids, such as `hybrid-0.5`."""
+    return re.sub(r"[^A-Za-z0-9.]+", "-", strategy.label).strip("-")
+
+
 def grid_systems(strategies: Iterable[Strategy], tunings: Sequence[TuningSpec]) -> list[System]:
     """One training for every combination."""
     systems = []
     for strategy in strategies:
-        key = re.sub(r"[^A-Za-z0-9.]+", "-", strategy.label).strip("-")
+        key = strategy_key(strategy)
         for tuning in tunings:
             names = (f"{key}-{tuning.name}", f"{strategy.label}, {tuning.name}", f"{key}.{tuning.name}")
             systems.append(System(*names, (Train(strategy=strategy, tuning=tuning),)))

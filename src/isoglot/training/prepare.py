@@ -45,12 +45,13 @@ def prepare(settings: TrainSettings) -> tuple[SentenceTransformer, dict[str, Any
     check_length(model, settings.max_length, "max_length")
     about = describe(model)
     _to_cosine(model, settings.base)
+    own = sum(weights.numel() for weights in model.parameters())
     settings.tuning.prepare(model)
     if settings.freeze_embeddings:
         _freeze_embeddings(model)
     if not any(weights.requires_grad for weights in model.parameters()):
         raise InputError(f"{settings.base}: nothing of this model is trained with these settings")
-    return model, _describe(model, settings, about)
+    return model, _describe(model, settings, about, own)
 
 
 def load_again(settings: TrainSettings) -> SentenceTransformer:
@@ -86,13 +87,16 @@ def _freeze_embeddings(model: SentenceTransformer) -> None:
         embeddings.weight.requires_grad_(False)
 
 
-def _describe(model: SentenceTransformer, settings: TrainSettings, about: dict[str, Any]) -> dict[str, Any]:
-    """The base in run.json; `about`: what it was when it was loaded."""
+def _describe(model: SentenceTransformer, settings: TrainSettings, about: dict[str, Any], own: int) -> dict[str, Any]:
+    """The base in run.json; `about`: what it was when it was loaded; `own`: how many parameters it had before the tuning's."""
     parameters = list(model.parameters())
+    tables = {embeddings.weight for embeddings in word_embeddings(model)}
     return {
         **about,
         "name": settings.base,
-        "parameters": sum(weights.numel() for weights in parameters),
+        "parameters": (every := sum(weights.numel() for weights in parameters)),
+        "embedding_parameters": sum(weights.numel() for weights in tables),
+        "added_parameters": every - own,
         "trainable_parameters": sum(weights.numel() for weights in parameters if weights.requires_grad),
         **({"max_length": settings.max_length} if settings.max_length else {}),
     }

@@ -1,13 +1,14 @@
 """Benchmarks as folders that can be written by hand.
 
-    queries/<lang>.jsonl   {"_id": "q1", "text": "..."}
+    queries/<lang>.jsonl   {"_id": "q1", "text": "...", "group": "..."}      (group is optional)
     corpus/<lang>.jsonl    {"_id": "d1", "title": "...", "text": "..."}      (title is optional; .jsonl.gz will do too)
     qrels.tsv              q1 0 d1 1   (TREC)   or   q1 d1 1   (BEIR, with or without its header)
     benchmark.json         {"name": ..., "license": ..., "source": ...}      (optional)
 
 With `qrels.tsv` a query id that occurs in several languages is one parallel query and document ids are unique in the
 whole benchmark. With `qrels/<query-lang>.tsv` instead, ids are unique only within a language, and the documents are
-those of the query's own language (MIRACL). Grades of 0 and below are "not relevant".
+those of the query's own language (MIRACL). Grades of 0 and below are "not relevant". Queries of one group are not
+independent, such as questions over one paragraph: intervals are bootstrapped over groups.
 """
 
 from __future__ import annotations
@@ -17,11 +18,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from isoglot.data.benchmarks.catalog import Request
-from isoglot.data.benchmarks.qrels import Judgments, judged_lines, make_benchmark, unique_texts
+from isoglot.data.benchmarks.qrels import Judgments, judged_lines, judgments_of, make_benchmark, unique_texts
 from isoglot.data.languages import files_by_language
 from isoglot.data.readers import id_field, json_rows, text_field, valid
 from isoglot.errors import InputError, LineError
-from isoglot.files import read_json
+from isoglot.files import atomic_path, read_json, write_json, write_jsonl
 from isoglot.records import Benchmark, Texts
 
 Numbers = Mapping[str, list[int]]
@@ -41,7 +42,12 @@ def load_folder(name: str, folder: Path, request: Request) -> Benchmark:
         LineError: a malformed line, an id that occurs twice, a judgment that names an unknown query or document.
     """
     titles = request.passage == "title+text"
-    queries = {lang: _read_texts(path, title=False) for lang, path in _files(folder, "queries", ".jsonl").items()}
+    groups: list[str] = []
+    queries = {lang: _read_texts(path, groups=groups) for lang, path in _files(folder, "queries", ".jsonl").items()}
+    if groups and len(groups) < sum(map(len, queries.values())):
+        raise InputError(
+            f"{folder}: some queries have a group and some have none; expected all or none of them to have one"
+        )
     corpus = {lang: _read_texts(path, title=titles) for lang, path in _files(folder, "corpus", ".jsonl").items()}
     single, several = folder / "qrels.tsv", folder / "qrels"
     if single.is_file() and several.is_dir():
@@ -57,7 +63,36 @@ def load_folder(name: str, folder: Path, request: Request) -> Benchmark:
     relevant = Judgments.of([pair for pairs, _ in judgments for pair in pairs])
     judged = [document for _, documents in judgments for document in documents]
     about = _about(folder) | ({} if titles else {"passage": request.passage})
-    return make_benchmark(name, queries, corpus, relevant, about=about, judged=judged)
+    return make_benchmark(name, queries, corpus, relevant, groups, about, judged)
+
+
+def write_folder(benchmark: Benchmark, folder: Path) -> None:
+    """Write a benchmark in the layout above; `load_folder` gives the same benchmark.
+
+    Args:
+        benchmark: its languages in alphabetical order, no title apart from its passages, document ids unique in all languages,
+            ids without white space, and every query id judged alike in all its languages.
+        folder: where to; not there yet, or empty.
+    """
+    groups = iter(benchmark.query_groups)
+    for side, by_language in (("queries", benchmark.queries), ("corpus", benchmark.corpus)):
+        (folder / side).mkdir(parents=True)
+        for lang, texts in by_language.items():
+            rows = ({"_id": key, "text": text} for key, text in zip(texts.ids, texts.texts))
+            if side == "queries" and benchmark.query_groups:
+                rows = (row | {"group": next(groups)} for row in rows)
+            write_jsonl(folder / side / f"{lang}.jsonl", rows)
+    queries, documents = (
+        [key for _, key, _ in side] for side in (benchmark.pooled_queries(), benchmark.pooled_documents())
+    )
+    judged = (
+        (queries[query], documents[document], gain)
+        for query, document, gain in zip(*(array.tolist() for array in judgments_of(benchmark)))
+    )
+    with atomic_path(folder / "qrels.tsv") as path, path.open("w", encoding="utf-8") as sink:
+        sink.write("query-id\tcorpus-id\tscore\n")  # without it, a first query called `qid` would be taken for a header
+        sink.writelines(f"{query}\t{document}\t{gain:g}\n" for query, document, gain in dict.fromkeys(judged))
+    write_json(folder / "benchmark.json", dict(benchmark.about))
 
 
 def _files(folder: Path, name: str, suffix: str) -> dict[str, Path]:
@@ -71,7 +106,8 @@ def _files(folder: Path, name: str, suffix: str) -> dict[str, Path]:
     return dict(sorted(files.items()))
 
 
-def _read_texts(path: Path, *, title: bool) -> Texts:
+def _read_texts(path: Path, *, title: bool = False, groups: list[str] | None = None) -> Texts:
+    """The texts of a file; with their titles, and the groups of those that have one appended to `groups`."""
     example = '{"_id": "q1", "text": "..."}'
 
     def rows() -> Iterator[tuple[int, str, str]]:
@@ -83,6 +119,8 @@ def _read_texts(path: Path, *, title: bool) -> Texts:
                 heading = text_field(row, "title", path, number, "", empty=True)
             if not (text.strip() or heading.strip()):
                 raise LineError(path, number, f"field 'text' of '{key}' is empty")
+            if groups is not None and (group := id_field(row, "group", path, number)):
+                groups.append(group)
             yield number, key, f"{heading} {text}" if heading else text
 
     return unique_texts(path, rows(), "id", "no line in it; leave the file out where a language has none")

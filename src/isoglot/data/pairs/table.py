@@ -92,13 +92,18 @@ class PairTable:
         Raises:
             InputError: share not strictly between 0 and 1, or so extreme that one side would be empty.
         """
+        held = self.held(share, seed)
+        return self.select_pairs(~held), self.select_pairs(held)
+
+    def held(self, share: float, seed: int) -> BoolArray:
+        """Which pairs are in the second table of `split`; shape (n_pairs,). InputError as there."""
         if not 0.0 < share < 1.0:
             raise InputError(f"the share of a split must lie strictly between 0 and 1, got {share}")
         groups = self.index.shuffled_groups(seed, 41)
         held = np.isin(self.index.group, groups[: round(share * len(groups))])
         if held.all() or not held.any():
             raise InputError(f"a share of {share} of {len(groups)} groups of pairs leaves one side empty")
-        return self.select_pairs(~held), self.select_pairs(held)
+        return held
 
     def select_pairs(self, kept: BoolArray) -> PairTable:
         """The table of some pairs, `kept` of shape (n_pairs,), indexed anew."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from isoglot.data.audit.exposures import exposures
 from isoglot.errors import InputError
 from isoglot.evaluation import contrasts as paired
 from isoglot.evaluation import matching
@@ -88,6 +89,11 @@ class Contrast:
         return show(self.difference, self.interval(), self.unit)
 
 
+def exposed(base: str, benchmark: str) -> list[str]:
+    """What is known of a base's own training that makes its figures on a benchmark no zero-shot ones, with the sources."""
+    return list(exposures([base], [benchmark]))
+
+
 def show(value: float, interval: Interval, unit: str) -> str:
     """A difference with its interval, such as `+0.012 [+0.004, +0.020] nDCG@10`."""
     digits = 1 if unit == "ranks" else 4
@@ -141,16 +147,21 @@ class Comparisons:
     Attributes:
         study: its files.
         systems: all of them.
-        groups: see `measured_together`.
+        groups: see `measured_together`; those first of which nothing says that the base has seen the benchmark.
     """
 
     def __init__(self, study: Study, *, resamples: int = paired.RESAMPLES, seed: int = paired.SEED) -> None:
         self.study = study
         self.systems = systems_of(study)
-        self.groups = measured_together(self.systems)
+        groups = measured_together(self.systems)
+        self.groups = dict(sorted(groups.items(), key=lambda group: bool(exposed(*group[0][1:]))))
         self._resamples, self._seed = resamples, seed
         self._rows: dict[tuple[Any, ...], paired.PairedRows] = {}
         self._contrasts: dict[tuple[Any, ...], Contrast] = {}
+
+    def zero_shot_first(self, contrasts: list[Contrast]) -> None:
+        """Bring differences into the order of `groups`, in place: else they stay as they are."""
+        contrasts.sort(key=lambda contrast: bool(exposed(contrast.after.base, contrast.benchmark)))
 
     def rows(
         self, systems: Sequence[System], benchmark: str, what: What, only: Cells | None = None

@@ -38,6 +38,7 @@ class System:
         base, data: names.
         amount: share of the training pairs.
         seeds: of the runs.
+        by_kind: whether its tuning may be called by its kind: no tuning of the study has that for a name.
     """
 
     name: str
@@ -51,6 +52,7 @@ class System:
     data: str | None
     amount: float
     seeds: tuple[int | None, ...]
+    by_kind: bool = True
 
     @property
     def circumstances(self) -> str:
@@ -113,6 +115,23 @@ def _scores(run: Json, benchmark: str) -> dict[str, Json]:
     return {**(scores.get("settings") or {}), **({RANK_DISTANCE: bias} if RANK_DISTANCE in bias else {})}
 
 
+def encoder_share(run: Json) -> float | None:
+    """Trained parameters over those of the encoder without its word embeddings and without what the tuning added.
+
+    None where it was not recorded, and where word embeddings are trained as well.
+    """
+    trained = run.get("train") or {}
+    facts = [
+        trained.get(key) for key in ("trainable_parameters", "parameters", "embedding_parameters", "added_parameters")
+    ]
+    numbers = [fact for fact in facts if is_number(fact)]
+    if len(numbers) < len(facts):
+        return None
+    trainable, every, embeddings, added = numbers
+    own = every - embeddings - added
+    return trainable / own if 0 < trainable <= own else None
+
+
 def is_number(value: Any) -> TypeGuard[float]:
     """Whether a JSON value is a number; true and false are none."""
     return isinstance(value, (int, float)) and not isinstance(value, bool)
@@ -120,6 +139,7 @@ def is_number(value: Any) -> TypeGuard[float]:
 
 def systems_of(study: Study) -> list[System]:
     """The systems of a study's finished runs: bases first, then by name, numbers by size."""
+    names = {(run.get("tuning") or {}).get("name") for run in study.runs}  # of runs that have not finished, too
     gathered: dict[str, tuple[Json, list[Json]]] = {}
     for run in study.done:
         own = _traits(run)
@@ -131,11 +151,12 @@ def systems_of(study: Study) -> list[System]:
     systems = []
     for own, runs in gathered.values():
         runs.sort(key=lambda run: (run["seed"] is None, run["seed"]))
-        names: Json = {"name": own["system"], "label": _label(own, runs[0], differing), "key": str(runs[0]["id"])}
+        called: Json = {"name": own["system"], "label": _label(own, runs[0], differing), "key": str(runs[0]["id"])}
         where: Json = {"is_base": own["kind"] == "base", "base": own["base"], "data": own["data"]}
         costs = tuple(study.costs.get(str(run["id"])) or {} for run in runs)
         amount, seeds = float(own["amount"] or 0.0), tuple(run["seed"] for run in runs)
-        systems.append(System(**names, traits=own, runs=tuple(runs), costs=costs, **where, amount=amount, seeds=seeds))
+        where |= {"amount": amount, "seeds": seeds, "by_kind": own["tuning_kind"] not in names}
+        systems.append(System(**called, traits=own, runs=tuple(runs), costs=costs, **where))
     return sorted(systems, key=_order)
 
 

@@ -63,6 +63,12 @@ class Compared:
         except (InputError, KeyError) as error:
             self.problems += [f"{name}: {error}"] if into is not self.guards else []
 
+    def add_all(self, into: list[Contrast], pair: Pair, whats: Sequence[What]) -> None:
+        """Compare a pair in all settings, on every benchmark that has them."""
+        for benchmark in self.benchmarks(pair, whats):
+            for what in whats:
+                self.add(into, pair, benchmark, what)
+
     def verdict(
         self, findings: Sequence[Finding], effect: str, rule: str, notes: Iterable[str] = (), lacks: str = ""
     ) -> Verdict:

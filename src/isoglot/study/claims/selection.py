@@ -93,7 +93,8 @@ def _has(system: System, key: str, wanted: Any) -> bool:
         return value is not None and all(_TESTS[test](value, bound) for test, bound in wanted.items())
     if isinstance(wanted, str) and wanted in _EXTREMES:
         return is_number(own)
-    also = system.traits["tuning_kind"] if key == "tuning" else own
+    # a tuning by its kind, unless one of the study is called so: that one is meant
+    also = system.traits["tuning_kind"] if key == "tuning" and system.by_kind else own
     return any(value in (own, also) for value in (wanted if isinstance(wanted, (list, tuple)) else [wanted]))
 
 

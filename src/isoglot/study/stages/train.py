@@ -139,6 +139,11 @@ class Train(Stage):
         chosen = {key: own.pop(key) for key in ("strategy", "tuning") if key in own}
         return {**chosen, "values": train_values(own, dict.fromkeys(TUNINGS.names(), "tuning"))}
 
+    @property
+    def needs_rate(self) -> bool:
+        """Whether a learning rate has to be found for it: none is among its settings."""
+        return self.values.get("learning_rate") is None
+
     def written(self) -> dict[str, Any]:
         strategy = to_dict(self.strategy)
         asked = {key: value for key, value in self.values.items() if key not in _ELSEWHERE}
@@ -176,9 +181,13 @@ class Train(Stage):
             "validation_loss": outcome.get("best_validation_loss"),
             "losses": losses_of(run.log),
             **{key: base[key] for key in ("trainable_parameters", "parameters")},
+            # runs from before they were recorded lack these
+            **{key: base[key] for key in ("embedding_parameters", "added_parameters") if key in base},
             "pairs": record["data"]["pairs"],
         }
         figures = {"trainable_parameters": base["trainable_parameters"]}
+        if "peak_allocated_bytes" in outcome:  # of training alone
+            figures["gpu_peak_memory_bytes"] = outcome["peak_allocated_bytes"]
         if was_finished:  # by an attempt that was killed right after: this process did not train
             figures["peak_memory_bytes"] = outcome["peak_memory_bytes"]
         return work.outcome(trained, **figures, **throughput(run.log, settings.plan.batch_size))

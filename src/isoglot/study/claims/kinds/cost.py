@@ -2,48 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
 from typing import ClassVar, Literal, NamedTuple
 
 from isoglot.study.analysis.contrasts import Comparisons
-from isoglot.study.analysis.systems import System, is_number
+from isoglot.study.analysis.systems import System, encoder_share, is_number
 from isoglot.study.claims.claim import KINDS, MIN_SEEDS, Finding, Outcome, Sides, Verdict, counted, not_tested
 
-COSTS = {
-    "seconds": (("train_seconds",), "training time"),
-    "memory": (("gpu_peak_memory_bytes", "peak_memory_bytes"), "peak memory"),
-    "parameters": (("trainable_parameters",), "trained parameters"),
-    "bytes": (("adapter_bytes", "model_bytes"), "bytes to store"),
+COSTS: Mapping[str, Mapping[str, str]] = {
+    "seconds": {"train_seconds": "training time"},
+    "memory": {"gpu_peak_memory_bytes": "peak GPU memory", "peak_memory_bytes": "peak resident memory"},
+    "parameters": {"trainable_parameters": "trained parameters"},
+    "bytes": {"adapter_bytes": "bytes to store", "model_bytes": "bytes to store"},
 }
-"""Keys of `cost.json`, of which the first that is known counts, and words: memory of the GPU where there is one."""
+"""Keys of `cost.json` in the order in which they are looked for, and words: memory of the GPU where there is one."""
 
 
 class Ratio(NamedTuple):
-    """A cost over another: mean over mean, the extremes over all pairs of seeds, and how many seeds there are of each."""
+    """A cost over another: mean over mean, the extremes over all pairs of seeds, how many seeds each has, what in words."""
 
     value: float
     low: float
     high: float
     seeds: int
+    what: str
 
 
 def ratio(of: System, against: System, cost: str) -> Ratio | None:
     """The cost of a system over that of another; None where a run's is not known."""
-    sides: list[list[float]] = []
+    sides, names = [], []
     for system in (of, against):
-        values = [next((run[key] for key in COSTS[cost][0] if run.get(key)), None) for run in system.costs]
+        keys = [next((key for key in COSTS[cost] if run.get(key)), None) for run in system.costs]
+        names += [COSTS[cost][key] for key in keys if key]
+        values = [run[key] if key else None for run, key in zip(system.costs, keys)]
         sides.append([float(value) for value in values if is_number(value) and value > 0])
         if len(sides[-1]) < len(values):
             return None
+    if len(set(names)) != 1:  # of a GPU here and of a CPU there: not the same thing
+        return None
     one, two = sides
-    return Ratio(fmean(one) / fmean(two), min(one) / max(two), max(one) / min(two), min(len(one), len(two)))
+    ends = (min(one) / max(two), max(one) / min(two))
+    return Ratio(fmean(one) / fmean(two), *ends, min(len(one), len(two)), names[0])
 
 
 def cost_sentence(of: System, against: System, names: Sequence[str], where: str = "") -> str:
     """What a system takes of every cost of another."""
-    ratios = {words: ratio(of, against, cost) for cost, (_, words) in COSTS.items()}
-    words = [f"{100 * known.value:.3g}% of the {what}" for what, known in ratios.items() if known]
+    words = []
+    for cost in COSTS:
+        if known := ratio(of, against, cost):
+            words.append(f"{100 * known.value:.3g}% of the {known.what}")
+            if cost == "parameters" and (share := encoder_share(of.runs[0])) is not None:
+                words[-1] += f" ({100 * share:.3g}% of the encoder without its embeddings)"
     listed = " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
     return f"{names[0]} takes {listed} of {names[1]}{where}." if words else f"What it costs was not recorded{where}."
 
@@ -53,7 +63,8 @@ class Cost(Sides):
     """One selection of systems costs less than another, for every pair of seeds, wherever all else is equal.
 
     Attributes:
-        cost: `seconds` of training, `memory` at its peak, trained `parameters`, or `bytes` to store.
+        cost: `seconds` of training, `memory` at its peak (on a GPU what PyTorch allocated, else the resident size of the
+            process), trained `parameters`, or `bytes` to store.
     """
 
     name: ClassVar[str] = "cost"

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from isoglot.evaluation.contrasts import pooled
 from isoglot.evaluation.significance import ALPHA, Interval, holm
-from isoglot.study.analysis.contrasts import Cells, Comparisons, Contrast, show
+from isoglot.study.analysis.contrasts import Cells, Comparisons, Contrast, exposed, show
 from isoglot.study.claims.claim import KINDS, MIN_SEEDS, Finding, Outcome, Sides, Verdict, not_tested
 from isoglot.study.claims.kinds.cost import cost_sentence
 from isoglot.study.claims.paired import Compared, Paired, finding
@@ -86,6 +86,7 @@ class Difference(Sides, Paired):
                 for lang in sorted(result["per_language"]["cross"]["by_query"]) if self.no_language_worse else ():
                     what, only = ("cross", self.measure), frozenset((lang, other) for other in anything)
                     compared.add(compared.guards, pair, benchmark, what, only, f", queries in {lang}")
+        comparisons.zero_shot_first(compared.counted)
         return compared
 
     def p_values(self, comparisons: Comparisons) -> list[float]:
@@ -169,7 +170,8 @@ class Difference(Sides, Paired):
         if self.not_below is not None:
             words = {"holds": "not inferior at", "fails": "inferior by more than"}.get(outcome, "undecided at")
             words = f"{words} a margin of {-self.not_below:g}"
-        where = f"on {contrast.benchmark} ({contrast.after.circumstances})"
+        seen = "; not zero-shot for this base" if exposed(contrast.after.base, contrast.benchmark) else ""
+        where = f"on {contrast.benchmark} ({contrast.after.circumstances}{seen})"
         return f"by {contrast.difference:+.4f} (95% interval {_ends(contrast.interval())}, {seeds}) {where}: {words}"
 
 
