@@ -59,9 +59,7 @@ def write_card(
         prompts: of "query" and "document".
         average: share of the trained weights; the rest is the base's.
     """
-    how = _TRAINED.format(
-        base=base, tuning=tuning, strategy=strategy, batch_size=batch_size, pairs=", ".join(pairs)
-    )
+    how = _TRAINED.format(base=base, tuning=tuning, strategy=strategy, batch_size=batch_size, pairs=", ".join(pairs))
     if average < 1:
         how += _AVERAGED.format(share=average, rest=1 - average)
     write_card_of(path, how, prompts, made="trained")

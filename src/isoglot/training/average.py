@@ -73,7 +73,9 @@ def check_weights(names: Sequence[str], weights: Sequence[float]) -> None:
         raise InputError(f"{len(weights)} weights for {len(names)} models; give one of each, in their order")
     if not all(weight >= 0 for weight in weights) or not math.isclose(sum(weights), 1.0, abs_tol=1e-6):
         shown = " ".join(f"{weight:g}" for weight in weights)
-        raise InputError(f"weights {shown}: expected numbers that are not negative and have the sum 1, got {sum(weights):g}")
+        raise InputError(
+            f"weights {shown}: expected numbers that are not negative and have the sum 1, got {sum(weights):g}"
+        )
 
 
 def _difference(model: SentenceTransformer, other: SentenceTransformer) -> str:

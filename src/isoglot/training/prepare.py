@@ -49,7 +49,9 @@ def prepare(settings: TrainSettings) -> tuple[SentenceTransformer, dict[str, Any
     names = model.state_dict().keys()
     settings.tuning.prepare(model)
     if settings.average < 1 and type(settings.tuning).average is Tuning.average and model.state_dict().keys() != names:
-        raise InputError(f"average: the tuning '{settings.tuning.name}' adds weights and cannot average them; leave it out")
+        raise InputError(
+            f"average: the tuning '{settings.tuning.name}' adds weights and cannot average them; leave it out"
+        )
     if settings.freeze_embeddings:
         _freeze_embeddings(model)
     if not any(weights.requires_grad for weights in model.parameters()):
