@@ -29,7 +29,8 @@ def add(commands: Any) -> None:
         "average",
         help="the mean of the weights of several models",
         description="Write the model whose weights are the weighted mean of several models' weights: runs with other seeds or "
-        "other batches, or a run and its base. Models that differ in tensors, tokenizer, prompts, pooling or similarity are refused.",
+        "other batches, or a run and its base. Models that differ in tensors, tokenizer, prompts, pooling or similarity are "
+        "refused.",
         epilog="example: isoglot model average runs/mono runs/cross --weights .25 .75 --output models/between",
         fill=_fill_average,
     )
@@ -104,27 +105,30 @@ def _prune(options: argparse.Namespace) -> int:
     quiet()
     model = load_model(options.model, device="cpu")
     vocabulary = vocabulary_of(model, options.model)
-    counts, texts = _counts(vocabulary, options)
+    counts, used, texts = _counts(vocabulary, options)
     kept = kept_ids(model, vocabulary, vocabulary.choose(counts, options.keep))
-    probed = [text for text, encoding in zip(texts, vocabulary.encode(texts)) if kept.issuperset(encoding.ids)]
+    texts += " ".join(texts).split()  # of few pieces a word is sooner kept whole
+    probed = [text for text, encoding in zip(texts, vocabulary.encode(texts)) if kept.issuperset(encoding.ids)][
+        :_PROBED
+    ]
     before = _size(model)
     with atomic_directory(options.output) as path:
         save_pruned(model, vocabulary, kept, probed, path)
         trained_of(model).save(path)
-        of = ", ".join(options.languages or options.corpus)
+        of = ", ".join(options.corpus or (f"the most frequent words of {code}" for code in options.languages))
         how = f"`{options.model}` with {len(kept):,} of its {before['pieces']:,} pieces: those that {of} use."
         write_card_of(path / "README.md", how, model.prompts)
-    after, share = _size(model), float(counts[sorted(kept)].sum() / (counts.sum() or 1.0))
+    after, share = _size(model), float(used[sorted(kept)].sum() / (used.sum() or 1.0))
     if options.json:
         print_json({"path": str(options.output), "before": before, "after": after, "share_of_tokens": share})
     else:
         shrunk = [f"{after[key]:,} of {before[key]:,} {key}" for key in before]
-        print(f"{options.output}: {', '.join(shrunk)}, {share:.2%} of the tokens of {of}")
+        print(f"{options.output}: {', '.join(shrunk)}, {share:.2%} of the tokens that {of} use")
     return 0
 
 
-def _counts(vocabulary: Vocabulary, options: argparse.Namespace) -> tuple[FloatArray, list[str]]:
-    """(how often every id is used, some of the texts)."""
+def _counts(vocabulary: Vocabulary, options: argparse.Namespace) -> tuple[FloatArray, FloatArray, list[str]]:
+    """(what every id is kept by, how often every id is used, some of the texts)."""
     sample: list[str] = []
 
     def of_corpus() -> Iterator[tuple[str, float]]:
@@ -138,14 +142,14 @@ def _counts(vocabulary: Vocabulary, options: argparse.Namespace) -> tuple[FloatA
 
     if options.corpus:
         counts = vocabulary.count(of_corpus())
-        return counts, sample[:: max(1, len(sample) // _PROBED)]
+        return counts, counts, sample[:: max(1, len(sample) // _PROBED)]
     from isoglot.data.words import frequent_words, spellings, unspaced_letters
 
     words = {code: frequent_words(code) for code in options.languages}
     counts = vocabulary.count(form for code in words for form in spellings(code, words[code]))
     letters = {letter for code in words for letter in unspaced_letters(code, words[code])}
     sample = [" ".join(list(words[code])[:12]) for code in words]
-    return vocabulary.widen(counts, letters), sample
+    return vocabulary.widen(counts, letters), counts, sample
 
 
 def _size(model: Any) -> dict[str, int]:

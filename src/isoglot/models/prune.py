@@ -99,6 +99,8 @@ def _cut(encoder: Any, rows: list[int], new: Mapping[int, int]) -> None:
 
 
 def _embed(model: SentenceTransformer, texts: Sequence[str]) -> Any:
+    if not texts:
+        return np.zeros((0, 1))
     return np.concatenate([model.encode_query(list(texts)), model.encode_document(list(texts))])
 
 

@@ -88,7 +88,8 @@ class Vocabulary:
 
     def count(self, texts: Iterable[tuple[str, float]]) -> FloatArray:
         """How often texts use every id, by their weights: float64, shape (size,). Nothing is cut off from long texts."""
-        counts, texts = np.zeros(self.size), iter(texts)
+        counts: FloatArray = np.zeros(self.size)
+        texts = iter(texts)
         while chunk := list(islice(texts, _CHUNK)):
             ids = [encoding.ids for encoding in self.encode([text for text, _ in chunk])]
             weights = np.repeat([weight for _, weight in chunk], [len(of_text) for of_text in ids])
