@@ -107,7 +107,8 @@ class Vocabulary:
         That are: pieces that differ from others by case alone, as often as those; pieces without a letter (numbers,
         punctuation; digits of ASCII), and pieces of the given letters alone, as seldom as the rarest.
         """
-        wide, folded = counts.copy(), {number: piece.casefold() for number, piece in self.pieces.items()}
+        wide: FloatArray = counts.copy()
+        folded = {number: piece.casefold() for number, piece in self.pieces.items()}
         most: dict[str, float] = {}
         for number, piece in folded.items():
             most[piece] = max(most.get(piece, 0.0), float(counts[number]))
