@@ -94,7 +94,7 @@ def test_a_clean_benchmark_is_said_to_be_clean(run: Path) -> None:
 
 
 def test_models_made_from_it_keep_the_record(run: Path, base: Path, tmp_path: Path) -> None:
-    average_weights(str(run), str(base), 0.5, tmp_path / "average")
+    average_weights([str(run), str(base)], [0.5, 0.5], tmp_path / "average", alike=False)
     own, kept = read_trained(run / "model"), read_trained(tmp_path / "average")
     assert own is not None
     assert kept is not None

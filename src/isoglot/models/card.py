@@ -18,9 +18,9 @@ tags:
 - retrieval
 ---
 
-# A multilingual retriever trained with isoglot
+# A multilingual retriever {made} with isoglot
 
-Trained from `{base}` by {tuning} with {strategy} batches of {batch_size} parallel pairs ({pairs}).
+{how}
 
 ```python
 from sentence_transformers import SentenceTransformer
@@ -33,6 +33,8 @@ scores = model.similarity(model.encode_query(["..."]), model.encode_document([".
 
 The licence is that of the base model and of the training data.
 """
+_TRAINED = "Trained from `{base}` by {tuning} with {strategy} batches of {batch_size} parallel pairs ({pairs})."
+_AVERAGED = " Its weights are {share:g} times the trained ones and {rest:g} times those of the base."
 
 
 def write_card(
@@ -44,8 +46,9 @@ def write_card(
     batch_size: int,
     pairs: Sequence[str],
     prompts: Mapping[str, str],
+    average: float = 1.0,
 ) -> None:
-    """Write the model card.
+    """Write the model card of a trained model.
 
     Args:
         path: of the file.
@@ -54,16 +57,15 @@ def write_card(
         batch_size: pairs per batch.
         pairs: sources of the training pairs.
         prompts: of "query" and "document".
+        average: share of the trained weights; the rest is the base's.
     """
-    write_text(
-        path,
-        _TEXT.format(
-            base=base,
-            tuning=tuning,
-            strategy=strategy,
-            batch_size=batch_size,
-            pairs=", ".join(pairs),
-            query=prompts.get("query", ""),
-            passage=prompts.get("document", ""),
-        ),
-    )
+    how = _TRAINED.format(base=base, tuning=tuning, strategy=strategy, batch_size=batch_size, pairs=", ".join(pairs))
+    if average < 1:
+        how += _AVERAGED.format(share=average, rest=1 - average)
+    write_card_of(path, how, prompts, made="trained")
+
+
+def write_card_of(path: Path, how: str, prompts: Mapping[str, str], made: str = "made") -> None:
+    """Write a model card; `how` is a sentence that says how the model was made, `made` a word for that."""
+    sides = {"query": prompts.get("query", ""), "passage": prompts.get("document", "")}
+    write_text(path, _TEXT.format(made=made, how=how, **sides))

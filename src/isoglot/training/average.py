@@ -1,43 +1,97 @@
-"""Weight averaging: a model between a trained one and the base that it was trained from."""
+"""Weight averaging: one model of several, such as runs with other seeds or batches, or a trained model and its base."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from isoglot.data.audit.trained import trained_of
+from isoglot.data.audit.trained import TrainedTexts, trained_of
 from isoglot.errors import InputError
 from isoglot.files import atomic_directory
+from isoglot.models.card import write_card_of
+from isoglot.models.facts import describe
+from isoglot.models.limits import transformers_of
+from isoglot.models.mean import take_mean
+from isoglot.models.tokenizer import description
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+_SAME = ("modules", "encoder", "pooling", "normalized", "similarity", "max_length", "padding_side", "inputs", "routes")
+_SIDES = ("query", "document")
 
 
-def average_weights(trained: str, base: str, share: float, output: Path) -> None:
-    """Write the model whose weights are share x trained + (1 - share) x base, computed in float32.
+def average_weights(names: Sequence[str], weights: Sequence[float], output: Path, *, alike: bool = True) -> None:
+    """Write the model whose weights are the weighted mean of several models' weights, computed in float32.
 
-    (Wortsman et al. 2022, "Robust fine-tuning of zero-shot models", arXiv 2109.01903, equation 1, there as alpha.)
+    (Of a model and its base: Wortsman et al. 2022, "Robust fine-tuning of zero-shot models", arXiv 2109.01903, equation 1; of
+    several that were trained from one base: Wortsman et al. 2022, "Model soups", arXiv 2203.05482.)
 
     Args:
-        trained, base: models as `load_model` takes them; adapters are merged first.
-        share: of the trained weights, 0 to 1.
-        output: directory of the sentence-transformers model; modules, tokenizer and prompts are those of `trained`.
+        names: two or more models as `load_model` takes them; adapters are merged first.
+        weights: one of each, not negative, with the sum 1.
+        output: directory of the sentence-transformers model; modules, tokenizer and prompts are those of the first.
+        alike: refuse models that do not embed in the same way. False: of a model and the base that it was trained from, where
+            training may have set prompts and similarity.
 
     Raises:
-        InputError: the two do not have the same tensors.
+        InputError: weights that are none; models that do not have the same tensors, or (see `alike`) not the same tokenizer,
+            prompts, similarity, pooling or length.
     """
-    import torch
-
     from isoglot.models.load import load_model
 
-    model, other = (load_model(name, device="cpu").float() for name in (trained, base))
-    weights, start = model.state_dict(), other.state_dict()
-    for name in sorted({**weights, **start}):
-        shapes = [list(state[name].shape) if name in state else "no such tensor" for state in (weights, start)]
-        if shapes[0] != shapes[1]:
-            raise InputError(
-                f"cannot average {trained} and {base}: tensor '{name}' is {shapes[0]} in one and {shapes[1]} in the other"
-            )
-    with torch.no_grad():
-        for name, tensor in weights.items():
-            if tensor.is_floating_point():
-                tensor.copy_(share * tensor + (1.0 - share) * start[name])
+    check_weights(names, weights)
+    model = load_model(names[0], device="cpu").float()
+    trained: list[TrainedTexts] = [trained_of(model)]
+
+    def others() -> Iterator[tuple[str, SentenceTransformer, float]]:
+        for name, weight in zip(names[1:], weights[1:]):
+            other = load_model(name, device="cpu").float()
+            if alike and (what := _difference(model, other)):
+                raise InputError(f"cannot average {names[0]} and {name}: {what}")
+            trained.append(trained_of(other))
+            yield f"{names[0]} and {name}", other, weight
+
+    take_mean(model, weights[0], others())
     with atomic_directory(output) as path:
         model.save_pretrained(str(path), create_model_card=False)
-        (trained_of(model) | trained_of(other)).save(path)
+        texts = trained[0]
+        for more in trained[1:]:
+            texts = texts | more
+        texts.save(path)
+        parts = " + ".join(f"{weight:.4g} x `{name}`" for name, weight in zip(names, weights))
+        write_card_of(path / "README.md", f"The mean of the weights of several models: {parts}.", model.prompts)
+
+
+def check_weights(names: Sequence[str], weights: Sequence[float]) -> None:
+    """InputError where models cannot be averaged by these weights."""
+    if len(names) < 2:
+        raise InputError(f"an average needs two models or more, got {len(names)}")
+    if len(weights) != len(names):
+        raise InputError(f"{len(weights)} weights for {len(names)} models; give one of each, in their order")
+    if not all(weight >= 0 for weight in weights) or not math.isclose(sum(weights), 1.0, abs_tol=1e-6):
+        shown = " ".join(f"{weight:g}" for weight in weights)
+        raise InputError(
+            f"weights {shown}: expected numbers that are not negative and have the sum 1, got {sum(weights):g}"
+        )
+
+
+def _difference(model: SentenceTransformer, other: SentenceTransformer) -> str:
+    """What of two models gives a text other embeddings by the same weights, in words; "" for nothing."""
+    about, there = describe(model), describe(other)
+    for key in _SAME:
+        if about.get(key) != there.get(key):
+            return f"{key.replace('_', ' ')} {about.get(key)} in one and {there.get(key)} in the other"
+    for side in _SIDES:
+        if (prompt := model.prompts.get(side)) != (own := other.prompts.get(side)):
+            return f"the prompt of a {side} is {prompt!r} in one and {own!r} in the other"
+    if _tokenizers(model) != _tokenizers(other):
+        return "they have other tokenizers"
+    return ""
+
+
+def _tokenizers(model: SentenceTransformer) -> list[Any]:
+    tokenizers = (module.tokenizer for module in transformers_of(model))
+    return [description(one) if hasattr(one, "backend_tokenizer") else one.get_vocab() for one in tokenizers]

@@ -11,6 +11,7 @@ from isoglot.models.facts import describe
 from isoglot.models.limits import check_length
 from isoglot.models.load import load_model
 from isoglot.models.precision import check_bf16, computes_in_bf16
+from isoglot.models.tunings import Tuning
 from isoglot.processes import best_device, on_cpu, processes
 from isoglot.training.optimizer import word_embeddings
 from isoglot.training.settings import TrainSettings
@@ -46,7 +47,12 @@ def prepare(settings: TrainSettings) -> tuple[SentenceTransformer, dict[str, Any
     about = describe(model)
     _to_cosine(model, settings.base)
     own = sum(weights.numel() for weights in model.parameters())
+    names = model.state_dict().keys()
     settings.tuning.prepare(model)
+    if settings.average < 1 and type(settings.tuning).average is Tuning.average and model.state_dict().keys() != names:
+        raise InputError(
+            f"average: the tuning '{settings.tuning.name}' adds weights and cannot average them; leave it out"
+        )
     if settings.freeze_embeddings:
         _freeze_embeddings(model)
     if not any(weights.requires_grad for weights in model.parameters()):

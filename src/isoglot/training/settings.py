@@ -23,6 +23,9 @@ _NOT_DECIDING = ("output", "pairs", "threads", "log_steps", "save_steps")
 _ALWAYS = {"mono_share": 0.5, "lora": {"rank": 16, "alpha": 32.0, "dropout": 0.0, "targets": [], "layers": []}}
 """Stood in every digest of settings before strategies and tunings had settings of their own."""
 
+_LATER = {"average": 1.0}
+"""Came later, and changes nothing with this value: it stands in no digest then, so that earlier runs keep theirs."""
+
 
 BASE, BEST = "base", "best"
 """Of a teacher: the base of the run; for each pair the language that the teacher itself knows best."""
@@ -110,6 +113,13 @@ class TrainSettings(Settings):
         le=MOST,
         description="for batches that do not fit into memory: forward at most so many tokens at a time and compute every text "
         "twice, with the same loss; 0: off",
+    )
+    average: float = Field(
+        1.0,
+        gt=0,
+        le=1,
+        description="the run ends with average x the trained weights + (1 - average) x those of the base (validation and "
+        "checkpoints are of the trained ones)",
     )
     validation: tuple[str, ...] = Field((), description="sources of validation pairs")
     validation_share: float = Field(0.0, ge=0, lt=1, description="hold out this share of the pairs instead")
@@ -206,7 +216,8 @@ class TrainSettings(Settings):
 
     def deciding(self) -> dict[str, Any]:
         """What decides the weights besides pairs and base, flat, with the learning rate that is taken."""
-        values = {key: value for key, value in self.to_flat().items() if key not in (*_NOT_DECIDING, "teacher")}
+        flat, apart = self.to_flat(), (*_NOT_DECIDING, "teacher")
+        values = {key: flat[key] for key in flat if key not in apart and flat[key] != _LATER.get(key, ...)}
         return {**_ALWAYS, **values, **self._deciding_teacher(), "learning_rate": self.peak_learning_rate()}
 
     def _deciding_teacher(self) -> dict[str, Any]:

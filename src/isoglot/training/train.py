@@ -252,6 +252,8 @@ def _end(
     from isoglot.training.agreement import check_saved, sample_texts
     from isoglot.training.prepare import load_again
 
+    if settings.average < 1:
+        settings.tuning.average(model, settings.average, lambda: load_again(settings))
     final = settings.tuning.finish(model, settings.base, lambda: load_again(settings), run.adapter)
     final.prompts, final.similarity_fn_name = dict(model.prompts), model.similarity_fn_name
     texts = _trained_texts(settings, data, trainer.state.global_step, model)
@@ -271,6 +273,7 @@ def _end(
             batch_size=settings.plan.batch_size,
             pairs=settings.pairs,
             prompts=model.prompts,
+            average=settings.average,
         )
         check_saved(model, path, sample_texts(data.table))
     lines = [json.loads(text) for text in run.log.read_text(encoding="utf-8").splitlines()]

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from isoglot.models.mean import take_mean
 from isoglot.registry import Registry
 from isoglot.settings import Member
 
@@ -37,6 +38,18 @@ class Tuning(Member):
             InputError: the model does not have what is to be trained.
         """
         raise NotImplementedError
+
+    def average(self, model: SentenceTransformer, share: float, load: Callable[[], SentenceTransformer]) -> None:
+        """Make the trained weights share x trained + (1 - share) x base, in place.
+
+        A tuning that adds weights to a model has a way of its own.
+
+        Args:
+            model: after training.
+            share: of the trained weights, above 0 and below 1.
+            load: loads the base anew.
+        """
+        take_mean(model, share, [("the trained model and its base", load(), 1.0 - share)])
 
     def finish(
         self, model: SentenceTransformer, base: str, load: Callable[[], SentenceTransformer], adapter: Path

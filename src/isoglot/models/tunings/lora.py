@@ -87,6 +87,18 @@ class Lora(Tuning):
                 f"lora.targets {', '.join(targets)}: {first_line(error)} (linear modules there: {', '.join(linear)})"
             ) from None
 
+    def average(self, model: SentenceTransformer, share: float, load: Callable[[], SentenceTransformer]) -> None:
+        """Scale the adapter: its update of every weight is linear in alpha, and nothing else was trained."""
+        from peft.tuners.lora import LoraLayer
+
+        encoder = encoder_of(model)
+        for config in encoder.peft_config.values():  # what is saved
+            config.lora_alpha *= share
+        for layer in encoder.modules():  # what is computed
+            if isinstance(layer, LoraLayer):
+                for adapter in layer.scaling:
+                    layer.scaling[adapter] *= share
+
     def finish(
         self, model: SentenceTransformer, base: str, load: Callable[[], SentenceTransformer], adapter: Path
     ) -> SentenceTransformer:

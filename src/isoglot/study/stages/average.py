@@ -19,5 +19,6 @@ class Average(Stage):
     def run(self, work: Work) -> dict[str, Any] | None:
         from isoglot.training.average import average_weights
 
-        average_weights(work.start, work.base, self.share, work.folder.model)
+        shares = self.share, 1.0 - self.share
+        average_weights((work.start, work.base), shares, work.folder.model, alike=False)
         return work.outcome()
