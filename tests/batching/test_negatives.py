@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from isoglot.batching.draw import _subsets
+from isoglot.batching.negatives import read_negatives
 from isoglot.batching.plan import BatchPlan, PlanSettings
 from isoglot.batching.sampler import PlanDataset
 from isoglot.data.pairs.loading import load_pairs
@@ -256,3 +257,17 @@ def test_negatives_of_real_documents(source: str, least: int) -> None:
         assert table.digest.startswith("88e944b07288b7cd")
         assert {row["document_id"].count(":") for row in rows} == {2}
         assert not any(row["passage"] in row["document_passages"] for row in rows)
+
+
+def test_hard_ones_are_the_rows_own_else_those_of_documents_else_none(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = random_rows(1)
+    bare = [replace(row, negatives=()) for row in rows]
+    alone = [replace(row, document_id=None, document_passages=()) for row in bare]
+    asked = {"name": "hard", "number": 2}
+    for given, like in ((rows, "rows"), (bare, "document")):
+        table = PairTable.from_rows(given)
+        same = zip(steps_of(table, asked), steps_of(table, {**asked, "name": like}))
+        assert all(hard.negatives == other.negatives for hard, other in same)
+    assert not any(step.negatives for step in steps_of(PairTable.from_rows(alone), asked))
+    read_negatives(asked).check_table(PairTable.from_rows(alone))
+    assert "neither negatives nor documents" in capsys.readouterr().err
