@@ -126,7 +126,7 @@ def test_the_worked_example(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The example's lines are run as they stand; only the model is another one."""
-    (block,) = re.findall(r"```sh\n(.*?)```", DOCS.read_text(encoding="utf-8"), re.DOTALL)
+    block, *_ = re.findall(r"```sh\n(.*?)```", DOCS.read_text(encoding="utf-8"), re.DOTALL)
     commands = [line.split()[1:] for line in block.splitlines() if line.startswith("isoglot ")]
     shell = "\n".join(line for line in block.splitlines() if not line.startswith("isoglot "))
     subprocess.run(["bash", "-euc", shell], cwd=tmp_path, check=True)

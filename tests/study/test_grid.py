@@ -84,7 +84,7 @@ def _stub(monkeypatch: pytest.MonkeyPatch, leaks: bool) -> None:
     import isoglot.study.report
 
     found = {"leaks": leaks, "summary": ["made and bench share 3 texts"] if leaks else ["no text in common"]}
-    monkeypatch.setattr(isoglot.data.audit.run, "run_audit", lambda datasets, *, progress: dict(found))
+    monkeypatch.setattr(isoglot.data.audit.run, "run_audit", lambda datasets, *, documents, progress: dict(found))
     monkeypatch.setattr(isoglot.study.report, "write_report", lambda directory: [])
 
 
@@ -420,7 +420,7 @@ _SCRIPT = """
 import json, sys
 from pathlib import Path
 import isoglot.data.audit.run, isoglot.study.report
-isoglot.data.audit.run.run_audit = lambda datasets, *, progress: {"leaks": False, "summary": ["no text in common"]}
+isoglot.data.audit.run.run_audit = lambda datasets, *, documents, progress: {"leaks": False, "summary": ["no text in common"]}
 isoglot.study.report.write_report = lambda directory: []
 from isoglot.study.grid import RunOptions, run_study
 from isoglot.study.read_spec import parse_spec

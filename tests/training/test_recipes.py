@@ -39,6 +39,8 @@ def test_what_is_given_beside_a_recipe_wins(name: str) -> None:
         "mono",
     )
     assert lora.learning_rate == RECIPES[name].under({"tuning": "lora"})["learning_rate"] != own.learning_rate
+    assert made(recipe=name, mono_share=0.3).plan.strategy.label == "hybrid 0.3"
+    assert made(recipe=name, lora={"rank": 4}).tuning == lora.tuning, "settings of a tuning choose it"
     assert made(recipe=name, tuning="lora", learning_rate=1e-4).learning_rate == 1e-4
     assert [term.name for term in made(recipe=name, loss={"infonce": 1}).loss] == ["infonce"]
     assert made(recipe=name, loss={"infonce": 1}, scale=20).loss[0].scale == 20  # type: ignore[attr-defined]

@@ -10,7 +10,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from isoglot.batching.strategies import STRATEGIES
 from isoglot.data.readers import yaml_data
+from isoglot.models.tunings import TUNINGS
 from isoglot.registry import Registry
 
 DEFAULT = "isoglot"
@@ -34,8 +36,16 @@ class Recipe:
         return str(self._file["about"])
 
     def under(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """The recipe's settings and those that are given, which win; learning rates are those of the tuning that is chosen."""
+        """The recipe's settings and those that are given, which win; learning rates are those of the tuning that is chosen.
+
+        Settings of a tuning (`lora.rank`) or a strategy (`mono_share`) choose it where it is not given.
+        """
         own: dict[str, Any] = self._file["settings"]
+        tunings = [name for name in TUNINGS.names() if name in given]
+        strategies = [strategy.name for strategy in STRATEGIES if strategy.model_fields.keys() & given.keys()]
+        for key, names in (("tuning", tunings), ("strategy", strategies)):
+            if key not in given and names:
+                given = {key: names[0], **given}
         tuning = given.get("tuning", own["tuning"])
         if isinstance(tuning, Mapping):
             tuning = tuning.get("kind", tuning.get("name", own["tuning"]))

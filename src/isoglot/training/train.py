@@ -14,6 +14,7 @@ from isoglot.batching.sampler import PlanDataset
 from isoglot.data.audit.trained import TrainedTexts, trained_of
 from isoglot.data.pairs.table import PairTable
 from isoglot.disk import writing
+from isoglot.errors import say
 from isoglot.files import atomic_directory, digest_json
 from isoglot.models.content import content_of
 from isoglot.processes import best_device, in_first, on_cpu, peak_memory, processes, start, together
@@ -114,6 +115,8 @@ def _train(
         "device": model.device.type,
     }
     in_first(lambda: run.begin(settings, facts, overwrite=overwrite))
+    if processes().first and (note := settings.negatives.note(data.table)):
+        say(f"negatives: {note}")
     import torch
 
     from isoglot.training.distributed import any_process, sum_processes

@@ -74,6 +74,10 @@ class Negatives(Member):
     def check_table(self, table: PairTable) -> None:
         """InputError where a table lacks what these negatives are drawn from; by default it need not have any."""
 
+    def note(self, table: PairTable) -> str:
+        """What is to be said of a table before it is trained on; by default nothing."""
+        return ""
+
     def pool(self, table: PairTable) -> Pool | None:
         """The texts that are drawn from; None where the table has none. InputError: see `check_table`."""
         raise NotImplementedError

@@ -6,7 +6,6 @@ from isoglot.batching.negatives import NEGATIVES, Negatives, Pool
 from isoglot.batching.negatives.document import Document
 from isoglot.batching.negatives.rows import Rows
 from isoglot.data.pairs.table import PairTable
-from isoglot.errors import say
 
 
 @NEGATIVES.register
@@ -22,13 +21,13 @@ class Hard(Negatives):
             return Rows(**asked)
         return Document(**asked) if table.document_digest is not None else None
 
-    def check_table(self, table: PairTable) -> None:
-        """Anything will do; that there is nothing is said."""
-        if self.number and self._kind(table) is None:
-            say(
-                "negatives: these pairs have neither negatives nor documents, so that passages of the batch are the only ones "
-                "(isoglot data mine finds harder ones)"
-            )
+    def note(self, table: PairTable) -> str:
+        if not self.number or self._kind(table) is not None:
+            return ""
+        return (
+            "these pairs have neither negatives nor documents: passages of the batch are the only ones (isoglot data mine "
+            "finds harder ones)"
+        )
 
     def pool(self, table: PairTable) -> Pool | None:
         kind = self._kind(table)
