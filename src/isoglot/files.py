@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
 import json
 import os
 import shutil
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from itertools import islice
 from pathlib import Path
@@ -89,7 +90,17 @@ def write_json(path: Path, value: Any) -> None:
 
 def write_jsonl(path: Path, rows: Iterable[Any]) -> None:
     """Write JSON lines atomically."""
-    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8") as sink:
+    with atomic_path(path) as temporary:
+        dump_jsonl(temporary, rows)
+
+
+def dump_jsonl(path: Path, rows: Iterable[Any], *, packed: bool = False) -> None:
+    """Write JSON lines to a path that nobody else reads yet; `packed`: by gzip, the same rows as the same bytes."""
+    with ExitStack() as stack:
+        raw: Any = stack.enter_context(path.open("wb"))
+        if packed:
+            raw = stack.enter_context(gzip.GzipFile("", "wb", 6, raw, mtime=0))
+        sink = stack.enter_context(io.TextIOWrapper(raw, encoding="utf-8", newline="\n"))
         for row in rows:
             sink.write(json.dumps(row, ensure_ascii=False) + "\n")
 

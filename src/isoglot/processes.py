@@ -64,9 +64,7 @@ def processes() -> Processes:
 
 def on_cpu() -> bool:
     """Whether several processes have to compute on the CPU (nothing here that a collective library reaches)."""
-    import torch
-
-    return not torch.accelerator.is_available() or str(torch.accelerator.current_accelerator()) == "mps"
+    return best_device() in ("cpu", "mps")
 
 
 def best_device() -> str:

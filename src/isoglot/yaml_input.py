@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -37,6 +37,22 @@ def read_yaml(path: Path) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise InputError(f"{path}: expected a mapping of settings, found {type(value).__name__}")
     return value
+
+
+class NamedFile:
+    """A YAML file of this package that is chosen by its name without the ending.
+
+    Attributes:
+        name, path: of the file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.name, self.path = path.stem, path
+
+    @cached_property
+    def values(self) -> dict[str, Any]:
+        """What the file says, read once. Not to be changed."""
+        return read_yaml(self.path)
 
 
 def read_words(words: Iterable[str], kind: Callable[[str], Kind] = lambda key: "value") -> dict[str, Any]:

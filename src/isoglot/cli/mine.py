@@ -42,7 +42,6 @@ def _run(options: argparse.Namespace) -> int:
     from isoglot.data.pairs.loading import load_pairs
     from isoglot.data.pairs.writing import write_pairs
     from isoglot.disk import locked
-    from isoglot.errors import say
     from isoglot.processes import check_device
     from isoglot.retrieval.mine import Mine
     from isoglot.settings import build
@@ -54,9 +53,7 @@ def _run(options: argparse.Namespace) -> int:
         table = load_pairs(options.pairs, languages=options.languages, data_dir=options.data_dir)
         quiet()
         mined = asked.apply(table)
-        lost = write_pairs(mined, options.output)
-    if lost:
-        say(f"{options.output}: further passages of documents, which {lost} rows had, are not written to files")
+        write_pairs(mined, options.output)
     counts = [len(texts or ()) for texts in mined.table.column("negatives").to_pylist()]
     without, mean = counts.count(0), sum(counts) / len(counts)
     if options.json:

@@ -7,9 +7,6 @@ the same pairs in several languages have one id. Texts are compared by `isoglot.
 
 from __future__ import annotations
 
-import gzip
-import io
-import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
@@ -23,6 +20,7 @@ from isoglot.data.benchmarks.folder import write_folder
 from isoglot.data.benchmarks.qrels import Judgments, make_benchmark
 from isoglot.data.pairs.loading import load_pairs
 from isoglot.data.pairs.table import PairTable
+from isoglot.data.pairs.writing import dump_pairs
 from isoglot.data.sameness import text_key
 from isoglot.disk import check_writable
 from isoglot.errors import InputError
@@ -83,17 +81,20 @@ def write_pair_benchmark(
     if settings.holdout is not None:
         held = table.held(settings.holdout, settings.seed)
     chosen = table if held.all() else table.select_pairs(held)
+    chosen_rows = table.index.rows[held]
+    chosen_rows = chosen_rows[chosen_rows >= 0]
     asked = settings.model_dump(exclude_none=True)
     about = {"source": ", ".join(table.index.sources), "pairs": table.digest, **{k: str(v) for k, v in asked.items()}}
     benchmark = make_pair_benchmark(chosen, folder.name, settings.pool, settings.seed, about)
-    n_rest = 0
+    rest_rows = np.ones(len(table), dtype=np.bool_)
+    rest_rows[chosen_rows] = False
     with ExitStack() as stack:
         if file is not None:
-            n_rest = _write_rows(stack.enter_context(atomic_path(file)), file, table, held)
+            dump_pairs(table, stack.enter_context(atomic_path(file)), file, rest_rows)
         write_folder(benchmark, stack.enter_context(atomic_directory(folder)))
     return {
         "pairs": {"read": len(held), "benchmark": int(held.sum()), "rest": int((~held).sum())},
-        "rows": {"read": len(table), "benchmark": len(chosen), "rest": n_rest},
+        "rows": {"read": len(table), "benchmark": len(chosen), "rest": int(rest_rows.sum())},
         "queries": benchmark.n_queries,
         "documents": benchmark.n_documents,
         "languages": list(table.languages),
@@ -192,26 +193,6 @@ def _one_language(rows: IntArray, group: IntArray, seed: int) -> BoolArray:
     order[rows < 0] = np.inf
     first: BoolArray = np.arange(rows.shape[1]) == order.argmin(axis=1)[:, None]
     return first
-
-
-def _write_rows(path: Path, name: Path, table: PairTable, held: BoolArray) -> int:
-    """Write all rows of the pairs that are not held, with all columns, in the table's order; how many."""
-    rows = table.index.rows[held]
-    kept = np.ones(len(table), dtype=np.bool_)
-    kept[rows[rows >= 0]] = False
-    first = written = 0
-    with ExitStack() as stack:
-        raw = stack.enter_context(path.open("wb"))
-        packed = stack.enter_context(gzip.GzipFile("", "wb", 6, raw, mtime=0)) if name.suffix == ".gz" else raw
-        sink = stack.enter_context(io.TextIOWrapper(packed, encoding="utf-8", newline="\n"))
-        for batch in table.table.to_batches(max_chunksize=10_000):
-            mask = kept[first : first + len(batch)]
-            first += len(batch)
-            for row, keep in zip(batch.to_pylist(), mask.tolist()):
-                if keep:
-                    sink.write(json.dumps({k: v for k, v in row.items() if v is not None}, ensure_ascii=False) + "\n")
-                    written += 1
-    return written
 
 
 def _check(folder: Path, file: Path | None, settings: PairBenchmarkSettings) -> None:

@@ -91,7 +91,7 @@ def evaluate(
     if isinstance(model, (str, Path)):
         raise InputError(f"'{model}' is a name: load the model first with isoglot.load_model('{model}')")
     similarity_of(model)  # what cannot be measured is refused before anything is encoded
-    computing_in(asked.precision, device_of(model))
+    precision = computing_in(asked.precision, device_of(model))
     loaded = asked.load(benchmark, data_dir)
     digest = digest or model_digest(model)
     clock.lap()
@@ -100,7 +100,7 @@ def evaluate(
         if isinstance(model, Embeddings):
             return model.queries if kind == "query" else model.documents
         texts, size = pooled_texts(loaded, kind), asked.batch_size
-        with computing_in(asked.precision, device_of(model)):
+        with precision:
             if store is None or not digest:
                 return encode_texts(model, texts, kind, size, progress)
             key = digest if asked.precision == "fp32" else digest_strings([digest, asked.precision])

@@ -119,16 +119,13 @@ class _Search:
         queries, passages = (table.column(name, rows) for name in ("query", "passage"))
         query_vectors = encode_texts(model, queries, "query", progress=progress)
         vectors = encode_texts(model, passages, "passage", progress=progress)
-        language, group = np.empty((2, len(table)), dtype=np.int64)
-        pairs, columns = np.nonzero(table.index.rows >= 0)
-        held = table.index.rows[pairs, columns]
-        language[held], group[held] = columns, table.index.group[pairs]
+        pairs, language = table.index.places(len(table))
         numbers: dict[bytes, int] = {}
         key = np.array([numbers.setdefault(passage_key(text), len(numbers)) for text in passages], dtype=np.int64)
         names = zip(table.column("source", rows), table.column("id", rows), table.column("lang", rows))
         ties = tie_positions(["\t".join(name) for name in names])
         gold = pair_scores(query_vectors, rows, vectors, rows)
-        return cls(query_vectors, vectors, language, group, key, gold, ties)
+        return cls(query_vectors, vectors, language, table.index.group[pairs], key, gold, ties)
 
     def negatives(self, queries: IntArray, among: IntArray, most: int, asked: Mine) -> Iterator[tuple[int, list[int]]]:
         """(query row, rows of at most `most` negatives, best first) for queries of some rows, among passages of others."""

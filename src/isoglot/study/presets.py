@@ -3,25 +3,15 @@
 from __future__ import annotations
 
 import os
-from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from isoglot.errors import InputError
 from isoglot.registry import Registry
-from isoglot.yaml_input import read_yaml
+from isoglot.yaml_input import NamedFile
 
 
-class Preset:
-    """A study that is run by its name: that of its YAML file, `path`."""
-
-    def __init__(self, path: Path) -> None:
-        self.name, self.path = path.stem, path
-
-    @cached_property
-    def values(self) -> dict[str, Any]:
-        """What the file says, read once."""
-        return read_yaml(self.path)
+class Preset(NamedFile):
+    """A study that is run by its name."""
 
     @property
     def help(self) -> str:

@@ -6,41 +6,33 @@ A file says what it is (`about`), its `settings` and, for each tuning, what goes
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from isoglot.batching.strategies import STRATEGIES
-from isoglot.data.readers import yaml_data
 from isoglot.models.tunings import TUNINGS
 from isoglot.registry import Registry
+from isoglot.yaml_input import NamedFile
 
 DEFAULT = "isoglot"
 """What `isoglot train` takes where no recipe is asked for."""
 _EITHER = ({"steps", "epochs"}, {"validation", "validation_share"})
 
 
-class Recipe:
-    """A recipe by the name of its YAML file, `path`."""
-
-    def __init__(self, path: Path) -> None:
-        self.name, self.path = path.stem, path
-
-    @cached_property
-    def _file(self) -> dict[str, Any]:
-        return yaml_data(self.path)
+class Recipe(NamedFile):
+    """Settings that are taken by their name."""
 
     @property
     def help(self) -> str:
         """What it is, in one line."""
-        return str(self._file["about"])
+        return str(self.values["about"])
 
     def under(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """The recipe's settings and those that are given, which win; learning rates are those of the tuning that is chosen.
 
         Settings of a tuning (`lora.rank`) or a strategy (`mono_share`) choose it where it is not given.
         """
-        own: dict[str, Any] = self._file["settings"]
+        own: dict[str, Any] = self.values["settings"]
         tunings = [name for name in TUNINGS.names() if name in given]
         strategies = [strategy.name for strategy in STRATEGIES if strategy.model_fields.keys() & given.keys()]
         for key, names in (("tuning", tunings), ("strategy", strategies)):
@@ -50,7 +42,7 @@ class Recipe:
         if isinstance(tuning, Mapping):
             tuning = tuning.get("kind", tuning.get("name", own["tuning"]))
         kind = getattr(tuning, "name", tuning)
-        values = {**own, **self._file.get("per_tuning", {}).get(str(kind), {})}
+        values = {**own, **self.values.get("per_tuning", {}).get(str(kind), {})}
         taken = {key for pair in _EITHER if pair & given.keys() for key in pair}
         merged = {key: value for key, value in values.items() if key not in taken}
         for key, value in given.items():

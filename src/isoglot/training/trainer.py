@@ -6,8 +6,7 @@ import json
 import math
 import shutil
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -148,16 +147,14 @@ class PlanTrainer(SentenceTransformerTrainer):
         return DataLoader(steps, batch_sampler=StepSampler(len(steps)), collate_fn=self._collator)
 
 
-@contextmanager
-def _attention(device: str, *, bf16: bool) -> Iterator[None]:
-    """The kernels of attention that suit batches of short texts of many lengths.
+def _attention(device: str, *, bf16: bool) -> Any:
+    """A context with the kernels of attention that suit batches of short texts of many lengths.
 
     cuDNN's plan anew, in some 0.1 s, for every (rows, width) that they have not had yet: nearly every step would wait for them.
     In bfloat16 the fused kernel for CPUs takes a third of a step in its backward pass; plain products take a twentieth.
     """
     unwanted = {SDPBackend.CUDNN_ATTENTION} | ({SDPBackend.FLASH_ATTENTION} if device == "cpu" and bf16 else set())
-    with sdpa_kernel([kind for kind in SDPBackend.__members__.values() if kind not in (SDPBackend.ERROR, *unwanted)]):
-        yield
+    return sdpa_kernel([kind for kind in SDPBackend.__members__.values() if kind not in (SDPBackend.ERROR, *unwanted)])
 
 
 def _has_adapters(model: torch.nn.Module) -> bool:

@@ -13,12 +13,11 @@ from typing import Any, ClassVar
 import pyarrow as pa
 from pydantic import Field
 
+from isoglot.batching.plan import MOST
 from isoglot.data.pairs.table import PairTable
 from isoglot.records import IntArray
 from isoglot.registry import Registry
 from isoglot.settings import Member, make_member
-
-MOST = 2**31 - 1
 
 
 class Pool(ABC):

@@ -63,9 +63,7 @@ class Documents:
         order = np.lexsort((hashes, of))  # stable: of equal texts of a document the first one stays
         again = (np.diff(of[order]) == 0) & (np.diff(hashes[order]) == 0)
         kept = order[np.flatnonzero(np.concatenate([[True], ~again])[: len(order)])]
-        group = np.empty(n, dtype=np.int64)  # of each row's pair
-        there = index.rows >= 0
-        group[index.rows[there]] = np.broadcast_to(index.group[:, None], there.shape)[there]
+        group = index.group[index.places(n)[0]].astype(np.int64, copy=False)  # of each row's pair
         owner = _owners(passages, group, hashes[kept])
         inside = np.lexsort((kept, owner, of[kept]))
         kept, owner = kept[inside], owner[inside]

@@ -99,6 +99,14 @@ class PairIndex:
             members.append(np.flatnonzero(fits & (self.source[start : start + _CHUNK] == source)) + start)
         return np.concatenate(members)
 
+    def places(self, n_rows: int) -> tuple[IntArray, IntArray]:
+        """(pair, column of the language) of every row, int64, shape (n_rows,) each."""
+        pair, column = np.empty((2, n_rows), dtype=np.int64)
+        pairs, columns = np.nonzero(self.rows >= 0)
+        rows = self.rows[pairs, columns]
+        pair[rows], column[rows] = pairs, columns
+        return pair, column
+
     def deal_order(self, source: int, lang: str | None) -> DealOrder:
         """The pairs of `members` in the order that a stratum of a batch plan deals from."""
         return deal_order(self.members(source, lang), self.group)

@@ -1,4 +1,4 @@
-"""Pairs as a file that `load_pairs` reads."""
+"""Pairs as rows of files that `load_pairs` reads."""
 
 from __future__ import annotations
 
@@ -7,27 +7,42 @@ from pathlib import Path
 from typing import Any
 
 from isoglot.data.pairs.table import PairTable, read_rows
-from isoglot.files import write_jsonl
-from isoglot.records import PairRow
+from isoglot.errors import say
+from isoglot.files import atomic_path, dump_jsonl
+from isoglot.records import BoolArray, PairRow
 
 _ALWAYS, _WHERE_GIVEN = ("source", "id", "lang", "query", "passage"), ("passage_id", "document_id", "negatives")
 
 
 def write_pairs(table: PairTable, path: Path) -> int:
-    """Write a table as JSON lines, atomically: a row with its source per line.
+    """Write a table atomically, see `dump_pairs`."""
+    with atomic_path(path) as temporary:
+        return dump_pairs(table, temporary, path)
+
+
+def dump_pairs(table: PairTable, path: Path, name: Path, kept: BoolArray | None = None) -> int:
+    """Write rows of a table as JSON lines, packed where the name ends in `.gz`. What files do not hold is said.
+
+    Args:
+        path: that is written, and renamed by the caller.
+        name: what it will be.
+        kept: shape (n_rows,): which rows; None: all.
 
     Returns:
-        How many rows had further passages of their documents, which files do not hold.
+        How many of them had further passages of their documents, which files do not hold.
     """
     lost = 0
 
     def lines() -> Iterator[dict[str, Any]]:
         nonlocal lost
-        for row in read_rows(table.table):
-            lost += bool(row.document_passages)
-            yield _fields(row)
+        for number, row in enumerate(read_rows(table.table)):
+            if kept is None or kept[number]:
+                lost += bool(row.document_passages)
+                yield _fields(row)
 
-    write_jsonl(path, lines())
+    dump_jsonl(path, lines(), packed=name.suffix == ".gz")
+    if lost:
+        say(f"{name}: further passages of documents, which {lost} rows had, are not written to files")
     return lost
 
 
