@@ -11,7 +11,7 @@ from isoglot.files import atomic_directory, digest_json
 from isoglot.models.card import write_card
 from isoglot.models.tokenizer import forget_last_call
 from isoglot.processes import peak_memory
-from isoglot.training.agreement import check_saved, sample_texts
+from isoglot.training import agreement
 from isoglot.training.data import TrainingData
 from isoglot.training.prepare import load_again
 from isoglot.training.rundir import RunDirectory
@@ -65,7 +65,7 @@ def end(
             prompts=model.prompts,
             average=settings.average,
         )
-        check_saved(model, path, sample_texts(data.table))
+        agreement.check_saved(model, path, agreement.sample_texts(data.table))
     lines = [json.loads(text) for text in run.log.read_text(encoding="utf-8").splitlines()]
     losses = [line["loss"] for line in lines if "loss" in line]
     validations = [line["validation_loss"] for line in lines if "validation_loss" in line]
