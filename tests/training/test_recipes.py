@@ -82,3 +82,29 @@ def lines() -> list[str]:
         json.dumps({key: row[key] for key in ("id", "lang", "query", "passage")})
         for row in pair_table().table.to_pylist()
     ]
+
+
+@pytest.mark.parametrize(
+    ("beside", "message"),
+    [
+        ({"tuning": "full", "lora": {"rank": 4}}, "lora: settings of another tuning than full"),
+        ({"loss": {"infonce": 1}, "teacher": {"model": "other"}}, "teacher.model .* none is asked for"),
+        ({"loss": {"infonce": 1, "reverse": 1}, "teacher": {"model": "other"}}, "teacher.model .* none is asked for"),
+        ({"loss": {"infonce": 1}, "teacher": {"language": "de"}}, "teacher.language .* none is asked for"),
+    ],
+)
+def test_what_would_not_be_used_is_refused(beside: dict[str, object], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        made(**beside)
+
+
+def test_the_command_line_chooses_another_tuning_than_the_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What a file says of its own tuning gives way; what the command says is refused where it cannot be used."""
+    config = tmp_path / "run.yaml"
+    config.write_text(f"pairs: [nowhere.jsonl]\noutput: {tmp_path / 'run'}\nlora: {{rank: 4}}\n", "utf-8")
+    assert main(["train", "tuning=full", "--config", str(config)]) == 2
+    assert "nowhere.jsonl" in capsys.readouterr().err
+    assert main(["train", "lora.rank=8", "--tuning", "full", "--config", str(config)]) == 2
+    assert "lora: settings of another tuning than full" in capsys.readouterr().err

@@ -18,6 +18,7 @@ from isoglot.data.pairs.table import PairTable
 from isoglot.errors import InputError
 from isoglot.models.content import content_of
 from isoglot.models.load import load_model
+from isoglot.models.tunings.lora import Lora
 from isoglot.training import teacher as module
 from isoglot.training.settings import TrainSettings
 from isoglot.training.teacher import Marker, used_pairs
@@ -34,7 +35,7 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def settings(base: Path, output: Any, **more: Any) -> TrainSettings:
     given = {"pairs": ("made",), "base": str(base), "output": str(output), "batch_size": 8, "steps": 4, "dropout": 0.0}
     loss = {"infonce": 1, "distill": 0.5}
-    return TrainSettings(**{**given, "loss": loss, "strategy": "cross", "lora": {"rank": 4}, **more})
+    return TrainSettings(**{**given, "loss": loss, "strategy": "cross", "tuning": Lora(rank=4), **more})
 
 
 def some_pairs() -> PairTable:

@@ -63,17 +63,15 @@ def _settings(options: argparse.Namespace) -> TrainSettings:
     from isoglot.errors import InputError
     from isoglot.processes import processes
     from isoglot.settings import build
-    from isoglot.training.recipes import DEFAULT
+    from isoglot.training.recipes import DEFAULT, under_tuning
     from isoglot.training.settings import TrainSettings
     from isoglot.yaml_input import read_words, read_yaml
 
     layers: list[tuple[str, dict[str, Any]]] = [("--recipe", {"recipe": getattr(options, "recipe", DEFAULT)})]
+    words, chosen = read_words(options.words, TrainSettings.reads), given_settings(options, TrainSettings)
     if options.config:
-        layers.append((str(options.config), read_yaml(options.config)))
-    layers += [
-        ("key=value", read_words(options.words, TrainSettings.reads)),
-        ("option", given_settings(options, TrainSettings)),
-    ]
+        layers.append((str(options.config), under_tuning(read_yaml(options.config), {**words, **chosen})))
+    layers += [("key=value", words), ("option", chosen)]
     for name in ("pairs", "output"):
         if not any(name in values for _, values in layers):
             raise InputError(f"--{name} is missing (or '{name}' in --config)")

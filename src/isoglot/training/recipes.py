@@ -38,17 +38,27 @@ class Recipe(NamedFile):
         for key, names in (("tuning", tunings), ("strategy", strategies)):
             if key not in given and names:
                 given = {key: names[0], **given}
-        tuning = given.get("tuning", own["tuning"])
-        if isinstance(tuning, Mapping):
-            tuning = tuning.get("kind", tuning.get("name", own["tuning"]))
-        kind = getattr(tuning, "name", tuning)
-        values = {**own, **self.values.get("per_tuning", {}).get(str(kind), {})}
+        kind = _kind(given.get("tuning", own["tuning"]))
+        values = under_tuning({**own, **self.values.get("per_tuning", {}).get(kind, {})}, given)
         taken = {key for pair in _EITHER if pair & given.keys() for key in pair}
         merged = {key: value for key, value in values.items() if key not in taken}
         for key, value in given.items():
             both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping) and key != "loss"
             merged[key] = {**merged[key], **value} if both else value
         return merged
+
+
+def _kind(tuning: Any) -> str:
+    """The kind of a tuning that is a name, a mapping or a member of the registry."""
+    if isinstance(tuning, Mapping):
+        tuning = tuning.get("kind", tuning.get("name"))
+    return str(getattr(tuning, "name", tuning))
+
+
+def under_tuning(values: Mapping[str, Any], chosen: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings without those of tunings that are not used, where what is `chosen` over them names another (`tuning`)."""
+    apart = {name for name in TUNINGS.names() if name != _kind(chosen["tuning"])} if "tuning" in chosen else ()
+    return {key: value for key, value in values.items() if key not in apart}
 
 
 RECIPES: Registry[Recipe] = Registry("recipe", "isoglot.recipes")

@@ -156,8 +156,10 @@ class TrainSettings(Settings):
         own = {name: values.pop(name) for name in TUNINGS.names() if name in values}
         tuning = values.get("tuning", TUNINGS.default())
         if isinstance(tuning, str) and isinstance(own.get(tuning), (Mapping, Member)):
-            given = own[tuning]
+            given = own.pop(tuning)
             values["tuning"] = {"name": tuning, **(to_dict(given) if isinstance(given, Member) else given)}
+        if own:
+            raise ValueError(f"{', '.join(own)}: settings of another tuning than {tuning}; leave them out")
         return _lift_loss(values)
 
     def check(self) -> None:
@@ -174,6 +176,11 @@ class TrainSettings(Settings):
             and self.grad_cache,
             "give validation or validation_share, not both": self.validation and self.validation_share,
             "patience needs a validation set: give validation or validation_share": self.patience and not validates,
+            "teacher.model is read by loss terms with a teacher (distill, pivot), and none is asked for": "teachers"
+            not in self.needs
+            and self.teacher.model != BASE,
+            "teacher.language is read by loss terms with a pivot language (distill, pivot, rankings, reverse), and none is "
+            "asked for": not self.needs and self.teacher.language != TeacherSettings().language,
             f"give a language as teacher.language: loss terms {', '.join(self._look_for_pivot())} look for its texts in the "
             "batch, and best is another one for every pair": self.teacher.language == BEST and self._look_for_pivot(),
         }
