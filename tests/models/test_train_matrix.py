@@ -58,7 +58,7 @@ def settings(base: Path, output: Path, **more: Any) -> TrainSettings:
         "learning_rate": 2e-3,
         "warmup": 0,
         "scale": 20.0,
-        "lora": Lora(rank=4),
+        **({} if more.get("tuning") == "full" else {"lora": Lora(rank=4)}),
     }
     return TrainSettings(pairs=("made",), base=str(base), output=str(output), **{**given, **more})
 

@@ -31,7 +31,8 @@ class Crash(Exception):
 
 def settings_of(base: str, output: Path, given: dict[str, Any]) -> TrainSettings:
     common = {"pairs": ("made",), "batch_size": 8, "steps": 6, "learning_rate": 5e-3, "scale": 20.0, "dropout": 0.0}
-    return TrainSettings(base=base, output=str(output), **{"tuning": Lora(rank=4), **common, **given})
+    lora = {} if given.get("tuning") == "full" else {"lora": Lora(rank=4)}
+    return TrainSettings(base=base, output=str(output), **{**common, **lora, **given})
 
 
 def run_case(base: str, output: Path, case: dict[str, Any]) -> list[Any]:

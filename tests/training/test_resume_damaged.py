@@ -28,8 +28,9 @@ from tests.training.tiny import pair_table, tiny_base
 
 
 def settings(base: Path, output: Path, **more: Any) -> TrainSettings:
-    given = {"steps": 8, "save_steps": 3, "batch_size": 8, "learning_rate": 5e-3, "dropout": 0.1, "lora": Lora(rank=4)}
-    return TrainSettings(**{"pairs": ("made",), "base": str(base), "output": str(output), **given, **more})
+    given = {"steps": 8, "save_steps": 3, "batch_size": 8, "learning_rate": 5e-3, "dropout": 0.1}
+    lora = {} if more.get("tuning") == "full" else {"lora": Lora(rank=4)}
+    return TrainSettings(**{"pairs": ("made",), "base": str(base), "output": str(output), **given, **lora, **more})
 
 
 def go(asked: TrainSettings, **more: Any) -> Any:

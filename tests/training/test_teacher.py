@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 
@@ -19,6 +21,7 @@ from isoglot.errors import InputError
 from isoglot.models.content import content_of
 from isoglot.models.load import load_model
 from isoglot.models.tunings.lora import Lora
+from isoglot.retrieval.stored import StoredVectors
 from isoglot.training import teacher as module
 from isoglot.training.settings import TrainSettings
 from isoglot.training.teacher import Marker, used_pairs
@@ -183,3 +186,49 @@ def test_a_teacher_of_another_width(base: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="loss term pivot: the teacher's vectors have 16 dimensions, the model's 32"):
         train(asked.replace(output=str(tmp_path / "two"), loss={"pivot": 1}), table=pair_table(), show=False)
     assert not (tmp_path / "two" / "run.json").exists()
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_stored_vectors_teach_as_the_model_that_made_them(base: Path, tmp_path: Path, apart: bool) -> None:
+    """With a kind, where the model has other vectors for a text as a query than as a passage; in any order."""
+    model, table = load_model(str(base), query_prompt="q: " if apart else "", device="cpu"), pair_table()
+    rows: list[dict[str, Any]] = []
+    for kind, encode in (("query", model.encode_query), ("passage", model.encode_document)):
+        texts = sorted(set(table.column(kind, np.arange(len(table)))), reverse=True)
+        rows += [
+            {"text": text, "vector": (3 * vector).tolist(), "kind": kind} for text, vector in zip(texts, encode(texts))
+        ]
+    if not apart:
+        rows = [{"text": row["text"], "vector": row["vector"]} for row in {row["text"]: row for row in rows}.values()]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "v.parquet")
+    asked = settings(base, tmp_path / "model", loss={"distill": 1, "pivot": 1}, query_prompt="q: " if apart else "")
+    train(asked, table=table, show=False)
+    stored = asked.replace(output=str(tmp_path / "stored"), teacher={"model": str(tmp_path / "v.parquet")})
+    train(stored, table=table, show=False)
+    assert losses(tmp_path / "stored") == pytest.approx(losses(tmp_path / "model"), rel=1e-4)
+    assert asked.deciding() != stored.deciding()
+    del rows[len(rows) // 2 :]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "v.parquet")
+    with pytest.raises(InputError, match=r"v.parquet: no vector of the (query|passage) .*\(\d+ of "):
+        train(stored.replace(output=str(tmp_path / "lacking")), table=table, show=False)
+    assert not (tmp_path / "lacking" / "run.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([{"text": "a"}], "no column vector"),
+        ([{"text": "a", "vector": [1.0]}, {"text": "b", "vector": [1.0, 2.0]}], "vectors of 1, 2 numbers"),
+        ([{"text": "a", "vector": [1.0, 0.0]}, {"text": "b", "vector": [0.0, 0.0]}], "vector of row 2 is 0"),
+        ([{"text": "a", "vector": [1.0, float("nan")]}], "vector of row 1 .* no finite number"),
+        ([{"text": "a", "vector": [1.0, None]}], "with 1 gaps"),
+        ([{"text": "a", "vector": "1 0"}], "holds string"),
+        ([{"text": "a", "vector": None}, {"text": "b", "vector": [1.0]}], "vectors of 1, None numbers"),
+        ([{"text": "a", "vector": [1.0]}, {"text": "a", "vector": [2.0]}], "a text is there twice"),
+        ([{"text": "a", "vector": [1.0], "kind": "document"}], "kind 'document'; expected query or passage"),
+    ],
+)
+def test_stored_vectors_that_are_none(tmp_path: Path, rows: list[dict[str, Any]], message: str) -> None:
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "v.parquet")
+    with pytest.raises(InputError, match=message):
+        StoredVectors(tmp_path / "v.parquet")

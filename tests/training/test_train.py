@@ -34,7 +34,7 @@ def settings(base: Path, output: Path, **more: Any) -> TrainSettings:
         "steps": 12,
         "learning_rate": 5e-3,
         "scale": 20.0,
-        "lora": Lora(rank=4),
+        **({} if more.get("tuning") == "full" else {"lora": Lora(rank=4)}),
     }
     return TrainSettings(**{**given, **more})
 

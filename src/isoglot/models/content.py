@@ -11,7 +11,10 @@ from isoglot.errors import InputError
 from isoglot.files import digest_file, digest_json
 from isoglot.models.adapters import Adapter
 from isoglot.models.resolve import Base, resolve_base
+from isoglot.reading import open_file
 
+STORED = ".parquet"
+"""How the name of a file of vectors ends, which stand in the place of a model's, see `isoglot.retrieval.stored`."""
 _FOR_PEOPLE = {".md", ".pdf", ".png", ".jpg", ".jpeg", ".gif", ".svg"}
 _OTHER_FRAMEWORKS = {".h5", ".msgpack", ".onnx", ".ot"}
 
@@ -40,7 +43,10 @@ def _digest(base: Base, followed: tuple[str, ...]) -> str:
 
 
 def content_of(name: str) -> dict[str, Any]:
-    """A base by content, for records: `digest`, and `revision` (the commit on the hub) where it has one."""
+    """A base or stored vectors by content, for records: `digest`, and `revision` (the commit on the hub) where it has one."""
+    if name.endswith(STORED):
+        open_file(Path(name)).close()
+        return {"digest": digest_file(Path(name))}
     revision = base_revision(name)
     return {"digest": base_digest(name), **({"revision": revision} if revision else {})}
 

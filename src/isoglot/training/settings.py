@@ -34,7 +34,11 @@ BASE, BEST = "base", "best"
 class TeacherSettings(Settings):
     """Where loss terms that look to one language find it, and the frozen model that they learn from; see `LossTerm.needs`."""
 
-    model: str = Field(BASE, description="the frozen base itself, or any other model by its name or directory")
+    model: str = Field(
+        BASE,
+        description="the frozen base itself, any other model by its name or directory, or a .parquet file of vectors (columns "
+        "text, vector and, where queries and passages differ, kind)",
+    )
     language: str = Field(
         "en",
         description="pivot language; pairs without it, and all pairs if best, take the language in which the teacher finds "

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -19,13 +20,14 @@ from isoglot.data.pairs.index import PairIndex
 from isoglot.data.pairs.table import PairTable
 from isoglot.errors import say
 from isoglot.files import digest_json
-from isoglot.models.content import content_of
+from isoglot.models.content import STORED, content_of
 from isoglot.models.load import load_model
 from isoglot.processes import in_first, on_cpu, processes, together
 from isoglot.records import Float32Array, IntArray
 from isoglot.retrieval.encode import Kind, encode_texts, prompt_of
 from isoglot.retrieval.scoring import Vectors
 from isoglot.retrieval.store import EmbeddingStore
+from isoglot.retrieval.stored import StoredVectors
 from isoglot.training.losses import RunFacts
 from isoglot.training.settings import BASE, BEST, TrainSettings
 
@@ -78,7 +80,7 @@ class Marker:
     ) -> None:
         self._needs, self._pivot = settings.needs, settings.teacher.language
         self._vectors: WeakKeyDictionary[PlanDataset, TeacherVectors] = WeakKeyDictionary()
-        self._teacher: SentenceTransformer | None = None
+        self._teacher: SentenceTransformer | StoredVectors | None = None
         self.about: dict[str, Any] = {}
         if not self._needs:
             return
@@ -130,7 +132,7 @@ class Marker:
             features["query_pivot"] = languages.index(self._pivot) if self._pivot in languages else -1
         return features
 
-    def _read(self, teacher: SentenceTransformer, steps: PlanDataset, show: bool) -> TeacherVectors:
+    def _read(self, teacher: SentenceTransformer | StoredVectors, steps: PlanDataset, show: bool) -> TeacherVectors:
         """The teacher's vectors of all pairs that a dataset uses."""
         table, pairs = steps.table, used_pairs(steps)
         rows_of_pair = table.index.rows[pairs].astype(np.int64, copy=False)
@@ -202,18 +204,20 @@ class _Texts:
 def _encode(teacher: Any, digest: str, table: PairTable, rows: IntArray, kind: Kind, show: bool) -> Vectors:
     """Vectors of the queries or the passages of some rows; from the store, which only a process alone can fill."""
     texts = _Texts(table, kind, rows)
-    if processes().world > 1:
+    if processes().world > 1 or isinstance(teacher, StoredVectors):
         return encode_texts(teacher, list(texts), kind, progress=show)
     return EmbeddingStore().encode(teacher, digest, prompt_of(teacher, kind), texts, kind, progress=show)
 
 
-def _width(model: SentenceTransformer) -> int:
+def _width(model: SentenceTransformer | StoredVectors) -> int:
     """Dimensions of its embeddings, as it gives them to its users."""
     return int(model.get_embedding_dimension() or len(model.encode_query("a")))
 
 
-def _load(settings: TrainSettings) -> SentenceTransformer:
+def _load(settings: TrainSettings) -> SentenceTransformer | StoredVectors:
     """The teacher. The base is its own teacher with the run's prompts; any other model has those that belong to it."""
+    if settings.teacher_name.endswith(STORED):
+        return StoredVectors(Path(settings.teacher_name))
     is_base = settings.teacher.model == BASE
     return load_model(
         settings.teacher_name,

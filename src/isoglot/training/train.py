@@ -14,15 +14,16 @@ from isoglot.disk import writing
 from isoglot.errors import say
 from isoglot.models.content import content_of
 from isoglot.processes import best_device, in_first, on_cpu, processes, start, together
-from isoglot.training.data import TrainingData, datasets, load_data
+from isoglot.training.data import datasets, load_data
 from isoglot.training.rundir import RunDirectory, describe_table
 from isoglot.training.settings import TrainSettings
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
+    from isoglot.batching.sampler import PlanDataset
+    from isoglot.training.collate import Collator
     from isoglot.training.loss import BatchLoss
-    from isoglot.training.teacher import Marker
 
 
 @dataclass(frozen=True)
@@ -110,16 +111,20 @@ def _train(
         "processes": processes().world,
         "device": model.device.type,
     }
-    in_first(lambda: run.begin(settings, facts, overwrite=overwrite))
     if processes().first and (note := settings.negatives.note(data.table)):
         say(f"negatives: {note}")
     import torch
 
+    from isoglot.training.collate import Collator
     from isoglot.training.distributed import any_process, sum_processes
     from isoglot.training.ending import end
 
     began = time.perf_counter()
-    trainer, stop, collator = _trainer(settings, run, loss, data, steps, marks, show)
+    collator = Collator(model, settings.max_length, marks=marks)
+    read = together(lambda: datasets(settings, data, steps, collator, show))
+    marks.prepare(filter(None, read), show=show)
+    in_first(lambda: run.begin(settings, facts, overwrite=overwrite))  # what can be wrong with the input was met by now
+    trainer, stop = _trainer(settings, run, loss, read, steps, collator, show)
     if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
     with stop, writing(run.path):
@@ -156,22 +161,18 @@ def _trainer(
     settings: TrainSettings,
     run: RunDirectory,
     loss: BatchLoss,
-    data: TrainingData,
+    read: tuple[PlanDataset, PlanDataset | None],
     steps: int,
-    marks: Marker,
+    collator: Collator,
     show: bool,
-) -> tuple[Any, Any, Any]:
+) -> tuple[Any, Any]:
     from transformers import EarlyStoppingCallback
     from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
-    from isoglot.training.collate import Collator
     from isoglot.training.distributed import seed_process
     from isoglot.training.trainer import PlanTrainer, Progress, StopOnSignal
 
-    model = loss.model
-    collator = Collator(model, settings.max_length, marks=marks)
-    training, validation = together(lambda: datasets(settings, data, steps, collator, show))
-    marks.prepare(filter(None, (training, validation)), show=show)
+    training, validation = read
     stop = StopOnSignal()
     callbacks = [Progress(run.log, collator, settings.plan.batch_size, show=show), stop]
     if settings.patience:
@@ -179,12 +180,12 @@ def _trainer(
     os.environ["TENSORBOARD_LOGGING_DIR"] = str(run.tensorboard)
     arguments = _arguments(settings, run, steps, validate=validation is not None)
     given: dict[str, Any] = {"train_steps": training, "eval_steps": validation, "collator": collator, "log": run.log}
-    trainer = PlanTrainer(model=model, args=arguments, loss=loss, callbacks=callbacks, **given)
+    trainer = PlanTrainer(model=loss.model, args=arguments, loss=loss, callbacks=callbacks, **given)
     # both print to stdout, which is for results
     for noisy in (PrinterCallback, ProgressCallback):
         trainer.remove_callback(noisy)
     seed_process(settings.plan.seed)
-    return trainer, stop, collator
+    return trainer, stop
 
 
 def _arguments(settings: TrainSettings, run: RunDirectory, steps: int, *, validate: bool) -> Any:
