@@ -1,6 +1,7 @@
 """The table of a study for a document, from its results.json and cost.json: means over seeds.
 
 python benchmarks/study_table.py results/lareqa
+python benchmarks/study_table.py results/lareqa --forgetting    # within one language, where training is not meant to help
 """
 
 from __future__ import annotations
@@ -18,9 +19,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("study", type=Path)
     parser.add_argument("--measure", default="nDCG@10")
+    parser.add_argument(
+        "--forgetting", action="store_true", help="in English, trained and other languages, less the base"
+    )
     options = parser.parse_args()
     results = json.loads((options.study / "results.json").read_text())
     costs = json.loads((options.study / "cost.json").read_text())
+    if options.forgetting:
+        head = ["trained on, measured on", "batches", "tuning", "English", "trained languages", "other languages"]
+        print(
+            f"{options.measure}, mono, less the untrained base, means over seeds\n\n| {' | '.join(head)} |\n|{'---|' * len(head)}"
+        )
+        for line in forgetting(results["cells"], options.measure):
+            print(f"| {' | '.join(line)} |")
+        return
     head = ["trained on, measured on", "batches", "tuning", *SETTINGS, "rank distance", "training, s", "seeds"]
     print(f"{options.measure}, means over seeds\n\n| {' | '.join(head)} |\n|{'---|' * len(head)}")
     for line in lines(results["cells"], costs, options.measure):
@@ -49,9 +61,37 @@ def lines(
     return found
 
 
+def forgetting(cells: Sequence[Mapping[str, Any]], measure: str) -> list[tuple[str, ...]]:
+    """A line per recipe: mono, means over languages and seeds, less the base's."""
+    done = [cell for cell in cells if cell["status"] == "done"]
+    bases = {
+        (cell["base"], name): one for cell in done if cell["kind"] == "base" for name, one in cell["benchmarks"].items()
+    }
+    gains: dict[tuple[str, ...], list[tuple[float, ...]]] = {}
+    for cell in done:
+        for name, one in cell["benchmarks"].items() if cell["kind"] != "base" else ():
+            mono = {
+                lang: values[measure] - bases[cell["base"], name]["per_language"]["mono"][lang][measure]
+                for lang, values in one["per_language"]["mono"].items()
+            }
+            seen = [gain for lang, gain in mono.items() if lang in cell["languages"]]
+            others = [gain for lang, gain in mono.items() if lang not in cell["languages"]]
+            data, batches, tuning = _key(cell)
+            parts = ([mono["en"]] if "en" in mono else [], seen, others)
+            gains.setdefault((f"{data} -> {name}", batches, tuning), []).append(
+                tuple(_mean(part) if part else float("nan") for part in parts)
+            )
+    return [
+        (*key, *("-" if mean != mean else f"{mean:+.4f}" for mean in map(_mean, zip(*rows))))
+        for key, rows in sorted(gains.items())
+    ]
+
+
 def _key(cell: Mapping[str, Any]) -> tuple[str, str, str]:
     if cell["kind"] == "base":
         return "", "", ""
+    if cell["system"] == cell["label"]:  # named by the spec
+        return cell["data"], cell["system"], "-"
     share = cell["mono_share"]
     batches = cell["strategy"] if share in (None, 0.5) else f"{cell['strategy']} {share:g}"
     amount = "" if cell["amount"] == 1.0 else f" ({cell['amount']:g} of it)"

@@ -15,7 +15,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
 import pytest
+from safetensors.numpy import load_file
 
 from isoglot.disk import locked
 from isoglot.errors import InputError
@@ -288,6 +290,37 @@ def test_systems_share_their_beginnings_and_are_made_once(run: Callable[..., Stu
         "hybrid-0.5-full": "RuntimeError: no luck",
         "repaired": f"goes on from {hybrid['id']}, which failed",
     }
+
+
+def test_systems_are_averaged_with_others_of_their_seed(run: Callable[..., StudyOutcome], tmp_path: Path) -> None:
+    """Of a monolingual and a cross-lingual run, say; also where the other one is named later and the study is gone on with."""
+    cross = {"train": {"strategy": "cross", "tuning": "full", "steps": 3}}
+    systems = {
+        "soup": ["mono", {"average": {"share": 0.25, "others": ["cross", "half"]}}],
+        "mono": [MONO],
+        "half": ["cross", {"average": 0.5}],
+        "cross": [cross],
+    }
+    more: dict[str, Any] = {"strategy": [], "seeds": [0, 1], "keep_models": True}
+    outcome = run(systems=systems, **more)
+    assert outcome.complete
+    assert not outcome.failed
+    weights = {
+        cell["id"].split(".", 2)[2]: load_file(tmp_path / "out" / "cells" / cell["id"] / "run/model/model.safetensors")
+        for cell in outcome.results["cells"]
+        if cell["system"] != "base"
+    }
+    for seed in ("s0", "s1"):
+        mono, half, cross_, soup = (weights[f"{name}.{seed}"] for name in ("mono", "half", "cross", "soup"))
+        for name, tensor in soup.items():
+            np.testing.assert_allclose(tensor, 0.25 * mono[name] + 0.375 * (half[name] + cross_[name]), atol=1e-6)
+    assert any((tensor != weights["soup.s1"][name]).any() for name, tensor in weights["soup.s0"].items())
+    run(systems=systems, **more)
+    assert InProcess.ran == []
+    run(systems={**systems, "cross": [{"train": {**cross["train"], "steps": 4}}]}, **more)
+    assert {name.split(".", 2)[2] for name in InProcess.ran} == {
+        f"{name}.{seed}" for name in ("cross", "half", "soup") for seed in ("s0", "s1")
+    }, "what others made of it is made again"
 
 
 def test_a_repaired_model_is_measured_like_any_other(run: Callable[..., StudyOutcome], tmp_path: Path) -> None:

@@ -358,6 +358,22 @@ def test_systems_begin_with_others_and_have_names() -> None:
         ({"systems": {"a": [LSAR], "b": [LSAR]}}, r"systems\.b: is the same as system 'a'"),
         ({"systems": {"mono-lora": [LSAR]}, "strategy": "mono"}, r"systems: 'mono-lora' is the name of another system"),
         ({"systems": {"a": [{"debais": {}}]}}, r"systems\.a: unknown stage 'debais' \(did you mean 'debias'\?\)"),
+        (
+            {"systems": {"a": ["mono-lora", {"average": {"share": 0.5, "others": ["mono-full"]}}]}, "strategy": "mono"},
+            r"systems\.a: unknown system 'mono-full' .*mono-lora",
+        ),
+        (
+            {"systems": {"a": ["mono-lora", {"average": {"share": 0.5, "others": ["a"]}}]}, "strategy": "mono"},
+            r"systems\.a: goes on with 'a', which needs it \(a, a\)",
+        ),
+        (
+            {"systems": {"a": [{"average": {"share": 0.5, "others": ["mono-lora"]}}]}, "strategy": "mono"},
+            r"systems\.a: goes on with 'mono-lora', which is another one with every seed",
+        ),
+        (
+            {"systems": {"a": ["mono-lora", {"average": {"share": 0.5, "others": ["base"]}}]}, "strategy": "mono"},
+            r"systems\.a: goes on with 'base'; the base is what it is averaged with",
+        ),
         ({"systems": {"a": [{"average": 2}]}}, r"systems\.a: average: share must be at most 1, got 2"),
         (
             {"systems": {"a": [{"average": {"shares": 1}}]}},

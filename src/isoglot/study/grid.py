@@ -155,7 +155,7 @@ class _Study:
     jobs: dict[str, Job] = field(default_factory=dict)
     about: dict[str, dict[str, Any]] = field(default_factory=dict)
     selection: list[dict[str, Any]] = field(default_factory=list)
-    begun: set[Job | None] = field(default_factory=set)
+    begun: set[Job] = field(default_factory=set)
 
     def all(self) -> StudyOutcome:
         """Choose learning rates, run the jobs, write results and report."""
@@ -185,7 +185,7 @@ class _Study:
 
     def _run(self, jobs: Sequence[Job]) -> bool:
         """Run those of the jobs that are not done yet; False when stopped."""
-        self.begun = {job.after for job in jobs}
+        self.begun = {needed for job in jobs for needed in job.needs}
         todo = self._todo(jobs)
         for job in set(jobs) - set(todo):
             self._clean(job)
@@ -206,7 +206,7 @@ class _Study:
 
     def _todo(self, jobs: Sequence[Job]) -> list[Job]:
         """Jobs that are not done, and those whose model they go on from, where it is not there."""
-        needed: set[Job | None] = set()
+        needed: set[Job] = set()
         todo, failed = [], 0
         for job in reversed(jobs):
             status = job.record().get("status")
@@ -215,7 +215,7 @@ class _Study:
             if is_wanted and not is_done and (status != "failed" or self.options.retry):
                 failed += status == "failed"
                 todo.append(job)
-                needed.add(job.after)
+                needed.update(job.needs)
         if failed:
             say(f"{failed} failed before and {'is' if failed == 1 else 'are'} tried again (--no-retry leaves them)")
         return todo[::-1]

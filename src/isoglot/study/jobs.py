@@ -34,6 +34,7 @@ class Job:
         weights_digest: of what decides the weights.
         stage: None: the base is measured as it is.
         after: makes the model that the stage goes on from; None: that is the base.
+        beside: make the other models that it needs.
         evaluations: name of benchmark -> digest of what decides its figures besides the weights.
         request: what else the process is told: pairs, benchmarks, how they are measured (`isoglot.study.plan`).
         purpose: a run, a trial of a learning rate, or a stage that runs go on from and none ends with.
@@ -46,10 +47,16 @@ class Job:
     weights_digest: str
     stage: Stage | None = None
     after: Job | None = None
+    beside: tuple[Job, ...] = ()
     evaluations: Mapping[str, str] = field(default_factory=dict)
     request: Mapping[str, Any] = field(default_factory=dict)
     purpose: Literal["run", "trial", "stage"] = "run"
     steps: int = 0
+
+    @property
+    def needs(self) -> tuple[Job, ...]:
+        """The jobs whose models it works with."""
+        return (*([self.after] if self.after else []), *self.beside)
 
     @property
     def digest(self) -> str:
@@ -103,16 +110,17 @@ class Job:
                     _discard(path, folder.trash)
 
     def write(self, threads: int, workers: int = 1) -> bool:
-        """Write `job.json` for the process, one of `workers` at a time. False, and why, where the job before it has failed."""
-        start, before = self.base, {}
-        if self.after:
-            weights = self.after.folder.weights() if self.after.folder.outcome.is_file() else None
+        """Write `job.json` for the process, one of `workers` at a time. False, and why, where one that it needs has failed."""
+        models = []
+        for job in self.needs:
+            weights = job.folder.weights() if job.folder.outcome.is_file() else None
             if weights is None:
-                write_text(self.folder.error, f"goes on from {self.after.id}, which failed\n")
+                write_text(self.folder.error, f"goes on from {job.id}, which failed\n")
                 return False
-            start, before = str(weights.resolve()), read_json(self.after.folder.facts)
+            models.append(str(weights.resolve()))
+        start, before = (models.pop(0), read_json(self.after.folder.facts)) if self.after else (self.base, {})
         stage = to_dict(self.stage) if self.stage else None
-        asked = {"id": self.id, "base": self.base, "start": start, "stage": stage, "before": before}
+        asked = {"id": self.id, "base": self.base, "start": start, "beside": models, "stage": stage, "before": before}
         write_json(self.folder.request, {**asked, **self.request, "threads": threads, "workers": workers})
         return True
 

@@ -13,7 +13,7 @@ from isoglot.models.tunings import TUNINGS
 from isoglot.settings import member_options, to_dict
 from isoglot.study.inputs import Inputs
 from isoglot.study.jobs import Job
-from isoglot.study.runs import Rates, Run, evaluation_digests, stages_of, weights_digests
+from isoglot.study.runs import Rates, Run, evaluation_digests, runs_beside, stages_of, weights_digests
 from isoglot.study.stages import Stage
 from isoglot.study.stages.train import Train
 
@@ -50,14 +50,24 @@ def plan_runs(inputs: Inputs, runs: Sequence[Run], rates: Rates) -> tuple[dict[s
     spec, layout = inputs.spec, inputs.layout
     chains: dict[str, list[tuple[Stage | None, str]]] = {}  # stages, each with the digest of what it makes
     ends: dict[str, Run] = {}
-    for run in runs:
+    beside = {run.id: runs_beside(run, runs) for run in runs}
+
+    def add(run: Run) -> None:
+        if run.id in chains:
+            return
+        for other in beside[run.id].values():
+            add(other)
         stages, base = stages_of(spec, run, rates), inputs.bases[run.base]
         pairs = inputs.digests_of((run.data.name, run.amount)) if run.data else ("", "")
-        digests = weights_digests(stages, base, *pairs)
-        chains[run.id] = list(zip(stages, digests)) or [(None, base)]
+        models = {name: chains[other.id][-1][1] for name, other in beside[run.id].items()}
+        chains[run.id] = list(zip(stages, weights_digests(stages, base, *pairs, models))) or [(None, base)]
         ends.setdefault(chains[run.id][-1][1], run)
-    jobs: dict[str, Job] = {}
+
     for run in runs:
+        add(run)
+    jobs: dict[str, Job] = {}
+    by_id = {run.id: run for run in runs}
+    for run in map(by_id.__getitem__, chains):
         after, end = None, chains[run.id][-1][1]
         for stage, digest in chains[run.id]:
             owner = run if digest == end else ends.get(digest)
@@ -71,6 +81,7 @@ def plan_runs(inputs: Inputs, runs: Sequence[Run], rates: Rates) -> tuple[dict[s
                     weights_digest=digest,
                     stage=stage,
                     after=after,
+                    beside=tuple(jobs[beside[run.id][other].id] for other in stage.beside) if stage else (),
                     evaluations=evaluation_digests(spec, owner, inputs.benchmark_digests) if owner else {},
                     request=inputs.request(run.data, run.amount, owner.benchmarks if owner else ()),
                     purpose="run" if owner else "stage",

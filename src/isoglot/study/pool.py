@@ -100,9 +100,9 @@ class Pool:
         return not self.stop.asked
 
     def _next(self, waiting: Sequence[Job]) -> Job | None:
-        """The first job whose model to go on from is not in the making."""
+        """The first job whose models to go on from are not in the making."""
         unfinished = {*waiting, *self._running}
-        return next((job for job in waiting if job.after not in unfinished), None)
+        return next((job for job in waiting if unfinished.isdisjoint(job.needs)), None)
 
     def _start(self, job: Job) -> _Running:
         """Start a job's process on the device with the fewest."""

@@ -82,7 +82,7 @@ def runs_of(spec: StudySpec) -> list[Run]:
     runs = [Run(f"{BASE.key}.{slug(base)}", base, BASE, measured) for base in spec.base]
     for seed, data, base in product((None, *spec.seeds), spec.data, spec.base):
         for amount, system in product(data.amount, systems):
-            if any(stage.uses_seed for stage in system.stages) == (seed is not None):
+            if system.has_seed == (seed is not None):
                 words = [data.name, slug(base), system.key]
                 words += [] if seed is None else [f"s{seed}"]
                 words += [] if amount == 1.0 else [f"a{exact(amount)}"]
@@ -160,9 +160,29 @@ def complete(
     return Train(strategy=stage.strategy, tuning=stage.tuning, values=values)
 
 
-def weights_digests(stages: Sequence[Stage], base: str, pairs: str, documents: str = "") -> list[str]:
-    """What decides the weights after each stage; the others are the digests of base, training pairs and their documents."""
-    return list(accumulate(stages, lambda start, stage: stage.digest(start, pairs, documents), initial=base))[1:]
+def weights_digests(
+    stages: Sequence[Stage], base: str, pairs: str, documents: str = "", models: Mapping[str, str] | None = None
+) -> list[str]:
+    """What decides the weights after each stage; the others are the digests of base, training pairs and their documents, and of
+    the models of systems by name that stages need beside."""
+
+    def after(start: str, stage: Stage) -> str:
+        return stage.digest(start, pairs, documents, [(models or {})[name] for name in stage.beside])
+
+    return list(accumulate(stages, after, initial=base))[1:]
+
+
+def runs_beside(run: Run, runs: Sequence[Run]) -> dict[str, Run]:
+    """The runs of the systems that its stages need beside, by the name of the system."""
+    names = {name for stage in run.system.stages for name in stage.beside}
+    same = (run.data, run.base, run.amount)
+    return {
+        other.system.name: other
+        for other in runs
+        if other.system.name in names
+        and (other.data, other.base, other.amount) == same
+        and other.seed in (None, run.seed)
+    }
 
 
 def data_with_documents(spec: StudySpec) -> set[str]:

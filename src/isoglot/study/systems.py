@@ -29,6 +29,11 @@ class System:
     key: str
     stages: tuple[Stage, ...]
 
+    @property
+    def has_seed(self) -> bool:
+        """Whether it is another one with every seed."""
+        return any(stage.uses_seed for stage in self.stages)
+
     def tunings(self) -> list[TuningSpec]:
         """Those of its training stages."""
         return [stage.tuning for stage in self.stages if isinstance(stage, Train)]
@@ -84,4 +89,23 @@ def named_systems(named: Mapping[str, Sequence[str | Stage]], others: Sequence[S
         twin = seen.setdefault(digest_json([stage.written() for stage in system.stages]), system.name)
         if twin != system.name:
             raise InputError(f"systems.{system.name}: is the same as system '{twin}'")
+    every = {system.name: system for system in (*others, *systems)}
+    for system in systems:
+        _check_beside(system, every, ())
     return systems
+
+
+def _check_beside(system: System, every: Mapping[str, System], users: tuple[str, ...]) -> None:
+    """InputError where a system that is needed beside is none, needs this one, or differs between seeds and this one does not."""
+    users = (*users, system.name)
+    for name in (name for stage in system.stages for name in stage.beside):
+        if name not in every:
+            raise InputError(f"systems.{system.name}: {unknown('system', name, every)}")
+        other, where = every[name], f"systems.{system.name}: goes on with '{name}'"
+        if name in users:
+            raise InputError(f"{where}, which needs it ({', '.join((*users, name))})")
+        if not other.stages:
+            raise InputError(f"{where}; the base is what it is averaged with where no others are named")
+        if other.has_seed and not system.has_seed:
+            raise InputError(f"{where}, which is another one with every seed; begin with a system that is trained")
+        _check_beside(other, every, users)

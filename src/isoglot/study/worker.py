@@ -81,7 +81,8 @@ def _make_model(folder: JobFolder, job: dict[str, Any]) -> dict[str, Any] | None
     settings = dict(job["stage"])
     stage = STAGES[settings.pop("name")](**settings)
     _note(folder, stage.doing)
-    work = Work(folder, job["start"], job["base"], Path(job["table"]), job["threads"], job["workers"], job["before"])
+    table, beside = Path(job["table"]), tuple(job["beside"])
+    work = Work(folder, job["start"], job["base"], table, job["threads"], job["workers"], job["before"], beside)
     facts = stage.run(work)
     if facts is not None:
         write_json(folder.facts, facts)

@@ -7,7 +7,7 @@ as a mapping of its name and its settings; a value that is no mapping is that of
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -34,6 +34,7 @@ class Work:
         threads: CPU threads; 0: torch's choice.
         workers: how many processes work at a time, this one included.
         before: what the stage before returned; {} where there was none.
+        beside: paths of the models of `Stage.beside`.
         began: when, by `time.perf_counter`.
     """
 
@@ -44,6 +45,7 @@ class Work:
     threads: int = 0
     workers: int = 1
     before: Mapping[str, Any] = field(default_factory=dict)
+    beside: tuple[str, ...] = ()
     began: float = field(default_factory=time.perf_counter)
 
     def pairs(self) -> PairTable:
@@ -89,10 +91,16 @@ class Stage(Member):
         """Whether the documents of the training pairs do."""
         return False
 
-    def digest(self, start: str, pairs: str, documents: str = "") -> str:
+    @property
+    def beside(self) -> tuple[str, ...]:
+        """Names of systems whose models it needs besides the one that it goes on from."""
+        return ()
+
+    def digest(self, start: str, pairs: str, documents: str = "", beside: Sequence[str] = ()) -> str:
         """SHA-256 of what decides the weights; the others are the digests of what it works with."""
-        inputs = {"pairs": pairs, "base": start} if self.uses_pairs else {"base": start}
+        inputs: dict[str, Any] = {"pairs": pairs, "base": start} if self.uses_pairs else {"base": start}
         inputs |= {"documents": documents} if self.uses_documents else {}
+        inputs |= {"beside": list(beside)} if beside else {}
         return digest_json({"schema": SCHEMA, **self.deciding(), **inputs})
 
     def written(self) -> dict[str, Any]:
