@@ -13,7 +13,7 @@ from isoglot.study.read_spec import load_spec
 from isoglot.study.runs import runs_of, stages_of
 from isoglot.study.stages.train import Train
 
-NAMES = ["alpha", "data-size", "demo", "lareqa", "lora-rank", "paper", "unseen"]
+NAMES = ["alpha", "data-size", "demo", "lareqa", "lora-batch", "lora-rank", "paper", "unseen"]
 
 
 def test_all_presets_are_there() -> None:
@@ -42,7 +42,13 @@ def test_grids_are_what_the_names_promise() -> None:
     assert len(lareqa) == 1 + 2 * 3 * 4 * 5
     assert specs["alpha"].strategy_settings["mono_share"] == (0.0, 0.2, 0.4, 0.5, 0.6, 0.8, 1.0)
     assert specs["data-size"].data[0].amount == (0.125, 0.25, 0.5, 1.0)
-    assert {tuning.method.rank for tuning in specs["lora-rank"].tuning} == {4, 8, 16, 32, 64}
+    assert {tuning.method.rank for tuning in specs["lora-rank"].tuning} == {1, 4, 16, 64, 256}
+    alphas = {tuning.name: tuning.method.alpha / tuning.method.rank for tuning in specs["lora-rank"].tuning}
+    assert {scale for name, scale in alphas.items() if name.endswith("-2r") or name == "r16"} == {2.0}
+    batches = specs["lora-batch"]
+    trained = [stages_of(batches, run, {})[0] for run in runs_of(batches) if run.data]
+    sizes = {stage.settings().plan.batch_size for stage in trained if isinstance(stage, Train)}
+    assert sizes == {32, 128, 384}
     assert {tuning.method.targets for tuning in specs["lora-rank"].tuning} > {()}
     tested = set(specs["unseen"].evaluate.languages)
     assert all(set(part.languages) < tested for part in specs["unseen"].data)
