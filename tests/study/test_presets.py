@@ -13,7 +13,7 @@ from isoglot.study.read_spec import load_spec
 from isoglot.study.runs import runs_of, stages_of
 from isoglot.study.stages.train import Train
 
-NAMES = ["alpha", "data-size", "demo", "lareqa", "lora-batch", "lora-rank", "paper", "unseen"]
+NAMES = ["alpha", "data-size", "demo", "lareqa", "lora-batch", "lora-rank", "paper", "recipe", "unseen"]
 
 
 def test_all_presets_are_there() -> None:
