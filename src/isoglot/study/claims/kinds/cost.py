@@ -52,8 +52,11 @@ def cost_sentence(of: System, against: System, names: Sequence[str], where: str 
     for cost in COSTS:
         if known := ratio(of, against, cost):
             words.append(f"{100 * known.value:.3g}% of the {known.what}")
-            if cost == "parameters" and (share := encoder_share(of.runs[0])) is not None:
-                words[-1] += f" ({100 * share:.3g}% of the encoder without its embeddings)"
+            shares = [
+                share for run in of.runs if (share := encoder_share(run)) is not None
+            ]  # earlier runs did not record it
+            if cost == "parameters" and shares:
+                words[-1] += f" ({100 * shares[0]:.3g}% of the encoder without its embeddings)"
     listed = " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
     return f"{names[0]} takes {listed} of {names[1]}{where}." if words else f"What it costs was not recorded{where}."
 
