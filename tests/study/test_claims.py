@@ -422,6 +422,19 @@ def test_the_claim_about_time_says_how_many_cells_ran_at_a_time(made: MadeStudy)
     assert judged(made)["lora-time"].confidence.endswith("; up to 2 cells ran at a time")
 
 
+def test_times_of_runs_that_had_to_wait_are_no_comparison(made: MadeStudy) -> None:
+    """A run that was suspended, or shared its core, took longer than its work did."""
+    made.add("hybrid", cost={**LESS, "cpu_seconds": 59.0, "train_seconds": 60.0})
+    made.add("hybrid", tuning="full", cost={**COST, "cpu_seconds": 99.0, "train_seconds": 100.0}).audited()
+    assert "other work" not in judged(made)["lora-time"].confidence
+    assert "Times are no comparison" not in answer(made.write())
+    made.costs[made.cells[-1]["id"]]["train_seconds"] = 400.0
+    assert judged(made)["lora-time"].confidence.endswith("; up to 75% of a run's time other work had the processor")
+    assert "Times are no comparison: up to 75% of them other work had the processor." in answer(made.write())
+    made.costs[made.cells[-1]["id"]]["machine"] = {"gpu": "one"}
+    assert "other work" not in judged(made)["lora-time"].confidence, "it waits for its device"
+
+
 def test_gpu_memory_counts_where_there_is_one(made: MadeStudy) -> None:
     made.add("hybrid", cost={**LESS, "gpu_peak_memory_bytes": 90}).add(
         "hybrid", tuning="full", cost={**COST, "gpu_peak_memory_bytes": 100}

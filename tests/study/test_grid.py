@@ -166,6 +166,7 @@ def _check_costs(out: Path, lora: str) -> None:
     assert len(costs) == 5
     cost = costs[lora]
     assert cost["train_seconds"] > 0
+    assert cost["cpu_seconds"] > 0
     assert cost["pairs_per_second"] > 0
     assert cost["tokens_per_second"] > cost["pairs_per_second"]
     assert cost["peak_memory_bytes"] > 50e6

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import platform
 from collections.abc import Mapping
@@ -42,27 +43,36 @@ def losses_of(path: Path) -> list[float]:
 
 
 def throughput(log: Path, batch_size: int) -> dict[str, Any]:
-    """Seconds of the training steps that led to the model, and pairs and tokens per second in them.
+    """Seconds of the training steps that led to the model, the process's CPU time and the pairs and tokens per second in them.
 
     Loading does not count, nor do steps that were lost when a run was killed.
     """
-    seconds = tokens = before = 0.0
+    seconds = tokens = cpu = before = cpu_before = 0.0
     steps = 0
     for line in read_log(log):
-        taken = line["seconds"] - before if line["seconds"] >= before else line["seconds"]  # a resumed run counts anew
-        before = line["seconds"]
+        if line["seconds"] < before:  # a resumed run counts anew
+            before = cpu_before = 0.0
+        taken = line["seconds"] - before
+        cpu += line.get("cpu_seconds", math.nan) - cpu_before  # runs of before it was recorded have none
+        before, cpu_before = line["seconds"], line.get("cpu_seconds", math.nan)
         seconds += taken
         tokens += taken * line["tokens_per_second"]
         steps = line["step"]
     return {
         "seconds": seconds,
+        "cpu_seconds": None if math.isnan(cpu) else round(cpu, 3),
         "pairs_per_second": round(steps * batch_size / seconds, 3) if seconds else None,
         "tokens_per_second": round(tokens / seconds, 1) if seconds else None,
     }
 
 
 def cost_of(
-    folder: JobFolder, workers: int, seconds: float | None, before: Mapping[str, Any], **figures: Any
+    folder: JobFolder,
+    workers: int,
+    seconds: float | None,
+    before: Mapping[str, Any],
+    cpu_seconds: float | None = None,
+    **figures: Any,
 ) -> dict[str, Any]:
     """What a system cost, measured in the process that made its model.
 
@@ -71,6 +81,7 @@ def cost_of(
         workers: how many processes work at a time.
         seconds: that its last stage took; None: it has no stage.
         before: the cost of the stages before that one: its seconds are added, the rest stands unless `figures` say otherwise.
+        cpu_seconds: CPU time of the last stage; None: not known.
         figures: what is known better, such as the throughput and the trained parameters of a stage that trains.
 
     Returns:
@@ -78,10 +89,12 @@ def cost_of(
     """
     import torch
 
+    cpu = before.get("cpu_seconds") if before else 0.0  # None where it is not known of an earlier stage
     has_gpu = torch.cuda.is_available()
     total = before.get("train_seconds") if seconds is None else (before.get("train_seconds") or 0.0) + seconds
     cost = {
         "train_seconds": None if total is None else round(total, 3),
+        "cpu_seconds": None if cpu is None or cpu_seconds is None else round(cpu + cpu_seconds, 3),
         **{key: before.get(key) for key in ("pairs_per_second", "tokens_per_second", "trainable_parameters")},
         "gpu_peak_memory_bytes": int(torch.cuda.max_memory_allocated()) if has_gpu else None,
         "peak_memory_bytes": peak_memory(),

@@ -164,9 +164,9 @@ def _has_adapters(model: torch.nn.Module) -> bool:
 class Progress(TrainerCallback):
     """A bar on stderr with loss and throughput, and one JSON line per logged step in `log.jsonl`.
 
-    Lines hold step, loss, learning_rate, gradient_norm, pairs_per_second, tokens_per_second, seconds; validations hold
-    step and validation_loss. A resumed run begins with the lines and the tokens of its checkpoint, so that each step stands
-    there once.
+    Lines hold step, loss, learning_rate, gradient_norm, pairs_per_second, tokens_per_second, seconds and cpu_seconds (of all
+    threads of the process; both since it began to train); validations hold step and validation_loss. A resumed run begins with
+    the lines and the tokens of its checkpoint, so that each step stands there once.
 
     Nothing here reads from the device: the numbers come as floats from the trainer, which waits for the device once per logged
     step (loss and gradient norm), so a larger `log_steps` is what saves that wait. The bar is drawn at most ten times a second.
@@ -176,7 +176,7 @@ class Progress(TrainerCallback):
         self._path, self._collator, self._batch_size, self._show = path, collator, batch_size, show
         self._bar: tqdm[Any] | None = None
         self._sink: IO[str] | None = None
-        self._began = self._last_time = 0.0
+        self._began = self._last_time = self._began_cpu = 0.0
         self._last_step = self._last_tokens = 0
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
@@ -190,6 +190,7 @@ class Progress(TrainerCallback):
                 with suppress(InputError, TypeError, ValueError):  # a checkpoint that does not say counts none
                     self._collator.tokens += int(read_json(_checkpoint(args, state) / checkpoints.TOKENS))
         self._began = self._last_time = time.perf_counter()
+        self._began_cpu = time.process_time()
         self._last_step, self._last_tokens = step, sum_processes(self._collator.tokens)
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
@@ -237,6 +238,7 @@ class Progress(TrainerCallback):
             "pairs_per_second": round(pairs / seconds, 3),
             "tokens_per_second": round((tokens - self._last_tokens) / seconds, 1),
             "seconds": round(now - self._began, 3),
+            "cpu_seconds": round(time.process_time() - self._began_cpu, 3),
         }
         self._last_time, self._last_step, self._last_tokens = now, step, tokens
         return line

@@ -35,7 +35,7 @@ class Work:
         workers: how many processes work at a time, this one included.
         before: what the stage before returned; {} where there was none.
         beside: paths of the models of `Stage.beside`.
-        began: when, by `time.perf_counter`.
+        began, began_cpu: when, by `time.perf_counter` and by `time.process_time`.
     """
 
     folder: JobFolder
@@ -47,6 +47,7 @@ class Work:
     before: Mapping[str, Any] = field(default_factory=dict)
     beside: tuple[str, ...] = ()
     began: float = field(default_factory=time.perf_counter)
+    began_cpu: float = field(default_factory=time.process_time)
 
     def pairs(self) -> PairTable:
         """The training pairs: the same rows in the same order as the study read them."""
@@ -54,8 +55,9 @@ class Work:
 
     def outcome(self, train: Mapping[str, Any] | None = None, **figures: Any) -> dict[str, Any]:
         """What a stage returns. `train`: of its training (where it trained nothing, the one before it stands); `figures`: see
-        `cost_of`, by default with the seconds until now."""
+        `cost_of`, by default with the time until now."""
         seconds = figures.pop("seconds", time.perf_counter() - self.began)
+        figures.setdefault("cpu_seconds", time.process_time() - self.began_cpu)
         cost = cost_of(self.folder, self.workers, seconds, self.before.get("cost", {}), **figures)
         return {"train": train or self.before.get("train"), "cost": cost}
 

@@ -18,6 +18,8 @@ COSTS: Mapping[str, Mapping[str, str]] = {
 }
 """Keys of `cost.json` in the order in which they are looked for, and words: memory of the GPU where there is one."""
 
+_DOUBTFUL = 0.1  # of the time lost to other work
+
 
 class Ratio(NamedTuple):
     """A cost over another: mean over mean, the extremes over all pairs of seeds, how many seeds each has, what in words."""
@@ -46,6 +48,16 @@ def ratio(of: System, against: System, cost: str) -> Ratio | None:
     return Ratio(fmean(one) / fmean(two), *ends, min(len(one), len(two)), names[0])
 
 
+def waited(systems: Iterable[System]) -> float:
+    """The largest share of a run's training time on a CPU in which other work had the processor; 0 where it was not recorded."""
+    shares = [0.0]
+    for cost in (cost for system in systems for cost in system.costs if not (cost.get("machine") or {}).get("gpu")):
+        seconds, cpu = cost.get("train_seconds"), cost.get("cpu_seconds")
+        if is_number(seconds) and is_number(cpu) and seconds > 0:
+            shares.append(1.0 - cpu / seconds)
+    return max(shares)
+
+
 def cost_sentence(of: System, against: System, names: Sequence[str], where: str = "") -> str:
     """What a system takes of every cost of another."""
     words = []
@@ -58,7 +70,13 @@ def cost_sentence(of: System, against: System, names: Sequence[str], where: str 
             if cost == "parameters" and shares:
                 words[-1] += f" ({100 * shares[0]:.3g}% of the encoder without its embeddings)"
     listed = " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
-    return f"{names[0]} takes {listed} of {names[1]}{where}." if words else f"What it costs was not recorded{where}."
+    if not words:
+        return f"What it costs was not recorded{where}."
+    lost = waited((of, against))
+    doubt = (
+        f" Times are no comparison: up to {lost:.0%} of them other work had the processor." if lost > _DOUBTFUL else ""
+    )
+    return f"{names[0]} takes {listed} of {names[1]}{where}.{doubt}"
 
 
 @KINDS.register
@@ -96,6 +114,8 @@ class Cost(Sides):
         if len(ratios) == 1:
             effect = f"{findings[0].effect} of {other}"
         rests = _at_a_time(comparisons.systems) if varies else "the same in every run"
+        if self.cost == "seconds" and (lost := waited(comparisons.systems)) > _DOUBTFUL:
+            rests += f"; up to {lost:.0%} of a run's time other work had the processor"
         confidence = f"range over pairs of seeds ({fewest} or more of each); {rests}"
         notes = [*(["one seed: at most undecided"] if varies and fewest < MIN_SEEDS else []), *missing[:1]]
         words = {"effect": effect, "confidence": confidence, "note": "; ".join(notes)}
