@@ -271,6 +271,7 @@ def test_settings() -> None:
     assert other.to_flat()["teacher"] == {"model": "base", "language": "de"}
     assert other.deciding() != asked.deciding()
     # a language that no term looks for decides nothing
-    assert plain.replace(teacher={"language": "de"}).deciding() == plain.deciding()
+    with pytest.raises(InputError, match=r"teacher\.language .* none is asked for"):
+        plain.replace(teacher={"language": "de"})
     with pytest.raises(InputError, match=r"give a language as teacher\.language: loss terms rankings look"):
         TrainSettings(**given, loss={"infonce": 1, "rankings": 1}, teacher={"language": "best"})
