@@ -16,7 +16,6 @@ from isoglot.batching.sampler import TextBatch
 from isoglot.data.pairs.table import PairTable
 from isoglot.errors import InputError
 from isoglot.models.load import load_model
-from isoglot.models.tunings.lora import Lora
 from isoglot.training import agreement
 from isoglot.training.agreement import check_base, sample_texts
 from isoglot.training.collate import Collator, columns_of
@@ -25,7 +24,7 @@ from isoglot.training.train import train
 from tests.models.zoo import KINDS
 from tests.training.conftest import one_thread  # noqa: F401  # an autouse fixture
 from tests.training.crash import train_until
-from tests.training.tiny import info_nce, pair_table
+from tests.training.tiny import info_nce, pair_table, small_lora
 
 pytestmark = pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
 
@@ -58,7 +57,7 @@ def settings(base: Path, output: Path, **more: Any) -> TrainSettings:
         "learning_rate": 2e-3,
         "warmup": 0,
         "scale": 20.0,
-        **({} if more.get("tuning") == "full" else {"lora": Lora(rank=4)}),
+        **small_lora(more),
     }
     return TrainSettings(pairs=("made",), base=str(base), output=str(output), **{**given, **more})
 

@@ -16,13 +16,12 @@ from typing import Any
 
 from isoglot.batching.strategies import STRATEGIES
 from isoglot.data.pairs.table import PairTable
-from isoglot.models.tunings.lora import Lora
 from isoglot.processes import processes
 from isoglot.training.settings import TrainSettings
 from isoglot.training.train import train
 from isoglot.training.trainer import Progress
 from tests.training.everything import Everything
-from tests.training.tiny import pair_rows
+from tests.training.tiny import pair_rows, small_lora
 
 
 class Crash(Exception):
@@ -31,8 +30,7 @@ class Crash(Exception):
 
 def settings_of(base: str, output: Path, given: dict[str, Any]) -> TrainSettings:
     common = {"pairs": ("made",), "batch_size": 8, "steps": 6, "learning_rate": 5e-3, "scale": 20.0, "dropout": 0.0}
-    lora = {} if given.get("tuning") == "full" else {"lora": Lora(rank=4)}
-    return TrainSettings(base=base, output=str(output), **{**common, **lora, **given})
+    return TrainSettings(base=base, output=str(output), **{**common, **small_lora(given), **given})
 
 
 def run_case(base: str, output: Path, case: dict[str, Any]) -> list[Any]:

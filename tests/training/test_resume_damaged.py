@@ -18,19 +18,19 @@ from safetensors.numpy import load_file
 
 from isoglot.disk import LOCK, locked
 from isoglot.errors import InputError
-from isoglot.models.tunings.lora import Lora
 from isoglot.training import checkpoints
 from isoglot.training.rundir import RunDirectory
 from isoglot.training.settings import TrainSettings
 from isoglot.training.train import train
 from tests.training.crash import train_until
-from tests.training.tiny import pair_table, tiny_base
+from tests.training.tiny import pair_table, small_lora, tiny_base
 
 
 def settings(base: Path, output: Path, **more: Any) -> TrainSettings:
     given = {"steps": 8, "save_steps": 3, "batch_size": 8, "learning_rate": 5e-3, "dropout": 0.1}
-    lora = {} if more.get("tuning") == "full" else {"lora": Lora(rank=4)}
-    return TrainSettings(**{"pairs": ("made",), "base": str(base), "output": str(output), **given, **lora, **more})
+    return TrainSettings(
+        **{"pairs": ("made",), "base": str(base), "output": str(output), **given, **small_lora(more), **more}
+    )
 
 
 def go(asked: TrainSettings, **more: Any) -> Any:

@@ -14,13 +14,12 @@ import pytest
 from safetensors.numpy import load_file
 
 from isoglot.errors import InputError
-from isoglot.models.tunings.lora import Lora
 from isoglot.training.finite import NotFiniteError
 from isoglot.training.settings import TrainSettings
 from isoglot.training.train import train
 from isoglot.training.trainer import Progress
 from tests.training.crash import train_until
-from tests.training.tiny import pair_table
+from tests.training.tiny import pair_table, small_lora
 
 TEXTS = ["en1 en2 en3", "de5 de6", "zh7 zh8 zh9 zh10"]
 
@@ -34,7 +33,7 @@ def settings(base: Path, output: Path, **more: Any) -> TrainSettings:
         "steps": 12,
         "learning_rate": 5e-3,
         "scale": 20.0,
-        **({} if more.get("tuning") == "full" else {"lora": Lora(rank=4)}),
+        **small_lora(more),
     }
     return TrainSettings(**{**given, **more})
 

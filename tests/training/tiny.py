@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from isoglot.data.pairs.table import PairTable
+from isoglot.models.tunings.lora import Lora
 from isoglot.records import PairRow
 
 LANGUAGES = ("de", "en", "zh")
 WORDS = [f"{lang}{number}" for lang in LANGUAGES for number in range(60)]
+
+
+def small_lora(given: Mapping[str, Any]) -> dict[str, Any]:
+    """LoRA of rank 4 where settings do not ask for full fine-tuning."""
+    return {} if given.get("tuning") == "full" else {"lora": Lora(rank=4)}
 
 
 def tiny_base(path: Path, words: Sequence[str] = WORDS, seed: int = 0) -> Path:

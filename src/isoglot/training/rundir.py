@@ -119,28 +119,29 @@ class RunDirectory:
             return False
         return record is not None
 
-    def begin(self, settings: TrainSettings, facts: Mapping[str, Any], *, overwrite: bool = False) -> None:
-        """After `check`: make the directory ready and write run.json, unless a resumed run has it already.
+    def agree(self, facts: Mapping[str, Any], *, overwrite: bool = False) -> None:
+        """After `check`, before anything is read at length: a run that is resumed goes on with what it began with.
 
         Raises:
-            InputError: pairs or base are not those that the run began with.
+            InputError: pairs, base or teacher are not those that the run began with.
         """
-        versions = package_versions(["isoglot", *_TRAINERS, "numpy", "babel"])
-        machine = {"platform": platform.platform(), "python": platform.python_version()}
-        about = {**facts, "versions": versions, "machine": machine}
-        before = self.read()
-        if before is not None and not overwrite:
-            for key, what in _MUST_AGREE.items():
-                if key in before and (changed := _changed(before[key], facts.get(key))):
-                    which = f"the {what} changed since this run began ({', '.join(changed)})"
-                    raise InputError(f"{self.path}: cannot resume, {which}")
-            if differing := _conditions(before, about):
-                say(
-                    f"{self.path}: goes on under other conditions ({differing}): not bit for bit what an unbroken run gives"
-                )
+        before = None if overwrite else self.read()
+        if before is None:
             return
-        self._discard()
-        write_json(self.record, {"asked": settings.to_flat(), **about, "started": _now()})
+        for key, what in _MUST_AGREE.items():
+            if key in before and (changed := _changed(before[key], facts.get(key))):
+                which = f"the {what} changed since this run began ({', '.join(changed)})"
+                raise InputError(f"{self.path}: cannot resume, {which}")
+        if differing := _conditions(before, _about(facts)):
+            say(
+                f"{self.path}: goes on under other conditions ({differing}): not bit for bit what an unbroken run gives"
+            )
+
+    def begin(self, settings: TrainSettings, facts: Mapping[str, Any], *, overwrite: bool = False) -> None:
+        """Make the directory ready and write run.json, unless a resumed run has it already."""
+        if overwrite or self.read() is None:
+            self._discard()
+            write_json(self.record, {"asked": settings.to_flat(), **_about(facts), "started": _now()})
 
     def last_checkpoint(self) -> Path | None:
         """The checkpoint to go on from (None: the first step), with the log as it was then. It is said, see `newest_whole`."""
@@ -190,6 +191,16 @@ class RunDirectory:
         own = (LOCK, self.record.name)
         if others := sorted(path.name for path in self.path.iterdir() if path.name not in own):
             say(f"{self.path}: not of the run, so they stay: {_some(others)}")
+
+
+def _about(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Facts of a run with the versions and the machine that it has now."""
+    versions = package_versions(["isoglot", *_TRAINERS, "numpy", "babel"])
+    return {
+        **facts,
+        "versions": versions,
+        "machine": {"platform": platform.platform(), "python": platform.python_version()},
+    }
 
 
 def _changed(before: Any, now: Any) -> list[str]:

@@ -111,6 +111,7 @@ def _train(
         "processes": processes().world,
         "device": model.device.type,
     }
+    in_first(lambda: run.agree(facts, overwrite=overwrite))
     if processes().first and (note := settings.negatives.note(data.table)):
         say(f"negatives: {note}")
     import torch
