@@ -50,6 +50,7 @@ def plan_runs(inputs: Inputs, runs: Sequence[Run], rates: Rates) -> tuple[dict[s
     spec, layout = inputs.spec, inputs.layout
     chains: dict[str, list[tuple[Stage | None, str]]] = {}  # stages, each with the digest of what it makes
     ends: dict[str, Run] = {}
+    ordered: list[Run] = []  # each behind those that it needs
     beside = {run.id: runs_beside(run, runs) for run in runs}
 
     def add(run: Run) -> None:
@@ -62,12 +63,12 @@ def plan_runs(inputs: Inputs, runs: Sequence[Run], rates: Rates) -> tuple[dict[s
         models = {name: chains[other.id][-1][1] for name, other in beside[run.id].items()}
         chains[run.id] = list(zip(stages, weights_digests(stages, base, *pairs, models))) or [(None, base)]
         ends.setdefault(chains[run.id][-1][1], run)
+        ordered.append(run)
 
     for run in runs:
         add(run)
     jobs: dict[str, Job] = {}
-    by_id = {run.id: run for run in runs}
-    for run in map(by_id.__getitem__, chains):
+    for run in ordered:
         after, end = None, chains[run.id][-1][1]
         for stage, digest in chains[run.id]:
             owner = run if digest == end else ends.get(digest)

@@ -61,12 +61,10 @@ def waited(systems: Iterable[System]) -> float:
 def cost_sentence(of: System, against: System, names: Sequence[str], where: str = "") -> str:
     """What a system takes of every cost of another."""
     words = []
+    shares = [share for run in of.runs if (share := encoder_share(run)) is not None]  # earlier runs did not record it
     for cost in COSTS:
         if known := ratio(of, against, cost):
             words.append(f"{100 * known.value:.3g}% of the {known.what}")
-            shares = [
-                share for run in of.runs if (share := encoder_share(run)) is not None
-            ]  # earlier runs did not record it
             if cost == "parameters" and shares:
                 words[-1] += f" ({100 * shares[0]:.3g}% of the encoder without its embeddings)"
     listed = " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
