@@ -53,8 +53,8 @@ class Side:
         pairs: int64, shape (n,): numbers of the pairs that the rows belong to.
         places: int64, shape (n,), ascending: places of those pairs among the pairs of the whole batch.
         languages: int64, shape (n,): numbers of the rows' languages in the table's languages.
-        targets: int64, shape (n,): where texts change on their way into the batch (`Batch.rewrite`), numbers of the languages that
-            they go into; -1 for those that stay. None: all stay.
+        targets: int64, shape (n,): where texts change on their way into the batch (`Batch.rewrite`), numbers of the languages
+            that they go into; -1 for those that stay. None: all stay.
     """
 
     rows: IntArray

@@ -162,8 +162,9 @@ class BatchPlan:
         if rewriting is None:
             return Batch(step, info.kind, info.source, info.language, len(pairs), queries, passages)
         rewrite = RewrittenStep(rewriting, seed, step)
-        sides = (replace(side, targets=aims) for side, aims in zip((queries, passages), rewrite.targets(len(pairs))))
-        return Batch(step, info.kind, info.source, info.language, len(pairs), *sides, rewrite)
+        of_queries, of_passages = rewrite.targets(len(pairs))
+        queries, passages = replace(queries, targets=of_queries), replace(passages, targets=of_passages)
+        return Batch(step, info.kind, info.source, info.language, len(pairs), queries, passages, rewrite)
 
 
 def _side(rows: IntArray, pairs: IntArray, choice: Choice) -> Side:

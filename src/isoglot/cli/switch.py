@@ -14,8 +14,8 @@ def add(commands: Any) -> None:
     commands.add_parser(
         "switch",
         help="write pairs with words replaced by translations from lexicons (code-switching)",
-        description="Write the pairs, and behind them rows in the languages of the lexicons: those of one language (English) with "
-        "words replaced by translations. Words without an entry stay as they are. Reports how many words had one.",
+        description="Write the pairs, and behind them rows in the languages of the lexicons: those of one language (English) "
+        "with words replaced by translations. Words without an entry stay as they are. Reports how many words had one.",
         epilog="example: isoglot data switch pairs.jsonl --lexicon en-de.tsv en-fr=muse:words.txt --output switched.jsonl",
         fill=_fill,
     )

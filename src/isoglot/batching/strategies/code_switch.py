@@ -9,7 +9,7 @@ import numpy as np
 from isoglot.batching.rewriting import AS_IS, Rewriting
 from isoglot.batching.strategies import STRATEGIES, Choice, Random, Strategy
 from isoglot.data.lexicons.loading import content_of
-from isoglot.data.lexicons.switch import MIXED, Coverage, SwitchSettings, Switcher
+from isoglot.data.lexicons.switch import MIXED, Coverage, Switcher, SwitchSettings
 from isoglot.data.pairs.table import PairTable
 from isoglot.errors import InputError, at
 from isoglot.records import BoolArray, IntArray
@@ -22,8 +22,8 @@ _SAMPLE = 200  # rows of a language by which the coverage of lexicons is said
 class CodeSwitch(SwitchSettings, Strategy):
     """one language per batch, words of its texts replaced by translations anew at every step (code-switching)
 
-    (Litschko, Artemova and Plank 2023, arXiv 2305.05295, which trained cross-encoders.) Of every pair two languages are drawn, one
-    for the query and one for the passage; negatives are switched as passages are.
+    (Litschko, Artemova and Plank 2023, arXiv 2305.05295, which trained cross-encoders.) Of every pair two languages are drawn,
+    one for the query and one for the passage; negatives are switched as passages are.
     """
 
     name: ClassVar[str] = "code-switch"

@@ -21,6 +21,8 @@ PIVOT = "en"
 Table = Mapping[str, tuple[str, ...]]
 """Key of a word or phrase (`key_of`) -> its translations in the lexicon's order; those that stand there twice come twice."""
 Lookup = Callable[[str], tuple[str, ...]]
+States = tuple[tuple[int, int], ...]
+"""Size and time of the last change of each file of a lexicon."""
 _NAMED = re.compile(r"(?:freedict-)?([a-z]{2,3})-([a-z]{2,3})(?![a-z-])", re.IGNORECASE)
 _FORM = "expected [LANGUAGE-LANGUAGE=][FORMAT:]FILE such as en-de=muse:words.txt"
 
@@ -59,8 +61,8 @@ class LexiconFile:
             raise InputError(f"{spec}: both languages are '{source}'; {_FORM}")
         return cls(spec, source, target, kind, path, not given)
 
-    def states(self) -> tuple[tuple[int, int], ...]:
-        """Size and time of each of its files."""
+    def states(self) -> States:
+        """See `States`."""
         return tuple((about.st_size, about.st_mtime_ns) for about in map(Path.stat, self.format.files(self.path)))
 
     def content(self) -> list[str]:
@@ -169,7 +171,7 @@ def content_of(specs: Iterable[str]) -> list[list[str]]:
 
 
 @lru_cache(maxsize=32)
-def _load(file: LexiconFile, states: tuple[tuple[int, int], ...]) -> Lexicon:
+def _load(file: LexiconFile, states: States) -> Lexicon:
     """Read a lexicon; `states`: of its files, so that a changed one is read again."""
     table: dict[str, list[str]] = defaultdict(list)
     entries = left_out = 0

@@ -15,7 +15,7 @@ import numpy as np
 from pydantic import Field
 
 from isoglot.data.languages import language
-from isoglot.data.lexicons.loading import Lexicons, Lookup
+from isoglot.data.lexicons.loading import LexiconFile, Lexicons, Lookup, States
 from isoglot.data.lexicons.tokens import Span, cased, fold, is_letter, is_unspaced, words
 from isoglot.settings import Settings
 
@@ -60,7 +60,8 @@ class SwitchSettings(Settings):
     @property
     def lexicons(self) -> Lexicons:
         """The lexicons, read. InputError where one cannot be."""
-        return _lexicons(self.lexicon)
+        files = tuple(map(LexiconFile.parse, self.lexicon))
+        return _lexicons(files, tuple(file.states() for file in files))
 
     def into(self, source: str) -> tuple[str, ...]:
         """The languages that texts of `source` go into, which may have that one among them where it was asked for."""
@@ -77,8 +78,9 @@ class SwitchSettings(Settings):
 
 
 @lru_cache(maxsize=8)
-def _lexicons(specs: tuple[str, ...]) -> Lexicons:
-    return Lexicons(specs)
+def _lexicons(files: tuple[LexiconFile, ...], states: tuple[States, ...]) -> Lexicons:
+    """`states`: of the files, so that one that was changed is read again."""
+    return Lexicons([file.spec for file in files])
 
 
 class Coverage:

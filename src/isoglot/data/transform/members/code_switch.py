@@ -14,7 +14,7 @@ from xxhash import xxh3_64_intdigest
 
 from isoglot.data.languages import language
 from isoglot.data.lexicons.loading import PIVOT
-from isoglot.data.lexicons.switch import MIXED, Coverage, SwitchSettings, Switcher
+from isoglot.data.lexicons.switch import MIXED, Coverage, Switcher, SwitchSettings
 from isoglot.data.pairs.loading import check_present
 from isoglot.data.pairs.table import PairTable, read_rows
 from isoglot.data.transform.registry import TRANSFORMS, Transform
@@ -64,8 +64,8 @@ class CodeSwitch(SwitchSettings, Transform):
     """The pairs, and behind them rows in further languages with words of one language's rows replaced by translations.
 
     A pair that lacks a row in a target language gets one under that language's code, with id, source, passage id and document of
-    the row that it was made of, and its negatives switched like its passage; with `switch_mode: multilingual` it gets one row in `mul`.
-    The same text is always switched in the same way, so that pairs that shared a passage still do.
+    the row that it was made of, and its negatives switched like its passage; with `switch_mode: multilingual` it gets one row in
+    `mul`. The same text is always switched in the same way, so that pairs that shared a passage still do.
 
     Attributes:
         switch_from: language of the rows that are switched.
