@@ -144,7 +144,9 @@ def test_studies_take_the_strategy(tmp_path: Path, lexicons: list[str]) -> None:
     assert ids == ["mono.full.s0", "switched.s0"]
     grid = {"strategy": ["mono", "code-switch"], "lexicon": [lexicons], "switch_probability": [0.25, 0.5]}
     spec = small_spec(tmp_path / "in", tuning="full", **grid)
-    ids = [run.id.split(".", 2)[2] for run in runs_of(parse_spec(spec, "spec"))[1:]]
+    parsed = parse_spec(spec, "spec")
+    ids = [run.id.split(".", 2)[2] for run in runs_of(parsed)[1:]]
+    assert parse_spec(parsed.to_flat(), "spec") == parsed
     switched = [f"code-switch-bilingual-{p}-en-de-en-zh.full.s0" for p in ("0.25", "0.5")]
     assert ids == ["mono.full.s0", *switched]
     with pytest.raises(InputError, match=r"lexicon"):
