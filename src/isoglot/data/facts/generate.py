@@ -65,7 +65,7 @@ def same_passages(relations: Iterable[str]) -> set[str]:
 def place(slots: Mapping[str, str]) -> float:
     """Where the entity that a fact is about stands in [0, 1): by chance, and the same everywhere."""
     kind, code = next(iter(slots.items()))
-    return _number(f"{kind}/{code}") / 2**64
+    return (_number(f"{kind}/{code}") >> 11) / 2**53  # as many bits as a float holds, so never 1
 
 
 def _checked(kind: str, names: Sequence[str], known: tuple[str, ...]) -> list[str]:

@@ -100,4 +100,5 @@ def name_of(slot: str, value: str, lang: str) -> str | None:
     if slot not in _CLDR_NAMES:
         return value
     name = _CLDR_NAMES[slot](value, lang)
+    name = name and name.translate(_PLAIN_SPACES)
     return name if name and name != value and has_own_letter(name, lang) else None
