@@ -68,8 +68,8 @@ BENCHMARKS.register(
     NamedBenchmark(
         name=NAME,
         languages=CORE,
-        queries=792,
-        passages=3_432,
+        queries=1_452,
+        passages=4_092,
         license=ABOUT["license"],
         source=ABOUT["source"],
         help="questions, answers among distractors",

@@ -20,7 +20,7 @@ _OPTIONS = ("relations", "without-relations", "entities", "without-entities")
 
 
 class Facts(Source):
-    """Questions and answers generated from CLDR's names of countries, languages and so on; options [without-]relations, [without-]entities."""
+    """Questions and answers from CLDR's names of countries, languages, ...; options [without-]relations, [without-]entities."""
 
     name = "facts"
     form = "facts: or facts:en,de"
