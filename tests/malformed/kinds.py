@@ -561,6 +561,7 @@ def mfaq_files() -> dict[str, bytes]:
 
 ADDRESSES = (
     "facts:eo\nlareqa:mlqa-r\nmmarco:.?languages=en&limit=3\nmfaq:hub\npairs.jsonl\nen/../..\nmr-tydi:\nnq:.?limit=2\n"
+    "facts:en?entities=20%&without-relations=endonym\n"
 )
 
 
