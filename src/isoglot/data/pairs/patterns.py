@@ -111,7 +111,7 @@ def _matches(pattern: str) -> list[LanguageFile]:
         if match and first:
             files.append(LanguageFile(Path(path), None, path))
         elif match:
-            rest = _LANG.join((path[: match.start("lang")], path[match.end("lang") :]))
+            rest = path[: match.start("lang")] + _LANG + path[match.end("lang") :].removesuffix(".gz")
             files.append(LanguageFile(Path(path), locale_code(match["lang"]), rest))
     return files
 

@@ -32,9 +32,8 @@ def elements(path: Path, root: str, names: Collection[str]) -> Iterator[Any | Li
     with opened(path) as source:
         tags = [f"{{*}}{name}" for name in (root, *names)]
         # no DTD, no network, no entity replaced; without huge_tree libxml2 limits depth, texts and what attributes amplify
-        parser = etree.iterparse(
-            source, ("start", "end"), tags, load_dtd=False, no_network=True, resolve_entities=False
-        )
+        safe = {"load_dtd": False, "no_network": True, "resolve_entities": False, "huge_tree": False}
+        parser = etree.iterparse(source, events=("start", "end"), tag=tags, **safe)
         is_checked = False
         try:
             for event, element in parser:

@@ -97,7 +97,13 @@ def _units(catalogue: Any, path: Path, rest: str, source: str, lang: str, tally:
         for form, (text, translation) in enumerate(texts):
             if translation.strip():
                 key = unit_id(rest, entry.msgctxt, entry.msgid, text, str(form))
-                yield Unit(path, getattr(entry, "linenum", 0) or number, key, ((source, text), (lang, translation)), is_part=True)
+                yield Unit(
+                    path,
+                    getattr(entry, "linenum", 0) or number,
+                    key,
+                    ((source, text), (lang, translation)),
+                    is_part=True,
+                )
             else:
                 tally.leave("untranslated")
 
