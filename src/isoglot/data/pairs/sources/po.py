@@ -54,20 +54,30 @@ def _read(path: Path) -> Any:
     except ImportError:
         raise InputError("gettext catalogues need polib: pip install 'isoglot[bitext]'") from None
     with open_file(path) as file:
-        head = file.read(4)
-        binary = head + file.read() if head in _MO else b""
-    if head.startswith(b"\x1f\x8b"):
+        data = file.read()
+    is_binary = data.startswith(_MO)
+    if data.startswith(b"\x1f\x8b"):
         raise LineError(path, 1, "packed by gzip; unpack it first")
-    if path.suffix in (".mo", ".gmo") and not binary:
+    if path.suffix in (".mo", ".gmo") and not is_binary:
         raise LineError(path, 1, "not a .mo file: it does not begin with the number that these begin with")
+    if not is_binary:
+        _check_strings(path, data)
     try:
-        return polib.mofile(binary) if binary else polib.pofile(str(path))
+        return polib.mofile(data) if is_binary else polib.pofile(str(path))
     except UnicodeDecodeError as error:
         raise LineError(path, 1, f"not in the encoding of its header ({error.reason} at byte {error.start})") from None
     except Exception as error:  # polib raises OSError for syntax, and whatever damage leads to for the rest
         line = re.search(r"\(line ([0-9]+)\)", str(error))
-        what = first_line(error).partition("): ")[2] or first_line(error)
+        what = re.sub(r"^Syntax error in po file .*\(line [0-9]+\):? ?", "", first_line(error)) or "syntax error"
         raise LineError(path, int(line[1]) if line else 1, f"not a catalogue of gettext ({what})") from None
+
+
+def _check_strings(path: Path, data: bytes) -> None:
+    """LineError for a string without its second quote, as in a file that was cut: polib loses a character there."""
+    for number, line in enumerate(map(bytes.strip, data.splitlines()), start=1):
+        is_string = line.startswith((b'"', b"msgid", b"msgstr", b"msgctxt"))
+        if is_string and (not line.endswith(b'"') or line.count(b'"') < 2):
+            raise LineError(path, number, "not a catalogue of gettext (a string without its second quote)")
 
 
 def _language(file: LanguageFile, catalogue: Any) -> str:
@@ -81,45 +91,44 @@ def _language(file: LanguageFile, catalogue: Any) -> str:
 
 
 def _units(catalogue: Any, path: Path, rest: str, source: str, lang: str, tally: Tally) -> Iterator[Unit]:
-    singular, plural = _forms(catalogue.metadata.get("Plural-Forms", ""))
+    form = _plural(catalogue.metadata.get("Plural-Forms", ""))
+    if form is None:
+        tally.notes.append(f"{path}: Plural-Forms not understood and taken to be {_GERMANIC}")
+        form = _plural("")
+        assert form
+    # the forms for one, and for most numbers from 2 to 100
+    forms = form(1), Counter(map(form, range(2, 101))).most_common(1)[0][0]
     for number, entry in enumerate(catalogue, start=1):
-        translations = entry.msgstr_plural or {0: entry.msgstr}
         if entry.obsolete or "fuzzy" in entry.flags:
-            tally.leave("obsolete" if entry.obsolete else "fuzzy", len(translations))
+            tally.leave("obsolete" if entry.obsolete else "fuzzy", len(entry.msgstr_plural) or 1)
             continue
-        texts = [(entry.msgid, entry.msgstr)]
-        if entry.msgid_plural:
-            last = max(translations)  # a catalogue may have fewer forms than it says
-            places = min(singular, last), min(plural, last)
-            texts = [(asked, translations.get(n, "")) for asked, n in zip((entry.msgid, entry.msgid_plural), places)]
-            for n in set(translations) - set(places):
-                tally.leave("further plural forms" if translations[n].strip() else "untranslated")
-        for form, (text, translation) in enumerate(texts):
-            if translation.strip():
-                key = unit_id(rest, entry.msgctxt, entry.msgid, text, str(form))
-                yield Unit(
-                    path,
-                    getattr(entry, "linenum", 0) or number,
-                    key,
-                    ((source, text), (lang, translation)),
-                    is_part=True,
-                )
-            else:
+        for which, (text, translation) in enumerate(_texts(entry, forms, tally)):
+            if not translation.strip():
                 tally.leave("untranslated")
+                continue
+            key = unit_id(rest, entry.msgctxt, entry.msgid, text, str(which))
+            line = getattr(entry, "linenum", 0) or number  # a .mo file has no lines
+            yield Unit(path, line, key, ((source, text), (lang, translation)), is_part=True)
 
 
-def _forms(header: str) -> tuple[int, int]:
-    """Which plural form is for one, and which for most numbers from 2 to 100, by the header `Plural-Forms:`."""
+def _texts(entry: Any, forms: tuple[int, int], tally: Tally) -> list[tuple[str, str]]:
+    """(msgid, translation), for a plural also (msgid_plural, translation); the plural forms beside `forms` are left out."""
+    if not entry.msgid_plural:
+        return [(entry.msgid, entry.msgstr)]
+    translations: dict[int, str] = entry.msgstr_plural
+    places = [min(form, max(translations, default=0)) for form in forms]  # there may be fewer than the header says
+    for form in set(translations) - set(places):
+        tally.leave("further plural forms" if translations[form].strip() else "untranslated")
+    return [(text, translations.get(form, "")) for text, form in zip((entry.msgid, entry.msgid_plural), places)]
+
+
+def _plural(header: str) -> Callable[[int], int] | None:
+    """Number -> plural form, by the header `Plural-Forms:`, as the standard library reads it; None where it is not understood."""
     expression = re.search(r"plural\s*=([^;]+)", header)
-    form = _plural(expression[1] if expression else _GERMANIC) or _plural(_GERMANIC)
-    assert form
-    return form(1), Counter(map(form, range(2, 101))).most_common(1)[0][0]
-
-
-def _plural(expression: str) -> Callable[[int], int] | None:
-    """The function of a C expression, as the standard library reads it; None where it is none."""
+    if header and not expression:
+        return None
     try:
-        form: Callable[[int], int] = gettext.c2py(expression.strip())  # type: ignore[attr-defined]
+        form: Callable[[int], int] = gettext.c2py(expression[1].strip() if expression else _GERMANIC)  # type: ignore[attr-defined]
         for n in range(1, 101):
             form(n)
     except (ValueError, ArithmeticError, RecursionError, MemoryError):
