@@ -192,7 +192,7 @@ def test_compiled_catalogues(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "problem"),
     [
-        (lambda text: text[: text.index('öffnen"') + 3], ":13: .*a string without its second quote"),
+        (lambda text: text[: text.index('öffnen"') + 3], ":14: .*a string without its second quote"),
         (lambda text: text.replace("UTF-8", "ASCII"), ":1: not in the encoding of its header"),
         (lambda text: text.replace('msgid "GIMP"', "GIMP"), r":38: not a catalogue of gettext .syntax error"),
     ],

@@ -128,7 +128,7 @@ def _plural(header: str) -> Callable[[int], int] | None:
     if header and not expression:
         return None
     try:
-        form: Callable[[int], int] = gettext.c2py(expression[1].strip() if expression else _GERMANIC)  # type: ignore[attr-defined]
+        form: Callable[[int], int] = gettext.c2py(expression[1].strip() if expression else _GERMANIC)
         for n in range(1, 101):
             form(n)
     except (ValueError, ArithmeticError, RecursionError, MemoryError):
