@@ -248,3 +248,40 @@ def test_one_language_cannot_cross() -> None:
         with pytest.raises(InputError, match="two or more languages"):
             make_plan(rows, strategy=strategy)
     assert make_plan(rows, strategy="mono")[0].language == "en"
+
+
+def make_bitext(n: int = 40, source: str = "b") -> list[PairRow]:
+    texts = [(number, lang, f"{number} {lang}") for number in range(n) for lang in LANGUAGES]
+    return [PairRow(source, f"p{number}", lang, text, text) for number, lang, text in texts]
+
+
+@pytest.mark.parametrize("strategy", ["mono", "hybrid"])
+def test_bitext_alone_makes_no_batches_of_one_language(strategy: str) -> None:
+    message = rf"strategy '{strategy}' draws batches of one language, and b is plain bitext.*\(cross, multiway\)"
+    with pytest.raises(InputError, match=message):
+        make_plan(make_bitext(), strategy=strategy)
+    assert make_plan(make_bitext(), strategy="hybrid", mono_share=0)[0].kind == "cross"
+
+
+@pytest.mark.parametrize("strategy", ["cross", "multiway"])
+def test_bitext_is_drawn_in_batches_of_several_languages(strategy: str) -> None:
+    rows = make_bitext()
+    for batch in make_plan(rows, strategy=strategy)[:40]:
+        if strategy == "cross":
+            assert all(rows[q].query != rows[p].passage for q, p in zip(batch.query_rows, batch.passage_rows))
+        assert len({rows[row].lang for row in batch.query_rows}) > 1
+
+
+def test_beside_questions_bitext_is_in_batches_of_several_languages_only() -> None:
+    plan = make_plan(make_rows() + make_bitext(), strategy="hybrid")
+    assert {info.source for info in plan.strata if info.language} == {"s"}
+    assert {info.source for info in plan.strata if not info.language} == {"b", "s"}
+    assert np.isclose(sum(info.share for info in plan.strata), 1)
+    with pytest.raises(InputError, match="b is plain bitext"):
+        make_plan(make_rows() + make_bitext(), strategy="hybrid", source_weights={"b": 1})
+
+
+def test_one_question_among_copies_is_no_bitext() -> None:
+    rows = make_bitext()
+    assert build_index(rows).bitext == ("b",)
+    assert build_index([*rows, PairRow("b", "q", "en", "asked", "answered")]).bitext == ()

@@ -173,8 +173,13 @@ def _side(rows: IntArray, pairs: IntArray, choice: Choice) -> Side:
 
 
 def _source_weights(index: PairIndex, settings: PlanSettings, lang: str | None) -> FloatArray:
-    """Unnormalised weight of each source for batches in `lang` (None: of two or more languages), shape (n_sources,)."""
+    """Unnormalised weight of each source for batches in `lang` (None: of two or more languages), shape (n_sources,).
+
+    In one language the query of plain bitext is its passage, and there is nothing to find: it is drawn for no such batch.
+    """
     sizes = index.counts[:, index.column(lang)].astype(np.float64)
+    if lang is not None:
+        sizes[[name in index.bitext for name in index.sources]] = 0.0
     if settings.source_weights:
         given = np.array([settings.source_weights.get(name, 0.0) for name in index.sources], dtype=np.float64)
         return np.where(sizes > 0, given, 0.0)
@@ -220,6 +225,11 @@ def _monolingual() -> list[str]:
     return [strategy.name for strategy in STRATEGIES if strategy.by_language]
 
 
+def _across_languages() -> list[str]:
+    """Strategies without a batch of one language."""
+    return [kind.name for kind in STRATEGIES if not any(part.by_language for part, _ in kind().parts())]
+
+
 def _languages(index: PairIndex, settings: PlanSettings) -> dict[str | None, float]:
     """Weights of the languages of monolingual batches."""
     chosen = _language_weights(settings) or dict.fromkeys(index.languages, 1.0)
@@ -228,6 +238,12 @@ def _languages(index: PairIndex, settings: PlanSettings) -> dict[str | None, flo
         for lang in index.languages
         if chosen.get(lang, 0.0) > 0 and _source_weights(index, settings, lang).sum() > 0
     }
+    if not weights and index.bitext:
+        raise InputError(
+            f"strategy '{settings.strategy.name}' draws batches of one language, and {', '.join(index.bitext)} "
+            f"{'is' if len(index.bitext) == 1 else 'are'} plain bitext, where every query is its own passage: use a strategy "
+            f"whose batches have several languages ({', '.join(_across_languages())}), or give pairs with answers as well"
+        )
     if not weights:
         raise InputError("no language has pairs for monolingual batches under these source and language weights")
     return weights

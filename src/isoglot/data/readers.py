@@ -112,7 +112,7 @@ def json_rows(path: Path, example: str = "") -> Iterator[Row]:
 def csv_rows(path: Path, required: Collection[str] = (), delimiter: str = ",") -> Iterator[Row]:
     """The rows of a CSV file with a header. What is wrong with the header is raised."""
     csv.field_size_limit(_CELL)
-    with _opened(path) as source:
+    with opened(path) as source:
         reader = csv.DictReader(_CsvLines(path, source), delimiter=delimiter, strict=True)
         try:
             columns = reader.fieldnames or ()
@@ -245,7 +245,7 @@ def split_name(path: Path) -> tuple[str, str]:
 
 def _decoded(path: Path) -> Iterator[tuple[int, str | LineError]]:
     """Lines that are not blank; decoded one by one, so that one bad byte spoils one line only."""
-    with _opened(path) as source:
+    with opened(path) as source:
         for number, data in enumerate(source, start=1):
             try:
                 line = data.decode("utf-8-sig" if number == 1 else "utf-8")
@@ -257,8 +257,8 @@ def _decoded(path: Path) -> Iterator[tuple[int, str | LineError]]:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[BinaryIO]:
-    """The bytes of a file, unpacked; InputError where there is none, or where its packing is not complete."""
+def opened(path: Path) -> Iterator[BinaryIO]:
+    """The bytes of a file, unpacked where its name ends in `.gz`; InputError: there is none, or its packing is not complete."""
     with open_file(path) as source:
         try:
             yield cast(BinaryIO, gzip.GzipFile(fileobj=source)) if path.name.lower().endswith(".gz") else source

@@ -29,6 +29,7 @@ class SourceReport:
         pairs_in_k_languages: how many pairs exist in exactly k languages.
         repeated_texts: per side, rows whose (language, text) occurs in another row before, by `text_key`.
         largest_group: size of the largest group of pairs that may not share a batch.
+        rows_without_question: their query is their passage. If all are such, the source is plain bitext.
     """
 
     pairs: int
@@ -38,6 +39,7 @@ class SourceReport:
     largest_group: int
     rows_with_negatives: int
     rows_with_document: int
+    rows_without_question: int
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,7 @@ def _report_source(rows: list[PairRow]) -> SourceReport:
         largest_group=int(np.bincount(index.group).max()),
         rows_with_negatives=sum(bool(row.negatives) for row in rows),
         rows_with_document=sum(row.document_id is not None for row in rows),
+        rows_without_question=sum(row.query == row.passage for row in rows),
     )
 
 
@@ -126,6 +129,10 @@ def format_report(report: PairReport) -> str:
             f" largest group that may not share a batch: {source.largest_group} pairs;"
             f" rows with negatives: {source.rows_with_negatives}, with a document: {source.rows_with_document}",
         ]
+        if alike := source.rows_without_question:
+            is_bitext = alike == sum(source.rows.values())
+            plain = ": plain bitext, which aligns languages and has no questions and answers" if is_bitext else ""
+            remarks.append(f"{name}: rows whose query is their passage: {alike}{plain}")
     lengths = [[lang, *sizes["query"], *sizes["passage"]] for lang, sizes in report.lengths.items()]
     columns = ["length in characters", "query mean", "p95", "max", "passage mean", "p95", "max"]
     tables = [

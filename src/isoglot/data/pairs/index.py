@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -49,6 +49,7 @@ class PairIndex:
         group: int32 or int64, shape (n_pairs,): pairs of one group share a passage or a query in some languages, directly or
             through others of the group (see `isoglot.data.sameness`). As in-batch negatives of each other they would be false
             negatives: no model is told the language of a text.
+        bitext: the sources that are plain bitext, sorted: the passage of every row is its query, so that nothing is asked.
 
     The arrays may be memory-mapped: nothing here but the cached properties reads them whole.
     """
@@ -58,6 +59,7 @@ class PairIndex:
     rows: IntArray
     source: IntArray
     group: IntArray
+    bitext: tuple[str, ...] = field(default=(), kw_only=True)
 
     @property
     def n_pairs(self) -> int:
@@ -155,7 +157,9 @@ def build_index(rows: Sequence[PairRow]) -> PairIndex:
         _numbers(None if row.passage_id is None else (row.source, row.passage_id) for row in rows),
     ]
     group = group_pairs(pair_of_row, n_pairs, keys)
-    return PairIndex(languages=languages, sources=sources, rows=table, source=source, group=group)
+    asking = {row.source for row in rows if row.query != row.passage}
+    bitext = tuple(name for name in sources if name not in asking)
+    return PairIndex(languages=languages, sources=sources, rows=table, source=source, group=group, bitext=bitext)
 
 
 def _numbers(keys: Iterable[object]) -> Hashes:

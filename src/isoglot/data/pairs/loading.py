@@ -9,7 +9,8 @@ from isoglot.data.languages import language
 from isoglot.data.pairs.packed import is_packed, open_packed
 from isoglot.data.pairs.source import read_source
 from isoglot.data.pairs.table import PairTable
-from isoglot.errors import InputError, LineError
+from isoglot.errors import InputError, LineError, say
+from isoglot.processes import processes
 from isoglot.records import PairRow
 
 
@@ -32,8 +33,20 @@ def load_pairs(
     """
     specs = [str(sources)] if isinstance(sources, (str, Path)) else [str(source) for source in sources]
     if len(specs) == 1 and languages is None and is_packed(specs[0]):
-        return open_packed(Path(specs[0]))
-    return PairTable.from_rows([row for row, _, _ in read_pairs(specs, languages, data_dir, unique=True)])
+        table: PairTable = open_packed(Path(specs[0]))
+    else:
+        table = PairTable.from_rows([row for row, _, _ in read_pairs(specs, languages, data_dir, unique=True)])
+    say_bitext(table.index.bitext)
+    return table
+
+
+def say_bitext(sources: Sequence[str]) -> None:
+    """One line on the sources that are plain bitext, by the first of several processes."""
+    if sources and processes().first:
+        say(
+            f"{', '.join(sources)}: plain bitext, no questions and answers (query and passage of a row are one text): it aligns "
+            "languages in batches of several of them; batches of one language leave it out"
+        )
 
 
 def find_duplicate(row: PairRow, seen: dict[tuple[str, str, str], str], path: str, line: int) -> LineError | None:

@@ -119,7 +119,8 @@ def open_packed(path: Path, *, everything: bool = False) -> PackedTable:
         languages, sources = tuple(facts["languages"]), tuple(facts["sources"])
         shapes = {"rows": (n_pairs, len(languages)), "source": (n_pairs,), "group": (n_pairs,), "order": (n_order,)}
         arrays = {name: _mapped(path / f"{name}.npy", shape) for name, shape in shapes.items()}
-        index = PackedIndex(languages, sources, **arrays, facts=facts)
+        bitext = tuple(facts.get("bitext", ()))  # packed before it was told apart: there was no source of it
+        index = PackedIndex(languages, sources, **arrays, facts=facts, bitext=bitext)
         table = open_texts(path)
         packed = PackedTable(table, index, path, facts)
     except (KeyError, TypeError, ValueError) as error:

@@ -19,7 +19,7 @@ from xxhash import xxh3_64_digest, xxh3_128_digest
 from isoglot.blocks import claimed_map, write_blocks
 from isoglot.data.groups import first_rows, group_pairs
 from isoglot.data.pairs.index import PairIndex
-from isoglot.data.pairs.loading import duplicate_row, read_pairs
+from isoglot.data.pairs.loading import duplicate_row, read_pairs, say_bitext
 from isoglot.data.pairs.packed import FORMAT, RECORD, TEXTS, is_packed, open_texts
 from isoglot.data.pairs.table import SCHEMA, any_documents, any_negatives, digested, digested_document
 from isoglot.data.sameness import passage_key, text_key
@@ -71,12 +71,13 @@ def pack_pairs(
             with atomic_directory(folder) as temporary:
                 scratch = temporary / _SCRATCH
                 scratch.mkdir()
-                digests = _write_rows(temporary, read_pairs(specs, languages, data_dir, unique=False))
-                facts = _write_index(temporary, *digests)
+                written = _write_rows(temporary, read_pairs(specs, languages, data_dir, unique=False))
+                facts = _write_index(temporary, *written)
                 shutil.rmtree(scratch)
                 write_blocks(temporary)
         except _Duplicate as duplicate:
             raise _where(read_pairs(specs, languages, data_dir, unique=False), *duplicate.args) from None
+    say_bitext(facts["bitext"])
     return facts
 
 
@@ -90,11 +91,16 @@ def _where(rows: Iterator[tuple[PairRow, str, int]], first: int, again: int) -> 
     return duplicate_row(row.source, row.id, row.lang, f"{seen[0]}:{seen[1]}", path, line)
 
 
-def _write_rows(folder: Path, rows: Iterator[tuple[PairRow, str, int]]) -> tuple[str, str]:
-    """Write texts.arrow, and the hashes of the rows as raw arrays into the scratch folder; digests of rows and documents."""
+def _write_rows(folder: Path, rows: Iterator[tuple[PairRow, str, int]]) -> tuple[str, str, set[str]]:
+    """Write texts.arrow, and the hashes of the rows as raw arrays into the scratch folder.
+
+    Returns:
+        Digests of rows and of documents, and the sources with a row whose query is not its passage.
+    """
     from tqdm import tqdm
 
     digest, documents = StringDigest(), StringDigest()
+    asking: set[str] = set()
     with ExitStack() as stack:
         sink = stack.enter_context(pa.OSFile(str(folder / TEXTS), "wb"))
         writer = stack.enter_context(pa.ipc.new_file(sink, SCHEMA))
@@ -107,8 +113,9 @@ def _write_rows(folder: Path, rows: Iterator[tuple[PairRow, str, int]]) -> tuple
                 file.write(values)
             digest.add(chain.from_iterable(map(digested, batch)))
             documents.add(chain.from_iterable(map(digested_document, batch)))
+            asking.update(row.source for row in batch if row.query != row.passage)
             bar.update(len(batch))
-    return digest.hex(), documents.hex()
+    return digest.hex(), documents.hex(), asking
 
 
 def _columns(batch: list[PairRow]) -> list[bytes]:
@@ -128,7 +135,7 @@ def _joined(first: str, second: str) -> bytes:
     return f"{len(first)}:{first}{second}".encode("utf-8", "surrogatepass")
 
 
-def _write_index(folder: Path, digest: str, documents: str) -> dict[str, Any]:
+def _write_index(folder: Path, digest: str, documents: str, asking: set[str]) -> dict[str, Any]:
     """Write the arrays and the record from what `_write_rows` left."""
     from tqdm import tqdm
 
@@ -149,7 +156,8 @@ def _write_index(folder: Path, digest: str, documents: str) -> dict[str, Any]:
         bar.update()
         rest = {"rows": len(texts), "negatives": any_negatives(texts), "digest": digest}
         rest["documents"] = documents if any_documents(texts) else None
-        facts = write_record(folder, replace(index, group=group), rest)
+        bitext = tuple(name for name in index.sources if name not in asking)
+        facts = write_record(folder, replace(index, group=group, bitext=bitext), rest)
         bar.update()
     return facts
 
@@ -220,6 +228,7 @@ def write_record(folder: Path, index: PairIndex, rest: dict[str, Any]) -> dict[s
         **rest,
         "languages": list(index.languages),
         "sources": list(index.sources),
+        "bitext": list(index.bitext),
         "groups": index.n_groups,
         "group_digest": index.group_digest,
         "counts": index.counts.tolist(),
