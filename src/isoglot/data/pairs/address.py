@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from isoglot.files import first_file
 from isoglot.hub import hub_file
 
 
-def parse_options(spec: str, query: str, known: Sequence[str]) -> dict[str, str]:
+def parse_options(spec: str, query: str, known: Collection[str]) -> dict[str, str]:
     """`languages=en,de&limit=1000` by name. InputError for one that is malformed, given twice or none of `known`."""
     options: dict[str, str] = {}
     for word in query.split("&") if query else ():
