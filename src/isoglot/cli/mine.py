@@ -37,7 +37,7 @@ def _fill(command: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from isoglot.cli.common import quiet
+    from isoglot.cli.common import check_new_pairs, quiet
     from isoglot.cli.options import given_settings
     from isoglot.data.pairs.loading import load_pairs
     from isoglot.data.pairs.writing import write_pairs
@@ -48,7 +48,7 @@ def _run(options: argparse.Namespace) -> int:
 
     asked = build(Mine, [("option", given_settings(options, Mine))])
     check_device(asked.device)
-    _check_output(options.output, overwrite=options.overwrite)
+    check_new_pairs(options.output, overwrite=options.overwrite)
     with locked(options.output.with_name(f"{options.output.name}.mine"), beside=True):
         table = load_pairs(options.pairs, languages=options.languages, data_dir=options.data_dir)
         quiet()
@@ -61,15 +61,3 @@ def _run(options: argparse.Namespace) -> int:
     else:
         print(f"{options.output}: {len(counts):,} rows, {without:,} of them without any negative, {mean:.2f} per row")
     return 0
-
-
-def _check_output(path: Path, *, overwrite: bool) -> None:
-    """InputError for a file that is there, or cannot be written: better before the search than after it."""
-    from isoglot.disk import check_writable
-    from isoglot.errors import InputError
-
-    if path.suffix != ".jsonl":
-        raise InputError(f"{path}: pairs are written as JSON lines; give a name that ends in .jsonl")
-    check_writable(path)
-    if path.exists() and not overwrite:
-        raise InputError(f"{path}: exists already; give --overwrite to replace it")
