@@ -90,7 +90,7 @@ class ModelLanguages:
             code, others = self.code(asked), self.codes.get(asked, ())
             if len(others) > 1 and asked not in self.own:
                 say(
-                    f"{self.model}: {asked} is {code} here, not {' or '.join(others[1:])} (--codes {asked}={others[1]} changes it)"
+                    f"{self.model}: {asked} is {code} here; --codes {asked}={others[1]} makes it {' or '.join(others[1:])}"
                 )
 
     def code(self, lang: str) -> str:
@@ -127,7 +127,8 @@ class ModelLanguages:
 
 def _language(scheme: _Scheme, code: str) -> str:
     """The BCP 47 code of a model's code; the model's own where it means no language."""
-    return spelled(code.removesuffix("_XX") if scheme.name == "mBART-50" else code)
+    # each language of mBART has one region, which is none at times (XX) and wrong at others (ar_AR is no Argentine)
+    return spelled(code[:2] if scheme.name == "mBART-50" else code)
 
 
 def _is_language(code: str) -> bool:

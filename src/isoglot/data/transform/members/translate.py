@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -20,7 +21,7 @@ from isoglot.data.transform.translation.library import Library
 from isoglot.data.transform.translation.round_trip import round_trip_filter
 from isoglot.data.transform.translation.rows import SIDES, Dropped, LanguageReport, translated_rows
 from isoglot.data.transform.translators import TRANSLATORS, Direction, Translator, split_backend
-from isoglot.errors import InputError, unknown
+from isoglot.errors import unknown
 from isoglot.records import PairRow
 from isoglot.settings import make_member, member_options
 
@@ -167,14 +168,8 @@ def translate(
     for target, some in left.items():
         direction = (asked.from_language, target)
         reports[target] = report = LanguageReport(len(pairs), len(pairs) - len(some))
-        new, bad = translated_rows(
-            some,
-            target,
-            lambda text, way=direction: library.translation(text, way),
-            chosen,
-            limits,
-            report,  # type: ignore[misc]
-        )
+        translation = partial(library.translation, direction=direction)
+        new, bad = translated_rows(some, target, translation, chosen, limits, report)
         rows += new
         dropped += bad
     return Translated(PairTable.from_rows(rows), reports, dropped, library.taken)

@@ -14,7 +14,7 @@ from itertools import islice
 from typing import Any
 
 from isoglot.data.transform.translators import TRANSLATORS, Direction, Outcome, Session, Translator
-from isoglot.errors import InputError, IsoglotError
+from isoglot.errors import IsoglotError, first_line
 
 _AHEAD = 2  # batches per lane that are handed out, so that none waits
 
@@ -91,11 +91,15 @@ def _begin(settings: dict[str, Any], devices: Any) -> None:
     global _session, _problem
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process gets it, too, and ends this one
     signal.signal(signal.SIGTERM, _stop)
+    # no bars and no advice from each of them; read when these libraries are imported
+    os.environ |= {"HF_HUB_DISABLE_PROGRESS_BARS": "1", "TRANSFORMERS_VERBOSITY": "error"}
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         _session = TRANSLATORS[settings.pop("name")](**settings).open(devices.get())
-    except InputError as error:
+    except IsoglotError as error:
         _problem = error
+    except Exception as error:  # an exception here would only be printed
+        _problem = IsoglotError(f"{type(error).__name__}: {first_line(error)}")
 
 
 def _stop(number: int, frame: Any) -> None:

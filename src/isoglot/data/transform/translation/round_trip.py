@@ -20,7 +20,7 @@ def round_trip_filter(library: Library, source: str, least: float) -> Filter:
         InputError: no sacrebleu here.
     """
     try:
-        from sacrebleu.metrics import CHRF
+        from sacrebleu.metrics.chrf import CHRF
     except ImportError:
         raise InputError("round_trip needs the package sacrebleu: pip install 'isoglot[translate]'") from None
     chrf = CHRF()

@@ -95,14 +95,14 @@ def translated_rows(
         else:
             made.append((row, replace(row, lang=target, query=query, passage=passage, document_passages=())))
     for name, chosen in {"empty": empty, **filters}.items():
-        texts = [(getattr(row, side), getattr(new, side)) for side in SIDES for row, new in made]
-        kept = kept_of(chosen, texts, target, limits).reshape(len(SIDES), len(made)).all(axis=0).tolist()
+        both = [(getattr(row, side), getattr(new, side)) for side in SIDES for row, new in made]
+        stay: list[bool] = kept_of(chosen, both, target, limits).reshape(len(SIDES), len(made)).all(axis=0).tolist()
         dropped += [
             Dropped(row, target, name, "", {side: getattr(new, side) for side in SIDES})
-            for (row, new), stays in zip(made, kept)
+            for (row, new), stays in zip(made, stay)
             if not stays
         ]
-        made = [pair for pair, stays in zip(made, kept) if stays]
+        made = [pair for pair, stays in zip(made, stay) if stays]
     new_rows = []
     for row, new in made:
         negatives = tuple(_negatives(row, new.passage, translation))

@@ -21,7 +21,7 @@ class CTranslate2Model(Translator):
 
     name: ClassVar[str] = "ctranslate2"
     form: ClassVar[str] = "ctranslate2:DIR"
-    not_deciding: ClassVar[tuple[str, ...]] = ("batch_size", "devices", "threads")
+    not_deciding: ClassVar[tuple[str, ...]] = ("spec", "tokenizer", "batch_size", "devices", "threads")
 
     tokenizer: str | None = Field(
         None, description="model whose tokenizer belongs to a converted one (default: its folder)"

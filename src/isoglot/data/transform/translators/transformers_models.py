@@ -29,7 +29,7 @@ class TransformersModel(Translator):
 
     name: ClassVar[str] = "transformers"
     form: ClassVar[str] = "transformers:MODEL"
-    not_deciding: ClassVar[tuple[str, ...]] = ("batch_size", "devices")
+    not_deciding: ClassVar[tuple[str, ...]] = ("spec", "batch_size", "devices")
 
     beams: int = Field(4, ge=1, le=64, description="width of the beam search; 1: the likeliest token at every step")
     dtype: Literal["float32", "float16", "bfloat16"] = Field("float32", description="of a model's weights")
@@ -78,6 +78,7 @@ class _Model:
             if wrong := sorted({*report["missing_keys"], *map(str, report["mismatched_keys"])}):
                 raise InputError(f"{asked.spec}: its files lack {len(wrong)} weights ({', '.join(wrong[:3])}, ...)")
             self._model = model.to(device).eval()
+        model.generation_config.max_length = None  # of texts of any length; each batch has a limit of its own
         positions = getattr(model.config, "max_position_embeddings", None)
         self._limit = length_limit(self._tokenizer, asked.max_tokens, positions)
 
@@ -99,15 +100,21 @@ class _Model:
         batch = tokenizer.pad({"input_ids": ids}, padding=True, return_tensors="pt").to(self._device)
         settings: Any = copy(self._model.generation_config)
         settings.num_beams, settings.do_sample = self._asked.beams, False
-        settings.max_length, settings.max_new_tokens = None, most_new_tokens(longest, self._limit)
+        settings.max_new_tokens = most_new_tokens(longest, self._limit)
         settings.forced_eos_token_id = None  # an end that is forced would make a cut text look whole
         if first is not None:
             settings.forced_bos_token_id = tokenizer.convert_tokens_to_ids(first)
-        with torch.inference_mode():
-            rows = self._model.generate(
-                input_ids=batch["input_ids"], attention_mask=batch["attention_mask"], generation_config=settings
-            ).tolist()
-        end = self._model.config.eos_token_id
+        try:
+            with torch.inference_mode():
+                rows = self._model.generate(
+                    input_ids=batch["input_ids"], attention_mask=batch["attention_mask"], generation_config=settings
+                ).tolist()
+        except torch.OutOfMemoryError:
+            raise InputError(
+                f"{len(ids)} texts of at most {longest} tokens do not fit into the memory of {self._device}: take a smaller "
+                "batch_size, fewer beams, or dtype float16; what was translated so far is kept"
+            ) from None
+        end = tokenizer.eos_token_id
         # decoding may begin with the token that ends a text
         return [
             tokenizer.decode(row, skip_special_tokens=True).strip()
