@@ -20,6 +20,7 @@ KINDS = {
     "stages": "isoglot.study.stages:STAGES",
     "sources": "isoglot.data.pairs.source:SOURCES",
     "transforms": "isoglot.data.transform.registry:TRANSFORMS",
+    "translators": "isoglot.data.transform.translators:TRANSLATORS",
     "benchmarks": "isoglot.data.benchmarks.catalog:BENCHMARKS",
     "measures": "isoglot.evaluation.measures:MEASURES",
     "claims": "isoglot.study.claims.claim:KINDS",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from pydantic import Field
 
-from isoglot.data.transform.translation.filters import Filter, Limits, Texts
+from isoglot.data.transform.translation.filters import Filter, Texts
 from isoglot.records import BoolArray
 from isoglot.retrieval.encode import encode_texts
 from isoglot.retrieval.scoring import pair_scores
@@ -35,7 +35,7 @@ class Similarity(Settings):
 
         model = load_model(self.similarity_model, device=self.similarity_device)
 
-        def keeps(texts: Texts, target: str, limits: Limits) -> BoolArray:
+        def keeps(texts: Texts, target: str) -> BoolArray:
             if not texts:
                 return np.zeros(0, dtype=bool)
             # both as passages: a translation is no answer to its text

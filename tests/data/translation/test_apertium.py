@@ -37,7 +37,15 @@ def test_english_into_spanish_and_back(tmp_path: Path, capsys: pytest.CaptureFix
     ]
     (tmp_path / "in.jsonl").write_text("\n".join(lines))
     words = ["data", "translate", str(tmp_path / "in.jsonl"), "--to", "es", "--output", str(tmp_path / "out.jsonl")]
-    words += ["--backend", "command:apertium -f line -u {from}-{to}", "--codes", "en=eng", "es=spa", "--round-trip", "30"]
+    words += [
+        "--backend",
+        "command:apertium -f line -u {from}-{to}",
+        "--codes",
+        "en=eng",
+        "es=spa",
+        "--round-trip",
+        "30",
+    ]
     assert main([*words, "--json"]) == 0
     facts = json.loads(capsys.readouterr().out)["languages"]["es"]
     assert facts == {"rows": 4, "there": 0, "written": 3, "dropped": {"placeholders": 1}, "negatives_dropped": 0}

@@ -32,7 +32,10 @@ def outcomes(folder: Path, code: str, timeout: float = 20.0) -> list[str | Failu
         ),
         ("print('\\n'.join(line for line in lines if line != 'bad one'))", "it wrote 1 lines for 1 texts"),
         ("print('\\n'.join(line.replace('bad ', 'bad\\n') for line in lines))", "it wrote 2 lines for 1 texts"),
-        ("[sys.stdout.buffer.write(b'\\xff\\n' if line == 'bad one' else line.encode() + b'\\n') for line in lines]", "its output is not UTF-8"),
+        (
+            "for line in lines: sys.stdout.buffer.write(b'\\xff\\n' if line == 'bad one' else line.encode() + b'\\n')",
+            "its output is not UTF-8",
+        ),
         ("'bad one' in lines and time.sleep(60)\nprint('\\n'.join(lines))", "it did not end within 0.7 seconds"),
         (
             "print('\\n'.join(lines))\nwhile 'bad one' in lines: sys.stdout.write('y' * 65536)",
@@ -40,7 +43,9 @@ def outcomes(folder: Path, code: str, timeout: float = 20.0) -> list[str | Failu
         ),
     ],
 )  # fmt: skip
-def test_the_failing_text_stands_alone(code: str, reason: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_failing_text_stands_alone(
+    code: str, reason: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     made = outcomes(tmp_path, code, timeout=0.7 if "sleep" in code else 20)
     place = TEXTS.index("bad one")
     if "wrote 1 lines" in reason:  # nothing but an empty line is left of it, which is an empty translation
@@ -84,7 +89,9 @@ def test_what_it_started_ends_with_it(tmp_path: Path) -> None:
 
 def test_lines_of_programs(tmp_path: Path) -> None:
     assert run_lines(["cat"], ["a", "ü  b", "c"], 20) == ["a", "ü  b", "c"]
-    assert run_lines(["printf", r"a\r\n\nc"], ["1", "2", "3"], 20) == ["a", "", "c"], "the last end of line may be missing"
+    assert run_lines(["printf", r"a\r\n\nc"], ["1", "2", "3"], 20) == ["a", "", "c"], (
+        "the last end of line may be missing"
+    )
     assert run_lines(["true"], [], 20) == []
     directory = tmp_path / "folder"
     directory.mkdir()

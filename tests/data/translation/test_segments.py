@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 from isoglot.data.transform.translation.segments import rebuilt, segments
 from isoglot.data.transform.translators import Failure
 
-TEXTS = st.text(st.sampled_from("ab \t\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029\xa0.") | st.characters(exclude_categories=["Cs"]))
+TEXTS = st.text(
+    st.sampled_from("ab \t\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029\xa0.") | st.characters(exclude_categories=["Cs"])
+)
 
 
 @given(TEXTS)

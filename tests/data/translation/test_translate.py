@@ -141,7 +141,16 @@ def test_killed_in_the_middle_it_goes_on(tmp_path: Path) -> None:
     words = [program(tmp_path, code), "--batch-size", "2", "--filters", "none", "--to", "de"]
     write_pairs(table(english(40)), tmp_path / "in.jsonl")
     output = tmp_path / "out.jsonl"
-    command = [sys.executable, "-m", "isoglot", "data", "translate", str(tmp_path / "in.jsonl"), "--output", str(output)]
+    command = [
+        sys.executable,
+        "-m",
+        "isoglot",
+        "data",
+        "translate",
+        str(tmp_path / "in.jsonl"),
+        "--output",
+        str(output),
+    ]
     process = subprocess.Popen([*command, "--backend", *words], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     until = time.monotonic() + 60
     while not log.exists() or len(log.read_text()) < 5:
@@ -168,9 +177,9 @@ def test_several_processes_give_the_same(tmp_path: Path) -> None:
     backend = program(tmp_path, code)
     made = translate(table(english()), asked(backend, workers=2, batch_size=2), progress=False)
     counted(made)
-    assert [row.query for row in rows_in(made, "de")] == [
-        f"whatde isde thingde {number}de" for number in range(6)
-    ], "in the order of the rows"
+    assert [row.query for row in rows_in(made, "de")] == [f"whatde isde thingde {number}de" for number in range(6)], (
+        "in the order of the rows"
+    )
     parents = {path.name for path in tmp_path.glob("parent*")}
     assert len(parents) == 2
     assert f"parent{os.getpid()}" not in parents
@@ -201,14 +210,24 @@ def test_what_cannot_be_is_refused(tmp_path: Path) -> None:
         ({"workers": 0}, "workers must be at least 1"),
     ):
         with pytest.raises(InputError, match=message):
-            translate(pairs, Translate(**{"backend": good, "to": ["de"], "filters": "none", **settings}), progress=False)
+            translate(
+                pairs, Translate(**{"backend": good, "to": ["de"], "filters": "none", **settings}), progress=False
+            )
 
 
 def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code = GOOD.replace("print(", "if '3' in line: sys.exit('three')\n    print(")
     write_pairs(table(english()), tmp_path / "in.jsonl")
     words = ["data", "translate", str(tmp_path / "in.jsonl"), "--to", "de", "--output", str(tmp_path / "out.jsonl")]
-    words += ["--backend", program(tmp_path, code), "--filters", "copy", "length", "--dropped", str(tmp_path / "no.jsonl")]
+    words += [
+        "--backend",
+        program(tmp_path, code),
+        "--filters",
+        "copy",
+        "length",
+        "--dropped",
+        str(tmp_path / "no.jsonl"),
+    ]
     assert main(words) == 0
     shown = capsys.readouterr()
     assert "out.jsonl: 11 rows, 6 of them read, 5 translated" in shown.out

@@ -6,9 +6,9 @@ import random
 from pathlib import Path
 
 WORDS = {
-    "eng_Latn": "the dog sees a cat house big small".split(),
-    "deu_Latn": "der hund sieht eine katze haus gross klein".split(),
-    "fra_Latn": "le chien voit un chat maison grand petit".split(),
+    "eng_Latn": ["the", "dog", "sees", "a", "cat", "house", "big", "small"],
+    "deu_Latn": ["der", "hund", "sieht", "eine", "katze", "haus", "gross", "klein"],
+    "fra_Latn": ["le", "chien", "voit", "un", "chat", "maison", "grand", "petit"],
 }
 CODES = [*WORDS, "zho_Hant"]
 LIMIT = 40
@@ -22,10 +22,18 @@ def tiny_nllb(path: Path, steps: int = 60) -> Path:
 
     torch.manual_seed(0)
     tokenizer = _tokenizer()
-    both = {f"{side}_{name}": 2 if name == "attention_heads" else 64 for side in ("encoder", "decoder") for name in _SIZES}
+    both = {
+        f"{side}_{name}": 2 if name == "attention_heads" else 64 for side in ("encoder", "decoder") for name in _SIZES
+    }
     without = {f"{side}_layerdrop": 0.0 for side in ("encoder", "decoder")}
     config = M2M100Config(
-        vocab_size=len(tokenizer), d_model=32, encoder_layers=1, decoder_layers=1, max_position_embeddings=64, **both, **without
+        vocab_size=len(tokenizer),
+        d_model=32,
+        encoder_layers=1,
+        decoder_layers=1,
+        max_position_embeddings=64,
+        **both,
+        **without,
     )
     model = M2M100ForConditionalGeneration(config)
     optimizer, draw = torch.optim.Adam(model.parameters(), 1e-2), random.Random(0)

@@ -60,8 +60,8 @@ class ModelLanguages:
 
     @classmethod
     def of(cls, model: str, tokenizer: Any, own: Mapping[str, str]) -> ModelLanguages:
-        """Read them from a tokenizer of transformers: its vocabulary holds the tokens."""
-        vocabulary = tokenizer.get_vocab()
+        """Read them from a tokenizer of transformers: its vocabulary holds the tokens, or it has a list of them (M2M100's)."""
+        vocabulary = {*tokenizer.get_vocab(), *getattr(tokenizer, "lang_token_to_id", ())}
         named: list[tuple[_Scheme, list[str]]] = []
         for scheme in _SCHEMES:
             form = re.compile(re.escape(scheme.token).replace(r"\{\}", f"({scheme.code})"))

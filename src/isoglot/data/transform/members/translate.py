@@ -12,16 +12,17 @@ import numpy as np
 from pydantic import Field, SerializeAsAny, field_validator, model_validator
 from pydantic.fields import FieldInfo
 
+from isoglot.data.langid import identify
 from isoglot.data.languages import language
 from isoglot.data.pairs.loading import check_present
 from isoglot.data.pairs.table import PairTable, read_rows
 from isoglot.data.transform.registry import TRANSFORMS, Transform
-from isoglot.data.transform.translation.filters import FILTERS, Filter, Limits
+from isoglot.data.transform.translation.filters import FILTERS, RATIO, Filter, lengths
 from isoglot.data.transform.translation.library import Library
 from isoglot.data.transform.translation.round_trip import round_trip_filter
 from isoglot.data.transform.translation.rows import SIDES, Dropped, LanguageReport, translated_rows
 from isoglot.data.transform.translators import TRANSLATORS, Direction, Translator, split_backend
-from isoglot.errors import unknown
+from isoglot.errors import at, unknown
 from isoglot.records import PairRow
 from isoglot.settings import make_member, member_options
 
@@ -49,13 +50,10 @@ class Translate(Transform):
         tuple(FILTERS), description=f"what drops translated rows, or {NONE}; rows with an empty text are always dropped"
     )
     max_ratio: float = Field(
-        3.0,
+        RATIO,
         gt=1,
         le=1000,
         description="filter length: a translation is at most so many times as long or as short as is usual of its language here",
-    )
-    confidence: float = Field(
-        0.9, gt=0, le=1, description="filter language: from this probability on another language counts"
     )
     round_trip: float = Field(
         0.0,
@@ -151,6 +149,11 @@ def translate(
     asked.backend.check_ready(asked.directions)
     library = Library(asked.backend, progress)
     chosen: dict[str, Filter] = {name: FILTERS[name] for name in asked.filters}
+    if "language" in chosen:
+        with at("filter language (--filters leaves it out)"):
+            identify(())
+    if "length" in chosen:
+        chosen["length"] = partial(lengths, ratio=asked.max_ratio)
     if asked.round_trip:
         chosen["round trip"] = round_trip_filter(library, asked.from_language, asked.round_trip)
     chosen |= more or {}
@@ -164,12 +167,12 @@ def translate(
         )
         left[target] = [_stripped(rows[own[pair]], asked) for pair in pairs.tolist() if there[pair] < 0]
     library.translate({(asked.from_language, target): _texts(some) for target, some in left.items()})
-    limits, reports, dropped = Limits(asked.max_ratio, asked.confidence), {}, []
+    reports, dropped = {}, []
     for target, some in left.items():
         direction = (asked.from_language, target)
         reports[target] = report = LanguageReport(len(pairs), len(pairs) - len(some))
         translation = partial(library.translation, direction=direction)
-        new, bad = translated_rows(some, target, translation, chosen, limits, report)
+        new, bad = translated_rows(some, target, translation, chosen, report)
         rows += new
         dropped += bad
     return Translated(PairTable.from_rows(rows), reports, dropped, library.taken)

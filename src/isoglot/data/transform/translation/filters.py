@@ -6,11 +6,10 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
-from isoglot.data.langid import can_identify, identify, is_alike
+from isoglot.data.langid import contradicts, identify, is_told
 from isoglot.data.sameness import normalise
 from isoglot.errors import say
 from isoglot.records import BoolArray
@@ -18,8 +17,11 @@ from isoglot.records import BoolArray
 Texts = Sequence[tuple[str, str]]
 """Texts and their translations."""
 
+RATIO = 3.0
+"""How many times as long or short as usual a translation may be."""
 _COPY = 12  # letters and digits from which an equal text is no name that stays what it is
-_SHORT = 20  # letters below which nobody can tell a language
+_WORD = re.compile(r"[^\W\d_]{4,}")  # in lower case it is no name, and so long it is no word of several languages
+_WORDS = 4  # of them, from which half of them is no accident
 _SMOOTH = 10  # characters added to both lengths: those of short texts vary
 _SIGNS = re.compile(
     r"https?://[^\s<>\"']*[^\s<>\"'.,;:!?)]"  # addresses
@@ -34,39 +36,29 @@ _GROUPS = re.compile(r"(?<![0-9])[0-9]{1,3}(?:[ \u00a0\u202f\u2009][0-9]{3})+(?!
 _NUMBER = re.compile(r"[0-9](?:[0-9]|[.,'\u2019\u066b\u066c](?=[0-9]))*")
 
 
-@dataclass(frozen=True)
-class Limits:
-    """What filters go by.
-
-    Attributes:
-        ratio: a translation may be so many times as long or as short as one would expect.
-        confidence: from this probability on another language counts.
-    """
-
-    ratio: float
-    confidence: float
+Filter = Callable[[Texts, str], BoolArray]
+"""Takes n texts with their translations, and the target language; gives which may stay, shape (n,)."""
 
 
-Filter = Callable[[Texts, str, Limits], BoolArray]
-"""Takes texts with their translations (n of them), the target language and limits; gives which may stay, shape (n,)."""
-
-
-def empty(texts: Texts, target: str, limits: Limits) -> BoolArray:
+def empty(texts: Texts, target: str) -> BoolArray:
     """Nothing at all, or no letter and no digit of a text that has some; always looked for: no row has empty texts."""
     return np.array([bool(made and (normalise(made) or not normalise(text))) for text, made in texts], dtype=bool)
 
 
-def copies(texts: Texts, target: str, limits: Limits) -> BoolArray:
-    """Texts that came back as they were (of 12 letters or more: names stay what they are)."""
+def copies(texts: Texts, target: str) -> BoolArray:
+    """Texts that came back as they were (of 12 letters or more: names stay what they are), or half of their words did."""
 
     def is_copy(text: str, made: str) -> bool:
         key = normalise(text)
-        return len(key) >= _COPY and key == normalise(made)
+        if len(key) >= _COPY and key == normalise(made):
+            return True
+        words, there = [word for word in _WORD.findall(text) if word[0].islower()], set(_WORD.findall(made))
+        return len(words) >= _WORDS and 2 * sum(word in there for word in words) >= len(words)
 
     return np.array([not is_copy(text, made) for text, made in texts], dtype=bool)
 
 
-def placeholders(texts: Texts, target: str, limits: Limits) -> BoolArray:
+def placeholders(texts: Texts, target: str) -> BoolArray:
     """Placeholders ({name}, %s, ${NAME}), tags, entities and addresses that are not the same afterwards."""
     return np.array([signs(text) == signs(made) for text, made in texts], dtype=bool)
 
@@ -76,7 +68,7 @@ def signs(text: str) -> Counter[str]:
     return Counter(_SIGNS.findall(text))
 
 
-def numbers(texts: Texts, target: str, limits: Limits) -> BoolArray:
+def numbers(texts: Texts, target: str) -> BoolArray:
     """Numbers of two or more digits that are missing afterwards, in whatever digits and separators."""
     return np.array([not numbers_of(text) - numbers_of(made) for text, made in texts], dtype=bool)
 
@@ -95,32 +87,26 @@ def _digit(sign: str) -> str:
     return sign if value is None else str(value)
 
 
-def lengths(texts: Texts, target: str, limits: Limits) -> BoolArray:
-    """Translations whose length in characters is far from what is usual of this language in these texts (the median)."""
+def lengths(texts: Texts, target: str, ratio: float = RATIO) -> BoolArray:
+    """Translations more than `ratio` times as long or short as is usual of this language in these texts (the median)."""
     if not texts:
         return np.zeros(0, dtype=bool)
     sizes = np.array([(len(text), len(made)) for text, made in texts], dtype=np.float64) + _SMOOTH
-    ratio = sizes[:, 1] / sizes[:, 0]
-    usual = float(np.median(ratio))
+    found = sizes[:, 1] / sizes[:, 0]
+    usual = float(np.median(found))
     say(f"filter length: translations in {target} are usually {usual:.2f} times as long as the texts; measured by that")
-    relative = ratio / usual
-    kept: BoolArray = (relative <= limits.ratio) & (relative >= 1 / limits.ratio)
+    kept: BoolArray = (found <= usual * ratio) & (found >= usual / ratio)
     return kept
 
 
-def languages(texts: Texts, target: str, limits: Limits) -> BoolArray:
-    """Translations that are in another language (by py3langid; of 20 letters or more)."""
-    if not can_identify(target):
-        say(f"filter language: {target} is not among the languages that can be identified; nothing is dropped by it")
+def languages(texts: Texts, target: str) -> BoolArray:
+    """Translations that are in another language, see `isoglot.data.langid`. InputError: its package is not here."""
+    if not is_told(target):
+        say(f"filter language: {target} is not among the languages that are told reliably; nothing is dropped by it")
         return np.ones(len(texts), dtype=bool)
-
-    def is_other(text: str) -> bool:
-        if len(normalise(text)) < _SHORT:
-            return False
-        found, probability = identify(text)
-        return probability >= limits.confidence and not is_alike(found, target)
-
-    return np.array([not is_other(made) for _, made in texts], dtype=bool)
+    made = [text for _, text in texts]
+    answers = zip(made, identify(made))
+    return np.array([not contradicts(*answer, text, target) for text, answer in answers], dtype=bool)
 
 
 FILTERS: dict[str, Filter] = {
@@ -133,8 +119,8 @@ FILTERS: dict[str, Filter] = {
 """Filters that can be left out by name, in the order in which they look at texts; a row counts for the first that drops it."""
 
 
-def kept_of(chosen: Filter, texts: Texts, target: str, limits: Limits) -> BoolArray:
+def kept_of(chosen: Filter, texts: Texts, target: str) -> BoolArray:
     """What a filter keeps, each text looked at once; shape (n,)."""
     unique = list(dict.fromkeys(texts))
-    kept = dict(zip(unique, chosen(unique, target, limits).tolist()))
+    kept = dict(zip(unique, chosen(unique, target).tolist()))
     return np.array([kept[pair] for pair in texts], dtype=bool)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from isoglot.data.transform.translation.filters import Filter, Limits, Texts
+from isoglot.data.transform.translation.filters import Filter, Texts
 from isoglot.data.transform.translation.library import Library
 from isoglot.data.transform.translators import Failure
 from isoglot.errors import InputError
@@ -25,7 +25,7 @@ def round_trip_filter(library: Library, source: str, least: float) -> Filter:
         raise InputError("round_trip needs the package sacrebleu: pip install 'isoglot[translate]'") from None
     chrf = CHRF()
 
-    def keeps(texts: Texts, target: str, limits: Limits) -> BoolArray:
+    def keeps(texts: Texts, target: str) -> BoolArray:
         direction = (target, source)
         library.translate({direction: [made for _, made in texts]})
 

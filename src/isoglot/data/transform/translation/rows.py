@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from isoglot.data.sameness import text_key
-from isoglot.data.transform.translation.filters import Filter, Limits, empty, kept_of
+from isoglot.data.transform.translation.filters import Filter, empty, kept_of
 from isoglot.data.transform.translators import Failure, Outcome
 from isoglot.records import PairRow
 
@@ -72,7 +72,6 @@ def translated_rows(
     target: str,
     translation: Callable[[str], Outcome],
     filters: Mapping[str, Filter],
-    limits: Limits,
     report: LanguageReport,
 ) -> tuple[list[PairRow], list[Dropped]]:
     """The rows in another language, and those that are dropped; `report` gets their counts.
@@ -96,7 +95,7 @@ def translated_rows(
             made.append((row, replace(row, lang=target, query=query, passage=passage, document_passages=())))
     for name, chosen in {"empty": empty, **filters}.items():
         both = [(getattr(row, side), getattr(new, side)) for side in SIDES for row, new in made]
-        stay: list[bool] = kept_of(chosen, both, target, limits).reshape(len(SIDES), len(made)).all(axis=0).tolist()
+        stay = [*map(bool, kept_of(chosen, both, target).reshape(len(SIDES), len(made)).all(axis=0))]
         dropped += [
             Dropped(row, target, name, "", {side: getattr(new, side) for side in SIDES})
             for (row, new), stays in zip(made, stay)
