@@ -95,7 +95,8 @@ def translated_rows(
             made.append((row, replace(row, lang=target, query=query, passage=passage, document_passages=())))
     for name, chosen in {"empty": empty, **filters}.items():
         both = [(getattr(row, side), getattr(new, side)) for side in SIDES for row, new in made]
-        stay = [*map(bool, kept_of(chosen, both, target).reshape(len(SIDES), len(made)).all(axis=0))]
+        kept: list[bool] = kept_of(chosen, both, target).tolist()
+        stay = [query and passage for query, passage in zip(kept[: len(made)], kept[len(made) :])]
         dropped += [
             Dropped(row, target, name, "", {side: getattr(new, side) for side in SIDES})
             for (row, new), stays in zip(made, stay)
