@@ -1,4 +1,4 @@
-# make demo   a whole study in minutes: measure a model, repair it in six ways, measure again, report
+# make demo   a whole study in minutes: measure a model, repair it by our recipe and the paper's, measure again, report
 # make test   everything that must hold: tests, ruff, types, import directions
 # make quick  the inner loop: lint and the heart of every room's tests, under a minute
 # make docs   write the pages that are made of docstrings and registries

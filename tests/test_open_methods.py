@@ -12,6 +12,7 @@ import pytest
 
 from isoglot.batching.strategies import STRATEGIES
 from isoglot.cli.main import main
+from isoglot.data.lexicons.registry import LEXICONS
 from isoglot.errors import InputError
 from isoglot.models.load import load_model
 from isoglot.models.tunings import TUNINGS
@@ -85,6 +86,58 @@ class Bias(Tuning):
 
     def finish(self, model, base, load, adapter):
         return model
+'''
+
+
+CSV = '''
+import csv
+
+from isoglot.data.lexicons.registry import LEXICONS, LexiconFormat
+
+
+class Csv(LexiconFormat):
+    """word,translation"""
+
+    name = "csv"
+    ending = ".csv"
+
+    def read(self, path):
+        with path.open(encoding="utf-8", newline="") as source:
+            yield from csv.reader(source)
+
+
+LEXICONS.register(Csv())
+'''
+
+SHOUT = '''
+from typing import ClassVar
+
+import numpy as np
+
+from isoglot.batching.rewriting import Rewriting
+from isoglot.batching.strategies import STRATEGIES
+from isoglot.batching.strategies.mono import Mono
+
+
+class Shouting(Rewriting):
+    languages = ("loud",)
+
+    def targets(self, n, random):
+        return np.zeros(n, dtype=np.int64), np.full(n, -1)
+
+    def rewrite(self, text, target, random):
+        return text.upper()
+
+
+@STRATEGIES.register
+class Shout(Mono):
+    """queries in capital letters"""
+
+    name: ClassVar[str] = "shout"
+    is_usual: ClassVar[bool] = False
+
+    def rewriting(self, language):
+        return Shouting()
 '''
 
 
@@ -183,3 +236,41 @@ def test_a_tuning_is_one_class(plugin: str, tmp_path: Path) -> None:
     assert (cell["label"], cell["tuning"]["kind"], cell["learning_rate"]) == (f"mono, {plugin}", plugin, 1e-3)
     assert cell["train"]["trainable_parameters"] < cells["mono-full"]["train"]["trainable_parameters"]
     assert plugin in report
+
+
+@own(LEXICONS, "csv", CSV)
+def test_a_format_of_lexicons_is_one_class(plugin: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    asked = words(tmp_path)
+    lexicon = tmp_path / "en-de.csv"
+    lexicon.write_text("".join(f"en{number},de{number}\n" for number in range(60)))
+    out = tmp_path / "switched.jsonl"
+    command = [
+        "data",
+        "switch",
+        asked[1],
+        "--languages",
+        "en",
+        "--lexicon",
+        str(lexicon),
+        "--output",
+        str(out),
+        "--json",
+    ]
+    assert main(command) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["lexicons"][0]["format"] == plugin
+    assert report["words"]["de"]["coverage"] == 1
+    train = ["train", *asked, "--languages", "en", "--batch-size", "4", "--steps", "3"]
+    assert main([*train, "--strategy", "code-switch", "--lexicon", str(lexicon)]) == 0
+
+
+@own(STRATEGIES, "shout", SHOUT)
+def test_a_strategy_may_rewrite_its_texts(plugin: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    asked = words(tmp_path)
+    assert main(["plan", *asked[:2], "--strategy", plugin, "--batch-size", "4", "--show", "1"]) == 0
+    shown = capsys.readouterr().out.splitlines()
+    first = next(line for line in shown if ">loud: " in line)
+    query, _, passage = first.partition("  ->  ")
+    assert query.partition("loud: ")[2].isupper()
+    assert not passage.isupper()
+    assert main(["train", *asked, "--strategy", plugin, "--batch-size", "4", "--steps", "3"]) == 0

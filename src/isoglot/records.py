@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,8 @@ FloatArray = npt.NDArray[np.float64]
 Float32Array = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
 
+Column = Literal["query", "passage", "negative"]
+"""A kind of text in a batch."""
 Setting = Literal["mono", "cross", "multi"]
 SETTINGS: tuple[Setting, ...] = ("mono", "cross", "multi")
 
@@ -51,17 +53,34 @@ class Side:
         pairs: int64, shape (n,): numbers of the pairs that the rows belong to.
         places: int64, shape (n,), ascending: places of those pairs among the pairs of the whole batch.
         languages: int64, shape (n,): numbers of the rows' languages in the table's languages.
+        targets: int64, shape (n,): where texts change on their way into the batch (`Batch.rewrite`), numbers of the languages
+            that they go into; -1 for those that stay. None: all stay.
     """
 
     rows: IntArray
     pairs: IntArray
     places: IntArray
     languages: IntArray
+    targets: IntArray | None = None
 
     def between(self, first: int, end: int) -> Side:
         """The rows of the pairs whose places lie in [first, end)."""
         kept = slice(*np.searchsorted(self.places, (first, end)).tolist())
-        return Side(self.rows[kept], self.pairs[kept], self.places[kept], self.languages[kept])
+        targets = None if self.targets is None else self.targets[kept]
+        return Side(self.rows[kept], self.pairs[kept], self.places[kept], self.languages[kept], targets)
+
+
+class Rewrite(Protocol):
+    """What makes the texts of a step of those of its rows."""
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """That texts go into; `Side.targets` are numbers of these."""
+        ...
+
+    def texts(self, column: Column, keys: IntArray, texts: Sequence[str], targets: IntArray | None) -> list[str]:
+        """The texts of some rows (or, of negatives, of their numbers in their pool), as they are trained on."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -78,6 +97,7 @@ class Batch:
         language: of all its texts where the batch was drawn from the pairs of one language; None otherwise.
         n_pairs: pairs in the batch.
         queries, passages: the texts.
+        rewrite: where texts change on their way into the batch; None: they are those of the rows.
     """
 
     step: int
@@ -87,6 +107,7 @@ class Batch:
     n_pairs: int
     queries: Side
     passages: Side
+    rewrite: Rewrite | None = None
 
     def __len__(self) -> int:
         return self.n_pairs
@@ -98,6 +119,20 @@ class Batch:
     @property
     def passage_rows(self) -> IntArray:
         return self.passages.rows
+
+    def texts(self, column: Column, given: Sequence[str], numbers: IntArray | None = None) -> list[str]:
+        """The texts that are trained on.
+
+        Args:
+            given: texts of the rows of a side, or of negatives.
+            numbers: of negatives, int64: theirs in the pool that they are drawn from.
+        """
+        if self.rewrite is None:
+            return list(given)
+        if numbers is not None:
+            return self.rewrite.texts(column, numbers, given, None)
+        side = self.queries if column == "query" else self.passages
+        return self.rewrite.texts(column, side.rows, given, side.targets)
 
     @property
     def is_aligned(self) -> bool:
@@ -115,9 +150,12 @@ class Batch:
         if len(self) % world:
             raise ValueError(f"batch of {len(self)} pairs cannot be split evenly over {world} processes")
         share = len(self) // world
-        first = rank * share
-        queries, passages = (side.between(first, first + share) for side in (self.queries, self.passages))
-        return replace(self, n_pairs=share, queries=queries, passages=passages)
+        return self.between(rank * share, (rank + 1) * share)
+
+    def between(self, first: int, end: int) -> Batch:
+        """The pairs whose places lie in [first, end), which keep them."""
+        queries, passages = (side.between(first, end) for side in (self.queries, self.passages))
+        return replace(self, n_pairs=end - first, queries=queries, passages=passages)
 
 
 @dataclass(frozen=True)

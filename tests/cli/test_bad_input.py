@@ -212,7 +212,7 @@ def test_settings(tmp_path: Path, refused: Callable[..., str]) -> None:
     assert "scale: expected a number, got 'high'" in refused(*train_words(tmp_path, path), "scale=high")
     assert "lora.rank: expected a whole number" in refused(*train_words(tmp_path, path), "lora.rank=2.5")
     assert "unknown setting 'lora.rnk'" in refused(*train_words(tmp_path, path), "lora.rnk=2")
-    assert "unknown strategy 'both'; known: cross, hybrid, mono" in refused(
+    assert "unknown strategy 'both'; known: code-switch, cross, hybrid, mono" in refused(
         *train_words(tmp_path, path), "strategy=both"
     )
     config = write(tmp_path / "config.yaml", "scale: 3", "stepps: 4")

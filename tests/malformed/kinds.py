@@ -196,6 +196,43 @@ def check_source(form: str) -> Callable[[Path, Path], None]:
     return check
 
 
+def check_lexicon(name: str) -> Callable[[Path, Path], None]:
+    """`data switch` counts every translation of a lexicon and every row of the pairs."""
+
+    def check(folder: Path, spoiled: Path) -> None:
+        pairs, out = str(folder / "p.jsonl"), folder.parent / "switched.jsonl"
+        command = ["data", "switch", pairs, "--lexicon", str(folder / name), "--output", str(out)]
+        answer = run(*command, "--overwrite", "--switch-probability", "1", "--json")
+        if not accepted(answer, spoiled):
+            return
+        report = json.loads(answer.out)
+        same("rows", filled_lines(out), report["rows_written"])
+        same("rows", report["rows_written"], report["rows_read"] + sum(report["rows_added"].values()))
+        (lexicon,) = report["lexicons"]
+        if not name.endswith(".index"):  # there an entry has several
+            same("translations", filled_lines(folder / name), lexicon["translations"] + lexicon["left_out"])
+
+    return check
+
+
+def lexicon_kinds() -> list[Kind]:
+    from tests.lexicons import dictd_files
+
+    pairs = {"p.jsonl": jsonl([row for row in pair_rows() if row["lang"] == "en"])}
+    files = {
+        "en-de.tsv": b"question\tFrage\nanswer\tAntwort\nother\tandere\n",
+        "en-de.txt": b"question Frage\nanswer\tAntwort\nother andere\n",
+        "en-de.titles.tsv": b"Question_(text)\tFrage (Text)\nAnswer\tAntwort\n",
+    }
+    kinds = [
+        Kind(f"lexicon {name.partition('.')[2]}", {**pairs, name: data}, check_lexicon(name), (name,))
+        for name, data in files.items()
+    ]
+    dictd = dictd_files()
+    check = check_lexicon("freedict-eng-deu.index")
+    return [*kinds, Kind("lexicon dictd", {**pairs, **dictd}, check, tuple(dictd))]
+
+
 # benchmarks
 
 
@@ -524,6 +561,7 @@ def mfaq_files() -> dict[str, bytes]:
 
 ADDRESSES = (
     "facts:eo\nlareqa:mlqa-r\nmmarco:.?languages=en&limit=3\nmfaq:hub\npairs.jsonl\nen/../..\nmr-tydi:\nnq:.?limit=2\n"
+    "facts:en?entities=20%&without-relations=endonym\n"
 )
 
 
@@ -572,6 +610,7 @@ def kinds() -> dict[str, Kind]:
         pairs_kind("p.parquet", parquet([{**row, "id": str(row["id"])} for row in rows])),
         pairs_kind("p.jsonl.gz", gzip.compress(jsonl(rows), mtime=0)),
         pairs_kind("p.CSV.GZ", gzip.compress(delimited(","), mtime=0)),
+        *lexicon_kinds(),
         Kind("benchmark folder", toy, check_benchmark),
         Kind("benchmark folder, measured", toy, check_evaluated),
         Kind("lareqa", lareqa_files(), check_lareqa),

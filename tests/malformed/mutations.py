@@ -267,12 +267,13 @@ def spoil_npy(random: Random, data: bytes) -> bytes:
 def spoil(random: Random, name: str, data: bytes) -> bytes:
     """The content of a file of that name, spoiled in a way that suits it."""
     name = name.lower()
-    if name.endswith(".gz") and random.random() < 0.6:
-        return gzip.compress(spoil(random, name.removesuffix(".gz"), gzip.decompress(data)), mtime=0)
+    is_packed = name.endswith((".gz", ".dz"))
+    if is_packed and random.random() < 0.6:
+        return gzip.compress(spoil(random, name[:-3], gzip.decompress(data)), mtime=0)
     special = {".parquet": spoil_parquet, ".npy": spoil_npy}.get(Path(name).suffix)
     if special:
         return special(random, data) if random.random() < 0.5 else random.choice(BYTES)(random, data)
-    if name.endswith(".gz") or random.random() < 0.35:
+    if is_packed or random.random() < 0.35:
         return random.choice(BYTES)(random, data)
     ways = (*TEXTS, spoil_json, spoil_json) if name.endswith(".json") else TEXTS
     return random.choice(ways)(random, data.decode())

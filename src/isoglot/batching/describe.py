@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from typing import Any
 
 from isoglot.batching.plan import BatchPlan
 from isoglot.data.pairs.table import PairTable
-from isoglot.records import Batch
+from isoglot.records import Batch, Column, Side
 from isoglot.tables import text_table
 
 
@@ -16,12 +16,14 @@ def composition(plan: BatchPlan, table: PairTable, steps: int) -> dict[str, Any]
 
     Returns:
         {"steps", "batches": {kind: n}, "mono_languages": {lang: batches}, "sources": {source: batches},
-        "cross_pairs": {query language: {passage language: pairs}}, "pairs_seen": n, "pairs": n}
+        "cross_pairs": {query language: {passage language: pairs}}, "switched_pairs": the same by the languages that texts are
+        switched into, "pairs_seen": n, "pairs": n}
     """
     kinds: Counter[str] = Counter({info.kind: 0 for info in plan.strata})
     languages: Counter[str] = Counter()
     sources: Counter[str] = Counter()
     cross: dict[str, Counter[str]] = {lang: Counter() for lang in table.languages}
+    switched: dict[str, Counter[str]] = defaultdict(Counter)
     seen: set[tuple[str, str]] = set()
     for batch in plan[:steps]:
         kinds[batch.kind] += 1
@@ -29,6 +31,9 @@ def composition(plan: BatchPlan, table: PairTable, steps: int) -> dict[str, Any]
         seen.update((batch.source, key) for key in table.column("id", batch.query_rows))
         if batch.language is not None:
             languages[batch.language] += 1
+            if batch.rewrite is not None:
+                for query, passage in zip(*(_into(batch, side) for side in (batch.queries, batch.passages))):
+                    switched[query][passage] += 1
         else:
             for query, passage in _language_pairs(batch):
                 cross[table.languages[query]][table.languages[passage]] += 1
@@ -38,9 +43,22 @@ def composition(plan: BatchPlan, table: PairTable, steps: int) -> dict[str, Any]
         "mono_languages": dict(sorted(languages.items())),
         "sources": dict(sorted(sources.items())),
         "cross_pairs": {lang: dict(sorted(row.items())) for lang, row in cross.items() if row},
+        **(
+            {"switched_pairs": {lang: dict(sorted(row.items())) for lang, row in sorted(switched.items())}}
+            if switched
+            else {}
+        ),
         "pairs_seen": len(seen),
         "pairs": plan.index.n_pairs,
     }
+
+
+def _into(batch: Batch, side: Side) -> list[str]:
+    """The languages that the texts of a side are switched into; their own where they stay as they are."""
+    assert batch.rewrite is not None
+    assert side.targets is not None
+    languages = batch.rewrite.languages
+    return [languages[target] if target >= 0 else str(batch.language) for target in side.targets.tolist()]
 
 
 def _language_pairs(batch: Batch) -> list[tuple[int, int]]:
@@ -69,13 +87,17 @@ def format_composition(counts: dict[str, Any]) -> str:
         lines.append(
             "batches of one language: " + "  ".join(f"{lang} {n}" for lang, n in counts["mono_languages"].items())
         )
-    if counts["cross_pairs"]:
-        columns = sorted({lang for row in counts["cross_pairs"].values() for lang in row})
-        lines.append("pairs of the other batches (rows: query language, columns: passage language)")
-        table = [["", *columns]]
-        for lang, row in sorted(counts["cross_pairs"].items()):
-            table.append([lang, *(str(row.get(other, 0) or ".") for other in columns)])
-        lines += text_table(table)
+    for key, which in (
+        ("cross_pairs", "of the other batches"),
+        ("switched_pairs", "of switched texts, by the languages that they go into"),
+    ):
+        if rows := counts.get(key):
+            columns = sorted({lang for row in rows.values() for lang in row})
+            lines.append(f"pairs {which} (rows: query language, columns: passage language)")
+            table = [["", *columns]]
+            for lang, row in sorted(rows.items()):
+                table.append([lang, *(str(row.get(other, 0) or ".") for other in columns)])
+            lines += text_table(table)
     return "\n".join(lines)
 
 
@@ -86,19 +108,30 @@ def format_batch(batch: Batch, table: PairTable, *, most: int = 5, width: int = 
         + f", source {batch.source}, {len(batch)} pairs"
     ]
     for place in range(min(most, len(batch))):
-        queries, passages = (side.between(place, place + 1) for side in (batch.queries, batch.passages))
-        (key, *_) = table.column("id", queries.rows)
+        cut = batch.between(place, place + 1)
+        (key, *_) = table.column("id", cut.query_rows)
+        sides: tuple[tuple[Column, Side], ...] = (("query", cut.queries), ("passage", cut.passages))
         texts = [
             "  ".join(
                 f"{lang}: {_cut(text, width)}"
-                for lang, text in zip(table.column("lang", side.rows), table.column(column, side.rows))
+                for lang, text in zip(
+                    named_languages(cut, side, table), cut.texts(column, table.column(column, side.rows))
+                )
             )
-            for column, side in (("query", queries), ("passage", passages))
+            for column, side in sides
         ]
         lines.append(f"  {_cut(key, 16):<16} {texts[0]}  ->  {texts[1]}")
     if len(batch) > most:
         lines.append(f"  ... and {len(batch) - most} more")
     return "\n".join(lines)
+
+
+def named_languages(batch: Batch, side: Side, table: PairTable) -> list[str]:
+    """The languages of the rows of a side, and those that they are switched into: `en>de`."""
+    own = table.column("lang", side.rows)
+    if batch.rewrite is None:
+        return own
+    return [lang if lang == into else f"{lang}>{into}" for lang, into in zip(own, _into(batch, side))]
 
 
 def _cut(text: str, width: int) -> str:

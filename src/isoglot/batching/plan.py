@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
 from typing import Any, ClassVar, overload
@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 from pydantic.fields import FieldInfo
 
 from isoglot.batching.permutation import generator
+from isoglot.batching.rewriting import Rewriting, RewrittenStep
 from isoglot.batching.schedule import Schedule
 from isoglot.batching.strategies import STRATEGIES, Choice, Strategy
 from isoglot.batching.stratum import Stratum
@@ -102,6 +103,7 @@ class BatchPlan:
         self.settings = settings
         self.strata: list[StratumInfo] = []
         self._kinds: list[Strategy] = []
+        self._rewritings: list[Rewriting | None] = []
         self._dealers: list[Stratum] = []
         problems = []
         for kind, source, lang, share in _checked_shares(index, settings):
@@ -112,6 +114,7 @@ class BatchPlan:
                 continue
             dealer = Stratum(order, index.group, settings.batch_size, settings.seed, len(self._dealers))
             self._kinds.append(kind)
+            self._rewritings.append(None if lang is None else kind.rewriting(lang))
             self._dealers.append(dealer)
             sizes = dealer.n_pairs, dealer.n_groups, dealer.batches_per_epoch
             self.strata.append(StratumInfo(kind.name, index.sources[source], lang, share, *sizes))
@@ -121,6 +124,11 @@ class BatchPlan:
                 f"{'; '.join(problems)}: take a smaller batch, or leave the source or language out"
             )
         self._schedule = Schedule(np.array([info.share for info in self.strata]), settings.seed)
+
+    @property
+    def rewrites(self) -> bool:
+        """Whether texts of any batch are others than those of its rows."""
+        return any(rewriting is not None for rewriting in self._rewritings)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -150,7 +158,13 @@ class BatchPlan:
         language = None if info.language is None else self.index.languages.index(info.language)
         choices = self._kinds[number].choose(rows >= 0, language, partial(generator, seed, _LANGUAGES, step))
         queries, passages = (_side(rows, pairs, choice) for choice in choices)
-        return Batch(step, info.kind, info.source, info.language, len(pairs), queries, passages)
+        rewriting = self._rewritings[number]
+        if rewriting is None:
+            return Batch(step, info.kind, info.source, info.language, len(pairs), queries, passages)
+        rewrite = RewrittenStep(rewriting, seed, step)
+        of_queries, of_passages = rewrite.targets(len(pairs))
+        queries, passages = replace(queries, targets=of_queries), replace(passages, targets=of_passages)
+        return Batch(step, info.kind, info.source, info.language, len(pairs), queries, passages, rewrite)
 
 
 def _side(rows: IntArray, pairs: IntArray, choice: Choice) -> Side:

@@ -16,6 +16,7 @@ from isoglot.batching.draw import draw
 from isoglot.batching.negatives import Negatives, Pool, read_negatives
 from isoglot.batching.plan import BatchPlan
 from isoglot.data.pairs.table import PairTable
+from isoglot.errors import InputError
 from isoglot.records import Batch, IntArray
 
 _TEXTS_AT_ONCE = 65_536
@@ -57,17 +58,17 @@ class RowBatch:
 
     @property
     def queries(self) -> list[str]:
-        return self.dataset.table.column("query", self.batch.query_rows)
+        return self.batch.texts("query", self.dataset.table.column("query", self.batch.query_rows))
 
     @property
     def passages(self) -> list[str]:
-        return self.dataset.table.column("passage", self.batch.passage_rows)
+        return self.batch.texts("passage", self.dataset.table.column("passage", self.batch.passage_rows))
 
     @property
     def negatives(self) -> list[str]:
         pool = self.dataset.pool
         texts: list[Any] = [] if pool is None else pool.texts(self.negative_numbers).to_pylist()
-        return texts
+        return self.batch.texts("negative", texts, self.negative_numbers)
 
     @property
     def query_pairs(self) -> IntArray | None:
@@ -92,7 +93,7 @@ class PlanDataset(Sequence[RowBatch]):
         pool: the texts that negatives are drawn from; None where there are none.
 
     Raises:
-        InputError: the table has no negatives of that kind.
+        InputError: the table has no negatives of that kind, or they cannot change as the texts of the plan do.
     """
 
     column_names = ("query", "passage")
@@ -110,6 +111,11 @@ class PlanDataset(Sequence[RowBatch]):
         self.table = table
         self._asked: Negatives = read_negatives(negatives)
         self.pool: Pool | None = self._asked.pool(table) if self._asked.number else None
+        if plan.rewrites and self._asked.number and self._asked.other_languages:
+            raise InputError(
+                f"strategy '{plan.settings.strategy.name}': negatives.other_languages must be 0, as every text of a batch "
+                "is of its language before it is switched"
+            )
         self._plan = plan
         self._steps = steps
         self._rank = rank
@@ -126,6 +132,11 @@ class PlanDataset(Sequence[RowBatch]):
         negatives = self._negatives(batch)
         begin, end = (len(negatives) * number // self._world for number in (self._rank, self._rank + 1))
         return RowBatch(self, batch.part(self._rank, self._world), negatives[begin:end])
+
+    @property
+    def rewrites(self) -> bool:
+        """Whether texts of steps are others than those of their rows, and others in every step."""
+        return self._plan.rewrites
 
     def pair_ids(self, step: int) -> list[str]:
         """Ids of the pairs of a step, of all processes."""

@@ -90,17 +90,6 @@ class Terminal:
         return getattr(self._stream, name)
 
 
-def check_new_pairs(path: Path, *, overwrite: bool) -> None:
-    """InputError for a file that is there, or cannot be written: better before the work than after it."""
-    from isoglot.disk import check_writable
-
-    if path.suffix != ".jsonl":
-        raise InputError(f"{path}: pairs are written as JSON lines; give a name that ends in .jsonl")
-    check_writable(path)
-    if path.exists() and not overwrite:
-        raise InputError(f"{path}: exists already; give --overwrite to replace it")
-
-
 def quiet() -> None:
     """Keep other libraries' banners and bars off the screen; errors still show."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
@@ -135,3 +124,15 @@ def print_json(value: Any) -> None:
     import json
 
     print(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def check_output(path: Path, *, overwrite: bool) -> None:
+    """InputError for a file that is there, or cannot be written: better before the work than after it."""
+    from isoglot.disk import check_writable
+    from isoglot.errors import InputError
+
+    if path.suffix != ".jsonl":
+        raise InputError(f"{path}: pairs are written as JSON lines; give a name that ends in .jsonl")
+    check_writable(path)
+    if path.exists() and not overwrite:
+        raise InputError(f"{path}: exists already; give --overwrite to replace it")

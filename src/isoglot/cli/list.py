@@ -19,6 +19,7 @@ KINDS = {
     "debiasing": "isoglot.models.debias:DEBIAS_METHODS",
     "stages": "isoglot.study.stages:STAGES",
     "sources": "isoglot.data.pairs.source:SOURCES",
+    "lexicons": "isoglot.data.lexicons.registry:LEXICONS",
     "transforms": "isoglot.data.transform.registry:TRANSFORMS",
     "translators": "isoglot.data.transform.translators:TRANSLATORS",
     "benchmarks": "isoglot.data.benchmarks.catalog:BENCHMARKS",

@@ -37,7 +37,7 @@ def _fill(command: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from isoglot.cli.common import check_new_pairs, quiet
+    from isoglot.cli.common import check_output, quiet
     from isoglot.cli.options import given_settings
     from isoglot.data.pairs.loading import load_pairs
     from isoglot.data.pairs.writing import write_pairs
@@ -48,7 +48,7 @@ def _run(options: argparse.Namespace) -> int:
 
     asked = build(Mine, [("option", given_settings(options, Mine))])
     check_device(asked.device)
-    check_new_pairs(options.output, overwrite=options.overwrite)
+    check_output(options.output, overwrite=options.overwrite)
     with locked(options.output.with_name(f"{options.output.name}.mine"), beside=True):
         table = load_pairs(options.pairs, languages=options.languages, data_dir=options.data_dir)
         quiet()

@@ -34,16 +34,19 @@ def _fill(plan: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from isoglot.batching.describe import composition, format_batch, format_composition, format_strata
+    from isoglot.batching.describe import composition, format_batch, format_composition, format_strata, named_languages
     from isoglot.batching.plan import BatchPlan, PlanSettings
     from isoglot.cli.options import given_settings
     from isoglot.data.pairs.loading import load_pairs
+    from isoglot.errors import say
     from isoglot.settings import build
 
     settings = build(PlanSettings, [("option", given_settings(options, PlanSettings))])
     table = load_pairs(options.pairs, languages=options.languages, data_dir=options.data_dir)
     plan = BatchPlan(table.index, settings)
     counts = composition(plan, table, options.steps)
+    for note in settings.strategy.notes(table):
+        say(f"{settings.strategy.name}: {note}")
     if options.json:
         batches = [
             {
@@ -51,8 +54,8 @@ def _run(options: argparse.Namespace) -> int:
                 "kind": batch.kind,
                 "source": batch.source,
                 "ids": table.column("id", batch.query_rows),
-                "query_languages": table.column("lang", batch.query_rows),
-                "passage_languages": table.column("lang", batch.passage_rows),
+                "query_languages": named_languages(batch, batch.queries, table),
+                "passage_languages": named_languages(batch, batch.passages, table),
             }
             for batch in plan[: options.show]
         ]

@@ -55,7 +55,7 @@ def _fill(command: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from isoglot.cli.common import check_new_pairs, quiet
+    from isoglot.cli.common import check_output, quiet
     from isoglot.cli.options import given_settings
     from isoglot.data.pairs.loading import load_pairs
     from isoglot.data.pairs.writing import write_pairs
@@ -71,7 +71,7 @@ def _run(options: argparse.Namespace) -> int:
     similarity = build(Similarity, [("option", given_settings(options, Similarity))])
     paths = [options.output, *([options.dropped] if options.dropped else [])]
     for path in paths:
-        check_new_pairs(path, overwrite=options.overwrite)
+        check_output(path, overwrite=options.overwrite)
     if len({path.resolve() for path in paths}) < len(paths):
         raise InputError(f"{options.dropped}: is --output as well")
     if similarity.similarity_model:

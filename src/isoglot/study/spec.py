@@ -145,7 +145,10 @@ class StudySpec(Settings):
         if given.get("systems") and not given.keys() & keys:
             given["strategy"] = ()  # a spec that names systems and no grid has none
         chosen = {
-            key: listed(given.pop(key)) if key in given else (field.get_default(call_default_factory=True),)
+            # one value may be a list itself, as of lexicons
+            key: tuple(tuple(value) if isinstance(value, list) else value for value in listed(given.pop(key)))
+            if key in given
+            else (field.get_default(call_default_factory=True),)
             for key, field in known.items()
             if key in given or not field.is_required()
         }

@@ -71,13 +71,15 @@ class Collator:
     def prepare(self, steps: PlanDataset, *, show: bool = False) -> bool:
         """Tokenise the texts of `steps`, or find them tokenised; their batches are only padded from then on.
 
-        False where every step goes on tokenising: the model's features are more than padded token ids (`template_of`), or the
-        token ids cannot be stored.
+        False where every step goes on tokenising: its texts are made for it alone, the model's features are more than padded
+        token ids (`template_of`), or the token ids cannot be stored.
 
         Args:
             steps: batches to come; several datasets can be prepared.
             show: a progress bar on stderr.
         """
+        if steps.rewrites:
+            return False
         sample: list[Any] = steps.table.table.column("passage").slice(0, _SAMPLE).to_pylist()
         for column, prompt in self._prompts.items():
             template = template_of(self._model, self._tokenizer, prompt, self._options[column], sample)

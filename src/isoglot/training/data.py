@@ -58,10 +58,12 @@ def datasets(
 def _validation_steps(settings: TrainSettings, table: PairTable) -> PlanDataset:
     """Fixed batches of the validation pairs: of the run's strategy, smaller or monolingual where the pairs allow no other."""
     groups = table.index.n_groups
-    parallel = bool(table.index.counts[:, -1].any())
+    strategy = settings.plan.strategy
+    needs_parallel = any(share and not kind.by_language for kind, share in strategy.parts())
     me = processes()
-    # pairs that no language shares with another are validated in one language per batch
-    strategy = settings.plan.strategy if parallel else next(kind() for kind in STRATEGIES if kind.by_language)
+    if needs_parallel and not table.index.counts[:, -1].any():
+        # pairs that no language shares with another are validated in one language per batch
+        strategy = next(kind() for kind in STRATEGIES if kind.by_language and kind.is_usual)
     size = min(settings.plan.batch_size, groups)
     while True:
         size -= size % me.world

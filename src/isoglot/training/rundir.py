@@ -29,7 +29,13 @@ from isoglot.training.settings import TrainSettings
 
 _TRAINERS = ("torch", "transformers", "sentence-transformers", "peft", "accelerate", "tokenizers")
 _MAY_DIFFER = ("output", "log_steps", "save_steps", "threads")
-_MUST_AGREE = {"data": "data", "validation": "validation data", "base": "base model", "teacher": "teacher"}
+_MUST_AGREE = {
+    "data": "data",
+    "validation": "validation data",
+    "base": "base model",
+    "teacher": "teacher",
+    "strategy": "files of the strategy",
+}
 
 
 class RunDirectory:

@@ -229,6 +229,7 @@ class TrainSettings(Settings):
         """What decides the weights besides pairs and base, flat, with the learning rate that is taken."""
         flat, apart = self.to_flat(), (*_NOT_DECIDING, "teacher")
         values = {key: flat[key] for key in flat if key not in apart and flat[key] != _LATER.get(key, ...)}
+        values |= self.plan.strategy.content()
         return {**_ALWAYS, **values, **self._deciding_teacher(), "learning_rate": self.peak_learning_rate()}
 
     def _deciding_teacher(self) -> dict[str, Any]:

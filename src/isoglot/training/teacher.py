@@ -23,7 +23,7 @@ from isoglot.files import digest_json
 from isoglot.models.content import STORED, content_of
 from isoglot.models.load import load_model
 from isoglot.processes import in_first, on_cpu, processes, together
-from isoglot.records import Float32Array, IntArray
+from isoglot.records import Float32Array, IntArray, Side
 from isoglot.retrieval.encode import Kind, encode_texts, prompt_of
 from isoglot.retrieval.scoring import Vectors
 from isoglot.retrieval.store import EmbeddingStore
@@ -34,6 +34,7 @@ from isoglot.training.settings import BASE, BEST, TrainSettings
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
+_NO_LANGUAGE = -2  # -1 is a pivot language that no row has
 _CHUNK = 1 << 14  # rows or pairs that are looked at together
 
 
@@ -124,7 +125,7 @@ class Marker:
         kinds: tuple[Kind, Kind] = ("query", "passage")
         for kind, side in zip(kinds, (item.batch.queries, item.batch.passages)):
             if "languages" in self._needs:
-                features[f"{kind}_languages"] = torch.from_numpy(side.languages.astype(np.int64))
+                features[f"{kind}_languages"] = torch.from_numpy(_languages(side))
             if "teachers" in self._needs:
                 features[f"{kind}_teachers"] = torch.from_numpy(self._vectors[item.dataset].take(kind, side.pairs))
         if "languages" in self._needs:
@@ -153,6 +154,12 @@ class Marker:
         places = np.full(table.index.n_pairs, -1, dtype=np.int32)
         places[pairs] = np.searchsorted(rows, chosen)
         return TeacherVectors(places, queries, passages)
+
+
+def _languages(side: Side) -> IntArray:
+    """Numbers of the texts' languages; one that no language has for texts that were switched into another."""
+    languages = side.languages.astype(np.int64)
+    return languages if side.targets is None else np.where(side.targets >= 0, _NO_LANGUAGE, languages)
 
 
 def used_pairs(steps: PlanDataset) -> IntArray:

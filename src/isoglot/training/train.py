@@ -107,6 +107,7 @@ def _train(
         "data": describe_table(data.table, documents=documents),
         "base": {**about_base, **content},
         **({"teacher": marks.about} if marks.about else {}),
+        **({"strategy": files} if (files := settings.plan.strategy.content()) else {}),
         **({"validation": describe_table(data.validation, documents=documents)} if data.validation else {}),
         "processes": processes().world,
         "device": model.device.type,
@@ -114,6 +115,8 @@ def _train(
     in_first(lambda: run.agree(facts, overwrite=overwrite))
     if processes().first and (note := settings.negatives.note(data.table)):
         say(f"negatives: {note}")
+    for note in settings.plan.strategy.notes(data.table) if processes().first else ():
+        say(f"{settings.plan.strategy.name}: {note}")
     import torch
 
     from isoglot.training.collate import Collator

@@ -8,14 +8,18 @@ A new strategy is one file here (or in a plugin, see `isoglot.registry`): a regi
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from isoglot.batching.rewriting import Rewriting
 from isoglot.records import BoolArray, IntArray
 from isoglot.registry import Registry
 from isoglot.settings import Member
 from isoglot.tables import exact
+
+if TYPE_CHECKING:
+    from isoglot.data.pairs.table import PairTable
 
 Random = Callable[[], np.random.Generator]
 Choice = tuple[IntArray, IntArray]
@@ -44,6 +48,22 @@ class Strategy(Member):
     def parts(self) -> Sequence[tuple[Strategy, float]]:
         """The kinds of batch, each with its probability per step; their sum is 1."""
         return [(self, 1.0)]
+
+    def rewriting(self, language: str) -> Rewriting | None:
+        """How the texts of batches of a language change on their way; None: not at all. Of kinds that are `by_language` only.
+
+        Raises:
+            InputError: texts of this language cannot change as they should.
+        """
+        return None
+
+    def content(self) -> dict[str, Any]:
+        """What decides batches beside the settings, by the settings that name it: digests of files in the place of paths."""
+        return {}
+
+    def notes(self, table: PairTable) -> list[str]:
+        """What is worth saying of the strategy on these pairs before training, a line each."""
+        return []
 
     def choose(self, available: BoolArray, language: int | None, random: Random) -> tuple[Choice, Choice]:
         """The languages of a batch's queries and of its passages: at least one of each for every pair.

@@ -16,11 +16,11 @@ from babel.core import get_global
 from babel.localedata import locale_identifiers
 
 from isoglot.data.facts.names import name_of
-from isoglot.data.facts.wordings import LANGUAGES
+from isoglot.data.facts.wordings import CORE
 from isoglot.data.readers import yaml_data
 
 Item = tuple[str, dict[str, str]]
-"""The key of a fact, and template slots with their codes or values, see `name_of`."""
+"""The key of a fact, and template slots with their codes or values, see `name_of`. The first slot is what it is about."""
 
 _SMALLEST_SHARE = 0.1  # of a territory's people, in percent
 _DATA = yaml_data(Path(__file__).with_name("items.yaml"))
@@ -121,7 +121,7 @@ def _towns() -> dict[str, str]:
         if not named_after_town or zone in _LISTS.disputed or territory not in _territories():
             continue
         # a zone named after its whole territory (Jamaica, Singapore) is no town, or makes the question circular
-        names = ((name_of("city", zone, lang), name_of("territory", territory, lang)) for lang in LANGUAGES)
+        names = ((name_of("city", zone, lang), name_of("territory", territory, lang)) for lang in CORE)
         if not any(city and country and (city in country or country in city) for city, country in names):
             towns[zone] = territory
     return towns
@@ -130,14 +130,14 @@ def _towns() -> dict[str, str]:
 def _city_zone() -> Iterable[Item]:
     for zone in _towns():
         forms = (f"{get_global('meta_zones').get(zone)}:{kind}" for kind in ("generic", "standard"))
-        if form := next((form for form in forms if all(name_of("zone", form, lang) for lang in LANGUAGES)), None):
+        if form := next((form for form in forms if all(name_of("zone", form, lang) for lang in CORE)), None):
             yield zone, {"city": zone, "zone": form}
 
 
 def _endonym() -> Iterable[Item]:
     for language, locale in _locales():
         own = locale.languages.get(language)
-        if own and own != language and language not in LANGUAGES:
+        if own and own != language and language not in CORE:
             yield language, {"language": language, "endonym": own}
 
 
@@ -177,7 +177,7 @@ SOURCES: dict[str, Callable[[], Iterable[Item]]] = {
     "script-code": _coded("script", lambda: sorted(set(Locale("en").scripts) - _LISTS.odd_scripts)),
     "currency-code": _CURRENCY_CODES,
     "currency-of-code": _CURRENCY_CODES,
-    "city-territory": lambda: ((zone, {"territory": territory, "city": zone}) for zone, territory in _towns().items()),
+    "city-territory": lambda: ((zone, {"city": zone, "territory": territory}) for zone, territory in _towns().items()),
     "city-zone": _city_zone,
     "endonym": _endonym,
     "week-start": _week_start,

@@ -58,7 +58,7 @@ def _languages(codes: str, lang: str) -> str | None:
 
 def _city(zone: str, lang: str) -> str | None:
     name = locale_of(lang).time_zones.get(zone, {}).get("city")
-    if not name and wording(lang).letters == "LATIN":
+    if not name and "LATIN" in wording(lang).letters:
         # CLDR's own rule: without an entry of its own the place is called as in the zone's identifier
         name = zone.rpartition("/")[2].replace("_", " ")
     return _worded("city", zone, name, lang)
@@ -100,4 +100,5 @@ def name_of(slot: str, value: str, lang: str) -> str | None:
     if slot not in _CLDR_NAMES:
         return value
     name = _CLDR_NAMES[slot](value, lang)
+    name = name and name.translate(_PLAIN_SPACES)
     return name if name and name != value and has_own_letter(name, lang) else None

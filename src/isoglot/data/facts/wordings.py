@@ -13,7 +13,10 @@ from isoglot.data.readers import yaml_data
 _FOLDER = Path(__file__).parent / "wordings"
 
 LANGUAGES: Final[tuple[str, ...]] = tuple(sorted(path.stem for path in _FOLDER.glob("*.yaml")))
-"""The languages in which every fact exists."""
+"""All languages, sorted."""
+
+CORE: Final[tuple[str, ...]] = ("ar", "de", "el", "en", "es", "hi", "ru", "th", "tr", "vi", "zh")
+"""The languages that decide which facts there are: a fact exists in all of these. Others lack those they have no name for."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +24,7 @@ class Wording:
     """What a language's file says.
 
     Attributes:
-        letters: how the Unicode names of its letters begin.
+        letters: how the Unicode names of its letters begin: one beginning, or several.
         separators: what the signs "," and "." are called.
         templates: relation -> "queries" and "passages", `str.format` templates of the slots that `names.name_of` fills. A
             relation without passages asks another question about the passages of a different relation.
@@ -31,7 +34,7 @@ class Wording:
         locale: Babel's name of the language where it is not the code.
     """
 
-    letters: str
+    letters: tuple[str, ...]
     separators: Mapping[str, str]
     templates: Mapping[str, Mapping[str, Sequence[str]]]
     names: Mapping[str, Sequence[tuple[str, str]]] = field(default_factory=dict)
@@ -48,4 +51,5 @@ def wording(lang: str) -> Wording:
         slot: {code: text for text, listed in texts.items() for code in listed.split()}
         for slot, texts in values.get("codes", {}).items()
     }
-    return Wording(**{**values, "codes": codes})
+    letters = values["letters"]
+    return Wording(**{**values, "codes": codes, "letters": (letters,) if isinstance(letters, str) else tuple(letters)})

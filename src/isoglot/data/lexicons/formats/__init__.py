@@ -1,0 +1,1 @@
+"""The formats of lexicons, one file each."""
