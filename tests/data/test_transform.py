@@ -85,7 +85,7 @@ def test_restricted_to_languages() -> None:
 
 
 def test_the_registry_checks_settings() -> None:
-    assert set(TRANSFORMS.names()) == {"code-switch", "languages", "share"}
+    assert set(TRANSFORMS.names()) == {"code-switch", "languages", "share", "translate"}
     assert one_line_help(TRANSFORMS["share"]).startswith("A share of the pairs")
     assert TRANSFORMS["share"](amount="0.5") == Share(amount=0.5)
     for wrong, message in (

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from isoglot.cli import audit, mine, switch
+from isoglot.cli import audit, mine, switch, translate
 from isoglot.cli.common import add_data_dir, pairs_help, print_json
 
 
@@ -14,7 +14,7 @@ def add(commands: Any) -> None:
     """Add the command to the parser."""
     top = commands.add_parser(
         "data",
-        help="check and pack parallel pairs, mine negatives, switch words, compare pairs with benchmarks, list benchmarks",
+        help="check, translate, switch and pack parallel pairs, mine negatives, compare them with benchmarks, list benchmarks",
         description="Look at parallel pairs and benchmarks.",
     )
     inner = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
@@ -42,6 +42,7 @@ def add(commands: Any) -> None:
     audit.add(inner)
     mine.add(inner)
     switch.add(inner)
+    translate.add(inner)
     inner.add_parser(
         "list",
         help="benchmarks: languages, sizes, licence, where they come from",

@@ -21,6 +21,7 @@ KINDS = {
     "sources": "isoglot.data.pairs.source:SOURCES",
     "lexicons": "isoglot.data.lexicons.registry:LEXICONS",
     "transforms": "isoglot.data.transform.registry:TRANSFORMS",
+    "translators": "isoglot.data.transform.translators:TRANSLATORS",
     "benchmarks": "isoglot.data.benchmarks.catalog:BENCHMARKS",
     "measures": "isoglot.evaluation.measures:MEASURES",
     "claims": "isoglot.study.claims.claim:KINDS",
