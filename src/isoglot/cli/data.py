@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from isoglot.cli import audit, mine
+from isoglot.cli import audit, from_docs, mine
 from isoglot.cli.common import add_data_dir, pairs_help, print_json
 
 
@@ -41,6 +41,7 @@ def add(commands: Any) -> None:
     )
     audit.add(inner)
     mine.add(inner)
+    from_docs.add(inner)
     inner.add_parser(
         "list",
         help="benchmarks: languages, sizes, licence, where they come from",
