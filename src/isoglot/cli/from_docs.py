@@ -65,9 +65,8 @@ def _run(options: argparse.Namespace) -> int:
         print_json({"path": str(options.output), **facts})
         return 0
     print(format_facts(facts))
-    rows = sum(facts["rows"].values())
-    print(f"\n{options.output}: {rows - facts['held_out_rows']:,} rows")
+    print(f"\n{options.output}: {sum(facts['rows'].values()):,} rows")
     if asked.holdout is not None:
         folder = options.benchmark or f"{str(options.output).removesuffix('.gz').removesuffix('.jsonl')}-held-out"
-        print(f"{folder}: {facts['held_out_rows']:,} rows as a benchmark")
+        print(f"{folder}: {sum(facts['held_out'].values()):,} rows as a benchmark")
     return 0

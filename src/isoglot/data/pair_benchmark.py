@@ -77,7 +77,8 @@ def write_pair_benchmark(
         rest: the file for all rows of the other pairs, `.jsonl` or `.jsonl.gz`; there if and only if pairs are held out.
 
     Returns:
-        "pairs" and "rows": {"read", "benchmark", "rest"}, and "queries", "documents", "languages", "groups", "digest" of rows.
+        "pairs" and "rows": {"read", "benchmark", "rest"}, and "queries", "documents", "languages", "benchmark_rows" by
+        language, "groups", "digest" of rows.
 
     Raises:
         InputError: what `load_pairs` raises; only one of `holdout` and `rest`; something is at `output` or `rest` already; a
@@ -117,6 +118,7 @@ def hold_out(table: PairTable, folder: Path, settings: PairBenchmarkSettings, fi
         "queries": benchmark.n_queries,
         "documents": benchmark.n_documents,
         "languages": list(table.languages),
+        "benchmark_rows": dict(zip(table.languages, (table.index.rows[held] >= 0).sum(axis=0).tolist())),
         "groups": len(np.unique(group)),
         "digest": about["pairs"],
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from isoglot.data.documents.align import Similar, align
@@ -71,12 +71,13 @@ def build_rows(
         language(asked.source_language) if asked.source_language else max(sorted(counts), key=lambda code: counts[code])
     )
     order = [first, *sorted(counts.keys() - {first}, key=lambda code: (-counts[code], code))]
-    built, groups = Built(first), []
+    built = Built(first)
+    seen: set[tuple[str, bytes]] = set()
+    kept: list[tuple[str, str, Group, dict[str, str]]] = []
     for name in watch if watch is not None else sorted(pages.sections):
         for key, group in _groups(pages.sections[name], order, similar, asked, built):
-            passages = _passages(group, order, asked, built)
-            groups.append((name, f"{name}#{key}", group, passages))
-    kept = [(*place, _without_repeats(passages, order, seen, built)) for seen in [{}] for *place, passages in groups]
+            if passages := _without_repeats(_passages(group, order, asked, built), seen, built):
+                kept.append((name, f"{name}#{key}", group, passages))
     headings = Counter((lang, text_key(group[lang].heading)) for _, _, group, passages in kept for lang in passages)
     for name, key, group, passages in kept:
         ambiguous = any(headings[lang, text_key(group[lang].heading)] > 1 for lang in passages)
@@ -105,7 +106,14 @@ def _groups(
             built.left_out[lang, page[lang][other].problem or "not aligned"] += 1
     anchors = Counter(section.anchor for section in page[pivot])
     for number, (section, group) in enumerate(zip(page[pivot], groups), 1):
-        yield (section.anchor if anchors[section.anchor] == 1 and section.anchor else str(number)), group
+        key = section.anchor if anchors[section.anchor] == 1 else ""
+        yield key or _free(str(number), anchors), group
+
+
+def _free(name: str, taken: Container[str]) -> str:
+    while name in taken:
+        name += "*"
+    return name
 
 
 def _passages(group: Group, order: Sequence[str], asked: DocumentSettings, built: Built) -> dict[str, str]:
@@ -136,16 +144,14 @@ def _untranslated(section: Section, copied: set[bytes]) -> bool:
     return 2 * same > sum(map(len, section.paragraphs))
 
 
-def _without_repeats(
-    passages: dict[str, str], order: Sequence[str], seen: dict[tuple[str, bytes], None], built: Built
-) -> dict[str, str]:
+def _without_repeats(passages: dict[str, str], seen: set[tuple[str, bytes]], built: Built) -> dict[str, str]:
     """The passages that were not there before in their language; none where that of the first language was."""
     new = {lang: text for lang, text in passages.items() if (lang, passage_key(text)) not in seen}
     if next(iter(passages), None) != next(iter(new), None):
         new = {}
     for lang in passages.keys() - new.keys():
         built.left_out[lang, "repeated"] += 1
-    seen.update(dict.fromkeys((lang, passage_key(text)) for lang, text in new.items()))
+    seen.update((lang, passage_key(text)) for lang, text in new.items())
     return _alone(new, built)
 
 

@@ -47,7 +47,8 @@ def find_files(patterns: Sequence[str], asked: DocumentSettings) -> Found:
     if asked.source and (len(asked.source) != len(patterns) or asked.source_language is None):
         raise InputError("--source needs --source-language, and one pattern for each of those of the other languages")
     wanted = {language(code) for code in asked.languages}
-    found, seen = Found(), {}
+    found = Found()
+    seen: dict[tuple[str, str], Path] = {}
     for number, pattern in enumerate(patterns, 1):
         files = list(_files(pattern, "", found, asked))
         if asked.source:
@@ -102,7 +103,7 @@ def _files(pattern: str, lang: str, found: Found, asked: DocumentSettings) -> It
 
 def _compile(pattern: str) -> re.Pattern[str]:
     """A pattern as a regular expression: every `*` is a group, a `{lang}` that comes again is the same code."""
-    parts = []
+    parts: list[str] = []
     for token in _TOKENS.findall(pattern):
         if token == LANG:
             parts.append(

@@ -49,6 +49,8 @@ def parse_html(path: Path) -> Any:
     data = read_bytes(path)
     found = _CHARSET.search(data[:4096])
     charset = found[1].decode() if found else "utf-8"
+    if charset.lower().startswith(("utf-16", "utf-32")):  # where the words can be read, it is neither
+        charset = "utf-8"
     try:
         text = data.decode("utf-8-sig" if codecs.lookup(charset).name == "utf-8" else charset)
     except UnicodeDecodeError as error:

@@ -97,5 +97,7 @@ class PageWriter:
 
     def _begin(self, kind: Kind, level: int, anchor: str) -> None:
         self._kind: Kind = kind
-        self._level, self._anchor, self._linked = level, anchor, 0
+        self._level: int = level
+        self._anchor: str = anchor
+        self._linked = 0
         self._texts: list[str] = []

@@ -10,7 +10,8 @@ from itertools import groupby
 from isoglot.data.documents.page import Block, Page
 
 _LICENCE = re.compile(
-    r"GNU (?:Free Documentation|(?:Lesser |Affero )?General Public)|Creative Commons|\bCC[ -]BY|\b(?:Mozilla Public|Apache|MIT|BSD)"
+    r"GNU (?:Free Documentation|(?:Lesser |Affero )?General Public)|Creative Commons|\bCC[ -]BY|"
+    r"\b(?:Mozilla Public|Apache|MIT|BSD)"
     r" Licen[cs]e|Permission is (?:hereby )?granted|All rights reserved",
     re.IGNORECASE,
 )

@@ -61,15 +61,15 @@ def pairs_from_documents(
     if not built.rows:
         raise InputError(f"no section is there in two languages ({_reasons(built.left_out)})")
     table = PairTable.from_rows(built.rows)
-    held = 0
+    held: dict[str, int] = {}
     if folder is not None:
-        held = hold_out(table, folder, asked.replace(whole_documents=True), output)["rows"]["benchmark"]
+        held = hold_out(table, folder, asked.replace(whole_documents=True), output)["benchmark_rows"]
     else:
         write_pairs(table, output)
     return _facts(pages, built, table, held)
 
 
-def _facts(pages: Pages, built: Built, table: PairTable, held: int) -> dict[str, Any]:
+def _facts(pages: Pages, built: Built, table: PairTable, held: dict[str, int]) -> dict[str, Any]:
     read, rows = pages.counts(), Counter(row.lang for row in built.rows)
     for lang, count in read.items():
         lost = count - rows[lang] - sum(n for (code, _), n in built.left_out.items() if code == lang)
@@ -82,8 +82,8 @@ def _facts(pages: Pages, built: Built, table: PairTable, held: int) -> dict[str,
         "aligned_by_order": built.by_order,
         "files": {"read": dict(sorted(pages.files.items())), "left_out": dict(sorted(pages.left_out.items()))},
         "sections": dict(sorted(read.items())),
-        "rows": dict(sorted(rows.items())),
-        "held_out_rows": held,
+        "rows": {lang: count - held.get(lang, 0) for lang, count in sorted(rows.items())},
+        "held_out": held,
         "cut": dict(sorted(built.cut.items())),
         "left_out": by_language(built.left_out),
     }
@@ -101,7 +101,7 @@ def format_facts(facts: dict[str, Any]) -> str:
     from tabulate import tabulate
 
     reasons = [reason for reason in REASONS if any(reason in counts for counts in facts["left_out"].values())]
-    lines = []
+    lines, held = [], ["held out"] if facts["held_out"] else []
     for lang, count in facts["sections"].items():
         out = facts["left_out"].get(lang, {})
         lines.append(
@@ -110,12 +110,13 @@ def format_facts(facts: dict[str, Any]) -> str:
                 facts["files"]["read"].get(lang, 0),
                 count,
                 facts["rows"].get(lang, 0),
+                *([facts["held_out"].get(lang, 0)] if held else []),
                 *(out.get(reason, 0) for reason in reasons),
             ]
         )
     lines.append(["all", *(sum(column) for column in zip(*(line[1:] for line in lines)))])
     said = [
-        tabulate(lines, ["language", "files", "sections", "rows", *reasons], tablefmt="plain", intfmt=","),
+        tabulate(lines, ["language", "files", "sections", "rows", *held, *reasons], tablefmt="plain", intfmt=","),
         "\n".join(f"{reason}: {REASONS[reason]}" for reason in reasons),
         f"{facts['pages']:,} pages, of which {facts['pages_with_pairs']:,} have {facts['pairs']:,} pairs; "
         f"{facts['aligned_by_order']:,} sections aligned by their order alone; {sum(facts['cut'].values()):,} passages cut",

@@ -13,7 +13,7 @@ from isoglot.settings import Settings
 
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 _NAVIGATION = names(
-    "breadcrumb breadcrumbs contents copyright edit-link footer headerlink menu nav navbar navigation pagination related "
+    "breadcrumb breadcrumbs copyright edit-link footer headerlink menu nav navbar navigation pagination related "
     "relatedtopics sidebar skip-link toc"
 )
 _ROLES = names("navigation banner contentinfo search menu menubar complementary")
@@ -27,7 +27,7 @@ class HtmlWalker(Walker):
         "strong sub sup time tt u var wbr"
     )
     skipped = names(
-        "head script style nav aside footer form button select input noscript template svg math iframe object audio video "
+        "head script style nav footer form button select input noscript template svg math iframe object audio video "
         "canvas dialog"
     )
     code = frozenset(["pre"])
@@ -37,7 +37,9 @@ class HtmlWalker(Walker):
         tag, get = tag_of(element), element.get
         if tag in self.skipped or get("role") in _ROLES or _is_hidden(element):
             return True
-        if tag == "header" and not any(above.tag in ("main", "article") for above in element.iterancestors()):
+        if tag in ("header", "aside") and not any(
+            above.tag in ("main", "article") for above in element.iterancestors()
+        ):
             return True
         return not _NAVIGATION.isdisjoint((get("class") or "").lower().split())
 

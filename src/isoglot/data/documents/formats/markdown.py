@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,14 @@ _FRONT = re.compile(r"\A(---|\+\+\+)[ \t]*\r?\n(.*?)\r?\n\1[ \t]*(?:\r?\n|\Z)", 
 _TITLE = re.compile(r"^title[ \t]*[:=][ \t]*(.+?)[ \t]*$", re.MULTILINE)
 _ANCHOR = re.compile(r"[ \t]*\{[^{}]*?#([^\s{}]+)[^{}]*\}[ \t]*$")  # {#name .class} behind a heading
 _PLACE = re.compile(r"<[a-z]+\s[^<>]*\b(?:id|name)\s*=\s*[\"']([^\"'<>]+)[\"']", re.IGNORECASE)
+# marks of site generators that CommonMark takes for text: on lines of their own, or before an indented block
 _MARKS = re.compile(
-    r"^(?::::+|!!!|\?\?\?\+?|\[!)[^\n]*\n?|^\{%.*?%\}$|^(?:import|export)\s[^\n]*\sfrom\s[^\n]*$", re.MULTILINE
+    r"^[ \t]*(?::::+[^\n]*|(?:>[ \t]*)?\[![A-Za-z]+\][^\n]*|\{%[^\n]*%\}|\{\{[<%][^\n]*[>%]\}\}|(?:import|export)[ ][^\n]*"
+    r"[ ]from[ ][^\n]*)$",
+    re.MULTILINE,
+)
+_INDENTED = re.compile(
+    r"^(?:!!!|\?\?\?\+?|===(?=[ \t]+[\"']))[^\n]*\n((?:(?: {4}|\t)[^\n]*(?:\n|\Z)|[ \t]*\n)*)", re.MULTILINE
 )
 
 
@@ -37,8 +44,10 @@ def read_markdown(text: str) -> Page:
 
     front = _FRONT.match(text)
     title = _TITLE.search(front[2]) if front else None
+    text = _MARKS.sub("", text[front.end() :] if front else text)
+    text = _INDENTED.sub(lambda match: f"\n{textwrap.dedent(match[1])}", text)
     writer, place = PageWriter(), ""
-    for token in MarkdownIt("commonmark").enable("table").parse(text[front.end() :] if front else text):
+    for token in MarkdownIt("commonmark").enable("table").parse(text):
         if token.type in ("fence", "code_block"):
             writer.begin("code")
             writer.text(token.content)
@@ -75,9 +84,6 @@ def _inline(writer: PageWriter, token: Any, *, is_heading: bool) -> None:
         if found := _ANCHOR.search(last):
             writer.name(found[1])
             texts[-1] = last[: found.start()], linked
-    elif texts:
-        texts[0] = _MARKS.sub("", texts[0][0]), texts[0][1]
-        texts[-1] = _MARKS.sub("", texts[-1][0]), texts[-1][1]
     for text, linked in texts:
         writer.text(text, linked=linked)
 

@@ -35,7 +35,9 @@ class Text(Format):
                 writer.begin("text")
                 lines = lines[2:]
             if len(lines) == 1 and (number := _NUMBERED.fullmatch(lines[0])) and not lines[0].endswith(_ENDS):
-                writer.begin("heading", 1 + len(signs) + number[1].strip(".").count("."), f"{number[1].strip('.')}")
+                writer.begin(
+                    "heading", 1 + len(signs) + number[1].strip(".").count("."), f"number {number[1].strip('.')}"
+                )
                 writer.text(lines[0].strip()[len(number[1]) :])
             elif not all(_UNDERLINE.fullmatch(line) for line in lines):
                 writer.text("\n".join(lines))
