@@ -39,6 +39,7 @@ def _fill(command: argparse.ArgumentParser) -> None:
     command.add_argument("--device", metavar="TEXT", help="of the model: cpu, cuda, ... (default: the best)")
     add_settings(command, DocumentSettings, leave_out=("whole_documents",))
     command.add_argument("--json", action="store_true", help="print the counts as JSON")
+    command.add_argument("--quiet", action="store_true", help="no progress bars")
     command.set_defaults(run=_run)
 
 
@@ -59,7 +60,12 @@ def _run(options: argparse.Namespace) -> int:
         similar = similarity_by(options.model, options.device)
     with locked(options.output.with_name(f"{options.output.name}.from-docs"), beside=True):
         facts = pairs_from_documents(
-            options.patterns, options.output, asked, benchmark=options.benchmark, similar=similar
+            options.patterns,
+            options.output,
+            asked,
+            benchmark=options.benchmark,
+            similar=similar,
+            progress=not options.quiet,
         )
     if options.json:
         print_json({"path": str(options.output), **facts})

@@ -83,6 +83,7 @@ def build_rows(
         ambiguous = any(headings[lang, text_key(group[lang].heading)] > 1 for lang in passages)
         for lang, passage in passages.items():
             query = _query(group[lang], with_title=ambiguous)
+            built.cut[lang] += passage != "\n".join(group[lang].paragraphs)
             built.rows.append(PairRow(source, key, lang, query, passage, document_id=name))
     return built
 
@@ -126,7 +127,7 @@ def _passages(group: Group, order: Sequence[str], asked: DocumentSettings, built
         problem = "licence" if group[pivot].problem == "licence" else section.problem
         if not problem and lang != pivot and _untranslated(section, copied):
             problem = "untranslated"
-        text, is_cut = ("", False) if problem else cut(section.paragraphs, lang, asked.max_words)
+        text = "" if problem else cut(section.paragraphs, lang, asked.max_words)
         if not problem and n_words(text) < asked.min_words:
             problem = "short"
         if not problem and not section.heading:
@@ -135,7 +136,6 @@ def _passages(group: Group, order: Sequence[str], asked: DocumentSettings, built
             built.left_out[lang, problem] += 1
         else:
             passages[lang] = text
-            built.cut[lang] += is_cut
     return _alone(passages, built)
 
 

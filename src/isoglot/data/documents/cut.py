@@ -10,19 +10,17 @@ from isoglot.data.documents.page import UNSPACED
 
 _UNSPACED = re.compile(f"[{UNSPACED}]")
 _WORD = re.compile(f"[{UNSPACED}]|[^\\s{UNSPACED}]+")
+_PARTS = re.compile(f"[{UNSPACED}]|[^\\s{UNSPACED}]+|\\s+")  # joined they are the text
 
 
 def n_words(text: str) -> float:
-    """Words of a text; letters of scripts without spaces between words count two thirds.
-
-    Texts of LibreOffice's help in Chinese and Japanese have about one and a half times as many letters as those in English words.
-    """
+    """Words of a text; letters of scripts without spaces between words count two thirds."""
     unspaced = len(_UNSPACED.findall(text))
     return len(_WORD.findall(text)) - unspaced / 3
 
 
-def cut(paragraphs: Sequence[str], lang: str, most: int) -> tuple[str, bool]:
-    """As many sentences from the start as fit, paragraphs on lines of their own, and whether that is not all.
+def cut(paragraphs: Sequence[str], lang: str, most: int) -> str:
+    """As many sentences from the start as fit, paragraphs on lines of their own.
 
     A first sentence that is too long itself ends with the last word that fits.
 
@@ -36,22 +34,18 @@ def cut(paragraphs: Sequence[str], lang: str, most: int) -> tuple[str, bool]:
             if text := _fitting(_sentences(paragraph, lang), left):
                 texts.append(text)
             elif not texts:
-                texts.append(
-                    _fitting(
-                        (match[0] for match in re.finditer(f"[{UNSPACED}]|[^\\s{UNSPACED}]+\\s*|\\s+", paragraph)), left
-                    )
-                )
-            return "\n".join(texts), True
+                texts.append(_fitting((match[0] for match in _PARTS.finditer(paragraph)), left))
+            break
         texts.append(paragraph)
         left -= size
-    return "\n".join(texts), False
+    return "\n".join(texts)
 
 
 def _fitting(parts: Iterator[str], most: float) -> str:
     text = ""
     for part in parts:
         most -= n_words(part)
-        if most < 0:
+        if most < -1e-9:  # thirds
             break
         text += part
     return text.strip()

@@ -23,7 +23,7 @@ class HtmlWalker(Walker):
     """Text of a page without what leads to other pages."""
 
     inline = names(
-        "a abbr b bdi bdo big cite code data del dfn em font i img ins kbd label mark meta output q s samp small span strike "
+        "a abbr b bdi bdo big br cite code data del dfn em font i img ins kbd label mark meta output q s samp small span strike "
         "strong sub sup time tt u var wbr"
     )
     skipped = names(

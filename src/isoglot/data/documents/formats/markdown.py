@@ -17,6 +17,7 @@ _FRONT = re.compile(r"\A(---|\+\+\+)[ \t]*\r?\n(.*?)\r?\n\1[ \t]*(?:\r?\n|\Z)", 
 _TITLE = re.compile(r"^title[ \t]*[:=][ \t]*(.+?)[ \t]*$", re.MULTILINE)
 _ANCHOR = re.compile(r"[ \t]*\{[^{}]*?#([^\s{}]+)[^{}]*\}[ \t]*$")  # {#name .class} behind a heading
 _PLACE = re.compile(r"<[a-z]+\s[^<>]*\b(?:id|name)\s*=\s*[\"']([^\"'<>]+)[\"']", re.IGNORECASE)
+_TAGS = re.compile(r"\s*(?:<[^<>]+>\s*)+")
 # marks of site generators that CommonMark takes for text: on lines of their own, or before an indented block
 _MARKS = re.compile(
     r"^[ \t]*(?::::+[^\n]*|(?:>[ \t]*)?\[![A-Za-z]+\][^\n]*|\{%[^\n]*%\}|\{\{[<%][^\n]*[>%]\}\}|(?:import|export)[ ][^\n]*"
@@ -55,13 +56,13 @@ def read_markdown(text: str) -> Page:
         elif token.type == "heading_open":
             writer.begin("heading", int(token.tag[1:]), place)
             place = ""
-        elif token.type == "html_block":
+        elif token.type == "html_block" or (token.type == "inline" and _TAGS.fullmatch(token.content)):
             found = _PLACE.search(token.content)
             place = found[1] if found else ""
         elif token.type == "inline":
             _inline(writer, token, is_heading=writer.in_heading)
         else:
-            if token.nesting >= 0 and token.type != "paragraph_open":
+            if token.nesting >= 0 and token.type != "paragraph_open":  # of another block than the next heading
                 place = ""
             if token.type == "heading_close":
                 writer.begin("text")
