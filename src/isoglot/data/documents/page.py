@@ -57,7 +57,9 @@ class PageWriter:
 
     def __init__(self) -> None:
         self._blocks: list[Block] = []
-        self._begin("text", 0, "")
+        self._kind: Kind = "text"
+        self._level, self._anchor, self._linked = 0, "", 0
+        self._texts: list[str] = []
 
     def text(self, text: str, *, linked: bool = False) -> None:
         """Add to the current block."""
@@ -75,7 +77,8 @@ class PageWriter:
         text = text.strip("\n") if self._kind == "code" else tidy(text)
         if text.strip():
             self._blocks.append(Block(self._kind, text, self._level, self._anchor, min(self._linked, len(text))))
-        self._begin(kind, level, anchor)
+        self._kind, self._level, self._anchor, self._linked = kind, level, anchor, 0
+        self._texts = []
 
     @property
     def in_heading(self) -> bool:
@@ -94,10 +97,3 @@ class PageWriter:
         if not title.strip() and headings:
             title = min(headings, key=lambda block: block.level).text
         return Page(tidy(title), tuple(self._blocks))
-
-    def _begin(self, kind: Kind, level: int, anchor: str) -> None:
-        self._kind: Kind = kind
-        self._level: int = level
-        self._anchor: str = anchor
-        self._linked = 0
-        self._texts: list[str] = []

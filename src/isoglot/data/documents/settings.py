@@ -18,7 +18,9 @@ class DocumentSettings(PairBenchmarkSettings):
         description="patterns of the source language's files where its code is not in their path, one for each pattern",
     )
     languages: tuple[str, ...] = Field((), description="these languages only (default: all)")
-    format: str | None = Field(None, description="of all files (default: by the endings of their names)")
+    format: str | None = Field(
+        None, description="of all files, see isoglot list formats (default: by the endings of their names)"
+    )
     max_words: int = Field(
         200,
         ge=10,
