@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from isoglot.cli import audit, mine, switch, translate
+from isoglot.cli import audit, from_docs, mine, switch, translate
 from isoglot.cli.common import add_data_dir, pairs_help, print_json
 
 
@@ -43,6 +43,7 @@ def add(commands: Any) -> None:
     mine.add(inner)
     switch.add(inner)
     translate.add(inner)
+    from_docs.add(inner)
     inner.add_parser(
         "list",
         help="benchmarks: languages, sizes, licence, where they come from",

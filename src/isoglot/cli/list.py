@@ -20,6 +20,7 @@ KINDS = {
     "stages": "isoglot.study.stages:STAGES",
     "sources": "isoglot.data.pairs.source:SOURCES",
     "lexicons": "isoglot.data.lexicons.registry:LEXICONS",
+    "formats": "isoglot.data.documents.format:FORMATS",
     "transforms": "isoglot.data.transform.registry:TRANSFORMS",
     "translators": "isoglot.data.transform.translators:TRANSLATORS",
     "benchmarks": "isoglot.data.benchmarks.catalog:BENCHMARKS",

@@ -11,10 +11,10 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from isoglot.data.benchmarks.folder import write_folder
 from isoglot.data.benchmarks.qrels import Judgments, make_benchmark
@@ -34,6 +34,12 @@ _UNSAFE = re.compile(
 )  # in ids: columns of qrels and runs, and the signs that have a meaning in ours
 
 
+def _share(value: Any) -> Any:
+    """A share written in per cent as a number."""
+    match = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]*)?)\s*%\s*", value) if isinstance(value, str) else None
+    return float(match[1]) / 100 if match else value
+
+
 class PairBenchmarkSettings(Settings):
     """What of the pairs becomes a benchmark."""
 
@@ -42,11 +48,14 @@ class PairBenchmarkSettings(Settings):
         description="parallel: a passage is there in all languages of its pair; natural: in one of them, drawn by chance, so "
         "that a query is answered in one language",
     )
-    holdout: float | None = Field(
+    holdout: Annotated[float | None, BeforeValidator(_share)] = Field(
         None,
         gt=0,
         lt=1,
-        description="share of the groups of pairs that goes into the benchmark; the rest goes to --rest",
+        description="share of the groups of pairs that goes into the benchmark (.1 or 10%); all others are for training",
+    )
+    whole_documents: bool = Field(
+        False, description="pairs of one document (document_id) are one group when pairs are held out"
     )
     seed: int = Field(0, ge=0, description="of the draws of languages and of groups")
 
@@ -68,24 +77,35 @@ def write_pair_benchmark(
         rest: the file for all rows of the other pairs, `.jsonl` or `.jsonl.gz`; there if and only if pairs are held out.
 
     Returns:
-        "pairs" and "rows": {"read", "benchmark", "rest"}, and "queries", "documents", "languages", "groups", "digest" of rows.
+        "pairs" and "rows": {"read", "benchmark", "rest"}, and "queries", "documents", "languages", "benchmark_rows" by
+        language, "groups", "digest" of rows.
 
     Raises:
         InputError: what `load_pairs` raises; only one of `holdout` and `rest`; something is at `output` or `rest` already; a
             share that leaves one side empty.
     """
     folder, file = Path(output), None if rest is None else Path(rest)
-    _check(folder, file, settings)
-    table = load_pairs(sources, languages=languages, data_dir=data_dir)
+    if (settings.holdout is None) != (file is None):
+        given, missing = ("rest", "holdout") if settings.holdout is None else ("holdout", "rest")
+        raise InputError(
+            f"--{given} needs --{missing}: a share of the pairs becomes the benchmark, all others go to a file"
+        )
+    check_outputs(folder, file)
+    return hold_out(load_pairs(sources, languages=languages, data_dir=data_dir), folder, settings, file)
+
+
+def hold_out(table: PairTable, folder: Path, settings: PairBenchmarkSettings, file: Path | None) -> dict[str, Any]:
+    """Write a table as `write_pair_benchmark` does; the places are checked (`check_outputs`)."""
     held = np.ones(table.index.n_pairs, dtype=np.bool_)
     if settings.holdout is not None:
-        held = table.held(settings.holdout, settings.seed)
+        held = table.held(settings.holdout, settings.seed, whole_documents=settings.whole_documents)
     chosen = table if held.all() else table.select_pairs(held)
     chosen_rows = table.index.rows[held]
     chosen_rows = chosen_rows[chosen_rows >= 0]
-    asked = settings.model_dump(exclude_none=True)
+    asked = settings.model_dump(exclude_none=True, include=set(PairBenchmarkSettings.model_fields))
     about = {"source": ", ".join(table.index.sources), "pairs": table.digest, **{k: str(v) for k, v in asked.items()}}
-    benchmark = make_pair_benchmark(chosen, folder.name, settings.pool, settings.seed, about)
+    group = chosen.groups(whole_documents=settings.whole_documents)
+    benchmark = make_pair_benchmark(chosen, folder.name, settings.pool, settings.seed, about, group)
     rest_rows = np.ones(len(table), dtype=np.bool_)
     rest_rows[chosen_rows] = False
     with ExitStack() as stack:
@@ -98,7 +118,8 @@ def write_pair_benchmark(
         "queries": benchmark.n_queries,
         "documents": benchmark.n_documents,
         "languages": list(table.languages),
-        "groups": chosen.index.n_groups,
+        "benchmark_rows": dict(zip(table.languages, (table.index.rows[held] >= 0).sum(axis=0).tolist())),
+        "groups": len(np.unique(group)),
         "digest": about["pairs"],
     }
 
@@ -109,6 +130,7 @@ def make_pair_benchmark(
     pool: Literal["parallel", "natural"],
     seed: int = 0,
     about: dict[str, str] | None = None,
+    group: IntArray | None = None,
 ) -> Benchmark:
     """The benchmark of all pairs of a table; see the head of this module.
 
@@ -116,9 +138,11 @@ def make_pair_benchmark(
         pool: with `natural`, a pair brings its passage in one language only: the first that it has in an order of languages
             that is drawn for each group of pairs, so uniform over the languages it has.
         seed: of that draw.
+        group: of the pairs, for that draw and for intervals; by default those of the index.
     """
     index = table.index
-    brings = _one_language(index.rows, index.group, seed) if pool == "natural" else index.rows >= 0
+    group = index.group if group is None else group
+    brings = _one_language(index.rows, group, seed) if pool == "natural" else index.rows >= 0
     queries: dict[str, Texts] = {}
     corpus: dict[str, Texts] = {}
     pairs_of_query: list[IntArray] = []
@@ -146,7 +170,7 @@ def make_pair_benchmark(
         for query, pairs in enumerate(pairs_of_query)
         for document in sorted({document for pair in pairs.tolist() for document in answers[pair]})
     ]
-    groups = [str(index.group[pairs[0]]) for pairs in pairs_of_query]
+    groups = [str(group[pairs[0]]) for pairs in pairs_of_query]
     return make_benchmark(name, queries, corpus, Judgments.of(relevant), groups, about)
 
 
@@ -195,14 +219,10 @@ def _one_language(rows: IntArray, group: IntArray, seed: int) -> BoolArray:
     return first
 
 
-def _check(folder: Path, file: Path | None, settings: PairBenchmarkSettings) -> None:
-    if (settings.holdout is None) != (file is None):
-        given, missing = ("rest", "holdout") if settings.holdout is None else ("holdout", "rest")
-        raise InputError(
-            f"--{given} needs --{missing}: a share of the pairs becomes the benchmark, all others go to a file"
-        )
+def check_outputs(folder: Path | None, file: Path | None) -> None:
+    """InputError where one of the two cannot be written, or is there already."""
     if file is not None and not file.name.endswith((".jsonl", ".jsonl.gz")):
-        raise InputError(f"{file}: the other pairs are written as .jsonl or .jsonl.gz")
+        raise InputError(f"{file}: pairs are written as .jsonl or .jsonl.gz")
     for path in filter(None, (folder, file)):
         if path.exists() or path.is_symlink():
             raise InputError(f"{path}: exists already; give a new name")

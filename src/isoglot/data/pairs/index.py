@@ -84,9 +84,10 @@ class PairIndex:
         starts = range(0, self.n_pairs, _CHUNK)
         return digest_strings(str(label) for start in starts for label in self.group[start : start + _CHUNK].tolist())
 
-    def shuffled_groups(self, seed: int, stream: int) -> IntArray:
-        """All groups in an order of chance; each use has a `stream` of its own of those that a seed opens."""
-        return np.random.default_rng(np.random.SeedSequence((seed, stream))).permutation(np.unique(self.group))
+    def shuffled_groups(self, seed: int, stream: int, group: IntArray | None = None) -> IntArray:
+        """All groups (of `group`, where given) in an order of chance; each use of a seed has a `stream` of its own."""
+        groups = np.unique(self.group if group is None else group)
+        return np.random.default_rng(np.random.SeedSequence((seed, stream))).permutation(groups)
 
     def column(self, lang: str | None) -> int:
         """Column of `counts` for pairs in `lang`, or for pairs in two or more languages (None)."""

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from isoglot.data.groups import components
 from isoglot.data.languages import spelled
 from isoglot.data.pairs.documents import Documents
 from isoglot.data.pairs.index import PairIndex, build_index
@@ -95,15 +96,37 @@ class PairTable:
         held = self.held(share, seed)
         return self.select_pairs(~held), self.select_pairs(held)
 
-    def held(self, share: float, seed: int) -> BoolArray:
-        """Which pairs are in the second table of `split`; shape (n_pairs,). InputError as there."""
+    def held(self, share: float, seed: int, *, whole_documents: bool = False) -> BoolArray:
+        """Which pairs are in the second table of `split`; shape (n_pairs,). InputError as there.
+
+        Args:
+            whole_documents: pairs that have a document in common stay together, too.
+        """
         if not 0.0 < share < 1.0:
             raise InputError(f"the share of a split must lie strictly between 0 and 1, got {share}")
-        groups = self.index.shuffled_groups(seed, 41)
-        held = np.isin(self.index.group, groups[: round(share * len(groups))])
+        group = self.groups(whole_documents=whole_documents)
+        groups = self.index.shuffled_groups(seed, 41, group)
+        held = np.isin(group, groups[: round(share * len(groups))])
         if held.all() or not held.any():
             raise InputError(f"a share of {share} of {len(groups)} groups of pairs leaves one side empty")
         return held
+
+    def groups(self, *, whole_documents: bool) -> IntArray:
+        """The index's groups of pairs; with `whole_documents`, those that have a document in common are one. Shape (n_pairs,)."""
+        group: IntArray = self.index.group
+        if not whole_documents:
+            return group
+        pair, _ = self.index.places(len(self))
+        names: dict[tuple[str, str], int] = {}
+        columns = (self.table.column(name).to_pylist() for name in ("source", "document_id"))
+        document = np.array(
+            [-1 if name is None else names.setdefault((source, name), len(names)) for source, name in zip(*columns)]
+        )
+        edges = np.unique(np.stack([pair, document + self.index.n_pairs])[:, document >= 0], axis=1)
+        # nodes are pairs, then documents, then groups
+        ends = self.index.n_pairs + len(names) + np.unique(group, return_inverse=True)[1]
+        left, right = np.concatenate([edges[0], np.arange(len(group))]), np.concatenate([edges[1], ends])
+        return components(left, right, self.index.n_pairs + len(names) + len(group))[: len(group)]
 
     def select_pairs(self, kept: BoolArray) -> PairTable:
         """The table of some pairs, `kept` of shape (n_pairs,), indexed anew."""
