@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,6 +12,19 @@ from isoglot.data.languages import language
 from isoglot.errors import InputError, unknown
 from isoglot.files import first_file
 from isoglot.hub import hub_file
+
+
+def parse_options(spec: str, query: str, known: Collection[str]) -> dict[str, str]:
+    """`option=value` words, joined by `&`, by name. InputError for one that is malformed or none of `known`."""
+    options: dict[str, str] = {}
+    for word in query.split("&") if query else ():
+        key, _, value = word.partition("=")
+        if not key or not value:
+            raise InputError(f"{spec}: '{word}': expected option=value")
+        if key not in known:
+            raise InputError(f"{spec}: {unknown('option', key, known)}")
+        options[key] = value
+    return options
 
 
 @dataclass(frozen=True)
@@ -36,14 +50,7 @@ class SetAddress:
         """`mmarco:hub?languages=en,de`. InputError for a missing folder, or an option that is malformed or none of `known`."""
         name, _, rest = spec.partition(":")
         where, _, query = rest.partition("?")
-        options = {}
-        for word in query.split("&") if query else ():
-            key, _, value = word.partition("=")
-            if not key or not value:
-                raise InputError(f"{spec}: '{word}': expected option=value")
-            if key not in known:
-                raise InputError(f"{spec}: {unknown('option', key, known)}")
-            options[key] = value
+        options = parse_options(spec, query, known)
         folder = Path(os.path.expanduser(where))
         if where != "hub" and (not where or not os.path.isdir(folder)):
             raise InputError(f"{spec}: no such folder; expected {name}:hub or {name}:DIR")
