@@ -19,6 +19,7 @@ KINDS = {
     "debiasing": "isoglot.models.debias:DEBIAS_METHODS",
     "stages": "isoglot.study.stages:STAGES",
     "sources": "isoglot.data.pairs.source:SOURCES",
+    "checks": "isoglot.data.checks.registry:CHECKS",
     "transforms": "isoglot.data.transform.registry:TRANSFORMS",
     "benchmarks": "isoglot.data.benchmarks.catalog:BENCHMARKS",
     "measures": "isoglot.evaluation.measures:MEASURES",

@@ -28,8 +28,8 @@ class Columns:
 
     Args:
         path: of the file, as messages call it.
-        given: what users call `REQUIRED` and `OPTIONAL`; `lang` may be a language that all rows are in, and `query` and `passage` may
-            hold `{lang}`: one column per language.
+        given: what users call `REQUIRED` and `OPTIONAL`; `lang` may be a language that all rows are in, and `query` and `passage`
+            may hold `{lang}`: one column per language.
     """
 
     def __init__(self, path: Path, given: Mapping[str, str]) -> None:

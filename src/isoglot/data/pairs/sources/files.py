@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from isoglot.data.pairs.source import SOURCES, Item, Source
 from isoglot.data.csv_rows import csv_rows
 from isoglot.data.opening import HeaderError
 from isoglot.data.pairs.columns import REQUIRED, Columns
+from isoglot.data.pairs.source import SOURCES, Item, Source
 from isoglot.data.readers import READERS, id_field, split_name, text_field
 from isoglot.errors import LineError
 from isoglot.reading import JsonError, parse_json

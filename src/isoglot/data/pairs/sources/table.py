@@ -52,7 +52,7 @@ class Table(Source):
 def _sign(spec: str, word: str) -> str:
     """One character, or the word for it. InputError for another."""
     sign = {**{name: sign for sign, name in SEPARATORS.items()}, "\\t": "\t"}.get(word, word)
-    if len(sign) != 1 or sign.isalnum() or sign in '"\r\n' or ord(sign) < 32 and sign != "\t":
+    if len(sign) != 1 or sign.isalnum() or sign in '"\r\n' or (ord(sign) < 32 and sign != "\t"):
         raise InputError(f"{spec}: delimiter={word}: expected one sign such as ; or |, or the word tab")
     return sign
 
