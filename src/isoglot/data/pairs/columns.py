@@ -61,7 +61,7 @@ class Columns:
             names = [self._names["query"], self._names["passage"], *self._language(columns)]
         self._has_id = "id" in self._given or self._names["id"] in columns
         if not self._has_id and (self._is_wide or self._lang):
-            say(f"{self._path}: no column of ids: a row's number is its id")
+            say(f"{self._path}: no column of ids: the line of a row is its id")
         elif self._names["id"] not in names:
             names.insert(0, self._names["id"])
         return [*names, *(self._names[name] for name in OPTIONAL if name in self._given)]

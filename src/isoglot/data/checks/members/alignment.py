@@ -66,4 +66,5 @@ class Alignment(Check):
                 for column in (left, right):
                     off[both, column] += away > limit
                     compared[both, column] += 1
-        return (off * 2 > compared) & (compared > 0)
+        odd: BoolArray = (off * 2 > compared) & (compared > 0)
+        return odd

@@ -40,7 +40,7 @@ def _repaired(text: str) -> str:
     # curly quotes of cp1252 that were read as Latin-1; elsewhere C1 controls are what is left of other characters
     is_latin = max(text) <= "\xff"
     fixed = fix_encoding(text, _config(is_latin))
-    return text if "\ufffd" in fixed and "\ufffd" not in text else fixed
+    return text if "\ufffd" in text + fixed or "\x1a" in fixed else fixed
 
 
 @cache
