@@ -138,12 +138,21 @@ def jsonl(rows: list[dict[str, Any]]) -> bytes:
     return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
 
 
-def delimited(delimiter: str) -> bytes:
+def delimited(delimiter: str, encoding: str = "utf-8", before: str = "") -> bytes:
     sink = io.StringIO()
+    sink.write(before)
     rows = [{**row, "negatives": json.dumps(row["negatives"])} for row in pair_rows()]
     writer = csv.DictWriter(sink, list(rows[0]), delimiter=delimiter, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
+    return sink.getvalue().encode(encoding)
+
+
+def one_column_per_language() -> bytes:
+    sink = io.StringIO()
+    writer = csv.writer(sink, lineterminator="\n")
+    writer.writerow(["id", *(f"{side}_{lang}" for lang in LANGUAGES for side in ("query", "passage"))])
+    writer.writerows([n, *(f"{side} {n} {lang}" for lang in LANGUAGES for side in "qp")] for n in range(N))
     return sink.getvalue().encode()
 
 
@@ -185,8 +194,24 @@ def check_pairs(folder: Path, spoiled: Path) -> None:
     accepted(run("plan", "--pairs", str(spoiled), "--batch-size", "2", "--steps", "2"), None)
 
 
-def pairs_kind(name: str, data: bytes) -> Kind:
-    return Kind(f"pairs {name.partition('.')[2]}", {name: data}, check_pairs)
+def pairs_kind(name: str, data: bytes, what: str = "") -> Kind:
+    return Kind(f"pairs {what or name.partition('.')[2]}", {name: data}, check_pairs)
+
+
+def check_table(options: str) -> Callable[[Path, Path], None]:
+    """A table that is written otherwise: what `data check --clean` keeps and drops is all that it reads."""
+
+    def check(folder: Path, spoiled: Path) -> None:
+        clean = folder.parent / "clean.jsonl"
+        answer = run("data", "check", f"table:{spoiled}?{options}", "--clean", str(clean), "--overwrite", "--json")
+        if accepted(answer, spoiled):
+            report = json.loads(answer.out)
+            rows = sum(sum(source["rows"].values()) for source in report["sources"].values())
+            same("rows", report["rows_read"], rows + len(report["problems"]))
+            same("kept and dropped", report["rows_read"], report["rows_kept"] + sum(report["rows_dropped"].values()))
+            same("written", report["rows_kept"], filled_lines(clean))
+
+    return check
 
 
 def check_source(form: str) -> Callable[[Path, Path], None]:
@@ -745,6 +770,10 @@ def kinds() -> dict[str, Kind]:
         pairs_kind("p.jsonl", jsonl(rows)),
         pairs_kind("p.csv", delimited(",")),
         pairs_kind("p.tsv", delimited("\t")),
+        pairs_kind("wide.csv", one_column_per_language(), "one column per language"),
+        pairs_kind("excel.csv", delimited(";", before="sep=;\n"), "csv with sep="),
+        Kind("table cp1252", {"p.csv": delimited(";", "cp1252")}, check_table("encoding=cp1252")),
+        Kind("table utf-16", {"p.txt": delimited("\t", "utf-16-le")}, check_table("encoding=utf-16-le&delimiter=tab")),
         pairs_kind("p.parquet", parquet([{**row, "id": str(row["id"])} for row in rows])),
         pairs_kind("p.jsonl.gz", gzip.compress(jsonl(rows), mtime=0)),
         pairs_kind("p.CSV.GZ", gzip.compress(delimited(","), mtime=0)),

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from isoglot.cli import audit, from_docs, mine, switch, translate
+from isoglot.cli import audit, check, from_docs, mine, switch, translate
 from isoglot.cli.common import add_data_dir, pairs_help, print_json
 
 
@@ -14,17 +14,11 @@ def add(commands: Any) -> None:
     """Add the command to the parser."""
     top = commands.add_parser(
         "data",
-        help="check, translate, switch and pack parallel pairs, mine negatives, compare them with benchmarks, list benchmarks",
+        help="check, clean, translate, switch and pack parallel pairs, mine negatives, audit them, list benchmarks",
         description="Look at parallel pairs and benchmarks.",
     )
     inner = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    inner.add_parser(
-        "check",
-        help="counts, parallelism, duplicates, lengths, malformed lines",
-        description="Read pairs to their end and report: counts per language and source, parallelism, duplicates, lengths, and "
-        "every malformed line with file and line. Exit code 1 if there is a malformed line.",
-        fill=_fill_check,
-    )
+    check.add(inner)
     inner.add_parser(
         "pack",
         help="pairs as a folder that opens without being read (for millions of pairs)",
@@ -59,13 +53,6 @@ def add(commands: Any) -> None:
         "embedding), and measure them by isoglot evaluate NAME BENCHMARK --embeddings DIR.",
         fill=_fill_texts,
     )
-
-
-def _fill_check(check: argparse.ArgumentParser) -> None:
-    check.add_argument("pairs", nargs="+", metavar="PAIRS", help=pairs_help())
-    check.add_argument("--json", action="store_true", help="print the report as JSON")
-    add_data_dir(check)
-    check.set_defaults(run=_check)
 
 
 def _fill_pack(pack: argparse.ArgumentParser) -> None:
@@ -124,22 +111,6 @@ def _texts(options: argparse.Namespace) -> int:
         f"wrote {benchmark.n_queries} queries and {benchmark.n_documents} documents in {len(files)} files to {options.output}"
     )
     return 0
-
-
-def _check(options: argparse.Namespace) -> int:
-    from isoglot.data.pairs.check import check_pairs, format_report
-    from isoglot.errors import InputError, say
-
-    report = check_pairs(options.pairs, options.data_dir)
-    if not report.sources and not report.problems:
-        raise InputError(f"{', '.join(options.pairs)}: no rows")
-    if options.json:
-        print_json(report.to_dict())
-    else:
-        print(format_report(report))
-    if report.problems:
-        say(f"{len(report.problems)} malformed line(s), first: {report.problems[0]}")
-    return 1 if report.problems else 0
 
 
 def _pack(options: argparse.Namespace) -> int:

@@ -21,6 +21,7 @@ KINDS = {
     "sources": "isoglot.data.pairs.source:SOURCES",
     "lexicons": "isoglot.data.lexicons.registry:LEXICONS",
     "formats": "isoglot.data.documents.format:FORMATS",
+    "checks": "isoglot.data.checks.registry:CHECKS",
     "transforms": "isoglot.data.transform.registry:TRANSFORMS",
     "translators": "isoglot.data.transform.translators:TRANSLATORS",
     "benchmarks": "isoglot.data.benchmarks.catalog:BENCHMARKS",

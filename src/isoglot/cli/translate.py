@@ -33,7 +33,7 @@ def _fill(command: argparse.ArgumentParser) -> None:
     from isoglot.data.transform.members.translate import Translate
     from isoglot.data.transform.translators import TRANSLATORS
     from isoglot.registry import one_line_help
-    from isoglot.retrieval.similar import Similarity
+    from isoglot.retrieval.similarity import Similarity
 
     shown = [f"{translator.form} ({one_line_help(translator)})" for translator in TRANSLATORS]
     command.add_argument("pairs", nargs="+", metavar="PAIRS", help=pairs_help())
@@ -64,7 +64,7 @@ def _run(options: argparse.Namespace) -> int:
     from isoglot.errors import InputError
     from isoglot.files import write_jsonl
     from isoglot.processes import check_device
-    from isoglot.retrieval.similar import Similarity
+    from isoglot.retrieval.similarity import Similarity
     from isoglot.settings import build
 
     asked = build(Translate, [("option", given_settings(options, Translate))])

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
-from isoglot.data.languages import script_of, spelled
+from isoglot.data.languages import language, script_of
 from isoglot.errors import InputError
 
 UNKNOWN = "und"
@@ -96,4 +96,9 @@ def _detector() -> Any:
     return LangDetector(LangDetectConfig(model="lite", max_input_length=None))
 
 
-_code = cache(spelled)
+@cache
+def _code(name: str) -> str:
+    try:
+        return language(name)
+    except InputError:
+        return UNKNOWN

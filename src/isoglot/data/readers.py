@@ -6,18 +6,16 @@ wrong with a file as a whole is an `InputError`.
 
 from __future__ import annotations
 
-import csv
-import gzip
-import io
 import math
-import zlib
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from isoglot.errors import InputError, LineError, first_line, printable
+from isoglot.data.csv_rows import csv_rows
+from isoglot.data.opening import Required, Row, check_columns, opened
+from isoglot.errors import InputError, LineError, first_line
 from isoglot.reading import JsonError, not_utf8, open_file, parse_json
 
 if TYPE_CHECKING:
@@ -26,9 +24,6 @@ if TYPE_CHECKING:
     import pyarrow.parquet as pq
 
 T = TypeVar("T")
-Row = tuple[int, dict[str, Any] | LineError]
-"""1-based line (Parquet: row) and its fields, or what is wrong with it."""
-_CELL = (1 << 31) - 1  # characters of a CSV cell: csv's own limit is 131,072
 
 
 def lines(path: Path) -> Iterator[tuple[int, str]]:
@@ -109,65 +104,11 @@ def json_rows(path: Path, example: str = "") -> Iterator[Row]:
         yield number, row
 
 
-def csv_rows(path: Path, required: Collection[str] = (), delimiter: str = ",") -> Iterator[Row]:
-    """The rows of a CSV file with a header. What is wrong with the header is raised."""
-    csv.field_size_limit(_CELL)
-    with opened(path) as source:
-        reader = csv.DictReader(_CsvLines(path, source), delimiter=delimiter, strict=True)
-        try:
-            columns = reader.fieldnames or ()
-        except csv.Error as error:
-            raise LineError(path, 1, f"not valid CSV ({printable(str(error))})") from None
-        _check_columns(path, columns, required)
-        while True:
-            row: dict[str, Any] | LineError
-            try:
-                row = next(reader)
-                if None in row or None in row.values():
-                    row = LineError(path, reader.line_num, f"expected {len(columns)} columns as in the header")
-            except StopIteration:
-                return
-            except LineError as problem:
-                row = problem
-            except csv.Error as error:
-                row = LineError(path, reader.line_num, f"not valid CSV ({printable(str(error))})")
-            yield row.line if isinstance(row, LineError) else reader.line_num, row
-
-
-def _check_columns(path: Path, columns: Sequence[str], required: Collection[str]) -> None:
-    if missing := sorted(set(required) - set(columns)):
-        raise LineError(path, 1, f"header lacks {', '.join(missing)} (found {', '.join(columns)[:200] or 'nothing'})")
-    if twice := next((name for name in columns if list(columns).count(name) > 1), None):
-        raise LineError(path, 1, f"column '{twice}' is there twice")
-
-
-class _CsvLines:
-    """The lines of a CSV file with their ends; one that is not UTF-8 is raised, and the next call goes on behind it."""
-
-    def __init__(self, path: Path, source: BinaryIO) -> None:
-        self._path, self._source, self._number = path, source, 0
-        self._split: list[str] = []  # of a line with carriage returns inside, what is left
-
-    def __iter__(self) -> Iterator[str]:
-        return self
-
-    def __next__(self) -> str:
-        if not self._split:
-            data = next(self._source)
-            self._number += 1
-            try:
-                line = data.decode("utf-8-sig" if self._number == 1 else "utf-8")
-            except UnicodeDecodeError as error:
-                raise LineError(self._path, self._number, not_utf8(data, error)) from None
-            self._split = list(io.StringIO(line, newline=""))[::-1] or [""]
-        return self._split.pop()
-
-
-def parquet_rows(path: Path, required: Collection[str] = ()) -> Iterator[Row]:
+def parquet_rows(path: Path, required: Required = ()) -> Iterator[Row]:
     """The rows of a Parquet file; a missing column is raised."""
     with open_parquet(path) as file:
         columns = file.schema_arrow.names
-        _check_columns(path, columns, required)
+        check_columns(path, columns, required)
         number = 0
         for batch in file.iter_batches():
             batch.validate(full=True)
@@ -179,7 +120,7 @@ def parquet_rows(path: Path, required: Collection[str] = ()) -> Iterator[Row]:
 def read_parquet(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
     """A Parquet file (or some columns of it) as a checked table. InputError: no such file, a damaged one, one of another kind."""
     with open_parquet(path) as file:
-        _check_columns(path, file.schema_arrow.names, ())
+        check_columns(path, file.schema_arrow.names, ())
         table = file.read(columns=None if columns is None else list(columns))
         table.validate(full=True)
     return table
@@ -216,7 +157,7 @@ def read_array(path: Path) -> npt.NDArray[Any]:
     return array
 
 
-READERS: dict[str, Callable[[Path, Collection[str]], Iterator[Row]]] = {
+READERS: dict[str, Callable[[Path, Required], Iterator[Row]]] = {
     ".jsonl": lambda path, _: json_rows(path),
     ".csv": csv_rows,
     ".tsv": lambda path, required: csv_rows(path, required, "\t"),
@@ -254,15 +195,3 @@ def _decoded(path: Path) -> Iterator[tuple[int, str | LineError]]:
             else:
                 if line.strip():
                     yield number, line.rstrip("\r\n")
-
-
-@contextmanager
-def opened(path: Path) -> Iterator[BinaryIO]:
-    """The bytes of a file, unpacked where its name ends in `.gz`; InputError: there is none, or its packing is not complete."""
-    with open_file(path) as source:
-        try:
-            yield cast(BinaryIO, gzip.GzipFile(fileobj=source)) if path.name.lower().endswith(".gz") else source
-        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-            raise InputError(f"{path}: not a complete gzip file ({error})") from None
-        except OSError as error:
-            raise InputError(f"{path}: cannot be read ({error.strerror or error})") from None

@@ -23,7 +23,7 @@ from isoglot.data.transform.translation.filters import (
     signs,
 )
 from isoglot.records import PairRow
-from isoglot.retrieval.similar import Similarity
+from isoglot.retrieval.similarity import Similarity
 from tests.data.translation.small import program, table
 from tests.training.tiny import tiny_base
 

@@ -64,28 +64,59 @@ class PairReport:
         return {**vars(self), "sources": sources, "problems": [str(problem) for problem in self.problems]}
 
 
-def check_pairs(sources: Sequence[str], data_dir: Path | None = None) -> PairReport:
-    """Read all sources to their end and report. InputError only where a source cannot be read at all."""
-    problems: list[LineError] = []
-    by_source: dict[str, list[PairRow]] = defaultdict(list)
-    texts: dict[str, dict[str, list[str]]] = defaultdict(lambda: {side: [] for side in SIDES})
+@dataclass(frozen=True)
+class ReadPairs:
+    """The rows of some sources, and what could not be read.
+
+    Attributes:
+        rows: those that load.
+        places: file and line of each.
+        problems: malformed lines, in the order of the files.
+        rows_read: both together.
+    """
+
+    rows: list[PairRow]
+    places: list[tuple[str, int]]
+    problems: list[LineError]
+
+    @property
+    def rows_read(self) -> int:
+        return len(self.rows) + len(self.problems)
+
+
+def read_to_the_end(sources: Sequence[str], data_dir: Path | None = None) -> ReadPairs:
+    """All rows of all sources. InputError only where a source cannot be read at all."""
+    read = ReadPairs([], [], [])
     seen: dict[tuple[str, str, str], str] = {}
-    rows_read = 0
     for spec in sources:
         for row, path, line in read_source(spec, data_dir):
-            rows_read += 1
             problem = row if isinstance(row, LineError) else find_duplicate(row, seen, path, line)
             if problem:
-                problems.append(problem)
+                read.problems.append(problem)
             elif isinstance(row, PairRow):
-                by_source[row.source].append(row)
-                for side in SIDES:
-                    texts[row.lang][side].append(getattr(row, side))
+                read.rows.append(row)
+                read.places.append((path, line))
+    return read
+
+
+def check_pairs(sources: Sequence[str], data_dir: Path | None = None) -> PairReport:
+    """Read all sources to their end and report. InputError only where a source cannot be read at all."""
+    return report_pairs(read_to_the_end(sources, data_dir))
+
+
+def report_pairs(read: ReadPairs) -> PairReport:
+    """Counts and lengths of what was read."""
+    by_source: dict[str, list[PairRow]] = defaultdict(list)
+    texts: dict[str, dict[str, list[str]]] = defaultdict(lambda: {side: [] for side in SIDES})
+    for row in read.rows:
+        by_source[row.source].append(row)
+        for side in SIDES:
+            texts[row.lang][side].append(getattr(row, side))
     return PairReport(
         sources={name: _report_source(rows) for name, rows in sorted(by_source.items())},
         lengths={lang: {side: _lengths(texts[lang][side]) for side in SIDES} for lang in sorted(texts)},
-        problems=problems,
-        rows_read=rows_read,
+        problems=read.problems,
+        rows_read=read.rows_read,
     )
 
 

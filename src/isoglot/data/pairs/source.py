@@ -48,6 +48,11 @@ class Source(ABC):
         """
 
 
+_WAYS_OUT = {
+    (".xlsx", ".xls", ".xlsm", ".ods"): "; save the sheet as CSV, in UTF-8 if it is offered",
+    (".json", ".json.gz"): "; write one object per line: jq -c '.[]' FILE.json > FILE.jsonl",
+    (".txt", ".txt.gz"): "; if it is a table: 'table:FILE?query=COLUMN&passage=COLUMN&lang=COLUMN'",
+}
 SOURCES: Registry[Source] = Registry("source of pairs", "isoglot.data.pairs.sources")
 
 
@@ -73,7 +78,8 @@ def read_source(spec: str, data_dir: Path | None = None) -> Iterator[Item]:
         return map(_one_code, source.read(spec, data_dir))
     known = f"a file {', '.join(FORMATS)} or from {', '.join(source.form for source in SOURCES if ':' in source.form)}"
     if os.path.isfile(spec):
-        raise InputError(f"{spec}: unknown format (pairs come from {known})")
+        way_out = next((words for endings, words in _WAYS_OUT.items() if spec.lower().endswith(endings)), "")
+        raise InputError(f"{spec}: unknown format{way_out} (pairs come from {known})")
     what = "is a pipe or a device; write it to a file first" if os.path.exists(spec) else "no such file"
     what = "is a directory, not a file, and holds no packed pairs" if os.path.isdir(spec) else what
     raise InputError(f"{spec}: {what} (pairs come from {known})")

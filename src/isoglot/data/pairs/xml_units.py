@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
-from isoglot.data.readers import opened
+from isoglot.data.opening import opened
 from isoglot.errors import InputError, LineError, first_line
 
 LANG = "{http://www.w3.org/XML/1998/namespace}lang"

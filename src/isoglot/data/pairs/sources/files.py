@@ -7,13 +7,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from isoglot.data.csv_rows import csv_rows
+from isoglot.data.opening import HeaderError
+from isoglot.data.pairs.columns import REQUIRED, Columns
 from isoglot.data.pairs.source import SOURCES, Item, Source
 from isoglot.data.readers import READERS, id_field, split_name, text_field
 from isoglot.errors import LineError
 from isoglot.reading import JsonError, parse_json
 from isoglot.records import PairRow
-
-_REQUIRED = ("id", "lang", "query", "passage")
 
 
 class Files(Source):
@@ -26,21 +27,39 @@ class Files(Source):
         return bool(split_name(Path(spec))[1]) and os.path.exists(spec) and not os.path.isdir(spec)
 
     def read(self, spec: str, data_dir: Path | None) -> Iterator[Item]:
-        path = Path(spec)
-        stem, ending = split_name(path)
-        for number, fields in READERS[ending](path, _REQUIRED):
-            try:
-                row = fields if isinstance(fields, LineError) else parse_row(fields, stem, spec, number)
-            except LineError as problem:
-                row = problem
-            yield row, spec, number
+        return read_file(Path(spec), {}, {})
+
+
+def read_file(path: Path, names: Mapping[str, str], dialect: Mapping[str, str]) -> Iterator[Item]:
+    """The rows of a file, see `Columns`.
+
+    Args:
+        names: of its columns.
+        dialect: delimiter and encoding of a CSV file, where they are given.
+    """
+    columns, (stem, ending) = Columns(path, names), split_name(path)
+    if ending in (".csv", ".tsv", ""):
+        usual = "\t" if ending == ".tsv" else ","
+        rows = csv_rows(path, columns.needed, usual, **dialect)
+    else:
+        rows = READERS[ending](path, columns.needed)
+    try:
+        for number, fields in rows:
+            for row in (fields,) if isinstance(fields, LineError) else columns.rows(fields, number):
+                try:
+                    item = row if isinstance(row, LineError) else parse_row(row, stem, str(path), number)
+                except LineError as problem:
+                    item = problem
+                yield item, str(path), number
+    except HeaderError as error:
+        raise LineError(path, error.line, f"{error.problem}; {columns.hint(error.columns)}") from None
 
 
 def parse_row(fields: Mapping[str, Any], default_source: str, path: str, line: int) -> PairRow:
     """A row from the fields of a file. LineError says what is wrong with it."""
-    hint = f"a row needs {', '.join(_REQUIRED)}"
+    hint = f"a row needs {', '.join(REQUIRED)}"
     key = id_field(fields, "id", path, line, hint) or ""
-    lang, query, passage = (text_field(fields, name, path, line, hint) for name in _REQUIRED[1:])
+    lang, query, passage = (text_field(fields, name, path, line, hint) for name in REQUIRED[1:])
     return PairRow(
         source=id_field(fields, "source", path, line) or default_source,
         id=key,

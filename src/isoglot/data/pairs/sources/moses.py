@@ -8,10 +8,10 @@ from itertools import groupby, zip_longest
 from operator import attrgetter
 
 from isoglot.data.languages import language
+from isoglot.data.opening import opened
 from isoglot.data.pairs.bitext import Bitext, Tally, Unit
 from isoglot.data.pairs.patterns import FilePattern, LanguageFile
 from isoglot.data.pairs.source import SOURCES
-from isoglot.data.readers import opened
 from isoglot.errors import InputError, LineError
 from isoglot.reading import not_utf8
 

@@ -1,0 +1,166 @@
+"""Rows of CSV files, as programs and as spreadsheets write them.
+
+What a file says of itself is taken, and said where it is not the usual: a byte order mark of UTF-16, Excel's first line `sep=;`,
+a header that has one other separator and not the usual one. Nothing else is guessed.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from isoglot.data.opening import Required, Row, check_columns, opened
+from isoglot.errors import InputError, LineError, printable, say
+from isoglot.reading import not_utf8
+
+_CELL = (1 << 31) - 1  # characters of a CSV cell: csv's own limit is 131,072
+SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab"}
+_SEP = re.compile(r'"?sep=([^\w\s"]|\t)"?', re.IGNORECASE)
+_MARKS = {codecs.BOM_UTF8: "UTF-8", codecs.BOM_UTF16_LE: "UTF-16", codecs.BOM_UTF16_BE: "UTF-16"}
+_NO_TEXT = {"utf_7", "idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined", "mbcs", "oem"}
+_BAD = "\udfff"  # half a surrogate pair: no encoding has bytes for it
+
+codecs.register_error("isoglot.mark", lambda error: (_BAD, error.end))  # type: ignore[attr-defined]
+
+
+def csv_rows(
+    path: Path,
+    required: Required = (),
+    usual: str = ",",
+    *,
+    delimiter: str | None = None,
+    encoding: str | None = None,
+) -> Iterator[Row]:
+    """The rows of a CSV file with a header, one at a time. What is wrong with the header is raised.
+
+    Args:
+        required: columns that must be there; where there are none, the separator is not looked for in the header.
+        usual: what separates columns where neither `delimiter` nor the file says something else.
+        delimiter: what separates columns.
+        encoding: a name that Python knows; None: UTF-8, or UTF-16 where the file begins with its byte order mark.
+    """
+    csv.field_size_limit(_CELL)
+    with opened(path) as source:
+        lines = _lines(path, source, encoding)
+        separator, header, before = _separator(path, lines, required, usual, delimiter)
+        reader = csv.DictReader(_Pushed(header, lines), delimiter=separator, strict=True)
+        try:
+            columns = reader.fieldnames or ()
+        except csv.Error as error:
+            raise LineError(path, 1 + before, f"not valid CSV ({printable(str(error))})") from None
+        check_columns(path, columns, required, 1 + before)
+        while True:
+            row: dict[str, Any] | LineError
+            try:
+                row = next(reader)
+                if None in row or None in row.values():
+                    row = LineError(path, reader.line_num + before, f"expected {len(columns)} columns as in the header")
+            except StopIteration:
+                return
+            except LineError as problem:
+                row = problem
+            except csv.Error as error:
+                row = LineError(path, reader.line_num + before, f"not valid CSV ({printable(str(error))})")
+            yield row.line if isinstance(row, LineError) else reader.line_num + before, row
+
+
+def check_encoding(name: str) -> str:
+    """The name of an encoding of texts as Python spells it. InputError for an unknown one."""
+    try:
+        known = codecs.lookup(name)
+    except (LookupError, ValueError):
+        known = None
+    if known is None or not getattr(known, "_is_text_encoding", True) or known.name.replace("-", "_") in _NO_TEXT:
+        raise InputError(
+            f"unknown encoding '{name[:80]}'; expected one such as utf-8, utf-16, cp1252, latin-1, gb18030"
+        )
+    return known.name
+
+
+def _separator(
+    path: Path, lines: Iterator[str], required: Required, usual: str, delimiter: str | None
+) -> tuple[str, list[str], int]:
+    """(what separates columns, the header's first line if any, lines before it)."""
+    header = [line for line in (next(lines, ""),) if line]
+    text = header[0].rstrip("\r\n") if header else ""
+    if excel := _SEP.fullmatch(text):
+        if delimiter not in (None, excel[1]):
+            raise LineError(path, 1, f"the file says '{printable(text)}' itself; leave the option delimiter out")
+        say(f"{path}: columns are separated by '{printable(excel[1])}' ({printable(text)} in line 1)")
+        return excel[1], [line for line in (next(lines, ""),) if line], 1
+    others = [sign for sign in SEPARATORS if sign in text]
+    if delimiter is None and len(others) == 1 and usual not in text and (callable(required) or required):
+        say(f"{path}: columns are separated by {SEPARATORS[others[0]]}s (the header has no {SEPARATORS[usual]})")
+        return others[0], header, 0
+    return delimiter or usual, header, 0
+
+
+def _lines(path: Path, source: BinaryIO, encoding: str | None) -> Iterator[str]:
+    """The lines of a file with their ends; one that is not in the encoding is raised, and the next call goes on behind it."""
+    start: bytes = source.peek(4)[:4]  # type: ignore[attr-defined]
+    mark = next((name for mark, name in _MARKS.items() if start.startswith(mark)), None)
+    if start == codecs.BOM_UTF32_LE:
+        raise LineError(path, 1, "UTF-32 (by its byte order mark); save the file as UTF-8")
+    if encoding is None and mark == "UTF-16":
+        say(f"{path}: UTF-16 (by its byte order mark)")
+        encoding = "utf-16"
+    if encoding is None or check_encoding(encoding) in ("utf-8", "utf-8-sig"):
+        return _Utf8Lines(path, source, "" if encoding else f", or name its encoding: table:{path}?encoding=cp1252")
+    if mark and not check_encoding(encoding).startswith(mark.lower()):
+        raise LineError(
+            path, 1, f"begins with a byte order mark of {mark}, so it is not {encoding}; leave encoding out"
+        )
+    return _OtherLines(path, source, encoding)
+
+
+class _Pushed(Iterator[str]):
+    """Some lines, and then others; an error of those does not end it, as it would end a generator."""
+
+    def __init__(self, first: list[str], rest: Iterator[str]) -> None:
+        self._first, self._rest = first, rest
+
+    def __next__(self) -> str:
+        return self._first.pop() if self._first else next(self._rest)
+
+
+class _Utf8Lines(Iterator[str]):
+    """The lines of a UTF-8 file, with or without a byte order mark.
+
+    Args:
+        hint: ends the message on a line that is not UTF-8.
+    """
+
+    def __init__(self, path: Path, source: BinaryIO, hint: str) -> None:
+        self._path, self._source, self._number, self._hint = path, source, 0, hint
+        self._split: list[str] = []  # of a line with carriage returns inside, what is left
+
+    def __next__(self) -> str:
+        if not self._split:
+            data = next(self._source)
+            self._number += 1
+            try:
+                line = data.decode("utf-8-sig" if self._number == 1 else "utf-8")
+            except UnicodeDecodeError as error:
+                raise LineError(self._path, self._number, not_utf8(data, error) + self._hint) from None
+            self._split = list(io.StringIO(line, newline=""))[::-1] or [""]
+        return self._split.pop()
+
+
+class _OtherLines(Iterator[str]):
+    """The lines of a file in another encoding."""
+
+    def __init__(self, path: Path, source: BinaryIO, encoding: str) -> None:
+        self._path, self._encoding, self._number = path, encoding, 0
+        self._source = io.TextIOWrapper(source, encoding=encoding, errors="isoglot.mark", newline="")
+
+    def __next__(self) -> str:
+        line = next(self._source)
+        self._number += 1
+        if _BAD in line:
+            raise LineError(self._path, self._number, f"not {self._encoding}: bytes that are no character in it")
+        return line.removeprefix("\ufeff") if self._number == 1 else line
