@@ -4,7 +4,8 @@
 #
 #   sh examples/help-centre/run.sh WORK [data|base|train|trained|tables]     (default: all of them, in this order)
 #
-# WORK is a folder for about 2 GB. Steps that are done are not done again. One thread is used: OMP_NUM_THREADS says otherwise.
+# WORK is a folder for about 2 GB. Steps that are done are not done again, and training that was interrupted goes on. One thread
+# is used: OMP_NUM_THREADS says otherwise.
 set -eu
 
 WORK=${1:?a folder to work in}
@@ -23,13 +24,14 @@ mkdir -p "$WORK"
 cd "$WORK"
 
 data() {
-    [ -e pairs.jsonl ] && return
+    [ ! -e pairs.jsonl ] || return 0
     # `apt-get install` puts the same files under /usr/share; this needs no rights and leaves nothing behind
     mkdir -p packages
     (cd packages && apt-get download $(printf 'libreoffice-help-%s ' $PACKAGES))
     for package in packages/*.deb; do dpkg-deb -x "$package" files; done
     $ISOGLOT data from-docs 'files/usr/share/libreoffice/help/{lang}/text/**/*.html' --source-language en \
-        --holdout 3% --output pairs.jsonl | tee counts.txt
+        --holdout 3% --output pairs.jsonl > counts.txt
+    cat counts.txt
 }
 
 base() {
@@ -38,8 +40,9 @@ base() {
 }
 
 train() {
-    [ -e run/model ] || $ISOGLOT train --pairs pairs.jsonl --recipe isoglot --base offline:multilingual-e5-small \
-        --languages $TRAINED --steps 100 --max-length 128 --precision bf16 --output run
+    [ ! -e run/model ] || return 0
+    $ISOGLOT train --pairs pairs.jsonl --recipe isoglot --base offline:multilingual-e5-small \
+        --languages $TRAINED --steps 100 --max-length 128 --precision bf16 --output run $([ ! -e run/run.json ] || echo --resume)
 }
 
 trained() {
