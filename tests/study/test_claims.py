@@ -16,6 +16,7 @@ from isoglot.study.analysis.contrasts import Comparisons
 from isoglot.study.analysis.reading import read_study
 from isoglot.study.analysis.systems import encoder_share
 from isoglot.study.claims.claim import Verdict
+from isoglot.study.claims.judge import answer as answer_to
 from isoglot.study.claims.judge import claims_of, judge_claims, parse_claims
 from isoglot.study.presets import PRESETS
 from tests.study.made_study import MadeStudy
@@ -321,6 +322,18 @@ def test_a_study_of_shares_is_answered_along_them(made: MadeStudy) -> None:
     assert words.startswith("Cross nDCG@10 on toy by share of monolingual batches (lora, hybrid, ")
     assert f": {by_share} (base {means[0]:.4f}). That shares of .4 to .6 do equally well: undecided." in words
     assert words.endswith("One training seed decides nothing about recipes.")
+
+
+def test_an_answer_names_its_settings_and_compares_no_cost_with_an_untrained_base(made: MadeStudy) -> None:
+    stated = {"of": {"tuning": "lora"}, "against": {"kind": "base"}, "setting": ["mono", "cross"], "measure": "nDCG@10"}
+    comparisons = compared(made.add(None, cost=COST).add("hybrid", 0.1, cost=LESS).audited().write())
+    claims = parse_claims({"better": {**stated, "called": ["LoRA", "the base"]}}, "x")
+    words = answer_to(comparisons, claims, judge_claims(comparisons, claims))
+    assert words.startswith("LoRA instead of the base changes nDCG@10 by +0.")
+    assert " in mono on toy (" in words
+    assert " in cross on toy (" in words
+    assert " of the training time" not in words
+    assert " memory" not in words
 
 
 def test_a_study_of_amounts_is_answered_along_them_strategy_by_strategy(made: MadeStudy) -> None:

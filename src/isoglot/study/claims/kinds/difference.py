@@ -154,7 +154,8 @@ class Difference(Sides, Paired):
             kind = "claim of non-inferiority" if self.not_below is not None else "claim"
             whole = f"the mean is {shown}, and the {kind} as a whole is: {verdict.outcome}"
             sentences.append(f"Over these {len(counted)} comparisons {whole}.")
-        sides = list(dict.fromkeys((contrast.after, contrast.before) for contrast in counted))
+        # an untrained base was not trained: what its evaluation took is nothing to compare with
+        sides = list(dict.fromkeys((each.after, each.before) for each in counted if not each.before.is_base))
         for of, against in sides:
             sentences.append(cost_sentence(of, against, self.names, f" ({of.circumstances})" if len(sides) > 1 else ""))
         if min(contrast.seeds for contrast in counted) < MIN_SEEDS:
@@ -171,7 +172,8 @@ class Difference(Sides, Paired):
             words = {"holds": "not inferior at", "fails": "inferior by more than"}.get(outcome, "undecided at")
             words = f"{words} a margin of {-self.not_below:g}"
         seen = "; not zero-shot for this base" if exposed(contrast.after.base, contrast.benchmark) else ""
-        where = f"on {contrast.benchmark} ({contrast.after.circumstances}{seen})"
+        setting = f"in {contrast.setting} " if len(self.whats) > 1 else ""
+        where = f"{setting}on {contrast.benchmark} ({contrast.after.circumstances}{seen})"
         return f"by {contrast.difference:+.4f} (95% interval {_ends(contrast.interval())}, {seeds}) {where}: {words}"
 
 
