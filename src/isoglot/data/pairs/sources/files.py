@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from isoglot.data.pairs.source import SOURCES, Item, Source
+from isoglot.data.pairs.source import SOURCES, Item, Place, Source
 from isoglot.data.readers import READERS, id_field, split_name, text_field
 from isoglot.errors import LineError
 from isoglot.reading import JsonError, parse_json
@@ -26,9 +26,13 @@ class Files(Source):
         return bool(split_name(Path(spec))[1]) and os.path.exists(spec) and not os.path.isdir(spec)
 
     def read(self, spec: str, data_dir: Path | None) -> Iterator[Item]:
+        return self.read_on(spec, data_dir, Place())
+
+    def read_on(self, spec: str, data_dir: Path | None, place: Place) -> Iterator[Item]:
         path = Path(spec)
         stem, ending = split_name(path)
-        for number, fields in READERS[ending](path, _REQUIRED):
+        for number, fields in READERS[ending](path, _REQUIRED, place.mark):
+            place.rows += 1
             try:
                 row = fields if isinstance(fields, LineError) else parse_row(fields, stem, spec, number)
             except LineError as problem:
