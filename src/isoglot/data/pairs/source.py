@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
+from typing import TypeVar
 
 from isoglot.data.languages import language
 from isoglot.data.readers import FORMATS, Mark
@@ -15,6 +16,7 @@ from isoglot.errors import InputError, LineError
 from isoglot.records import PairRow
 from isoglot.registry import Registry
 
+T = TypeVar("T")
 Item = tuple[PairRow | LineError, str, int]
 """A row or what is wrong with it, and the file and 1-based line it stands on."""
 
@@ -27,11 +29,30 @@ class Place:
         rows: rows before.
         file: number of the file that is read, among those of the source.
         mark: the place in that file, for sources that can begin there.
+        within: rows of the line at the mark that were given already, where a line makes several.
+        revision: commit of the repository on the hub that the files are read from.
     """
 
     rows: int = 0
     file: int = 0
     mark: Mark = field(default_factory=Mark)
+    within: int = 0
+    revision: str = ""
+
+    def give(self, rows: Sequence[T], behind: Mark) -> Iterator[T]:
+        """The rows that the line at the mark makes and that were not given; the place moves with each, at last to `behind`."""
+        for number in range(self.within, len(rows)):
+            self.rows += 1
+            if number + 1 < len(rows):
+                self.within = number + 1
+            else:
+                self.mark, self.within = replace(behind), 0
+            yield rows[number]
+        self.mark, self.within = replace(behind), 0
+
+    def next_file(self) -> None:
+        """To the beginning of the next file."""
+        self.file, self.mark, self.within = self.file + 1, Mark(), 0
 
 
 class Source(ABC):
