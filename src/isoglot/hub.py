@@ -109,7 +109,9 @@ def show_download(repo: HubRepo, paths: Iterable[str]) -> None:
     if missing := [path for path in paths if not is_cached(repo.name, path, repo.commit)]:
         size = sum(repo.sizes.get(path, 0) for path in missing)
         where = f"{_endpoint() or 'https://huggingface.co'}/datasets/{repo.name}"
-        say(f"{repo.name}: licence {repo.license}; {len(missing)} file(s), {in_bytes(size)}, from {where} at {repo.commit}")
+        say(
+            f"{repo.name}: licence {repo.license}; {len(missing)} file(s), {in_bytes(size)}, from {where} at {repo.commit}"
+        )
 
 
 def is_cached(repo: str, path: str, revision: str | None = None) -> bool:

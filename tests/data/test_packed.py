@@ -365,7 +365,7 @@ def test_what_else_has_the_name_of_an_unfinished_pack_stays(tmp_path: Path) -> N
     source, begun = write(tmp_path / "one.jsonl", make_rows(20)), tmp_path / "packed.unfinished"
     begun.mkdir()
     (begun / "mine.txt").write_text("mine")
-    with pytest.raises(InputError, match="packed.unfinished: is in the way"):
+    with pytest.raises(InputError, match=r"packed\.unfinished: is in the way"):
         pack_pairs([source], tmp_path / "packed")
     (begun / "mine.txt").unlink()
     (begun / "table").mkdir()  # of a pack that was killed when it had taken its name

@@ -49,7 +49,8 @@ def read_squad(path: Path) -> Iterator[SquadQuestion]:
     file, seen = JsonValue(path, "", read_json(path)), set()
     for a, article in enumerate(file.items("data")):
         for p, paragraph in enumerate(article.items("paragraphs")):
-            context, sentences = paragraph.get("context", str), _named_sentences(paragraph, context)
+            context = paragraph.get("context", str)
+            sentences = _named_sentences(paragraph, context)
             for asked in paragraph.items("qas"):
                 question, key = asked.get("question", str).strip(), _id(asked)
                 if not (question and key and context.strip()):

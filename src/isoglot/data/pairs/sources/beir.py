@@ -51,9 +51,10 @@ class Beir(Source):
         if "lang" not in address.options and not place.rows:
             say(f"{spec}: taken to be English; give ?lang=CODE where it is not")
         source = address.options.get("source") or address.folder.resolve().name
+        corpus, asked_by = (_file(address, name) for name in ("corpus", "queries"))
         judged = _judged(address.folder / "qrels" / f"{address.options.get('split', 'train')}.tsv", spec)
-        queries = _queries(_file(address, "queries"), {query for asked in judged.values() for query in asked})
-        corpus, behind, found = _file(address, "corpus"), replace(place.mark), 0
+        queries = _queries(asked_by, {query for asked in judged.values() for query in asked})
+        behind, found = replace(place.mark), 0
 
         def rows() -> Iterator[Item]:
             nonlocal found

@@ -12,6 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +32,10 @@ _WAY_OUT = "or put its rows into a file (isoglot list sources)"
 
 
 class Hub(Source):
-    """Any dataset on the hub by its columns; options query, passage, id, passage_id, document_id, lang or lang_column, config, split,
-    files (a pattern), revision, source, limit."""
+    """Any dataset on the hub by its columns; options query, passage, lang or lang_column, id, config, split and others.
+
+    Others are passage_id and document_id (columns), files (a pattern), revision, source (its name in the rows), limit.
+    """
 
     name = "hub"
     form = "hub:OWNER/NAME?query=COLUMN&passage=COLUMN&lang=CODE"
@@ -53,27 +56,26 @@ class Hub(Source):
         place.revision = known.commit
         show_download(known, paths)
         counts: Counter[str] = Counter()
-        limit = int(options["limit"]) if "limit" in options else None
-        for name in paths[place.file :]:
-            path = hub_file(repo, name, _WAY_OUT, known.commit)
-            behind = replace(place.mark)
-            for line, fields in READERS[split_name(path)[1]](path, (), behind):
-                item = (
-                    fields if isinstance(fields, LineError) else _row(repo, options, name, fields, path, line, counts)
-                )
-                for row in place.give([] if item is None else [item], behind):
-                    yield row, str(path), line
-                if limit is not None and place.rows >= limit:
-                    return _report(spec, counts)
-            place.next_file()
-        _report(spec, counts)
 
+        def rows() -> Iterator[Item]:
+            for name in paths[place.file :]:
+                path = hub_file(repo, name, _WAY_OUT, known.commit)
+                behind = replace(place.mark)
+                for line, fields in READERS[split_name(path)[1]](path, (), behind):
+                    row = (
+                        fields
+                        if isinstance(fields, LineError)
+                        else _row(repo, options, name, fields, path, line, counts)
+                    )
+                    yield from place.give([] if row is None else [(row, str(path), line)], behind)
+                place.next_file()
 
-def _report(spec: str, counts: Counter[str]) -> None:
-    if counts["empty"]:
-        say(f"{spec}: {counts['empty']:,} rows left out: query or passage is empty")
-    if counts["several"]:
-        say(f"{spec}: {counts['several']:,} texts are lists of several; the first of each is taken")
+        limit = int(options["limit"]) - place.rows if "limit" in options else None
+        yield from islice(rows(), limit)
+        if counts["empty"]:
+            say(f"{spec}: {counts['empty']:,} rows left out: query or passage is empty")
+        if counts["several"]:
+            say(f"{spec}: {counts['several']:,} texts are lists of several; the first of each is taken")
 
 
 def _parse(spec: str) -> tuple[str, dict[str, str]]:
@@ -90,8 +92,6 @@ def _parse(spec: str) -> tuple[str, dict[str, str]]:
         options["lang"] = language(options["lang"])
     if not re.fullmatch("[0-9]{1,18}", options.get("limit", "0")):
         raise InputError(f"{spec}: limit={options['limit']}: expected a whole number")
-    if options.get("limit") and not int(options["limit"]):
-        raise InputError(f"{spec}: limit=0: expected at least 1")
     return repo, options
 
 
@@ -136,6 +136,8 @@ def _value(fields: Mapping[str, Any], column: str, path: Path, line: int) -> Any
     """The value of a column, `outer.inner` for a field inside one. LineError where there is no such column."""
     value: Any = fields
     for part in [column] if column in fields else column.split("."):
+        if value is None:  # an object that a row does not have
+            return None
         if not isinstance(value, Mapping) or part not in value:
             raise LineError(path, line, f"column '{column}' is missing; found {', '.join(map(str, fields))[:200]}")
         value = value[part]

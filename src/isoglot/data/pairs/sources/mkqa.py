@@ -1,6 +1,7 @@
 """MKQA (Longpre et al. 2021, arXiv 2007.15207): 10,000 questions in 26 languages, parallel, with short answers.
 
-    {"example_id": 563..., "queries": {"en": ...}, "query": ..., "answers": {"en": [{"type": "entity", "text": ..., "aliases": [...]}]}}
+    {"example_id": 563..., "query": ..., "queries": {"en": ..., "de": ...},
+     "answers": {"en": [{"type": "entity", "text": ..., "aliases": [...]}], "de": ...}}
 
 One line per question in `mkqa.jsonl.gz`. The layout was read in the README of apple/ml-mkqa, where the file lies, and in the
 loading script `mkqa.py` of huggingface/datasets; the dataset on the hub (`apple/mkqa`) is a script without files.
