@@ -44,8 +44,12 @@ def hub_file(repo: str, path: str, way_out: str, revision: str | None = None) ->
     if damaged:
         say(f"{what} is {state}; it is downloaded again")
     try:
-        given = {"repo_type": "dataset", "revision": revision, "endpoint": _endpoint()}
-        return Path(hf_hub_download(repo, path, force_download=damaged is not None, **given))
+        again = damaged is not None
+        return Path(
+            hf_hub_download(
+                repo, path, repo_type="dataset", revision=revision, endpoint=_endpoint(), force_download=again
+            )
+        )
     except Exception as error:  # the hub's errors, those of its HTTP client and OSError share no narrower base
         raise InputError(f"{what} could not be downloaded ({type(error).__name__}); {way_out}") from None
 
@@ -97,7 +101,7 @@ def hub_repo(repo: str, way_out: str, revision: str | None = None) -> HubRepo:
         info = HfApi(endpoint=_endpoint()).dataset_info(repo, revision=revision, files_metadata=True)
     except Exception as error:  # the hub's errors share no narrower base
         raise InputError(f"{repo} on the hub cannot be listed ({type(error).__name__}); {way_out}") from None
-    card = info.card_data.to_dict() if info.card_data else {}
+    card: dict[str, Any] = dict(info.card_data.to_dict()) if info.card_data else {}  # type: ignore[no-untyped-call]
     known = card.get("license") or [tag.partition(":")[2] for tag in info.tags or () if tag.startswith("license:")]
     license = known if isinstance(known, str) else ", ".join(map(str, known))
     sizes = {file.rfilename: file.size or 0 for file in info.siblings or ()}

@@ -66,7 +66,7 @@ def write_rows(
     Raises:
         InputError: what `read_pairs` raises.
     """
-    job = _job(specs, languages, data_dir)
+    job = job_of(specs, languages, data_dir)
     parts, digests = _read_journal(folder, job)
     if digests:  # everything was read
         return digests
@@ -129,7 +129,7 @@ class _Writer:
 
     def _kept_batches(self) -> Iterator[pa.RecordBatch]:
         if self._parts:
-            with pa.OSFile(str(self._folder / TABLE / TEXTS)) as source:
+            with pa.OSFile(str(self._folder / TABLE / TEXTS), "rb") as source:
                 source.seek(8)  # behind the magic bytes of a file there is a stream
                 yield from islice(pa.ipc.open_stream(source), len(self._parts))
 
@@ -207,7 +207,7 @@ def _opened(path: Path, kept: int) -> BinaryIO:
     return file
 
 
-def _job(specs: Sequence[str], languages: Sequence[str] | None, data_dir: Path | None) -> dict[str, Any]:
+def job_of(specs: Sequence[str], languages: Sequence[str] | None, data_dir: Path | None) -> dict[str, Any]:
     """What decides the rows and their bytes: a pack goes on only where all of it is as it was."""
     files = sorted({path for spec in specs for path in _local_files(spec)})
     stats = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files]

@@ -5,7 +5,7 @@ A set is Parquet or JSON-lines files on the hub, or in a folder, there under the
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -120,20 +120,23 @@ class QaSet(Source):
         Raises:
             InputError: there is none.
         """
+        names: Sequence[str | Path]
         if address.is_hub:
             known = hub_repo(self.repo, address.way_out, place.revision or None)
             place.revision = known.commit
             names = sorted(name for name in known.sizes if name.startswith(self.start) and name.endswith(_ENDINGS))
-            show_download(known, names)
-            files = (hub_file(self.repo, name, address.way_out, known.commit) for name in names[place.file :])
+            show_download(known, map(str, names))
         else:
             start = Path(self.start)
             listings = (sorted(root.glob(f"{start.name}*")) for root in (address.folder / start.parent, address.folder))
             listings = ([path for path in paths if path.name.endswith(_ENDINGS)] for paths in listings)
             names = next((paths for paths in listings if paths), [])
-            files = iter(names[place.file :])
         if not names:
             raise InputError(
                 f"{address.spec}: no {self.start}* ({', '.join(_ENDINGS)}) there, as in the dataset {self.repo}"
             )
-        return files
+        rest = names[place.file :]
+        return (
+            name if isinstance(name, Path) else hub_file(self.repo, name, address.way_out, place.revision)
+            for name in rest
+        )
