@@ -19,7 +19,7 @@ from isoglot.blocks import claimed_map, write_blocks
 from isoglot.data.groups import first_rows, group_pairs
 from isoglot.data.pairs.index import PairIndex
 from isoglot.data.pairs.loading import duplicate_row, read_pairs
-from isoglot.data.pairs.packed import FORMAT, RECORD, is_packed, open_texts
+from isoglot.data.pairs.packed import FORMAT, RECORD, TEXTS, is_packed, open_texts
 from isoglot.data.pairs.parts import JOURNAL, SCRATCH, TABLE, check_place, is_begun, write_rows
 from isoglot.data.pairs.table import any_documents, any_negatives
 from isoglot.disk import UnwritableError, locked, writing
@@ -86,6 +86,9 @@ def _pack(
 ) -> dict[str, Any]:
     """Pack into `begun` and move that to `folder`; what `pairs.json` says."""
     digests = write_rows(begun, specs, languages, data_dir)
+    for path in (begun / TABLE).iterdir():  # an earlier start may have left some of what follows, and temporary files
+        if path.name != TEXTS:
+            path.unlink()
     facts = _write_index(begun / TABLE, begun / SCRATCH, *digests)
     write_blocks(begun / TABLE)
     with place_directory(begun / TABLE, folder):
