@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -186,26 +187,36 @@ def test_another_search_begins_anew(
         with monkeypatch.context() as patch:
             cut(patch, module.Search, "negatives", 2)
             with pytest.raises(Cut):
-                mine_file([str(files[1])], output, ASKED, progress=False)
+                mine_file([str(files[1])], output, ASKED, progress=False, overwrite=True)
         assert "is kept in" in capsys.readouterr().err
-        mine_file([str(files[1])], output, other, progress=False)
+        mine_file([str(files[1])], output, other, progress=False, overwrite=True)
         assert "starting anew" in capsys.readouterr().err
-        mine_file([str(files[1])], tmp_path / "fresh.jsonl", other, progress=False)
+        mine_file([str(files[1])], tmp_path / "fresh.jsonl", other, progress=False, overwrite=True)
         assert output.read_bytes() == (tmp_path / "fresh.jsonl").read_bytes()
     # a damaged block is found anew
     with monkeypatch.context() as patch:
         cut(patch, module.Search, "negatives", 3)
         with pytest.raises(Cut):
-            mine_file([str(files[1])], output, ASKED, progress=False)
+            mine_file([str(files[1])], output, ASKED, progress=False, overwrite=True)
     block = sorted((work / "blocks").iterdir())[1]
     block.write_bytes(block.read_bytes()[:-1] + b"x")
-    mine_file([str(files[1])], output, ASKED, progress=False)
-    mine_file([str(files[1])], tmp_path / "fresh.jsonl", ASKED, progress=False)
+    mine_file([str(files[1])], output, ASKED, progress=False, overwrite=True)
+    mine_file([str(files[1])], tmp_path / "fresh.jsonl", ASKED, progress=False, overwrite=True)
     assert output.read_bytes() == (tmp_path / "fresh.jsonl").read_bytes()
+    with monkeypatch.context() as patch:
+        stopped = SimpleNamespace(rmtree=module.Mine)
+        patch.setattr(file_module, "shutil", stopped)  # when everything is done
+        cut(patch, stopped, "rmtree", 0)
+        with pytest.raises(Cut):
+            mine_file([str(files[1])], output, ASKED, progress=False, overwrite=True)
+    assert work.exists()
+    with pytest.raises(InputError, match="exists already; give --overwrite"):
+        mine_file([str(files[1])], output, ASKED, progress=False)
+    assert not work.exists()
     work.mkdir()
     (work / "mine.txt").write_text("mine")
     with pytest.raises(InputError, match="is in the way"):
-        mine_file([str(files[1])], output, ASKED, progress=False)
+        mine_file([str(files[1])], output, ASKED, progress=False, overwrite=True)
     assert (work / "mine.txt").is_file()
 
 

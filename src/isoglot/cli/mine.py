@@ -50,11 +50,11 @@ def _run(options: argparse.Namespace) -> int:
 
     asked = build(Mine, [("option", given_settings(options, Mine))])
     check_device(asked.device)
-    _check_output(options.output, overwrite=options.overwrite)
+    _check_output(options.output)
     if options.store is not None:
         check_writable(options.store, directory=True)
     quiet()
-    given = {"languages": options.languages, "data_dir": options.data_dir, "store": options.store}
+    given = {name: getattr(options, name) for name in ("languages", "data_dir", "store", "overwrite")}
     facts = mine_file(options.pairs, options.output, asked, **given)
     if options.json:
         print_json(facts)
@@ -64,13 +64,11 @@ def _run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _check_output(path: Path, *, overwrite: bool) -> None:
-    """InputError for a file that is there, or cannot be written: better before the search than after it."""
+def _check_output(path: Path) -> None:
+    """InputError for a file that cannot be written: better before the search than after it."""
     from isoglot.disk import check_writable
     from isoglot.errors import InputError
 
     if path.suffix != ".jsonl":
         raise InputError(f"{path}: pairs are written as JSON lines; give a name that ends in .jsonl")
     check_writable(path)
-    if path.exists() and not overwrite:
-        raise InputError(f"{path}: exists already; give --overwrite to replace it")

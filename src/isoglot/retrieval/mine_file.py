@@ -5,7 +5,8 @@ Beside the output lies `NAME.unfinished` meanwhile:
 - `job.json`: what decides the output; a folder of another job is removed;
 - `pairs/`: the pairs, packed (`isoglot.data.pairs.packing`), unless packed pairs were given;
 - `vectors/`: the store of embeddings, unless one was named;
-- `blocks/`: what was found for each block of queries, each named after its digest.
+- `blocks/`: what was found for each block of queries, each named after its digest;
+- `written.json`: which file is the output, once it is complete.
 
 The file is written from these at the end, in the order of the pairs: the same bytes, however often a run was interrupted.
 """
@@ -26,7 +27,7 @@ from isoglot.data.pairs.packing import UNFINISHED, pack_pairs
 from isoglot.data.pairs.parts import job_of
 from isoglot.data.pairs.table import PairTable
 from isoglot.data.pairs.writing import dump_pairs
-from isoglot.disk import check_kind, locked, make_directory, writing
+from isoglot.disk import check_kind, locked, make_directory, sweep, writing
 from isoglot.errors import InputError, say
 from isoglot.files import atomic_path, load_array, read_json, save_array, write_json
 from isoglot.records import IntArray
@@ -34,7 +35,7 @@ from isoglot.retrieval.encode import prompt_of
 from isoglot.retrieval.mine import Mine, Search, check_languages
 from isoglot.retrieval.store import EmbeddingStore
 
-_JOB, _PAIRS, _VECTORS, _BLOCKS = "job.json", "pairs", "vectors", "blocks"
+_JOB, _PAIRS, _VECTORS, _BLOCKS, _WRITTEN = "job.json", "pairs", "vectors", "blocks", "written.json"
 
 
 def mine_file(
@@ -45,6 +46,7 @@ def mine_file(
     languages: Sequence[str] | None = None,
     data_dir: Path | None = None,
     store: Path | None = None,
+    overwrite: bool = False,
     progress: bool = True,
 ) -> dict[str, Any]:
     """Write the pairs with mined negatives as JSON lines. The same call goes on where an interrupted one was.
@@ -53,17 +55,22 @@ def mine_file(
 
     Args:
         sources, languages, data_dir: as for `isoglot.load_pairs`.
-        output: the file, which is replaced.
+        output: the file.
+        overwrite: replace a file that is there.
         store: folder that keeps the vectors for another time; None: they are removed in the end.
 
     Returns:
         "path", "rows", "without" (rows without any negative), "mean" (negatives per row).
 
     Raises:
-        InputError: what `load_pairs` and `isoglot.retrieval.mine.mine` raise; another process mines into this file.
+        InputError: what `load_pairs` and `isoglot.retrieval.mine.mine` raise; something is at `output` already; another process
+            mines into this file.
     """
     work = output.with_name(f"{output.name}{UNFINISHED}")
     with locked(output.with_name(f"{output.name}.mine"), beside=True):
+        _tidy(work, output)
+        if output.exists() and not overwrite:
+            raise InputError(f"{output}: exists already; give --overwrite to replace it")
         try:
             with writing(output):
                 _begin(work, _job(sources, languages, data_dir, asked))
@@ -92,10 +99,23 @@ def _job(sources: Sequence[str], languages: Sequence[str] | None, data_dir: Path
     return {"pairs": job_of(sources, languages, data_dir), "settings": settings, "model": content_of(asked.model)}
 
 
+def _tidy(work: Path, output: Path) -> None:
+    """Remove what an earlier start left whose output became complete."""
+    if (work / _WRITTEN).is_file() and output.exists() and read_json(work / _WRITTEN) == _identity(output):
+        shutil.rmtree(work)
+
+
+def _identity(path: Path) -> list[int]:
+    """What stays of a file when it is renamed."""
+    facts = path.stat()
+    return [facts.st_ino, facts.st_size, facts.st_mtime_ns]
+
+
 def _begin(work: Path, job: dict[str, Any]) -> None:
     """The folder of a job: as it is where it was begun, otherwise empty."""
     check_kind(work, directory=True)
     if work.is_dir():
+        sweep(work)
         if not (work / _JOB).is_file() and any(work.iterdir()):
             raise InputError(f"{work}: is in the way (an unfinished search has this name); give it another name")
         if (work / _JOB).is_file() and read_json(work / _JOB) == job:
@@ -140,6 +160,7 @@ def _mine(
 
     with atomic_path(output) as temporary:
         dump_pairs(table, temporary, output, negatives=negatives)
+        write_json(work / _WRITTEN, _identity(temporary))
     without, mean = int((counts == 0).sum()), round(float(counts.mean()), 4)
     return {"path": str(output), "rows": len(counts), "without": without, "mean": mean}
 
