@@ -87,7 +87,7 @@ def mine_file(
             elif (work / _JOB).is_file():
                 shutil.rmtree(work)
             raise
-        shutil.rmtree(work)
+        _remove(work)
     return facts
 
 
@@ -102,7 +102,17 @@ def _job(sources: Sequence[str], languages: Sequence[str] | None, data_dir: Path
 def _tidy(work: Path, output: Path) -> None:
     """Remove what an earlier start left whose output became complete."""
     if (work / _WRITTEN).is_file() and output.exists() and read_json(work / _WRITTEN) == _identity(output):
-        shutil.rmtree(work)
+        _remove(work)
+
+
+def _remove(work: Path) -> None:
+    """Remove what is no longer needed, at last the note that says so."""
+    for path in work.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.name != _WRITTEN:
+            path.unlink()
+    shutil.rmtree(work)
 
 
 def _identity(path: Path) -> list[int]:
@@ -191,4 +201,5 @@ class _Texts:
 
     def __iter__(self) -> Iterator[str]:
         for chunk in self._chunks:
-            yield from chunk.to_pylist()
+            texts: list[str] = chunk.to_pylist()
+            yield from texts
