@@ -69,6 +69,7 @@ class Place:
         other = ["evaluate", str(self.inputs / "other"), bench, "--output", result]
         pack = ["data", "pack", pairs, "--output", packed]
         fewer = ["data", "pack", str(self.inputs / "fewer.jsonl"), "--output", packed]
+        mine = ["data", "mine", pairs, "--model", model, "--margin", "-2", "--output", str(self.area / "mined.jsonl")]
         run_study = command("study", "run", spec, "--output", study, "--allow-leaks", "--threads", "1")
         export = command("study", "export", study, exported)
         return {
@@ -80,6 +81,7 @@ class Place:
                 command(*measure), 3, (command(*other),), kept=self._result, second="refused"
             ),
             "data pack": Case(command(*pack), done="exists already"),
+            "data mine": Case(command(*mine), done="exists already"),
             "data pack --overwrite": Case(
                 command(*pack, "--overwrite"), before=(command(*fewer),), kept=self._packed, second="refused"
             ),

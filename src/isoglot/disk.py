@@ -6,6 +6,7 @@ import errno
 import fcntl
 import os
 import re
+import secrets
 import shutil
 import socket
 import tempfile
@@ -214,9 +215,9 @@ def sweep(directory: Path, name: str | None = None) -> None:
                 os.close(descriptor)
 
 
-def set_aside(path: Path, name: Path) -> Path:
-    """Give `path` the name under which `sweep` finds it; `name` is the temporary one of what takes its place."""
-    return path.replace(name.with_suffix(_OLD))
+def set_aside(path: Path) -> Path:
+    """Give a directory a name beside it under which `sweep` finds it, and return that."""
+    return path.replace(f"{_stem(path)}{secrets.token_hex(4)}{_OLD}")
 
 
 def _remove(path: Path) -> None:

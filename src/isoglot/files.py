@@ -65,16 +65,28 @@ def atomic_directory(path: Path) -> Iterator[Path]:
     """
     with temporary(path, directory=True) as (name, target):
         yield name
-        sync_tree(name)
-        old = None
-        if not target.exists():
-            name.replace(target)
-        elif not exchange(name, target):
-            old = set_aside(target, name)
-            name.replace(target)
-        sync(target.parent)
-        if old:
-            shutil.rmtree(old, ignore_errors=True)
+        with place_directory(name, target):
+            pass
+
+
+@contextmanager
+def place_directory(new: Path, path: Path) -> Iterator[None]:
+    """Give a whole directory the name `path`, on the same file system; the block runs between its way to the disk and that.
+
+    An older `path` is deleted, or (where two names can be exchanged at once) has the name of the new one afterwards.
+    """
+    target = Path(os.path.realpath(path))
+    sync_tree(new)
+    yield
+    old = None
+    if not target.exists():
+        new.replace(target)
+    elif not exchange(new, target):
+        old = set_aside(target)
+        new.replace(target)
+    sync(target.parent)
+    if old:
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def write_text(path: Path, text: str) -> None:

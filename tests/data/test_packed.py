@@ -2,27 +2,39 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import json
+import os
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from isoglot.batching.plan import BatchPlan, PlanSettings
 from isoglot.cli.main import main
 from isoglot.data.groups import first_rows, group_pairs
-from isoglot.data.pairs import packing
+from isoglot.data.pairs import packing, parts
 from isoglot.data.pairs.check import check_pairs
+from isoglot.data.pairs.index import build_index
 from isoglot.data.pairs.loading import load_pairs
 from isoglot.data.pairs.packed import PackedTable, open_packed
 from isoglot.data.pairs.packing import pack_pairs
+from isoglot.data.pairs.sources import files as file_source
+from isoglot.data.pairs.sources.files import parse_row
 from isoglot.data.pairs.table import SCHEMA, PairTable
 from isoglot.errors import InputError
 from isoglot.records import PairRow
@@ -55,7 +67,7 @@ def write(path: Path, rows: list[PairRow]) -> Path:
 @pytest.fixture
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Many record batches and chunks, as a large table has."""
-    monkeypatch.setattr(packing, "_BATCH_ROWS", 64)
+    monkeypatch.setattr(parts, "_BATCH_ROWS", 64)
     monkeypatch.setattr(packing, "_CHUNK", 50)
     monkeypatch.setattr("isoglot.data.pairs.index._CHUNK", 37)
 
@@ -206,27 +218,199 @@ def test_a_duplicate_row_names_both_places(tmp_path: Path, small_parts: None) ->
         assert sorted(path.name for path in tmp_path.iterdir()) == ["one.jsonl", "two.jsonl"]
 
 
-def test_nothing_is_left_of_an_interrupted_pack(
+def content(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+class Cut(BaseException):
+    """In the place of SIGKILL, which leaves what is on the disk as it is."""
+
+
+def cut(monkeypatch: pytest.MonkeyPatch, where: str, after: int) -> None:
+    """Stop the pack at the call of a function after so many others."""
+    module = parts if hasattr(parts, where) else packing
+    original, calls = getattr(module, where), iter(range(10_000))
+
+    def stop(*args: Any, **given: Any) -> Any:
+        if next(calls) >= after:
+            raise Cut
+        return original(*args, **given)
+
+    monkeypatch.setattr(module, where, stop)
+
+
+@pytest.mark.parametrize(
+    ("where", "after"),
+    [("_columns", 0), ("_columns", 1), ("_columns", 4), ("_finish", 0), ("_place_rows", 0), ("write_json", 0),
+     ("write_blocks", 0), ("place_directory", 0)],
+)  # fmt: skip
+@pytest.mark.parametrize("ending", [".jsonl", ".jsonl.gz", ".parquet", ".csv"])
+def test_an_interrupted_pack_goes_on(
+    tmp_path: Path, small_parts: None, monkeypatch: pytest.MonkeyPatch, where: str, after: int, ending: str
+) -> None:
+    rows = make_rows()
+    files = [write_as(tmp_path / f"{name}{ending}", part) for name, part in (("one", rows[:300]), ("two", rows[300:]))]
+    pack_pairs(files, tmp_path / "whole")
+    pack_pairs(files[:1], tmp_path / "packed")
+    older = content(tmp_path / "packed")
+    for target in ("packed", "new"):
+        with monkeypatch.context() as patch:
+            cut(patch, where, after)
+            with pytest.raises(Cut):
+                pack_pairs(files, tmp_path / target, overwrite=True)
+        assert content(tmp_path / "packed") == older, "the older one stays"
+        assert (tmp_path / f"{target}.unfinished").exists() == (where != "_columns" or after > 0)
+        with monkeypatch.context() as patch:
+            read = count_reads(patch)
+            pack_pairs(files, tmp_path / target, overwrite=True)
+        done = after * 64 if where == "_columns" else len(rows)
+        assert sum(read.values()) == len(rows) - done, "no row that is there is made again"
+        if ending in (".jsonl", ".jsonl.gz") and done >= 300:
+            assert files[0].name not in read
+        assert content(tmp_path / target) == content(tmp_path / "whole")
+        assert not (tmp_path / f"{target}.unfinished").exists()
+        older = content(tmp_path / "packed")
+
+
+def write_as(path: Path, rows: list[PairRow]) -> Path:
+    if path.suffix == ".parquet":
+        pq.write_table(pa.Table.from_pylist([vars(row) for row in rows], SCHEMA), path, row_group_size=50)
+    elif path.suffix == ".csv":
+        with path.open("w", newline="") as sink:
+            writer = csv.DictWriter(sink, [*vars(rows[0])])
+            writer.writeheader()
+            writer.writerows({**vars(row), "negatives": json.dumps(row.negatives)} for row in rows)
+    elif path.suffix == ".gz":
+        path.write_bytes(gzip.compress(b"".join(json.dumps(vars(row)).encode() + b"\n" for row in rows)))
+    else:
+        write(path, rows)
+    return path
+
+
+def count_reads(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """Counts the rows that are parsed, by file."""
+    read: Counter[str] = Counter()
+
+    def counted(fields: Any, stem: str, path: str, line: int) -> PairRow:
+        read[Path(path).name] += 1
+        return parse_row(fields, stem, path, line)
+
+    monkeypatch.setattr(file_source, "parse_row", counted)
+    return read
+
+
+def test_a_killed_pack_reads_its_first_half_no_more(
     tmp_path: Path, small_parts: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """The second start seeks behind what is there: not one byte before it is read."""
     source = write(tmp_path / "one.jsonl", make_rows())
+    with monkeypatch.context() as patch:
+        cut(patch, "_columns", 3)
+        with pytest.raises(Cut):
+            pack_pairs([source], tmp_path / "packed")
+    line = json.loads((tmp_path / "packed.unfinished/scratch/journal.jsonl").read_text().splitlines()[-1])
+    data = bytearray(source.read_bytes())
+    byte = line["reading"]["place"]["mark"]["byte"]
+    assert data[:byte].count(b"\n") == 3 * 64
+    stat = source.stat()
+    source.write_bytes(bytes(byte) + data[byte:])  # what is before could not be parsed
+    os.utime(source, ns=(stat.st_atime_ns, stat.st_mtime_ns))
     pack_pairs([source], tmp_path / "packed")
-    before = {path.name: path.read_bytes() for path in (tmp_path / "packed").iterdir()}
-    assert set(before) == {
-        *("pairs.json", "texts.arrow", "rows.npy", "source.npy", "group.npy", "order.npy", "blocks.json")
-    }
+    source.write_bytes(data)
+    assert load_pairs(tmp_path / "packed").digest == load_pairs(source).digest
 
-    def interrupt(*_: Any, **__: Any) -> None:
-        raise KeyboardInterrupt
 
-    for step in ("_columns", "_place_rows", "write_json"):
+def test_other_pairs_and_damage_are_noticed(
+    tmp_path: Path, small_parts: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, begun = write(tmp_path / "one.jsonl", make_rows()), tmp_path / "packed.unfinished"
+    pack_pairs([source], tmp_path / "whole")
+
+    def begin() -> None:
         with monkeypatch.context() as patch:
-            patch.setattr(packing, step, interrupt)
-            for target in ("packed", "new"):
-                with pytest.raises(KeyboardInterrupt):
-                    pack_pairs([source], tmp_path / target, overwrite=True)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["one.jsonl", "packed"]
-    assert {path.name: path.read_bytes() for path in (tmp_path / "packed").iterdir()} == before
+            cut(patch, "_columns", 4)
+            with pytest.raises(Cut):
+                pack_pairs([source], tmp_path / "packed")
+        capsys.readouterr()
+
+    def spoil(path: Path, at: int) -> None:
+        data = bytearray(path.read_bytes())
+        data[at] ^= 1
+        path.write_bytes(data)
+
+    changes: list[tuple[Any, str]] = [
+        (lambda: os.utime(source, ns=(1, 1)), "files have changed since; packing anew"),
+        (lambda: spoil(begun / "table/texts.arrow", 2000), "damaged behind row 0"),
+        (lambda: spoil(begun / "scratch/query", 8 * 150), "damaged behind row 128"),
+        (lambda: spoil(begun / "scratch/journal.jsonl", 0), "journal.jsonl: damaged; packing anew"),
+        ((begun / "scratch/pair_low").unlink, ""),
+        (lambda: (begun / "table/texts.arrow").write_bytes(b""), "damaged behind row 0"),
+        (lambda: append(begun / "scratch/journal.jsonl", b'{"rows": 9'), "256 rows are there; going on behind them"),
+        (lambda: append(begun / "table/texts.arrow", b"half a batch"), "256 rows are there; going on behind them"),
+    ]
+    for change, message in changes:
+        begin()
+        change()
+        pack_pairs([source], tmp_path / "packed")
+        assert message in capsys.readouterr().err
+        assert content(tmp_path / "packed") == content(tmp_path / "whole")
+        shutil.rmtree(tmp_path / "packed")
+    begin()
+    pack_pairs([source], tmp_path / "packed", languages=["en"])
+    assert "packing anew" in capsys.readouterr().err
+    assert load_pairs(tmp_path / "packed").languages == ("en",)
+
+
+def test_what_else_has_the_name_of_an_unfinished_pack_stays(tmp_path: Path) -> None:
+    source, begun = write(tmp_path / "one.jsonl", make_rows(20)), tmp_path / "packed.unfinished"
+    begun.mkdir()
+    (begun / "mine.txt").write_text("mine")
+    with pytest.raises(InputError, match=r"packed\.unfinished: is in the way"):
+        pack_pairs([source], tmp_path / "packed")
+    (begun / "mine.txt").unlink()
+    (begun / "table").mkdir()  # of a pack that was killed when it had taken its name
+    pack_pairs([source], tmp_path / "packed")
+    assert not begun.exists()
+
+
+def append(path: Path, data: bytes) -> None:
+    with path.open("ab") as sink:
+        sink.write(data)
+
+
+def test_a_source_that_cannot_begin_in_its_middle_goes_on_too(
+    tmp_path: Path, small_parts: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pack_pairs(["facts:de,en"], tmp_path / "whole")
+    pack_pairs([tmp_path / "whole", "facts:hi"], tmp_path / "again")
+    for sources, expected in ((["facts:de,en"], "whole"), ([tmp_path / "whole", "facts:hi"], "again")):
+        with monkeypatch.context() as patch:
+            cut(patch, "_columns", 5)
+            with pytest.raises(Cut):
+                pack_pairs(sources, tmp_path / "packed")
+        pack_pairs(sources, tmp_path / "packed")
+        assert content(tmp_path / "packed") == content(tmp_path / expected)
+        shutil.rmtree(tmp_path / "packed")
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    st.lists(
+        st.tuples(st.sampled_from("ab"), st.integers(0, 9), st.sampled_from(LANGUAGES), st.text("xyz ", max_size=3),
+                  st.text("xyz\u200b", max_size=2), st.sampled_from(["", "k", "l"])),
+        min_size=1, max_size=60, unique_by=lambda row: row[:3],
+    )
+)  # fmt: skip
+def test_any_small_table_has_the_index_of_build_index(rows: list[tuple[Any, ...]]) -> None:
+    made = [PairRow(s, f"{n}", lang, f"q{q}", f"p{p}", key or None) for s, n, lang, q, p, key in rows]
+    with tempfile.TemporaryDirectory() as home, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(parts, "_BATCH_ROWS", 7)
+        patch.setattr(packing, "_CHUNK", 5)
+        pack_pairs([write(Path(home, "rows.jsonl"), made)], Path(home, "packed"))
+        packed, expected = open_packed(Path(home, "packed")).index, build_index(made)
+        assert (packed.languages, packed.sources) == (expected.languages, expected.sources)
+        for name in ("rows", "source", "group", "counts"):
+            assert np.array_equal(getattr(packed, name), getattr(expected, name)), name
 
 
 def test_packing_twice_gives_the_same_bytes(tmp_path: Path) -> None:

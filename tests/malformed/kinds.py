@@ -719,12 +719,65 @@ def check_documents(folder: Path, spoiled: Path) -> None:
     same("rows", filled_lines(output), sum(facts["rows"].values()))
 
 
+def squad_files() -> dict[str, bytes]:
+    def question(lang: str, number: int) -> dict[str, Any]:
+        answers = [{"text": "x", "answer_start": 4}] if number else []
+        return {
+            "id": f"q{number}",
+            "question": f"what {number} {lang}?",
+            "answers": answers,
+            "is_impossible": not number,
+        }
+
+    return {
+        f"{lang}.json": json.dumps(
+            {
+                "version": "v2.0",
+                "data": [
+                    {
+                        "title": "T",
+                        "paragraphs": [{"context": f"One {lang}. Two.", "qas": [question(lang, i) for i in range(N)]}],
+                    }
+                ],
+            }
+        ).encode()
+        for lang in LANGUAGES
+    }
+
+
+def beir_files() -> dict[str, bytes]:
+    return {
+        "corpus.jsonl": jsonl([{"_id": f"d{i}", "title": f"t{i}", "text": f"text {i}"} for i in range(N)]),
+        "queries.jsonl": jsonl([{"_id": f"q{i}", "text": f"what {i}?"} for i in range(N)]),
+        "qrels/train.tsv": b"query-id\tcorpus-id\tscore\n" + b"".join(b"q%d\td%d\t1\n" % (i, i) for i in range(N)),
+    }
+
+
+def mkqa_files() -> dict[str, bytes]:
+    rows = [
+        {
+            "example_id": i,
+            "queries": {lang: f"what {i} {lang}" for lang in LANGUAGES},
+            "answers": {lang: [{"type": "entity", "text": f"it {i} {lang}"}] for lang in LANGUAGES},
+        }
+        for i in range(N)
+    ]
+    return {"mkqa.jsonl": jsonl(rows)}
+
+
+def entity_files() -> dict[str, bytes]:
+    rows = [{"question": f"where {i}?", "answers": [f"there {i}"]} for i in range(N)]
+    return {f"dataset/train/P{n}.train.json": json.dumps(rows).encode() for n in (17, 19)}
+
+
 # addresses and options
 
 ADDRESSES = (
     "facts:eo\nlareqa:mlqa-r\nmmarco:.?languages=en&limit=3\nmfaq:hub\npairs.jsonl\nen/../..\nmr-tydi:\nnq:.?limit=2\n"
     "facts:en?entities=20%&without-relations=endonym\n"
     "po:{lang}/*.po?source=en\n"
+    "facts:eo\nlareqa:mlqa-r\nmmarco:.?languages=en&limit=3\nmfaq:hub\nhub:a/b?query=q&lang=en\n"
+    "squad:./{lang}.json?passage=sentence\nbeir:.?split=dev\npairs.jsonl\nen/../..\nmr-tydi:\nnq:.?limit=2\n"
 )
 
 
@@ -797,6 +850,10 @@ def kinds() -> dict[str, Kind]:
         Kind("mfaq", mfaq_files(), check_source("mfaq")),
         *bitext_kinds(),
         Kind("documents", document_files(), check_documents, seconds=10),
+        Kind("squad", squad_files(), check_source("squad")),
+        Kind("beir", beir_files(), check_source("beir")),
+        Kind("mkqa", mkqa_files(), check_source("mkqa")),
+        Kind("entity-questions", entity_files(), check_source("entity-questions")),
         Kind(
             "addresses", {"addresses": ADDRESSES.encode(), "pairs.jsonl": jsonl(rows)}, check_addresses, ("addresses",)
         ),

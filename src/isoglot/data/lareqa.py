@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
+from isoglot.data.json_value import JsonValue
 from isoglot.data.languages import files_by_language
 from isoglot.data.readers import yaml_data
 from isoglot.errors import InputError, first_line, unknown
@@ -65,7 +66,7 @@ def read_lareqa_file(path: str | Path) -> list[LareqaParagraph]:
         InputError: names the file, the place in it and what is malformed there.
     """
     path = Path(path)
-    file = _Json(path, "", read_json(path))
+    file = JsonValue(path, "", read_json(path))
     paragraphs = [
         _paragraph(paragraph, a, p, article.get("title", str) if article.value.get("title") is not None else "")
         for a, article in enumerate(file.items("data"))
@@ -165,34 +166,7 @@ def download_lareqa(name: str) -> Path:
     return folder
 
 
-@dataclass(frozen=True)
-class _Json:
-    """A value of a JSON file, and its place there."""
-
-    path: Path
-    place: str
-    value: Any
-
-    def wrong(self, problem: str) -> InputError:
-        return InputError(f"{self.path}: {self.place}{problem}")
-
-    def get(self, key: str, kind: type) -> Any:
-        """A field, which must be of type `kind`."""
-        if not isinstance(self.value, dict):
-            raise InputError(f"{self.path}: {self.place.rstrip('.') or 'the file'} is not an object")
-        field = self.value.get(key)
-        if not isinstance(field, kind) or isinstance(field, bool):
-            problem = "is missing" if field is None else f"is a {type(field).__name__}"
-            wanted = {list: "a list", str: "a text", int: "a whole number"}[kind]
-            raise self.wrong(f"{key} {problem}; expected {wanted}")
-        return field
-
-    def items(self, key: str) -> list[_Json]:
-        """The objects of a field that is a list."""
-        return [_Json(self.path, f"{self.place}{key}[{i}].", value) for i, value in enumerate(self.get(key, list))]
-
-
-def _paragraph(json: _Json, article: int, number: int, title: str) -> LareqaParagraph:
+def _paragraph(json: JsonValue, article: int, number: int, title: str) -> LareqaParagraph:
     sentences, breaks = json.get("sentences", list), json.get("sentence_breaks", list)
     if len(sentences) != len(breaks):
         raise json.wrong(f"sentence_breaks has {len(breaks)} entries for {len(sentences)} sentences")
@@ -211,7 +185,7 @@ def _paragraph(json: _Json, article: int, number: int, title: str) -> LareqaPara
     )
 
 
-def _question(json: _Json, sentences: list[str], breaks: list[list[int]]) -> LareqaQuestion:
+def _question(json: JsonValue, sentences: list[str], breaks: list[list[int]]) -> LareqaQuestion:
     text, key = json.get("question", str), json.get("id", str)
     if not (text.strip() and key.strip()):
         raise json.wrong(f"{'id' if text.strip() else 'question'} is empty")
@@ -221,7 +195,7 @@ def _question(json: _Json, sentences: list[str], breaks: list[list[int]]) -> Lar
     return LareqaQuestion(key, text, tuple(i for i, sentence in enumerate(sentences) if sentence in gold))
 
 
-def _sentence_at(answer: _Json, breaks: list[list[int]]) -> int:
+def _sentence_at(answer: JsonValue, breaks: list[list[int]]) -> int:
     """The first sentence with begin <= start < end, else the nearest one that begins before the answer's start."""
     start = answer.get("answer_start", int)
     for i, (begin, end) in enumerate(breaks):

@@ -9,7 +9,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -24,6 +26,19 @@ if TYPE_CHECKING:
     import pyarrow.parquet as pq
 
 T = TypeVar("T")
+
+
+@dataclass
+class Mark:
+    """Where the next row of a file begins. A reader that is given one begins there, and moves it with every row.
+
+    Attributes:
+        before: lines before it (CSV and Parquet: rows).
+        byte: its first byte, of a packed file when unpacked (JSON lines only).
+    """
+
+    before: int = 0
+    byte: int = 0
 
 
 def lines(path: Path) -> Iterator[tuple[int, str]]:
@@ -89,10 +104,10 @@ def _shown(value: Any) -> str:
     return f"{kind} {value}" if isinstance(value, (bool, float)) else kind
 
 
-def json_rows(path: Path, example: str = "") -> Iterator[Row]:
+def json_rows(path: Path, example: str = "", mark: Mark | None = None) -> Iterator[Row]:
     """The JSON object on every line that is not blank; `example` says what would be right."""
     wanted = f"an object such as {example}" if example else "a JSON object"
-    for number, line in _decoded(path):
+    for number, line in _decoded(path, mark):
         row: Any = line
         if isinstance(line, str):
             try:
@@ -104,17 +119,31 @@ def json_rows(path: Path, example: str = "") -> Iterator[Row]:
         yield number, row
 
 
-def parquet_rows(path: Path, required: Required = ()) -> Iterator[Row]:
-    """The rows of a Parquet file; a missing column is raised."""
+def parquet_rows(path: Path, required: Required = (), mark: Mark | None = None) -> Iterator[Row]:
+    """The rows of a Parquet file, a row group at a time; a missing column is raised. Row groups before a mark are not read."""
+    mark = mark or Mark()
     with open_parquet(path) as file:
         columns = file.schema_arrow.names
         check_columns(path, columns, required)
-        number = 0
-        for batch in file.iter_batches():
+        number = first = 0
+        while first < file.num_row_groups and number + file.metadata.row_group(first).num_rows <= mark.before:
+            number += file.metadata.row_group(first).num_rows
+            first += 1
+        for batch in file.iter_batches(row_groups=list(range(first, file.num_row_groups))):
             batch.validate(full=True)
-            for row in batch.to_pylist():
-                number += 1
+            passed = min(len(batch), max(0, mark.before - number))
+            number += passed
+            for row in batch.slice(passed).to_pylist():
+                mark.before = number = number + 1
                 yield number, row
+
+
+def marked(rows: Iterator[Row], mark: Mark | None) -> Iterator[Row]:
+    """Rows behind a mark of a reader that cannot begin there: those before are read once more and passed over."""
+    mark = mark or Mark()
+    for row in islice(rows, mark.before, None):
+        mark.before += 1
+        yield row
 
 
 def read_parquet(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
@@ -157,13 +186,13 @@ def read_array(path: Path) -> npt.NDArray[Any]:
     return array
 
 
-READERS: dict[str, Callable[[Path, Required], Iterator[Row]]] = {
-    ".jsonl": lambda path, _: json_rows(path),
-    ".csv": csv_rows,
-    ".tsv": lambda path, required: csv_rows(path, required, "\t"),
+READERS: dict[str, Callable[..., Iterator[Row]]] = {
+    ".jsonl": lambda path, _, mark=None: json_rows(path, mark=mark),
+    ".csv": lambda path, required, mark=None: marked(csv_rows(path, required), mark),
+    ".tsv": lambda path, required, mark=None: marked(csv_rows(path, required, "\t"), mark),
     ".parquet": parquet_rows,
 }
-"""Reader by the ending of a file's name (without `.gz`): takes the path and the columns that must be there."""
+"""Reader by the ending of a file's name (without `.gz`): takes the path, the columns that must be there, and a `Mark`."""
 FORMATS = tuple(f"{ending}{gz}" for ending in READERS for gz in ("", ".gz") if (ending, gz) != (".parquet", ".gz"))
 
 
@@ -184,10 +213,14 @@ def split_name(path: Path) -> tuple[str, str]:
     return name.removesuffix(ending), ending.removesuffix(".gz")
 
 
-def _decoded(path: Path) -> Iterator[tuple[int, str | LineError]]:
+def _decoded(path: Path, mark: Mark | None = None) -> Iterator[tuple[int, str | LineError]]:
     """Lines that are not blank; decoded one by one, so that one bad byte spoils one line only."""
+    mark = mark or Mark()
     with opened(path) as source:
-        for number, data in enumerate(source, start=1):
+        source.seek(mark.byte)
+        for data in source:
+            mark.before, mark.byte = mark.before + 1, mark.byte + len(data)
+            number = mark.before
             try:
                 line = data.decode("utf-8-sig" if number == 1 else "utf-8")
             except UnicodeDecodeError as error:

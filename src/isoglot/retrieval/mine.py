@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -10,18 +10,21 @@ import numpy as np
 import pyarrow as pa
 from pydantic import Field
 from tqdm import tqdm
+from xxhash import xxh3_64_intdigest
 
+from isoglot.data.groups import Hashes
 from isoglot.data.pairs.table import SCHEMA, PairTable
 from isoglot.data.sameness import passage_key
 from isoglot.data.transform.registry import Transform
 from isoglot.errors import InputError
-from isoglot.records import Float32Array, IntArray
+from isoglot.records import IntArray
 from isoglot.retrieval.encode import encode_texts
-from isoglot.retrieval.scoring import pair_scores
+from isoglot.retrieval.scoring import Vectors, pair_scores
 from isoglot.retrieval.ties import tie_positions
 from isoglot.retrieval.topk import top_k
 
-_QUERIES_AT_ONCE = 2048
+_QUERIES_AT_ONCE = 4096
+_CANDIDATES = 1 << 24  # that are held for a block of queries: about 0.3 GB
 
 
 class Mine(Transform):
@@ -63,7 +66,7 @@ class Mine(Transform):
 
 
 def mine(model: Any, table: PairTable, asked: Mine, *, progress: bool = True) -> PairTable:
-    """The table with mined `negatives` in place of those that it had.
+    """The table with mined `negatives` in place of those that it had, all in memory (see also `isoglot.retrieval.mine_file`).
 
     Args:
         model: a `SentenceTransformer`, or anything that `encode_texts` takes.
@@ -72,79 +75,147 @@ def mine(model: Any, table: PairTable, asked: Mine, *, progress: bool = True) ->
     Raises:
         InputError: vectors that are not finite; one language where others are asked for.
     """
-    if asked.other_languages and len(table.languages) < 2:
-        raise InputError(f"other_languages: these pairs have one language only ({', '.join(table.languages)})")
-    search = _Search.of(model, table, progress)
-    abroad = round(asked.number * asked.other_languages)
-    lists: list[list[int]] = [[] for _ in range(len(table))]
+    check_languages(table, asked)
+    rows = np.arange(len(table))
+    queries = encode_texts(model, table.column("query", rows), "query", progress=progress)
+    passages = encode_texts(model, table.column("passage", rows), "passage", progress=progress)
+    search = Search.of(table, queries, passages)
+    found = np.full((len(table), asked.number), -1, dtype=np.int64)
     with tqdm(total=len(table), desc="search", unit="query", disable=not progress) as bar:
-        for number in range(len(table.languages)):
-            queries = table.index.rows[:, number]
-            queries = queries[queries >= 0].astype(np.int64)
-            home = search.language == number
-            for among, most in ((home, asked.number - abroad), (~home, abroad)):
-                for row, found in search.negatives(queries, np.flatnonzero(among), most, asked):
-                    known = set(search.key[lists[row]].tolist())
-                    lists[row] += [other for other in found if search.key[other] not in known]
-            bar.update(len(queries))
-    passages = table.column("passage", np.arange(len(table)))
-    texts = pa.array([[passages[row] for row in rows] for rows in lists], SCHEMA.field("negatives").type)
+        for block in search.blocks(asked):
+            found[block.rows] = search.negatives(block, asked)
+            bar.update(len(block.rows))
+    lists = [table.column("passage", numbers[numbers >= 0]) for numbers in found]
     place = table.table.column_names.index("negatives")
+    texts = pa.array(lists, SCHEMA.field("negatives").type)
     return PairTable(table.table.set_column(place, SCHEMA.field("negatives"), texts), table.index)
 
 
+def check_languages(table: PairTable, asked: Mine) -> None:
+    """InputError where negatives of other languages are asked for and there is one language only."""
+    if asked.other_languages and len(table.languages) < 2:
+        raise InputError(f"other_languages: these pairs have one language only ({', '.join(table.languages)})")
+
+
 @dataclass(frozen=True)
-class _Search:
-    """A table's texts as vectors; all arrays have one entry per row.
+class Pool:
+    """Passages that are ranked together, each text once.
 
     Attributes:
-        queries, passages: float32, shape (n, d).
+        rows: int64, ascending: the rows that they are of.
+        ties: their places in the order that breaks ties.
+        depth: how many of the best are looked at: what is left out for a query does not count in its ranks.
+    """
+
+    rows: IntArray
+    ties: IntArray
+    depth: int
+
+
+@dataclass(frozen=True)
+class Block:
+    """Queries that are searched for together: rows of one language, in order. `pools`: where, and how many are taken of each."""
+
+    language: int
+    rows: IntArray
+    pools: tuple[tuple[Pool, int], ...]
+
+
+@dataclass(frozen=True)
+class Search:
+    """A table's texts as vectors; all arrays have one entry per row. A block of queries meets a chunk of passages at a time.
+
+    Attributes:
+        queries, passages: float32, shape (n, d); may be a store's.
         language, group: of the row's pair.
-        key: number of the passage's text, the same for texts that are the same.
-        gold: float32: score of the query with its passage.
+        key: XXH3 of the passage's `passage_key`. Two texts with one hash only leave one of them out.
         ties: see `isoglot.retrieval.ties`.
     """
 
-    queries: Float32Array
-    passages: Float32Array
+    queries: Vectors
+    passages: Vectors
     language: IntArray
     group: IntArray
-    key: IntArray
-    gold: Float32Array
+    key: Hashes
     ties: IntArray
 
     @classmethod
-    def of(cls, model: Any, table: PairTable, progress: bool) -> _Search:
-        rows = np.arange(len(table))
-        queries, passages = (table.column(name, rows) for name in ("query", "passage"))
-        query_vectors = encode_texts(model, queries, "query", progress=progress)
-        vectors = encode_texts(model, passages, "passage", progress=progress)
+    def of(cls, table: PairTable, queries: Vectors, passages: Vectors) -> Search:
         pairs, language = table.index.places(len(table))
-        numbers: dict[bytes, int] = {}
-        key = np.array([numbers.setdefault(passage_key(text), len(numbers)) for text in passages], dtype=np.int64)
-        names = zip(table.column("source", rows), table.column("id", rows), table.column("lang", rows))
-        ties = tie_positions(["\t".join(name) for name in names])
-        gold = pair_scores(query_vectors, rows, vectors, rows)
-        return cls(query_vectors, vectors, language, table.index.group[pairs], key, gold, ties)
+        texts = (text for chunk in table.table.column("passage").chunks for text in chunk.to_pylist())
+        key = np.fromiter((xxh3_64_intdigest(passage_key(text)) for text in texts), dtype=np.uint64, count=len(table))
+        group = np.asarray(table.index.group)[pairs].astype(np.int64, copy=False)
+        return cls(queries, passages, language, group, key, tie_positions(_Names(table)))
 
-    def negatives(self, queries: IntArray, among: IntArray, most: int, asked: Mine) -> Iterator[tuple[int, list[int]]]:
-        """(query row, rows of at most `most` negatives, best first) for queries of some rows, among passages of others."""
-        _, first = np.unique(self.key[among], return_index=True)
-        among = among[np.sort(first)]
-        if not (most and len(queries) and len(among)):
-            return
-        documents, ties = self.passages[among], np.argsort(np.argsort(self.ties[among]))
-        # what is left out is counted in these ranks: as many more are looked at as one query can have of it
-        left_out = np.unique(self.group[among], return_counts=True)[1].max()
-        depth = min(asked.to_rank + int(left_out), len(among))
-        for start in range(0, len(queries), _QUERIES_AT_ONCE):
-            rows = queries[start : start + _QUERIES_AT_ONCE]
-            numbers, scores = top_k(self.queries[rows], documents, depth, ties)
-            others = among[numbers]
+    def blocks(self, asked: Mine) -> Iterator[Block]:
+        """All queries, in blocks of one language each. They depend on the table and on what is asked for only."""
+        abroad = round(asked.number * asked.other_languages)
+        for language in range(int(self.language.max(initial=-1)) + 1):
+            home = self.language == language
+            queries = np.flatnonzero(home)
+            among = ((home, asked.number - abroad), (~home, abroad))
+            pools = tuple(
+                (self._pool(np.flatnonzero(rows), asked), most) for rows, most in among if most and rows.any()
+            )
+            deepest = max((pool.depth for pool, _ in pools), default=1)
+            size = max(1, min(_QUERIES_AT_ONCE, _CANDIDATES // deepest))
+            for start in range(0, len(queries), size):
+                yield Block(language, queries[start : start + size], pools)
+
+    def negatives(self, block: Block, asked: Mine) -> IntArray:
+        """The rows whose passages are the negatives of each query, best first, then -1; int64, shape (n, asked.number)."""
+        rows, n = block.rows, len(block.rows)
+        queries = np.asarray(self.queries[rows], dtype=np.float32)
+        gold = pair_scores(queries, np.arange(n), self.passages, rows).astype(np.float64)
+        found: list[list[int]] = [[] for _ in range(n)]
+        for pool, most in block.pools:
+            numbers, scores = top_k(queries, _Some(self.passages, pool.rows), pool.depth, pool.ties)
+            others = pool.rows[numbers]
             allowed = self.group[others] != self.group[rows][:, None]
             rank = allowed.cumsum(axis=1)
             fits = allowed & (rank >= asked.from_rank) & (rank <= asked.to_rank)
-            fits &= scores.astype(np.float64) <= (self.gold[rows].astype(np.float64) - asked.margin)[:, None]
+            fits &= scores.astype(np.float64) <= (gold - asked.margin)[:, None]
             fits &= fits.cumsum(axis=1) <= most
-            for row, line, kept in zip(rows.tolist(), others, fits):
-                yield row, line[kept].tolist()
+            for mine, line, kept in zip(found, others, fits):
+                known = set(self.key[mine].tolist())
+                mine += [other for other in line[kept].tolist() if self.key[other] not in known]
+        padded = [numbers + [-1] * (asked.number - len(numbers)) for numbers in found]
+        return np.array(padded, dtype=np.int64).reshape(n, asked.number)
+
+    def _pool(self, rows: IntArray, asked: Mine) -> Pool:
+        _, first = np.unique(self.key[rows], return_index=True)
+        rows = rows[np.sort(first)]
+        # what is left out is counted in these ranks: as many more are looked at as one query can have of it
+        left_out = np.unique(self.group[rows], return_counts=True)[1].max()
+        return Pool(rows, np.argsort(np.argsort(self.ties[rows])), min(asked.to_rank + int(left_out), len(rows)))
+
+
+class _Some:
+    """Vectors of some rows, in their order, of which a slice at a time is read."""
+
+    def __init__(self, vectors: Vectors, rows: IntArray) -> None:
+        self._vectors, self._rows = vectors, rows
+        self.shape = (len(rows), int(vectors.shape[1]))
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, index: Any, /) -> Any:
+        return self._vectors[self._rows[index]]
+
+
+class _Names(Sequence[str]):
+    """The names of a table's rows, made when they are asked for."""
+
+    def __init__(self, table: PairTable) -> None:
+        self._table = table.table.select(["source", "id", "lang"])
+
+    def __len__(self) -> int:
+        return int(self._table.num_rows)
+
+    def __iter__(self) -> Iterator[str]:
+        for batch in self._table.to_batches():
+            yield from map("\t".join, zip(*(column.to_pylist() for column in batch.columns)))
+
+    def __getitem__(self, index: Any) -> Any:
+        return "\t".join(column[index].as_py() for column in self._table.columns)

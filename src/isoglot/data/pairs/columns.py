@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -66,10 +66,16 @@ class Columns:
             names.insert(0, self._names["id"])
         return [*names, *(self._names[name] for name in OPTIONAL if name in self._given)]
 
+    def look(self, lines: Iterable[Mapping[str, Any] | LineError]) -> None:
+        """As `needed`, for JSON lines, which have no header: the first whole row says which columns there are."""
+        first = next((fields for fields in lines if not isinstance(fields, LineError)), None)
+        if first is not None:
+            self.needed(list(first))
+
     def rows(self, fields: Mapping[str, Any], number: int) -> Iterator[Mapping[str, Any] | LineError]:
         """The rows of a pair table in one row of the file, by the usual names: one, or one per language that it has texts in."""
         if self._seen is None:  # JSON lines have no header
-            self.needed(list(fields))
+            self.look([fields])
         if not (self._given or self._is_wide):
             yield fields
             return

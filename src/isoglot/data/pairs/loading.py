@@ -3,15 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from isoglot.data.languages import language
 from isoglot.data.pairs.packed import is_packed, open_packed
-from isoglot.data.pairs.source import read_source
+from isoglot.data.pairs.source import Place, read_source
 from isoglot.data.pairs.table import PairTable
 from isoglot.errors import InputError, LineError, say
 from isoglot.processes import processes
 from isoglot.records import PairRow
+
+
+@dataclass
+class Reading:
+    """How far `read_pairs` has come; it moves with every row.
+
+    Attributes:
+        spec: number of the source that is read.
+        place: the place in it.
+        present: languages of the rows so far.
+    """
+
+    spec: int = 0
+    place: Place = field(default_factory=Place)
+    present: set[str] = field(default_factory=set)
 
 
 def load_pairs(
@@ -64,7 +80,12 @@ def duplicate_row(source: str, key: str, lang: str, first: str, path: str, line:
 
 
 def read_pairs(
-    specs: Sequence[str], languages: Collection[str] | None, data_dir: Path | None, *, unique: bool
+    specs: Sequence[str],
+    languages: Collection[str] | None,
+    data_dir: Path | None,
+    *,
+    unique: bool,
+    reading: Reading | None = None,
 ) -> Iterator[tuple[PairRow, str, int]]:
     """The rows of all sources with their files and lines.
 
@@ -72,15 +93,17 @@ def read_pairs(
         specs: see `isoglot.data.pairs.source.read_source`.
         languages: only the rows in these; None: all.
         unique: two rows with one (source, id, lang) are an error.
+        reading: begin where an earlier one stopped (so without `unique`).
 
     Raises:
         InputError: the first malformed line or duplicate row, a language that does not occur, no rows.
     """
     wanted = None if languages is None else {language(code) for code in languages}
-    present: set[str] = set()
+    reading = reading or Reading()
+    present = reading.present
     seen: dict[tuple[str, str, str], str] = {}
-    for spec in specs:
-        for row, path, line in read_source(spec, data_dir):
+    while reading.spec < len(specs):
+        for row, path, line in read_source(specs[reading.spec], data_dir, reading.place):
             if isinstance(row, LineError):
                 raise row
             if unique and (problem := find_duplicate(row, seen, path, line)):
@@ -88,6 +111,7 @@ def read_pairs(
             present.add(row.lang)
             if wanted is None or row.lang in wanted:
                 yield row, path, line
+        reading.spec, reading.place = reading.spec + 1, Place()
     check_present(", ".join(specs), wanted or (), present)
     if not (present if wanted is None else present & wanted):
         raise InputError(f"{', '.join(specs) or 'pairs'}: no rows")

@@ -1,12 +1,12 @@
-"""Write packed pairs (`isoglot.data.pairs.packed`): rows go by once, what must be compared is compared by hashes on disk."""
+"""Write packed pairs (`isoglot.data.pairs.packed`): rows go by once (`isoglot.data.pairs.parts`), what must be compared is
+compared by hashes on disk."""
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack
 from dataclasses import replace
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -14,25 +14,22 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-from xxhash import xxh3_64_digest, xxh3_128_digest
 
 from isoglot.blocks import claimed_map, write_blocks
 from isoglot.data.groups import first_rows, group_pairs
 from isoglot.data.pairs.index import PairIndex
 from isoglot.data.pairs.loading import duplicate_row, read_pairs, say_bitext
 from isoglot.data.pairs.packed import FORMAT, RECORD, TEXTS, is_packed, open_texts
-from isoglot.data.pairs.table import SCHEMA, any_documents, any_negatives, digested, digested_document
-from isoglot.data.sameness import passage_key, text_key
-from isoglot.disk import locked
-from isoglot.errors import InputError, LineError
-from isoglot.files import StringDigest, atomic_directory, write_json
+from isoglot.data.pairs.parts import JOURNAL, SCRATCH, TABLE, check_place, is_begun, write_rows
+from isoglot.data.pairs.table import any_documents, any_negatives
+from isoglot.disk import UnwritableError, locked, writing
+from isoglot.errors import InputError, LineError, say
+from isoglot.files import place_directory, write_json
 from isoglot.records import IntArray, PairRow
 
-_BATCH_ROWS = 65_536  # rows of a record batch: opening maps one after the other, 4,300 of them for 280 million rows
 _CHUNK = 1 << 20
-_SCRATCH = "scratch"
-# of what is kept per row while the pairs are packed
-_HASHES = ("pair_high", "pair_low", "query", "passage", "passage_id")
+UNFINISHED = ".unfinished"
+"""Behind the name of a folder: what there is of it before it is whole."""
 
 
 def pack_pairs(
@@ -47,7 +44,8 @@ def pack_pairs(
 
     The sources are read once, row by row. Beside texts and index, 56 bytes per row are needed on the disk meanwhile, and
     about 1 GB and 100 bytes per pair of memory. The folder appears when everything is in it and on the disk, and an older one is
-    there until then; an interruption leaves nothing (what a process leaves that is killed outright, the next one removes).
+    there until then. What an interruption leaves lies beside it (`NAME.unfinished`): the same call goes on from there, on
+    the same files. After an error in a line, or on a disk that takes no more, nothing is left.
 
     Args:
         sources: as for `isoglot.data.pairs.table.load_pairs`.
@@ -63,21 +61,41 @@ def pack_pairs(
         InputError: what `load_pairs` raises; something is at `output` already; another process packs there; no room on the disk.
     """
     folder, specs = Path(output), [str(source) for source in sources]
+    begun = folder.with_name(f"{folder.name}{UNFINISHED}")
     with locked(folder, beside=True):
+        check_place(begun)
         if folder.exists() and not (overwrite and is_packed(folder)):
             hint = "give --overwrite to replace it" if is_packed(folder) else "give a new folder"
             raise InputError(f"{folder}: exists already; {hint}")
         try:
-            with atomic_directory(folder) as temporary:
-                scratch = temporary / _SCRATCH
-                scratch.mkdir()
-                written = _write_rows(temporary, read_pairs(specs, languages, data_dir, unique=False))
-                facts = _write_index(temporary, *written)
-                shutil.rmtree(scratch)
-                write_blocks(temporary)
+            with writing(folder):
+                facts = _pack(begun, folder, specs, languages, data_dir)
         except _Duplicate as duplicate:
+            shutil.rmtree(begun, ignore_errors=True)
             raise _where(read_pairs(specs, languages, data_dir, unique=False), *duplicate.args) from None
+        except BaseException as error:
+            if isinstance(error, (LineError, UnwritableError)) or not is_begun(begun):
+                shutil.rmtree(begun, ignore_errors=True)
+            else:
+                say(f"what was read is kept in {begun}; the same command goes on from there (or delete it)")
+            raise
     say_bitext(facts["bitext"])
+    return facts
+
+
+def _pack(
+    begun: Path, folder: Path, specs: Sequence[str], languages: Sequence[str] | None, data_dir: Path | None
+) -> dict[str, Any]:
+    """Pack into `begun` and move that to `folder`; what `pairs.json` says."""
+    written = write_rows(begun, specs, languages, data_dir)
+    for path in (begun / TABLE).iterdir():  # an earlier start may have left some of what follows, and temporary files
+        if path.name != TEXTS:
+            path.unlink()
+    facts = _write_index(begun / TABLE, begun / SCRATCH, *written)
+    write_blocks(begun / TABLE)
+    with place_directory(begun / TABLE, folder):
+        (begun / JOURNAL).unlink()  # `begun` may hold the older pairs from here on
+    shutil.rmtree(begun)
     return facts
 
 
@@ -91,63 +109,19 @@ def _where(rows: Iterator[tuple[PairRow, str, int]], first: int, again: int) -> 
     return duplicate_row(row.source, row.id, row.lang, f"{seen[0]}:{seen[1]}", path, line)
 
 
-def _write_rows(folder: Path, rows: Iterator[tuple[PairRow, str, int]]) -> tuple[str, str, set[str]]:
-    """Write texts.arrow, and the hashes of the rows as raw arrays into the scratch folder.
-
-    Returns:
-        Digests of rows and of documents, and the sources with a row whose query is not its passage.
-    """
-    from tqdm import tqdm
-
-    digest, documents = StringDigest(), StringDigest()
-    asking: set[str] = set()
-    with ExitStack() as stack:
-        sink = stack.enter_context(pa.OSFile(str(folder / TEXTS), "wb"))
-        writer = stack.enter_context(pa.ipc.new_file(sink, SCHEMA))
-        files = [stack.enter_context(open(folder / _SCRATCH / name, "wb")) for name in _HASHES]
-        bar = stack.enter_context(tqdm(desc="read pairs", unit="row", unit_scale=True, disable=None))
-        while batch := [row for row, _, _ in islice(rows, _BATCH_ROWS)]:
-            columns = [pa.array([getattr(row, column.name) for row in batch], column.type) for column in SCHEMA]
-            writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=SCHEMA))
-            for file, values in zip(files, _columns(batch)):
-                file.write(values)
-            digest.add(chain.from_iterable(map(digested, batch)))
-            documents.add(chain.from_iterable(map(digested_document, batch)))
-            asking.update(row.source for row in batch if row.query != row.passage)
-            bar.update(len(batch))
-    return digest.hex(), documents.hex(), asking
-
-
-def _columns(batch: list[PairRow]) -> list[bytes]:
-    """Hashes of the rows (XXH3), 8 bytes each, one column per name in `_HASHES`."""
-    hashes = []
-    for row in batch:
-        query, passage = xxh3_64_digest(text_key(row.query)), xxh3_64_digest(passage_key(row.passage))
-        pair = xxh3_128_digest(_joined(row.source, row.id))
-        own = row.passage_id
-        passage_id = bytes(8) if own is None else xxh3_64_digest(_joined(row.source, own))
-        hashes.append((pair[:8], pair[8:], query, passage, passage_id))
-    return [b"".join(column) for column in zip(*hashes)]
-
-
-def _joined(first: str, second: str) -> bytes:
-    """Two strings as one; ("a", "bc") and ("ab", "c") differ."""
-    return f"{len(first)}:{first}{second}".encode("utf-8", "surrogatepass")
-
-
-def _write_index(folder: Path, digest: str, documents: str, asking: set[str]) -> dict[str, Any]:
-    """Write the arrays and the record from what `_write_rows` left."""
+def _write_index(folder: Path, scratch: Path, digest: str, documents: str, asking: set[str]) -> dict[str, Any]:
+    """Write the arrays and the record from what `write_rows` left."""
     from tqdm import tqdm
 
     def raw(name: str) -> Any:
-        return np.memmap(folder / _SCRATCH / name, dtype="<u8", mode="r")
+        return np.memmap(scratch / name, dtype="<u8", mode="r")
 
     texts = open_texts(folder)
     with tqdm(desc="index pairs", total=4, unit="pass", disable=None, delay=3) as bar:
-        first = claimed_map(folder / _SCRATCH / "first", np.int64, (len(texts),), header=False)
+        first = claimed_map(scratch / "first", np.int64, (len(texts),), header=False)
         for rows, same in first_rows(raw("pair_high"), raw("pair_low")):
             first[rows] = same
-        pair_of_row, n_pairs = _number_pairs(first, folder / _SCRATCH / "pair")
+        pair_of_row, n_pairs = _number_pairs(first, scratch / "pair")
         bar.update()
         index = _place_rows(folder, texts, pair_of_row, n_pairs)
         bar.update()

@@ -4,18 +4,55 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
+from typing import TypeVar
 
 from isoglot.data.languages import language
-from isoglot.data.readers import FORMATS
+from isoglot.data.readers import FORMATS, Mark
 from isoglot.errors import InputError, LineError
 from isoglot.records import PairRow
 from isoglot.registry import Registry
 
+T = TypeVar("T")
 Item = tuple[PairRow | LineError, str, int]
 """A row or what is wrong with it, and the file and 1-based line it stands on."""
+
+
+@dataclass
+class Place:
+    """Where the reading of a source stands: it moves with every row, and a reading that begins there goes on with the next one.
+
+    Attributes:
+        rows: rows before.
+        file: number of the file that is read, among those of the source.
+        mark: the place in that file, for sources that can begin there.
+        within: rows of the line at the mark that were given already, where a line makes several.
+        revision: commit of the repository on the hub that the files are read from.
+    """
+
+    rows: int = 0
+    file: int = 0
+    mark: Mark = field(default_factory=Mark)
+    within: int = 0
+    revision: str = ""
+
+    def give(self, rows: Sequence[T], behind: Mark) -> Iterator[T]:
+        """The rows that the line at the mark makes and that were not given; the place moves with each, at last to `behind`."""
+        for number in range(self.within, len(rows)):
+            self.rows += 1
+            if number + 1 < len(rows):
+                self.within = number + 1
+            else:
+                self.mark, self.within = replace(behind), 0
+            yield rows[number]
+        self.mark, self.within = replace(behind), 0
+
+    def next_file(self) -> None:
+        """To the beginning of the next file."""
+        self.file, self.mark, self.within = self.file + 1, Mark(), 0
 
 
 class Source(ABC):
@@ -47,6 +84,12 @@ class Source(ABC):
             InputError: it cannot be read at all.
         """
 
+    def read_on(self, spec: str, data_dir: Path | None, place: Place) -> Iterator[Item]:
+        """As `read`, from a place on, which moves. By default the rows before it are read once more and passed over."""
+        for item in islice(self.read(spec, data_dir), place.rows, None):
+            place.rows += 1
+            yield item
+
 
 _WAYS_OUT = {
     (".xlsx", ".xls", ".xlsm", ".ods"): "; save the sheet as CSV, in UTF-8 if it is offered",
@@ -67,15 +110,18 @@ def _one_code(item: Item) -> Item:
     return row, path, line
 
 
-def read_source(spec: str, data_dir: Path | None = None) -> Iterator[Item]:
+def read_source(spec: str, data_dir: Path | None = None, place: Place | None = None) -> Iterator[Item]:
     """The rows of one source, see `Source.read`; `isoglot list sources` lists what `spec` may be.
+
+    Args:
+        place: begin there; it moves with every row, see `Source.read_on`.
 
     Raises:
         InputError: no such file, unknown format.
     """
     source = next((source for source in SOURCES if source.takes(spec)), None)
     if source:
-        return map(_one_code, source.read(spec, data_dir))
+        return map(_one_code, source.read_on(spec, data_dir, Place() if place is None else place))
     known = f"a file {', '.join(FORMATS)} or from {', '.join(source.form for source in SOURCES if ':' in source.form)}"
     if os.path.isfile(spec):
         way_out = next((words for endings, words in _WAYS_OUT.items() if spec.lower().endswith(endings)), "")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +21,20 @@ def write_pairs(table: PairTable, path: Path) -> int:
         return dump_pairs(table, temporary, path)
 
 
-def dump_pairs(table: PairTable, path: Path, name: Path, kept: BoolArray | None = None) -> int:
+def dump_pairs(
+    table: PairTable,
+    path: Path,
+    name: Path,
+    kept: BoolArray | None = None,
+    negatives: Callable[[int], Sequence[str]] | None = None,
+) -> int:
     """Write rows of a table as JSON lines, packed where the name ends in `.gz`. What files do not hold is said.
 
     Args:
         path: that is written, and renamed by the caller.
         name: what it will be.
         kept: shape (n_rows,): which rows; None: all.
+        negatives: those of a row by its number, in place of its own.
 
     Returns:
         How many of them had further passages of their documents, which files do not hold.
@@ -38,7 +46,7 @@ def dump_pairs(table: PairTable, path: Path, name: Path, kept: BoolArray | None 
         for number, row in enumerate(read_rows(table.table)):
             if kept is None or kept[number]:
                 lost += bool(row.document_passages)
-                yield _fields(row)
+                yield _fields(row if negatives is None else replace(row, negatives=tuple(negatives(number))))
 
     dump_jsonl(path, lines(), packed=name.suffix == ".gz")
     if lost:

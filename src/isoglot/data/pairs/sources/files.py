@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from isoglot.data.csv_rows import csv_rows
 from isoglot.data.opening import HeaderError
 from isoglot.data.pairs.columns import REQUIRED, Columns
-from isoglot.data.pairs.source import SOURCES, Item, Source
-from isoglot.data.readers import READERS, id_field, split_name, text_field
+from isoglot.data.pairs.source import SOURCES, Item, Place, Source
+from isoglot.data.readers import READERS, Mark, id_field, json_rows, marked, split_name, text_field
 from isoglot.errors import LineError
 from isoglot.reading import JsonError, parse_json
 from isoglot.records import PairRow
@@ -27,32 +28,43 @@ class Files(Source):
         return bool(split_name(Path(spec))[1]) and os.path.exists(spec) and not os.path.isdir(spec)
 
     def read(self, spec: str, data_dir: Path | None) -> Iterator[Item]:
-        return read_file(Path(spec), {}, {})
+        return self.read_on(spec, data_dir, Place())
+
+    def read_on(self, spec: str, data_dir: Path | None, place: Place) -> Iterator[Item]:
+        return read_file(Path(spec), {}, {}, place)
 
 
-def read_file(path: Path, names: Mapping[str, str], dialect: Mapping[str, str]) -> Iterator[Item]:
+def read_file(path: Path, names: Mapping[str, str], dialect: Mapping[str, str], place: Place) -> Iterator[Item]:
     """The rows of a file, see `Columns`.
 
     Args:
         names: of its columns.
         dialect: delimiter and encoding of a CSV file, where they are given.
+        place: where to begin; it moves with every row.
     """
     columns, (stem, ending) = Columns(path, names), split_name(path)
+    behind = replace(place.mark)
     if ending in (".csv", ".tsv", ""):
         usual = "\t" if ending == ".tsv" else ","
-        rows = csv_rows(path, columns.needed, usual, **dialect)
+        rows = marked(csv_rows(path, columns.needed, usual, **dialect), behind)
     else:
-        rows = READERS[ending](path, columns.needed)
+        rows = READERS[ending](path, columns.needed, behind)
+        if ending == ".jsonl" and behind != Mark():
+            columns.look(fields for _, fields in json_rows(path))
     try:
         for number, fields in rows:
-            for row in (fields,) if isinstance(fields, LineError) else columns.rows(fields, number):
-                try:
-                    item = row if isinstance(row, LineError) else parse_row(row, stem, str(path), number)
-                except LineError as problem:
-                    item = problem
+            made = (fields,) if isinstance(fields, LineError) else columns.rows(fields, number)
+            for item in place.give([_parsed(row, stem, str(path), number) for row in made], behind):
                 yield item, str(path), number
     except HeaderError as error:
         raise LineError(path, error.line, f"{error.problem}; {columns.hint(error.columns)}") from None
+
+
+def _parsed(row: Mapping[str, Any] | LineError, stem: str, path: str, number: int) -> PairRow | LineError:
+    try:
+        return row if isinstance(row, LineError) else parse_row(row, stem, path, number)
+    except LineError as problem:
+        return problem
 
 
 def parse_row(fields: Mapping[str, Any], default_source: str, path: str, line: int) -> PairRow:

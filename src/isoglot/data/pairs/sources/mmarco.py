@@ -7,16 +7,18 @@ Files as in the dataset repository `unicamp-dl/mmarco`, on the hub or in a folde
     data/google/collections/<name>_collection.tsv        id, text
 
 The triples name a (query, passage) pair many times, each time with another irrelevant passage: here a pair comes once, with
-the first few of those as negatives. Its id is `<query id>-<passage id>` in every language.
+the first few of those as negatives. Its id is `<query id>-<passage id>` in every language. The layout is that of the repository's
+files and of its loading script `mmarco.py`, which is not run.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 from isoglot.data.pairs.address import SetAddress
-from isoglot.data.pairs.source import SOURCES, Item, Source
+from isoglot.data.pairs.source import SOURCES, Item, Place, Source
 from isoglot.data.readers import lines
 from isoglot.errors import InputError, LineError, unknown
 from isoglot.records import PairRow
@@ -38,6 +40,9 @@ class Mmarco(Source):
     name = "mmarco"
 
     def read(self, spec: str, data_dir: Path | None) -> Iterator[Item]:
+        return self.read_on(spec, data_dir, Place())
+
+    def read_on(self, spec: str, data_dir: Path | None, place: Place) -> Iterator[Item]:
         """The pairs, one language after the other, each with the file and line of its query.
 
         Options: `languages` (default: all 14, or those that the folder has), `limit` (so many pairs, the first in the order of
@@ -56,12 +61,15 @@ class Mmarco(Source):
                 raise unknown("language of mMARCO", lang, NAMES)
         if not languages:
             raise InputError(f"{spec}: no {QUERIES.rpartition('/')[2].format(name='<name>')} there")
-        triples = address.file(REPO, TRIPLES)
-        pairs = _pairs(triples, address.number("limit"), address.number("negatives") or 0)
-        for lang in languages:
-            path = address.file(REPO, QUERIES.format(name=NAMES[lang]))
-            collection = address.file(REPO, COLLECTION.format(name=NAMES[lang]))
-            yield from _in_language(lang, pairs, path, collection)
+        files = {lang: [form.format(name=NAMES[lang]) for form in (QUERIES, COLLECTION)] for lang in languages}
+        address.show(REPO, [TRIPLES, *(path for paths in files.values() for path in paths)])
+        pairs = _pairs(address.file(REPO, TRIPLES), address.number("limit"), address.number("negatives") or 0)
+        for lang in languages[place.file :]:
+            path, collection = (address.file(REPO, name) for name in files[lang])
+            for item in islice(_in_language(lang, pairs, path, collection), place.within, None):
+                place.rows, place.within = place.rows + 1, place.within + 1
+                yield item
+            place.next_file()
 
 
 def _in_language(lang: str, pairs: dict[tuple[str, str], list[str]], path: Path, collection: Path) -> Iterator[Item]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from isoglot.data.pairs.source import SOURCES, Item, Source
+from isoglot.data.pairs.source import SOURCES, Item, Place, Source
 
 
 class Packed(Source):
@@ -20,12 +20,17 @@ class Packed(Source):
         return is_packed(spec)
 
     def read(self, spec: str, data_dir: Path | None) -> Iterator[Item]:
+        return self.read_on(spec, data_dir, Place())
+
+    def read_on(self, spec: str, data_dir: Path | None, place: Place) -> Iterator[Item]:
         from isoglot.data.pairs.packed import TEXTS, open_packed
         from isoglot.data.pairs.table import read_rows
 
         # every row is read, so every block is looked at
-        for number, row in enumerate(read_rows(open_packed(Path(spec), everything=True).table), start=1):
-            yield row, str(Path(spec) / TEXTS), number
+        table = open_packed(Path(spec), everything=True).table
+        for row in read_rows(table.slice(place.rows)):
+            place.rows += 1
+            yield row, str(Path(spec) / TEXTS), place.rows
 
 
 SOURCES.register(Packed())

@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import unquote
 
 from isoglot.data.csv_rows import SEPARATORS, check_encoding
 from isoglot.data.pairs.address import parse_options
 from isoglot.data.pairs.columns import OPTIONAL, REQUIRED
-from isoglot.data.pairs.source import SOURCES, Item, Source
+from isoglot.data.pairs.source import SOURCES, Item, Place, Source
 from isoglot.data.pairs.sources.files import read_file
 from isoglot.data.readers import FORMATS, split_name
 from isoglot.errors import InputError
@@ -26,6 +25,9 @@ class Table(Source):
     form = "table:FILE?query=COLUMN&passage=COLUMN&lang=COLUMN-OR-LANGUAGE[&id=COLUMN&encoding=cp1252&delimiter=;]"
 
     def read(self, spec: str, data_dir: Path | None) -> Iterator[Item]:
+        return self.read_on(spec, data_dir, Place())
+
+    def read_on(self, spec: str, data_dir: Path | None, place: Place) -> Iterator[Item]:
         """The rows of the file.
 
         Raises:
@@ -34,7 +36,6 @@ class Table(Source):
         rest = spec.partition(":")[2]
         name, _, query = (rest, "", "") if os.path.isfile(rest) else rest.partition("?")
         options = parse_options(spec, query, (*REQUIRED, *OPTIONAL, *_DIALECT))
-        options = {key: unquote(value) for key, value in options.items()}
         path = Path(os.path.expanduser(name))
         dialect = {key: options.pop(key) for key in _DIALECT if key in options}
         ending = ".txt" if path.name.lower().endswith(_TEXT) else split_name(path)[1]
@@ -46,7 +47,7 @@ class Table(Source):
             dialect["encoding"] = check_encoding(dialect["encoding"])
         if "delimiter" in dialect:
             dialect["delimiter"] = _sign(spec, dialect["delimiter"])
-        return read_file(path, options, dialect)
+        return read_file(path, options, dialect, place)
 
 
 def _sign(spec: str, word: str) -> str:
