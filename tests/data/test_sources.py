@@ -446,8 +446,19 @@ def every_source(tmp_path: Path, hub: FakeHub) -> list[str]:
         for n in range(5)
     ]
     jsonl(sets["mfaq"] / "data/en/train.jsonl", pages)
+    wide = [{"id": n, "query_en": f"q {n}", "passage_en": f"a {n}"} for n in range(4)]
+    wide = [{**row, "query_de": f"f {row['id']}", "passage_de": f"w {row['id']}"} for row in wide]
+    jsonl(tmp_path / "wide.jsonl", [*wide, {**wide[0], "id": 9, "query_fr": "plus tard", "passage_fr": "trop tard"}])
+    cells = [list(wide[0]), *([str(value) for value in row.values()] for row in wide)]
+    (tmp_path / "wide.csv").write_text("".join(";".join(row) + "\n" for row in cells), encoding="utf-16")
+    for lang in ("de", "en"):
+        (tmp_path / f"corpus.{lang}").write_text("".join(f"{lang} {n}\n" for n in range(5)), encoding="utf-8")
     return [
         *(f"{name}:{folder}" for name, folder in sets.items()),
+        str(tmp_path / "wide.jsonl"),
+        str(tmp_path / "wide.csv"),
+        f"table:{tmp_path / 'wide.csv'}?query=query_{{lang}}&passage=passage_{{lang}}",
+        f"moses:{tmp_path / 'corpus.{lang}'}",
         f"mmarco:{sets['mmarco']}?limit=2",
         f"mfaq:{sets['mfaq']}?limit=4",
         f"beir:{write_beir(tmp_path / 'beir')}?lang=en",

@@ -201,5 +201,4 @@ class _Texts:
 
     def __iter__(self) -> Iterator[str]:
         for chunk in self._chunks:
-            texts: list[str] = chunk.to_pylist()
-            yield from texts
+            yield from (str(text) for text in chunk.to_pylist())  # none of them is null
