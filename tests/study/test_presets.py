@@ -33,7 +33,7 @@ def test_a_preset_is_a_valid_spec(name: str) -> None:
 
 def test_grids_are_what_the_names_promise() -> None:
     specs = {name: load_spec(PRESETS[name].path) for name in NAMES}
-    assert len(runs_of(specs["demo"])) == 1 + 2
+    assert len(runs_of(specs["demo"])) == 1 + 3
     lareqa = runs_of(specs["lareqa"])
     assert {(cell.data.name, cell.benchmarks) for cell in lareqa if cell.data} == {
         ("mlqa-r", ("xquad-r",)),
