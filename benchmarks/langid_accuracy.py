@@ -193,7 +193,7 @@ def measure(answer: Callable[[list[str]], Answers], drawn: list[Text]) -> tuple[
 
 def told(by_language: dict[str, Any]) -> list[str]:
     """Languages (without regions and scripts) with enough texts that are hardly ever called another's."""
-    wrong = {base(lang) for lang, at in by_language.items() if at["texts"] < 100 or at["false_alarms"] > 0.01}
+    wrong = {base(lang) for lang, at in by_language.items() if at["texts"] < 100 or at["false_alarms"] > 0.005}
     return sorted({base(lang) for lang in by_language} - wrong)
 
 

@@ -75,6 +75,7 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ]
     pairs = folder / "my-pairs.jsonl"
     pairs.write_text("".join(lines))
+    write_tables(folder)
     benchmark = folder / "my-benchmark-folder"
     for side, text in (("queries", "query"), ("corpus", "passage")):
         (benchmark / side).mkdir(parents=True)
@@ -103,6 +104,21 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / "runs" / name / "run.json").write_text(json.dumps({"asked": {}, "versions": {}}))
     (folder / "names.json").write_text(json.dumps(names))
     return folder
+
+
+def write_tables(folder: Path) -> None:
+    """Spreadsheets saved as CSV."""
+    by_id = {number: [row for row in pair_rows() if row.id == number] for number in map(str, range(24))}
+    tables = {
+        "faq.csv": ["Nr;Language;Question;Answer", *(f"{r.id};{r.lang};{r.query};{r.passage}" for r in pair_rows())],
+        "fragen.csv": ["Frage;Antwort", *(f"für {row.query};{row.passage}" for row in pair_rows())],
+        "wide.csv": [
+            ",".join(f"{side} ({row.lang})" for row in by_id["0"] for side in ("Question", "Answer")),
+            *(",".join(f"{row.query},{row.passage}" for row in rows) for rows in by_id.values()),
+        ],
+    }
+    for name, lines in tables.items():
+        (folder / name).write_text("\n".join(lines), encoding="cp1252" if name == "fragen.csv" else "utf-8")
 
 
 def small(code: str, names: dict[str, str]) -> str:

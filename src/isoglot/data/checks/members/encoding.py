@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from isoglot.data.checks.registry import CHECKS, Action, TextCheck
 
 _CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]+")
+_CAPITAL = re.compile("[a-zß-ÿ][À-Þ](?=[a-zß-ÿ])")  # ISO 8859-15 that is taken for cp1252: `wÀhlen`
 _LOST = re.compile("[\x80-\x84\x86-\x9f\ufffd]")
 
 
@@ -40,7 +41,11 @@ def _repaired(text: str) -> str:
     # curly quotes of cp1252 that were read as Latin-1; elsewhere C1 controls are what is left of other characters
     is_latin = max(text) <= "\xff"
     fixed = fix_encoding(text, _config(is_latin))
-    return text if "\ufffd" in text + fixed or "\x1a" in fixed else fixed
+    return text if "\ufffd" in text + fixed or "\x1a" in fixed or _capitals(fixed) > _capitals(text) else fixed
+
+
+def _capitals(text: str) -> int:
+    return len(_CAPITAL.findall(text))
 
 
 @cache
