@@ -3,8 +3,8 @@
 #   ISOGLOT_DATA=... benchmarks/english_only.sh [WORK_DIR]      (a minute; the dictionaries are 25 MB of Debian's packages)
 #   isoglot study run benchmarks/english_only.yaml --output runs/english-only/study
 # WORK_DIR (default runs/english-only) gets english.jsonl, switched-*.jsonl with reports of how many words had an entry, and lexicons/.
-# TRANSLATED=FILE, the pairs that a translator made of english.jsonl with its rows among them, becomes translated.jsonl, which the study
-# needs; without it leave the system `translated` and its file out of the spec.
+# translated.jsonl needs Debian's apertium-eng-spa, apertium-eng-cat, apertium-en-gl and apertium-eo-en, all that apertium has from English
+# (but for apertium-hbs-eng, which leaves half of the words English).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 work="${1:-runs/english-only}"
@@ -41,4 +41,7 @@ switch() { # NAME LEXICON ...
 }
 switch freedict "$work"/lexicons/freedict-eng-*.index
 switch xling "$work"/lexicons/en-*.xling.tsv
-[ -z "${TRANSLATED:-}" ] || renamed translated "$TRANSLATED" > "$work/translated.jsonl"
+$isoglot data translate "$work/english.jsonl" --from en --to es ca gl eo --codes es=eng-spa ca=eng-cat gl=en-gl eo=en-eo \
+  --backend 'command:apertium -u {to}' --output "$work/new.jsonl" --overwrite
+renamed translated "$work/new.jsonl" > "$work/translated.jsonl"
+rm "$work/new.jsonl"
