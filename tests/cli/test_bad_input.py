@@ -109,7 +109,7 @@ def test_bytes_that_are_not_utf8(tmp_path: Path, refused: Callable[..., str]) ->
     [
         ("p.csv", "id,lang,query,passage\n1,en,who,caf\xe9\n".encode("latin-1"), "p.csv:2: not UTF-8 (invalid"),
         ("p.csv", "\xefd,lang,query,passage\n".encode("latin-1"), "p.csv:1: not UTF-8 (invalid"),
-        ("p.csv", "id,lang,query,passage\n".encode("utf-16"), "p.csv:1: not UTF-8 but UTF-16"),
+        ("p.csv", "id,lang,query,passage\n".encode("utf-32"), "p.csv:1: UTF-32 (by its byte order mark)"),
         ("p.tsv", "id\tlang\tquery\tpassage\n".encode("utf-16-le"), "p.tsv:1: header lacks id, lang, passage, query"),
         ("p.csv", b"id,lang,query,passage\n" + b"1,en,q,p\n" * 700 + b"2,en,\xff,p\n", "p.csv:3: duplicate row"),
         ("p.csv", b"id,id,lang,query,passage\n1,2,en,q,p\n", "p.csv:1: column 'id' is there twice"),
