@@ -88,10 +88,10 @@ def test_digests(tmp_path: Path) -> None:
 
 
 def test_packed_pairs_keep_documents_and_older_ones_have_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("isoglot.data.pairs.packing._BATCH_ROWS", 16)
+    monkeypatch.setattr("isoglot.data.pairs.parts._BATCH_ROWS", 16)
     rows = random_rows(1)
     table = PairTable.from_rows(rows)
-    monkeypatch.setattr("isoglot.data.pairs.packing.read_pairs", lambda *_, **__: ((row, "x", 1) for row in rows))
+    monkeypatch.setattr("isoglot.data.pairs.parts.read_pairs", lambda *_, **__: ((row, "x", 1) for row in rows))
     pack_pairs(["x"], tmp_path / "packed")
     packed = open_packed(tmp_path / "packed", everything=True)
     assert packed.table.column("document_id").num_chunks > 3

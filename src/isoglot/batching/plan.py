@@ -227,7 +227,8 @@ def _monolingual() -> list[str]:
 
 def _across_languages() -> list[str]:
     """Strategies without a batch of one language."""
-    return [kind.name for kind in STRATEGIES if not any(part.by_language for part, _ in kind().parts())]
+    kinds = [kind for kind in STRATEGIES if not kind.by_language]
+    return [kind.name for kind in kinds if not any(part.by_language for part, _ in kind().parts())]
 
 
 def _languages(index: PairIndex, settings: PlanSettings) -> dict[str | None, float]:
