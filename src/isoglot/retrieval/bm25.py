@@ -14,6 +14,7 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from isoglot.errors import InputError
+from isoglot.optional import needed
 from isoglot.records import Benchmark, Float32Array, IntArray
 from isoglot.retrieval.rankings import Scorer, Search, ranks_from_scores, scored_search
 from isoglot.retrieval.ranks import Ranks
@@ -91,8 +92,4 @@ def _index(documents: list[list[str]], k1: float, b: float) -> tuple[dict[str, i
 
 
 def _bm25s() -> Any:
-    try:
-        import bm25s
-    except ImportError:
-        raise InputError("BM25 needs bm25s, which is not installed: pip install 'isoglot[bm25]'") from None
-    return bm25s
+    return needed("bm25s", "BM25 needs bm25s, which is not installed", "bm25")

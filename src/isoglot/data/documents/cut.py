@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from isoglot.data.documents.format import needed
+from isoglot.data.documents.format import library
 from isoglot.data.documents.page import UNSPACED
 
 _UNSPACED = re.compile(f"[{UNSPACED}]")
@@ -53,4 +53,4 @@ def _fitting(parts: Iterator[str], most: float) -> str:
 
 def _sentences(text: str, lang: str) -> Iterator[str]:
     """The sentences of a text; joined they are the text."""
-    yield from needed("sentencex").segment(lang.partition("-")[0], text)
+    yield from library("sentencex").segment(lang.partition("-")[0], text)

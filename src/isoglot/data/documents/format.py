@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from isoglot.data.documents.page import Page
-from isoglot.errors import InputError, unknown
+from isoglot.errors import unknown
+from isoglot.optional import needed
 from isoglot.registry import Registry
 from isoglot.settings import Settings
 
@@ -52,10 +52,8 @@ def format_of(path: Path, name: str | None = None) -> Format | None:
     return next((format for format in FORMATS if lower.endswith(format.endings)), None)
 
 
-def needed(module: str) -> Any:
-    """A module of the extra `docs`."""
-    try:
-        return importlib.import_module(module)
-    except ImportError:
-        package = {"docx": "python-docx"}.get(module.partition(".")[0], module.partition(".")[0])
-        raise InputError(f"reading documents needs the package {package}: pip install 'isoglot[docs]'") from None
+def library(module: str) -> Any:
+    """A module of the extra `docs`. InputError where it is not installed."""
+    package = module.partition(".")[0]
+    package = {"docx": "python-docx"}.get(package, package)
+    return needed(module, f"reading documents needs the package {package}", "docs")

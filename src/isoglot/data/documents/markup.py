@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
-from isoglot.data.documents.format import needed
+from isoglot.data.documents.format import library
 from isoglot.data.documents.page import PageWriter
 from isoglot.errors import InputError, LineError, printable
 from isoglot.reading import not_utf8, open_file
@@ -38,14 +38,14 @@ def read_bytes(path: Path) -> bytes:
 
 def parse_xml(path: Path) -> Any:
     """The root element of an XML file. LineError for what is not well-formed, entities of other files included."""
-    etree = needed("lxml.etree")
+    etree = library("lxml.etree")
     parser = etree.XMLParser(resolve_entities="internal", no_network=True, load_dtd=False, huge_tree=False)
     return _parsed(path, read_bytes(path), parser, "XML")
 
 
 def parse_html(path: Path) -> Any:
     """The root element of an HTML file, read as browsers do: tags that do not fit are mended. None for an empty file."""
-    etree = needed("lxml.etree")
+    etree = library("lxml.etree")
     data = read_bytes(path)
     found = _CHARSET.search(data[:4096])
     charset = found[1].decode() if found else "utf-8"
@@ -73,7 +73,7 @@ def parse_html(path: Path) -> Any:
 
 
 def _parsed(path: Path, data: bytes, parser: Any, kind: str) -> Any:
-    etree = needed("lxml.etree")
+    etree = library("lxml.etree")
     try:
         return etree.fromstring(data, parser)
     except etree.XMLSyntaxError as error:
@@ -149,7 +149,7 @@ class Walker:
 
 
 def _events(root: Any, skips: Any) -> Iterator[tuple[Literal["start", "end", "text"], Any, str]]:
-    walker = needed("lxml.etree").iterwalk(root, events=("start", "end", "comment", "pi"))
+    walker = library("lxml.etree").iterwalk(root, events=("start", "end", "comment", "pi"))
     skipped = None
     for event, element in walker:
         if event == "start":

@@ -45,10 +45,10 @@ def pairs_from_documents(
     Raises:
         InputError: see `find_files` and `read_pages`; no pair is left; something is at `output` or `benchmark` already.
     """
-    stem = output.name.removesuffix(".gz").removesuffix(".jsonl")
+    stem = _stem(output)
     if asked.holdout is None and benchmark is not None:
         raise InputError("--benchmark needs --holdout: a share of the pages becomes the benchmark")
-    folder = (benchmark or output.with_name(f"{stem}-held-out")) if asked.holdout is not None else None
+    folder = (benchmark or held_out_folder(output)) if asked.holdout is not None else None
     check_outputs(folder, output)
     found = find_files(patterns, asked)
     pages = read_pages(found, asked, tqdm(found.files, desc="read", unit="file", disable=not progress))
@@ -67,6 +67,15 @@ def pairs_from_documents(
     else:
         write_pairs(table, output)
     return _facts(pages, built, table, held)
+
+
+def held_out_folder(output: Path) -> Path:
+    """The folder for the pages held out where none is named: beside the file of pairs."""
+    return output.with_name(f"{_stem(output)}-held-out")
+
+
+def _stem(output: Path) -> str:
+    return output.name.removesuffix(".gz").removesuffix(".jsonl")
 
 
 def _facts(pages: Pages, built: Built, table: PairTable, held: dict[str, int]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import regex
 
 from isoglot.data.languages import script_of
-from isoglot.errors import InputError
+from isoglot.optional import needed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,14 +49,9 @@ def words(text: str, lang: str) -> list[Span]:
 
 @cache
 def _breaker() -> Callable[[str, str], list[str]]:
-    try:
-        from icu4py.breakers import WordBreaker
-    except ImportError:
-        raise InputError(
-            "languages without spaces between words need the package icu4py: pip install 'isoglot[switch]'"
-        ) from None
+    breakers = needed("icu4py.breakers", "languages without spaces between words need the package icu4py", "switch")
     # its pieces, not its offsets: these count code units of UTF-16
-    return lambda text, lang: list(WordBreaker(text, lang))
+    return lambda text, lang: list(breakers.WordBreaker(text, lang))
 
 
 def fold(word: str, lang: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from isoglot.data.languages import language
+from isoglot.data.languages import known_language, language
 from isoglot.errors import InputError, LineError, say
 
 REQUIRED = ("id", "lang", "query", "passage")
@@ -151,11 +151,8 @@ def _matches(columns: Sequence[str], pattern: str) -> Iterator[tuple[str, str]]:
     before, _, behind = pattern.partition(_LANG)
     for column in columns:
         match = re.fullmatch(f"{re.escape(before)}({_CODE}){re.escape(behind)}", column)
-        try:
-            if match:
-                yield column, language(match[1])
-        except InputError:
-            continue  # a word that looks like a code
+        if match and (code := known_language(match[1])):  # others are words that look like a code
+            yield column, code
 
 
 def _pattern(columns: Sequence[str], words: Sequence[str]) -> str | None:

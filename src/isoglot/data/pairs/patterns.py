@@ -9,7 +9,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from isoglot.data.languages import language
+from isoglot.data.languages import known_language, language
 from isoglot.data.pairs.address import parse_options
 from isoglot.errors import InputError
 
@@ -59,7 +59,7 @@ class FilePattern:
         pattern = os.path.expanduser(where)
         options = parse_options(spec, query, known)
         found = _matches(pattern)
-        files = tuple(file for file in found if file.lang is None or _is_language(file.lang))
+        files = tuple(file for file in found if file.lang is None or known_language(file.lang))
         strangers = tuple(file.path for file in found if file not in files)
         if not files:
             what = f"{strangers[0]}: named after no language" if strangers else "no such file"
@@ -84,13 +84,6 @@ def locale_code(name: str) -> str:
     name, _, modifier = name.partition("@")
     name = name.partition(".")[0]
     return f"{name}-{_SCRIPTS.get(modifier.lower(), modifier)}" if modifier else name
-
-
-def _is_language(name: str) -> bool:
-    try:
-        return bool(language(name))
-    except InputError:
-        return False
 
 
 def _matches(pattern: str) -> list[LanguageFile]:

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from isoglot.data.opening import opened
-from isoglot.errors import InputError, LineError, first_line
+from isoglot.errors import LineError, first_line
+from isoglot.optional import needed
 
 LANG = "{http://www.w3.org/XML/1998/namespace}lang"
 # inline elements of TMX 1.4b and XLIFF 1.2, 2.0 and 2.1 by what becomes of them; the content of all others is text
@@ -25,10 +26,7 @@ def elements(path: Path, root: str, names: Collection[str]) -> Iterator[Any | Li
         root: name of the outermost element.
         names: elements that do not lie in each other are emptied with all before them; those around them stay until their end.
     """
-    try:
-        from lxml import etree
-    except ImportError:
-        raise InputError("XLIFF and TMX files need lxml: pip install 'isoglot[bitext]'") from None
+    etree = needed("lxml.etree", "XLIFF and TMX files need lxml", "bitext")
     with opened(path) as source:
         tags = [f"{{*}}{name}" for name in (root, *names)]
         # no DTD, no network, no entity replaced; without huge_tree libxml2 limits depth, texts and what attributes amplify

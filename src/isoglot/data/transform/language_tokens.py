@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from isoglot.data.languages import language, spelled
+from isoglot.data.languages import known_language, spelled
 from isoglot.errors import InputError, say
 
 _MOST_SHOWN = 12
@@ -78,12 +78,12 @@ class ModelLanguages:
     def check(self, source: str, target: str) -> None:
         """Say what is ambiguous. InputError: a language that the model does not have, naming the nearest that it has."""
         for asked, fixed in ((source, self.pair[0]), (target, self.pair[1])):
-            if fixed and asked not in self.own and spelled(fixed) != asked and _is_language(fixed):
+            if fixed and asked not in self.own and spelled(fixed) != asked and known_language(fixed):
                 raise InputError(
                     f"{self.model}: translates from {self.pair[0]} to {self.pair[1] or 'others'}, not from {source} to {target}"
                 )
         if self.scheme is None:
-            if not all(map(_is_language, self.pair)):
+            if not all(map(known_language, self.pair)):
                 say(f"{self.model}: its files do not say what it translates; taken to be from {source} to {target}")
             return
         for asked in (target,) if self.scheme.before else (source, target):
@@ -129,10 +129,3 @@ def _language(scheme: _Scheme, code: str) -> str:
     """The BCP 47 code of a model's code; the model's own where it means no language."""
     # each language of mBART has one region, which is none at times (XX) and wrong at others (ar_AR is no Argentine)
     return spelled(code[:2] if scheme.name == "mBART-50" else code)
-
-
-def _is_language(code: str) -> bool:
-    try:
-        return bool(language(code))
-    except InputError:
-        return False

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from isoglot.data.documents.format import FORMATS, Format, needed
+from isoglot.data.documents.format import FORMATS, Format, library
 from isoglot.data.documents.page import Page, PageWriter
 from isoglot.errors import InputError, first_line
 from isoglot.reading import open_file
@@ -26,7 +26,7 @@ class Docx(Format):
     endings = (".docx",)
 
     def read(self, path: Path, asked: Settings) -> Iterator[Page]:
-        docx = needed("docx")
+        docx = library("docx")
         with open_file(path) as source:
             try:
                 with zipfile.ZipFile(source) as archive:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from isoglot.data.documents.format import FORMATS, Format, needed
+from isoglot.data.documents.format import FORMATS, Format, library
 from isoglot.data.documents.markup import names
 from isoglot.data.documents.page import Page, PageWriter
 from isoglot.errors import LineError, first_line
@@ -47,7 +47,7 @@ class Rst(Format):
 
     def read(self, path: Path, asked: Settings) -> Iterator[Page]:
         text = _ROLE.sub(lambda match: match[1] or match[2] or match[3], read_text(path))
-        publish = needed("docutils.core").publish_doctree
+        publish = library("docutils.core").publish_doctree
         writer = PageWriter()
         try:
             _walk(publish(text, settings_overrides=dict(_SETTINGS)), writer, 0)

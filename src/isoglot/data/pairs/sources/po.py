@@ -14,6 +14,7 @@ from isoglot.data.pairs.bitext import Bitext, Tally, Unit, unit_id
 from isoglot.data.pairs.patterns import FilePattern, LanguageFile, locale_code
 from isoglot.data.pairs.source import SOURCES
 from isoglot.errors import InputError, LineError, first_line
+from isoglot.optional import needed
 from isoglot.reading import open_file
 
 _MO = (b"\xde\x12\x04\x95", b"\x95\x04\x12\xde")
@@ -49,10 +50,7 @@ class Po(Bitext):
 
 def _read(path: Path) -> Any:
     """A catalogue by polib. LineError where it is none."""
-    try:
-        import polib
-    except ImportError:
-        raise InputError("gettext catalogues need polib: pip install 'isoglot[bitext]'") from None
+    polib = needed("polib", "gettext catalogues need polib", "bitext")
     with open_file(path) as file:
         data = file.read()
     is_binary = data.startswith(_MO)

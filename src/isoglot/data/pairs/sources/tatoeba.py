@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from isoglot.data.languages import language
+from isoglot.data.languages import known_language, language
 from isoglot.data.pairs.bitext import Bitext, Tally, Unit
 from isoglot.data.pairs.patterns import FilePattern
 from isoglot.data.pairs.source import SOURCES
@@ -99,7 +99,7 @@ def _sentences(paths: Sequence[Path], asked: Sequence[str], tally: Tally) -> Sen
             if not _ID.fullmatch(key) or not _CODE.fullmatch(code) or line.count("\t") < 2:
                 raise LineError(path, number, "expected an id, a language and a text, separated by tabs")
             if code not in codes:
-                codes[code] = _known(code)
+                codes[code] = known_language(code)
             if not codes[code]:
                 nameless[code or r"\N"] = nameless.get(code or r"\N", 0) + 1
             elif not asked or codes[code] in asked:
@@ -108,14 +108,6 @@ def _sentences(paths: Sequence[Path], asked: Sequence[str], tally: Tally) -> Sen
         shown = ", ".join(sorted(nameless)[:5]) + (", ..." if len(nameless) > 5 else "")
         tally.notes.append(f"{sum(nameless.values()):,} sentences of no known language ({shown})")
     return sentences
-
-
-def _known(code: str) -> str:
-    """The language of a code; "" for none."""
-    try:
-        return language(code)
-    except InputError:
-        return ""
 
 
 def _linked(path: Path, sentences: Sentences, tally: Tally) -> Iterator[Unit | LineError]:

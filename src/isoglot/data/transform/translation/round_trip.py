@@ -7,7 +7,7 @@ import numpy as np
 from isoglot.data.transform.translation.filters import Filter, Texts
 from isoglot.data.transform.translation.library import Library
 from isoglot.data.transform.translators import Failure
-from isoglot.errors import InputError
+from isoglot.optional import needed
 from isoglot.records import BoolArray
 
 
@@ -19,11 +19,7 @@ def round_trip_filter(library: Library, source: str, least: float) -> Filter:
     Raises:
         InputError: no sacrebleu here.
     """
-    try:
-        from sacrebleu.metrics.chrf import CHRF
-    except ImportError:
-        raise InputError("round_trip needs the package sacrebleu: pip install 'isoglot[translate]'") from None
-    chrf = CHRF()
+    chrf = needed("sacrebleu.metrics.chrf", "round_trip needs the package sacrebleu", "translate").CHRF()
 
     def keeps(texts: Texts, target: str) -> BoolArray:
         direction = (target, source)

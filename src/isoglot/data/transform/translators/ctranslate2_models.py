@@ -12,6 +12,7 @@ from isoglot.data.transform.language_tokens import ModelLanguages
 from isoglot.data.transform.model_files import length_limit, load_tokenizer, loading, model_content, most_new_tokens
 from isoglot.data.transform.translators import TRANSLATORS, Direction, Failure, Outcome, Session, Translator
 from isoglot.errors import InputError
+from isoglot.optional import needed
 from isoglot.processes import best_device, check_device
 
 
@@ -77,12 +78,7 @@ class _Converted:
         self._limit = length_limit(self._tokenizer, asked.max_tokens)
         kind, _, number = device.partition(":")
         with loading(asked.spec):
-            try:
-                import ctranslate2
-            except ImportError:
-                raise InputError(
-                    "backend ctranslate2 needs the package of that name: pip install 'isoglot[ctranslate2]'"
-                ) from None
+            ctranslate2 = needed("ctranslate2", "backend ctranslate2 needs the package of that name", "ctranslate2")
             self._model = ctranslate2.Translator(
                 str(Path(asked.spec).expanduser()),
                 device=kind,
