@@ -43,6 +43,7 @@ def _fill(command: argparse.ArgumentParser) -> None:
 def _run(options: argparse.Namespace) -> int:
     from contextlib import nullcontext
 
+    from isoglot.cli.common import check_output
     from isoglot.data.checks.run import format_checked, run_checks
     from isoglot.data.pairs.check import format_report, read_to_the_end, report_pairs
     from isoglot.data.pairs.table import PairTable
@@ -53,7 +54,7 @@ def _run(options: argparse.Namespace) -> int:
     checks = _checks(options)
     clean: Path | None = options.clean
     if clean is not None:
-        _check_output(clean, overwrite=options.overwrite)
+        check_output(clean, overwrite=options.overwrite, endings=(".jsonl", ".jsonl.gz"))
     with locked(clean.with_name(f"{clean.name}.check"), beside=True) if clean is not None else nullcontext():
         read = read_to_the_end(options.pairs, options.data_dir)
         if not read.rows_read:
@@ -93,15 +94,3 @@ def _checks(options: argparse.Namespace) -> list[Any]:
     elif given := [*given_settings(options, Similarity)]:
         raise InputError(f"--{given[0].replace('_', '-')} is of the check by similarity: give --model too")
     return checks
-
-
-def _check_output(path: Path, *, overwrite: bool) -> None:
-    """InputError for a file that is there, or cannot be written: better before the work than after it."""
-    from isoglot.disk import check_writable
-    from isoglot.errors import InputError
-
-    if not path.name.endswith((".jsonl", ".jsonl.gz")):
-        raise InputError(f"{path}: pairs are written as JSON lines; give a name that ends in .jsonl or .jsonl.gz")
-    check_writable(path)
-    if path.exists() and not overwrite:
-        raise InputError(f"{path}: exists already; give --overwrite to replace it")

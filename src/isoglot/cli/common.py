@@ -126,13 +126,13 @@ def print_json(value: Any) -> None:
     print(json.dumps(value, indent=2, ensure_ascii=False))
 
 
-def check_output(path: Path, *, overwrite: bool) -> None:
+def check_output(path: Path, *, overwrite: bool, endings: tuple[str, ...] = (".jsonl",)) -> None:
     """InputError for a file that is there, or cannot be written: better before the work than after it."""
     from isoglot.disk import check_writable
     from isoglot.errors import InputError
 
-    if path.suffix != ".jsonl":
-        raise InputError(f"{path}: pairs are written as JSON lines; give a name that ends in .jsonl")
+    if not path.name.endswith(endings):
+        raise InputError(f"{path}: pairs are written as JSON lines; give a name that ends in {' or '.join(endings)}")
     check_writable(path)
     if path.exists() and not overwrite:
         raise InputError(f"{path}: exists already; give --overwrite to replace it")

@@ -46,7 +46,7 @@ def _fill(command: argparse.ArgumentParser) -> None:
 def _run(options: argparse.Namespace) -> int:
     from isoglot.cli.options import given_settings
     from isoglot.data.documents.settings import DocumentSettings
-    from isoglot.data.documents.write import format_facts, pairs_from_documents
+    from isoglot.data.documents.write import format_facts, held_out_folder, pairs_from_documents
     from isoglot.disk import locked
     from isoglot.settings import build
 
@@ -73,6 +73,7 @@ def _run(options: argparse.Namespace) -> int:
     print(format_facts(facts))
     print(f"\n{options.output}: {sum(facts['rows'].values()):,} rows")
     if asked.holdout is not None:
-        folder = options.benchmark or f"{str(options.output).removesuffix('.gz').removesuffix('.jsonl')}-held-out"
-        print(f"{folder}: {sum(facts['held_out'].values()):,} rows as a benchmark")
+        print(
+            f"{options.benchmark or held_out_folder(options.output)}: {sum(facts['held_out'].values()):,} rows as a benchmark"
+        )
     return 0

@@ -108,7 +108,7 @@ def _encode(model: Any, texts: list[str], kind: Kind, size: int, done: Callable[
             vectors = np.asarray(encode(chunk, batch_size=size, show_progress_bar=False), dtype=np.float32)
             done(len(chunk))
         _check_finite(vectors, chunk)
-        chunks.append(_unit(vectors) if cosine else vectors)
+        chunks.append(unit(vectors) if cosine else vectors)
     return np.concatenate(chunks)
 
 
@@ -151,7 +151,7 @@ def _check_finite(vectors: Float32Array, texts: Sequence[str]) -> None:
         raise InputError(f"the model gave a vector with NaN or infinity for the text {text[:80]!r}")
 
 
-def _unit(vectors: Float32Array) -> Float32Array:
+def unit(vectors: Float32Array) -> Float32Array:
     """Rows divided by their length, which is taken in float64."""
     length: FloatArray = np.linalg.norm(vectors.astype(np.float64), axis=1, keepdims=True)
     return (vectors / np.maximum(length, 1e-12)).astype(np.float32)

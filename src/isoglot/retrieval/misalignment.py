@@ -11,7 +11,7 @@ from pydantic import Field
 from isoglot.data.checks.registry import Check, Finding
 from isoglot.data.pairs.index import PairIndex, build_index
 from isoglot.records import BoolArray, Float32Array, FloatArray, IntArray, PairRow
-from isoglot.retrieval.encode import encode_texts
+from isoglot.retrieval.encode import encode_texts, unit
 
 _OTHERS = 256
 _AT_ONCE = 4096
@@ -56,9 +56,9 @@ class Similarity(Check):
                 chunk = pairs[start : start + _AT_ONCE]
                 here = vectors[index.rows[chunk, column]]
                 # the means of the other languages; of other pairs those with this language are as near as they come
-                own = _unit(means[chunk] - here)
+                own = unit(means[chunk] - here)
                 others = generator.choice(parallel, min(_OTHERS, len(parallel)), replace=False)
-                other = _unit(
+                other = unit(
                     means[others]
                     - np.where(index.rows[others, column, None] >= 0, vectors[index.rows[others, column]], 0)
                 )
@@ -86,7 +86,7 @@ class Similarity(Check):
         for column in range(len(index.languages)):
             pairs = np.flatnonzero(index.rows[:, column] >= 0)
             numbers = index.rows[pairs, column]
-            centred[numbers] = _unit(vectors[numbers] - vectors[numbers].mean(axis=0))
+            centred[numbers] = unit(vectors[numbers] - vectors[numbers].mean(axis=0))
             sums[pairs] += centred[numbers]
         return centred, sums
 
@@ -101,8 +101,3 @@ def _nearer(vectors: Float32Array, index: PairIndex, row: int, pair: int, others
     there = index.rows[others][:, columns]
     best = np.where(there >= 0, vectors[there] @ vectors[row], -np.inf).max(axis=1)
     return float((best >= own).mean()) if len(others) else 0.0
-
-
-def _unit(vectors: Float32Array) -> Float32Array:
-    unit: Float32Array = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
-    return unit

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from isoglot.data.transform.translation.filters import Filter, Texts
 from isoglot.records import BoolArray, FloatArray
-from isoglot.retrieval.encode import encode_texts
+from isoglot.retrieval.encode import encode_texts, unit
 from isoglot.retrieval.scoring import pair_scores
 from isoglot.settings import Settings
 
@@ -41,8 +41,7 @@ class Similarity(Settings):
             if not texts:
                 return np.zeros(0, dtype=bool)
             # both as passages: a translation is no answer to its text
-            vectors = [encode_texts(model, [pair[side] for pair in texts], "passage") for side in (0, 1)]
-            vectors = [each / np.maximum(np.linalg.norm(each, axis=1, keepdims=True), 1e-12) for each in vectors]
+            vectors = [unit(encode_texts(model, [pair[side] for pair in texts], "passage")) for side in (0, 1)]
             rows = np.arange(len(texts))
             kept: BoolArray = pair_scores(vectors[0], rows, vectors[1], rows) >= self.min_similarity
             return kept
