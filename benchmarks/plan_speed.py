@@ -82,7 +82,7 @@ def _texts(path: Path, rows: int) -> int:
     """An Arrow file with the record batches of so many rows, one row in each; returns their number."""
     import pyarrow as pa
 
-    from isoglot.data.pairs.packing import _BATCH_ROWS
+    from isoglot.data.pairs.parts import _BATCH_ROWS
     from isoglot.data.pairs.table import SCHEMA
 
     batches = -(-rows // _BATCH_ROWS)

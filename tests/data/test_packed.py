@@ -241,7 +241,7 @@ def cut(monkeypatch: pytest.MonkeyPatch, where: str, after: int) -> None:
 
 @pytest.mark.parametrize(
     ("where", "after"),
-    [("_columns", 0), ("_columns", 1), ("_columns", 4), ("_finish", 0), ("_place_rows", 0), ("write_json", 0),
+    [("_columns", 0), ("_columns", 1), ("_columns", 4), ("finish", 0), ("_place_rows", 0), ("write_json", 0),
      ("write_blocks", 0), ("place_directory", 0)],
 )  # fmt: skip
 @pytest.mark.parametrize("ending", [".jsonl", ".jsonl.gz", ".parquet", ".csv"])

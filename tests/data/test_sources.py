@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from isoglot.data.pairs import parts
+from isoglot.data.pairs import journal, parts
 from isoglot.data.pairs.hub_files import matches
 from isoglot.data.pairs.loading import load_pairs
 from isoglot.data.pairs.packing import pack_pairs
@@ -482,7 +482,7 @@ def test_every_source_goes_on_from_every_place(tmp_path: Path, hub: FakeHub) -> 
             place = Place()
             reading = read_source(spec, None, place)
             first = [next(reading) for _ in range(stop)]
-            kept = parts._reading(json.loads(json.dumps(parts._fields(parts.Reading(0, place))))).place
+            kept = journal.reading_of(json.loads(json.dumps(journal.reading_fields(parts.Reading(0, place))))).place
             assert first + list(read_source(spec, None, kept)) == whole, (spec, stop)
 
 

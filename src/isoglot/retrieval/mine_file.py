@@ -22,9 +22,9 @@ import numpy as np
 from tqdm import tqdm
 
 from isoglot.blocks import claimed_map
+from isoglot.data.pairs.journal import job_of
 from isoglot.data.pairs.packed import is_packed, open_packed
 from isoglot.data.pairs.packing import UNFINISHED, pack_pairs
-from isoglot.data.pairs.parts import job_of
 from isoglot.data.pairs.table import PairTable
 from isoglot.data.pairs.writing import dump_pairs
 from isoglot.disk import check_kind, locked, make_directory, sweep, writing

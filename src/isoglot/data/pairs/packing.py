@@ -18,9 +18,10 @@ import pyarrow.compute as pc
 from isoglot.blocks import claimed_map, write_blocks
 from isoglot.data.groups import first_rows, group_pairs
 from isoglot.data.pairs.index import PairIndex
+from isoglot.data.pairs.journal import JOURNAL, SCRATCH, TABLE, is_begun
 from isoglot.data.pairs.loading import duplicate_row, read_pairs, say_bitext
 from isoglot.data.pairs.packed import FORMAT, RECORD, TEXTS, is_packed, open_texts
-from isoglot.data.pairs.parts import JOURNAL, SCRATCH, TABLE, check_place, is_begun, write_rows
+from isoglot.data.pairs.parts import check_place, write_rows
 from isoglot.data.pairs.table import any_documents, any_negatives
 from isoglot.disk import UnwritableError, locked, writing
 from isoglot.errors import InputError, LineError, say

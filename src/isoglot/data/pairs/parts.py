@@ -13,7 +13,7 @@ import json
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -21,43 +21,34 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 from xxhash import xxh3_64_digest, xxh3_128, xxh3_128_digest
 
+from isoglot.data.pairs.journal import (
+    HASHES,
+    JOURNAL,
+    SCRATCH,
+    TABLE,
+    Part,
+    Written,
+    begin,
+    finish,
+    job_of,
+    read_journal,
+    reading_fields,
+    reading_of,
+    whole_parts,
+)
 from isoglot.data.pairs.loading import Reading, read_pairs
 from isoglot.data.pairs.packed import TEXTS
-from isoglot.data.pairs.source import Place
 from isoglot.data.pairs.table import SCHEMA, digested, digested_document, read_rows
-from isoglot.data.readers import Mark
 from isoglot.data.sameness import passage_key, text_key
-from isoglot.disk import check_kind, sync
+from isoglot.disk import check_kind
 from isoglot.errors import InputError, say
-from isoglot.files import StringDigest, package_versions
+from isoglot.files import StringDigest
 from isoglot.records import PairRow
 
-TABLE, SCRATCH, JOURNAL = "table", "scratch", "scratch/journal.jsonl"
-"""Inside the folder of an unfinished pack: what becomes the packed pairs, what is kept per row meanwhile, the journal."""
-HASHES = ("pair_high", "pair_low", "query", "passage", "passage_id")
 _BATCH_ROWS = 65_536  # rows of a record batch: opening maps one after the other, 4,300 of them for 280 million rows
-_FORMAT = 1
 
 
-@dataclass(frozen=True)
-class _Part:
-    """A line of the journal.
-
-    Attributes:
-        rows, bytes: rows and bytes of texts.arrow with this part.
-        xxh3_128: of the bytes that the part added to texts.arrow and to each array of hashes.
-        reading: fields of the `Reading` behind it.
-    """
-
-    rows: int
-    bytes: int
-    xxh3_128: str
-    reading: dict[str, Any]
-
-
-def write_rows(
-    folder: Path, specs: Sequence[str], languages: Sequence[str] | None, data_dir: Path | None
-) -> tuple[str, str, set[str]]:
+def write_rows(folder: Path, specs: Sequence[str], languages: Sequence[str] | None, data_dir: Path | None) -> Written:
     """Write texts.arrow and the hashes of all rows, or what is missing of them.
 
     Args:
@@ -69,21 +60,21 @@ def write_rows(
     Raises:
         InputError: what `read_pairs` raises.
     """
-    job = job_of(specs, languages, data_dir)
-    parts, written = _read_journal(folder, job)
+    job = {**job_of(specs, languages, data_dir), "batch_rows": _BATCH_ROWS}
+    parts, written = read_journal(folder, job)
     if written:  # everything was read
         return written
-    parts = parts[: _whole(folder, parts)]
+    parts = parts[: whole_parts(folder, parts)]
     with ExitStack() as stack:
         if not parts:
-            _begin(folder, job)
+            begin(folder, job)
         writer = stack.enter_context(_Writer(folder, parts))
-        reading = _reading(parts[-1].reading) if parts else Reading()
+        reading = reading_of(parts[-1].reading) if parts else Reading()
         if parts:
             say(f"{folder}: {writer.rows:,} rows are there; going on behind them")
         rows = read_pairs(specs, languages, data_dir, unique=False, reading=reading)
         writer.run(rows, reading, parts[-1].rows if parts else 0)
-    return _finish(folder, *writer.written)
+    return finish(folder, *writer.written)
 
 
 def check_place(folder: Path) -> None:
@@ -95,23 +86,17 @@ def check_place(folder: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def is_begun(folder: Path) -> bool:
-    """Whether any part of an unfinished pack is on the disk."""
-    journal = folder / JOURNAL
-    return journal.is_file() and journal.read_bytes().count(b"\n") > 1
-
-
 class _Writer:
     """Writes parts behind those that are there. The rows of those go by once more, from texts.arrow: for the digest, and for
     the places of the batches that an Arrow file ends with."""
 
-    def __init__(self, folder: Path, parts: Sequence[_Part]) -> None:
+    def __init__(self, folder: Path, parts: Sequence[Part]) -> None:
         self._folder, self._parts, self.rows = folder, parts, 0
         self._digest, self._documents = StringDigest(), StringDigest()
         self._asking: set[str] = set()
 
     def __enter__(self) -> _Writer:
-        kept = self._parts[-1] if self._parts else _Part(0, 0, "", {})
+        kept = self._parts[-1] if self._parts else Part(0, 0, "", {})
         with ExitStack() as stack:
             self._sink = stack.enter_context(_Sink(self._folder / TABLE / TEXTS, kept.bytes))
             self._files = [
@@ -164,12 +149,12 @@ class _Writer:
             digest.update(values)
         self._add(rows)
         self._sink.flush()
-        part = _Part(self.rows, self._sink.tell(), digest.hexdigest(), _fields(reading))
+        part = Part(self.rows, self._sink.tell(), digest.hexdigest(), reading_fields(reading))
         self._journal.write(json.dumps(asdict(part)).encode() + b"\n")
         self._journal.flush()
 
     @property
-    def written(self) -> tuple[str, str, set[str]]:
+    def written(self) -> Written:
         return self._digest.hex(), self._documents.hex(), self._asking
 
 
@@ -210,104 +195,6 @@ def _opened(path: Path, kept: int) -> BinaryIO:
     file.truncate(kept)
     file.seek(kept)
     return file
-
-
-def job_of(specs: Sequence[str], languages: Sequence[str] | None, data_dir: Path | None) -> dict[str, Any]:
-    """What decides the rows and their bytes: a pack goes on only where all of it is as it was."""
-    files = sorted({path for spec in specs for path in _local_files(spec)})
-    stats = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
-    given = {"specs": list(specs), "languages": list(languages or ()), "data_dir": str(data_dir or "")}
-    versions = package_versions(["isoglot", "pyarrow", "babel"])
-    job = {"format": _FORMAT, **given, "files": stats, "batch_rows": _BATCH_ROWS, "versions": versions}
-    return dict(json.loads(json.dumps(job)))  # tuples become lists, as they come back
-
-
-def _local_files(spec: str) -> Iterator[Path]:
-    """The file that a source is, or all files of the folder it is in: `FILE`, `FOLDER`, `name:FOLDER?options`."""
-    for text in (spec, spec.partition(":")[2].partition("?")[0]):
-        path = Path(text).expanduser() if text else None
-        if path is not None and path.is_dir():
-            yield from (inside for inside in path.rglob("*") if inside.is_file())
-        elif path is not None and path.is_file():
-            yield path
-
-
-def _read_journal(folder: Path, job: dict[str, Any]) -> tuple[list[_Part], tuple[str, str, set[str]] | None]:
-    """(parts, what `write_rows` returned where everything was read) of an earlier start; nothing where it was another job."""
-    journal = folder / JOURNAL
-    if not journal.is_file():
-        return [], None
-    parts: list[_Part] = []
-    try:
-        first, *lines = [
-            json.loads(line) for line in journal.read_bytes().splitlines(keepends=True) if line.endswith(b"\n")
-        ]
-        if first != job:
-            say(f"{folder}: was begun with other pairs or options, or files have changed since; packing anew")
-            return [], None
-        for line in lines:
-            if "finished" in line:
-                rows, documents, asking, size = line["finished"]
-                return parts, (rows, documents, set(asking)) if (
-                    folder / TABLE / TEXTS
-                ).stat().st_size == size else None
-            parts.append(_Part(**line))
-    except (OSError, ValueError, TypeError, KeyError):
-        say(f"{journal}: damaged; packing anew")
-        return [], None
-    return parts, None
-
-
-def _whole(folder: Path, parts: Sequence[_Part]) -> int:
-    """How many of the first parts have their bytes on the disk."""
-    rows = at = 0
-    with ExitStack() as stack:
-        try:
-            texts, *hashes = [
-                stack.enter_context(open(path, "rb"))
-                for path in (folder / TABLE / TEXTS, *(folder / SCRATCH / name for name in HASHES))
-            ]
-            for number, part in enumerate(parts):
-                digest = xxh3_128(texts.read(part.bytes - at))
-                for file in hashes:
-                    digest.update(file.read(8 * (part.rows - rows)))
-                if digest.hexdigest() != part.xxh3_128:
-                    say(f"{folder}: damaged behind row {rows:,}; what follows is read again")
-                    return number
-                rows, at = part.rows, part.bytes
-        except OSError:
-            return 0
-    return len(parts)
-
-
-def _begin(folder: Path, job: dict[str, Any]) -> None:
-    """An empty folder, with a journal of no part."""
-    shutil.rmtree(folder, ignore_errors=True)
-    for name in (TABLE, SCRATCH):
-        (folder / name).mkdir(parents=True)
-    (folder / JOURNAL).write_text(json.dumps(job) + "\n", encoding="utf-8")
-
-
-def _finish(folder: Path, digest: str, documents: str, asking: set[str]) -> tuple[str, str, set[str]]:
-    """Note that everything was read, once that is on the disk: from then on it is not looked at again."""
-    texts = folder / TABLE / TEXTS
-    for path in (texts, *(folder / SCRATCH / name for name in HASHES)):
-        sync(path)
-    with open(folder / JOURNAL, "ab") as journal:
-        journal.write(
-            json.dumps({"finished": [digest, documents, sorted(asking), texts.stat().st_size]}).encode() + b"\n"
-        )
-    return digest, documents, asking
-
-
-def _fields(reading: Reading) -> dict[str, Any]:
-    return {"spec": reading.spec, "place": asdict(reading.place), "present": sorted(reading.present)}
-
-
-def _reading(fields: dict[str, Any]) -> Reading:
-    place = dict(fields["place"])
-    mark = Mark(**place.pop("mark"))
-    return Reading(fields["spec"], Place(**place, mark=mark), set(fields["present"]))
 
 
 def _columns(batch: list[PairRow]) -> list[bytes]:
