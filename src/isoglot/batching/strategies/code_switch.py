@@ -11,7 +11,7 @@ from isoglot.batching.strategies import STRATEGIES, Choice, Random, Strategy
 from isoglot.data.lexicons.loading import content_of
 from isoglot.data.lexicons.switch import MIXED, Coverage, Switcher, SwitchSettings
 from isoglot.data.pairs.table import PairTable
-from isoglot.errors import InputError, at
+from isoglot.errors import at
 from isoglot.records import BoolArray, IntArray
 from isoglot.tables import exact
 
@@ -81,12 +81,9 @@ class Switching(Rewriting):
 
     def __init__(self, settings: CodeSwitch, source: str) -> None:
         self._settings = settings
-        into = settings.into(source)
-        others = [lang for lang in into if lang != source]
-        if not others:
-            raise InputError(f"switch_languages: nothing but '{source}', in which the texts are; name others")
+        others = settings.others(source)
         is_mixed = settings.switch_mode == "multilingual"
-        self.languages = (MIXED,) if is_mixed else tuple(into)
+        self.languages = (MIXED,) if is_mixed else settings.into(source)
         make: Callable[..., Switcher] = partial(settings.switcher, source)
         self._switchers = (
             [make(others)] if is_mixed else [make([lang]) if lang != source else None for lang in self.languages]

@@ -17,6 +17,7 @@ from pydantic import Field
 from isoglot.data.languages import language
 from isoglot.data.lexicons.loading import LexiconFile, Lexicons, Lookup, States
 from isoglot.data.lexicons.tokens import Span, cased, fold, is_letter, is_unspaced, words
+from isoglot.errors import InputError
 from isoglot.settings import Settings
 
 MIXED = "mul"
@@ -67,6 +68,13 @@ class SwitchSettings(Settings):
         """The languages that texts of `source` go into, which may have that one among them where it was asked for."""
         asked = dict.fromkeys(map(language, self.switch_languages))
         return tuple(asked or [lang for lang in self.lexicons.languages if lang != source])
+
+    def others(self, source: str) -> tuple[str, ...]:
+        """Those of `into` that words are replaced in. InputError where there is none."""
+        others = tuple(lang for lang in self.into(source) if lang != source)
+        if not others:
+            raise InputError(f"switch_languages: nothing but '{source}', in which the texts are; name others")
+        return others
 
     def switches(self, side: Literal["queries", "passages"]) -> bool:
         """Whether texts of a side are switched."""

@@ -18,7 +18,6 @@ from isoglot.data.lexicons.switch import MIXED, Coverage, Switcher, SwitchSettin
 from isoglot.data.pairs.loading import check_present
 from isoglot.data.pairs.table import PairTable, read_rows
 from isoglot.data.transform.registry import TRANSFORMS, Transform
-from isoglot.errors import InputError
 from isoglot.records import PairRow
 
 _STREAMS = {"queries": 51, "passages": 52}
@@ -112,9 +111,7 @@ class CodeSwitch(SwitchSettings, Transform):
 
     def _switchers(self) -> dict[str, tuple[Switcher, Sequence[str]]]:
         """For each language that rows are added in, what makes its texts, and of which languages their words are."""
-        into = [lang for lang in self.into(self.switch_from) if lang != self.switch_from]
-        if not into:
-            raise InputError(f"switch_languages: nothing but '{self.switch_from}', in which the texts are; name others")
+        into = self.others(self.switch_from)
         if self.switch_mode == "multilingual":
             return {MIXED: (self.switcher(self.switch_from, into), into)}
         return {lang: (self.switcher(self.switch_from, [lang]), [lang]) for lang in into}
