@@ -50,7 +50,7 @@ class Similarity(Settings):
 
 
 def similarity_by(model: str, device: str | None = None) -> Callable[[Sequence[str], Sequence[str]], FloatArray]:
-    """A function that gives the similarity of n texts to m others, float64, shape (n, m). Both are encoded as queries.
+    """A function that gives the cosines of n texts with m others, float64, shape (n, m). Both are encoded as queries.
 
     Args:
         model: hub id, directory, run, or offline:NAME.
@@ -62,7 +62,7 @@ def similarity_by(model: str, device: str | None = None) -> Callable[[Sequence[s
     loaded = load_model(model, device=device)
 
     def similar(left: Sequence[str], right: Sequence[str]) -> FloatArray:
-        vectors = encode_texts(loaded, [*left, *right], "query", progress=False).astype(np.float64)
+        vectors = unit(encode_texts(loaded, [*left, *right], "query", progress=False)).astype(np.float64)
         products: FloatArray = vectors[: len(left)] @ vectors[len(left) :].T
         return products
 
