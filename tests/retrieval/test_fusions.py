@@ -128,7 +128,7 @@ def test_evaluation_and_index_find_the_same(name: str) -> None:
     plain = rank_benchmark(benchmark, vectors, vectors)
     ranks = fair.ranks(benchmark, vectors, vectors, ties, plain.own)
     np.testing.assert_array_equal(ranks.own, plain.own)
-    found, _ = fair.searching(benchmark, vectors, vectors, ties, vector_search(benchmark, vectors, vectors))(None, 24)
+    found, _ = fair.searching(benchmark, ties, vector_search(benchmark, vectors, vectors))(None, 24)
     position = np.argsort(found, axis=1) + 1
     judged = np.repeat(np.arange(24), 2)
     np.testing.assert_array_equal(ranks.pooled, position[judged, benchmark.relevant])

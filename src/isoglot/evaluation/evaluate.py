@@ -212,7 +212,7 @@ def _rank(
     ranks = in_first(lambda: _exact_ranks(benchmark, queries, documents, ties, device))
     search = vector_search(benchmark, queries, documents, device=device, ties=ties)
     if fair is not None:
-        own, search = ranks.own, fair.searching(benchmark, queries, documents, ties, search)
+        own, search = ranks.own, fair.searching(benchmark, ties, search)
         ranks = in_first(lambda: fair.ranks(benchmark, queries, documents, ties, own))
     clock.lap("rank")
     return _Ranking(ranks, ties, Embeddings(queries, documents), lambda: search)
