@@ -16,8 +16,9 @@ BoolArray = npt.NDArray[np.bool_]
 
 Column = Literal["query", "passage", "negative"]
 """A kind of text in a batch."""
-Setting = Literal["mono", "cross", "multi"]
+Setting = Literal["mono", "cross", "multi", "natural", "natural-cross"]
 SETTINGS: tuple[Setting, ...] = ("mono", "cross", "multi")
+NATURAL: tuple[Setting, ...] = ("natural", "natural-cross")
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,8 @@ from isoglot.data.benchmarks.qrels import Judgments, make_benchmark
 from isoglot.evaluation.bias import (
     JudgedRanks,
     by_language,
+    language_ndcg,
+    language_preference,
     normalised_worst_rank,
     peer,
     rank_distance_log2,
@@ -71,6 +73,30 @@ def test_target_language_recall() -> None:
     # query 0: of b (3) and c (30) one within 10; query 1: a stands at 12; query 2 has no other language
     np.testing.assert_allclose(target_language_recall(SMALL, 10), [0.5, 0, NAN])
     np.testing.assert_allclose(target_language_recall(SMALL, 12), [0.5, 1, NAN])
+
+
+def test_language_preference() -> None:
+    # query 0 in a: its a at 1 before b and c; query 1 in b: its b at 2 before a; query 2 has nothing but a
+    np.testing.assert_array_equal(language_preference(SMALL), [1, 1, NAN])
+    # asked in c, query 0 has c last; asked in a, query 1 has a last
+    other = JudgedRanks(
+        SMALL.languages, np.array([2, 0, 1]), SMALL.query, SMALL.rank, SMALL.document_language, SMALL.gain
+    )
+    np.testing.assert_array_equal(language_preference(other), [0, 0, NAN])
+
+
+def test_language_ndcg() -> None:
+    # query 0: a (gain 1) at 1, b (1/2) at 3, c beyond 10; best: 1, then the halves. query 1: b at 2 only. query 2: at 50
+    half = 0.5 / math.log2(3)
+    ideal = 1 + half + 0.5 / math.log2(4)
+    expected = [(1 + 0.5 / math.log2(4)) / ideal, (1 / math.log2(3)) / (1 + half), 0]
+    np.testing.assert_allclose(language_ndcg(SMALL, 10), expected)
+    # a model that puts another language's answer first loses what one that puts the query's own first does not
+    first, second = (0, 1, 0, 1), (0, 2, 1, 1)
+    assert language_ndcg(judged([0], first, second), 10) == 1 > language_ndcg(judged([1], first, second), 10)
+    # with equal weights it is plain nDCG, and unsorted ranks and grades are no matter
+    plain = judged([0], (0, 3, 1, 1), (0, 1, 0, 3), (0, 2, 2, 2))
+    np.testing.assert_allclose(language_ndcg(plain, 10, other=1), [1])
 
 
 def test_recall_gap() -> None:
@@ -229,7 +255,16 @@ def test_bias_report_of_a_model_that_sees_only_meaning_and_language() -> None:
     json.dumps(report, allow_nan=False)
     assert list(report) == [
         *("rank_distance", "rank_distance_median", "rank_distance_log2", "normalised_worst_rank", "TLR@1", "TLR@13"),
-        *("recall_gap", "topk_share", "rank_consistency", "language_classifier_accuracy", "language_classifier"),
+        *(
+            "language_preference",
+            "Lang-nDCG@10",
+            "recall_gap",
+            "topk_share",
+            "first_result",
+            "rank_consistency",
+            "language_classifier_accuracy",
+            "language_classifier",
+        ),
         *("PEER", "per_language"),
     ]
     # the translation stands anywhere from 2 to 13, never first
@@ -240,6 +275,14 @@ def test_bias_report_of_a_model_that_sees_only_meaning_and_language() -> None:
     assert report["language_classifier"]["passages"]["chance"] == 0.5
     assert report["topk_share"]["corpus"] == {"de": 0.5, "en": 0.5}
     assert report["topk_share"]["relevant"] == {"de": {"de": 0.5, "en": 0.5}, "en": {"de": 0.5, "en": 0.5}}
+    assert report["language_preference"] == report["first_result"]["right_own"] == 1.0
+    assert report["first_result"]["right_other"] == report["first_result"]["wrong_own"] == 0.0
+    top[:3, 0], top[3, 0] = (
+        np.arange(12, 15),
+        4,
+    )  # three questions in de find their answers in en, one a wrong answer in de
+    moved = bias_report(benchmark, ranks, None, np.arange(24), top)["first_result"]
+    assert moved == {"right_own": (8 / 12 + 1) / 2, "right_other": 3 / 24, "wrong_own": 1 / 24, "wrong_other": 0.0}
     assert report["PEER"]["undefined"].startswith("PEER tests whether")
     assert list(report["per_language"]) == ["de", "en"]
     assert "PEER" not in report["per_language"]["de"]

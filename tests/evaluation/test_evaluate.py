@@ -19,10 +19,12 @@ from isoglot.evaluation.evaluate import evaluate
 from isoglot.evaluation.matching import System
 from isoglot.evaluation.report import format_differences, format_table
 from isoglot.evaluation.results import load_result, model_digest
+from isoglot.evaluation.trec import export_runs
 from isoglot.models import precision
 from isoglot.models.load import load_model
 from isoglot.records import Benchmark, Texts
 from isoglot.retrieval.encode import Embeddings
+from isoglot.retrieval.rankings import vector_search
 from isoglot.retrieval.store import EmbeddingStore
 from isoglot.retrieval.ties import pooled_ties
 from tests.realdata import lareqa_dir
@@ -109,6 +111,19 @@ def test_multi_and_rank_distance(benchmark: Benchmark, model: Embeddings) -> Non
         "fr": 2.0,
     }
     assert summary["bias"]["rank_distance"] == 4.0
+
+
+def test_natural(benchmark: Benchmark, model: Embeddings) -> None:
+    result = evaluate(model, benchmark, measures=["RR"], settings=["natural-cross", "natural", "multi"])
+    # only q2 is answered in a single language, en. en q2: rank 1 of all seven; de q2: 0.9, 0.8, 0.6 > 0.5, rank 4
+    assert list(result.summary["settings"]) == ["multi", "natural", "natural-cross"]
+    assert result.summary["per_language"]["natural"] == {"en": {"RR": 1.0}}
+    assert result.summary["per_language"]["natural-cross"]["matrix"] == {"de": {"en": {"RR": 0.25}}}
+    assert "natural-cross, as query" in format_table(result)
+    worse = evaluate(Embeddings(model.queries, -model.documents), benchmark, measures=["RR"], settings=["natural"])
+    assert worse.summary["settings"]["natural"] == {"RR": 1 / 7}
+    with pytest.raises(InputError, match="unknown setting 'natural'"):
+        export_runs(benchmark, vector_search(benchmark, model.queries, model.documents), "-", settings=["natural"])
 
 
 def test_rows_per_query(benchmark: Benchmark, model: Embeddings) -> None:

@@ -12,6 +12,7 @@ from isoglot.cli.common import add_data_dir, add_whole, in_all, print_json
 if TYPE_CHECKING:
     from isoglot.evaluation.settings import EvaluateSettings
     from isoglot.records import Benchmark
+    from isoglot.retrieval.fair import FairSettings
 
 BM25 = "bm25"
 
@@ -38,6 +39,7 @@ def _fill(command: argparse.ArgumentParser) -> None:
     from isoglot.evaluation.tables import TABLES
     from isoglot.evaluation.trec import DEFAULT_DEPTH
     from isoglot.models.facts import SIMILARITIES
+    from isoglot.retrieval.fair import FairSettings
 
     command.epilog = f"example: isoglot evaluate offline:multilingual-e5-small {catalog()[0].name} --json"
     models = f"hub id, directory, run, offline:NAME, or {BM25} (a lexical reference)"
@@ -61,6 +63,9 @@ def _fill(command: argparse.ArgumentParser) -> None:
         "texts to embed); MODEL is then only a name"
     )
     group.add_argument("--embeddings", **folder, help=given)
+    mixed = "how the pooled corpora's languages are mixed; means and calibrations are fitted on --background"
+    group = command.add_argument_group("languages in one list", mixed)
+    add_settings(group, FairSettings)
     group = command.add_argument_group("output")
     group.add_argument("--output", **folder, help="write summary.json and per_query.parquet there")
     group.add_argument("--table", choices=list(TABLES), help="print a table as in the papers instead of the overview")
@@ -86,12 +91,13 @@ def _run(options: argparse.Namespace, *, first: bool) -> int:
     from isoglot.processes import start
     from isoglot.retrieval.store import EmbeddingStore
 
-    asked = _asked(options)
+    asked, mixed = _asked(options), _mixed(options)
     _check_outputs(options)
     start()
     benchmark = asked.load(options.benchmark, options.data_dir)
+    model = _model(options, benchmark)
     result = evaluate(
-        _model(options, benchmark),
+        model,
         benchmark,
         asked,
         output=options.output,
@@ -100,6 +106,7 @@ def _run(options: argparse.Namespace, *, first: bool) -> int:
         device=options.device,
         export_trec=options.export_trec,
         trec_depth=options.trec_depth,
+        fair=mixed.fit(model, options.data_dir),
     )
     if not first:
         return 0
@@ -135,6 +142,21 @@ def _asked(options: argparse.Namespace) -> EvaluateSettings:
     needed = [*asked.measures, *(TABLES[options.table].measures if options.table else ())]
     needed += [MAIN_MEASURE] if options.export_mteb else []
     return asked.replace(measures=tuple(map(str, parse_measures(needed))))
+
+
+def _mixed(options: argparse.Namespace) -> FairSettings:
+    """How the languages are mixed."""
+    from isoglot.cli.options import given_settings
+    from isoglot.errors import InputError
+    from isoglot.retrieval.fair import FairSettings
+    from isoglot.settings import build
+
+    mixed = build(FairSettings, [("option", given_settings(options, FairSettings))])
+    if not mixed.fusion.is_default and (options.model == BM25 or (options.embeddings and mixed.background)):
+        raise InputError(
+            f"--fusion {mixed.fusion}: only for a model that is loaded here, not for {BM25} or --embeddings"
+        )
+    return mixed
 
 
 def _check_outputs(options: argparse.Namespace) -> None:

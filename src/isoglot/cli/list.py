@@ -27,6 +27,7 @@ KINDS = {
     "benchmarks": "isoglot.data.benchmarks.catalog:BENCHMARKS",
     "measures": "isoglot.evaluation.measures:MEASURES",
     "claims": "isoglot.study.claims.claim:KINDS",
+    "fusions": "isoglot.retrieval.fusions:FUSIONS",
     "indexes": "isoglot.retrieval.indexes:INDEXES",
     "presets": "isoglot.study.presets:PRESETS",
 }

@@ -44,18 +44,20 @@ def bias_report(
         vectors: in pooled order; without them there is no consistency and no classifier.
         ties: from `tie_positions`, shape (n_documents,).
         top: the best documents per query in the pooled corpus from `top_k`, shape (n_queries, k or more); without it
-            there is no `topk_share`.
+            there are no `topk_share` and `first_result`.
         cutoffs: of TLR@k.
         k: of the recall gap and of `topk_share`.
         seed: of the sample of documents and of the classifier's split.
 
     Returns:
         Means over languages of means over queries: rank_distance, rank_distance_median, rank_distance_log2,
-        normalised_worst_rank, TLR@k for each cutoff, rank_consistency, PEER, language_classifier_accuracy (of queries);
-        the same by query language in per_language;
+        normalised_worst_rank, TLR@k for each cutoff, language_preference, Lang-nDCG@10, rank_consistency, PEER,
+        language_classifier_accuracy (of queries); the same by query language in per_language;
         recall_gap: {"k", "mean", "by_document_language": {lang: {"same", "other", "gap"}}, "matrix"};
         topk_share: {"k", "distance", "by_query_language", "matrix", "relevant", "corpus"}, the distance being that from
-        the shares of the relevant documents; language_classifier: {"queries", "passages", "chance"}.
+        the shares of the relevant documents; first_result: {"right_own", "right_other", "wrong_own", "wrong_other"}, the
+        shares of queries whose best document is relevant or not, in the query's language or not;
+        language_classifier: {"queries", "passages", "chance"}.
         A measure that is not defined on this benchmark is {"undefined": why}. Empty with a single corpus language.
     """
     if len(benchmark.corpus) < 2:
@@ -78,9 +80,15 @@ def bias_report(
     for cutoff in cutoffs:
         recall = bias.target_language_recall(judged, cutoff)
         add(f"TLR@{cutoff}", by_language(recall), "no query has a relevant document in another language")
+    preference = by_language(bias.language_preference(judged))
+    add("language_preference", preference, "no query has relevant documents in its own and in another language")
+    add("Lang-nDCG@10", by_language(bias.language_ndcg(judged, 10)), "no query has a relevant document")
     figures["recall_gap"] = _gap(judged, k)
     if top is not None:
-        figures["topk_share"] = _shares(judged, benchmark, top[:, :k])
+        sizes = [len(texts) for texts in benchmark.corpus.values()]
+        language = np.repeat([judged.languages.index(lang) for lang in benchmark.corpus], sizes)
+        figures["topk_share"] = _shares(judged, benchmark, top[:, :k], language)
+        figures["first_result"] = _first_result(judged, benchmark, top[:, 0], language)
     if vectors is None:
         of_vectors = ("rank_consistency", "language_classifier_accuracy", "language_classifier")
         figures |= {name: {"undefined": "the ranker makes no vectors"} for name in of_vectors}
@@ -120,9 +128,28 @@ def _gap(judged: JudgedRanks, k: int) -> dict[str, Any]:
     return {"k": k, "mean": _mean(recalls[2]), "by_document_language": by_document, "matrix": named}
 
 
-def _shares(judged: JudgedRanks, benchmark: Benchmark, top: IntArray) -> dict[str, Any]:
+def _first_result(judged: JudgedRanks, benchmark: Benchmark, first: IntArray, language: IntArray) -> dict[str, float]:
+    """What the best document of a query is, as means over query languages of shares of queries (the four cases of Jang et al.
+    2026, MLAIRE, arXiv 2605.07249)."""
+    n = benchmark.n_documents
+    right = np.isin(np.arange(len(first)) * n + first, judged.query * n + benchmark.relevant)
+    own = language[first] == judged.query_language
+    asked = np.bincount(judged.query, minlength=judged.n_queries) > 0
+    cases = {
+        "right_own": right & own,
+        "right_other": right & ~own,
+        "wrong_own": ~right & own,
+        "wrong_other": ~right & ~own,
+    }
+    values = {name: np.where(asked, case, np.nan) for name, case in cases.items()}
+    return {
+        name: _mean(bias.by_language(case, judged.query_language, judged.languages)) for name, case in values.items()
+    }
+
+
+def _shares(judged: JudgedRanks, benchmark: Benchmark, top: IntArray, language: IntArray) -> dict[str, Any]:
+    """`language`: number of every document's, shape (n_documents,)."""
     sizes = {lang: len(texts) for lang, texts in benchmark.corpus.items()}
-    language = np.repeat([judged.languages.index(lang) for lang in sizes], list(sizes.values()))
     share = bias.topk_share(top, language, judged.query_language, len(judged.languages))
     relevant = bias.relevant_share(judged)
     distance = _known(judged.languages, bias.share_distance(share, relevant))

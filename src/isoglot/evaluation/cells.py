@@ -1,8 +1,9 @@
-"""Cells: which queries are asked of which corpora in the mono-, cross- and multilingual setting, and averages over them.
+"""Cells: which queries are asked of which corpora in every setting, and averages over them.
 
 mono: language X against the corpus of X. cross: X against Y, X != Y, each ordered pair a cell. multi: X against the
-pooled corpora of all languages, every answer in every language relevant. A query counts in a cell only where it has a
-relevant document there; a cell without such a query does not exist.
+pooled corpora of all languages, every answer in every language relevant. natural: the queries of X whose only relevant
+documents are in X, against the pooled corpora; natural-cross: those whose only relevant documents are in one Y != X. A query
+counts in a cell only where it has a relevant document there; a cell without such a query does not exist.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import numpy as np
 from isoglot.data.benchmarks.qrels import judgments_of
 from isoglot.errors import InputError, unknown
 from isoglot.evaluation.measures import RankedQueries
-from isoglot.records import SETTINGS, Benchmark, BoolArray, FloatArray, IntArray, Setting
+from isoglot.records import NATURAL, SETTINGS, Benchmark, BoolArray, FloatArray, IntArray, Setting
 from isoglot.retrieval.ranks import Ranks
 
 POOLED = "*"
@@ -54,18 +55,18 @@ class QueryRows:
         return {pair: dict(zip(values, scores)) for pair, *scores in zip(self.names, *means)}
 
 
-def parse_settings(names: Sequence[str]) -> tuple[Setting, ...]:
-    """Settings by name, each once, in the order mono, cross, multi.
+def parse_settings(names: Sequence[str], every: Sequence[Setting] = (*SETTINGS, *NATURAL)) -> tuple[Setting, ...]:
+    """Settings by name, each once, in the order of `every`.
 
     Raises:
         InputError: an unknown setting, or none.
     """
     for name in names:
-        if name not in SETTINGS:
-            raise unknown("setting", name, SETTINGS)
+        if name not in every:
+            raise unknown("setting", name, every)
     if not names:
-        raise InputError(f"no setting given; expected some of {', '.join(SETTINGS)}")
-    return tuple(setting for setting in SETTINGS if setting in names)
+        raise InputError(f"no setting given; expected some of {', '.join(every)}")
+    return tuple(setting for setting in every if setting in names)
 
 
 def judged_languages(benchmark: Benchmark) -> tuple[IntArray, IntArray]:
@@ -105,12 +106,15 @@ def make_rows(setting: Setting, benchmark: Benchmark, ranks: Ranks) -> QueryRows
     """The rows of one setting from the ranks of all judged documents; there may be none."""
     query, (asked, answered) = judgments_of(benchmark).queries, judged_languages(benchmark)
     names = [POOLED, *benchmark.corpus_languages]
+    languages = np.unique(query * len(names) + answered) // len(names)
+    n_languages = np.bincount(languages, minlength=benchmark.n_queries)
+    is_own = np.array(benchmark.query_languages)[asked] == np.array(benchmark.corpus_languages)[answered]
     if setting == "multi":
-        languages = np.unique(query * len(names) + answered) // len(names)
-        n_languages = np.bincount(languages, minlength=benchmark.n_queries)
         chosen, rank, document = np.arange(len(query)), ranks.pooled, np.zeros_like(answered)
+    elif setting in NATURAL:
+        chosen = np.flatnonzero((n_languages[query] == 1) & (is_own == (setting == "natural")))
+        rank, document = ranks.pooled, answered + 1
     else:
-        is_own = np.array(benchmark.query_languages)[asked] == np.array(benchmark.corpus_languages)[answered]
         n_languages = np.ones(benchmark.n_queries, dtype=np.int64)
         chosen, rank, document = np.flatnonzero(is_own == (setting == "mono")), ranks.own, answered + 1
     row = query * len(names) + document
@@ -148,10 +152,10 @@ def micro(values: dict[str, FloatArray]) -> Scores:
 def per_language(setting: str, cells: dict[tuple[str, str], Scores]) -> dict[str, Any]:
     """One setting by language.
 
-    mono and multi: {language: scores}. cross: {"by_query": {language: mean over document languages}, "by_document":
-    {language: mean over query languages}, "matrix": {query language: {document language: scores}}}.
+    mono, multi and natural: {language: scores}. cross and natural-cross: {"by_query": {language: mean over document languages},
+    "by_document": {language: mean over query languages}, "matrix": {query language: {document language: scores}}}.
     """
-    if setting != "cross":
+    if not setting.endswith("cross"):
         return {query: scores for (query, _), scores in cells.items()}
     matrix: dict[str, dict[str, Scores]] = {}
     columns: dict[str, list[Scores]] = {}

@@ -17,10 +17,10 @@ from isoglot.evaluation.leak import leak_notes
 from isoglot.evaluation.matching import RANK_DISTANCE, System, all_results, measures_of, require_comparable
 from isoglot.evaluation.measures import parse_measure
 from isoglot.evaluation.significance import ALPHA, POWER, Interval, benjamini_hochberg, holm
-from isoglot.records import SETTINGS
+from isoglot.records import NATURAL, SETTINGS
 
 FALSE_DISCOVERY_RATE = 0.05
-COMPARED_SETTINGS = (*SETTINGS, RANK_DISTANCE)
+COMPARED_SETTINGS = (*SETTINGS, *NATURAL, RANK_DISTANCE)
 _EQUAL = 1e-12  # differences below are rounding
 # below some twenty clusters, intervals from resampled clusters are too narrow (Cameron, Gelbach and Miller 2008)
 _FEW_GROUPS = 20

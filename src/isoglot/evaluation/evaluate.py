@@ -29,6 +29,7 @@ from isoglot.models.precision import computing_in
 from isoglot.processes import in_first, processes
 from isoglot.records import Benchmark, Float32Array, FloatArray, IntArray, Setting
 from isoglot.retrieval.encode import Embeddings, Kind, device_of, encode_texts, pooled_texts, prompt_of, similarity_of
+from isoglot.retrieval.fair import Fair
 from isoglot.retrieval.rankings import Ranker, Search, rank_benchmark, vector_search
 from isoglot.retrieval.ranks import Ranks
 from isoglot.retrieval.scoring import Vectors
@@ -40,6 +41,8 @@ _NO_CELL = {
     "mono": "no query has a relevant document in its own language",
     "cross": "no query has a relevant document in another language",
     "multi": "no query has a relevant document",
+    "natural": "no query has all its relevant documents in its own language",
+    "natural-cross": "no query has all its relevant documents in one other language",
 }
 
 
@@ -57,6 +60,7 @@ def evaluate(
     device: str | None = None,
     export_trec: str | Path | None = None,
     trec_depth: int = DEFAULT_DEPTH,
+    fair: Fair | None = None,
     **changes: Any,
 ) -> Result:
     """Measure mono-, cross- and multilingual retrieval and language bias.
@@ -79,6 +83,7 @@ def evaluate(
         device: a torch device that computes the products of the ranking, such as "cuda" (same ranks); numpy when None.
         export_trec: a folder for run and judgments of every cell as TREC files; see `isoglot.evaluation.trec`.
         trec_depth: documents per query in those runs.
+        fair: how the languages of the pooled corpora are mixed; by the model's scores when None.
         changes: single fields of `asked`: measures=["AP", "nDCG@10"], settings=["cross"], languages=["de", "en"], ...;
             None stands for the default.
 
@@ -112,7 +117,7 @@ def evaluate(
             in_first(lambda: check_writable(Path(export_trec), directory=True))
         if output is not None:
             in_first(lambda: held.enter_context(locked(Path(output))))
-        ranking = _rank(model, loaded, clock, encode, device)
+        ranking = _rank(model, loaded, clock, encode, device, fair)
         settings = parse_settings(asked.settings)
         scores, table = _measure(loaded, ranking.ranks, settings, parse_measures(asked.measures))
         leak = leak_of(model, loaded)
@@ -129,6 +134,10 @@ def evaluate(
         if export_trec is not None:
             in_first(lambda: export_runs(loaded, ranking.search(), export_trec, depth=trec_depth, settings=settings))
             clock.lap("export")
+        if fair is not None:
+            scores["notes"].append(
+                f"languages were mixed by {fair.fusion}: not what plain search with this model finds"
+            )
         card = getattr(getattr(model, "model_card_data", None), "base_model", None)
         summary = {
             "model": model_name or str(model if isinstance(model, Ranker) else card or type(model).__name__),
@@ -136,6 +145,7 @@ def evaluate(
             "context": loaded.about.get("context", "sentence"),
             **scores,
             **({"leak": leak} if leak else {}),
+            **({"fair": fair.about} if fair else {}),
             "tie_rule": TIE_RULE,
             **({} if asked.precision == "fp32" else {"precision": asked.precision}),
             "prompts": dict(getattr(model, "prompts", None) or {}),
@@ -177,10 +187,17 @@ class _Ranking(NamedTuple):
 
 
 def _rank(
-    model: Any, benchmark: Benchmark, clock: _Clock, encode: Callable[[Kind], Vectors], device: str | None
+    model: Any,
+    benchmark: Benchmark,
+    clock: _Clock,
+    encode: Callable[[Kind], Vectors],
+    device: str | None,
+    fair: Fair | None,
 ) -> _Ranking:
     """Stored vectors of documents stay on disk: chunks of them are read while they are ranked."""
     if isinstance(model, Ranker):
+        if fair is not None:
+            raise InputError(f"{fair.fusion} mixes languages by the scores of vectors; {model} has none")
         ranks = model.rank(benchmark)
         clock.lap("rank")
         return _Ranking(ranks, pooled_ties(benchmark), None, lambda: model.search(benchmark))
@@ -193,8 +210,11 @@ def _rank(
             raise InputError(f"{len(given)} {kind} vectors for the {count} texts of {benchmark.name}")
     ties = pooled_ties(benchmark)
     ranks = in_first(lambda: _exact_ranks(benchmark, queries, documents, ties, device))
-    clock.lap("rank")
     search = vector_search(benchmark, queries, documents, device=device, ties=ties)
+    if fair is not None:
+        own, search = ranks.own, fair.searching(benchmark, ties, search)
+        ranks = in_first(lambda: fair.ranks(benchmark, queries, documents, ties, own))
+    clock.lap("rank")
     return _Ranking(ranks, ties, Embeddings(queries, documents), lambda: search)
 
 

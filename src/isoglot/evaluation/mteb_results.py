@@ -79,7 +79,7 @@ _BIBLIOGRAPHIC = "alb arm baq bur chi cze dut fre geo ger gre ice mac mao may pe
 
 
 def to_mteb_results(result: Result, main: str | Measure = MAIN_MEASURE) -> list[dict[str, Any]]:
-    """One JSON value per setting that mteb's `TaskResult.from_dict` and `from_disk` read.
+    """One JSON value for each of mono, cross and multi that mteb's `TaskResult.from_dict` and `from_disk` read.
 
     Args:
         result: of `evaluate`.
@@ -102,6 +102,7 @@ def to_mteb_results(result: Result, main: str | Measure = MAIN_MEASURE) -> list[
             "kg_co2_emissions": None,
         }
         for setting in summary["settings"]
+        if setting in _SETTINGS  # 'natural' is a part of 'multi'
     ]
 
 

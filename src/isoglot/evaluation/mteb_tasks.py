@@ -86,7 +86,7 @@ def get_tasks(
         InputError: an unknown benchmark or setting.
     """
     tasks: list[AbsTaskRetrieval] = []
-    chosen = parse_settings(settings)
+    chosen = parse_settings(settings, SETTINGS)
     wanted = None if languages is None else sorted({*map(language, languages)})
     for name in benchmarks:
         load = partial(load_benchmark, name, languages=wanted, context=context, data_dir=data_dir)

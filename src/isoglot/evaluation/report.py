@@ -13,6 +13,7 @@ _BIAS_LABELS = {
     "normalised_worst_rank": ("normalised worst rank", 1, "higher"),
     "recall_gap": ("recall gap (own - other languages)", 3, "0"),
     "topk_share": ("language shares unlike the relevant", 3, "lower"),
+    "language_preference": ("language preference rate (own first)", 3, "chosen"),
     "rank_consistency": ("rank consistency (Spearman)", 3, "higher"),
     "language_classifier_accuracy": ("language classifier accuracy", 3, "lower"),
 }
@@ -54,6 +55,8 @@ def _language_rows(summary: dict[str, Any], measure: str) -> list[list[str]]:
         "cross, as query": (cross.get("by_query", {}), measure, 3),
         "cross, as passage": (cross.get("by_document", {}), measure, 3),
         "multi": (by.get("multi", {}), measure, 3),
+        "natural": (by.get("natural", {}), measure, 3),
+        "natural-cross, as query": (by.get("natural-cross", {}).get("by_query", {}), measure, 3),
         "rank distance": (summary["bias"].get("per_language", {}), "rank_distance", 1),
     }
     printed = {

@@ -36,9 +36,10 @@ class Result:
         summary: plain JSON values:
             model, benchmark: names, as given;
             context: what a candidate was encoded with ("sentence" where that is no choice);
-            settings: {"mono" | "cross" | "multi": {measure: macro-average over languages or ordered language pairs}};
+            settings: {setting: {measure: macro-average over languages or ordered language pairs}};
             bias: {"rank_distance", "rank_distance_median", "per_language": {lang: both}}, {} without the multi setting;
-            per_language: {"mono" | "multi": {lang: {measure: x}}, "cross": {"by_query", "by_document", "matrix"}};
+            per_language: {"mono" | "multi" | "natural": {lang: {measure: x}},
+                "cross" | "natural-cross": {"by_query", "by_document", "matrix"}};
             counts: {"languages": n, "queries": {lang: n}, "documents": {lang: n}, "cells": {setting: n}};
             notes: what could not be measured, and why;
             leak: what the model is known to have been trained on of the benchmark (see `isoglot.evaluation.leak`), if anything;

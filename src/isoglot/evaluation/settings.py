@@ -13,7 +13,7 @@ from isoglot.errors import InputError
 from isoglot.evaluation.cells import parse_settings
 from isoglot.evaluation.measures import Measure, default_measures, parse_measures
 from isoglot.models.precision import Precision
-from isoglot.records import SETTINGS, Benchmark
+from isoglot.records import NATURAL, SETTINGS, Benchmark
 from isoglot.settings import Settings
 
 # settings that a study's digest names only where they are not the default
@@ -26,7 +26,7 @@ class EvaluateSettings(Settings):
     measures: tuple[str, ...] = Field(
         default_factory=default_measures, description="what is computed, by ir_measures' names"
     )
-    settings: tuple[str, ...] = Field(SETTINGS, description=f"of {', '.join(SETTINGS)}")
+    settings: tuple[str, ...] = Field(SETTINGS, description=f"of {', '.join((*SETTINGS, *NATURAL))}")
     languages: tuple[str, ...] = Field((), description="restrict queries and corpora; all where none is given")
     context: Literal["sentence", "paragraph"] = Field(
         "sentence",

@@ -87,7 +87,7 @@ def iter_runs(
     compress: bool = False,
 ) -> Iterator[LanguagePair]:
     """Like `export_runs`, cell by cell: the two files of a cell are there when it is yielded."""
-    wanted = parse_settings(settings)
+    wanted = parse_settings(settings, SETTINGS)
     if depth < 1:
         raise InputError(f"the depth of a run must be at least 1, got {depth}")
     require_whole_grades(benchmark, "TREC")

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
 from isoglot.errors import InputError
+from isoglot.records import Setting
 from isoglot.study.analysis.contrasts import MAIN_MEASURE, Cells, Comparisons, Contrast, What
 from isoglot.study.claims.claim import MIN_SEEDS, Claim, Finding, Outcome, Verdict, overall
 from isoglot.study.claims.selection import Pair
-
-Setting = Literal["mono", "cross", "multi"]
 
 
 class Paired(Claim):
