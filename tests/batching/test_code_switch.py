@@ -156,13 +156,16 @@ def test_several_languages_of_pairs(steps: Plan, lexicons: list[str]) -> None:
     assert german.batch.rewrite is not None
     assert german.batch.rewrite.languages == ("en", "fr", "tr")
     assert not any("de" in text for text in german.queries)
-    notes = every._plan.settings.strategy.notes(table)
+    notes = every._plan.notes(table)
     # six words of seven: `is` has no entry
     assert "de -> fr (through en): 86% of the words of 40 queries and passages have an entry" in notes
     assert "en -> de (direct)" in " ".join(notes)
     with pytest.raises(InputError, match="strategy 'code-switch': no lexicon leads from 'sw' to 'de'"):
         steps(pair_table("sw", "en"))
-    assert steps(pair_table("sw", "en"), language_weights={"en": 1})[0].batch.language == "en"
+    table = pair_table("sw", "en")
+    english = steps(table, language_weights={"en": 1})
+    assert english[0].batch.language == "en"
+    assert {note.partition(" ")[0] for note in english._plan.notes(table)} == {"en"}, "nothing of what is not drawn"
 
 
 def test_labels_tell_settings_apart(lexicons: list[str]) -> None:

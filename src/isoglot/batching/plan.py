@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
-from typing import Any, ClassVar, overload
+from typing import TYPE_CHECKING, Any, ClassVar, overload
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -22,6 +22,9 @@ from isoglot.data.pairs.index import PairIndex
 from isoglot.errors import InputError, unknown
 from isoglot.records import Batch, FloatArray, IntArray, Side
 from isoglot.settings import Settings, Weights, default_of, lift, member_of, member_options, to_dict
+
+if TYPE_CHECKING:
+    from isoglot.data.pairs.table import PairTable
 
 MOST = 2**31 - 1
 """The largest count that settings accept: libraries hold counts in 32 bits."""
@@ -129,6 +132,14 @@ class BatchPlan:
     def rewrites(self) -> bool:
         """Whether texts of any batch are others than those of its rows."""
         return any(rewriting is not None for rewriting in self._rewritings)
+
+    def notes(self, table: PairTable) -> list[str]:
+        """What the strategy says of the pairs that it draws, a line each."""
+        drawn: dict[str, list[int]] = {}
+        for info in self.strata:
+            if info.language is not None:
+                drawn.setdefault(info.language, []).append(self.index.sources.index(info.source))
+        return self.settings.strategy.notes(table, drawn)
 
     @property
     def steps_per_epoch(self) -> int:

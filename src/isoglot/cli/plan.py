@@ -45,7 +45,7 @@ def _run(options: argparse.Namespace) -> int:
     table = load_pairs(options.pairs, languages=options.languages, data_dir=options.data_dir)
     plan = BatchPlan(table.index, settings)
     counts = composition(plan, table, options.steps)
-    for note in settings.strategy.notes(table):
+    for note in plan.notes(table):
         say(f"{settings.strategy.name}: {note}")
     if options.json:
         batches = [

@@ -115,7 +115,7 @@ def _train(
     in_first(lambda: run.agree(facts, overwrite=overwrite))
     if processes().first and (note := settings.negatives.note(data.table)):
         say(f"negatives: {note}")
-    for note in settings.plan.strategy.notes(data.table) if processes().first else ():
+    for note in data.plan.notes(data.table) if processes().first else ():
         say(f"{settings.plan.strategy.name}: {note}")
     import torch
 

@@ -7,7 +7,7 @@ A new strategy is one file here (or in a plugin, see `isoglot.registry`): a regi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -61,8 +61,12 @@ class Strategy(Member):
         """What decides batches beside the settings, by the settings that name it: digests of files in the place of paths."""
         return {}
 
-    def notes(self, table: PairTable) -> list[str]:
-        """What is worth saying of the strategy on these pairs before training, a line each."""
+    def notes(self, table: PairTable, drawn: Mapping[str, Sequence[int]]) -> list[str]:
+        """What is worth saying of the strategy on these pairs before training, a line each.
+
+        Args:
+            drawn: the languages of batches of one language, each with the numbers of the sources that they are drawn from.
+        """
         return []
 
     def choose(self, available: BoolArray, language: int | None, random: Random) -> tuple[Choice, Choice]:

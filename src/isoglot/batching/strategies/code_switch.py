@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, ClassVar, Literal
 
@@ -49,13 +49,13 @@ class CodeSwitch(SwitchSettings, Strategy):
     def content(self) -> dict[str, Any]:
         return {"lexicon": content_of(self.lexicon)}
 
-    def notes(self, table: PairTable) -> list[str]:
-        return [note for lang in table.languages for note in self._notes(table, lang)]
+    def notes(self, table: PairTable, drawn: Mapping[str, Sequence[int]]) -> list[str]:
+        return [note for lang, sources in drawn.items() for note in self._notes(table, lang, sources)]
 
-    def _notes(self, table: PairTable, lang: str) -> list[str]:
+    def _notes(self, table: PairTable, lang: str, sources: Sequence[int]) -> list[str]:
         """How much of the first texts of a language the lexicons cover."""
-        rows = table.index.rows[:, table.languages.index(lang)]
-        rows = rows[rows >= 0][:_SAMPLE].astype(np.int64)
+        pairs = np.concatenate([table.index.members(source, lang)[:_SAMPLE] for source in sources])[:_SAMPLE]
+        rows = table.index.rows[pairs, table.languages.index(lang)].astype(np.int64)
         texts = [text for column in ("query", "passage") for text in table.column(column, rows)]
         notes = []
         for target in self.into(lang):
