@@ -47,6 +47,18 @@ def weights(run: Path) -> dict[str, np.ndarray]:
     return load_file(run / "model" / "model.safetensors")
 
 
+def test_a_resumed_run_has_the_memory_of_the_process_that_did_the_work(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = settings(base, tmp_path / "run", steps=4, save_steps=2)
+    with monkeypatch.context() as before:
+        before.setattr("isoglot.training.trainer.peak_memory", lambda: 1 << 50)
+        train_until(3, asked, pair_table())
+    outcome = train(asked, table=pair_table(), resume=True, show=False).outcome
+    assert outcome is not None
+    assert outcome["peak_memory_bytes"] == 1 << 50
+
+
 @pytest.mark.parametrize("tuning", ["lora", "full"])
 def test_run_directory(base: Path, tmp_path: Path, tuning: str) -> None:
     from sentence_transformers import SentenceTransformer

@@ -77,7 +77,8 @@ def end(
         **took,
         "pairs_per_second": _mean([line["pairs_per_second"] for line in lines if "pairs_per_second" in line][1:]),
         "tokens": tokens,
-        "peak_memory_bytes": peak_memory(),
+        # of all processes that trained it: a resumed one may do little of the work
+        "peak_memory_bytes": max([peak_memory(), *(line.get("peak_memory_bytes", 0) for line in lines)]),
         "device": str(model.device),
         "loss_digest": digest_json(losses),
         **({"best_validation_loss": min(validations)} if validations else {}),

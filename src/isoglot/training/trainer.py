@@ -23,7 +23,7 @@ from isoglot.batching.sampler import PlanDataset, StepSampler
 from isoglot.disk import writing
 from isoglot.errors import InputError, IsoglotError
 from isoglot.files import read_json, write_json
-from isoglot.processes import OnSignal, in_first, processes, wait
+from isoglot.processes import OnSignal, in_first, peak_memory, processes, wait
 from isoglot.training import checkpoints
 from isoglot.training.collate import Collator
 from isoglot.training.distributed import any_process, sum_processes
@@ -165,8 +165,8 @@ class Progress(TrainerCallback):
     """A bar on stderr with loss and throughput, and one JSON line per logged step in `log.jsonl`.
 
     Lines hold step, loss, learning_rate, gradient_norm, pairs_per_second, tokens_per_second, seconds and cpu_seconds (of all
-    threads of the process; both since it began to train); validations hold step and validation_loss. A resumed run begins with
-    the lines and the tokens of its checkpoint, so that each step stands there once.
+    threads of the process; both since it began to train) and peak_memory_bytes (of the process so far); validations hold step
+    and validation_loss. A resumed run begins with the lines and the tokens of its checkpoint, so that each step stands there once.
 
     Nothing here reads from the device: the numbers come as floats from the trainer, which waits for the device once per logged
     step (loss and gradient norm), so a larger `log_steps` is what saves that wait. The bar is drawn at most ten times a second.
@@ -239,6 +239,7 @@ class Progress(TrainerCallback):
             "tokens_per_second": round((tokens - self._last_tokens) / seconds, 1),
             "seconds": round(now - self._began, 3),
             "cpu_seconds": round(time.process_time() - self._began_cpu, 3),
+            "peak_memory_bytes": peak_memory(),
         }
         self._last_time, self._last_step, self._last_tokens = now, step, tokens
         return line

@@ -169,7 +169,6 @@ class Train(Stage):
         can_resume = run.can_resume()
         if not can_resume:
             shutil.rmtree(run.path, ignore_errors=True)
-        was_finished = can_resume and "outcome" in read_json(run.record)
         settings = self.settings(base=work.start, output=str(run.path), threads=work.threads)
         result = train(settings, table=work.pairs(), resume=can_resume, show=False)
         if not result.complete:
@@ -185,9 +184,11 @@ class Train(Stage):
             **{key: base[key] for key in ("embedding_parameters", "added_parameters") if key in base},
             "pairs": record["data"]["pairs"],
         }
-        figures = {"trainable_parameters": base["trainable_parameters"]}
+        # as the run says: this process may have resumed it, or not trained at all
+        figures = {
+            "trainable_parameters": base["trainable_parameters"],
+            "peak_memory_bytes": outcome["peak_memory_bytes"],
+        }
         if "peak_allocated_bytes" in outcome:  # of training alone
             figures["gpu_peak_memory_bytes"] = outcome["peak_allocated_bytes"]
-        if was_finished:  # by an attempt that was killed right after: this process did not train
-            figures["peak_memory_bytes"] = outcome["peak_memory_bytes"]
         return work.outcome(trained, **figures, **throughput(run.log, settings.plan.batch_size))
