@@ -7,10 +7,12 @@ python benchmarks/study_table.py results/lareqa --forgetting    # within one lan
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from isoglot.files import read_json
+from isoglot.study.packing import PACKED, PackedStudy
 
 SETTINGS = ("mono", "cross", "multi")
 
@@ -23,8 +25,9 @@ def main() -> None:
         "--forgetting", action="store_true", help="in English, trained and other languages, less the base"
     )
     options = parser.parse_args()
-    results = json.loads((options.study / "results.json").read_text())
-    costs = json.loads((options.study / "cost.json").read_text())
+    packed = options.study / PACKED  # an export keeps there what is said of single languages
+    results = PackedStudy(packed).details["results"] if packed.is_file() else read_json(options.study / "results.json")
+    costs = read_json(options.study / "cost.json")
     if options.forgetting:
         head = ["trained on, measured on", "batches", "tuning", "English", "trained languages", "other languages"]
         print(

@@ -2,8 +2,8 @@
 
     python benchmarks/tuning_cost.py lareqa:mlqa-r lareqa:xquad-r --report results/speed/tuning_cost.json
 
-The same batches (hybrid, 32 pairs) of each kind of pairs, every run in a process of its own, the tunings in turn. CPU time is that
-of all threads of the process, which other work on the machine hardly moves; the first steps warm up and do not count.
+The same batches (hybrid, 32 pairs) of each source of pairs, every run in a process of its own, the tunings in turn. CPU time is
+that of all threads of the process, which other work on the machine hardly moves; the first steps warm up and do not count.
 """
 
 from __future__ import annotations
