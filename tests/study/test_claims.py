@@ -420,6 +420,7 @@ def test_costs(made: MadeStudy) -> None:
     first = next(cell["id"] for cell in made.cells if cell["tuning"]["kind"] == "lora")
     made.costs[first]["train_seconds"] = 140.0
     assert judged(made)["lora-time"].outcome == "undecided"
+    assert "100% of the training time (60% to 140% over pairs of seeds), 25% of the peak" in answer(made.write())
     del made.costs[first]
     assert judged(made)["lora-time"].outcome == "not tested"
     slow = MadeStudy(made.home.parent / "slow").add("hybrid", cost={**LESS, "train_seconds": 200.0})

@@ -19,6 +19,7 @@ COSTS: Mapping[str, Mapping[str, str]] = {
 """Keys of `cost.json` in the order in which they are looked for, and words: memory of the GPU where there is one."""
 
 _DOUBTFUL = 0.1  # of the time lost to other work
+_STEADY = 1.2  # of a cost that is told without its range over pairs of seeds, the largest over the smallest
 
 
 class Ratio(NamedTuple):
@@ -65,6 +66,8 @@ def cost_sentence(of: System, against: System, names: Sequence[str], where: str 
     for cost in COSTS:
         if known := ratio(of, against, cost):
             words.append(f"{100 * known.value:.3g}% of the {known.what}")
+            if known.high > _STEADY * known.low:
+                words[-1] += f" ({known.low:.0%} to {known.high:.0%} over pairs of seeds)"
             if cost == "parameters" and shares:
                 words[-1] += f" ({100 * shares[0]:.3g}% of the encoder without its embeddings)"
     listed = " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
