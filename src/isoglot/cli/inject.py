@@ -14,8 +14,8 @@ def add(commands: Any) -> None:
     commands.add_parser(
         "inject",
         help="train word translations into an early layer of a model (targeted lexical injection)",
-        description="Train LoRA adapters below one layer so that translations of words come together there (arXiv 2506.15415), and "
-        "say what changed at that layer and in the model's output, on the words that were trained and on others that were not. "
+        description="Train LoRA adapters below one layer so that translations of words come together there (arXiv 2506.15415). "
+        "Say what changed at that layer and in the model's output, on the words that were trained and on others that were not. "
         "The directory gets model/, adapter/ and run.json. It takes seconds to minutes and is not resumed: nothing is written "
         "before the end.",
         epilog="example: isoglot inject offline:multilingual-e5-small --lexicon en-de.tsv --layer 2 --output runs/injected",

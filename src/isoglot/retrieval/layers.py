@@ -13,8 +13,7 @@ from tqdm import tqdm
 from isoglot.errors import InputError
 from isoglot.models.hidden import layer_vectors
 from isoglot.records import Float32Array
-from isoglot.retrieval.encode import Kind, prompt_of, unit
-from isoglot.retrieval.probe import Prompt
+from isoglot.retrieval.encode import Kind, Prompt, prompt_of, unit
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer

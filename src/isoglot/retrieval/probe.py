@@ -16,13 +16,13 @@ from pydantic import Field
 
 from isoglot.data.lexicons.word_pairs import WordPairs
 from isoglot.records import BoolArray, Float32Array, FloatArray
+from isoglot.retrieval.encode import Prompt
 from isoglot.settings import Settings
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 Criterion = Literal["P@1", "margin", "cosine"]
-Prompt = Literal["query", "passage", "none"]
 PROMPT = "the model's prompt that stands before a word; in early layers its tokens outweigh those of a word"
 CRITERIA: tuple[Criterion, ...] = ("P@1", "margin", "cosine")
 LEVEL = 0.95

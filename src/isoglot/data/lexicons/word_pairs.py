@@ -113,7 +113,7 @@ def split(every: Sequence[WordPairs], trained: int, control: int, seed: int) -> 
     for pairs in drawn:
         if len(pairs) < trained + control:
             raise InputError(
-                f"{pairs.name}: {len(pairs):,} word pairs, and {trained:,} are to be trained on beside {control:,} control pairs; "
+                f"{pairs.name}: {len(pairs):,} word pairs, fewer than {trained:,} to train on and {control:,} control pairs; "
                 "ask for fewer, or give a larger lexicon"
             )
     parts = [pairs.take(range(trained)) for pairs in drawn]

@@ -67,7 +67,7 @@ class Lora(Tuning):
     )
     rslora: bool = Field(
         False,
-        description="the update is scaled by alpha / sqrt(r) instead, which does not fade as r grows (rsLoRA, Kalajdzievski 2023, "
+        description="the update is scaled by alpha / sqrt(r) and does not fade as r grows (rsLoRA, Kalajdzievski 2023, "
         "arXiv 2312.03732)",
     )
     dora: bool = Field(

@@ -34,7 +34,7 @@ def inject(base: str, asked: InjectSettings, output: Path, *, show: bool = True)
         show: progress bars on stderr.
 
     Returns:
-        The outcome as `run.json` has it: layer, losses, and per group of words what changed (`isoglot.training.injection.effect`).
+        The outcome as `run.json` has it: layer, losses, and what changed for each group of words (see `effects`).
 
     Raises:
         InputError: lexicons, a model or a layer that cannot be used.

@@ -8,7 +8,8 @@ from pydantic import Field, SerializerFunctionWrapHandler, field_validator, mode
 from pydantic.fields import FieldInfo
 
 from isoglot.models.tunings.lora import QUERY_VALUE, Lora
-from isoglot.retrieval.probe import PROMPT, Criterion, Prompt
+from isoglot.retrieval.encode import Prompt
+from isoglot.retrieval.probe import PROMPT, Criterion
 from isoglot.settings import Settings
 
 AUTO = "auto"
