@@ -28,7 +28,9 @@ def prompt_and_task(model: SentenceTransformer, prompt: Prompt) -> tuple[str | N
     return text or None, "query" if prompt == "query" else "document"
 
 
-def embed_layers(model: SentenceTransformer, words: Sequence[str], prompt: Prompt) -> list[Float32Array]:
+def embed_layers(
+    model: SentenceTransformer, words: Sequence[str], prompt: Prompt, *, show: bool = True
+) -> list[Float32Array]:
     """Every layer's vectors of words, then those that the model itself gives.
 
     A batch has words of equally many tokens: nothing is padded, so that a word's vectors do not depend on its neighbours.
@@ -37,6 +39,7 @@ def embed_layers(model: SentenceTransformer, words: Sequence[str], prompt: Promp
         model: with one encoder; it is in eval mode then.
         words: n texts.
         prompt: the one of the model that stands before each.
+        show: a progress bar on stderr.
 
     Returns:
         float32, shape (n, d) each, rows of length 1.
@@ -50,7 +53,10 @@ def embed_layers(model: SentenceTransformer, words: Sequence[str], prompt: Promp
     order = np.argsort(tokens, kind="stable")
     groups = np.split(order, np.flatnonzero(np.diff(tokens[order])) + 1)
     model.eval()
-    with torch.inference_mode(), tqdm(total=len(words), desc="embed words", unit="word", leave=False) as bar:
+    with (
+        torch.inference_mode(),
+        tqdm(total=len(words), desc="embed words", unit="word", leave=False, disable=not show) as bar,
+    ):
         for group in groups:
             for start in range(0, len(group), _WORDS):
                 part = [words[number] for number in group[start : start + _WORDS]]

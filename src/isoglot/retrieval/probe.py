@@ -100,11 +100,13 @@ def score_pairs(words: Float32Array, translations: Float32Array, pairs: WordPair
     return PairScores(cosine, (total - cosine) / (n - 1), hits)
 
 
-def score_layers(model: SentenceTransformer, pairs: WordPairs, prompt: Prompt) -> dict[str, PairScores]:
+def score_layers(
+    model: SentenceTransformer, pairs: WordPairs, prompt: Prompt, *, show: bool = True
+) -> dict[str, PairScores]:
     """`PairScores` of every layer, "0" to "n", and of the model's "output"."""
     from isoglot.retrieval.layers import embed_layers
 
-    vectors = embed_layers(model, [*pairs.words, *pairs.translations], prompt)
+    vectors = embed_layers(model, [*pairs.words, *pairs.translations], prompt, show=show)
     names = [*map(str, range(len(vectors) - 1)), OUTPUT]
     return {name: score_pairs(layer[: len(pairs)], layer[len(pairs) :], pairs) for name, layer in zip(names, vectors)}
 

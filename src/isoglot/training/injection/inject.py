@@ -58,7 +58,7 @@ def inject(base: str, asked: InjectSettings, output: Path, *, show: bool = True)
     if note := pooling_note(model):
         say(f"{base}: {note}")
     trained = [part for part, _ in groups]
-    layer, before = _layer_and_scores(model, groups, asked)
+    layer, before = _layer_and_scores(model, groups, asked, show)
     tuning = asked.lora.model_copy(update={"layers": tuple(range(layer))})
     tuning.prepare(model)
     say(_which(model, layer))
@@ -73,7 +73,7 @@ def inject(base: str, asked: InjectSettings, output: Path, *, show: bool = True)
         "seconds": round(seconds, 2),
         "trainable_parameters": sum(weight.numel() for weight in model.parameters() if weight.requires_grad),
         "loss_digest": digest_json(losses),
-        "effects": effects(before, _scores(model, groups, asked, layer)),
+        "effects": effects(before, _scores(model, groups, asked, layer, show)),
     }
     record = {"asked": {**asked.to_flat(), "base": base}, "base": about, "versions": package_versions(_VERSIONS)}
     with atomic_directory(output) as folder:
@@ -83,7 +83,7 @@ def inject(base: str, asked: InjectSettings, output: Path, *, show: bool = True)
 
 
 def _layer_and_scores(
-    model: SentenceTransformer, groups: Sequence[tuple[WordPairs, WordPairs]], asked: InjectSettings
+    model: SentenceTransformer, groups: Sequence[tuple[WordPairs, WordPairs]], asked: InjectSettings, show: bool
 ) -> tuple[int, Scores]:
     """(the layer that is trained, the figures of all words there and at the output)."""
     from isoglot.models.hidden import blocks_of, count_blocks, layered_module
@@ -95,21 +95,27 @@ def _layer_and_scores(
         layer = int(asked.layer)
         if layer > count:
             raise InputError(f"layer {layer}: this encoder has layers 1 to {count}")
-        return layer, _scores(model, groups, asked, layer)
-    scores = [score_layers(model, part, asked.prompt) for part, _ in groups]
+        return layer, _scores(model, groups, asked, layer, show)
+    scores = [score_layers(model, part, asked.prompt, show=show) for part, _ in groups]
     lower = [str(number) for number in range(1, max(2, count // 2 + 1))]
     layer = int(choose_layer(scores, asked.criterion, lower))
     say(f"layer {layer} of {count}: the best of 1 to {lower[-1]} by {asked.criterion} on the words that are trained")
     before = {(part.name, "trained"): _kept(one, layer) for (part, _), one in zip(groups, scores)}
-    before |= {(part.name, "control"): _kept(score_layers(model, part, asked.prompt), layer) for _, part in groups}
+    before |= {
+        (part.name, "control"): _kept(score_layers(model, part, asked.prompt, show=show), layer) for _, part in groups
+    }
     return layer, before
 
 
 def _scores(
-    model: SentenceTransformer, groups: Sequence[tuple[WordPairs, WordPairs]], asked: InjectSettings, layer: int
+    model: SentenceTransformer,
+    groups: Sequence[tuple[WordPairs, WordPairs]],
+    asked: InjectSettings,
+    layer: int,
+    show: bool,
 ) -> Scores:
     return {
-        (part.name, words): _kept(score_layers(model, part, asked.prompt), layer)
+        (part.name, words): _kept(score_layers(model, part, asked.prompt, show=show), layer)
         for words, parts in zip(("trained", "control"), zip(*groups))
         for part in parts
     }
