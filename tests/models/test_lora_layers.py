@@ -116,8 +116,8 @@ def test_layers_and_modules_that_are_not_there_are_refused(tmp_path: Path) -> No
 def test_other_scalings_are_trained_saved_and_merged(given: dict[str, Any], base: Path, tmp_path: Path) -> None:
     """The end of a run holds the saved model to the one in memory."""
     plainly, other = tmp_path / "plain", tmp_path / "other"
-    train(settings(base, plainly, tuning=Lora(rank=4), steps=3), table=pair_table(), show=False)
-    train(settings(base, other, tuning=Lora(rank=4, **given), steps=3), table=pair_table(), show=False)
+    train(settings(base, plainly, lora=Lora(rank=4), steps=3), table=pair_table(), show=False)
+    train(settings(base, other, lora=Lora(rank=4, **given), steps=3), table=pair_table(), show=False)
     model, adapter = (load_model(str(path), device="cpu") for path in (other, other / "adapter"))
     vectors = model.encode_query(TEXTS)
     np.testing.assert_allclose(adapter.encode_query(TEXTS), vectors, atol=1e-6)
@@ -135,7 +135,7 @@ def test_rank_stabilised_updates_are_scaled_by_the_root_of_the_rank(tmp_path: Pa
 
 
 def test_a_dora_run_is_not_averaged_with_its_base(base: Path, tmp_path: Path) -> None:
-    asked = settings(base, tmp_path / "run", tuning=Lora(rank=4, dora=True), steps=3, average=0.5)
+    asked = settings(base, tmp_path / "run", lora=Lora(rank=4, dora=True), steps=3, average=0.5)
     with pytest.raises(InputError, match="isoglot model average RUN BASE"):
         train(asked, table=pair_table(), show=False)
     assert not (tmp_path / "run" / "run.json").exists()
@@ -171,4 +171,4 @@ def test_the_average_of_adapters_is_that_of_what_they_add_not_of_their_factors(t
         for one in factors
     ]
     torch.testing.assert_close(mean[key], start[key] + (added[0] + added[1]) / 2)
-    assert "adapters were merged into their bases first" in (tmp_path / "mean" / "README.md").read_text()
+    assert "Adapters were merged into their bases first" in (tmp_path / "mean" / "README.md").read_text()
