@@ -54,7 +54,7 @@ def write_picture(found: Found, model: str, path: Path) -> None:
         layers = [row for row in about["layers"] if row["layer"] != "output"]
         points = [(float(row["layer"]), row[criterion]) for row in layers]
         intervals = [tuple(row["interval"]) if criterion == "margin" else None for row in layers]
-        series.append((name, points, intervals))  # type: ignore[arg-type]
+        series.append((name, points, intervals))
     ticks = [x for x, _ in series[0][1]]
     figure = lines(series, Titles(f"{criterion} of translations by layer", model, "layer (0: embeddings)"), ticks=ticks)
     with atomic_path(path) as temporary:

@@ -139,7 +139,7 @@ def probe(model: SentenceTransformer, every: Sequence[WordPairs], asked: ProbeSe
     drawn = [pairs.drawn(asked.seed).take(range(min(asked.pairs, len(pairs)))) for pairs in every]
     scores = [score_layers(model, pairs, asked.prompt) for pairs in drawn]
     layers = [name for name in scores[0] if name != OUTPUT]
-    chosen = {
+    chosen: dict[str, dict[str, Any]] = {
         criterion: {
             "layer": int(choose_layer(scores, criterion, layers)),
             "by_pair": {pairs.name: int(choose_layer([one], criterion, layers)) for pairs, one in zip(drawn, scores)},

@@ -149,7 +149,7 @@ class Lora(Tuning):
 
     def _targets(self, encoder: Any, layers: list[int]) -> tuple[str, ...]:
         """Names of modules, by their last parts; () for all linear ones."""
-        # PEFT leaves out the choice of layers where it looks for all linear modules itself
+        # PEFT does not choose among layers where it looks for all linear modules itself
         inside = blocks_of(encoder)[1] if layers else encoder
         targets = (
             self.targets or TARGETS.get(encoder.config.model_type, ()) or (_linear_names(inside) if layers else ())
