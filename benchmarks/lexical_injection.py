@@ -57,7 +57,8 @@ def main() -> None:
     if "probe" not in read_json(options.report):
         asked_probe = ProbeSettings(lexicon=tuple(options.lexicons), pairs=options.probed)
         model = load_model(options.base)
-        add(options.report, "probe", probe(model, read_word_pairs(options.lexicons), asked_probe))
+        found = probe(model, read_word_pairs(options.lexicons), asked_probe)
+        add(options.report, "probe", {key: found[key] for key in ("pairs", "chosen")})
 
 
 def _summary(runs: dict[str, Any]) -> list[dict[str, Any]]:
