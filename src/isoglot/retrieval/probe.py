@@ -173,7 +173,7 @@ def _isotropy_notes(figures: Mapping[str, Any], by_cosine: Mapping[str, int]) ->
         if row["margin"] < 0.1 * row["cosine"]:
             notes.append(
                 f"{name}: layer {layer} has the highest cosine of translations, {row['cosine']:.5f}, but words that are no "
-                f"translations have {row['shuffled']:.5f} there: its vectors all point one way (anisotropy), and this cosine says "
-                "nothing; go by margin and P@1"
+                f"translations have {row['shuffled']:.5f} there: its vectors all point one way (anisotropy), and this cosine "
+                "says nothing; go by margin and P@1"
             )
     return notes
