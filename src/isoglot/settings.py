@@ -67,6 +67,10 @@ class Settings(BaseModel):
             value = _BOOLEANS.get(value.lower(), value)
         if bool in options and not isinstance(value, bool) and not (value is None and type(None) in options):
             raise PydanticCustomError("bool_type", "expected true or false")
+        if isinstance(value, dict) and any(
+            isinstance(option, type) and issubclass(option, BaseModel) for option in options
+        ):
+            return value  # settings of their own, which are looked at there
         items = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else (value,)
         for item in items if Any not in options else ():
             if isinstance(item, bool) and bool not in options:

@@ -28,6 +28,7 @@ from isoglot.study.jobs import Job
 from isoglot.study.layout import JobFolder
 from isoglot.study.read_spec import parse_spec
 from isoglot.study.runs import runs_of
+from tests.lexicons import write_tsv
 from tests.study.small import small_spec
 
 QUIET = RunOptions(threads=1, allow_leaks=True)
@@ -322,6 +323,34 @@ def test_systems_are_averaged_with_others_of_their_seed(run: Callable[..., Study
     assert {name.split(".", 2)[2] for name in InProcess.ran} == {
         f"{name}.{seed}" for name in ("cross", "half", "soup") for seed in ("s0", "s1")
     }, "what others made of it is made again"
+
+
+def test_words_are_injected_before_a_model_is_trained(run: Callable[..., StudyOutcome], tmp_path: Path) -> None:
+    """With every seed anew, and again where the lexicon is another by its content."""
+    lexicon = write_tsv(tmp_path / "en-de.tsv", {f"en{number}": f"de{number}" for number in range(60)})
+    words = {"lexicon": [str(lexicon)], "layer": 1, "pairs": 20, "control_pairs": 20, "epochs": 1, "lora": {"rank": 2}}
+    more: dict[str, Any] = {"strategy": [], "seeds": [0, 1], "keep_models": True}
+    systems = {"injected": [{"inject": words}], "both": ["injected", MONO]}
+    outcome = run(systems=systems, **more)
+    assert outcome.complete
+    assert not outcome.failed
+    cells = {cell["id"].split(".", 2)[2]: cell for cell in outcome.results["cells"] if cell["system"] != "base"}
+    assert cells.keys() == {"injected.s0", "injected.s1", "both.s0", "both.s1"}
+    assert [list(stage) for stage in cells["both.s0"]["stages"]] == [["inject"], ["train"]]
+    assert len(InProcess.ran) == 1 + 4, "what was injected is gone on from"
+    figures = {name: json.dumps(cell["benchmarks"]["bench"]["settings"]) for name, cell in cells.items()}
+    assert figures["both.s0"] != figures["injected.s0"]
+    folders = [tmp_path / "out" / "cells" / cells[f"injected.{seed}"]["id"] / "run" for seed in ("s0", "s1")]
+    assert [json.loads((folder / "run.json").read_text())["asked"]["seed"] for folder in folders] == [0, 1]
+    weights = [load_file(folder / "model" / "model.safetensors") for folder in folders]
+    assert any((tensor != weights[1][name]).any() for name, tensor in weights[0].items())
+    run(systems=systems, **more)
+    assert InProcess.ran == []
+    write_tsv(lexicon, {f"en{number}": f"zh{number}" for number in range(60)})
+    run(systems=systems, **more)
+    assert len(InProcess.ran) == 4
+    with pytest.raises(InputError, match=r"systems\.injected: inject: layer: expected the number of a layer from 1"):
+        run(systems={"injected": [{"inject": {**words, "layer": 0}}]}, **more)
 
 
 def test_a_repaired_model_is_measured_like_any_other(run: Callable[..., StudyOutcome], tmp_path: Path) -> None:

@@ -30,7 +30,8 @@ def add(commands: Any) -> None:
         help="the mean of the weights of several models",
         description="Write the model whose weights are the weighted mean of several models' weights: runs with other seeds or "
         "other batches, or a run and its base. Models that differ in tensors, tokenizer, prompts, pooling or similarity are "
-        "refused.",
+        "refused. Adapters are merged into their bases first: the mean is that of what they add to the weights, not of their "
+        "factors.",
         epilog="example: isoglot model average runs/mono runs/cross --weights .25 .75 --output models/between",
         fill=_fill_average,
     )

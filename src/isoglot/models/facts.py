@@ -9,6 +9,8 @@ from isoglot.models.prompts import Prompts
 
 SIMILARITIES = ("cosine", "dot")
 """By which texts can be ranked here."""
+ADAPTER_OF = "an adapter of "
+"""How the note on a model that was loaded from an adapter begins; the name of its base follows."""
 _ENDLESS = 10**9
 
 

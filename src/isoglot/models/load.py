@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from isoglot.errors import InputError, at, say
 from isoglot.hub import hub_reachable
 from isoglot.models.adapters import Adapter
-from isoglot.models.facts import SIMILARITIES, Loaded, in_one_line
+from isoglot.models.facts import ADAPTER_OF, SIMILARITIES, Loaded, in_one_line
 from isoglot.models.layout import Layout
 from isoglot.models.limits import settle, transformers_of
 from isoglot.models.offline import OFFLINE_NAME
@@ -207,7 +207,7 @@ def _load_adapter(base: Base, layout: Layout, folder: Path, where: _Where) -> tu
     set_encoder(model, encoder)
     saved = layout.prompts if layout.modules else adapter.prompts
     prompts = loaded.prompts if saved is None or (layout.modules and not saved) else saved_prompts(saved)
-    notes = [*loaded.notes, f"an adapter of {name}", *filter(None, (note, renamed))]
+    notes = [*loaded.notes, f"{ADAPTER_OF}{name}", *filter(None, (note, renamed))]
     return model, Loaded(base.name, prompts, loaded.stored, notes)
 
 

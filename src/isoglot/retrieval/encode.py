@@ -17,6 +17,8 @@ from isoglot.records import Benchmark, Float32Array, FloatArray
 from isoglot.retrieval.scoring import Vectors
 
 Kind = Literal["query", "passage"]
+Prompt = Literal["query", "passage", "none"]
+"""Which of a model's prompts stands before a word that is looked at alone."""
 DEFAULT_BATCH_SIZE = 64
 # texts handed to the model at once, in batches: enough for its own batching, few enough for the progress bar to move
 _BATCHES_PER_CALL = 8

@@ -117,6 +117,8 @@ def stages_of(spec: StudySpec, run: Run, rates: Rates) -> list[Stage]:
             only = spec.rates_of(stage.tuning)
             rate = rates.get(rate_key(spec, run.data, run.base, stage), only[0] if only else None)
             stage = complete(spec, stage, run.data, run.base, run.seed, rate)
+        elif run.seed is not None:
+            stage = stage.seeded(run.seed)
         stages.append(stage)
     return stages
 

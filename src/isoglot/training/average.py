@@ -11,7 +11,7 @@ from isoglot.data.audit.trained import TrainedTexts, trained_of
 from isoglot.errors import InputError
 from isoglot.files import atomic_directory
 from isoglot.models.card import write_card_of
-from isoglot.models.facts import describe
+from isoglot.models.facts import ADAPTER_OF, Loaded, describe
 from isoglot.models.limits import transformers_of
 from isoglot.models.mean import take_mean
 from isoglot.models.tokenizer import description
@@ -30,7 +30,8 @@ def average_weights(names: Sequence[str], weights: Sequence[float], output: Path
     several that were trained from one base: Wortsman et al. 2022, "Model soups", arXiv 2203.05482.)
 
     Args:
-        names: two or more models as `load_model` takes them; adapters are merged first.
+        names: two or more models as `load_model` takes them. Adapters are merged into their bases first: the mean is that of
+            what they add to the weights. A mean of their factors A and B would be another model, as B A is no linear function.
         weights: one of each, not negative, with the sum 1.
         output: directory of the sentence-transformers model; modules, tokenizer and prompts are those of the first.
         alike: refuse models that do not embed in the same way. False: of a model and the base that it was trained from, where
@@ -45,13 +46,16 @@ def average_weights(names: Sequence[str], weights: Sequence[float], output: Path
     check_weights(names, weights)
     model = load_model(names[0], device="cpu").float()
     trained: list[TrainedTexts] = [trained_of(model)]
+    merged = _is_adapter(model)
 
     def others() -> Iterator[tuple[str, SentenceTransformer, float]]:
+        nonlocal merged
         for name, weight in zip(names[1:], weights[1:]):
             other = load_model(name, device="cpu").float()
             if alike and (what := _difference(model, other)):
                 raise InputError(f"cannot average {names[0]} and {name}: {what}")
             trained.append(trained_of(other))
+            merged = merged or _is_adapter(other)
             yield f"{names[0]} and {name}", other, weight
 
     take_mean(model, weights[0], others())
@@ -62,7 +66,9 @@ def average_weights(names: Sequence[str], weights: Sequence[float], output: Path
             texts = texts | more
         texts.save(path)
         parts = " + ".join(f"{weight:.4g} x `{name}`" for name, weight in zip(names, weights))
-        write_card_of(path / "README.md", f"The mean of the weights of several models: {parts}.", model.prompts)
+        how = f"The mean of the weights of several models: {parts}."
+        how += " Adapters were merged into their bases first; it is no mean of their factors." if merged else ""
+        write_card_of(path / "README.md", how, model.prompts)
 
 
 def check_weights(names: Sequence[str], weights: Sequence[float]) -> None:
@@ -76,6 +82,11 @@ def check_weights(names: Sequence[str], weights: Sequence[float]) -> None:
         raise InputError(
             f"weights {shown}: expected numbers that are not negative and have the sum 1, got {sum(weights):g}"
         )
+
+
+def _is_adapter(model: SentenceTransformer) -> bool:
+    loaded = Loaded.of(model)
+    return loaded is not None and any(note.startswith(ADAPTER_OF) for note in loaded.notes)
 
 
 def _difference(model: SentenceTransformer, other: SentenceTransformer) -> str:

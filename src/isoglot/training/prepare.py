@@ -48,6 +48,8 @@ def prepare(settings: TrainSettings) -> tuple[SentenceTransformer, dict[str, Any
     _to_cosine(model, settings.base)
     own = sum(weights.numel() for weights in model.parameters())
     names = model.state_dict().keys()
+    if settings.average < 1:
+        settings.tuning.check_average()
     settings.tuning.prepare(model)
     if settings.average < 1 and type(settings.tuning).average is Tuning.average and model.state_dict().keys() != names:
         raise InputError(

@@ -39,6 +39,9 @@ class Tuning(Member):
         """
         raise NotImplementedError
 
+    def check_average(self) -> None:
+        """InputError, before anything is trained, where `average` cannot be done with these settings."""
+
     def average(self, model: SentenceTransformer, share: float, load: Callable[[], SentenceTransformer]) -> None:
         """Make the trained weights share x trained + (1 - share) x base, in place.
 

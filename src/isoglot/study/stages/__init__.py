@@ -84,6 +84,10 @@ class Stage(Member):
         """
         raise NotImplementedError
 
+    def seeded(self, seed: int) -> Stage:
+        """The stage in a run with this seed; a stage that trains as `isoglot train` does gets it with the run's settings."""
+        return self
+
     def deciding(self) -> dict[str, Any]:
         """What decides the weights besides the model it goes on from and the pairs."""
         return {"stage": to_dict(self)}
