@@ -135,4 +135,4 @@ def _show(options: argparse.Namespace, record: dict[str, Any]) -> None:
     if count := record.get("corrected"):
         print(f"corrected {count['vectors']:,} vectors in {count['files']:,} files")
     for name in record.get("transductive", ()):
-        print(f"transductive: fitted on texts of the benchmark {name}")
+        print(f"transductive: fitted on texts of {name}")

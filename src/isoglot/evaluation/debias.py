@@ -177,6 +177,7 @@ def fit_maps(encode: Encode, sources: Sources, asked: DebiasSettings, *, unit: b
         "languages": list(texts.languages),
         "texts": len(texts),
         "digest": texts.digest,
+        "unit": unit,
         **({"told": told} if told else {}),
     }
     if held is not None and table is not None:

@@ -87,6 +87,14 @@ class LanguageMaps:
         """d."""
         return len(next(iter(next(iter(self.sides.values())).values())).offset)
 
+    @property
+    def is_together(self) -> bool:
+        """Whether queries and passages are corrected alike."""
+        first, *others = self.sides.values()
+        return len(self.sides) == len(SIDES) and all(
+            own.keys() == first.keys() and all(_same(own[lang], first[lang]) for lang in own) for own in others
+        )
+
     def apply(self, vectors: Float32Array, side: Side, lang: str | None, *, unit: bool = True) -> Float32Array:
         """Corrected vectors, float32, shape (n, d).
 
@@ -209,6 +217,10 @@ def record_of(model: Any) -> dict[str, Any] | None:
     """How the maps of a loaded model were fitted; None for a model without, or one that `load_model` did not load."""
     base = getattr(model, "loaded_from", None)
     return read_record(base.location) if base and base.layout != "hub" else None
+
+
+def _same(one: Correction, other: Correction) -> bool:
+    return np.array_equal(one.directions, other.directions) and np.array_equal(one.offset, other.offset)
 
 
 def _of_pairs(sample: Sample, remainder: int) -> Sample:
