@@ -61,7 +61,12 @@ def main() -> None:
     vectors = [encode(pooled_texts(benchmark, side), side, pooled_languages(benchmark, side)) for side in SIDES]
     report: dict[str, Any] = {
         **began,
-        "settings": {"model": options.model, "fit": options.fit, "benchmark": options.benchmark, "texts": options.texts},
+        "settings": {
+            "model": options.model,
+            "fit": options.fit,
+            "benchmark": options.benchmark,
+            "texts": options.texts,
+        },
         "base": measured(benchmark, vectors),
         "told": {},
         "repaired": [],
@@ -70,24 +75,22 @@ def main() -> None:
     for asked in ASKED:
         fitted = fit_maps(encode, sources, DebiasSettings(texts=options.texts, **asked))
         for told in (False, True) if fitted.maps.tellers else (False,):
-            corrected = [
-                map_pooled(fitted.maps, benchmark, side, own, told=told) for side, own in zip(SIDES, vectors)
-            ]
+            corrected = [map_pooled(fitted.maps, benchmark, side, own, told=told) for side, own in zip(SIDES, vectors)]
             row = {**asked, "sides": fitted.record["sides"], "language": "told" if told else "given"}
             if "strengths" in fitted.record:
                 row |= {"chosen": fitted.maps.strength, "strengths": fitted.record["strengths"]}
             report["repaired"].append({**row, **measured(benchmark, corrected)})
             show(" ".join(str(value) for key, value in row.items() if key != "strengths"), report["repaired"][-1])
         if fitted.maps.tellers and not report["told"]:
-            report["told"] = {
-                side: told_right(fitted.maps, benchmark, side, own) for side, own in zip(SIDES, vectors)
-            }
+            report["told"] = {side: told_right(fitted.maps, benchmark, side, own) for side, own in zip(SIDES, vectors)}
     write(options.report, report)
 
 
 def measured(benchmark: Benchmark, vectors: list[Any]) -> dict[str, Any]:
     """Macro-averages by setting, and rank distance."""
-    summary = evaluate(Embeddings(*vectors), benchmark, measures=MEASURES, progress=False, digest="not computed").summary
+    summary = evaluate(
+        Embeddings(*vectors), benchmark, measures=MEASURES, progress=False, digest="not computed"
+    ).summary
     settings = {setting: {key: round(x, 4) for key, x in own.items()} for setting, own in summary["settings"].items()}
     return {"settings": settings, "rank_distance": round(summary["bias"]["rank_distance"], 1)}
 

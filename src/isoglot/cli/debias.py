@@ -14,8 +14,8 @@ def add(commands: Any) -> None:
     commands.add_parser(
         "debias",
         help="repair a model, or vectors, without training: take out what tells the language",
-        description="Write a model with the same weights and a linear correction after them, fitted on texts of several languages, "
-        "so that texts are found whatever language they are in. The result is a directory of sentence-transformers like any other. "
+        description="Write a model with the same weights and a linear correction after them, fitted on texts of several "
+        "languages, so that texts are found whatever language they are in. The result is a sentence-transformers directory. "
         "With --embeddings, existing vectors are corrected instead, and nothing is encoded: by the correction of a folder that "
         "this command wrote, or by one that is fitted on a folder of vectors (--fit DIR).",
         epilog="example: isoglot debias offline:multilingual-e5-small --fit facts: --strength auto --output models/e5-debiased",
@@ -34,7 +34,9 @@ def _fill(command: argparse.ArgumentParser) -> None:
         "columns lang and text; a benchmark, whose figures are marked then; with --embeddings a folder of vectors"
     )
     command.add_argument("--fit", nargs="+", metavar="TEXTS", help=texts)
-    command.add_argument("--output", type=Path, required=True, metavar="DIR", help="the model's, or the vectors', directory")
+    command.add_argument(
+        "--output", type=Path, required=True, metavar="DIR", help="the model's, or the vectors', directory"
+    )
     add_settings(command, DebiasSettings)
     command.add_argument("--languages", nargs="+", metavar="L", help="fit on texts in these only (default: all)")
     stored = "keep embeddings of the texts there; the same model and texts are then read, not encoded"
@@ -42,7 +44,7 @@ def _fill(command: argparse.ArgumentParser) -> None:
     command.add_argument("--device", metavar="NAME", help="cpu, cuda, ... (default: the best)")
     group = command.add_argument_group("vectors instead of a model")
     vectors = (
-        "correct these: .npy or .parquet (embedding or vector; id, text, lang, kind as they are there), or folders of them; their "
+        "correct these: .npy or .parquet (a column embedding or vector; all others stay), or folders of them; their "
         "side and language come from the columns kind and lang, or from their place (queries/de.npy, corpus/de.npy), or from "
         "--side and --lang"
     )
@@ -100,7 +102,9 @@ def _vectors(options: argparse.Namespace, asked: Any) -> int:
     if given := [name for name, value in unused.items() if value]:
         raise InputError(f"{', '.join(given)}: not for --embeddings, where nothing is encoded")
     if bool(options.model) == bool(options.fit):
-        raise InputError("--embeddings needs a MODEL that isoglot debias wrote, or --fit DIR with vectors, and not both")
+        raise InputError(
+            "--embeddings needs a MODEL that isoglot debias wrote, or --fit DIR with vectors, and not both"
+        )
     record = debias_vectors(
         options.embeddings,
         options.output,

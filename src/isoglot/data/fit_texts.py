@@ -77,13 +77,11 @@ class Sources:
     benchmarks: tuple[str, ...]
 
 
-def read_sources(
-    names: Sequence[str], languages: Sequence[str] | None = None, data_dir: Path | None = None
-) -> Sources:
+def read_sources(names: Sequence[str], languages: Sequence[str] | None = None, data_dir: Path | None = None) -> Sources:
     """Read what a correction is fitted on.
 
     Args:
-        names: each a source of pairs (`isoglot list sources`); a file of texts with the columns lang and text (.jsonl, .csv, ...);
+        names: each a source of pairs (`isoglot list sources`); a file (.jsonl, .csv, ...) with the columns lang and text;
             or a benchmark (`isoglot data list`) or its folder.
         languages: keep these only.
         data_dir: where files of named data sets are looked for first.
@@ -100,7 +98,9 @@ def read_sources(
     table = load_pairs(pairs, languages=languages if not read else None, data_dir=data_dir) if pairs else None
     present = {lang for texts in read for lang in texts.languages} | set(table.languages if table else ())
     if absent := sorted((wanted or set()) - present):
-        raise InputError(f"{', '.join(names)}: no texts in {', '.join(absent)} (languages there: {', '.join(sorted(present))})")
+        raise InputError(
+            f"{', '.join(names)}: no texts in {', '.join(absent)} (languages there: {', '.join(sorted(present))})"
+        )
     if table and wanted and read:
         columns = [column for column, lang in enumerate(table.languages) if lang in wanted]
         rows = table.index.rows[:, columns]
@@ -132,7 +132,9 @@ def first_texts(texts: FitTexts, most: int, seed: int = 0) -> FitTexts:
         chosen = np.sort(np.argsort(rank[numbered.pairs], kind="stable")[:most])
         return Numbered([numbered.texts[row] for row in chosen.tolist()], numbered.pairs[chosen])
 
-    return FitTexts({side: {lang: first(numbered) for lang, numbered in own.items()} for side, own in texts.sides.items()})
+    return FitTexts(
+        {side: {lang: first(numbered) for lang, numbered in own.items()} for side, own in texts.sides.items()}
+    )
 
 
 def joined(texts: Sequence[FitTexts]) -> FitTexts:

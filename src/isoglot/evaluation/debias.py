@@ -159,7 +159,9 @@ def fit_maps(encode: Encode, sources: Sources, asked: DebiasSettings, *, unit: b
     table, held = sources.pairs, None
     if asked.strength == "auto":
         if table is None:
-            raise InputError("strength auto needs pairs of queries and passages to measure on; give a number, or pairs to fit")
+            raise InputError(
+                "strength auto needs pairs of queries and passages to measure on; give a number, or pairs to fit"
+            )
         table, held = hold_out(table, asked.held_out, asked.seed)
     parts = [texts_of(table, asked.texts, asked.seed)] if table else []
     texts = joined([*parts, first_texts(sources.texts, asked.texts, asked.seed)])
@@ -195,7 +197,9 @@ def fit_samples(
     Raises:
         InputError: what the method raises.
     """
-    few = {f"{lang} ({len(one.pairs)})" for own in samples.values() for lang, one in own.items() if len(one.pairs) < _FEW}
+    few = {
+        f"{lang} ({len(one.pairs)})" for own in samples.values() for lang, one in own.items() if len(one.pairs) < _FEW
+    }
     if few:
         say(f"few texts in {', '.join(sorted(few))}: a correction that is fitted on less than {_FEW} is mostly chance")
     how = _sides(samples, asked)
@@ -238,8 +242,8 @@ def card_text(record: Mapping[str, Any]) -> str:
     method = record["method"]["name"] + (f" ({settings})" if settings else "")
     words = [
         f"`{record['base']}` with a linear correction after it, which takes out of the embeddings what tells their language: "
-        f"{method}, strength {record['strength']:g}, queries and passages {record['sides']}. Nothing was trained. It was fitted on "
-        f"{record['texts']:,} texts in {', '.join(record['languages'])} from {', '.join(record['fit'])}."
+        f"{method}, strength {record['strength']:g}, queries and passages {record['sides']}. Nothing was trained. It was "
+        f"fitted on {record['texts']:,} texts in {', '.join(record['languages'])} from {', '.join(record['fit'])}."
     ]
     if "strengths" in record:
         pairs = record["pairs"]
@@ -248,7 +252,9 @@ def card_text(record: Mapping[str, Any]) -> str:
             f"{record['max_mono_loss']:g} nDCG@10 within one language."
         )
     if names := record["transductive"]:
-        words.append(f"Transductive: these texts are those of the benchmark {', '.join(names)}; figures on it are no test.")
+        words.append(
+            f"Transductive: these texts are those of the benchmark {', '.join(names)}; figures on it are no test."
+        )
     if told := record.get("told"):
         shares = ", ".join(f"{side} {share:.1%}" for side, share in told.items())
         words.append(
@@ -271,7 +277,9 @@ def _sides(samples: Mapping[Side, Mapping[str, Sample]], asked: DebiasSettings) 
     if len(samples) == 1 and how == "apart":
         (side,) = samples
         if asked.sides == "apart":
-            raise InputError(f"no texts of the other side than {side}: sides apart need queries and passages; say together")
+            raise InputError(
+                f"no texts of the other side than {side}: sides apart need queries and passages; say together"
+            )
         return "together"
     if how == "passages" and "passage" not in samples:
         raise InputError("no passages among the texts: sides passages needs some")

@@ -34,7 +34,9 @@ def hold_out(table: PairTable, share: float, seed: int) -> tuple[PairTable, Pair
     """
     held = table.held(share, seed)
     measured = np.zeros_like(held)
-    measured[np.flatnonzero(held)[np.linspace(0, held.sum() - 1, min(MOST_PAIRS, int(held.sum()))).astype(np.int64)]] = True
+    measured[
+        np.flatnonzero(held)[np.linspace(0, held.sum() - 1, min(MOST_PAIRS, int(held.sum()))).astype(np.int64)]
+    ] = True
     rest, chosen = table.select_pairs(~held), table.select_pairs(measured)
     if len(chosen.languages) < 2:
         raise InputError("strength auto needs parallel pairs: those that are held out have one language only")
@@ -80,7 +82,13 @@ def choose_strength(
 
 
 def map_pooled(
-    maps: LanguageMaps, benchmark: Benchmark, side: Side, vectors: Float32Array, *, unit: bool = True, told: bool = False
+    maps: LanguageMaps,
+    benchmark: Benchmark,
+    side: Side,
+    vectors: Float32Array,
+    *,
+    unit: bool = True,
+    told: bool = False,
 ) -> Float32Array:
     """Corrected vectors of all queries or passages of a benchmark, in pooled order.
 

@@ -1,7 +1,7 @@
 """Correct vectors that are there already (a hosted API's, an index's), without encoding anything.
 
-A file is `.npy`, shape (n, d), or Parquet with a column `embedding` or `vector`; all other columns stay. What a vector is of comes
-from the columns `kind` (query or passage) and `lang`, else from what was given for all files, else from the file's place:
+A file is `.npy`, shape (n, d), or Parquet with a column `embedding` or `vector`; all others stay. What a vector is of comes from
+the columns `kind` (query or passage) and `lang`, else from what was given for all files, else from the file's place:
 `queries/<lang>.npy`, `corpus/<lang>.parquet`, the layout of `isoglot.evaluation.external`.
 """
 
@@ -84,7 +84,9 @@ def debias_vectors(
         fitted = {file.resolve() for file in dict(_files(folders)).values()}
         if fitted & {file.resolve() for file in dict(_files(paths)).values()}:
             record["transductive"] = [str(path) for path in paths]
-            say("fitted on the vectors that are corrected: figures on them are transductive, and no test of the correction")
+            say(
+                "fitted on the vectors that are corrected: figures on them are transductive, and no test of the correction"
+            )
     unit, files = bool(record.get("unit", True)), dict(_files(paths))
     count = 0
     with atomic_directory(output) as folder:
@@ -108,7 +110,9 @@ def _files(paths: Sequence[Path]) -> Iterator[tuple[Path, Path]]:
             parents = [file.parent.name] if file.parent.name in _FOLDERS else []
             name = file.relative_to(path) if path.is_dir() else Path(*parents, file.name)
             if (first := seen.setdefault(name, file)) != file:
-                raise InputError(f"{file}: would take the place of {first}, which has the same name; give one at a time")
+                raise InputError(
+                    f"{file}: would take the place of {first}, which has the same name; give one at a time"
+                )
             yield name, file
 
 
@@ -134,7 +138,11 @@ def _read(
     path: Path, table: pa.Table | None, given: Given, unit: bool
 ) -> tuple[Float32Array, list[Side | None], list[str | None]]:
     """Vectors, float32, shape (n, d), and the side and language of each."""
-    vectors = npy_matrix(path) if table is None else column_matrix(table.column(_column(path, table)), path, _column(path, table))
+    vectors = (
+        npy_matrix(path)
+        if table is None
+        else column_matrix(table.column(_column(path, table)), path, _column(path, table))
+    )
     if unit:
         vectors = unit_rows(vectors, range(1, len(vectors) + 1), path)
     elif not np.isfinite(vectors).all():
@@ -208,11 +216,17 @@ def _fit(
             table = None if path.suffix == ".npy" else read_parquet(path).combine_chunks()
             vectors, kinds, langs = _read(path, table, Given(), unit=True)
             digests.append(digest_file(path))
-            ids = table.column("id").to_pylist() if table is not None and "id" in table.column_names else range(len(vectors))
+            ids = (
+                table.column("id").to_pylist()
+                if table is not None and "id" in table.column_names
+                else range(len(vectors))
+            )
             numbers = np.array([_number(key) for key in ids], dtype=np.int64)
             for kind, lang in dict.fromkeys(zip(kinds, langs)):
                 if kind is None or lang is None:
-                    raise InputError(f"{path}: to fit on vectors, put them into queries/<lang>.npy and corpus/<lang>.npy")
+                    raise InputError(
+                        f"{path}: to fit on vectors, put them into queries/<lang>.npy and corpus/<lang>.npy"
+                    )
                 if wanted is not None and lang not in wanted:
                     continue
                 rows = np.array([one == (kind, lang) for one in zip(kinds, langs)])
@@ -223,7 +237,9 @@ def _fit(
         raise InputError("nothing to fit on: give --fit a folder with queries/<lang>.npy and corpus/<lang>.npy")
     widths = {sample.vectors.shape[1] for own in samples.values() for sample in own.values()}
     if len(widths) > 1:
-        raise InputError(f"{', '.join(map(str, folders))}: vectors of different widths ({', '.join(map(str, sorted(widths)))})")
+        raise InputError(
+            f"{', '.join(map(str, folders))}: vectors of different widths ({', '.join(map(str, sorted(widths)))})"
+        )
     rest = {kind: {lang: _first(own[lang], asked) for lang in sorted(own)} for kind, own in samples.items()}
     maps, told = fit_samples(rest, asked)
     return maps, {
@@ -250,5 +266,3 @@ def _first(sample: Sample, asked: DebiasSettings) -> Sample:
     order = np.random.default_rng(asked.seed).permutation(1 << 20)
     chosen = np.sort(np.argsort(order[sample.pairs % len(order)], kind="stable")[: asked.texts])
     return Sample(sample.vectors[chosen], sample.pairs[chosen])
-
-

@@ -48,7 +48,11 @@ def leak_notes(leak: dict[str, Any] | None) -> list[str]:
         if (side := leak.get(key)) and side["shared"]
     ]
     return [
-        *([f"not zero-shot: the model was trained or fitted on {', '.join(shared)} of this benchmark"] if shared else []),
+        *(
+            [f"not zero-shot: the model was trained or fitted on {', '.join(shared)} of this benchmark"]
+            if shared
+            else []
+        ),
         *leak["known"],
     ]
 

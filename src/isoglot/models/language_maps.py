@@ -1,4 +1,4 @@
-"""Fitted corrections of embeddings by side and language: applied to vectors, kept in files, and what tells the language itself."""
+"""Fitted corrections of embeddings by side and language: applied to vectors, kept in files; and what tells a language."""
 
 from __future__ import annotations
 
@@ -140,7 +140,9 @@ class LanguageMaps:
                 tensors[f"{side}/{lang}/directions"] = _single(correction.directions)
                 tensors[f"{side}/{lang}/offset"] = _single(correction.offset)
         for side, teller in self.tellers.items():
-            tensors[f"{side}/teller/weight"], tensors[f"{side}/teller/bias"] = map(_single, (teller.weight, teller.bias))
+            tensors[f"{side}/teller/weight"], tensors[f"{side}/teller/bias"] = map(
+                _single, (teller.weight, teller.bias)
+            )
         about: dict[str, Any] = {"format": _FORMAT, "strength": self.strength}
         about["languages"] = {side: list(by_language) for side, by_language in self.sides.items()}
         about["longest"] = {side: teller.longest for side, teller in self.tellers.items()}
@@ -194,7 +196,9 @@ def fit_tellers(samples: Mapping[Side, Mapping[str, Sample]]) -> tuple[dict[Side
         if all(len(sample.pairs) for sample in half.values()):
             teller = Teller.fit(half)
             told = [
-                teller.tell(sample.vectors) == number for number, sample in enumerate(rest.values()) if len(sample.pairs)
+                teller.tell(sample.vectors) == number
+                for number, sample in enumerate(rest.values())
+                if len(sample.pairs)
             ]
             if told:
                 shares[side] = round(float(np.concatenate(told).mean()), 4)

@@ -1,11 +1,11 @@
 """Language maps as modules of sentence-transformers alone: the saved model is loaded and used like any other, by any program.
 
-Where queries and passages have maps of their own, a `Router` takes one by the task that `encode_query` and `encode_document` name.
-Where languages have, its routes are `query-de`, `document-de`, ...: `encode(texts, task="query-de", prompt_name="query")`. Without
-a language, the routes `query` and `document` tell it from the embedding itself, by three linear layers:
+Where queries and passages have maps of their own, a `Router` takes one by the task, which `encode_query` and `encode_document`
+name. Where languages have, its routes are `query-de`, `document-de`, ...: `encode(texts, task="query-de", prompt_name="query")`.
+Without a language, the routes `query` and `document` tell it from the embedding itself, by three linear layers:
 
-    e -> [softmax(W e + c); e] = [p; e]               `Teller`: p is 1 for the language told, else 0, unless it is in doubt
-    [p; e] -> [relu(+-u_lk^T e + K p_l - K); p; e]    the part along direction k of language l, 0 for languages that p does not have
+    e -> [softmax(s (W e + c)); e] = [p; e]           `Teller`, sharpened: p is 1 for the language told, else 0
+    [p; e] -> [relu(+-u_lk^T e + K p_l - K); p; e]    the part along direction k of language l, 0 where p_l is
     ... -> e - a (sum_lk u_lk (h+_lk - h-_lk) + sum_l p_l b_l)
 """
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 TASKS: Mapping[Side, str] = {"query": "query", "passage": "document"}
 """What sentence-transformers calls the sides."""
 _NEVER = -1e30
+_SHARP = 20.0  # by which the softmax is nearly the greatest alone, as `LanguageMaps.apply` takes it
 
 
 def append_maps(model: SentenceTransformer, maps: LanguageMaps) -> SentenceTransformer:
@@ -47,6 +48,7 @@ def append_maps(model: SentenceTransformer, maps: LanguageMaps) -> SentenceTrans
     unit = has_unit_vectors(model)
     appended: list[Any] = [_dense(np.eye(width, whole))] if whole != width else []
     appended.append(_mapping(maps))
+    _pass_on(modules[0], maps.languages)
     model.truncate_dim = None
     for number, module in enumerate([*appended, *([Normalize()] if unit else [])], len(modules)):
         model.add_module(str(number), module.to(model.device))
@@ -72,6 +74,16 @@ def task_of(model: Any, task: str, lang: str | None) -> str:
     """The task that takes a text in a language through its route, where a model has one."""
     own = f"{task}-{lang}"
     return own if lang and any(own in router.sub_modules for router in _routers(model)) else task
+
+
+def _pass_on(first: Any, languages: Sequence[str]) -> None:
+    """A router in the place of the encoder takes a task and language as it takes the task."""
+    from sentence_transformers.base.modules import Router
+
+    if isinstance(first, Router):
+        for task in TASKS.values():
+            route = first._resolve_route_name(task=task)
+            first.route_mappings |= {(f"{task}-{lang}", None): route for lang in languages}
 
 
 def _routers(model: Any) -> list[Router]:
@@ -122,8 +134,8 @@ def _told(teller: Teller, by_language: Mapping[str, Correction], strength: float
     wide = n + width
     keep = np.eye(wide, width, -n)  # [0; I]
     first = _dense(
-        np.concatenate([teller.weight, np.zeros((width, width))]),
-        np.concatenate([teller.bias, np.full(width, _NEVER)]),
+        np.concatenate([_SHARP * teller.weight, np.zeros((width, width))]),
+        np.concatenate([_SHARP * teller.bias, np.full(width, _NEVER)]),
         torch.nn.Softmax(),
         residual=keep,
     )

@@ -123,7 +123,8 @@ def _encode(
     told = np.array([lang for lang, _ in texts])
     rows = [np.flatnonzero(told == lang) for lang in dict.fromkeys(told.tolist())]
     vectors = [
-        _encode_alike(model, [texts[row][1] for row in own.tolist()], kind, str(told[own[0]]), size, done) for own in rows
+        _encode_alike(model, [texts[row][1] for row in own.tolist()], kind, str(told[own[0]]), size, done)
+        for own in rows
     ]
     return np.concatenate(vectors)[np.argsort(np.concatenate(rows))]
 

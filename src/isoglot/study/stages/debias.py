@@ -18,9 +18,7 @@ class Debias(DebiasSettings, Stage):
     uses_pairs: ClassVar[bool] = True
     doing: ClassVar[str] = "debiasing"
 
-    fit: Literal["pairs"] = Field(
-        "pairs", description="texts that it is fitted on: queries and passages of the pairs"
-    )
+    fit: Literal["pairs"] = Field("pairs", description="texts that it is fitted on: queries and passages of the pairs")
 
     @classmethod
     def options(cls) -> dict[str, FieldInfo]:
