@@ -19,12 +19,11 @@ from _machine import conditions, write
 from isoglot.data.benchmarks.load import load_benchmark
 from isoglot.data.fit_texts import read_sources
 from isoglot.evaluation.debias import DebiasSettings, encoder, fit_maps
-from isoglot.evaluation.debias_strength import map_pooled
-from isoglot.evaluation.evaluate import evaluate
+from isoglot.evaluation.debias_strength import map_pooled, scores_of
 from isoglot.models.language_maps import SIDES, LanguageMaps
 from isoglot.models.load import load_model
-from isoglot.records import Benchmark
-from isoglot.retrieval.encode import Embeddings, pooled_languages, pooled_texts
+from isoglot.records import SETTINGS, Benchmark
+from isoglot.retrieval.encode import pooled_languages, pooled_texts
 from isoglot.retrieval.store import EmbeddingStore
 
 FACTS = "facts:ar,de,el,en,es,hi,ru,th,tr,vi,zh"
@@ -74,7 +73,8 @@ def main() -> None:
     show("base", report["base"])
     for asked in ASKED:
         fitted = fit_maps(encode, sources, DebiasSettings(texts=options.texts, **asked))
-        for told in (False, True) if fitted.maps.tellers else (False,):
+        usual = fitted.maps.tellers and "sides" not in asked
+        for told in (False, True) if usual else (False,):
             corrected = [map_pooled(fitted.maps, benchmark, side, own, told=told) for side, own in zip(SIDES, vectors)]
             row = {**asked, "sides": fitted.record["sides"], "language": "told" if told else "given"}
             if "strengths" in fitted.record:
@@ -83,16 +83,16 @@ def main() -> None:
             show(" ".join(str(value) for key, value in row.items() if key != "strengths"), report["repaired"][-1])
         if fitted.maps.tellers and not report["told"]:
             report["told"] = {side: told_right(fitted.maps, benchmark, side, own) for side, own in zip(SIDES, vectors)}
-    write(options.report, report)
+        write(options.report, report)
 
 
 def measured(benchmark: Benchmark, vectors: list[Any]) -> dict[str, Any]:
     """Macro-averages by setting, and rank distance."""
-    summary = evaluate(
-        Embeddings(*vectors), benchmark, measures=MEASURES, progress=False, digest="not computed"
-    ).summary
-    settings = {setting: {key: round(x, 4) for key, x in own.items()} for setting, own in summary["settings"].items()}
-    return {"settings": settings, "rank_distance": round(summary["bias"]["rank_distance"], 1)}
+    scores = scores_of(benchmark, *vectors, measures=MEASURES)
+    return {
+        key: {name: round(x, 4) for name, x in own.items()} if isinstance(own, dict) else own
+        for key, own in scores.items()
+    }
 
 
 def told_right(maps: LanguageMaps, benchmark: Benchmark, side: Any, vectors: Any) -> dict[str, float]:
@@ -105,7 +105,7 @@ def told_right(maps: LanguageMaps, benchmark: Benchmark, side: Any, vectors: Any
 
 
 def show(name: str, figures: dict[str, Any]) -> None:
-    values = " / ".join(f"{own['AP']:.3f}" for own in figures["settings"].values())
+    values = " / ".join(f"{figures[setting]['AP']:.3f}" for setting in SETTINGS)
     print(f"{name}: mAP {values}, rank distance {figures['rank_distance']:.0f}", flush=True)
 
 

@@ -38,7 +38,7 @@ def made_pairs(n: int = N) -> PairTable:
 class Biased:
     """Vectors with a meaning per pair and a strong mark of their language, on directions of their own."""
 
-    def __init__(self, table: PairTable, mark: float = 3.0) -> None:
+    def __init__(self, table: PairTable, mark: float = 9.0) -> None:
         random = np.random.default_rng(0)
         marks = dict(zip(("de", "en", "zh"), mark * np.linalg.qr(random.standard_normal((WIDTH, 3)))[0].T))
         self.vectors: dict[str, Any] = {}
@@ -227,11 +227,8 @@ def test_vectors_are_corrected_without_a_model(tmp_path: Path, capsys: pytest.Ca
 
 def test_parquet_keeps_its_other_columns(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     made = write_vectors(tmp_path / "fit")
-    rows = [
-        ("passage", "de", made["corpus/de"][0]),
-        ("query", "zh", made["queries/zh"][1]),
-        ("query", "fr", made["queries/en"][2]),
-    ]
+    places = [("passage", "de", "corpus/de"), ("query", "zh", "queries/zh"), ("query", "fr", "queries/en")]
+    rows = [(side, lang, made[place][number]) for number, (side, lang, place) in enumerate(places)]
     columns = {"text": ["a", "b", "c"], "kind": [row[0] for row in rows], "lang": [row[1] for row in rows]}
     table = pa.table({**columns, "vector": [row[2].tolist() for row in rows]})
     pq.write_table(table, tmp_path / "stored.parquet")

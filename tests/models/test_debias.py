@@ -263,11 +263,8 @@ def test_maps_are_read_as_they_were_written(tmp_path: Path) -> None:
 
 def test_linear_discriminants_by_hand() -> None:
     """Two languages with means (+-1, 0) and the same spread on both axes: the first axis decides, at 0."""
-    spread = [[0.1, 0.1], [-0.1, 0.1], [0.1, -0.1], [-0.1, -0.1]]
-    samples = {
-        "a": Sample(np.array(spread, dtype=np.float32) + [1, 0], np.arange(4)),
-        "b": Sample(np.array(spread, dtype=np.float32) - [1, 0], np.arange(4)),
-    }
+    spread = [(x, y) for x in (-0.1, 0.1) for y in (-0.1, 0.1)]
+    samples = {lang: sample(*([mean + x, y] for x, y in spread)) for lang, mean in (("a", 1), ("b", -1))}
     teller = Teller.fit(samples)
     assert np.allclose(teller.bias, -50, rtol=1e-5), "-1/2 x 1 / .1^2 for both, so they do not decide"
     assert np.allclose(teller.weight[:, 1], 0, atol=1e-5)

@@ -70,7 +70,7 @@ def choose_strength(
     for strength in STRENGTHS:
         tried = replace(maps, strength=strength)
         corrected = [map_pooled(tried, benchmark, side, own, unit=unit) for side, own in zip(sides, vectors)]
-        rows.append({"strength": strength, **_scores(benchmark, *corrected)})
+        rows.append(_row(strength, scores_of(benchmark, *corrected)))
     best = 0
     for number, row in enumerate(rows):
         row["allowed"] = row["mono"] is None or rows[0]["mono"] - row["mono"] <= max_mono_loss
@@ -117,14 +117,22 @@ def format_strengths(rows: Sequence[Mapping[str, Any]]) -> list[list[str]]:
     return [head, *shown]
 
 
-def _scores(benchmark: Benchmark, queries: Float32Array, documents: Float32Array) -> dict[str, Any]:
+def scores_of(
+    benchmark: Benchmark, queries: Float32Array, documents: Float32Array, measures: Sequence[str] = (MEASURE,)
+) -> dict[str, dict[str, float] | float | None]:
+    """{setting: {measure: macro-average}} (None where it cannot be measured), and "rank_distance", the mean over queries."""
     ranks = rank_benchmark(benchmark, queries, documents, pooled_ties(benchmark), None)
-    (measure,) = parse_measures([MEASURE])
-    scores: dict[str, Any] = {}
+    scores: dict[str, dict[str, float] | float | None] = {}
     for setting in SETTINGS:
         rows = make_rows(setting, benchmark, ranks)
-        values = {MEASURE: measure(rows.ranked)} if len(rows) else {}
-        scores[setting] = round(macro(rows.means(values).values())[MEASURE], 6) if values else None
+        values = {str(measure): measure(rows.ranked) for measure in parse_measures(measures)} if len(rows) else {}
+        scores[setting] = macro(rows.means(values).values()) if values else None
         if setting == "multi":
             scores["rank_distance"] = round(float(np.nanmean(rank_distance(rows.ranked, rows.n_languages))), 4)
     return scores
+
+
+def _row(strength: float, scores: Mapping[str, Any]) -> dict[str, Any]:
+    """Of the table of strengths."""
+    values = {setting: scores[setting] and round(scores[setting][MEASURE], 6) for setting in SETTINGS}
+    return {"strength": strength, **values, "rank_distance": scores["rank_distance"]}
