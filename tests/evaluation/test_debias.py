@@ -73,7 +73,7 @@ def test_auto_finds_a_strength_that_repairs_what_is_biased(method: str) -> None:
 def test_a_strength_that_loses_too_much_within_one_language_is_not_chosen() -> None:
     """Without a mark of the language, the mean direction that LIR removes is part of the meaning."""
     table = made_pairs()
-    strict = DebiasSettings(method="lir", directions=12, strength="auto", max_mono_loss=0.0)
+    strict = DebiasSettings(method="lir", directions=22, strength="auto", max_mono_loss=0.0)
     fitted = fit_maps(Biased(table, mark=0.0), Sources(table, FitTexts({}), ()), strict)
     rows = fitted.record["strengths"]
     assert not rows[-1]["allowed"]

@@ -235,7 +235,7 @@ def test_a_map_keeps_what_a_model_is(kind: str, name: str, tmp_path: Path) -> No
     append_maps(model, maps).save_pretrained(str(tmp_path / "mapped"), create_model_card=False)
     again = load_model(str(tmp_path / "mapped"), device="cpu")
     expected, sure = maps.apply(before, "passage", None, unit=unit), without_doubt(maps, before)
-    assert len(sure) > 10
+    assert len(sure) > 4
     atol = 3e-5 * max(1.0, float(np.abs(expected).max()))
     np.testing.assert_allclose(again.encode_document(TEXTS)[sure], expected[sure], atol=atol)
     given = encode_texts(again, TEXTS, "passage", progress=False, languages=["en"] * len(TEXTS))

@@ -22,7 +22,7 @@ from isoglot.files import atomic_directory
 from isoglot.models.card import write_card_of
 from isoglot.models.content import check_apart, content_of
 from isoglot.models.debias import DEBIAS_METHODS, EVERY, Correction, Sample, Sides
-from isoglot.models.language_maps import SIDES, LanguageMaps, Side, fit_tellers, record_of
+from isoglot.models.language_maps import SIDES, LanguageMaps, Side, Teller, fit_tellers, record_of
 from isoglot.records import Float32Array
 from isoglot.retrieval.encode import encode_texts, prompt_of
 from isoglot.retrieval.store import EmbeddingStore
@@ -209,7 +209,8 @@ def fit_samples(
         sides = dict.fromkeys(SIDES, both)
     else:
         sides = {side: asked.method.fit(samples[side]) for side in SIDES if how == "apart" or side == "passage"}
-    tellers, told = {}, {}
+    tellers: dict[Side, Teller] = {}
+    told: dict[Side, float] = {}
     if not any(EVERY in own for own in sides.values()):
         own_of = {side: samples.get(side) or next(iter(samples.values())) for side in sides}
         # of one correction for both sides, each side is told by its own texts where it has some in every language

@@ -69,8 +69,8 @@ def choose_strength(
     rows: list[dict[str, Any]] = []
     for strength in STRENGTHS:
         tried = replace(maps, strength=strength)
-        corrected = [map_pooled(tried, benchmark, side, own, unit=unit) for side, own in zip(sides, vectors)]
-        rows.append(_row(strength, scores_of(benchmark, *corrected)))
+        queries, documents = (map_pooled(tried, benchmark, side, own, unit=unit) for side, own in zip(sides, vectors))
+        rows.append(_row(strength, scores_of(benchmark, queries, documents)))
     best = 0
     for number, row in enumerate(rows):
         row["allowed"] = row["mono"] is None or rows[0]["mono"] - row["mono"] <= max_mono_loss
@@ -134,5 +134,5 @@ def scores_of(
 
 def _row(strength: float, scores: Mapping[str, Any]) -> dict[str, Any]:
     """Of the table of strengths."""
-    values = {setting: scores[setting] and round(scores[setting][MEASURE], 6) for setting in SETTINGS}
+    values: dict[str, Any] = {setting: scores[setting] and round(scores[setting][MEASURE], 6) for setting in SETTINGS}
     return {"strength": strength, **values, "rank_distance": scores["rank_distance"]}

@@ -113,7 +113,7 @@ def evaluate(
             if store is None or not digest:
                 return encode_texts(model, texts, kind, size, progress, languages=languages)
             key = digest if asked.precision == "fp32" else digest_strings([digest, asked.precision])
-            own = {"batch_size": size, "progress": progress, "languages": languages}
+            own: dict[str, Any] = {"batch_size": size, "progress": progress, "languages": languages}
             return store.encode(model, key, prompt_of(model, kind), texts, kind, **own)
 
     with ExitStack() as held:

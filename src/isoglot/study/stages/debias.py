@@ -31,9 +31,10 @@ class Debias(DebiasSettings, Stage):
         from isoglot.models.load import load_model
         from isoglot.models.mapped import has_unit_vectors
 
-        model, sources = load_model(work.start, dtype="float32"), Sources(work.pairs(), FitTexts({}), ())
+        model, pairs = load_model(work.start, dtype="float32"), work.pairs()
+        sources = Sources(pairs, FitTexts({}), ())
         fitted = fit_maps(encoder(model, progress=False), sources, self, unit=has_unit_vectors(model))
-        record = {"base": work.start, "fit": list(sources.pairs.index.sources), "transductive": [], **fitted.record}
+        record = {"base": work.start, "fit": list(pairs.index.sources), "transductive": [], **fitted.record}
         with atomic_directory(work.folder.model) as path:
-            save_debiased(model, fitted, record, path, sources.pairs)
+            save_debiased(model, fitted, record, path, pairs)
         return work.outcome()
