@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from isoglot.errors import InputError, first_line
-from isoglot.files import atomic_path, read_json
+from isoglot.files import atomic_path, digest_file, read_json, write_json
 from isoglot.models.debias import EVERY, Correction, Sample
 from isoglot.records import Float32Array, FloatArray, IntArray
 
@@ -148,8 +148,7 @@ class LanguageMaps:
         about["longest"] = {side: teller.longest for side, teller in self.tellers.items()}
         with atomic_path(folder / MAPS_FILE) as path:
             path.write_bytes(save(dict(sorted(tensors.items())), metadata={"isoglot": json.dumps(about)}))
-        with atomic_path(folder / RECORD_FILE) as path:
-            path.write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        write_json(folder / RECORD_FILE, {**record, "maps": digest_file(folder / MAPS_FILE)})
 
     @classmethod
     def load(cls, folder: Path) -> LanguageMaps:
@@ -159,6 +158,8 @@ class LanguageMaps:
         path = folder / MAPS_FILE
         if not path.is_file():
             raise InputError(f"{folder}: holds no {MAPS_FILE}; expected a folder that isoglot debias wrote")
+        if (record := read_record(folder)) is None or record.get("maps") != digest_file(path):
+            raise InputError(f"{path}: not what isoglot debias wrote there, by the digest in {RECORD_FILE}, or damaged")
         try:
             with safe_open(path, "np") as file:
                 about: dict[str, Any] = json.loads(file.metadata()["isoglot"])
