@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from isoglot.data.benchmarks.load import load_benchmark
     from isoglot.data.pairs.loading import load_pairs
     from isoglot.evaluation.compare import compare
+    from isoglot.evaluation.debias import DebiasSettings, debias
     from isoglot.evaluation.evaluate import evaluate
     from isoglot.evaluation.external import load_embeddings
     from isoglot.evaluation.matching import load_systems
@@ -35,6 +36,8 @@ _MODULES = {
     "load_systems": "isoglot.evaluation.matching",
     "compare": "isoglot.evaluation.compare",
     "BM25": "isoglot.retrieval.bm25",
+    "debias": "isoglot.evaluation.debias",
+    "DebiasSettings": "isoglot.evaluation.debias",
     "MultilingualRetrievalEvaluator": "isoglot.evaluation.training_evaluator",
     "BatchPlan": "isoglot.batching.plan",
     "PlanSettings": "isoglot.batching.plan",
@@ -50,6 +53,7 @@ _MODULES = {
 __all__ = [
     "BM25",
     "BatchPlan",
+    "DebiasSettings",
     "Full",
     "Lora",
     "MultilingualRetrievalEvaluator",
@@ -57,6 +61,7 @@ __all__ = [
     "RunOptions",
     "TrainSettings",
     "compare",
+    "debias",
     "evaluate",
     "load_benchmark",
     "load_embeddings",

@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from isoglot.cli.main import main
+from isoglot.data.fit_texts import read_sources
 from isoglot.errors import InputError
 
 N = 4  # pairs, queries or passages of a file
@@ -382,6 +383,40 @@ def check_vectors(folder: Path, spoiled: Path) -> None:
     answer = run("evaluate", "given", str(folder), *words)
     if accepted(answer, spoiled):
         finite(json.loads(answer.out)["settings"])
+
+
+def repair_files() -> dict[str, bytes]:
+    """A corpus of texts with their languages, vectors to fit on, and maps that were fitted on them."""
+    import tempfile
+
+    rows = [{"id": number, "lang": lang, "text": f"text {number} {lang}"} for number in range(N) for lang in LANGUAGES]
+    with tempfile.TemporaryDirectory() as name:
+        home = Path(name)
+        write(home, vector_files())
+        vectors = str(home / "vectors")
+        words = ("--fit", vectors, "--embeddings", vectors, "--method", "centring")
+        assert run("debias", *words, "--output", str(home / "out")).code == 0
+        maps = {f"maps/{file}": (home / "out" / file).read_bytes() for file in ("debias.json", "debias.safetensors")}
+    return {"texts.jsonl": jsonl(rows), **vector_files(), **maps}
+
+
+def check_repair(folder: Path, spoiled: Path) -> None:
+    import tempfile
+
+    vectors = str(folder / "vectors")
+    with tempfile.TemporaryDirectory() as out:
+        fit = ("--fit", vectors, "--method", "centring")
+        for number, words in enumerate(((str(folder / "maps"),), fit)):
+            answer = run("debias", *words, "--embeddings", vectors, "--output", f"{out}/{number}", "--json")
+            if accepted(answer, spoiled):
+                same("vectors", 4 * N, json.loads(answer.out)["corrected"]["vectors"])
+    if spoiled.name == "texts.jsonl":
+        try:
+            read = read_sources([str(spoiled)])
+        except InputError as error:
+            refused(f"isoglot: {error}", spoiled)
+        else:
+            same("texts", filled_lines(spoiled), len(read.texts))
 
 
 # results, runs and studies
@@ -837,6 +872,7 @@ def kinds() -> dict[str, Kind]:
         Kind("miracl", miracl_files(), check_miracl),
         Kind("belebele", belebele_files(), check_belebele),
         Kind("vectors", {**toy, **vector_files()}, check_vectors, tuple(vector_files())),
+        Kind("debiasing", repair_files(), check_repair, seconds=10),
         Kind("results", result_files(), check_compare),
         Kind("results of earlier versions", earlier_result_files(), check_compare),
         Kind("study spec", {"spec.yaml": SPEC}, check_spec),

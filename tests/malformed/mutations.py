@@ -273,7 +273,7 @@ def spoil(random: Random, name: str, data: bytes) -> bytes:
     special = {".parquet": spoil_parquet, ".npy": spoil_npy}.get(Path(name).suffix)
     if special:
         return special(random, data) if random.random() < 0.5 else random.choice(BYTES)(random, data)
-    if is_packed or name.endswith((".mo", ".docx")) or random.random() < 0.35:
+    if is_packed or name.endswith((".mo", ".docx", ".safetensors")) or random.random() < 0.35:
         return random.choice(BYTES)(random, data)
     ways = (*TEXTS, spoil_json, spoil_json) if name.endswith(".json") else TEXTS
     return random.choice(ways)(random, data.decode())

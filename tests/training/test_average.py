@@ -43,10 +43,13 @@ def test_a_share_of_the_way_from_the_base(share: float, tmp_path: Path) -> None:
 
 
 def test_models_of_other_shapes_are_refused(tmp_path: Path) -> None:
-    from isoglot.models.debias import append_map
+    from isoglot.models.debias import EVERY, Correction
+    from isoglot.models.language_maps import LanguageMaps
+    from isoglot.models.mapped import append_maps
 
     base = tiny_base(tmp_path / "tiny")
-    model = append_map(load_model(str(base), device="cpu"), torch.eye(32).double().numpy())
+    nothing = {EVERY: Correction(np.empty((32, 0)), np.zeros(32))}
+    model = append_maps(load_model(str(base), device="cpu"), LanguageMaps({"query": nothing, "passage": nothing}, 1.0))
     model.save_pretrained(str(tmp_path / "mapped"), create_model_card=False)
     with pytest.raises(
         InputError, match=r"cannot average .*mapped and .*tiny: tensor '.*' is .* in the other"

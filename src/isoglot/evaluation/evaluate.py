@@ -18,7 +18,7 @@ from isoglot.errors import InputError
 from isoglot.evaluation.bias import rank_distance
 from isoglot.evaluation.bias_report import TOP_K, bias_report
 from isoglot.evaluation.cells import QueryRows, macro, make_rows, micro, parse_settings, per_language
-from isoglot.evaluation.leak import leak_notes, leak_of
+from isoglot.evaluation.leak import debias_notes, leak_notes, leak_of
 from isoglot.evaluation.matching import RANK_DISTANCE
 from isoglot.evaluation.measures import Measure, parse_measures
 from isoglot.evaluation.results import Result, model_digest, model_facts, versions, write_result
@@ -28,7 +28,16 @@ from isoglot.files import digest_strings
 from isoglot.models.precision import computing_in
 from isoglot.processes import in_first, processes
 from isoglot.records import Benchmark, Float32Array, FloatArray, IntArray, Setting
-from isoglot.retrieval.encode import Embeddings, Kind, device_of, encode_texts, pooled_texts, prompt_of, similarity_of
+from isoglot.retrieval.encode import (
+    Embeddings,
+    Kind,
+    device_of,
+    encode_texts,
+    pooled_languages,
+    pooled_texts,
+    prompt_of,
+    similarity_of,
+)
 from isoglot.retrieval.fair import Fair
 from isoglot.retrieval.rankings import Ranker, Search, rank_benchmark, vector_search
 from isoglot.retrieval.ranks import Ranks
@@ -104,12 +113,13 @@ def evaluate(
     def encode(kind: Kind) -> Vectors:
         if isinstance(model, Embeddings):
             return model.queries if kind == "query" else model.documents
-        texts, size = pooled_texts(loaded, kind), asked.batch_size
+        texts, size, languages = pooled_texts(loaded, kind), asked.batch_size, pooled_languages(loaded, kind)
         with precision:
             if store is None or not digest:
-                return encode_texts(model, texts, kind, size, progress)
+                return encode_texts(model, texts, kind, size, progress, languages=languages)
             key = digest if asked.precision == "fp32" else digest_strings([digest, asked.precision])
-            return store.encode(model, key, prompt_of(model, kind), texts, kind, batch_size=size, progress=progress)
+            own: dict[str, Any] = {"batch_size": size, "progress": progress, "languages": languages}
+            return store.encode(model, key, prompt_of(model, kind), texts, kind, **own)
 
     with ExitStack() as held:
         # a second writer, or a disk that takes nothing, is known before the work
@@ -122,6 +132,7 @@ def evaluate(
         scores, table = _measure(loaded, ranking.ranks, settings, parse_measures(asked.measures))
         leak = leak_of(model, loaded)
         scores["notes"] += leak_notes(leak)
+        scores["notes"] += debias_notes(model, loaded, leak)
         if asked.precision != "fp32":
             scores["notes"].append(
                 f"vectors were computed in {asked.precision}: figures may differ by .001 from float32's"

@@ -63,7 +63,7 @@ def load_embeddings(directory: str | Path, benchmark: Benchmark) -> Embeddings:
         read = _read_npy(path, texts) if path.suffix == ".npy" else _read_parquet(path, texts)
         if vectors and read.shape[1] != vectors[0].shape[1]:
             raise InputError(f"{path}: vectors of width {read.shape[1]}; those before it have {vectors[0].shape[1]}")
-        vectors.append(_unit(read, texts.ids, path))
+        vectors.append(unit_rows(read, texts.ids, path))
     n_queries = len(benchmark.queries)
     return Embeddings(np.concatenate(vectors[:n_queries]), np.concatenate(vectors[n_queries:]))
 
@@ -85,13 +85,19 @@ def _find(folder: Path, lang: str) -> Path:
 
 
 def _read_npy(path: Path, texts: Texts) -> Float32Array:
+    array = npy_matrix(path)
+    if len(array) != len(texts):
+        raise InputError(f"{path}: {len(array)} rows for the {len(texts)} texts of this language in the benchmark")
+    return array
+
+
+def npy_matrix(path: Path) -> Float32Array:
+    """The vectors of a `.npy` file, float32, shape (n, d). InputError: another file, shape or type of numbers."""
     array = read_array(path)
     if array.dtype.kind != "f" or array.dtype.itemsize not in (2, 4, 8):
         raise InputError(f"{path}: {array.dtype}; {_ACCEPTED}{_BITS if array.dtype.kind in 'iu' else ''}")
     if array.ndim != 2 or not array.shape[1]:
-        raise InputError(f"{path}: shape {array.shape}; expected ({len(texts)}, d)")
-    if len(array) != len(texts):
-        raise InputError(f"{path}: {len(array)} rows for the {len(texts)} texts of this language in the benchmark")
+        raise InputError(f"{path}: shape {array.shape}; expected (n, d)")
     return _single(array)
 
 
@@ -105,7 +111,7 @@ def _read_parquet(path: Path, texts: Texts) -> Float32Array:
         raise InputError(f"{path}: column id is {ids.type}; expected string")
     if ids.null_count:
         raise LineError(path, 1 + ids.to_pylist().index(None), "no id")
-    vectors = _matrix(table.column("embedding"), path)
+    vectors = column_matrix(table.column("embedding"), path)
     numbers = pc.index_in(ids, pa.array(list(texts.ids), ids.type)).fill_null(-1).to_numpy()
     rows = np.flatnonzero(numbers >= 0)
     present, first = np.unique(numbers[rows], return_index=True)
@@ -118,13 +124,13 @@ def _read_parquet(path: Path, texts: Texts) -> Float32Array:
     return vectors[rows[first]]
 
 
-def _matrix(column: Any, path: Path) -> Float32Array:
-    """A column of lists as numbers of shape (n, d)."""
+def column_matrix(column: Any, path: Path, name: str = "embedding") -> Float32Array:
+    """A column of lists as numbers of shape (n, d). InputError names what else is in it."""
     kind = column.type
     is_list = pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
     if not is_list or not pa.types.is_floating(kind.value_type):
         is_whole = is_list and pa.types.is_integer(kind.value_type)
-        raise InputError(f"{path}: column embedding is {kind}; {_ACCEPTED} in lists{_BITS if is_whole else ''}")
+        raise InputError(f"{path}: column {name} is {kind}; {_ACCEPTED} in lists{_BITS if is_whole else ''}")
     if column.null_count:
         raise LineError(path, 1 + column.is_null().to_pylist().index(True), "no embedding")
     widths: IntArray = pc.list_value_length(column).to_numpy()
@@ -142,8 +148,8 @@ def _single(numbers: Any) -> Float32Array:
         return np.asarray(numbers, dtype=np.float32)
 
 
-def _unit(vectors: Float32Array, ids: Sequence[str], path: Path) -> Float32Array:
-    """Rows divided by their length, which is taken in float64."""
+def unit_rows(vectors: Float32Array, ids: Sequence[object], path: Path) -> Float32Array:
+    """Rows divided by their length, which is taken in float64. InputError names one that is 0 or not finite."""
     finite = np.isfinite(vectors).all(axis=1)
     if not finite.all():
         raise InputError(f"{path}: the vector of '{ids[int(np.argmin(finite))]}' has NaN or infinity in it")

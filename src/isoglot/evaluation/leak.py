@@ -12,6 +12,7 @@ from isoglot.data.audit.texts import ENOUGH, LONG_ID, size
 from isoglot.data.audit.trained import TrainedTexts, id_hash, text_hash, trained_of
 from isoglot.data.benchmarks.catalog import BENCHMARKS
 from isoglot.data.sameness import normalise
+from isoglot.models.language_maps import record_of
 from isoglot.records import Benchmark
 from isoglot.retrieval.encode import pooled_texts
 
@@ -47,9 +48,26 @@ def leak_notes(leak: dict[str, Any] | None) -> list[str]:
         if (side := leak.get(key)) and side["shared"]
     ]
     return [
-        *([f"not zero-shot: the model was trained on {', '.join(shared)} of this benchmark"] if shared else []),
+        *(
+            [f"not zero-shot: the model was trained or fitted on {', '.join(shared)} of this benchmark"]
+            if shared
+            else []
+        ),
         *leak["known"],
     ]
+
+
+def debias_notes(model: Any, benchmark: Benchmark, leak: dict[str, Any] | None) -> list[str]:
+    """How a model was debiased, and that its correction knows the benchmark's texts, where it does."""
+    if (record := record_of(model)) is None:
+        return []
+    sources, strength = ", ".join(record.get("fit", ())), record.get("strength")
+    notes = [f"debiased by {record['method'].get('name')}, strength {strength}, fitted on {sources}"]
+    known = any(leak[key]["shared"] for key in _NAMES if key in leak) if leak else False
+    own = {benchmark.name, benchmark.about.get("name", "")}
+    if own & set(record.get("transductive", ())) or known:
+        notes.append(f"transductive: the correction was fitted on texts of {benchmark.name}; figures are no test of it")
+    return notes
 
 
 def _shared(record: TrainedTexts, benchmark: Benchmark) -> dict[str, dict[str, int]]:

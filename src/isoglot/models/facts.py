@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from isoglot.models.language_maps import record_of
 from isoglot.models.prompts import Prompts
 
 SIMILARITIES = ("cosine", "dot")
@@ -45,7 +46,8 @@ def describe(model: Any) -> dict[str, Any]:
 
     modules, encoder (model type), pooling, normalized, similarity, dimensions, max_length (tokens), dtype, stored_dtype, device,
     padding_side, attention ("both ways", "causal", "window 128"; and how it is computed), inputs ("chat template"), routes,
-    prompts {"query", "passage", "source", "guessed"}, notes. {} for anything that is no `SentenceTransformer`.
+    debias (how it was debiased), prompts {"query", "passage", "source", "guessed"}, notes. {} for anything that is no
+    `SentenceTransformer`.
     """
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.base.modules import Router
@@ -66,6 +68,9 @@ def describe(model: Any) -> dict[str, Any]:
         "dtype": str(next(model.parameters()).dtype).removeprefix("torch."),
         "device": model.device.type,
     }
+    if record := record_of(model):
+        kept = ("method", "strength", "sides", "fit", "digest", "transductive", "told")
+        facts["debias"] = {key: record[key] for key in kept if key in record}
     if loaded := Loaded.of(model):
         facts |= {"stored_dtype": loaded.stored} if loaded.stored else {}
         facts |= {"prompts": asdict(loaded.prompts)}
@@ -87,13 +92,27 @@ def in_one_line(model: Any) -> str:
         dtype if stored in (None, dtype) else f"{dtype} (stored in {stored})",
         f"padding {facts['padding_side']}" if "padding_side" in facts else "",
         f"attention {facts['attention']}" if "attention" in facts else "",
-        f"routes {', '.join(facts['routes'])}" if "routes" in facts else "",
+        _routes(facts["routes"]) if "routes" in facts else "",
+        _debiased(facts["debias"]) if "debias" in facts else "",
     ]
     if "prompts" in facts:
         told = facts["prompts"]
         words.append(f"prompts {told['query']!r} and {told['passage']!r} ({told['source']})")
     line = ", ".join(word for word in words if word)
     return "; ".join([f"{loaded.name}: {line}" if loaded else line, *facts.get("notes", [])])
+
+
+def _routes(names: list[str]) -> str:
+    languages = {name.partition("-")[2] for name in names} - {""}
+    told = f", apart for {len(languages)} languages" if languages else ""
+    return f"routes {', '.join(name for name in names if '-' not in name)}{told}"
+
+
+def _debiased(record: dict[str, Any]) -> str:
+    transductive = record.get("transductive")
+    marked = f" (transductive: texts of {', '.join(transductive)})" if transductive else ""
+    fitted = f"fitted on {', '.join(record.get('fit', ()))}{marked}"
+    return f"debiased by {record['method'].get('name')}, strength {record.get('strength')}, {fitted}"
 
 
 def _joined(values: list[Any]) -> Any:

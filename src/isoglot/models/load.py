@@ -72,9 +72,9 @@ def load_model(
         model.similarity_fn_name = similarity
     if dropout is not None:
         _set_dropout(model, dropout)
+    model.loaded_from = base
     if processes().first:
         _say_once(in_one_line(model))
-    model.loaded_from = base
     return model
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache, partial
 from typing import Any, Literal
 
 import numpy as np
 from tqdm import tqdm
 
-from isoglot.errors import InputError
+from isoglot.errors import InputError, say
 from isoglot.models.facts import SIMILARITIES
 from isoglot.processes import in_each, processes
 from isoglot.records import Benchmark, Float32Array, FloatArray
@@ -49,6 +50,7 @@ def encode_texts(
     batch_size: int | None = None,
     progress: bool = True,
     watch: Callable[[int], Any] | None = None,
+    languages: Sequence[str] | None = None,
 ) -> Float32Array:
     """Embed texts.
 
@@ -67,6 +69,8 @@ def encode_texts(
             once, thus more of the short and fewer of the long texts.
         progress: show a progress bar on stderr.
         watch: called with the number of texts that were encoded, again and again, instead of the bar.
+        languages: of the texts, n codes, for a model that treats languages apart (`isoglot.models.mapped`); any other is not
+            told. Without them, and for languages that it was not made for, such a model tells them from its embeddings.
 
     Returns:
         float32, shape (n, d); every row of length 1 (rows of zeros stay) unless the model's similarity is the inner product.
@@ -74,12 +78,13 @@ def encode_texts(
     Raises:
         InputError: the model gave a number that is not finite, or is made for another similarity.
     """
-    numbers: dict[str, int] = {}
-    inverse = np.fromiter((numbers.setdefault(text, len(numbers)) for text in texts), dtype=np.int64, count=len(texts))
+    numbers: dict[tuple[str, str], int] = {}
+    keys = zip(languages_for(model, texts, languages), texts)
+    inverse = np.fromiter((numbers.setdefault(key, len(numbers)) for key in keys), dtype=np.int64, count=len(texts))
     distinct = list(numbers)
     if not distinct:
         raise InputError("no text to encode")
-    order = np.argsort([-len(text) for text in distinct], kind="stable")
+    order = np.argsort([-len(text) for _, text in distinct], kind="stable")
     me = processes()
     own = [distinct[i] for i in order[me.rank :: me.world]]  # every process gets texts of all lengths
     hidden = watch is not None or not (progress and me.first)
@@ -90,13 +95,54 @@ def encode_texts(
     return vectors[np.argsort(encoded)[inverse]]
 
 
-def _encode(model: Any, texts: list[str], kind: Kind, size: int, done: Callable[[int], Any]) -> Float32Array:
-    """Vectors of distinct texts, longest first, shape (n, d); shape (0, 0) for none."""
-    cosine = similarity_of(model) == "cosine"
+def languages_for(model: Any, texts: Iterable[str], languages: Iterable[str] | None) -> Iterator[str]:
+    """The language of each text as a model is told it: "" where it does not ask, or was not made for the language.
+
+    Says once which languages it was not made for.
+    """
+    own = frozenset[str]()
+    if languages is not None and "sentence_transformers" in sys.modules:
+        from isoglot.models.mapped import routed_languages
+
+        own = routed_languages(model)
+    if languages is None or not own:
+        return ("" for _ in texts)
+    return (lang if lang in own or not lang else _untold(lang) for lang, _ in zip(languages, texts))
+
+
+@cache
+def _untold(lang: str) -> str:
+    say(f"the model was debiased without texts in {lang}: the language of each of these is told from its embedding")
+    return ""
+
+
+def _encode(
+    model: Any, texts: list[tuple[str, str]], kind: Kind, size: int, done: Callable[[int], Any]
+) -> Float32Array:
+    """Vectors of distinct (language, text), longest first, shape (n, d); shape (0, 0) for none."""
     if not texts:
         return np.empty((0, 0), dtype=np.float32)
+    told = np.array([lang for lang, _ in texts])
+    rows = [np.flatnonzero(told == lang) for lang in dict.fromkeys(told.tolist())]
+    vectors = [
+        _encode_alike(model, [texts[row][1] for row in own.tolist()], kind, str(told[own[0]]), size, done)
+        for own in rows
+    ]
+    return np.concatenate(vectors)[np.argsort(np.concatenate(rows))]
+
+
+def _encode_alike(
+    model: Any, texts: list[str], kind: Kind, lang: str, size: int, done: Callable[[int], Any]
+) -> Float32Array:
+    """Vectors of texts of one language, or ("") of any, longest first, shape (n, d)."""
+    cosine = similarity_of(model) == "cosine"
     encode = model.encode_query if kind == "query" else model.encode_document
     task, plain = "query" if kind == "query" else "document", False
+    if lang:
+        from isoglot.models.mapped import task_of
+
+        task = task_of(model, task, lang)
+        encode = partial(model.encode, prompt=prompt_of(model, kind), task=task)
     if "sentence_transformers" in sys.modules:  # else the model cannot be one of its own
         from isoglot.retrieval.length_batches import forward, is_plain
 
@@ -144,6 +190,12 @@ def device_of(model: Any) -> str:
 def pooled_texts(benchmark: Benchmark, kind: Kind) -> list[str]:
     """The texts of all queries or all passages in pooled order."""
     return [text for _, _, text in (benchmark.pooled_queries() if kind == "query" else benchmark.pooled_documents())]
+
+
+def pooled_languages(benchmark: Benchmark, kind: Kind) -> list[str]:
+    """Their languages, in the same order."""
+    by_language = benchmark.queries if kind == "query" else benchmark.corpus
+    return [lang for lang, texts in by_language.items() for _ in range(len(texts))]
 
 
 def _check_finite(vectors: Float32Array, texts: Sequence[str]) -> None:

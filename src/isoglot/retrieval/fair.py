@@ -102,7 +102,10 @@ class Fair:
 
         def encode(side: Kind) -> dict[str, Float32Array]:
             texts = {lang: table.column(side, rows) for lang, rows in chosen.items()}
-            return {lang: encode_texts(model, own, side, progress=False) for lang, own in texts.items()}
+            return {
+                lang: encode_texts(model, own, side, progress=False, languages=[lang] * len(own))
+                for lang, own in texts.items()
+            }
 
         groups = {lang: np.asarray(table.index.group[place[rows]]) for lang, rows in chosen.items()}
         scale = fusion.fit(Background(encode("query"), encode("passage"), groups))

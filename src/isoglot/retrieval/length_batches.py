@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 from sentence_transformers import SentenceTransformer
-from sentence_transformers.sentence_transformer.modules import Dense, Normalize, Pooling, Transformer
+from sentence_transformers.sentence_transformer.modules import Dense, Normalize, Pooling, Router, Transformer
 
 from isoglot.errors import InputError
 from isoglot.records import Float32Array, IntArray
@@ -35,7 +35,9 @@ def is_plain(model: Any) -> bool:
     if type(model) is not SentenceTransformer or own & vars(model).keys():
         return False
     kinds = [type(module) for module in model.children()]
-    if len(kinds) < 2 or kinds[0] is not Transformer or not set(kinds[1:]) <= {Pooling, Dense, Normalize}:
+    routed = [module.sub_modules.values() for module in list(model.children())[1:] if isinstance(module, Router)]
+    kinds += [type(module) for routes in routed for route in routes for module in route]
+    if len(kinds) < 2 or kinds[0] is not Transformer or not set(kinds[1:]) <= {Pooling, Dense, Normalize, Router}:
         return False
     first: Any = model[0]
     return (
@@ -59,14 +61,14 @@ def forward(
         model: one for which `is_plain` holds.
         texts: one window, of about one length.
         prompt: put before each text.
-        task: "query" or "document": whose length is used.
+        task: "query" or "document": whose length is used; of a model with routes behind its encoder, one of these.
         batch_size: the tokens of a batch are 64 times as many.
         done: called with the number of texts of every batch that was computed.
 
     Raises:
         InputError: a text has no token.
     """
-    features = dict(model.preprocess(list(texts), prompt=prompt, task=task))
+    features = dict(model.preprocess(list(texts), prompt=prompt, task=task.partition("-")[0]))
     padded = _lengths(features, len(texts))
     if padded is None:
         return None

@@ -77,8 +77,9 @@ def mine(model: Any, table: PairTable, asked: Mine, *, progress: bool = True) ->
     """
     check_languages(table, asked)
     rows = np.arange(len(table))
-    queries = encode_texts(model, table.column("query", rows), "query", progress=progress)
-    passages = encode_texts(model, table.column("passage", rows), "passage", progress=progress)
+    told = table.column("lang", rows)
+    queries = encode_texts(model, table.column("query", rows), "query", progress=progress, languages=told)
+    passages = encode_texts(model, table.column("passage", rows), "passage", progress=progress, languages=told)
     search = Search.of(table, queries, passages)
     found = np.full((len(table), asked.number), -1, dtype=np.int64)
     with tqdm(total=len(table), desc="search", unit="query", disable=not progress) as bar:

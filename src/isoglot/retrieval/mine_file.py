@@ -155,7 +155,15 @@ def _mine(
     check_languages(table, asked)
     model, digest = load_model(asked.model, device=asked.device), str(read_json(work / _JOB)["model"])
     queries, passages = (
-        store.encode(model, digest, prompt_of(model, kind), _Texts(table, kind), kind, progress=progress)
+        store.encode(
+            model,
+            digest,
+            prompt_of(model, kind),
+            _Texts(table, kind),
+            kind,
+            progress=progress,
+            languages=_Texts(table, "lang"),
+        )
         for kind in ("query", "passage")
     )
     found = _search(work, Search.of(table, queries, passages), asked, len(table), progress)
@@ -194,7 +202,7 @@ def _search(work: Path, search: Search, asked: Mine, n: int, progress: bool) -> 
 
 
 class _Texts:
-    """The queries or passages of a table, read anew every time that they are gone through."""
+    """The queries or passages of a table, or their languages, read anew every time that they are gone through."""
 
     def __init__(self, table: PairTable, side: str) -> None:
         self._chunks = table.table.column(side).chunks

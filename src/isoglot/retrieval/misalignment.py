@@ -47,7 +47,8 @@ class Similarity(Check):
         parallel = np.flatnonzero((index.rows >= 0).sum(axis=1) > 1)
         if len(parallel) < 2:
             return
-        vectors = np.asarray(encode_texts(model, [row.passage for row in rows], "passage"), dtype=np.float32)
+        texts, languages = [row.passage for row in rows], [row.lang for row in rows]
+        vectors = np.asarray(encode_texts(model, texts, "passage", languages=languages), dtype=np.float32)
         vectors, means = self._centred(vectors, index)
         generator = np.random.default_rng(self.nearer_seed)
         for column in range(len(index.languages)):

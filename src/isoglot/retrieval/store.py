@@ -24,13 +24,14 @@ from isoglot.files import cache_dir, digest_json, digest_strings, read_json, sav
 from isoglot.models.tokenizer import description
 from isoglot.processes import processes
 from isoglot.records import IntArray
-from isoglot.retrieval.encode import LABELS, Kind, encode_texts, similarity_of
+from isoglot.retrieval.encode import LABELS, Kind, encode_texts, languages_for, similarity_of
 from isoglot.retrieval.shards import ShardedRows, find_shards, open_shard, span
 
 SHARD_SIZE = 16_384
 _FORMAT = 1
 _META = "meta.json"
 _NAME = re.compile(r"[0-9a-f]{64}")
+_BETWEEN = "\0"  # a language and a text: no text begins with a language and this
 _CHANGED = "the texts changed while they were read for the second time"
 
 StoredType = Literal["float32", "float16"]
@@ -62,6 +63,7 @@ class EmbeddingStore:
         shard_size: int = SHARD_SIZE,
         batch_size: int | None = None,
         progress: bool = True,
+        languages: Iterable[str] | None = None,
     ) -> ShardedRows:
         """The vectors of texts, shape (n, d), read-only.
 
@@ -81,6 +83,7 @@ class EmbeddingStore:
             shard_size: texts per shard. An interrupted run goes on only with the shard size it had.
             batch_size: texts per forward pass; not part of the key.
             progress: a progress bar on stderr.
+            languages: of the texts, as in `encode_texts`; read two times, too. Part of the key where the model asks for them.
 
         Raises:
             InputError: no texts, texts that can be read once only or change in between, vectors that are not finite,
@@ -90,9 +93,10 @@ class EmbeddingStore:
             raise InputError(f"shard size {shard_size}, type '{dtype}': expected at least 1, and float32 or float16")
         if processes().world > 1:
             raise InputError("a store of embeddings is filled by one process: encode without a store or a launcher")
-        if isinstance(texts, Iterator):
+        if isinstance(texts, Iterator) or isinstance(languages, Iterator):
             raise InputError("texts can be read only once; give a list, or an iterable that starts anew every time")
-        digests = text_digests(texts)
+        told = _Told(model, texts, languages)
+        digests = text_digests(map("".join, told))
         if not len(digests):
             raise InputError("no text to encode")
         own = {"model": model_digest, "settings": _settings(model), "prompt": prompt, "kind": kind}
@@ -106,7 +110,7 @@ class EmbeddingStore:
                 # an entry that was complete keeps its shard size, so that only what is damaged is made again
                 size = int((_read_meta(directory) or {}).get("shard_size", shard_size))
                 work = _Encoding(model, kind, dtype, directory, digests, size)
-                write_json(directory / _META, {**key, **work.run(texts, batch_size, progress, self.verify)})
+                write_json(directory / _META, {**key, **work.run(told, batch_size, progress, self.verify)})
                 stored = self._open(directory, dtype)
         if stored is None:
             raise InputError(f"{directory}: shards do not read back as they were written; is the disk sound?")
@@ -146,7 +150,7 @@ class _Encoding:
         self.digests, self.first = digests, first_rows(digests)
         self.shards: list[npt.NDArray[Any]] = []
 
-    def run(self, texts: Iterable[str], batch_size: int | None, progress: bool, verify: bool) -> dict[str, Any]:
+    def run(self, texts: _Told, batch_size: int | None, progress: bool, verify: bool) -> dict[str, Any]:
         """Make the missing shards; returns what `meta.json` says of all of them."""
         there = find_shards(self.directory)
         source, n = iter(texts), len(self.digests)
@@ -156,7 +160,7 @@ class _Encoding:
                 rows = np.arange(start, min(start + self.size, n))
                 end = start + len(rows)
                 shard_texts = list(itertools.islice(source, len(rows)))
-                if not np.array_equal(text_digests(shard_texts), self.digests[start:end]):
+                if not np.array_equal(text_digests(map("".join, shard_texts)), self.digests[start:end]):
                     raise InputError(_CHANGED)
                 path = there.pop((start, end), None)
                 vectors = None if path is None else open_shard(path, self.dtype, verify)
@@ -188,14 +192,15 @@ class _Encoding:
                 there.pop((start, end)).unlink(missing_ok=True)
 
     def _encode(
-        self, texts: list[str], rows: IntArray, watch: Callable[[int], Any], batch_size: int | None
+        self, texts: list[tuple[str, str]], rows: IntArray, watch: Callable[[int], Any], batch_size: int | None
     ) -> npt.NDArray[Any]:
         """Vectors of one shard: new texts from the model, others from the row in which they stood first."""
         first, start = self.first[rows], rows[0]
         new, earlier = first == rows, first < start
         if new.any():
-            fresh = [texts[i] for i in np.flatnonzero(new)]
-            encoded = encode_texts(self.model, fresh, self.kind, batch_size, progress=False, watch=watch)
+            languages, fresh = zip(*(texts[i] for i in np.flatnonzero(new)))
+            told = [lang.removesuffix(_BETWEEN) for lang in languages]
+            encoded = encode_texts(self.model, fresh, self.kind, batch_size, watch=watch, languages=told)
         else:
             encoded = self.shards[0][:0]
         vectors = np.empty((len(rows), encoded.shape[1]), dtype=self.dtype)
@@ -205,6 +210,22 @@ class _Encoding:
         again = ~new & ~earlier
         vectors[again] = vectors[first[again] - start]
         return vectors
+
+
+class _Told:
+    """(language, text), read anew every time that they are gone through; the language is "" where the model is not told it.
+
+    Joined, the two name what is encoded: a text alone, or a text in a language.
+    """
+
+    def __init__(self, model: Any, texts: Iterable[str], languages: Iterable[str] | None) -> None:
+        self._model, self._texts, self._languages = model, texts, languages
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        if self._languages is None:
+            return (("", text) for text in self._texts)
+        told = languages_for(self._model, itertools.repeat(""), self._languages)
+        return ((f"{lang}{_BETWEEN}" if lang else "", text) for lang, text in zip(told, self._texts))
 
 
 def text_digests(texts: Iterable[str]) -> Digests:

@@ -1,4 +1,4 @@
-"""Debiasing: take out of embeddings what tells their language, by one linear map, without training.
+"""Debiasing: take out of embeddings what tells their language, by a linear correction, without training.
 
 A new method is one file here (or in a plugin, see `isoglot.registry`): a registered subclass of `DebiasMethod`.
 """
@@ -6,51 +6,72 @@ A new method is one file here (or in a plugin, see `isoglot.registry`): a regist
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import ClassVar, Literal
 
-from isoglot.models.weights import sentence_vector
-from isoglot.records import Float32Array, FloatArray
+from isoglot.errors import InputError
+from isoglot.records import Float32Array, FloatArray, IntArray
 from isoglot.registry import Registry
 from isoglot.settings import Member
 
-if TYPE_CHECKING:
-    from sentence_transformers import SentenceTransformer
+Sides = Literal["apart", "together", "passages"]
+"""Queries and passages have corrections of their own, or one of both; or passages have one, and queries stay."""
+EVERY = "*"
+"""The key of a correction that is that of all languages."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Embeddings of texts of one language.
+
+    Attributes:
+        vectors: float32, shape (n, d), n > 0, as the model gives them.
+        pairs: int64, shape (n,): texts of the same number are translations of each other; each number once.
+    """
+
+    vectors: Float32Array
+    pairs: IntArray
+
+
+@dataclass(frozen=True)
+class Correction:
+    """What is taken from an embedding e: with strength a it becomes e - a (U U^T e + b).
+
+    Attributes:
+        directions: U, float64, shape (d, r), orthonormal columns; r may be 0.
+        offset: b, float64, shape (d,).
+    """
+
+    directions: FloatArray
+    offset: FloatArray
 
 
 class DebiasMethod(Member):
-    """A linear map of embeddings that is fitted on texts of several languages and then used for all texts alike."""
+    """A correction of embeddings that is fitted on texts of several languages.
 
-    def fit(self, vectors: Mapping[str, Float32Array]) -> FloatArray:
-        """The map as a matrix W, float64, shape (d, d): an embedding v becomes W v.
+    Attributes:
+        per_language: whether each language has a correction of its own, so that a text's language has to be known.
+        sides: whether queries and passages are best fitted apart.
+    """
+
+    per_language: ClassVar[bool] = False
+    sides: ClassVar[Sides] = "apart"
+
+    def fit(self, samples: Mapping[str, Sample]) -> dict[str, Correction]:
+        """The correction of every language, or, by the key `EVERY`, that of all.
 
         Args:
-            vectors: by language, float32, shape (n, d) each, n > 0: embeddings as the model gives them.
+            samples: by language, of one width.
 
         Raises:
-            InputError: too few languages.
+            InputError: too few languages or texts.
         """
         raise NotImplementedError
 
+    def check_languages(self, samples: Mapping[str, Sample]) -> None:
+        """InputError where there are fewer than two languages, which nothing tells apart."""
+        if len(samples) < 2:
+            raise InputError(f"{self.name} needs texts of two languages or more, got {', '.join(samples) or 'none'}")
+
 
 DEBIAS_METHODS: Registry[type[DebiasMethod]] = Registry("debiasing method", "isoglot.models.debias")
-
-
-def append_map(model: SentenceTransformer, matrix: FloatArray) -> SentenceTransformer:
-    """A model with a linear map (float64, shape (d, d)) after its modules, in place.
-
-    The length of the result is set to 1, unless vectors are compared by their inner product and had lengths of their own. A model
-    whose vectors were cut to their first d dimensions (Matryoshka) gives d dimensions then without being told.
-    """
-    import torch
-    from sentence_transformers.base.modules import Dense, Normalize
-
-    width, whole = len(matrix), sentence_vector(model, "query").shape[1]
-    weight = torch.zeros((width, whole), dtype=torch.float32, device=model.device)
-    weight[:, :width] = torch.tensor(matrix, dtype=torch.float32)
-    modules = list(model.children())
-    unit = model.similarity_fn_name != "dot" or isinstance(modules[-1], Normalize)
-    appended = [Dense(whole, width, bias=False, activation_function=torch.nn.Identity(), init_weight=weight)]
-    model.truncate_dim = None
-    for number, module in enumerate([*appended, *([Normalize()] if unit else [])], len(modules)):
-        model.add_module(str(number), module)
-    return model

@@ -6,14 +6,12 @@ from typing import ClassVar
 import numpy as np
 from pydantic import Field
 
-from isoglot.errors import InputError
-from isoglot.models.debias import DEBIAS_METHODS, DebiasMethod
-from isoglot.records import Float32Array, FloatArray
+from isoglot.models.debias import DEBIAS_METHODS, EVERY, Correction, DebiasMethod, Sample
 
 
 @DEBIAS_METHODS.register
 class LSAR(DebiasMethod):
-    """project away the low-rank subspace in which the mean embeddings of the languages differ
+    """project away the low-rank subspace in which the mean embeddings of the languages differ; no text's language is needed
 
     (Xie, Zhao, Yu and Li 2022, "Discovering Low-rank Subspaces for Language-agnostic Multilingual Representations", EMNLP 2022,
     arXiv 2401.05792, algorithm 1.) The columns of M, shape (d, L), are the mean embeddings of L languages. Minimised over mu,
@@ -21,17 +19,16 @@ class LSAR(DebiasMethod):
 
         || M - mu 1^T - M_s Gamma^T ||_F,   M_s of shape (d, rank)
 
-    What all languages share (mu) stays, what is specific to some (M_s) goes: v becomes (I - M_s M_s^T) v.
+    What all languages share (mu) stays, what is specific to some (M_s) goes: e becomes (I - M_s M_s^T) e.
     """
 
     name: ClassVar[str] = "lsar"
     is_default: ClassVar[bool] = True
     rank: int = Field(10, gt=0, description="directions that are removed; at most one fewer than there are languages")
 
-    def fit(self, vectors: Mapping[str, Float32Array]) -> FloatArray:
-        if len(vectors) < 2:
-            raise InputError(f"{self.name} needs texts of two languages or more, got {', '.join(vectors) or 'none'}")
-        means = np.stack([part.mean(axis=0, dtype=np.float64) for part in vectors.values()], axis=1)
+    def fit(self, samples: Mapping[str, Sample]) -> dict[str, Correction]:
+        self.check_languages(samples)
+        means = np.stack([sample.vectors.mean(axis=0, dtype=np.float64) for sample in samples.values()], axis=1)
         rank = min(self.rank, means.shape[1] - 1, means.shape[0])
         centre = means.mean(axis=1, keepdims=True)
         # the best approximation of that rank, about the mean of the languages
@@ -41,5 +38,4 @@ class LSAR(DebiasMethod):
         shared = np.linalg.pinv(low).T.sum(axis=1, keepdims=True)
         shared /= (shared**2).sum()
         specific = np.linalg.svd(low - shared, full_matrices=False)[0][:, :rank]
-        matrix: FloatArray = np.eye(len(means)) - specific @ specific.T
-        return matrix
+        return {EVERY: Correction(specific, np.zeros(len(means)))}

@@ -1,58 +1,40 @@
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
+from pydantic.fields import FieldInfo
 
-from isoglot.models.debias import DEBIAS_METHODS
-from isoglot.settings import default_of, lift, member_of
+from isoglot.evaluation.debias import DebiasSettings
+from isoglot.settings import Settings
 from isoglot.study.stages import STAGES, Stage, Work
 
 
 @STAGES.register
-class Debias(Stage):
-    """append a linear map that takes the language out of the embeddings; nothing is trained"""
+class Debias(DebiasSettings, Stage):
+    """append a linear correction that takes the language out of the embeddings, as `isoglot debias` does; nothing is trained"""
 
     name: ClassVar[str] = "debias"
     uses_pairs: ClassVar[bool] = True
     doing: ClassVar[str] = "debiasing"
-    inner: ClassVar[tuple[str, ...]] = ("method",)
 
-    method: member_of(DEBIAS_METHODS) = default_of(DEBIAS_METHODS)  # type: ignore[valid-type]
-    fit: Literal["pairs"] = Field(
-        "pairs", description="texts that the map is fitted on: queries and passages of the pairs"
-    )
-    texts: int = Field(10_000, gt=0, description="most queries and most passages per language")
+    fit: Literal["pairs"] = Field("pairs", description="texts that it is fitted on: queries and passages of the pairs")
 
-    @model_validator(mode="before")
     @classmethod
-    def _lift(cls, values: Any) -> Any:
-        return lift(values, "method", DEBIAS_METHODS) if isinstance(values, Mapping) else values
+    def options(cls) -> dict[str, FieldInfo]:
+        return Settings.options.__func__(cls)  # type: ignore[attr-defined,no-any-return]  # methods have their own list
 
     def run(self, work: Work) -> dict[str, Any] | None:
-        import numpy as np
-
-        from isoglot.data.audit.trained import TrainedTexts, trained_of
+        from isoglot.data.fit_texts import FitTexts, Sources
+        from isoglot.evaluation.debias import encoder, fit_maps, save_debiased
         from isoglot.files import atomic_directory
-        from isoglot.models.debias import append_map
         from isoglot.models.load import load_model
-        from isoglot.retrieval.encode import encode_texts
+        from isoglot.models.mapped import has_unit_vectors
 
-        table, model = work.pairs(), load_model(work.start)
-        vectors, used = {}, []
-        for column, language in enumerate(table.languages):
-            rows = table.index.rows[:, column]
-            rows = rows[rows >= 0]
-            rows = rows[np.linspace(0, len(rows) - 1, min(self.texts, len(rows))).round().astype(np.int64)]
-            used.append(rows)
-            sides = [
-                encode_texts(model, table.column(side, rows), side, progress=False) for side in ("query", "passage")
-            ]
-            vectors[language] = np.concatenate(sides)
-        append_map(model, self.method.fit(vectors))
+        model, pairs = load_model(work.start, dtype="float32"), work.pairs()
+        sources = Sources(pairs, FitTexts({}), ())
+        fitted = fit_maps(encoder(model, progress=False), sources, self, unit=has_unit_vectors(model))
+        record = {"base": work.start, "fit": list(pairs.index.sources), "transductive": [], **fitted.record}
         with atomic_directory(work.folder.model) as path:
-            model.save_pretrained(str(path), create_model_card=False)
-            rows = np.concatenate(used)
-            (trained_of(model) | TrainedTexts.of(table, rows, rows)).save(path)
+            save_debiased(model, fitted, record, path, pairs)
         return work.outcome()
