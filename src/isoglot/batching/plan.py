@@ -139,7 +139,8 @@ class BatchPlan:
         for info in self.strata:
             if info.language is not None:
                 drawn.setdefault(info.language, []).append(self.index.sources.index(info.source))
-        return self.settings.strategy.notes(table, drawn)
+        strategy: Strategy = self.settings.strategy
+        return strategy.notes(table, drawn)
 
     @property
     def steps_per_epoch(self) -> int:
