@@ -26,7 +26,7 @@ def find(rows: list[PairRow], monkeypatch: Any, **settings: Any) -> list[int]:
     known = Meanings(len(rows))
     monkeypatch.setattr(
         "isoglot.retrieval.misalignment.encode_texts",
-        lambda model, texts, side: np.array([known(text) for text in texts], dtype=np.float32),
+        lambda model, texts, side, languages: np.array([known(text) for text in texts], dtype=np.float32),
     )
     return [found.row for found in Similarity(model="m", **settings).find_by(None, rows)]
 

@@ -85,19 +85,19 @@ def _find(folder: Path, lang: str) -> Path:
 
 
 def _read_npy(path: Path, texts: Texts) -> Float32Array:
-    array = npy_matrix(path)
+    array = npy_matrix(path, str(len(texts)))
     if len(array) != len(texts):
         raise InputError(f"{path}: {len(array)} rows for the {len(texts)} texts of this language in the benchmark")
     return array
 
 
-def npy_matrix(path: Path) -> Float32Array:
+def npy_matrix(path: Path, rows: str = "n") -> Float32Array:
     """The vectors of a `.npy` file, float32, shape (n, d). InputError: another file, shape or type of numbers."""
     array = read_array(path)
     if array.dtype.kind != "f" or array.dtype.itemsize not in (2, 4, 8):
         raise InputError(f"{path}: {array.dtype}; {_ACCEPTED}{_BITS if array.dtype.kind in 'iu' else ''}")
     if array.ndim != 2 or not array.shape[1]:
-        raise InputError(f"{path}: shape {array.shape}; expected (n, d)")
+        raise InputError(f"{path}: shape {array.shape}; expected ({rows}, d)")
     return _single(array)
 
 
