@@ -42,7 +42,7 @@ lint: setup
 	$(BIN)/lint-imports
 
 tests: setup
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadscope --durations 25
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadscope --no-loadscope-reorder --durations 25
 
 docs: setup
 	$(BIN)/python docs/make_api.py
