@@ -7,9 +7,10 @@ import math
 import numpy as np
 import pytest
 
+from isoglot.data.pairs.table import PairTable
 from isoglot.errors import InputError
 from isoglot.evaluation.evaluate import evaluate
-from isoglot.records import Benchmark, Float32Array
+from isoglot.records import Benchmark, Float32Array, PairRow
 from isoglot.retrieval.encode import Embeddings
 from isoglot.retrieval.fair import Fair, FairSettings
 from isoglot.retrieval.fusions import FUSIONS, Background, Fusion, Scale
@@ -159,3 +160,30 @@ def test_an_evaluation_says_that_it_was_mixed() -> None:
         FairSettings(fusion="standardised")
     with pytest.raises(InputError, match="the fusion 'quota' takes no background"):
         FairSettings(fusion="quota", background=["facts:"])
+
+
+def test_a_background_is_spread_over_the_pairs_and_has_the_languages_asked_for() -> None:
+    texts: list[str] = []
+
+    class Model:
+        """Says the number at the end of a text, and whether it is German."""
+
+        def encode_query(self, asked: list[str], **_: object) -> Float32Array:
+            texts.extend(asked)
+            rows = [[float(text.split()[-1]), 1.0 + text.startswith("de")] for text in asked]
+            return np.array(rows, dtype=np.float32)
+
+        encode_document = encode_query
+
+    rows = [
+        PairRow(id=str(i), lang=lang, query=f"{lang} q {i}", passage=f"{lang} p {i}", source="s")
+        for i in range(9)
+        for lang in ("de", "en", "th")
+    ]
+    fair = Fair.fit(Standardised(), Model(), PairTable.from_rows(rows), 3, ["de", "en", "fr"])
+    assert fair.scale is not None
+    assert (fair.scale.queries, fair.scale.documents) == (("de", "en", "*"), ("de", "en"))
+    assert fair.about["background"]["pairs"] == {"de": 3, "en": 3}
+    assert sorted(texts) == sorted(f"{lang} {side} {i}" for lang in ("de", "en") for side in "qp" for i in (0, 4, 8))
+    with pytest.raises(ValueError, match="needs background pairs"):
+        Fair.fit(Standardised(), Model())

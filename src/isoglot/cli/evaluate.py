@@ -106,7 +106,7 @@ def _run(options: argparse.Namespace, *, first: bool) -> int:
         device=options.device,
         export_trec=options.export_trec,
         trec_depth=options.trec_depth,
-        fair=mixed.fit(model, options.data_dir),
+        fair=mixed.fit(model, options.data_dir, {*benchmark.queries, *benchmark.corpus}),
     )
     if not first:
         return 0

@@ -7,7 +7,7 @@ fair.search(index, vectors, 10, languages=["de", "en", "th"], asked="th")
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -57,12 +57,12 @@ class FairSettings(Settings):
             needs = "needs background pairs, such as facts:" if self.fusion.needs_background else "takes no background"
             raise ValueError(f"the fusion '{self.fusion}' {needs}")
 
-    def fit(self, model: Any, data_dir: Path | None = None) -> Fair | None:
-        """The fusion made ready for a model; None for scores as they are."""
+    def fit(self, model: Any, data_dir: Path | None = None, languages: Collection[str] = ()) -> Fair | None:
+        """The fusion made ready for a model; None for scores as they are. `languages`: see `Fair.fit`."""
         if self.fusion.is_default:
             return None
         table = load_pairs(self.background, data_dir=data_dir) if self.background else None
-        return Fair.fit(self.fusion, model, table, self.background_pairs)
+        return Fair.fit(self.fusion, model, table, self.background_pairs, languages)
 
 
 @dataclass(frozen=True)
@@ -80,13 +80,21 @@ class Fair:
     about: dict[str, Any]
 
     @classmethod
-    def fit(cls, fusion: Fusion, model: Any = None, table: PairTable | None = None, pairs: int = 250) -> Fair:
+    def fit(
+        cls,
+        fusion: Fusion,
+        model: Any = None,
+        table: PairTable | None = None,
+        pairs: int = 250,
+        languages: Collection[str] = (),
+    ) -> Fair:
         """Encode the background where the fusion needs one.
 
         Args:
             model: as `evaluate` takes it.
             table: parallel pairs; not those of a benchmark that is measured afterwards.
             pairs: at most so many in each language, spread evenly over the table.
+            languages: of these, where the table has them; of all its languages where none is given.
 
         Raises:
             ValueError: a background is needed and not given.
@@ -98,6 +106,7 @@ class Fair:
         if table is None:
             raise ValueError(f"{fusion.name} needs background pairs")
         chosen = {lang: _spread(table.index.rows[:, i], pairs) for i, lang in enumerate(table.languages)}
+        chosen = {lang: rows for lang, rows in chosen.items() if lang in (languages or chosen)}
         place, _ = table.index.places(len(table))
 
         def encode(side: Kind) -> dict[str, Float32Array]:
