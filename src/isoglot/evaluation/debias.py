@@ -16,6 +16,7 @@ from isoglot.data.audit.trained import TrainedTexts, id_hash, text_hash, trained
 from isoglot.data.fit_texts import FitTexts, Sources, first_texts, joined, read_sources, texts_of
 from isoglot.data.pairs.table import PairTable
 from isoglot.errors import InputError, say
+from isoglot.evaluation.debias_card import card_text
 from isoglot.evaluation.debias_strength import choose_strength, hold_out
 from isoglot.evaluation.results import model_digest
 from isoglot.files import atomic_directory
@@ -235,35 +236,6 @@ def save_debiased(
     fitted.maps.save(folder, record)
     (trained_of(model) | _trained(fitted.texts, table)).save(folder)
     write_card_of(folder / "README.md", card_text(record), model.prompts, made="debiased")
-
-
-def card_text(record: Mapping[str, Any]) -> str:
-    """How a model was debiased, in sentences."""
-    settings = ", ".join(f"{key} {value}" for key, value in record["method"].items() if key != "name")
-    method = record["method"]["name"] + (f" ({settings})" if settings else "")
-    words = [
-        f"`{record['base']}` with a linear correction after it, which takes out of the embeddings what tells their language: "
-        f"{method}, strength {record['strength']:g}, queries and passages {record['sides']}. Nothing was trained. It was "
-        f"fitted on {record['texts']:,} texts in {', '.join(record['languages'])} from {', '.join(record['fit'])}."
-    ]
-    if "strengths" in record:
-        pairs = record["pairs"]
-        words.append(
-            f"The strength is the best on {pairs['held_out']:,} other pairs among those that lose at most "
-            f"{record['max_mono_loss']:g} nDCG@10 within one language."
-        )
-    if names := record["transductive"]:
-        words.append(
-            f"Transductive: these texts are those of the benchmark {', '.join(names)}; figures on it are no test."
-        )
-    if told := record.get("told"):
-        shares = ", ".join(f"{side} {share:.1%}" for side, share in told.items())
-        words.append(
-            "Each language has a correction of its own. `encode_query` and `encode_document` tell the language of a text from "
-            f"its embedding (right for held-out texts: {shares}). Where it is known, say it: "
-            '`model.encode(texts, task="query-de", prompt_name="query")`, `task="document-de", prompt_name="document"`.'
-        )
-    return " ".join(words)
 
 
 def _unit(model: Any) -> bool:
