@@ -1,15 +1,19 @@
 """Spoiled inputs of every kind: none may end in a traceback, a hang, a crash of the interpreter or rows that nobody counted.
 
-    python benchmarks/malformed.py --count 2000 --seed 0 --output results/reliability.json
+    python benchmarks/malformed.py --per-kind 300 --seed 0 --output results/reliability.json
+    python benchmarks/malformed.py --per-kind 300 --kind tmx gettext --output results/reliability.json  # these anew
 
 Every input is read in a child process of its own under a time limit; `tests/malformed` says what is spoiled, how, and what must
-hold. The seed decides all of it: `--only NUMBER` runs one input again and shows what happened.
+hold. The seed, the kind and a number decide all of it: `--kind NAME --only NUMBER` runs one input again and shows what happened.
+
+"read": every command did its work, with counts that add up (what is no longer as it was is what the good file would also have
+said, or counted). "refused": at least one command said what is wrong, with exit code 2 and the name of the file.
 """
 
 from __future__ import annotations
 
 import argparse
-import itertools
+import gc
 import multiprocessing
 import os
 import resource
@@ -20,16 +24,21 @@ import tempfile
 import time
 import traceback
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from random import Random
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from _machine import add, conditions
-from tests.malformed.kinds import Kind, Wrong, kinds
-from tests.malformed.kinds import write as write_files
+from tests.malformed.kinds import kinds
+from tests.malformed.kinds.shared import REFUSALS, Kind, Wrong
+from tests.malformed.kinds.shared import write as write_files
 from tests.malformed.mutations import spoil, spoil_on_disk
 
+from isoglot.files import read_json
+
+FINE = ("read", "refused")
 FAILURES = ("traceback", "hang", "crash", "uncounted", "unnamed")
 _BYTES = 8 << 30
 _WAIT = 6  # times the seconds of the processor that an input may take: other programs run beside this one
@@ -37,29 +46,40 @@ _WAIT = 6  # times the seconds of the processor that an input may take: other pr
 
 def main() -> None:
     options = _options()
-    every = list(kinds().values())
-    chosen = [kind for kind in every if options.kind in (None, kind.name)]
-    numbers = [options.only] if options.only is not None else range(options.count)
-    rounds = itertools.chain.from_iterable([k for k in chosen if turn % k.every == 0] for turn in itertools.count())
-    kind_of = dict(enumerate(itertools.islice(rounds, max(numbers) + 1)))
+    every = kinds()
+    if unknown := [name for name in options.kind if name not in every]:
+        raise SystemExit(f"no kind {unknown[0]!r}; there are {', '.join(every)}")
+    chosen = [every[name] for name in options.kind] or list(every.values())
+    numbers = [options.only] if options.only is not None else range(options.per_kind)
+    inputs = [(kind.name, options.seed, number) for number in numbers for kind in chosen if number % kind.every == 0]
     counts: dict[str, Counter[str]] = {kind.name: Counter() for kind in chosen}
     _warm_up(chosen)
     started = time.perf_counter()
-    inputs = [(kind_of[number].name, options.seed, number) for number in numbers]
     pool = multiprocessing.get_context("fork").Pool(options.workers)
     for (name, _, number), (outcome, detail) in zip(inputs, pool.imap(_read, inputs)):
         counts[name][outcome] += 1
         if outcome in FAILURES:
             width = None if options.only is not None else options.width
-            print(f"{number} {name}: {outcome}: {detail[:width]}", flush=True)
-    total = sum(counts.values(), Counter())
-    sums = {key: total[key] for key in ("fine", *FAILURES)}
-    print(f"{total.total()} inputs in {time.perf_counter() - started:.0f} s: {sums}")
+            print(f"{name} {number}: {outcome}: {detail[:width]}", flush=True)
+    total = _sums(counts.values())
+    print(f"{sum(total.values())} inputs in {time.perf_counter() - started:.0f} s: {total}")
     if options.output:
-        by_kind = {name: {key: counter[key] for key in sums} for name, counter in counts.items()}
-        about = {"conditions": conditions("pyarrow", "pyyaml"), "seed": options.seed}
-        add(options.output, "malformed", {**about, "inputs": sums, "by_kind": by_kind})
+        _add(options.output, options.seed, {name: _sums([counter]) for name, counter in counts.items()}, list(every))
     sys.exit(any(total[name] for name in FAILURES))
+
+
+def _sums(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    total = sum(map(Counter, counts), Counter())
+    return {key: total[key] for key in (*FINE, *FAILURES)}
+
+
+def _add(path: Path, seed: int, fresh: dict[str, dict[str, int]], order: list[str]) -> None:
+    """Put the counts in the place of earlier ones of the same kinds; those of other kinds stay where the seed was the same."""
+    before = read_json(path).get("malformed", {}) if path.is_file() else {}
+    there = before.get("by_kind", {}) if before.get("seed") == seed else {}
+    by_kind = {name: fresh.get(name, there.get(name)) for name in order if name in fresh or name in there}
+    about = {"conditions": conditions("pyarrow", "pyyaml"), "seed": seed}
+    add(path, "malformed", {**about, "kinds": len(by_kind), "inputs": _sums(by_kind.values()), "by_kind": by_kind})
 
 
 def _read(asked: tuple[str, int, int]) -> tuple[str, str]:
@@ -76,10 +96,11 @@ def _warm_up(chosen: list[Kind]) -> None:
             write_files(folder, kind.files)
             kind.check(folder, folder / kind.targets[0])
             os.chdir(home)
+    gc.freeze()  # what is there is shared with the children, not copied when they collect garbage
 
 
 def _in_child(kind: Kind, seed: int, number: int) -> tuple[str, str]:
-    """What became of one input: "fine" or one of `FAILURES`, and the words for it."""
+    """What became of one input, one of `FINE` or `FAILURES`, and the words for it."""
     read, sink = os.pipe()
     sys.stdout.flush()
     child = os.fork()
@@ -112,10 +133,10 @@ def _in_child(kind: Kind, seed: int, number: int) -> tuple[str, str]:
 
 
 def _work(kind: Kind, seed: int, number: int) -> str:
-    """Spoil one of the files and read it: "fine", or a failure and, from the second line on, what happened."""
+    """Spoil one of the files and read it: one of `FINE`, or a failure and, from the second line on, what happened."""
     resource.setrlimit(resource.RLIMIT_AS, (_BYTES, _BYTES))
     resource.setrlimit(resource.RLIMIT_CPU, (kind.seconds, 2 * kind.seconds))
-    random = Random(f"{seed} {number}")
+    random = Random(f"{seed} {kind.name} {number}")
     silent = os.open(os.devnull, os.O_RDWR)
     os.dup2(silent, 0)
     os.dup2(silent, 1)
@@ -135,24 +156,29 @@ def _work(kind: Kind, seed: int, number: int) -> str:
                 except Exception:  # spoiled so far that no second way applies
                     break
             spoiled.write_bytes(data)
+        REFUSALS.clear()
         try:
             kind.check(folder, spoiled)
         except Wrong as wrong:
             return f"{wrong.what}\n{wrong}"
         except BaseException as error:
             return f"traceback\n{type(error).__name__}: {str(error)[:200]}\n{traceback.format_exc(limit=-5)}"
-    return "fine"
+    return "refused" if REFUSALS else "read"
 
 
 def _options() -> Any:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--count", type=int, default=2000)
+    parser.add_argument(
+        "--per-kind", type=int, default=50, help="inputs of every kind (of slow ones fewer: `Kind.every`)"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=2, help="inputs at a time")
-    parser.add_argument("--kind", help="only this kind")
-    parser.add_argument("--only", type=int, metavar="NUMBER", help="only this input, with all that it says")
+    parser.add_argument("--kind", nargs="+", default=[], metavar="NAME", help="only these kinds")
+    parser.add_argument("--only", type=int, metavar="NUMBER", help="only this input of a kind, with all that it says")
     parser.add_argument("--width", type=int, default=400, help="characters of what is said of a failure")
-    parser.add_argument("--output", type=Path, help="a JSON file, of which this becomes a part")
+    parser.add_argument(
+        "--output", type=Path, help="a JSON file, of which this becomes a part; counts of other kinds stay"
+    )
     return parser.parse_args()
 
 

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.malformed.kinds import Kind, kinds, write
+from tests.malformed.kinds import kinds
+from tests.malformed.kinds.shared import Kind, write
 from tests.malformed.mutations import put_back, spoil, spoil_on_disk
 
 # reports of whole studies take seconds each: the tool has them
