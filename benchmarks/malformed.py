@@ -29,6 +29,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+os.environ["OMP_NUM_THREADS"] = "1"  # a fork has the threads of its parent no more
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from _machine import add, conditions
 from tests.malformed.kinds import kinds

@@ -55,6 +55,8 @@ WEIRD = (
     ),
 )
 """Tokens that stand for no good value, or for one of another type."""
+BINARY = (".mo", ".docx", ".sqlite", ".arrow", ".safetensors")
+"""Endings of files that are no text; so are files of numbers, which have none."""
 TOKEN = re.compile(r'"(?:[^"\\\n]|\\.)*"|-?\d+(?:\.\d+)?|[A-Za-z_@]+')
 
 
@@ -273,7 +275,7 @@ def spoil(random: Random, name: str, data: bytes) -> bytes:
     special = {".parquet": spoil_parquet, ".npy": spoil_npy}.get(Path(name).suffix)
     if special:
         return special(random, data) if random.random() < 0.5 else random.choice(BYTES)(random, data)
-    if is_packed or name.endswith((".mo", ".docx")) or random.random() < 0.35:
+    if is_packed or Path(name).suffix in BINARY or random.random() < 0.35:
         return random.choice(BYTES)(random, data)
     ways = (*TEXTS, spoil_json, spoil_json) if name.endswith(".json") else TEXTS
     return random.choice(ways)(random, data.decode())
