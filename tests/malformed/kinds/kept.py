@@ -18,7 +18,19 @@ from isoglot.cli.main import main
 from isoglot.data.pairs import parts
 from isoglot.errors import InputError
 from tests.malformed.kinds.models import model_files
-from tests.malformed.kinds.shared import Kind, Wrong, accepted, jsonl, pair_rows, refused, register, run, same, write
+from tests.malformed.kinds.shared import (
+    Kind,
+    Wrong,
+    accepted,
+    jsonl,
+    pair_rows,
+    refused,
+    register,
+    run,
+    same,
+    words_of,
+    write,
+)
 
 Files = dict[str, bytes]
 PAIRS = {"p.jsonl": jsonl(pair_rows())}
@@ -128,7 +140,7 @@ def answered(work: Callable[[], Any], expected: Any, spoiled: Path) -> None:
         with contextlib.redirect_stderr(io.StringIO()):
             found = work()
     except InputError as error:
-        refused(str(error), spoiled)
+        refused(words_of(error), spoiled)
     else:
         same("what was kept", expected, found)
 
@@ -174,7 +186,7 @@ def check_checkpoints(folder: Path, spoiled: Path) -> None:
         with contextlib.redirect_stderr(io.StringIO()):
             taken = newest_whole(folder / "run")
     except InputError as error:
-        refused(str(error), spoiled)
+        refused(words_of(error), spoiled)
         return
     for path in taken.iterdir() if taken else ():
         name = path.relative_to(folder).as_posix()

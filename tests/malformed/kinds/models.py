@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from isoglot.errors import InputError
-from tests.malformed.kinds.shared import Kind, filled_lines, jsonl, pair_rows, refused, register, same
+from tests.malformed.kinds.shared import Kind, filled_lines, jsonl, pair_rows, refused, register, same, words_of
 
 WORDS = ["question", "answer", "other", "de", "en", *map(str, range(10)), "?", ","]
 
@@ -66,7 +66,7 @@ def check_model(folder: Path, spoiled: Path) -> None:
         with contextlib.redirect_stderr(io.StringIO()), contextlib.redirect_stdout(io.StringIO()):
             vectors = load_model(str(folder / name), device="cpu").encode(["question 1", "answer"])
     except InputError as error:
-        refused(str(error), None if str(folder) in str(error) else spoiled)
+        refused(words_of(error), None if str(folder) in str(error) else spoiled)
         return
     same("finite", True, bool(np.isfinite(vectors).all()))
 
@@ -87,7 +87,7 @@ def check_trained(folder: Path, spoiled: Path) -> None:
         if found := read_trained(folder):
             assert all(len(sample.hashes) == 9 for sample in found.sides.values())
     except InputError as error:
-        refused(str(error), spoiled)
+        refused(words_of(error), spoiled)
 
 
 def check_texts(folder: Path, spoiled: Path) -> None:
@@ -97,7 +97,7 @@ def check_texts(folder: Path, spoiled: Path) -> None:
     try:
         found = sum(1 for _ in read_texts(str(spoiled)))
     except InputError as error:
-        refused(str(error), spoiled)
+        refused(words_of(error), spoiled)
         return
     if spoiled.suffix == ".txt":
         same("texts", filled_lines(spoiled), found)

@@ -28,6 +28,7 @@ from tests.malformed.kinds.shared import (
     register,
     run,
     same,
+    words_of,
 )
 
 
@@ -70,7 +71,7 @@ def check_pairs(folder: Path, spoiled: Path) -> None:
     try:
         table = load_pairs(spoiled)
     except InputError as error:
-        refused(str(error), spoiled)
+        refused(words_of(error), spoiled)
         if answer.code == 0:
             raise Wrong("unnamed", f"data check passes what does not load: {error}") from None
         return

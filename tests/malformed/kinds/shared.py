@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from isoglot.cli.main import main
+from isoglot.errors import InputError, printable
 
 N = 4  # pairs, queries or passages of a file
 LANGUAGES = ("de", "en")
@@ -99,6 +100,11 @@ def refused(message: str, spoiled: Path | None) -> None:
             raise Wrong("unnamed", f"control character {character!r} in {message!r}")
     if spoiled is not None and spoiled.name not in message and spoiled.parent.name not in message:
         raise Wrong("unnamed", f"no file named: {message!r}")
+
+
+def words_of(error: InputError) -> str:
+    """What the command line says of an error."""
+    return printable(str(error), keep="\n")
 
 
 def accepted(answer: Answer, spoiled: Path | None) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from isoglot.errors import InputError
-from tests.malformed.kinds.shared import Kind, Wrong, accepted, refused, register, run
+from tests.malformed.kinds.shared import Kind, Wrong, accepted, refused, register, run, words_of
 
 SPEC = b"""\
 name: toy
@@ -39,7 +39,7 @@ def check_spec(folder: Path, spoiled: Path) -> None:
         assert spec.digest
         assert spec.all_systems()
     except InputError as error:
-        refused(str(error), spoiled)
+        refused(words_of(error), spoiled)
 
 
 CONFIG = b"""\
@@ -77,7 +77,7 @@ def check_config(folder: Path, spoiled: Path) -> None:
     try:
         settings_of("--config", str(spoiled), "--pairs", "facts:", "--output", "run")
     except InputError as error:
-        refused(str(error), spoiled)
+        refused(words_of(error), spoiled)
 
 
 def check_words(folder: Path, spoiled: Path) -> None:
@@ -95,7 +95,7 @@ def check_words(folder: Path, spoiled: Path) -> None:
             with contextlib.redirect_stderr(io.StringIO()) as err:
                 attempt()
         except InputError as error:
-            refused(str(error), None)
+            refused(words_of(error), None)
         except SystemExit:
             if "error:" not in err.getvalue():
                 raise Wrong("unnamed", "usage without an error") from None
@@ -115,7 +115,7 @@ def check_run(folder: Path, spoiled: Path) -> None:
     try:
         RunDirectory(folder / "run").check(settings, resume=True, overwrite=False)
     except InputError as error:
-        refused(str(error), spoiled)
+        refused(words_of(error), spoiled)
 
 
 def run_files() -> dict[str, bytes]:
