@@ -36,6 +36,7 @@ from tests.malformed.kinds import kinds
 from tests.malformed.kinds.shared import REFUSALS, Kind, Wrong
 from tests.malformed.kinds.shared import write as write_files
 from tests.malformed.mutations import spoil, spoil_on_disk
+from tqdm import tqdm
 
 from isoglot.files import read_json
 
@@ -57,11 +58,15 @@ def main() -> None:
     _warm_up(chosen)
     started = time.perf_counter()
     pool = multiprocessing.get_context("fork").Pool(options.workers)
-    for (name, _, number), (outcome, detail) in zip(inputs, pool.imap(_read, inputs)):
-        counts[name][outcome] += 1
-        if outcome in FAILURES:
-            width = None if options.only is not None else options.width
-            print(f"{name} {number}: {outcome}: {detail[:width]}", flush=True)
+    try:
+        found = tqdm(pool.imap(_read, inputs), total=len(inputs), unit="input", disable=None)
+        for (name, _, number), (outcome, detail) in zip(inputs, found):
+            counts[name][outcome] += 1
+            if outcome in FAILURES:
+                width = None if options.only is not None else options.width
+                print(f"{name} {number}: {outcome}: {detail[:width]}", flush=True)
+    except KeyboardInterrupt:
+        print("interrupted: the counts are of those that were read", file=sys.stderr)
     total = _sums(counts.values())
     print(f"{sum(total.values())} inputs in {time.perf_counter() - started:.0f} s: {total}")
     if options.output:
