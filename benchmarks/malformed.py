@@ -3,7 +3,7 @@
     python benchmarks/malformed.py --per-kind 300 --seed 0 --output results/reliability.json
     python benchmarks/malformed.py --per-kind 300 --kind tmx gettext --output results/reliability.json  # these anew
 
-Every input is read in a child process of its own under a time limit; `tests/malformed` says what is spoiled, how, and what must
+Inputs are read in child processes, some in each, under a time limit; `tests/malformed` says what is spoiled, how, and what must
 hold. The seed, the kind and a number decide all of it: `--kind NAME --only NUMBER` runs one input again and shows what happened.
 
 "read": every command did its work, with counts that add up (what is no longer as it was is what the good file would also have
@@ -14,6 +14,8 @@ from __future__ import annotations
 
 import argparse
 import gc
+import json
+import math
 import multiprocessing
 import os
 import resource
@@ -43,6 +45,7 @@ from isoglot.files import read_json
 FINE = ("read", "refused")
 FAILURES = ("traceback", "hang", "crash", "uncounted", "unnamed")
 _BYTES = 8 << 30
+_AT_ONCE = 20  # inputs in a child, which costs more than an input does
 _WAIT = 6  # times the seconds of the processor that an input may take: other programs run beside this one
 
 
@@ -53,18 +56,21 @@ def main() -> None:
         raise SystemExit(f"no kind {unknown[0]!r}; there are {', '.join(every)}")
     chosen = [every[name] for name in options.kind] or list(every.values())
     numbers = [options.only] if options.only is not None else range(options.per_kind)
-    inputs = [(kind.name, options.seed, number) for number in numbers for kind in chosen if number % kind.every == 0]
+    starts = range(0, len(numbers), _AT_ONCE)
+    shares = [(kind, numbers[start : start + _AT_ONCE]) for start in starts for kind in chosen]
+    inputs = [(kind.name, options.seed, [n for n in share if n % kind.every == 0]) for kind, share in shares]
     counts: dict[str, Counter[str]] = {kind.name: Counter() for kind in chosen}
     _warm_up(chosen)
     started = time.perf_counter()
     pool = multiprocessing.get_context("fork").Pool(options.workers)
     try:
-        found = tqdm(pool.imap(_read, inputs), total=len(inputs), unit="input", disable=None)
-        for (name, _, number), (outcome, detail) in zip(inputs, found):
-            counts[name][outcome] += 1
-            if outcome in FAILURES:
-                width = None if options.only is not None else options.width
-                print(f"{name} {number}: {outcome}: {detail[:width]}", flush=True)
+        found = tqdm(pool.imap(_read, inputs), total=len(inputs), unit="share", disable=None)
+        for (name, _, share), outcomes in zip(inputs, found):
+            for number, (outcome, detail) in zip(share, outcomes, strict=True):
+                counts[name][outcome] += 1
+                if outcome in FAILURES:
+                    width = None if options.only is not None else options.width
+                    print(f"{name} {number}: {outcome}: {detail[:width]}", flush=True)
     except KeyboardInterrupt:
         print("interrupted: the counts are of those that were read", file=sys.stderr)
     total = _sums(counts.values())
@@ -88,9 +94,16 @@ def _add(path: Path, seed: int, fresh: dict[str, dict[str, int]], order: list[st
     add(path, "malformed", {**about, "kinds": len(by_kind), "inputs": _sums(by_kind.values()), "by_kind": by_kind})
 
 
-def _read(asked: tuple[str, int, int]) -> tuple[str, str]:
-    name, seed, number = asked
-    return _in_child(kinds()[name], seed, number)
+Outcome = tuple[str, str]
+"""What became of an input, one of `FINE` or `FAILURES`, and the words for it."""
+
+
+def _read(asked: tuple[str, int, list[int]]) -> list[Outcome]:
+    name, seed, numbers = asked
+    found: list[Outcome] = []
+    while len(found) < len(numbers):
+        found += _in_child(kinds()[name], seed, numbers[len(found) :])
+    return found
 
 
 def _warm_up(chosen: list[Kind]) -> None:
@@ -105,8 +118,8 @@ def _warm_up(chosen: list[Kind]) -> None:
     gc.freeze()  # what is there is shared with the children, not copied when they collect garbage
 
 
-def _in_child(kind: Kind, seed: int, number: int) -> tuple[str, str]:
-    """What became of one input, one of `FINE` or `FAILURES`, and the words for it."""
+def _in_child(kind: Kind, seed: int, numbers: list[int]) -> list[Outcome]:
+    """What became of inputs, up to the first that ended the child."""
     read, sink = os.pipe()
     sys.stdout.flush()
     child = os.fork()
@@ -114,39 +127,55 @@ def _in_child(kind: Kind, seed: int, number: int) -> tuple[str, str]:
         os.close(read)
         status = 1
         try:
-            os.write(sink, _work(kind, seed, number).encode("utf-8", "backslashreplace")[:60_000])
+            _work_on(kind, seed, numbers, sink)
             status = 0
         finally:
             os._exit(status)
     os.close(sink)
-    text, end = b"", time.monotonic() + _WAIT * kind.seconds
+    data, found, is_late = b"", 0, False
     with os.fdopen(read, "rb") as source:
-        while (left := end - time.monotonic()) > 0 and select.select([source], [], [], left)[0]:
-            if not (chunk := os.read(source.fileno(), 65_536)):
+        end = time.monotonic() + _WAIT * kind.seconds
+        while not is_late:
+            is_late = not select.select([source], [], [], max(0.0, end - time.monotonic()))[0]
+            if is_late:
+                os.kill(child, signal.SIGKILL)
+            elif not (chunk := os.read(source.fileno(), 65_536)):
                 break
-            text += chunk
-        else:
-            os.kill(child, signal.SIGKILL)
-            os.waitpid(child, 0)
-            return "hang", f"longer than {_WAIT * kind.seconds} s"
+            else:
+                data += chunk
+                if data.count(b"\n") > found:
+                    found, end = data.count(b"\n"), time.monotonic() + _WAIT * kind.seconds
     _, status = os.waitpid(child, 0)
-    if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGXCPU:
-        return "hang", f"more than {kind.seconds} s of the processor"
-    if status:
-        return "crash", f"signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else f"exit {os.WEXITSTATUS(status)}"
-    outcome, _, detail = text.decode(errors="replace").partition("\n")
-    return outcome, detail
+    outcomes: list[Outcome] = [(one["outcome"], one["detail"]) for one in map(json.loads, data.split(b"\n")[:-1])]
+    if is_late:
+        outcomes.append(("hang", f"longer than {_WAIT * kind.seconds} s"))
+    elif os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGXCPU:
+        outcomes.append(("hang", f"more than {kind.seconds} s of the processor"))
+    elif os.WIFSIGNALED(status):
+        outcomes.append(("crash", f"signal {os.WTERMSIG(status)}"))
+    elif status:
+        outcomes.append(("crash", f"exit {os.WEXITSTATUS(status)}"))
+    return outcomes[: len(numbers)]
 
 
-def _work(kind: Kind, seed: int, number: int) -> str:
-    """Spoil one of the files and read it: one of `FINE`, or a failure and, from the second line on, what happened."""
+def _work_on(kind: Kind, seed: int, numbers: list[int], sink: int) -> None:
+    """Read inputs, and write a line of JSON on each."""
     resource.setrlimit(resource.RLIMIT_AS, (_BYTES, _BYTES))
-    resource.setrlimit(resource.RLIMIT_CPU, (kind.seconds, 2 * kind.seconds))
+    silent, home = os.open(os.devnull, os.O_RDWR), Path.cwd()
+    for descriptor in range(3):
+        os.dup2(silent, descriptor)
+    for number in numbers:
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        seconds = math.ceil(used.ru_utime + used.ru_stime) + kind.seconds
+        resource.setrlimit(resource.RLIMIT_CPU, (seconds, resource.RLIM_INFINITY))
+        outcome, detail = _work(kind, seed, number)
+        os.chdir(home)
+        os.write(sink, json.dumps({"outcome": outcome, "detail": detail[:20_000]}).encode() + b"\n")
+
+
+def _work(kind: Kind, seed: int, number: int) -> Outcome:
+    """Spoil one of the files and read it."""
     random = Random(f"{seed} {kind.name} {number}")
-    silent = os.open(os.devnull, os.O_RDWR)
-    os.dup2(silent, 0)
-    os.dup2(silent, 1)
-    os.dup2(silent, 2)
     with tempfile.TemporaryDirectory() as name:
         os.environ["ISOGLOT_CACHE"] = f"{name}/cache"
         folder = Path(name, "case")
@@ -166,10 +195,10 @@ def _work(kind: Kind, seed: int, number: int) -> str:
         try:
             kind.check(folder, spoiled)
         except Wrong as wrong:
-            return f"{wrong.what}\n{wrong}"
+            return wrong.what, str(wrong)
         except BaseException as error:
-            return f"traceback\n{type(error).__name__}: {str(error)[:200]}\n{traceback.format_exc(limit=-5)}"
-    return "refused" if REFUSALS else "read"
+            return "traceback", f"{type(error).__name__}: {str(error)[:200]}\n{traceback.format_exc(limit=-5)}"
+    return ("refused" if REFUSALS else "read"), ""
 
 
 def _options() -> Any:
