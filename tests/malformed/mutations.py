@@ -10,7 +10,6 @@ import io
 import json
 import os
 import re
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
@@ -260,7 +259,7 @@ def spoil_npy(random: Random, data: bytes) -> bytes:
         array[0] = {"nan": np.nan, "inf": np.inf, "zero": 0}[kind]
     else:
         array = array.astype(kind)
-    array = random.choice((array, array[:-1], array[0], array[:, :0], array[None]))
+    array = random.choice((array, array[:-1], array[0], array[..., :0], array[None]))
     sink = io.BytesIO()
     np.save(sink, array)
     return sink.getvalue()
@@ -295,11 +294,3 @@ def spoil_on_disk(random: Random, path: Path) -> None:
         path.symlink_to("/dev/zero")
     elif how == "dangling":
         path.symlink_to("nowhere")
-
-
-def put_back(path: Path) -> None:
-    """Take away what `spoil_on_disk` left."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
