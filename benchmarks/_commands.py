@@ -6,8 +6,10 @@ import hashlib
 import json
 import re
 import shutil
+import sqlite3
 import tempfile
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -70,6 +72,13 @@ class Place:
         pack = ["data", "pack", pairs, "--output", packed]
         fewer = ["data", "pack", str(self.inputs / "fewer.jsonl"), "--output", packed]
         mine = ["data", "mine", pairs, "--model", model, "--margin", "-2", "--output", str(self.area / "mined.jsonl")]
+        translate = ["data", "translate", pairs, "--from", "en", "--to", "fr", "--backend", "command:tr a-z b-za"]
+        translate += ["--batch-size", "4", "--output", str(self.area / "translated.jsonl")]
+        switch = ["data", "switch", pairs, "--lexicon", str(self.inputs / "en-de.tsv"), "--switch-probability", "1"]
+        switch += ["--output", str(self.area / "switched.jsonl")]
+        clean = ["data", "check", pairs, "--clean", str(self.area / "clean.jsonl")]
+        documents = ["data", "from-docs", str(self.inputs / "docs/{lang}/*.md"), "--source-language", "en"]
+        documents += ["--holdout", "25%", "--output", str(self.area / "documents.jsonl")]
         run_study = command("study", "run", spec, "--output", study, "--allow-leaks", "--threads", "1")
         export = command("study", "export", study, exported)
         return {
@@ -82,6 +91,10 @@ class Place:
             ),
             "data pack": Case(command(*pack), done="exists already"),
             "data mine": Case(command(*mine), done="exists already"),
+            "data translate": Case(command(*translate), done="exists already"),
+            "data from-docs --holdout": Case(command(*documents), done="exists already"),
+            "data switch": Case(command(*switch), 1, done="exists already"),
+            "data check --clean": Case(command(*clean), 1, done="exists already"),
             "data pack --overwrite": Case(
                 command(*pack, "--overwrite"), before=(command(*fewer),), kept=self._packed, second="refused"
             ),
@@ -194,7 +207,10 @@ def tree(folder: Path) -> dict[str, str]:
 
 def _without_times(path: Path) -> bytes:
     content = path.read_bytes()
-    if path.suffix in (".json", ".jsonl"):
+    if path.suffix == ".sqlite":  # its rows: in which order they came decides the bytes
+        with closing(sqlite3.connect(path)) as base:
+            content = repr(sorted(base.execute("SELECT * FROM translations"))).encode()
+    elif path.suffix in (".json", ".jsonl"):
         values = [json.loads(line) for line in content.splitlines()] if path.suffix == ".jsonl" else json.loads(content)
         content = json.dumps(_untimed(values, path)).encode()
     return content

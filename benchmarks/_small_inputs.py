@@ -15,7 +15,8 @@ WORDS = [f"{lang}{number}" for lang in LANGUAGES for number in range(60)]
 
 
 def make(folder: Path) -> Path:
-    """Write `model`, `other` (with other weights), `pairs.jsonl`, `fewer.jsonl`, `bench`, `corpus.jsonl`, `study.yaml`."""
+    """Write `model`, `other` (with other weights), `pairs.jsonl`, `fewer.jsonl`, `bench`, `corpus.jsonl`, `study.yaml`, `docs`
+    and `en-de.tsv`."""
     folder.mkdir(parents=True)
     for seed, name in enumerate(("model", "other")):
         tiny_base(folder / name, WORDS, seed)
@@ -34,6 +35,13 @@ def make(folder: Path) -> Path:
         [{"docid": f"{i}#0", "title": "", "text": row["passage"]} for i, row in enumerate(rows)],
     )
     (folder / "study.yaml").write_text(json.dumps(_study(folder)))  # JSON is YAML
+    (folder / "en-de.tsv").write_text("".join(f"en{number}\tde{number}\n" for number in range(60)))
+    for number in range(8):
+        for lang in LANGUAGES:
+            page = folder / "docs" / lang / f"page{number}.md"
+            page.parent.mkdir(parents=True, exist_ok=True)
+            words = [f"{lang} {word} {number}" for word in ("title", "words that make a text of some length", "end")]
+            page.write_text(f"# {words[0]}\n\n{words[1]}.\n\n## {words[2]}\n\nMore {words[1]}.\n")
     return folder
 
 

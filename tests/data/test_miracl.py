@@ -99,7 +99,9 @@ def test_data_in_the_environment(data: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_judged_but_not_in_the_corpus(data: Path) -> None:
     (data / "miracl" / "corpus" / "sw" / "docs-10.jsonl.gz").unlink()
-    with pytest.raises(InputError, match=r"1 judged passages are not in the corpus, first: 9#2 \(qrels.*sw-dev.tsv\)"):
+    with pytest.raises(
+        InputError, match=r"1 judged passages are not in the corpus, first: 9#2 \(.*qrels.*sw-dev.tsv\)"
+    ):
         load_benchmark("miracl", data_dir=data)
     benchmark = load_benchmark("miracl", data_dir=data, allow_missing=True)
     assert answers(benchmark)["sw/8"] == []

@@ -195,6 +195,21 @@ def test_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert sorted(tmp_path.rglob("*")) == before
 
 
+def test_a_start_that_was_killed_between_folder_and_file_is_begun_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pairs, rest = write(tmp_path / "pairs.jsonl", rows_of(8)), tmp_path / "rest.jsonl"
+    words = ["data", "benchmark", pairs, "--output", str(tmp_path / "made"), "--rest", str(rest), "--holdout"]
+    assert main([*words, ".5"]) == 0
+    whole = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    rest.unlink()
+    assert main([*words, ".25"]) == 2, "another benchmark is there"
+    assert "made: exists already" in capsys.readouterr().err
+    assert not rest.exists()
+    assert main([*words, ".5"]) == 0
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == whole
+
+
 def test_some_queries_with_a_group_and_some_without_are_refused(tmp_path: Path) -> None:
     main(["data", "benchmark", write(tmp_path / "pairs.jsonl", rows_of(8)), "--output", str(tmp_path / "made")])
     path = tmp_path / "made/queries/en.jsonl"

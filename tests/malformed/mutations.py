@@ -10,7 +10,6 @@ import io
 import json
 import os
 import re
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
@@ -55,6 +54,8 @@ WEIRD = (
     ),
 )
 """Tokens that stand for no good value, or for one of another type."""
+BINARY = (".mo", ".docx", ".sqlite", ".arrow", ".safetensors")
+"""Endings of files that are no text; so are files of numbers, which have none."""
 TOKEN = re.compile(r'"(?:[^"\\\n]|\\.)*"|-?\d+(?:\.\d+)?|[A-Za-z_@]+')
 
 
@@ -258,7 +259,7 @@ def spoil_npy(random: Random, data: bytes) -> bytes:
         array[0] = {"nan": np.nan, "inf": np.inf, "zero": 0}[kind]
     else:
         array = array.astype(kind)
-    array = random.choice((array, array[:-1], array[0], array[:, :0], array[None]))
+    array = random.choice((array, array[:-1], array[0], array[..., :0], array[None]))
     sink = io.BytesIO()
     np.save(sink, array)
     return sink.getvalue()
@@ -273,7 +274,7 @@ def spoil(random: Random, name: str, data: bytes) -> bytes:
     special = {".parquet": spoil_parquet, ".npy": spoil_npy}.get(Path(name).suffix)
     if special:
         return special(random, data) if random.random() < 0.5 else random.choice(BYTES)(random, data)
-    if is_packed or name.endswith((".mo", ".docx", ".safetensors")) or random.random() < 0.35:
+    if is_packed or Path(name).suffix in BINARY or random.random() < 0.35:
         return random.choice(BYTES)(random, data)
     ways = (*TEXTS, spoil_json, spoil_json) if name.endswith(".json") else TEXTS
     return random.choice(ways)(random, data.decode())
@@ -293,11 +294,3 @@ def spoil_on_disk(random: Random, path: Path) -> None:
         path.symlink_to("/dev/zero")
     elif how == "dangling":
         path.symlink_to("nowhere")
-
-
-def put_back(path: Path) -> None:
-    """Take away what `spoil_on_disk` left."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)

@@ -53,9 +53,9 @@ def _run(options: argparse.Namespace) -> int:
 
     checks = _checks(options)
     clean: Path | None = options.clean
-    if clean is not None:
-        check_output(clean, overwrite=options.overwrite, endings=(".jsonl", ".jsonl.gz"))
     with locked(clean.with_name(f"{clean.name}.check"), beside=True) if clean is not None else nullcontext():
+        if clean is not None:
+            check_output(clean, overwrite=options.overwrite, endings=(".jsonl", ".jsonl.gz"))
         read = read_to_the_end(options.pairs, options.data_dir)
         if not read.rows_read:
             raise InputError(f"{', '.join(options.pairs)}: no rows")

@@ -45,8 +45,8 @@ def _run(options: argparse.Namespace) -> int:
     from isoglot.settings import build
 
     asked = build(CodeSwitch, [("option", given_settings(options, CodeSwitch))])
-    check_output(options.output, overwrite=options.overwrite)
     with locked(options.output.with_name(f"{options.output.name}.switch"), beside=True):
+        check_output(options.output, overwrite=options.overwrite)
         table = load_pairs(options.pairs, languages=options.languages, data_dir=options.data_dir)
         switched, report = asked.switch(table, progress=True)
         write_pairs(switched, options.output)

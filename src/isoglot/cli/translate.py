@@ -70,13 +70,13 @@ def _run(options: argparse.Namespace) -> int:
     asked = build(Translate, [("option", given_settings(options, Translate))])
     similarity = build(Similarity, [("option", given_settings(options, Similarity))])
     paths = [options.output, *([options.dropped] if options.dropped else [])]
-    for path in paths:
-        check_output(path, overwrite=options.overwrite)
     if len({path.resolve() for path in paths}) < len(paths):
         raise InputError(f"{options.dropped}: is --output as well")
     if similarity.similarity_model:
         check_device(similarity.similarity_device)
     with locked(options.output.with_name(f"{options.output.name}.translate"), beside=True):
+        for path in paths:
+            check_output(path, overwrite=options.overwrite)
         table = load_pairs(options.pairs, data_dir=options.data_dir)
         if asked.backend.name != "command" or similarity.similarity_model:
             quiet()

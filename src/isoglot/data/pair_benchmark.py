@@ -24,10 +24,11 @@ from isoglot.data.pairs.writing import dump_pairs
 from isoglot.data.sameness import text_key
 from isoglot.disk import check_writable
 from isoglot.errors import InputError
-from isoglot.files import atomic_directory, atomic_path, digest_strings
+from isoglot.files import atomic_directory, atomic_path, digest_strings, read_json
 from isoglot.records import Benchmark, BoolArray, IntArray, Texts
 from isoglot.settings import Settings
 
+_ABOUT = "benchmark.json"  # of a benchmark's folder
 _STREAM = 53  # of chance, beside those of splits and shares
 _UNSAFE = re.compile(
     r"[\s\x00-\x20\x7f%/+]"
@@ -106,6 +107,8 @@ def hold_out(table: PairTable, folder: Path, settings: PairBenchmarkSettings, fi
     about = {"source": ", ".join(table.index.sources), "pairs": table.digest, **{k: str(v) for k, v in asked.items()}}
     group = chosen.groups(whole_documents=settings.whole_documents)
     benchmark = make_pair_benchmark(chosen, folder.name, settings.pool, settings.seed, about, group)
+    if folder.exists() and read_json(folder / _ABOUT) != dict(benchmark.about):
+        raise InputError(_there(folder))
     rest_rows = np.ones(len(table), dtype=np.bool_)
     rest_rows[chosen_rows] = False
     with ExitStack() as stack:
@@ -220,10 +223,19 @@ def _one_language(rows: IntArray, group: IntArray, seed: int) -> BoolArray:
 
 
 def check_outputs(folder: Path | None, file: Path | None) -> None:
-    """InputError where one of the two cannot be written, or is there already."""
+    """InputError where one of the two cannot be written, or is there already.
+
+    The folder appears before the file: where it is there alone, a start may have been killed in between. `hold_out` looks whether
+    it is the same benchmark, and writes it again.
+    """
     if file is not None and not file.name.endswith((".jsonl", ".jsonl.gz")):
         raise InputError(f"{file}: pairs are written as .jsonl or .jsonl.gz")
     for path in filter(None, (folder, file)):
-        if path.exists() or path.is_symlink():
-            raise InputError(f"{path}: exists already; give a new name")
+        is_begun = path is folder and file is not None and not file.exists() and (path / _ABOUT).is_file()
+        if (path.exists() or path.is_symlink()) and not is_begun:
+            raise InputError(_there(path))
         check_writable(path, directory=path is folder)
+
+
+def _there(path: Path) -> str:
+    return f"{path}: exists already; give a new name"

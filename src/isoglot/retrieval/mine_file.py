@@ -101,8 +101,16 @@ def _job(sources: Sequence[str], languages: Sequence[str] | None, data_dir: Path
 
 def _tidy(work: Path, output: Path) -> None:
     """Remove what an earlier start left whose output became complete."""
-    if (work / _WRITTEN).is_file() and output.exists() and read_json(work / _WRITTEN) == _identity(output):
+    if output.exists() and _noted(work / _WRITTEN) == _identity(output):
         _remove(work)
+
+
+def _noted(path: Path) -> Any:
+    """What a file of the folder says; None where it is missing or damaged."""
+    try:
+        return read_json(path) if path.is_file() else None
+    except InputError:
+        return None
 
 
 def _remove(work: Path) -> None:
@@ -128,7 +136,7 @@ def _begin(work: Path, job: dict[str, Any]) -> None:
         sweep(work)
         if not (work / _JOB).is_file() and any(work.iterdir()):
             raise InputError(f"{work}: is in the way (an unfinished search has this name); give it another name")
-        if (work / _JOB).is_file() and read_json(work / _JOB) == job:
+        if _noted(work / _JOB) == job:
             say(f"{work}: going on where an earlier start was")
             return
         if (work / _JOB).is_file():
@@ -142,9 +150,15 @@ def _open(work: Path, sources: Sequence[str], languages: Sequence[str] | None, d
     """The pairs, memory-mapped."""
     if len(sources) == 1 and languages is None and is_packed(sources[0]):
         return open_packed(Path(sources[0]))
-    if not is_packed(work / _PAIRS):
-        pack_pairs(sources, work / _PAIRS, languages=languages, data_dir=data_dir)
-    return open_packed(work / _PAIRS)
+    packed = work / _PAIRS
+    if packed.exists():
+        try:
+            return open_packed(packed)
+        except InputError as error:
+            say(f"{error}; that is done now")
+            shutil.rmtree(packed)
+    pack_pairs(sources, packed, languages=languages, data_dir=data_dir)
+    return open_packed(packed)
 
 
 def _mine(

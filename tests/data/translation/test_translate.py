@@ -241,8 +241,10 @@ def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
         (["--overwrite", "--dropped", str(tmp_path / "out.jsonl")], "out.jsonl: is --output as well"),
         (["--overwrite", "--devices", "cpu"], "unknown setting 'devices'"),
     ):
+        (tmp_path / ".out.jsonl.translate.lock").touch()  # as a killed start leaves it
         assert main([*words, *more]) == 2
         assert message in capsys.readouterr().err
+        assert "exists already" not in message or not (tmp_path / ".out.jsonl.translate.lock").exists()
 
 
 def test_words_of_the_command() -> None:

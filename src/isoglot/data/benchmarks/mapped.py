@@ -136,8 +136,8 @@ def _write(target: Path, files: Sequence[Path], label: str) -> None:
             columns = [pa.array(column, pa.large_string()) for column in zip(*batch)]
             writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=schema))
     if not hashes:
-        raise InputError(f"{label}: no passage in {files[0]}" + (" and its other shards" if len(files) > 1 else ""))
-    _check_unique(target, hashes, label)
+        raise InputError(f"{label}: no passage in {_named(files)}")
+    _check_unique(target, hashes, f"{label}: {_named(files)}")
 
 
 def _rows(files: Sequence[Path], label: str) -> Iterator[tuple[str, str, str]]:
@@ -156,7 +156,11 @@ def _rows(files: Sequence[Path], label: str) -> Iterator[tuple[str, str, str]]:
             yield key, title, text
 
 
-def _check_unique(target: Path, hashes: array[int], label: str) -> None:
+def _named(files: Sequence[Path]) -> str:
+    return f"{files[0]}{' and its other shards' if len(files) > 1 else ''}"
+
+
+def _check_unique(target: Path, hashes: array[int], place: str) -> None:
     """Equal hashes are suspects; their ids are looked at."""
     import pyarrow as pa
 
@@ -169,6 +173,6 @@ def _check_unique(target: Path, hashes: array[int], label: str) -> None:
         for row in suspects:
             if (earlier := first_row.setdefault(ids[row], row)) != row:
                 raise InputError(
-                    f"{label}: passage '{ids[row]}' occurs twice (passages {earlier + 1:,} and {row + 1:,}); "
+                    f"{place}: passage '{ids[row]}' occurs twice (passages {earlier + 1:,} and {row + 1:,}); "
                     "ids are unique within a language, so is a shard there both packed and unpacked?"
                 )

@@ -133,7 +133,7 @@ def load_wikipedia(layout: Layout, request: Request) -> Benchmark:
         corpus[lang] = Texts(mapped.ids, mapped.passages if request.passage == "title+text" else mapped.texts)
         rows = list(_judgments(qrels, queries[lang]))
         row_of = mapped.ids.find({document for _, document, _ in rows})
-        missing += [f"{key} ({qrels.name})" for key in dict.fromkeys(key for _, key, _ in rows) if key not in row_of]
+        missing += [f"{key} ({qrels})" for key in dict.fromkeys(key for _, key, _ in rows) if key not in row_of]
         judged += [n_documents + row for row in row_of.values()]
         relevant += [
             (n_queries + query, n_documents + row_of[document], grade)

@@ -17,7 +17,7 @@ from isoglot.data.documents.settings import DocumentSettings
 from isoglot.data.pair_benchmark import check_outputs, hold_out
 from isoglot.data.pairs.table import PairTable
 from isoglot.data.pairs.writing import write_pairs
-from isoglot.errors import InputError, say
+from isoglot.errors import InputError, at, say
 
 
 def pairs_from_documents(
@@ -53,13 +53,14 @@ def pairs_from_documents(
     found = find_files(patterns, asked)
     pages = read_pages(found, asked, tqdm(found.files, desc="read", unit="file", disable=not progress))
     names = tqdm(sorted(pages.sections), desc="align", unit="page", disable=not progress)
-    built = build_rows(pages, stem, asked, similar, names)
+    with at(", ".join(patterns)):
+        built = build_rows(pages, stem, asked, similar, names)
     if asked.source_language is None:
         say(
             f"taken as the source language: {built.source_language}, which has most sections (--source-language says another)"
         )
     if not built.rows:
-        raise InputError(f"no section is there in two languages ({_reasons(built.left_out)})")
+        raise InputError(f"{', '.join(patterns)}: no section is there in two languages ({_reasons(built.left_out)})")
     table = PairTable.from_rows(built.rows)
     held: dict[str, int] = {}
     if folder is not None:

@@ -1,6 +1,6 @@
 """The journal of an unfinished pack: which parts are on the disk, and what they were made of (see `isoglot.data.pairs.parts`).
 
-Its first line is the job, every further one a part, the last one the digests once everything was read.
+Its first line is the job, every further one a part, the last one the digests once everything was read. Each has its own digest.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from isoglot.data.pairs.source import Place
 from isoglot.data.readers import Mark
 from isoglot.disk import sync
 from isoglot.errors import say
-from isoglot.files import package_versions
+from isoglot.files import digest_json, package_versions
 
 TABLE, SCRATCH, JOURNAL = "table", "scratch", "scratch/journal.jsonl"
 """Inside the folder of an unfinished pack: what becomes the packed pairs, what is kept per row meanwhile, the journal."""
@@ -80,9 +80,8 @@ def read_journal(folder: Path, job: dict[str, Any]) -> tuple[list[Part], Written
         return [], None
     parts: list[Part] = []
     try:
-        first, *lines = [
-            json.loads(line) for line in journal.read_bytes().splitlines(keepends=True) if line.endswith(b"\n")
-        ]
+        # behind the last line break is what was being written when the process died
+        first, *lines = map(_content, journal.read_bytes().split(b"\n")[:-1])
         if first != job:
             say(f"{folder}: was begun with other pairs or options, or files have changed since; packing anew")
             return [], None
@@ -93,7 +92,7 @@ def read_journal(folder: Path, job: dict[str, Any]) -> tuple[list[Part], Written
                     folder / TABLE / TEXTS
                 ).stat().st_size == size else None
             parts.append(Part(**line))
-    except (OSError, ValueError, TypeError, KeyError):
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         say(f"{journal}: damaged; packing anew")
         return [], None
     return parts, None
@@ -126,7 +125,20 @@ def begin(folder: Path, job: dict[str, Any]) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     for name in (TABLE, SCRATCH):
         (folder / name).mkdir(parents=True)
-    (folder / JOURNAL).write_text(json.dumps(job) + "\n", encoding="utf-8")
+    (folder / JOURNAL).write_bytes(journal_line(job))
+
+
+def journal_line(content: dict[str, Any]) -> bytes:
+    """A line of the journal: JSON with a digest of it."""
+    return json.dumps({**content, "digest": digest_json(content)}).encode() + b"\n"
+
+
+def _content(line: bytes) -> dict[str, Any]:
+    """What `journal_line` wrote; one of several errors for anything else."""
+    content: dict[str, Any] = json.loads(line)
+    if content.pop("digest") != digest_json(content):
+        raise ValueError("damaged")
+    return content
 
 
 def finish(folder: Path, digest: str, documents: str, asking: set[str]) -> Written:
@@ -135,9 +147,7 @@ def finish(folder: Path, digest: str, documents: str, asking: set[str]) -> Writt
     for path in (texts, *(folder / SCRATCH / name for name in HASHES)):
         sync(path)
     with open(folder / JOURNAL, "ab") as journal:
-        journal.write(
-            json.dumps({"finished": [digest, documents, sorted(asking), texts.stat().st_size]}).encode() + b"\n"
-        )
+        journal.write(journal_line({"finished": [digest, documents, sorted(asking), texts.stat().st_size]}))
     return digest, documents, asking
 
 

@@ -9,7 +9,6 @@ behind that place only (see `isoglot.data.pairs.source.Place`).
 from __future__ import annotations
 
 import io
-import json
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -31,6 +30,7 @@ from isoglot.data.pairs.journal import (
     begin,
     finish,
     job_of,
+    journal_line,
     read_journal,
     reading_fields,
     reading_of,
@@ -150,7 +150,7 @@ class _Writer:
         self._add(rows)
         self._sink.flush()
         part = Part(self.rows, self._sink.tell(), digest.hexdigest(), reading_fields(reading))
-        self._journal.write(json.dumps(asdict(part)).encode() + b"\n")
+        self._journal.write(journal_line(asdict(part)))
         self._journal.flush()
 
     @property
