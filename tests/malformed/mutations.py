@@ -55,7 +55,7 @@ WEIRD = (
 )
 """Tokens that stand for no good value, or for one of another type."""
 BINARY = (".mo", ".docx", ".sqlite", ".arrow", ".safetensors")
-"""Endings of files that are no text; so are files of numbers, which have none."""
+"""Endings of files that are no text."""
 TOKEN = re.compile(r'"(?:[^"\\\n]|\\.)*"|-?\d+(?:\.\d+)?|[A-Za-z_@]+')
 
 
@@ -274,10 +274,18 @@ def spoil(random: Random, name: str, data: bytes) -> bytes:
     special = {".parquet": spoil_parquet, ".npy": spoil_npy}.get(Path(name).suffix)
     if special:
         return special(random, data) if random.random() < 0.5 else random.choice(BYTES)(random, data)
-    if is_packed or Path(name).suffix in BINARY or random.random() < 0.35:
+    if is_packed or Path(name).suffix in BINARY or not _is_text(data) or random.random() < 0.35:
         return random.choice(BYTES)(random, data)
     ways = (*TEXTS, spoil_json, spoil_json) if name.endswith(".json") else TEXTS
     return random.choice(ways)(random, data.decode())
+
+
+def _is_text(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def spoil_on_disk(random: Random, path: Path) -> None:
