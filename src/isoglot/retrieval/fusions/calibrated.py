@@ -13,8 +13,9 @@ from isoglot.retrieval.fusions.standardised import Scaled
 class Calibrated(Scaled):
     """log-odds of being relevant, by logistic regression per pair of languages
 
-    Fitted on background queries: the passage of the same pair is relevant, the best passage of another pair is not. (Platt 1999,
-    Probabilistic Outputs for Support Vector Machines.) Log-odds of different languages are on one scale by construction.
+    Fitted on background queries: passages of the same group are relevant, all others are not. (Platt 1999, Probabilistic Outputs
+    for Support Vector Machines.) Log-odds of different languages are on one scale by construction, near the scores they were
+    fitted on: slopes differ between pairs of languages, so that far down a list a flat pair's passages may crowd out others.
     """
 
     name: ClassVar[str] = "calibrated"
@@ -23,11 +24,9 @@ class Calibrated(Scaled):
         from sklearn.linear_model import LogisticRegression
 
         scores, related = background.scores(query, passage)
-        right = scores[related].astype(np.float64)
-        wrong = np.where(related, -np.inf, scores).max(axis=1).astype(np.float64)
-        both = np.concatenate([right, wrong[np.isfinite(wrong)]])
+        both = scores.ravel().astype(np.float64)
         centre, width = both.mean(), max(both.std(), np.finfo(np.float32).tiny)
-        model = LogisticRegression(C=1e3).fit((both[:, None] - centre) / width, np.arange(len(both)) < len(right))
+        model = LogisticRegression(C=1e3).fit((both[:, None] - centre) / width, related.ravel())
         a, b = float(model.coef_[0, 0]) / width, float(model.intercept_[0])
         if a <= 0:
             raise InputError(
