@@ -79,7 +79,7 @@ def test_training_pairs_used_as_the_benchmark_are_said_everywhere(run: Path, bas
         "known": [],
     }
     shared = f"{N} of {2 * N} questions, {N} of {2 * N} answer passages, {N // 2} of {N} question ids"
-    line = f"not zero-shot: the model was trained on {shared} of this benchmark"
+    line = f"not zero-shot: the model was trained or fitted on {shared} of this benchmark"
     assert format_table(result).splitlines()[-1] == f"note: {line}"
     foreign = evaluate(load_model(str(base), device="cpu"), measured, output=tmp_path / "before", progress=False)
     assert "leak" not in foreign.summary
