@@ -205,6 +205,8 @@ def load_array(path: Path, *, verify: bool = True) -> npt.NDArray[Any] | None:
     Args:
         verify: read the whole file and compare its digest; otherwise only its header and size are looked at.
     """
+    if not path.is_file():  # a pipe would hang
+        return None
     try:
         if verify and not digest_file(path).startswith(path.stem.rpartition("-")[2]):
             return None

@@ -69,6 +69,8 @@ def end(
     lines = [json.loads(text) for text in run.log.read_text(encoding="utf-8").splitlines()]
     losses = [line["loss"] for line in lines if "loss" in line]
     validations = [line["validation_loss"] for line in lines if "validation_loss" in line]
+    memory = {key: value for key, value in took.items() if key == "peak_allocated_bytes"}
+    memory["peak_memory_bytes"] = peak_memory()
     outcome = {
         "steps": trainer.state.global_step,
         "first_loss": losses[0] if losses else None,
@@ -78,7 +80,7 @@ def end(
         "pairs_per_second": _mean([line["pairs_per_second"] for line in lines if "pairs_per_second" in line][1:]),
         "tokens": tokens,
         # of all processes that trained it: a resumed one may do little of the work
-        "peak_memory_bytes": max([peak_memory(), *(line.get("peak_memory_bytes", 0) for line in lines)]),
+        **{key: max([most, *(line.get(key, 0) for line in lines)]) for key, most in memory.items()},
         "device": str(model.device),
         "loss_digest": digest_json(losses),
         **({"best_validation_loss": min(validations)} if validations else {}),

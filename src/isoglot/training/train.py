@@ -122,6 +122,7 @@ def _train(
     from isoglot.training.collate import Collator
     from isoglot.training.distributed import any_process, sum_processes
     from isoglot.training.ending import end
+    from isoglot.training.trainer import allocated
 
     began = time.perf_counter()
     collator = Collator(model, settings.max_length, marks=marks)
@@ -140,7 +141,7 @@ def _train(
     trainer.watch.check_weights(trainer.state.global_step)
     # without what mixed precision has put around its forward passes
     trained = trainer.accelerator.unwrap_model(model, keep_fp32_wrapper=False)
-    took = {"seconds": round(time.perf_counter() - began, 2), **_allocated()}
+    took = {"seconds": round(time.perf_counter() - began, 2), **allocated()}
     outcome = in_first(lambda: end(settings, run, trainer, trained, data, tokens, took))
     return TrainResult(run.path, True, trainer.state.global_step, outcome)
 
@@ -229,15 +230,3 @@ def _arguments(settings: TrainSettings, run: RunDirectory, steps: int, *, valida
         dataloader_pin_memory=torch.cuda.is_available(),
         dataloader_drop_last=True,  # our loaders do not read it; without it several processes would be warned
     )
-
-
-def _allocated() -> dict[str, int]:
-    """The most bytes that PyTorch had allocated for tensors on this process's GPU since training began; {} on a CPU.
-
-    There nothing counts them at a bearable price: glibc's `mallinfo2` goes through all free pieces while it holds the lock (45 ms
-    where there were 160,000), which doubled the time of a step when it was asked a hundred times a second, and it misses
-    what is gone between two calls; PyTorch's profiler costs more. So a CPU has the resident size alone.
-    """
-    import torch
-
-    return {"peak_allocated_bytes": int(torch.cuda.max_memory_allocated())} if torch.cuda.is_available() else {}

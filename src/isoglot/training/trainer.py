@@ -161,12 +161,23 @@ def _has_adapters(model: torch.nn.Module) -> bool:
     return any(getattr(module, "peft_config", None) for module in model.modules())
 
 
+def allocated() -> dict[str, int]:
+    """The most bytes that PyTorch had allocated for tensors on this process's GPU since training began; {} on a CPU.
+
+    There nothing counts them at a bearable price: glibc's `mallinfo2` goes through all free pieces while it holds the lock (45 ms
+    where there were 160,000), which doubled the time of a step when it was asked a hundred times a second, and it misses
+    what is gone between two calls; PyTorch's profiler costs more. So a CPU has the resident size alone.
+    """
+    return {"peak_allocated_bytes": int(torch.cuda.max_memory_allocated())} if torch.cuda.is_available() else {}
+
+
 class Progress(TrainerCallback):
     """A bar on stderr with loss and throughput, and one JSON line per logged step in `log.jsonl`.
 
     Lines hold step, loss, learning_rate, gradient_norm, pairs_per_second, tokens_per_second, seconds and cpu_seconds (of all
-    threads of the process; both since it began to train) and peak_memory_bytes (of the process so far); validations hold step
-    and validation_loss. A resumed run begins with the lines and tokens of its checkpoint, so that each step stands there once.
+    threads of the process; both since it began to train) and peak_memory_bytes (of the process so far; see `allocated` for what a
+    GPU adds); validations hold step and validation_loss. A resumed run begins with the lines and tokens of its checkpoint, so that
+    each step stands there once.
 
     Nothing here reads from the device: the numbers come as floats from the trainer, which waits for the device once per logged
     step (loss and gradient norm), so a larger `log_steps` is what saves that wait. The bar is drawn at most ten times a second.
@@ -240,6 +251,7 @@ class Progress(TrainerCallback):
             "seconds": round(now - self._began, 3),
             "cpu_seconds": round(time.process_time() - self._began_cpu, 3),
             "peak_memory_bytes": peak_memory(),
+            **allocated(),
         }
         self._last_time, self._last_step, self._last_tokens = now, step, tokens
         return line
