@@ -16,6 +16,8 @@ BoolArray = npt.NDArray[np.bool_]
 
 Column = Literal["query", "passage", "negative"]
 """A kind of text in a batch."""
+Kind = Literal["query", "passage"]
+"""Of a text."""
 Setting = Literal["mono", "cross", "multi", "natural", "natural-cross"]
 SETTINGS: tuple[Setting, ...] = ("mono", "cross", "multi")
 NATURAL: tuple[Setting, ...] = ("natural", "natural-cross")

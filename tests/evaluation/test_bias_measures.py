@@ -12,8 +12,6 @@ from isoglot.data.benchmarks.qrels import Judgments, make_benchmark
 from isoglot.evaluation.bias import (
     JudgedRanks,
     by_language,
-    language_ndcg,
-    language_preference,
     normalised_worst_rank,
     peer,
     rank_distance_log2,
@@ -24,6 +22,7 @@ from isoglot.evaluation.bias import (
     target_language_recall,
     topk_share,
 )
+from isoglot.evaluation.bias_preference import language_ndcg, language_preference
 from isoglot.evaluation.bias_report import bias_report
 from isoglot.evaluation.bias_vectors import language_classifier_accuracy, rank_consistency
 from isoglot.evaluation.cells import micro

@@ -126,6 +126,16 @@ def print_json(value: Any) -> None:
     print(json.dumps(value, indent=2, ensure_ascii=False))
 
 
+def check_new_folder(path: Path) -> None:
+    """InputError for a folder that holds anything, or cannot be written."""
+    from isoglot.disk import check_writable
+    from isoglot.errors import InputError
+
+    check_writable(path, directory=True)
+    if path.exists() and any(path.iterdir()):
+        raise InputError(f"{path}: not empty; give another --output")
+
+
 def check_output(path: Path, *, overwrite: bool, endings: tuple[str, ...] = (".jsonl",)) -> None:
     """InputError for a file that is there, or cannot be written: better before the work than after it."""
     from isoglot.disk import check_writable

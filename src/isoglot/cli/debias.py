@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from isoglot.cli.common import add_data_dir, pairs_help, print_json
+from isoglot.cli.common import add_data_dir, check_new_folder, pairs_help, print_json
 
 
 def add(commands: Any) -> None:
@@ -58,15 +58,12 @@ def _fill(command: argparse.ArgumentParser) -> None:
 
 def _run(options: argparse.Namespace) -> int:
     from isoglot.cli.options import given_settings
-    from isoglot.disk import check_writable
     from isoglot.errors import InputError
     from isoglot.evaluation.debias import DebiasSettings
     from isoglot.settings import build
 
     asked = build(DebiasSettings, [("option", given_settings(options, DebiasSettings))])
-    check_writable(options.output, directory=True)
-    if options.output.exists() and any(options.output.iterdir()):
-        raise InputError(f"{options.output}: not empty; give another --output")
+    check_new_folder(options.output)
     if options.embeddings:
         return _vectors(options, asked)
     if options.side or options.lang:

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from isoglot.cli.common import print_json
+from isoglot.cli.common import check_new_folder, print_json
 
 
 def add(commands: Any) -> None:
@@ -39,8 +39,6 @@ def _fill(command: argparse.ArgumentParser) -> None:
 def _run(options: argparse.Namespace) -> int:
     from isoglot.cli.common import quiet
     from isoglot.cli.options import given_settings
-    from isoglot.disk import check_writable
-    from isoglot.errors import InputError
     from isoglot.models.content import check_apart
     from isoglot.settings import build
     from isoglot.training.injection.inject import inject
@@ -48,9 +46,7 @@ def _run(options: argparse.Namespace) -> int:
 
     asked = build(InjectSettings, [("option", given_settings(options, InjectSettings))])
     check_apart(options.model, options.output)
-    check_writable(options.output, directory=True)
-    if options.output.exists() and any(options.output.iterdir()):
-        raise InputError(f"{options.output}: not empty; give another --output")
+    check_new_folder(options.output)
     quiet()
     outcome = inject(options.model, asked, options.output)
     if options.json:

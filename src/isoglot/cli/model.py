@@ -69,15 +69,12 @@ def _fill_prune(command: argparse.ArgumentParser) -> None:
 
 
 def _check_output(output: Path, models: list[str]) -> None:
-    from isoglot.disk import check_writable
-    from isoglot.errors import InputError
+    from isoglot.cli.common import check_new_folder
     from isoglot.models.content import check_apart
 
     for name in models:
         check_apart(name, output)
-    check_writable(output, directory=True)
-    if output.exists() and any(output.iterdir()):
-        raise InputError(f"{output}: not empty; give another --output")
+    check_new_folder(output)
 
 
 def _average(options: argparse.Namespace) -> int:

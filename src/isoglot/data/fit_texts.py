@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,9 +19,9 @@ from isoglot.data.pairs.table import PairTable
 from isoglot.data.readers import READERS, split_name, text_field, valid
 from isoglot.errors import InputError, LineError
 from isoglot.files import digest_strings
-from isoglot.records import IntArray
+from isoglot.records import IntArray, Kind
 
-Side = Literal["query", "passage"]
+Side = Kind
 _STREAM = 67  # of chance, beside those of splits
 _EXAMPLE = 'expected an object such as {"lang": "de", "text": "..."}'
 

@@ -139,46 +139,6 @@ def target_language_recall(judged: JudgedRanks, k: int) -> FloatArray:
     return mean_by(judged.query[other], judged.rank[other] <= k, judged.n_queries)
 
 
-def language_preference(judged: JudgedRanks) -> FloatArray:
-    """Language preference per query, float64 of shape (n_queries,): 1 where its own language's answer comes first, else 0.
-
-    Among parallel answers that are equally good, is the best-ranked one in the language of the question? The mean is the language
-    preference rate (LPR; Jang et al. 2026, MLAIRE, arXiv 2605.07249, as its abstract describes it). No end of it is best: a
-    reader wants answers in their own language, a model that looks for the best answer in any language has the share of the
-    relevant documents that are in it (1 / 11 with one answer in each of 11 languages).
-
-    NaN where a query has not relevant documents both in its own and in another language.
-    """
-    own = judged.query_language[judged.query] == judged.document_language
-    best = np.full((2, judged.n_queries), np.inf)
-    np.minimum.at(best, (own.astype(np.int64), judged.query), judged.rank)
-    known = np.isfinite(best).all(axis=0)
-    return np.where(known, best[1] < best[0], np.nan)
-
-
-def language_ndcg(judged: JudgedRanks, k: int, other: float = 0.5) -> FloatArray:
-    """Language-aware nDCG@k per query, float64 of shape (n_queries,), 0 to 1; higher is better.
-
-    nDCG@k with every gain multiplied by `other` where the document is not in the query's language: an answer counts whatever its
-    language, and more where the reader can read it. (After Lang-nDCG of Jang et al. 2026, MLAIRE, arXiv 2605.07249; the weight
-    is ours, so figures are not comparable with theirs.) At `other` = 1 it is nDCG@k in the setting multi.
-
-    NaN where a query has no relevant document.
-    """
-    own = judged.query_language[judged.query] == judged.document_language
-    gain = judged.gain * np.where(own, 1.0, other)
-
-    def dcg(rank: IntArray) -> FloatArray:
-        discounted = np.where(rank <= k, gain / np.log2(1 + rank), 0.0)
-        return np.bincount(judged.query, weights=discounted, minlength=judged.n_queries).astype(np.float64)
-
-    order = np.lexsort((-gain, judged.query))
-    first = np.searchsorted(judged.query, judged.query)  # of the query's own documents, which are together
-    ideal = np.empty_like(judged.rank)
-    ideal[order] = np.arange(1, len(order) + 1) - first
-    return _divided(dcg(judged.rank), dcg(ideal))
-
-
 def recall_matrix(judged: JudgedRanks, k: int) -> FloatArray:
     """Recall by query language (rows) and document language (columns), shape (n_languages, n_languages), 0 to 1.
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from isoglot.evaluation import bias
 from isoglot.evaluation.bias import JudgedRanks
+from isoglot.evaluation.bias_preference import first_result, language_ndcg, language_preference
 from isoglot.evaluation.bias_vectors import language_classifier_accuracy, rank_consistency
 from isoglot.evaluation.cells import make_rows
 from isoglot.records import Benchmark, FloatArray, IntArray
@@ -80,15 +81,16 @@ def bias_report(
     for cutoff in cutoffs:
         recall = bias.target_language_recall(judged, cutoff)
         add(f"TLR@{cutoff}", by_language(recall), "no query has a relevant document in another language")
-    preference = by_language(bias.language_preference(judged))
+    preference = by_language(language_preference(judged))
     add("language_preference", preference, "no query has relevant documents in its own and in another language")
-    add("Lang-nDCG@10", by_language(bias.language_ndcg(judged, 10)), "no query has a relevant document")
+    add("Lang-nDCG@10", by_language(language_ndcg(judged, 10)), "no query has a relevant document")
     figures["recall_gap"] = _gap(judged, k)
     if top is not None:
         sizes = [len(texts) for texts in benchmark.corpus.values()]
         language = np.repeat([judged.languages.index(lang) for lang in benchmark.corpus], sizes)
         figures["topk_share"] = _shares(judged, benchmark, top[:, :k], language)
-        figures["first_result"] = _first_result(judged, benchmark, top[:, 0], language)
+        cases = first_result(judged, benchmark, top[:, 0], language)
+        figures["first_result"] = {name: _mean(by_language(case)) for name, case in cases.items()}
     if vectors is None:
         of_vectors = ("rank_consistency", "language_classifier_accuracy", "language_classifier")
         figures |= {name: {"undefined": "the ranker makes no vectors"} for name in of_vectors}
@@ -126,25 +128,6 @@ def _gap(judged: JudgedRanks, k: int) -> dict[str, Any]:
         return {"undefined": "no document language is asked both in itself and in another language"}
     named = _named(matrix, judged.languages, judged.languages)
     return {"k": k, "mean": _mean(recalls[2]), "by_document_language": by_document, "matrix": named}
-
-
-def _first_result(judged: JudgedRanks, benchmark: Benchmark, first: IntArray, language: IntArray) -> dict[str, float]:
-    """What the best document of a query is, as means over query languages of shares of queries (the four cases of Jang et al.
-    2026, MLAIRE, arXiv 2605.07249)."""
-    n = benchmark.n_documents
-    right = np.isin(np.arange(len(first)) * n + first, judged.query * n + benchmark.relevant)
-    own = language[first] == judged.query_language
-    asked = np.bincount(judged.query, minlength=judged.n_queries) > 0
-    cases = {
-        "right_own": right & own,
-        "right_other": right & ~own,
-        "wrong_own": ~right & own,
-        "wrong_other": ~right & ~own,
-    }
-    values = {name: np.where(asked, case, np.nan) for name, case in cases.items()}
-    return {
-        name: _mean(bias.by_language(case, judged.query_language, judged.languages)) for name, case in values.items()
-    }
 
 
 def _shares(judged: JudgedRanks, benchmark: Benchmark, top: IntArray, language: IntArray) -> dict[str, Any]:

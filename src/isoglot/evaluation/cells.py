@@ -106,8 +106,10 @@ def make_rows(setting: Setting, benchmark: Benchmark, ranks: Ranks) -> QueryRows
     """The rows of one setting from the ranks of all judged documents; there may be none."""
     query, (asked, answered) = judgments_of(benchmark).queries, judged_languages(benchmark)
     names = [POOLED, *benchmark.corpus_languages]
-    languages = np.unique(query * len(names) + answered) // len(names)
-    n_languages = np.bincount(languages, minlength=benchmark.n_queries)
+    n_languages = np.ones(benchmark.n_queries, dtype=np.int64)
+    if setting == "multi" or setting in NATURAL:
+        languages = np.unique(query * len(names) + answered) // len(names)
+        n_languages = np.bincount(languages, minlength=benchmark.n_queries)
     is_own = np.array(benchmark.query_languages)[asked] == np.array(benchmark.corpus_languages)[answered]
     if setting == "multi":
         chosen, rank, document = np.arange(len(query)), ranks.pooled, np.zeros_like(answered)
@@ -115,7 +117,6 @@ def make_rows(setting: Setting, benchmark: Benchmark, ranks: Ranks) -> QueryRows
         chosen = np.flatnonzero((n_languages[query] == 1) & (is_own == (setting == "natural")))
         rank, document = ranks.pooled, answered + 1
     else:
-        n_languages = np.ones(benchmark.n_queries, dtype=np.int64)
         chosen, rank, document = np.flatnonzero(is_own == (setting == "mono")), ranks.own, answered + 1
     row = query * len(names) + document
     order = chosen[np.lexsort((rank[chosen], row[chosen]))]

@@ -131,12 +131,7 @@ def evaluate(
         settings = parse_settings(asked.settings)
         scores, table = _measure(loaded, ranking.ranks, settings, parse_measures(asked.measures))
         leak = leak_of(model, loaded)
-        scores["notes"] += leak_notes(leak)
-        scores["notes"] += debias_notes(model, loaded, leak)
-        if asked.precision != "fp32":
-            scores["notes"].append(
-                f"vectors were computed in {asked.precision}: figures may differ by .001 from float32's"
-            )
+        scores["notes"] += [*leak_notes(leak), *debias_notes(model, loaded, leak), *_caveats(asked, fair)]
         clock.lap("measure")
         if table.column(RANK_DISTANCE).null_count < len(table):
             best = in_first(lambda: ranking.search()(None, TOP_K)[0])
@@ -145,10 +140,6 @@ def evaluate(
         if export_trec is not None:
             in_first(lambda: export_runs(loaded, ranking.search(), export_trec, depth=trec_depth, settings=settings))
             clock.lap("export")
-        if fair is not None:
-            scores["notes"].append(
-                f"languages were mixed by {fair.fusion}: not what plain search with this model finds"
-            )
         card = getattr(getattr(model, "model_card_data", None), "base_model", None)
         summary = {
             "model": model_name or str(model if isinstance(model, Ranker) else card or type(model).__name__),
@@ -170,6 +161,16 @@ def evaluate(
         if output is not None and processes().first:
             write_result(result, Path(output))
     return result
+
+
+def _caveats(asked: EvaluateSettings, fair: Fair | None) -> list[str]:
+    """What was done otherwise than by plain search in float32."""
+    notes = []
+    if asked.precision != "fp32":
+        notes.append(f"vectors were computed in {asked.precision}: figures may differ by .001 from float32's")
+    if fair is not None:
+        notes.append(f"languages were mixed by {fair.fusion}: not what plain search with this model finds")
+    return notes
 
 
 class _Clock:

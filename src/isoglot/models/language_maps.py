@@ -6,16 +6,16 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from isoglot.errors import InputError, first_line
 from isoglot.files import atomic_path, digest_file, read_json, write_json
 from isoglot.models.debias import EVERY, Correction, Sample
-from isoglot.records import Float32Array, FloatArray, IntArray
+from isoglot.records import Float32Array, FloatArray, IntArray, Kind
 
-Side = Literal["query", "passage"]
+Side = Kind
 SIDES: tuple[Side, ...] = ("query", "passage")
 MAPS_FILE = "debias.safetensors"
 RECORD_FILE = "debias.json"

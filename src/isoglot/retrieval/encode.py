@@ -15,9 +15,9 @@ from isoglot.errors import InputError, say
 from isoglot.models.facts import SIMILARITIES
 from isoglot.processes import in_each, processes
 from isoglot.records import Benchmark, Float32Array, FloatArray
+from isoglot.records import Kind as Kind
 from isoglot.retrieval.scoring import Vectors
 
-Kind = Literal["query", "passage"]
 Prompt = Literal["query", "passage", "none"]
 """Which of a model's prompts stands before a word that is looked at alone."""
 DEFAULT_BATCH_SIZE = 64

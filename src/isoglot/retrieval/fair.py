@@ -20,7 +20,7 @@ from pydantic.fields import FieldInfo
 from isoglot.data.pairs.loading import load_pairs
 from isoglot.data.pairs.table import PairTable
 from isoglot.records import Benchmark, Float32Array, IntArray
-from isoglot.retrieval.encode import Kind, encode_texts
+from isoglot.retrieval.encode import Kind, encode_texts, pooled_languages
 from isoglot.retrieval.fusions import FUSIONS, Background, Fusion, Scale
 from isoglot.retrieval.rankings import Search
 from isoglot.retrieval.ranks import Ranks
@@ -148,7 +148,7 @@ class Fair:
         language = np.repeat(np.arange(len(names)), np.diff(offsets))
         within = np.lexsort((ties, language))  # so that a stable sort of one language by its scores breaks ties
         place, order_of_ties = np.argsort(within), ties[within]
-        asked, pooled = _asked(benchmark), np.empty_like(own)
+        asked, pooled = pooled_languages(benchmark, "query"), np.empty_like(own)
         for query, line in _lines(queries, documents):
             scores = line[within]
             order = np.concatenate([a + np.argsort(-scores[a:b], kind="stable") for a, b in pairwise(offsets.tolist())])
@@ -166,7 +166,7 @@ class Fair:
 
         Scores over all languages are minus the rank: those of the model would not be in order.
         """
-        names, asked = benchmark.corpus_languages, _asked(benchmark)
+        names, asked = benchmark.corpus_languages, pooled_languages(benchmark, "query")
 
         def search(language: str | None, k: int) -> tuple[IntArray, Float32Array]:
             if language is not None:
@@ -205,12 +205,6 @@ class Fair:
             ids.append([keys[i] for i in best.tolist()])
             scores.append(values[best])
         return Hits(ids, scores)
-
-
-def _asked(benchmark: Benchmark) -> list[str]:
-    """The language of every query."""
-    sizes = np.diff(benchmark.query_offsets())
-    return [lang for lang, size in zip(benchmark.query_languages, sizes.tolist()) for _ in range(size)]
 
 
 def _lines(queries: Float32Array, documents: Vectors) -> Iterator[tuple[int, Float32Array]]:

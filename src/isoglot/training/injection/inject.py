@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ from isoglot.data.lexicons.word_pairs import WordPairs, read_word_pairs, split
 from isoglot.errors import InputError, say
 from isoglot.files import atomic_directory, digest_json, package_versions, write_json
 from isoglot.models.content import content_of
-from isoglot.retrieval.probe import OUTPUT, choose_layer, score_layers
+from isoglot.retrieval.probe import OUTPUT, PairScores, choose_layer, score_layers
 from isoglot.training.injection.effect import Scores, effects
 from isoglot.training.injection.settings import AUTO, InjectSettings
 
@@ -58,10 +58,12 @@ def inject(base: str, asked: InjectSettings, output: Path, *, show: bool = True)
     if note := pooling_note(model):
         say(f"{base}: {note}")
     trained = [part for part, _ in groups]
-    layer, before = _layer_and_scores(model, groups, asked, show)
+    count = _count_layers(model, asked)
+    before = _scores(model, groups, asked, show)
+    layer = _chosen_layer([scores for (_, words), scores in before.items() if words == "trained"], count, asked)
     tuning = asked.lora.model_copy(update={"layers": tuple(range(layer))})
     tuning.prepare(model)
-    say(_which(model, layer))
+    say(_which(count, layer))
     began = time.perf_counter()
     losses = train_layer(model, trained, layer, asked, show=show)
     seconds = time.perf_counter() - began
@@ -73,7 +75,7 @@ def inject(base: str, asked: InjectSettings, output: Path, *, show: bool = True)
         "seconds": round(seconds, 2),
         "trainable_parameters": sum(weight.numel() for weight in model.parameters() if weight.requires_grad),
         "loss_digest": digest_json(losses),
-        "effects": effects(before, _scores(model, groups, asked, layer, show)),
+        "effects": effects(_at(before, layer), _at(_scores(model, groups, asked, show), layer)),
     }
     record = {"asked": {**asked.to_flat(), "base": base}, "base": about, "versions": package_versions(_VERSIONS)}
     with atomic_directory(output) as folder:
@@ -82,54 +84,46 @@ def inject(base: str, asked: InjectSettings, output: Path, *, show: bool = True)
     return outcome
 
 
-def _layer_and_scores(
-    model: SentenceTransformer, groups: Sequence[tuple[WordPairs, WordPairs]], asked: InjectSettings, show: bool
-) -> tuple[int, Scores]:
-    """(the layer that is trained, the figures of all words there and at the output)."""
+def _count_layers(model: SentenceTransformer, asked: InjectSettings) -> int:
+    """How many layers can be trained. InputError where the one that is asked for is none of them."""
     from isoglot.models.hidden import blocks_of, count_blocks, layered_module
 
     encoder = layered_module(model).model
     count = count_blocks(encoder)
     blocks_of(encoder)
+    if asked.layer != AUTO and int(asked.layer) > count:
+        raise InputError(f"layer {asked.layer}: this encoder has layers 1 to {count}")
+    return count
+
+
+def _chosen_layer(trained: Sequence[Mapping[str, PairScores]], count: int, asked: InjectSettings) -> int:
+    """The layer that is trained; `trained`: the figures of the words of every pair of languages at all layers."""
     if asked.layer != AUTO:
-        layer = int(asked.layer)
-        if layer > count:
-            raise InputError(f"layer {layer}: this encoder has layers 1 to {count}")
-        return layer, _scores(model, groups, asked, layer, show)
-    scores = [score_layers(model, part, asked.prompt, show=show) for part, _ in groups]
+        return int(asked.layer)
     lower = [str(number) for number in range(1, max(2, count // 2 + 1))]
-    layer = int(choose_layer(scores, asked.criterion, lower))
+    layer = int(choose_layer(trained, asked.criterion, lower))
     say(f"layer {layer} of {count}: the best of 1 to {lower[-1]} by {asked.criterion} on the words that are trained")
-    before = {(part.name, "trained"): _kept(one, layer) for (part, _), one in zip(groups, scores)}
-    before |= {
-        (part.name, "control"): _kept(score_layers(model, part, asked.prompt, show=show), layer) for _, part in groups
-    }
-    return layer, before
+    return layer
 
 
 def _scores(
-    model: SentenceTransformer,
-    groups: Sequence[tuple[WordPairs, WordPairs]],
-    asked: InjectSettings,
-    layer: int,
-    show: bool,
+    model: SentenceTransformer, groups: Sequence[tuple[WordPairs, WordPairs]], asked: InjectSettings, show: bool
 ) -> Scores:
+    """Of all words, at all layers and at the output."""
     return {
-        (part.name, words): _kept(score_layers(model, part, asked.prompt, show=show), layer)
+        (part.name, words): score_layers(model, part, asked.prompt, show=show)
         for words, parts in zip(("trained", "control"), zip(*groups))
         for part in parts
     }
 
 
-def _kept(scores: dict[str, Any], layer: int) -> dict[str, Any]:
-    return {f"layer {layer}": scores[str(layer)], OUTPUT: scores[OUTPUT]}
+def _at(scores: Scores, layer: int) -> Scores:
+    """Those at one layer, by its name in the outcome, and at the output."""
+    return {key: {f"layer {layer}": of_layer[str(layer)], OUTPUT: of_layer[OUTPUT]} for key, of_layer in scores.items()}
 
 
-def _which(model: SentenceTransformer, layer: int) -> str:
-    """Which blocks are trained, in words."""
-    from isoglot.models.hidden import count_blocks, layered_module
-
-    count = count_blocks(layered_module(model).model)
+def _which(count: int, layer: int) -> str:
+    """Which of `count` blocks are trained, in words."""
     blocks = "block 0" if layer == 1 else f"blocks 0 to {layer - 1}"
     above = (
         f"; {layer} to {count - 1} are above it and would get no gradient, so they have none" if layer < count else ""
