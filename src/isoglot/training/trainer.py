@@ -176,7 +176,7 @@ class Progress(TrainerCallback):
 
     Lines hold step, loss, learning_rate, gradient_norm, pairs_per_second, tokens_per_second, seconds and cpu_seconds (of all
     threads of the process; both since it began to train) and peak_memory_bytes (of the process so far; see `allocated` for what a
-    GPU adds); validations hold step and validation_loss. A resumed run begins with the lines and tokens of its checkpoint, so that
+    GPU adds); validations hold step and validation_loss. A resumed run begins with the lines and tokens of its checkpoint: so
     each step stands there once.
 
     Nothing here reads from the device: the numbers come as floats from the trainer, which waits for the device once per logged
