@@ -6,8 +6,6 @@ import json
 import math
 import shutil
 import time
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import IO, Any
@@ -21,6 +19,7 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from isoglot.ahead import Ahead
 from isoglot.batching.sampler import PlanDataset, StepSampler
 from isoglot.disk import writing
 from isoglot.errors import InputError, IsoglotError
@@ -47,7 +46,7 @@ class PlanTrainer(SentenceTransformerTrainer):
         self, *, train_steps: PlanDataset, eval_steps: PlanDataset | None, collator: Collator, log: Path, **kwargs: Any
     ) -> None:
         self._train_steps, self._collator, self._log_file = train_steps, collator, log
-        self._ahead: Ahead | None = None
+        self._ahead: Ahead[Any] | None = None
         super().__init__(eval_dataset=eval_steps, data_collator=collator, **kwargs)
         on_cpu = self.args.device.type == "cpu"
         self.watch = Watch(self.model, train_steps, Path(self.args.output_dir), every_step=on_cpu)
@@ -166,27 +165,6 @@ class PlanTrainer(SentenceTransformerTrainer):
 
     def _loader(self, steps: PlanDataset) -> DataLoader[Any]:
         return DataLoader(steps, batch_sampler=StepSampler(len(steps)), collate_fn=self._collator)
-
-
-class Ahead:
-    """An iterator whose next item is made by a thread of its own, while this one's is used.
-
-    Attributes:
-        source: the iterator that it reads.
-    """
-
-    def __init__(self, source: Iterator[Any]) -> None:
-        self.source = source
-        self._thread = ThreadPoolExecutor(1)
-        self._next = self._thread.submit(next, source)
-
-    def __iter__(self) -> Iterator[Any]:
-        return self
-
-    def __next__(self) -> Any:
-        item = self._next.result()
-        self._next = self._thread.submit(next, self.source)
-        return item
 
 
 def _attention(device: str, *, bf16: bool) -> Any:
