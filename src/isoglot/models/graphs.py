@@ -37,7 +37,7 @@ class Graphs:
         self._recorded: dict[tuple[Any, ...], Any] = {}
         self._pool: Any = None
         self._last: weakref.ref[_Backward] | None = None
-        self._open = False
+        self._open = self._parted = False
 
     @contextmanager
     def recording(self) -> Iterator[None]:
@@ -81,12 +81,22 @@ class Graphs:
         if graph is None:
             embeddings: Tensor = model({**other, **tensors})["sentence_embedding"]
             return embeddings
+        if torch.is_grad_enabled():
+            self._part_from_gradients(graph)
         embeddings = graph(*given.values()).clone()  # the next run writes to the same place
         if embeddings.requires_grad:
             backward = _Backward()
             embeddings.register_hook(backward)
             self._last = weakref.ref(backward)
         return embeddings
+
+    def _part_from_gradients(self, graph: torch.nn.Module) -> None:
+        """Copy gradients of the step so far: they lie where a graph's next backward pass writes, which is to add to them."""
+        weights = [part for part in graph.parameters() if part.grad is not None and not part.grad.is_sparse]
+        if weights and not self._parted:
+            for part in weights:
+                part.grad = part.grad.clone() if part.grad is not None else None
+        self._parted = bool(weights)
 
     def _record(self, model: torch.nn.Module, given: dict[str, Tensor], other: dict[str, Any]) -> Any:
         """The graph of a shape; None where the model cannot be recorded, which is said once."""

@@ -13,6 +13,7 @@ from isoglot.batching.plan import MOST, PlanSettings
 from isoglot.data.languages import language
 from isoglot.errors import InputError
 from isoglot.models.tunings import TUNINGS
+from isoglot.processes import best_device
 from isoglot.settings import Member, Settings, default_of, member_of, member_options, to_dict
 from isoglot.training.losses import LOSSES, LossTerm, default_terms, read_terms
 from isoglot.training.recipes import with_recipe
@@ -175,8 +176,8 @@ class TrainSettings(Settings):
         problems: dict[str, object] = {
             "give steps or epochs, not both": self.steps is not None and self.epochs is not None,
             "give unpadded or chunks, not both: chunks are padded": self.unpadded and self.chunks,
-            "compile needs frozen word embeddings (freeze_embeddings=true, or a tuning that leaves them): torch compiles no "
-            "sparse gradients": self.compile and trains_embeddings,
+            "compile needs frozen word embeddings on a CPU (freeze_embeddings=true, or a tuning that leaves them): torch compiles "
+            "no sparse gradients": self.compile and trains_embeddings and best_device() == "cpu",
             "give chunks or grad_cache, not both: grad_cache's chunks follow from its tokens": self.chunks
             and self.grad_cache,
             "give validation or validation_share, not both": self.validation and self.validation_share,
