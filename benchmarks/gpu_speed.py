@@ -5,8 +5,8 @@
 
 Parts, each written when it is done:
 
-- train: `isoglot.train` and sentence-transformers' own trainer on the same batches of 100 MLQA-R pairs (LoRA; sentences and whole
-  paragraphs), the sides alternating, --repeats times; both read the loss every fifth step, and these must agree.
+- train: `isoglot.train` and sentence-transformers' own trainer on the same batches of 100 MLQA-R pairs (LoRA; sentences and
+  whole paragraphs), the sides alternating, --repeats times; both read the loss every fifth step, and these are compared.
 - large: full fine-tuning on batches of 1,024 distinct paragraphs, plain and with compile=true.
 - encode: XQuAD-R's queries, sentences and paragraphs, in float32 and bfloat16, beside `SentenceTransformer.encode`; and the passes
   alone, with the token ids at hand.
@@ -14,8 +14,9 @@ Parts, each written when it is done:
 - profile: where a step of `train` goes, as it was (padded passes, PEFT's modules) and as it is.
 - embeddings: what an AdamW step of the whole word embeddings costs, dense and by rows.
 
-A share of the chip is the floating-point work of the tokens (`_sides.operations`: nothing for padding, recomputation, or the gradient
-of a weight that is not trained) over time, over the rate of one large matrix product of the same precision, measured in the same process.
+A share of the chip is the floating-point work of the tokens (`_sides.operations`: nothing for padding, recomputation, or the
+gradient of a weight that is not trained) over time, over the rate of one large matrix product of the same precision in the same
+process.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ from typing import Any
 
 import torch
 from _machine import add, conditions
+
+from isoglot.retrieval.streams import passes
 
 BASE = "offline:multilingual-e5-small"
 SIDES = ("ours", "theirs")
@@ -75,7 +78,7 @@ def train(asked: argparse.Namespace) -> dict[str, Any]:
         for repeat in range(asked.repeats):
             for side in SIDES if repeat % 2 == 0 else SIDES[::-1]:
                 steps, skip = ((40, 20) if asked.quick else (90, 50)) if side == "ours" else (15, 6)
-                runs[side].append(_run(side, source, "lora", 100, steps, skip, ["log_steps=5"]))
+                runs[side].append(_run(side, source, "lora", 100, steps, skip, ["log_steps=5", "warmup=1000"]))
                 print(name, side, _short(runs[side][-1]), flush=True)
         ours, theirs = (_median(runs[side], "pairs_per_second") for side in SIDES)
         losses = [runs[side][0]["losses"][:3] for side in SIDES]
@@ -96,7 +99,7 @@ def large(asked: argparse.Namespace) -> dict[str, Any]:
         pairs = _distinct_paragraphs(Path(folder) / "pairs.jsonl")
         ways = {"plain": [], "compiled": ["compile=true"]}
         for name, words in ways.items():
-            more = ["log_steps=5", "strategy=mono", *words]
+            more = ["log_steps=5", "warmup=1000", "strategy=mono", *words]
             runs = [
                 _run("ours", str(pairs), "full", asked.batch, 20 if asked.quick else 30, 15, more)
                 for _ in range(asked.repeats)
@@ -170,8 +173,8 @@ def encode(asked: argparse.Namespace) -> dict[str, Any]:
     from isoglot.data.benchmarks.load import load_benchmark
     from isoglot.models.load import load_model
     from isoglot.models.precision import computing_in
-    from isoglot.retrieval import length_batches
     from isoglot.retrieval.encode import encode_texts, prompt_of
+    from isoglot.retrieval.streams import Stream
 
     model = load_model(BASE, device="cuda")
     texts = {}
@@ -184,18 +187,16 @@ def encode(asked: argparse.Namespace) -> dict[str, Any]:
         kind, own = SETS[name][1], texts[name]
         task = "query" if kind == "query" else "document"
         theirs = model.encode_query if kind == "query" else model.encode_document
-        features = length_batches.tokenised(model, sorted(own, key=len)[-4096:], prompt_of(model, kind), task)
-        count = len(features["input_ids"])
+        stream = Stream(model, own, prompt_of(model, kind), task)
+        windows = list(stream._windows(sorted(own, key=len, reverse=True)))
         sides: dict[str, Callable[[], Any]] = {
             "ours": partial(encode_texts, model, own, kind, progress=False),
             "theirs": partial(theirs, own, batch_size=64, show_progress_bar=False),
-            "passes": lambda f=features, t=task, n=count: length_batches.forward(
-                model, [""] * n, f, t, 64, lambda _: None
-            ),
+            "passes": partial(_passes, stream, windows),
         }
         seconds: dict[str, list[float]] = {side: [] for side in sides}
         with computing_in(precision, "cuda"):  # type: ignore[arg-type]
-            for repeat in range(asked.repeats + 1):  # the first is not counted
+            for _ in range(asked.repeats + 1):  # the first is not counted
                 for side, run in sides.items():
                     torch.cuda.synchronize()
                     began = time.perf_counter()
@@ -204,12 +205,7 @@ def encode(asked: argparse.Namespace) -> dict[str, Any]:
                     seconds[side].append(time.perf_counter() - began)
         middle = {side: statistics.median(of[1:]) for side, of in seconds.items()}
         work, tokens = flops(model, own, kind)
-        window_tokens = int(features["attention_mask"].sum())
-        share = window_tokens / tokens
         rate = _rate(torch.bfloat16 if precision == "bf16" else torch.float32)
-        # the window has the longest texts: its own attention is counted
-        lengths = features["attention_mask"].sum(dim=1).double()
-        own_work = 2 * 21_233_664 * float(lengths.sum()) + 12 * 4 * 384 * float((lengths**2).sum())
         found[f"{name} {precision}"] = {
             "texts": len(own),
             "tokens": tokens,
@@ -217,12 +213,19 @@ def encode(asked: argparse.Namespace) -> dict[str, Any]:
             "all_seconds": {side: [round(value, 4) for value in of] for side, of in seconds.items()},
             "times_as_fast": round(middle["theirs"] / middle["ours"], 2),
             "share_of_the_chip": round(work / middle["ours"] / rate, 4),
-            "share_of_the_chip_passes_alone": round(own_work / middle["passes"] / rate, 4),
-            "window_share_of_tokens": round(share, 3),
+            "share_of_the_chip_passes_alone": round(work / middle["passes"] / rate, 4),
             "product_rate_tflops": round(rate / 1e12, 1),
         }
         print(name, precision, found[f"{name} {precision}"], flush=True)
     return found
+
+
+def _passes(stream: Any, windows: list[Any]) -> None:
+    """The passes over texts that are tokenised already."""
+    with torch.inference_mode():
+        for ids, lengths in windows:
+            for start, end, first, last in passes(lengths, 1 << 17):
+                stream._pass(ids[first:last], lengths[start:end])
 
 
 def evaluate(asked: argparse.Namespace) -> dict[str, Any]:
@@ -308,7 +311,7 @@ def embeddings(asked: argparse.Namespace) -> dict[str, Any]:
         table = torch.nn.Embedding(250_037, 384, sparse=name == "rows", device="cuda")
         optimizer = RowAdamW(table.parameters(), lr=1e-4, fused=True)
         seconds = []
-        for step in range(12):
+        for _ in range(12):
             ids = torch.randint(0, 250_037, (8000,), device="cuda")
             torch.cuda.synchronize()
             began = time.perf_counter()

@@ -16,9 +16,9 @@ from isoglot.batching.plan import BatchPlan, PlanSettings
 from isoglot.batching.sampler import PlanDataset
 from isoglot.data.pairs.table import PairTable
 from isoglot.models.load import load_model
+from isoglot.models.templates import TextTokenizer
 from isoglot.training import collate, tokens
 from isoglot.training.collate import Collator
-from isoglot.training.tokens import TextTokenizer
 from isoglot.training.train import train
 from tests.training.crash import Interrupt, train_until
 from tests.training.test_train import losses, settings, weights

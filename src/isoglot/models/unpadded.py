@@ -5,8 +5,8 @@ padded passes where attention is a plain softmax over all tokens of a text; for 
 whoever embeds like this must hold a few texts to the model's own embeddings first.
 
 On CUDA attention is computed by the kernels that `scaled_dot_product_attention` has for nested tensors, called directly
-(FlashAttention-2, Dao 2023, arXiv 2307.08691, in half precision; the memory-efficient kernel in float32): they read where texts begin
-from the device, so that a pass over any texts of one `Shape` is one CUDA graph (`isoglot.models.graphs`).
+(FlashAttention-2, Dao 2023, arXiv 2307.08691, in half precision; the memory-efficient kernel in float32): they read where texts
+begin from the device, so that a pass over any texts of one `Shape` is one CUDA graph (`isoglot.models.graphs`).
 """
 
 from __future__ import annotations
@@ -108,9 +108,10 @@ def bucket(lengths: Sequence[int], most: int | None) -> Shape:
     """
     total = sum(lengths)
     step = 1 << max(4, math.ceil(math.log2(4 * math.sqrt(max(1, total)))))
-    longest = 1 << max(6, (max(lengths) - 1).bit_length())
-    longest = longest if most is None else max(max(lengths), min(longest, most))
-    return Shape(-(-total // step) * step, len(lengths) + -(-step // longest), longest)
+    tokens = -(-total // step) * step
+    # attention's kernels want it within the stream, embeddings of positions within their table
+    longest = max(max(lengths), min(1 << max(6, (max(lengths) - 1).bit_length()), tokens, most or tokens))
+    return Shape(tokens, len(lengths) + -(-step // longest), longest)
 
 
 class Unpadded:
@@ -152,7 +153,8 @@ class Unpadded:
 
         Args:
             model: the one given before, or that in a wrapper of mixed precision or of several processes.
-            columns: features as the collator gives them, with `lengths`; on any device.
+            columns: features with `lengths`, a list of n ints; tensors of shape (n, width), padded on the right, or of shape
+                (tokens,), laid end to end already; on any device.
         """
         if self._apart and len(columns) > 1:
             return [self.embed(model, [column])[0] for column in columns]
@@ -175,23 +177,19 @@ class Unpadded:
         self, columns: list[dict[str, Any]], lengths: list[int], shape: Shape, device: torch.device
     ) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """(tensors on the device, other features): the tokens of all rows of all columns, and where each text begins."""
-        own = torch.tensor(lengths)
-        widths = torch.tensor([column["input_ids"].shape[1] for column in columns for _ in column["lengths"]])
-        begins = (widths.cumsum(0) - widths).repeat_interleave(own)
         sizes = torch.tensor(filled_up(lengths, shape))
         ends = sizes.cumsum(0)
         place = torch.arange(shape.tokens) - (ends - sizes).repeat_interleave(sizes)
-        source = columns[0]["input_ids"].device
-        chosen = on_device(begins + place[: len(begins)], source)
         fill = {"input_ids": self._padding, "token_type_ids": 0}
+        flat = [_laid_flat(column) for column in columns]
         tensors = {
             key: torch.nn.functional.pad(
-                on_device(torch.cat([column[key].flatten() for column in columns])[chosen], device),
-                (0, shape.tokens - len(begins)),
+                on_device(torch.cat([part[key] for part in flat]), device),
+                (0, shape.tokens - sum(lengths)),
                 value=fill[key],
             )[None]
             for key in _KEYS
-            if key in columns[0]
+            if key in flat[0]
         }
         tensors |= {
             "position_ids": on_device(place + self._first_position, device)[None],
@@ -209,6 +207,19 @@ def filled_up(lengths: Sequence[int], shape: Shape) -> list[int]:
     rest, longest = shape.tokens - sum(lengths), shape.longest
     padding = [longest] * (rest // longest) + [rest % longest] * (rest % longest > 0)
     return [*lengths, *padding, *[0] * (shape.texts - len(lengths) - len(padding))]
+
+
+def _laid_flat(column: dict[str, Any]) -> dict[str, Tensor]:
+    """The tokens of the rows of a column one after the other, without their padding."""
+    tensors = {key: column[key] for key in _KEYS if key in column}
+    ids = tensors["input_ids"]
+    if ids.ndim == 1:
+        return tensors
+    lengths = torch.tensor(column["lengths"])
+    begins = (torch.arange(len(lengths)) * ids.shape[1]).repeat_interleave(lengths)
+    places = torch.arange(len(begins)) - (lengths.cumsum(0) - lengths).repeat_interleave(lengths)
+    chosen = on_device(begins + places, ids.device)
+    return {key: value.flatten()[chosen] for key, value in tensors.items()}
 
 
 def _run(model: torch.nn.Module, tensors: dict[str, Tensor], other: dict[str, Any]) -> Tensor:

@@ -1,12 +1,11 @@
-"""LoRA as one matrix product per module: the adapter is added to the weight for the pass, and its gradient needs no gradient of the weight.
+"""LoRA as one matrix product per module: for a pass the adapter is added to the weight, whose own gradient nobody needs.
 
-PEFT computes W x + s B (A x) by three products and half a dozen small operations in Python and on the device, on copies of x in two
-precisions. Here y = (W + s B A) x, and from dL/dy = g, with all rows of a batch as rows of x and g:
+PEFT computes W x + s B (A x) by three products and half a dozen small operations, on copies of x in two precisions. Here y = (W + s B A) x, and from dL/dy = g, with all rows of a batch as rows of x and g:
 
     dL/dx = g (W + s B A),   dL/dB = s g' (x A'),   dL/dA = s (g B)' x
 
-which is what the chain rule gives for PEFT's expression too (Hu et al. 2021, arXiv 2106.09685, section 4.1). Under autocast the sum is
-made in float32 and rounded once, as the weight alone is under full fine-tuning.
+which is what the chain rule gives for PEFT's expression too (Hu et al. 2021, arXiv 2106.09685, section 4.1). Under autocast the
+sum is made in float32 and rounded once, as the weight alone is under full fine-tuning.
 """
 
 from __future__ import annotations
