@@ -95,8 +95,8 @@ def float32_error(width: int) -> float:
 def margins(query_lengths: FloatArray, longest: float, width: int, error: float) -> FloatArray:
     """How far a product of a query and a document of a chunk may be from the pair's score, shape (n_queries,).
 
-    The last term is for numbers, parts of numbers and products that underflow, or that a device takes for 0 where they are below the
-    least normal float32: at most 8 such per dimension, beside 1 or beside a number of one of the vectors.
+    The last term is for numbers, parts of numbers, products and sums that underflow, or that a device takes for 0 where they are
+    below the least normal float32: at most 8 per dimension, alone or multiplied by a number of one of the vectors.
 
     Args:
         query_lengths: float64, shape (n_queries,).

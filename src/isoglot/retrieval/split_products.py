@@ -1,8 +1,9 @@
 """Matrix products of float32 vectors on bfloat16 tensor cores: each number is cut into two bfloat16 parts. Imports torch.
 
-x = hi + lo + e with hi = bfloat16(x), lo = bfloat16(x - hi): three products of parts, hi.hi + hi.lo + lo.hi, take the place of one in
-float32 (Henry, Tang and Heinecke 2019, Leveraging the bfloat16 Artificial Intelligence Datatype For Higher-Precision
-Computations, arXiv 1904.06376).
+x = hi + lo + e with hi = bfloat16(x), lo = bfloat16(x - hi): three products of parts, hi.hi + hi.lo + lo.hi, take the place of
+one in float32 (Henry, Tang and Heinecke 2019, Leveraging the bfloat16 Artificial Intelligence Datatype For Higher-Precision
+Computations, arXiv 1904.06376). float16 numbers are two parts without a rest. A third part would take twice the products for a
+bound that is a third less at d = 384: most of it is what sums may lose (`split_error`).
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ _BFLOAT = 2.0**-8  # half the distance from 1 to the next bfloat16
 def can_split(queries: Any) -> bool:
     """Whether queries on a device (a float32 tensor) can be multiplied in parts: on NVIDIA's tensor cores, from torch 2.8 on.
 
-    Before that, torch has no product of bfloat16 matrices that is not rounded to bfloat16. Numbers beyond bfloat16 are left to float32.
+    Before that, torch rounds every product of bfloat16 matrices to bfloat16. Numbers beyond bfloat16 are left to float32.
     """
     if queries.device.type != "cuda" or torch.version.cuda is None or "dtype" not in torch.ops.aten.mm.overloads():
         return False
@@ -36,17 +37,18 @@ def split_error(width: int) -> float:
 
     - bfloat16 has 8 significant bits: |lo| and |x - hi| are at most 2^-8 |x|, |e| at most 2^-16 |x|. What is left out,
       lo.lo and what stands beside e, is at most 3 * 2^-16 S.
-    - Tensor cores multiply without error and add blocks of products to the sum so far with fewer roundings than one at a time, but
-      every addend may be cut off at the last bit of the largest (2 u instead of u), and so may the sum (Fasi, Higham, Mikaitis
-      and Pranesh 2021, Numerical behavior of NVIDIA tensor cores, PeerJ CS 7:e330; Khattak and Mikaitis 2025, Accurate
-      models of NVIDIA tensor cores, arXiv 2512.07004: blocks of 8 or 16 bfloat16 on A100 and later, no fewer bits than float32).
-      In blocks of b that is 2 u for each of d products and 4 u for each of d / b sums: at most 4 d u S wherever b is at least 2,
-      in any order, and 2.5 d u S on those devices. Sums that are rounded one by one, as on a CPU, are within d u S.
-    - hi.hi is within 4 d u S of its sum. hi.lo + lo.hi has 2 d terms whose sum is at most 2 * 2^-8 S: 4 * 2 d u * 2^-7 S. So they are
-      a product of their own: in one product all 3 d terms would be rounded like the largest.
+    - Tensor cores multiply without error and add blocks of products to the sum so far. Every addend may be cut off at the last
+      bit of the largest (2 u instead of u), and so may the sum (Fasi, Higham, Mikaitis and Pranesh 2021, Numerical behavior of
+      NVIDIA tensor cores, PeerJ CS 7:e330; Khattak and Mikaitis 2025, Accurate models of NVIDIA tensor cores, arXiv
+      2512.07004). In blocks of b products that is 2 u for each of d products and 4 u for each of d / b sums, in any order:
+      at most 4 d u S where b is 2 or more (2.5 d u S in blocks of 8). Sums that are rounded one by one, as on a CPU, are
+      within d u S.
+    - hi.hi is within 4 d u S of its sum. hi.lo + lo.hi has 2 d terms, at most 2 * 2^-8 S together, and is within 8 d u of
+      that. So it is a product of its own: in one product with hi.hi, all 3 d terms might be cut off like the largest.
     - Adding the two, and rounding the score: 2 u each.
 
-    Sizes of parts and sums may exceed those of the numbers by 1%. That parts or products underflow is in `margins`.
+    cuBLAS sums in float32 wherever the result is float32 (cublasMath_t in its manual: reductions in less precision are those
+    to the type of the result). Sizes of parts and of sums may exceed those of the numbers by 1%. Underflow is in `margins`.
     """
     roundings = _PER_TERM * (width + 4 * _BFLOAT * width) * UNIT
     return 1.01 * (roundings / (1 - roundings) + 3 * _BFLOAT**2 + 4 * UNIT)

@@ -77,8 +77,8 @@ class TorchScores:
     def _known(self, rows: Any, columns: Any) -> Float32Array | None:
         """The scores of some pairs, float32, shape (n_pairs,), NaN where they are not sure; None without float64 (Apple's GPUs).
 
-        Products of two float32 are exact in float64. This sum and that of `pair_scores`, which adds in another order, are both within
-        d u / (1 - d u) |x|.|y| of the true one, u = 2^-53 (see `float32_error`): where all numbers so near round to one
+        Products of two float32 are exact in float64. This sum and that of `pair_scores`, which adds in another order, are both
+        within d u / (1 - d u) |x|.|y| of the true one, u = 2^-53 (see `float32_error`): where all numbers so near round to one
         float32, it is the score.
         """
         if self._products.device.type not in ("cuda", "cpu"):
