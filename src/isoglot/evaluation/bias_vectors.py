@@ -69,10 +69,11 @@ def rank_consistency(
 def _best_first(scores: Float32Array) -> IntArray:
     """`argsort(-scores, axis=1, kind="stable")`, faster: by whole numbers of the same order, columns in their low half."""
     bits = (np.float32(0) - scores).view(np.int32).astype(np.int64)  # 0 - x: no zero is negative
-    keys = np.where(bits < 0, np.int64(-(2**31)) - bits, bits) << 32
+    keys: IntArray = np.where(bits < 0, np.int64(-(2**31)) - bits, bits) << 32
     keys += np.arange(scores.shape[1])
     keys.sort(axis=1)
-    return keys & 0xFFFFFFFF
+    keys &= 0xFFFFFFFF
+    return keys
 
 
 def _blocks(group: IntArray) -> Iterator[IntArray]:

@@ -70,9 +70,9 @@ class TorchScores:
             near = (lines >= self._put(low[span])[:, None]) ^ greater
             which, columns = torch.nonzero(near, as_tuple=True)
             own = (column >= self._put(first[span])[:, None]) & (column < self._put(last[span])[:, None])
-            counts = greater.sum(dim=1), (greater & own).sum(dim=1)
-            pairs = start + which, columns, lines[which, columns]
-            yield Around(span, *map(_take, (*counts, *pairs)), self._known(asked[which], columns))
+            above, above_own = (_take(mask.sum(dim=1)) for mask in (greater, greater & own))
+            products, known = _take(lines[which, columns]), self._known(asked[which], columns)
+            yield Around(span, above, above_own, start + _take(which), _take(columns), products, known)
 
     def _known(self, rows: Any, columns: Any) -> Float32Array | None:
         """The scores of some pairs, float32, shape (n_pairs,), NaN where they are not sure; None without float64 (Apple's GPUs).
@@ -91,7 +91,8 @@ class TorchScores:
             sums, apart = terms.sum(dim=1), terms.abs_().sum(dim=1) * (2.02 * (terms.shape[1] + 2) * 2.0**-53)
             lower, upper = (sums - apart).float(), (sums + apart).float()
             known[span] = torch.where(lower == upper, lower, torch.nan)
-        return known.cpu().numpy()
+        scores: Float32Array = _take(known)
+        return scores
 
     def reaching(
         self, floor: Float32Array, width: int, margin: FloatArray
