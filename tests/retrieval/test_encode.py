@@ -15,7 +15,8 @@ from isoglot.models.load import load_model
 from isoglot.models.tunings.lora import Lora
 from isoglot.retrieval import encode
 from isoglot.retrieval.encode import Kind, encode_texts
-from isoglot.retrieval.length_batches import batches, forward, is_plain
+from isoglot.retrieval import length_batches
+from isoglot.retrieval.length_batches import batches, forward, is_plain, streams, tokenised
 from tests.training.tiny import WORDS, tiny_base
 
 
@@ -110,6 +111,32 @@ def test_the_short_way_gives_the_vectors_of_the_model_itself(
     np.testing.assert_array_equal(vectors, encode_texts(tiny, texts, kind, size, progress=False))
 
 
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
+@pytest.mark.parametrize("tokens", [1, 40, 1 << 17])
+def test_texts_laid_end_to_end_have_the_models_own_vectors(
+    tiny: SentenceTransformer, tokens: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = encode_texts(tiny, sentences(), "query", progress=False)
+    stream = length_batches._held_stream(tiny)
+    assert stream is not None
+    monkeypatch.setattr(length_batches, "stream_of", lambda model: stream)
+    monkeypatch.setattr(length_batches, "_STREAM", tokens)
+    monkeypatch.setattr(encode, "_WINDOW", 60)
+    vectors = encode_texts(tiny, sentences(), "query", 1, progress=False)
+    np.testing.assert_allclose(vectors, expected, atol=1e-6)
+    monkeypatch.setattr(length_batches, "_ROUNDING", 0.0)
+    assert length_batches._held_stream(tiny) is None, "where embeddings differ, texts are padded"
+
+
+@pytest.mark.parametrize("tokens", [1, 50, 10_000])
+def test_streams_tile_and_keep_to_the_tokens(tokens: int) -> None:
+    lengths = np.sort(np.random.default_rng(0).integers(1, 60, 200))[::-1]
+    cuts = list(streams(lengths, tokens))
+    assert [cuts[0][0], cuts[-1][1]] == [0, 200]
+    assert all(left[1] == right[0] for left, right in zip(cuts, cuts[1:]))
+    assert all(end - start == 1 or lengths[start:end].sum() <= tokens for start, end in cuts)
+
+
 def test_an_adapter_a_shorter_vector_and_a_shorter_text_are_respected(tmp_path: Path) -> None:
     from sentence_transformers.sentence_transformer.modules import Dense
 
@@ -149,7 +176,8 @@ def test_what_is_not_plain_goes_through_its_own_methods(
     monkeypatch.setattr(
         SentenceTransformer, "preprocess", lambda self, *a, **b: {**preprocess(*a, **b), "position_ids": None}
     )
-    assert forward(tiny, ["de1 de2", "de1"], "", "document", 64, lambda n: None) is None
+    texts = ["de1 de2", "de1"]
+    assert forward(tiny, texts, tokenised(tiny, texts, "", "document"), "document", 64, lambda n: None) is None
     np.testing.assert_allclose(encode_texts(tiny, sentences(), "passage", progress=False), expected, atol=1e-6)
 
 

@@ -88,7 +88,10 @@ def assert_like_preprocess(model: Any, steps: PlanDataset, root: Path, max_lengt
     stored, plain = Collator(model, max_length, root), Collator(model, max_length)
     assert stored.prepare(steps)
     for item in steps:
-        assert_equal(stored([item]), plain([item]))
+        one, other = stored([item]), plain([item])
+        assert_equal(one, other)
+        stored.count(one)
+        plain.count(other)
     assert stored.tokens == plain.tokens > 0
 
 

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from tqdm import tqdm
 
+from isoglot.ahead import Ahead
 from isoglot.errors import InputError, say
 from isoglot.models.facts import SIMILARITIES
 from isoglot.processes import in_each, processes
@@ -144,14 +145,18 @@ def _encode_alike(
         task = task_of(model, task, lang)
         encode = partial(model.encode, prompt=prompt_of(model, kind), task=task)
     if "sentence_transformers" in sys.modules:  # else the model cannot be one of its own
-        from isoglot.retrieval.length_batches import forward, is_plain
+        from isoglot.retrieval.length_batches import forward, is_plain, stream_of, tokenised
 
         plain = is_plain(model)
     window = _WINDOW if plain else size * _BATCHES_PER_CALL
+    windows = [texts[start : start + window] for start in range(0, len(texts), window)]
+    if plain:
+        features = (tokenised(model, chunk, prompt_of(model, kind), task) for chunk in windows)
+        if stream_of(model) is not None:  # the next window is tokenised while the device computes this one
+            features = Ahead(features)
     chunks = []
-    for start in range(0, len(texts), window):
-        chunk = texts[start : start + window]
-        vectors = forward(model, chunk, prompt_of(model, kind), task, size, done) if plain else None
+    for chunk in windows:
+        vectors = forward(model, chunk, next(features), task, size, done) if plain else None
         if vectors is None:  # not plain, or its tokenizer does something unusual
             vectors = np.asarray(encode(chunk, batch_size=size, show_progress_bar=False), dtype=np.float32)
             done(len(chunk))

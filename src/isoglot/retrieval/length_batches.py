@@ -1,24 +1,33 @@
 """Texts through a plain SentenceTransformer, in batches of texts with equally many tokens. Imports torch, so load it late.
 
 `SentenceTransformer.encode` sorts by characters, tokenises batch by batch and pads every batch to its longest text. Here a
-window of texts is tokenised at once and sorted by tokens, and a batch is cut by its padded tokens and its padding, not by rows.
+window of texts is tokenised at once and sorted by tokens, and a batch is cut by its padded tokens and its padding, not by rows. On a
+GPU texts go through without padding, laid end to end, where the encoder gives the same embeddings like that.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Dense, Normalize, Pooling, Router, Transformer
+from sentence_transformers.util import batch_to_device
 
 from isoglot.errors import InputError
+from isoglot.models.unpadded import Unpadded
 from isoglot.records import Float32Array, IntArray
 
 # padded tokens of a batch, per row that was asked for: 64 rows of 64 tokens, 16 of 256, 256 of 16
 _TOKENS = 64
+# tokens of a pass without padding: many enough that a GPU computes for longer than Python needs to start its kernels
+_STREAM = 1 << 17
+# how far an embedding without padding may be from the model's own, in lengths of that; float32
+_ROUNDING = 1e-4
 # the share of a batch that padding may take, unless the batch would be smaller than a quarter of the rows asked for
 _PADDING = 0.04
 _KEYS = {"input_ids", "attention_mask", "token_type_ids"}
@@ -52,23 +61,27 @@ def is_plain(model: Any) -> bool:
     )
 
 
+def tokenised(model: Any, texts: Sequence[str], prompt: str, task: str) -> dict[str, Any]:
+    """The model's features of texts, for `forward`; see there."""
+    return dict(model.preprocess(list(texts), prompt=prompt, task=task.partition("-")[0]))
+
+
 def forward(
-    model: Any, texts: Sequence[str], prompt: str, task: str, batch_size: int, done: Callable[[int], Any]
+    model: Any, texts: Sequence[str], features: dict[str, Any], task: str, batch_size: int, done: Callable[[int], Any]
 ) -> Float32Array | None:
     """Sentence embeddings as the model gives them, float32, shape (n, d); None if its tokenizer does something unusual.
 
     Args:
         model: one for which `is_plain` holds.
         texts: one window, of about one length.
-        prompt: put before each text.
+        features: what `tokenised` makes of them.
         task: "query" or "document": whose length is used; of a model with routes behind its encoder, one of these.
-        batch_size: the tokens of a batch are 64 times as many.
+        batch_size: the tokens of a batch are 64 times as many; on a GPU at least 131,072.
         done: called with the number of texts of every batch that was computed.
 
     Raises:
         InputError: a text has no token.
     """
-    features = dict(model.preprocess(list(texts), prompt=prompt, task=task.partition("-")[0]))
     padded = _lengths(features, len(texts))
     if padded is None:
         return None
@@ -78,18 +91,68 @@ def forward(
     order = np.argsort(-lengths, kind="stable")
     embeddings = []
     model.eval()
+    stream = None if left else stream_of(model)
     with torch.inference_mode():
-        # padding on the left can move the positions of a text's tokens: its vector would depend on the batch
-        for start, end in batches(lengths[order], batch_size, padding=0.0 if left else _PADDING):
+        if stream is not None:
+            cuts = streams(lengths[order], max(_STREAM, batch_size * _TOKENS))
+        else:  # padding on the left can move the positions of a text's tokens: its vector would depend on the batch
+            cuts = batches(lengths[order], batch_size, padding=0.0 if left else _PADDING)
+        for start, end in cuts:
             rows = torch.from_numpy(order[start:end])
             width = int(lengths[order[start]])
             columns = slice(-width, None) if left else slice(width)
-            batch = {key: features[key][rows, columns].to(model.device) for key in _KEYS & features.keys()}
-            out = model({**batch, **{key: features[key] for key in _NOTES & features.keys()}}, task=task)
-            embeddings.append(out["sentence_embedding"][:, : model.truncate_dim].float())
+            batch = {key: features[key][rows, columns] for key in _KEYS & features.keys()}
+            batch |= {key: features[key] for key in _NOTES & features.keys()}
+            if stream is not None:
+                column = {**batch, "lengths": lengths[order[start:end]].tolist()}
+                vectors = stream.embed(partial(model, task=task), [column])[0]
+            else:
+                vectors = model(batch_to_device(batch, model.device), task=task)["sentence_embedding"]
+            embeddings.append(vectors[:, : model.truncate_dim].float())
             done(end - start)
-        vectors: Float32Array = torch.cat(embeddings).cpu().numpy()
-    return vectors[np.argsort(order)]
+        found: Float32Array = torch.cat(embeddings).cpu().numpy()
+    return found[np.argsort(order)]
+
+
+_streams: WeakKeyDictionary[Any, Unpadded | None] = WeakKeyDictionary()
+
+
+def stream_of(model: Any) -> Unpadded | None:
+    """Passes without padding on a GPU; None elsewhere, and where they give other embeddings (windows, causal attention)."""
+    if model.device.type != "cuda":
+        return None
+    if model not in _streams:
+        _streams[model] = _held_stream(model)
+    return _streams[model]
+
+
+def _held_stream(model: Any) -> Unpadded | None:
+    """Such passes, if they give the model's own embeddings of a short and of its longest text."""
+    long = " ".join(["word"] * min(int(model.max_seq_length or 512), 4096))
+    features = tokenised(model, ["a word", long, "two words"], "", "document")
+    padded = _lengths(features, 3)
+    weights = next(model.parameters()).dtype
+    if padded is None or weights != torch.float32:
+        return None
+    try:
+        with torch.inference_mode(), torch.autocast(model.device.type, enabled=False):
+            stream = Unpadded(model)
+            own = model(batch_to_device(dict(features), model.device), task="document")["sentence_embedding"]
+            given = stream.embed(partial(model, task="document"), [{**features, "lengths": padded[0].tolist()}])[0]
+            away = ((own - given).norm(dim=1) / own.norm(dim=1)).max()
+    except (InputError, RuntimeError, TypeError, ValueError, LookupError):  # whatever an encoder says that cannot do it
+        return None
+    return stream if float(away) < _ROUNDING else None
+
+
+def streams(lengths: IntArray, tokens: int) -> Iterator[tuple[int, int]]:
+    """(first, end) of consecutive texts with at most so many tokens together (or one text), shape (n,)."""
+    start, ends = 0, np.cumsum(lengths)
+    while start < len(lengths):
+        before = int(ends[start] - lengths[start])
+        end = max(start + 1, int(np.searchsorted(ends, before + tokens, side="right")))
+        yield start, end
+        start = end
 
 
 def batches(lengths: IntArray, batch_size: int, padding: float = _PADDING) -> Iterator[tuple[int, int]]:

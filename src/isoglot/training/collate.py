@@ -43,7 +43,7 @@ class Collator:
         marks: what the loss terms need to know besides, as features of the step (`isoglot.training.teacher.Marker`).
 
     Attributes:
-        tokens: tokens of all batches so far, validation included.
+        tokens: tokens of all batches that were counted so far, see `count`.
     """
 
     valid_label_columns: Sequence[str] = ()
@@ -65,7 +65,6 @@ class Collator:
         self._root = root
         self._prepared: WeakKeyDictionary[PlanDataset, StepTokens] = WeakKeyDictionary()
         self._templates: dict[str, Template] = {}
-        self._pin = torch.cuda.is_available()
         self.tokens = 0
 
     def prepare(self, steps: PlanDataset, *, show: bool = False) -> bool:
@@ -99,7 +98,6 @@ class Collator:
         (item,) = items
         batch: dict[str, Any] = {}
         for name, features, lengths in self._features(item):
-            self.tokens += sum(lengths) if lengths else features["input_ids"].numel()
             batch |= {f"{name}_{key}": value for key, value in features.items()}
             if lengths:
                 batch[f"{name}_lengths"] = lengths
@@ -115,12 +113,19 @@ class Collator:
             batch |= self._marks(item)
         return batch
 
+    def count(self, batch: Mapping[str, Any]) -> None:
+        """Add the tokens of a batch that is used now; batches are made ahead of their steps."""
+        for name in _TASKS:
+            if f"{name}_input_ids" in batch:
+                lengths = batch.get(f"{name}_lengths")
+                self.tokens += sum(lengths) if lengths else batch[f"{name}_input_ids"].numel()
+
     def _features(self, item: RowBatch | TextBatch) -> Iterator[tuple[str, Mapping[str, Any], list[int]]]:
         """(column, features, lengths), from token ids where they were prepared, else from texts."""
         tokens = self._prepared.get(item.dataset) if isinstance(item, RowBatch) else None
         if isinstance(item, RowBatch) and tokens is not None:
             for name, (ids, lengths) in tokens.take(item).items():
-                yield name, self._templates[name].fill(ids, lengths, pin=self._pin), lengths.tolist()
+                yield name, self._templates[name].fill(ids, lengths), lengths.tolist()
             return
         for name, texts in (("query", item.queries), ("passage", item.passages), ("negative", item.negatives)):
             if texts:
@@ -188,13 +193,12 @@ class Template:
     features: Mapping[str, Any]
     pad_id: int
 
-    def fill(self, ids: Ids, lengths: IntArray, *, pin: bool = False) -> dict[str, Any]:
+    def fill(self, ids: Ids, lengths: IntArray) -> dict[str, Any]:
         """Features of n texts: tensors int64, shape (n, longest), padded on the right.
 
         Args:
             ids: token ids of the texts one after the other.
             lengths: tokens per text, shape (n,).
-            pin: in page-locked memory, from which a GPU reads without making the program wait.
         """
         mask = np.arange(int(lengths.max())) < lengths[:, None]
         padded = np.full(mask.shape, self.pad_id, dtype=np.int64)
@@ -202,8 +206,7 @@ class Template:
         arrays = {"input_ids": padded, "attention_mask": mask.astype(np.int64)}
         batch = dict(self.features)
         for name in [name for name, constant in batch.items() if constant is None]:
-            tensor = torch.from_numpy(arrays[name] if name in arrays else np.zeros_like(padded))
-            batch[name] = tensor.pin_memory() if pin else tensor
+            batch[name] = torch.from_numpy(arrays[name] if name in arrays else np.zeros_like(padded))
         return batch
 
 
