@@ -3,6 +3,7 @@
     pip install faiss-cpu
     OMP_NUM_THREADS=2 python benchmarks/rank_speed.py                (200,000 and 2 million vectors: 1.7 GB of disk)
     python benchmarks/rank_speed.py --quick                          (20,000 vectors, one repeat: a trial)
+    python benchmarks/rank_speed.py --device cuda                    (on a GPU)
 
 Vectors around one common direction, so that scores are as close together as those of real models, are written to a temporary
 directory as one .npy file per size. Every run is a fresh process with the same number of threads, the sides take turns:
@@ -10,6 +11,14 @@ directory as one .npy file per size. Every run is a fresh process with the same 
 - isoglot: `isoglot.retrieval.topk.top_k` on the memory map: exact, ties in a fixed order;
 - flat: `faiss.IndexFlatIP`, the map added chunk by chunk as float32, then one search;
 - knn: `faiss.knn` on one float32 chunk after the other, the best of all chunks merged by numpy; no index is held.
+
+With `--device` the sides are isoglot on the CPU and, after a small search that starts the device, on it:
+
+- parts: products of bfloat16 parts (`isoglot.retrieval.split_products`), as where nothing else is asked;
+- float32: products in float32.
+
+There `exact_ranks` is timed, too, of the documents that each query finds first, tenth and last; and of both it is counted how
+many pairs were too near for a product to decide, and how many of these the CPU had to score.
 
 Time is from the open map to the answer, without imports. Memory is RssAnon of /proc/self/status (what a program holds,
 without pages of files that the system keeps as long as it likes), sampled every 5 ms, above what the imports hold. The answers
@@ -36,6 +45,7 @@ import numpy as np
 from isoglot.retrieval.topk import top_k
 
 SIDES = ("isoglot", "flat", "knn")
+DEVICE_SIDES = ("isoglot", "parts", "float32")
 CHUNK = 65_536
 Answer = tuple[Any, Any]
 
@@ -127,6 +137,7 @@ def one_run(side: str, root: Path, options: argparse.Namespace) -> dict[str, Any
 
 def in_a_process(side: str, root: Path, size: int, options: argparse.Namespace) -> dict[str, Any]:
     command = [sys.executable, __file__, f"--side={side}", f"--root={root}", f"--size={size}", f"--top={options.top}"]
+    command += [f"--device={options.device}"] if options.device else []
     found: dict[str, Any] = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
     return found
 
@@ -144,13 +155,19 @@ def agreement(root: Path, side: str) -> dict[str, Any]:
     }
 
 
-def compare(root: Path, size: int, options: argparse.Namespace) -> dict[str, Any]:
+def all_runs(root: Path, size: int, options: argparse.Namespace) -> dict[str, list[dict[str, Any]]]:
+    """What every side reports of its runs; the sides take turns."""
     runs: dict[str, list[dict[str, Any]]] = {side: [] for side in options.sides}
     np.load(root / f"{size}.npy", mmap_mode="r").sum(dtype=np.float64)  # all sides find the file in the page cache
     for repeat in range(options.repeats):
         for side in options.sides[repeat % len(options.sides) :] + options.sides[: repeat % len(options.sides)]:
             runs[side].append(in_a_process(side, root, size, options))
             print(f"{size:>9,} documents, {side}: {runs[side][-1]}", file=sys.stderr, flush=True)
+    return runs
+
+
+def compare(root: Path, size: int, options: argparse.Namespace) -> dict[str, Any]:
+    runs = all_runs(root, size, options)
     sides = {
         side: {
             "median_seconds": statistics.median(run["seconds"] for run in of),
@@ -178,13 +195,22 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--width", type=int, default=384)
     parser.add_argument("--top", type=int, default=100)
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--sides", nargs="+", choices=SIDES, default=list(SIDES))
+    parser.add_argument("--sides", nargs="+", choices=[*SIDES, *DEVICE_SIDES[1:]])
+    parser.add_argument("--device", help="a torch device: products on it, in bfloat16 parts and in float32")
     parser.add_argument("--quick", action="store_true", help="20,000 documents, one repeat")
-    parser.add_argument("--output", type=Path, default=Path("results/speed/rank_speed.json"))
+    parser.add_argument(
+        "--output", type=Path, help="default: rank_speed.json or rank_speed_DEVICE.json in results/speed"
+    )
     for name, kind in (("side", str), ("root", Path), ("size", int)):
         parser.add_argument(f"--{name}", type=kind, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if "isoglot" not in options.sides:
+    where = f"rank_speed_{options.device.partition(':')[0]}.json" if options.device else "rank_speed.json"
+    options.output = options.output or Path("results/speed") / where
+    every = DEVICE_SIDES if options.device else SIDES
+    options.sides = options.sides or list(every)
+    if not set(options.sides) <= set(every):
+        parser.error(f"--sides: expected some of {', '.join(every)}")
+    if not options.device and "isoglot" not in options.sides:
         parser.error("--sides: isoglot must be among them")
     if options.quick:
         options.documents, options.repeats = [20_000], 1
@@ -194,9 +220,15 @@ def arguments() -> argparse.Namespace:
 def main() -> int:
     options = arguments()
     if options.side:
-        print(json.dumps(one_run(options.side, options.root, options)))
+        if options.device:
+            from _rank_device import one_run as on_device
+
+            print(json.dumps(on_device(options.side, options.root, options)))
+        else:
+            print(json.dumps(one_run(options.side, options.root, options)))
         return 0
     from _machine import conditions, write
+    from _rank_device import lines, summary
 
     about = conditions("faiss-cpu")
     with tempfile.TemporaryDirectory(prefix="rank-speed-") as name:
@@ -207,7 +239,10 @@ def main() -> int:
         found = []
         for size in options.documents:
             make(root / f"{size}.npy", size, options.width, 2, common)
-            found.append(compare(root, size, options))
+            if options.device:
+                found.append(summary(root, size, all_runs(root, size, options)))
+            else:
+                found.append(compare(root, size, options))
             (root / f"{size}.npy").unlink()
     report = {
         "queries": options.queries,
@@ -221,7 +256,11 @@ def main() -> int:
         **about,
     }
     for size in found:
-        print(f"{size['documents']:,} documents: isoglot is {size['times_as_fast_as']} times as fast")
+        ours = f"{size['documents']:,} documents"
+        if options.device:
+            print(*(f"{ours}, {line}" for line in lines(size)), sep="\n")
+        else:
+            print(f"{ours}: isoglot is {size['times_as_fast_as']} times as fast")
     write(options.output, report)
     return 0
 

@@ -13,11 +13,14 @@ import torch
 from isoglot.evaluation.evaluate import evaluate
 from isoglot.models.load import load_model
 from isoglot.models.tunings.lora import Lora
+from isoglot.retrieval import split_products
 from isoglot.retrieval.ranks import exact_ranks
+from isoglot.retrieval.scoring import lengths, margins, pair_scores
 from isoglot.retrieval.topk import top_k
+from isoglot.retrieval.torch_engine import TorchEngine
 from isoglot.training.fused_lora import fuse
 from isoglot.training.train import train
-from tests.retrieval.test_ranks import near_ties
+from tests.retrieval.test_ranks import defined_scores, near_ties
 from tests.study.small import small_spec, write_benchmark
 from tests.training import test_optimizer as rows
 from tests.training.crash import train_until
@@ -37,8 +40,25 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny_base(tmp_path_factory.mktemp("base") / "tiny-bert")
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_ranks_are_those_of_the_cpu(seed: int) -> None:
+@pytest.fixture(params=["parts", "float32"])
+def products(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """How queries and documents are multiplied here: as on a device with and without tensor cores for bfloat16."""
+    here = split_products.can_split(torch.ones(1, 1, device=DEVICE))
+    if request.param == "parts" and not here:
+        pytest.skip("no product of bfloat16 matrices with float32 sums here")
+    monkeypatch.setattr(split_products, "can_split", lambda queries: request.param == "parts")
+    return str(request.param)
+
+
+def test_parts_are_multiplied_where_that_is_possible() -> None:
+    queries = torch.ones(2, 8, device=DEVICE)
+    capable = torch.cuda.get_device_capability() >= (8, 0) and "dtype" in torch.ops.aten.mm.overloads()
+    assert split_products.can_split(queries) == (capable and torch.version.hip is None)
+    assert not split_products.can_split(queries * 3.4e38)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_ranks_are_those_of_the_cpu(seed: int, products: str) -> None:
     queries, documents, indptr, relevant, ties, offsets = near_ties(seed)
     expected = exact_ranks(queries, documents, indptr, relevant, ties, offsets)
     found = exact_ranks(queries, documents, indptr, relevant, ties, offsets, device=DEVICE, document_chunk=50)
@@ -46,9 +66,10 @@ def test_ranks_are_those_of_the_cpu(seed: int) -> None:
     np.testing.assert_array_equal(found.own, expected.own)
 
 
-def test_ranks_and_top_k_of_many_half_precision_vectors() -> None:
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+def test_ranks_and_top_k_of_many_vectors(dtype: str, products: str) -> None:
     draw = np.random.default_rng(0)
-    documents = draw.normal(size=(40_000, 384)).astype(np.float16)
+    documents = draw.normal(size=(40_000, 384)).astype(dtype)
     documents[20_000:21_000] = documents[:1_000]
     queries = draw.normal(size=(300, 384)).astype(np.float32)
     relevant = np.sort(draw.choice(40_000, size=(300, 3)), axis=1).ravel()
@@ -60,6 +81,44 @@ def test_ranks_and_top_k_of_many_half_precision_vectors() -> None:
     on_device = top_k(queries, documents, 100, case[4], device=DEVICE)
     np.testing.assert_array_equal(on_device[0], numbers)
     np.testing.assert_array_equal(on_device[1], scores)
+
+
+@pytest.mark.parametrize("width", [1, 7, 64, 383, 384, 1024, 4096])
+def test_products_are_within_their_margin(width: int, products: str) -> None:
+    """Of numbers of one size, of many sizes, of one common direction, and of terms that sums may cut off."""
+    draw = np.random.default_rng(width)
+    plain = draw.normal(size=(200, width))
+    cut_off = np.full((200, width), 1.40625 * 2.0**-12)
+    cut_off[:, 0] = 1
+    cases = {
+        "plain": plain,
+        "sizes": plain * 10.0 ** draw.integers(-20, 15, size=(200, width)),
+        "long": plain * 1e15,
+        "tiny": plain * 1e-38,
+        "common": 1 + plain * 1e-4,
+        "positive": np.abs(plain),
+        "cut off": cut_off,
+    }
+    for name, wide in cases.items():
+        vectors = wide.astype(np.float32)
+        engine = TorchEngine(vectors[:70], DEVICE)
+        margin = margins(lengths(vectors[:70]), engine.load(vectors), width, engine.error)[:, None]
+        found = engine.scores(slice(0, 70))._products.cpu().numpy().astype(np.float64)
+        assert (np.abs(found - defined_scores(vectors[:70], vectors)) <= margin).all(), name
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_scores_that_the_device_knows_are_the_defined_ones(seed: int) -> None:
+    queries, documents, *_ = near_ties(seed)
+    engine = TorchEngine(queries, DEVICE)
+    engine.load(documents)
+    rows, columns = (grid.ravel() for grid in np.indices((len(queries), len(documents))))
+    of = engine.scores(slice(0, len(queries)))
+    known = of._known(torch.from_numpy(rows).to(DEVICE), torch.from_numpy(columns).to(DEVICE))
+    assert known is not None
+    sure = ~np.isnan(known)
+    assert sure.mean() > 0.99
+    np.testing.assert_array_equal(known[sure], pair_scores(queries, rows, documents, columns)[sure])
 
 
 @pytest.mark.parametrize("lora", [None, Lora(rank=4)])

@@ -24,7 +24,7 @@ from isoglot.evaluation.bias import (
 )
 from isoglot.evaluation.bias_preference import language_ndcg, language_preference
 from isoglot.evaluation.bias_report import bias_report
-from isoglot.evaluation.bias_vectors import language_classifier_accuracy, rank_consistency
+from isoglot.evaluation.bias_vectors import _best_first, language_classifier_accuracy, rank_consistency
 from isoglot.evaluation.cells import micro
 from isoglot.evaluation.measures import RankedQueries
 from isoglot.records import Benchmark, Texts
@@ -192,6 +192,15 @@ def test_rank_consistency_agrees_with_scipy_on_many_blocks() -> None:
     sampled = [rank_consistency(queries, documents, np.arange(50), group, sample=20, seed=seed) for seed in (1, 1, 2)]
     np.testing.assert_array_equal(sampled[0], sampled[1])
     assert (sampled[0] != sampled[2]).any()
+
+
+def test_places_are_those_of_a_stable_sort() -> None:
+    draw = np.random.default_rng(1)
+    for _ in range(30):
+        scores = (draw.normal(size=(5, 40)) * 10.0 ** draw.integers(-40, 30)).astype(np.float32)
+        scores[draw.random(scores.shape) < 0.3] = scores[0, 0]
+        scores[draw.random(scores.shape) < 0.3] = draw.choice([0.0, -0.0])
+        np.testing.assert_array_equal(_best_first(scores), np.argsort(-scores, axis=1, kind="stable"))
 
 
 def test_language_classifier() -> None:

@@ -7,15 +7,17 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 
 from isoglot.data.benchmarks.load import load_benchmark
 from isoglot.data.benchmarks.qrels import Judgments, benchmark_digest, make_benchmark
 from isoglot.errors import InputError
 from isoglot.evaluation.compare import compare
-from isoglot.evaluation.evaluate import evaluate
+from isoglot.evaluation.evaluate import _ranks_on, evaluate
 from isoglot.evaluation.matching import System
 from isoglot.evaluation.report import format_differences, format_table
 from isoglot.evaluation.results import load_result, model_digest
@@ -389,6 +391,13 @@ def test_xquad_r_cells() -> None:
     assert summary["counts"]["queries"] == dict.fromkeys(benchmark.query_languages, 1190)
     assert summary["settings"]["mono"]["R@1"] > 0.9
     assert summary["settings"]["multi"]["R@1"] == pytest.approx(1 / 11, abs=0.005)
+
+
+def test_ranks_are_counted_where_the_model_is() -> None:
+    on_gpu, on_cpu = (SimpleNamespace(device=torch.device(name)) for name in ("cuda:1", "cpu"))
+    assert _ranks_on(None, on_gpu) == "cuda:1"
+    assert _ranks_on("cuda", on_cpu) == "cuda"
+    assert _ranks_on(None, on_cpu) is _ranks_on("cpu", on_gpu) is _ranks_on(None, object()) is None
 
 
 def test_vectors_in_bfloat16_are_close_and_named(

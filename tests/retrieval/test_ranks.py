@@ -13,7 +13,7 @@ import pytest
 
 from isoglot.errors import InputError
 from isoglot.retrieval.ranks import exact_ranks
-from isoglot.retrieval.scoring import ImpreciseProductError, lengths, margins, pair_scores
+from isoglot.retrieval.scoring import ImpreciseProductError, float32_error, lengths, margins, pair_scores
 from isoglot.retrieval.shards import ShardedRows
 from isoglot.retrieval.ties import tie_positions
 from isoglot.retrieval.topk import top_k
@@ -222,7 +222,7 @@ def test_products_stay_within_the_margin_and_coarser_ones_are_noticed(monkeypatc
     rng = np.random.default_rng(2)
     queries, documents = (rng.normal(size=(n, 300)).astype(np.float32) for n in (50, 800))
     longest = float(np.linalg.norm(documents, axis=1).max())
-    margin = margins(lengths(queries), longest, 300)[:, None]
+    margin = margins(lengths(queries), longest, 300, float32_error(300))[:, None]
     assert (np.abs((queries @ documents.T).astype(np.float64) - defined_scores(queries, documents)) < margin).all()
     arguments = (queries, documents, np.arange(51), np.arange(50), np.arange(800), np.array([0, 800]))
     exact_ranks(*arguments)

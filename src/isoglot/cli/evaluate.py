@@ -54,7 +54,7 @@ def _fill(command: argparse.ArgumentParser) -> None:
     group.add_argument("--passage-prompt", metavar="TEXT", help="instead of the model's own")
     compared = "compare vectors by it, instead of as the model was saved for"
     group.add_argument("--similarity", choices=SIMILARITIES, help=compared)
-    where = "cpu, cuda, ...: encode and rank there (default: the model on the best, ranks on the CPU)"
+    where = "cpu, cuda, ...: encode and rank there (default: on the best there is)"
     group.add_argument("--device", metavar="D", help=where)
     stored = "keep embeddings there; the same model and texts are then read, not encoded"
     group.add_argument("--store", **folder, help=stored)

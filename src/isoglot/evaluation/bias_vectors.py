@@ -57,13 +57,23 @@ def rank_consistency(
     for rows in _blocks(group):
         scores = np.asarray(queries[rows], dtype=np.float32) @ vectors
         centred = np.empty(scores.shape, dtype=np.float64)
-        order = np.argsort(-scores, axis=1, kind="stable")
+        order = _best_first(scores)
         np.put_along_axis(centred, order, np.broadcast_to(np.arange(n) - (n - 1) / 2, scores.shape), axis=1)
         rho = centred @ centred.T / (n * (n**2 - 1) / 12)
         parallel = group[rows][:, None] == group[rows]
         np.fill_diagonal(parallel, False)
         values[rows] = (rho * parallel).sum(axis=1) / parallel.sum(axis=1)
     return values
+
+
+def _best_first(scores: Float32Array) -> IntArray:
+    """`argsort(-scores, axis=1, kind="stable")`, faster: by whole numbers of the same order, columns in their low half."""
+    bits = (np.float32(0) - scores).view(np.int32).astype(np.int64)  # 0 - x: no zero is negative
+    keys: IntArray = np.where(bits < 0, np.int64(-(2**31)) - bits, bits) << 32
+    keys += np.arange(scores.shape[1])
+    keys.sort(axis=1)
+    keys &= 0xFFFFFFFF
+    return keys
 
 
 def _blocks(group: IntArray) -> Iterator[IntArray]:

@@ -89,7 +89,8 @@ def evaluate(
         model_name: how the result calls the model.
         digest: of the model, where the caller knows it; otherwise the SHA-256 of its weights.
         store: keeps the vectors, so that a second evaluation of the same model and texts reads them.
-        device: a torch device that computes the products of the ranking, such as "cuda" (same ranks); numpy when None.
+        device: where products are computed for the ranking, such as "cuda" (same ranks): where the model is when None, by
+            numpy where that is no CUDA device.
         export_trec: a folder for run and judgments of every cell as TREC files; see `isoglot.evaluation.trec`.
         trec_depth: documents per query in those runs.
         fair: how the languages of the pooled corpora are mixed; by the model's scores when None.
@@ -127,7 +128,7 @@ def evaluate(
             in_first(lambda: check_writable(Path(export_trec), directory=True))
         if output is not None:
             in_first(lambda: held.enter_context(locked(Path(output))))
-        ranking = _rank(model, loaded, clock, encode, device, fair)
+        ranking = _rank(model, loaded, clock, encode, _ranks_on(device, model), fair)
         settings = parse_settings(asked.settings)
         scores, table = _measure(loaded, ranking.ranks, settings, parse_measures(asked.measures))
         leak = leak_of(model, loaded)
@@ -228,6 +229,13 @@ def _rank(
         ranks = in_first(lambda: fair.ranks(benchmark, queries, documents, ties, own))
     clock.lap("rank")
     return _Ranking(ranks, ties, Embeddings(queries, documents), lambda: search)
+
+
+def _ranks_on(device: str | None, model: Any) -> str | None:
+    """The torch device for the ranking; None for numpy, which compares scores faster on a CPU than torch does."""
+    if device is None and device_of(model) == "cuda":
+        return str(model.device)
+    return None if device == "cpu" else device
 
 
 def _exact_ranks(

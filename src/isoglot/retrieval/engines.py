@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from isoglot.errors import InputError, first_line
 from isoglot.records import Float32Array, FloatArray, IntArray
-from isoglot.retrieval.scoring import Around, at_most, longest_of
+from isoglot.retrieval.scoring import Around, at_most, float32_error, longest_of
 
 if TYPE_CHECKING:
     from isoglot.retrieval.torch_engine import TorchEngine
@@ -46,9 +46,13 @@ def engine(queries: Float32Array, device: str | None) -> NumpyEngine | TorchEngi
 
 
 class NumpyEngine:
-    """Holds the queries, then one chunk of documents at a time: its own copy, since torch warns of a map's read-only memory."""
+    """Holds the queries, then one chunk of documents at a time: its own copy, since torch warns of a map's read-only memory.
+
+    `error` is how far its products may be from the scores, relative to the lengths of the vectors.
+    """
 
     def __init__(self, queries: Float32Array) -> None:
+        self.error = float32_error(queries.shape[1])
         self._queries = np.require(queries, requirements="W")
         self._chunk = self._queries[:0]
         self._held: dict[str, npt.NDArray[Any]] = {}
@@ -69,7 +73,7 @@ class NumpyEngine:
             torch.from_numpy(self._chunk).copy_(torch.from_numpy(half))  # on all cores, and twice as fast on one
         else:
             np.copyto(self._chunk, chunk, casting="same_kind")
-        return longest_of(float(np.einsum("ij,ij->i", self._chunk, self._chunk).max()))
+        return longest_of(float(np.einsum("ij,ij->i", self._chunk, self._chunk).max()), chunk.shape[1])
 
     def scores(self, rows: slice) -> NumpyScores:
         """Products of some queries with the chunk; they are overwritten by the next call."""

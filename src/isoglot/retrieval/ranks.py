@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from isoglot.records import Float32Array, IntArray
+from isoglot.records import Float32Array, FloatArray, IntArray
 from isoglot.retrieval.engines import engine
 from isoglot.retrieval.scoring import (
     QUERY_CHUNK,
@@ -68,12 +68,13 @@ def exact_ranks(
         offsets: first document of every language and the total at the end, shape (n_languages + 1,).
         query_chunk, document_chunk: the largest matrix of scores that is held (512 x 65,536 floats: 128 MiB; fewer
             documents where d is above 512).
-        device: a torch device for the products, such as "cuda"; numpy on the CPU when None.
+        device: a torch device for the products, such as "cuda" (on bfloat16 tensor cores where it has them); numpy on the CPU
+            when None.
 
     Raises:
         ValueError: shapes that do not fit together, vectors that are not finite.
         InputError: a device that torch cannot use.
-        ImpreciseProductError: a device whose products are not those of float32.
+        ImpreciseProductError: a device whose products are less precise than its arithmetic allows.
     """
     held = check(queries, documents, ties)
     if int(indptr[-1]) != len(relevant) or len(indptr) != len(held) + 1 or int(offsets[-1]) != len(documents):
@@ -85,7 +86,8 @@ def exact_ranks(
         for start in range(0, len(held), query_chunk):
             rows = slice(start, min(start + query_chunk, len(held)))
             if indptr[rows.start] < indptr[rows.stop]:
-                judged.count(rows, first, chunk, longest, products.scores(rows))
+                margin = margins(judged.lengths[rows], longest, held.shape[1], products.error)
+                judged.count(rows, first, chunk, margin, products.scores(rows))
     return Ranks(judged.own + 1, judged.pooled + 1)
 
 
@@ -102,11 +104,11 @@ class _Judged:
         self.scores = pair_scores(queries, self.query, documents, relevant)
         self.own, self.pooled = np.zeros((2, len(relevant)), dtype=np.int64)
 
-    def count(self, rows: slice, first: int, chunk: npt.NDArray[Any], longest: float, scores: Any) -> None:
-        """Add the documents of one chunk that come before each judged document of some queries."""
+    def count(self, rows: slice, first: int, chunk: npt.NDArray[Any], margins: FloatArray, scores: Any) -> None:
+        """Add the documents of one chunk that come before each judged document of some queries; margins: one per row."""
         here = slice(int(self.indptr[rows.start]), int(self.indptr[rows.stop]))
         query = self.query[here]
-        margin = margins(self.lengths[query], longest, self.queries.shape[1])
+        margin = margins[query - rows.start]
         low, high = at_most(self.scores[here] - margin), -at_most(-self.scores[here] - margin)
         columns_of_own = (np.clip(edges[here] - first, 0, len(chunk)) for edges in (self.first, self.end))
         met = 0
@@ -115,7 +117,8 @@ class _Judged:
             self.pooled[counted] += around.above
             self.own[counted] += around.above_own
             which, columns = around.which, around.columns
-            exact = exact_scores(self.queries, query[which], chunk, columns, around.products, margin[which])
+            products, known = around.products, around.scores
+            exact = exact_scores(self.queries, query[which], chunk, columns, products, margin[which], known)
             # the pairs that a product could not decide
             judged, documents = here.start + which, first + columns
             threshold, itself = self.scores[judged], self.relevant[judged]

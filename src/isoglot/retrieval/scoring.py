@@ -28,7 +28,7 @@ TOP_CHUNK = 2048
 _CHUNK_FLOATS = 1 << 25
 # pairs scored one by one at a time: their float64 copies stay in the processor's cache
 _PAIRS = 128
-_UNIT = 2.0**-24  # half the distance from 1 to the next float32
+UNIT = 2.0**-24  # half the distance from 1 to the next float32
 
 
 class Vectors(Protocol):
@@ -50,6 +50,8 @@ class Around:
         above, above_own: documents surely above, int64, shape (m,), in the whole chunk and within the columns given.
         which, columns, products: pairs too near to tell: number of the threshold (among all asked for), column in the
             chunk and float32 product, all of shape (n_pairs,).
+        scores: of these pairs as far as the engine knows them, float32, shape (n_pairs,), NaN where it does not; None where it
+            knows none.
     """
 
     span: slice
@@ -58,10 +60,11 @@ class Around:
     which: IntArray
     columns: IntArray
     products: Float32Array
+    scores: Float32Array | None = None
 
 
 class ImpreciseProductError(IsoglotError, RuntimeError):
-    """A device's float32 products are less precise than float32 arithmetic allows (TF32 or bfloat16 products, say)."""
+    """A device's products are less precise than its arithmetic allows (TF32 products instead of float32, say)."""
 
 
 def pair_scores(queries: Float32Array, rows: IntArray, documents: Vectors, numbers: IntArray) -> Float32Array:
@@ -79,26 +82,35 @@ def pair_scores(queries: Float32Array, rows: IntArray, documents: Vectors, numbe
     return scores
 
 
-def margins(query_lengths: FloatArray, longest: float, width: int) -> FloatArray:
-    """How far a float32 product of a query and a document of a chunk may be from the pair's score, shape (n_queries,).
+def float32_error(width: int) -> float:
+    """How far a float32 product may be from the score, relative to the lengths of the vectors; for `margins`.
 
     An inner product of d terms that is summed in any order, with or without fused operations, is within
     d u / (1 - d u) |x|.|y| of the true one (Higham 2002, Accuracy and Stability of Numerical Algorithms, section 3.1),
-    with u = 2^-24 and |x|.|y| at most the product of the lengths; rounding the score adds u. The last term is for
-    products that underflow.
+    with u = 2^-24 and |x|.|y| at most the product of the lengths; rounding the score adds u.
+    """
+    return (width + 2) * UNIT / (1 - (width + 2) * UNIT)
+
+
+def margins(query_lengths: FloatArray, longest: float, width: int, error: float) -> FloatArray:
+    """How far a product of a query and a document of a chunk may be from the pair's score, shape (n_queries,).
+
+    The last term is for numbers, parts of numbers, products and sums that underflow, or that a device takes for 0 where they are
+    below the least normal float32: at most 8 per dimension, alone or multiplied by a number of one of the vectors.
 
     Args:
         query_lengths: float64, shape (n_queries,).
         longest: the greatest length of a document of the chunk.
         width: d, the number of dimensions.
+        error: that of the engine's products, relative to the lengths.
 
     Raises:
         ValueError: vectors so long that float32 cannot hold their products.
     """
     if len(query_lengths) and longest * float(query_lengths.max()) > float(np.finfo(np.float32).max) / 2:
         raise ValueError("the vectors are too long for float32 products; normalise them")
-    relative = (width + 2) * _UNIT / (1 - (width + 2) * _UNIT)
-    return 1.01 * relative * longest * query_lengths + width * float(np.finfo(np.float32).tiny)
+    underflow = 8 * width * float(np.finfo(np.float32).tiny)
+    return 1.01 * error * longest * query_lengths + underflow * (1 + longest + query_lengths)
 
 
 def at_most(values: FloatArray) -> Float32Array:
@@ -108,20 +120,31 @@ def at_most(values: FloatArray) -> Float32Array:
 
 
 def exact_scores(
-    queries: Float32Array, rows: IntArray, chunk: Vectors, columns: IntArray, products: Float32Array, margin: Any
+    queries: Float32Array,
+    rows: IntArray,
+    chunk: Vectors,
+    columns: IntArray,
+    products: Float32Array,
+    margin: Any,
+    known: Float32Array | None = None,
 ) -> Float32Array:
     """`pair_scores`, each distinct pair computed once if there are many, held against their products.
 
     Args:
         chunk: the documents that `columns` number: a chunk or all of them, any float type.
         products, margin: what the matrix product gave for the pairs, and how far off it may be, shape (n_pairs,).
+        known: the scores that need not be computed, NaN for the others, shape (n_pairs,).
 
     Raises:
         ImpreciseProductError: a product is further off.
     """
-    if len(rows) > len(chunk):  # near-equal scores everywhere: several thresholds of a query ask for the same pairs
+    scores: Float32Array
+    if known is not None:
+        scores, open_ = known.copy(), np.flatnonzero(np.isnan(known))
+        scores[open_] = pair_scores(queries, rows[open_], chunk, columns[open_])
+    elif len(rows) > len(chunk):  # near-equal scores everywhere: several thresholds of a query ask for the same pairs
         keys, inverse = np.unique(rows * len(chunk) + columns, return_inverse=True)
-        scores: Float32Array = pair_scores(queries, keys // len(chunk), chunk, keys % len(chunk))[inverse.reshape(-1)]
+        scores = pair_scores(queries, keys // len(chunk), chunk, keys % len(chunk))[inverse.reshape(-1)]
     else:
         scores = pair_scores(queries, rows, chunk, columns)
     if not (np.abs(products.astype(np.float64) - scores) <= margin).all():
@@ -131,15 +154,15 @@ def exact_scores(
     return scores
 
 
-def longest_of(square: float) -> float:
-    """The length of the longest vector from its square, which float32 has rounded.
+def longest_of(square: float, width: int) -> float:
+    """At least the length of the longest vector, from its square, whose `width` terms float32 has rounded or taken for 0.
 
     Raises:
         ValueError: it is not finite.
     """
     if not np.isfinite(square):
         raise ValueError("a document vector has NaN or infinity in it, or its square is beyond float32")
-    return float(np.sqrt(square)) * 1.001
+    return float(np.sqrt(square + width * float(np.finfo(np.float32).tiny))) * 1.001
 
 
 def document_chunks(

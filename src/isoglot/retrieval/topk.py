@@ -52,7 +52,7 @@ def top_k(
     Raises:
         ValueError: k below 1, or shapes that do not fit together, vectors that are not finite.
         InputError: a device that torch cannot use.
-        ImpreciseProductError: a device whose products are not those of float32.
+        ImpreciseProductError: a device whose products are less precise than its arithmetic allows.
     """
     held = check(queries, documents, ties)
     first, end = within or (0, len(documents))
@@ -67,7 +67,7 @@ def top_k(
     size = document_chunk or (TOP_CHUNK if device is None else None)
     for begin, chunk in document_chunks(documents, first, end, size):
         longest = max(longest, products.load(chunk))
-        margin = margins(norms, longest, held.shape[1])
+        margin = margins(norms, longest, held.shape[1], products.error)
         for rows, among in zip(blocks, candidates):
             scores = products.scores(rows)
             for lines, columns, reached in scores.reaching(among.floor(margin[rows]), width, margin[rows]):
