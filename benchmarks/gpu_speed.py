@@ -8,8 +8,8 @@ Parts, each written when it is done:
 - train: `isoglot.train` and sentence-transformers' own trainer on the same batches of 100 MLQA-R pairs (LoRA; sentences and
   whole paragraphs), the sides alternating, --repeats times; both read the loss every fifth step, and these are compared.
 - large: full fine-tuning on batches of 1,024 distinct paragraphs, plain and with compile=true.
-- encode: XQuAD-R's queries, sentences and paragraphs, in float32 and bfloat16, beside `SentenceTransformer.encode`; and the passes
-  alone, with the token ids at hand.
+- encode: XQuAD-R's queries and sentences, in float32 and bfloat16, beside `SentenceTransformer.encode`; and the passes alone,
+  with the token ids at hand.
 - evaluate: one evaluation of XQuAD-R in all its settings, with the model and the benchmark loaded.
 - profile: where a step of `train` goes, as it was (padded passes, PEFT's modules) and as it is.
 - embeddings: what an AdamW step of the whole word embeddings costs, dense and by rows.
@@ -35,6 +35,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from _machine import add, conditions
 
@@ -42,6 +43,8 @@ from isoglot.retrieval.streams import passes
 
 BASE = "offline:multilingual-e5-small"
 SIDES = ("ours", "theirs")
+TRACED = 4
+"""Steps that the part `profile` traces."""
 SOURCES = {"sentences": "lareqa:mlqa-r", "paragraphs": "lareqa-paragraphs:mlqa-r"}
 
 
@@ -50,6 +53,7 @@ def main() -> None:
     parser.add_argument("--parts", nargs="+", choices=list(PARTS), default=list(PARTS))
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--quick", action="store_true", help="once, a few steps")
+    parser.add_argument("--sets", nargs="+", default=["queries", "sentences"], help="of the part `encode`")
     parser.add_argument("--batch", type=int, default=1024, help="of the part `large`")
     parser.add_argument("--output", type=Path, default=Path("results/speed/gpu.json"))
     asked = parser.parse_args()
@@ -77,7 +81,7 @@ def train(asked: argparse.Namespace) -> dict[str, Any]:
         runs: dict[str, list[dict[str, Any]]] = {side: [] for side in SIDES}
         for repeat in range(asked.repeats):
             for side in SIDES if repeat % 2 == 0 else SIDES[::-1]:
-                steps, skip = ((40, 20) if asked.quick else (90, 50)) if side == "ours" else (15, 6)
+                steps, skip = ((40, 20) if asked.quick else (80, 45)) if side == "ours" else (12, 4)
                 runs[side].append(_run(side, source, "lora", 100, steps, skip, ["log_steps=5", "warmup=1000"]))
                 print(name, side, _short(runs[side][-1]), flush=True)
         ours, theirs = (_median(runs[side], "pairs_per_second") for side in SIDES)
@@ -97,12 +101,14 @@ def large(asked: argparse.Namespace) -> dict[str, Any]:
     found = {}
     with tempfile.TemporaryDirectory() as folder:
         pairs = _distinct_paragraphs(Path(folder) / "pairs.jsonl")
-        ways = {"plain": [], "compiled": ["compile=true"]}
-        for name, words in ways.items():
+        ways = {"compiled": (["compile=true"], asked.repeats), "plain": ([], 1)}
+        for name, (words, repeats) in ways.items():
             more = ["log_steps=5", "warmup=1000", "strategy=mono", *words]
             runs = [
-                _run("ours", str(pairs), "full", asked.batch, 20 if asked.quick else 30, 15, more)
-                for _ in range(asked.repeats)
+                _run(
+                    "ours", str(pairs), "full", asked.batch, 20 if asked.quick else 50, 15 if asked.quick else 25, more
+                )
+                for _ in range(repeats)
             ]
             found[name] = {
                 "share_of_the_chip": _median(runs, "utilisation", 4),
@@ -168,7 +174,7 @@ def _median(runs: list[dict[str, Any]], key: str, digits: int = 1) -> float:
 
 
 def encode(asked: argparse.Namespace) -> dict[str, Any]:
-    from encode_speed import SETS, flops
+    from encode_speed import SETS, layers
 
     from isoglot.data.benchmarks.load import load_benchmark
     from isoglot.models.load import load_model
@@ -179,11 +185,13 @@ def encode(asked: argparse.Namespace) -> dict[str, Any]:
     model = load_model(BASE, device="cuda")
     texts = {}
     for name, (context, kind) in SETS.items():
+        if name not in asked.sets:
+            continue
         benchmark = load_benchmark("xquad-r", context=context)
         pooled = benchmark.pooled_queries() if kind == "query" else benchmark.pooled_documents()
         texts[name] = list(dict.fromkeys(text for _, _, text in pooled))[: 2000 if asked.quick else None]
     found: dict[str, Any] = {}
-    for precision, name in ((precision, name) for precision in ("fp32", "bf16") for name in texts):
+    for precision, name in itertools.product(("fp32", "bf16"), texts):
         kind, own = SETS[name][1], texts[name]
         task = "query" if kind == "query" else "document"
         theirs = model.encode_query if kind == "query" else model.encode_document
@@ -204,11 +212,13 @@ def encode(asked: argparse.Namespace) -> dict[str, Any]:
                     torch.cuda.synchronize()
                     seconds[side].append(time.perf_counter() - began)
         middle = {side: statistics.median(of[1:]) for side, of in seconds.items()}
-        work, tokens = flops(model, own, kind)
+        lengths = np.concatenate([part for _, part in windows]).astype(np.float64)
+        shapes, depth, width = layers(model)
+        work = 2 * sum(a * b for a, b in shapes) * lengths.sum() + depth * 4 * width * (lengths**2).sum()
         rate = _rate(torch.bfloat16 if precision == "bf16" else torch.float32)
         found[f"{name} {precision}"] = {
             "texts": len(own),
-            "tokens": tokens,
+            "tokens": int(lengths.sum()),
             "seconds": {side: round(value, 4) for side, value in middle.items()},
             "all_seconds": {side: [round(value, 4) for value in of] for side, of in seconds.items()},
             "times_as_fast": round(middle["theirs"] / middle["ours"], 2),
@@ -241,7 +251,7 @@ def evaluate(asked: argparse.Namespace) -> dict[str, Any]:
         for _ in range(asked.repeats + 1):
             began = time.perf_counter()
             with computing_in(precision, "cuda"):  # type: ignore[arg-type]
-                result = measure(model, benchmark, device="cuda", progress=False)
+                result = measure(model, benchmark, progress=False)
             seconds.append(round(time.perf_counter() - began, 2))
         found[precision] = {"seconds": seconds, "median": statistics.median(seconds[1:])}
         found[precision]["cross nDCG@10"] = result.summary["settings"]["cross"].get("nDCG@10")
@@ -249,7 +259,7 @@ def evaluate(asked: argparse.Namespace) -> dict[str, Any]:
 
 
 def profile(asked: argparse.Namespace) -> dict[str, Any]:
-    """Kernels, time on the device and time of the process in ten steps, as it was and as it is."""
+    """Kernels, time on the device and time of the process in some steps, as it was and as it is."""
     from _sides import settings_of, watching
     from torch.profiler import ProfilerActivity
     from transformers import TrainerCallback
@@ -264,9 +274,9 @@ def profile(asked: argparse.Namespace) -> dict[str, Any]:
 
         def on_step_end(self, args: Any, state: Any, control: Any, **more: Any) -> None:
             torch.cuda.synchronize()
-            if state.global_step == args.max_steps - 20:
+            if state.global_step == args.max_steps - 2 * TRACED:
                 self.began = time.perf_counter()
-            if state.global_step == args.max_steps - 10:
+            if state.global_step == args.max_steps - TRACED:
                 self.seconds = time.perf_counter() - self.began
                 self.profiler.start()
             if state.global_step == args.max_steps:
@@ -281,7 +291,7 @@ def profile(asked: argparse.Namespace) -> dict[str, Any]:
     for data, (name, (words, fusing)) in itertools.product(SOURCES, ways.items()):
         watch = Watch()
         with tempfile.TemporaryDirectory() as folder, watching(lambda trainer, w=watch: trainer.add_callback(w)):
-            given = _asked(SOURCES[data], "lora", 100, 60, ["log_steps=20", *words])
+            given = _asked(SOURCES[data], "lora", 100, 40, ["log_steps=20", *words])
             preparing.fuse = fusing
             try:
                 module.train(settings_of(given, Path(folder)), show=False)
@@ -292,11 +302,13 @@ def profile(asked: argparse.Namespace) -> dict[str, Any]:
         host = sorted(events, key=lambda event: -event.self_cpu_time_total)
         device = sorted(kernels, key=lambda event: -event.self_device_time_total)
         found[f"{data}, {name}"] = {
-            "ms_per_step": round(watch.seconds * 100, 2),
-            "device_ms_per_step": round(sum(event.self_device_time_total for event in kernels) / 1e4, 2),
-            "kernels_per_step": round(sum(event.count for event in kernels) / 10),
-            "host_ms_per_step": {e.key[:60]: round(e.self_cpu_time_total / 1e4, 3) for e in host[:14]},
-            "most_device_ms_per_step": {e.key[:70]: round(e.self_device_time_total / 1e4, 3) for e in device[:14]},
+            "ms_per_step": round(watch.seconds / TRACED * 1e3, 2),
+            "device_ms_per_step": round(sum(event.self_device_time_total for event in kernels) / TRACED / 1e3, 2),
+            "kernels_per_step": round(sum(event.count for event in kernels) / TRACED),
+            "host_ms_per_step": {e.key[:60]: round(e.self_cpu_time_total / TRACED / 1e3, 3) for e in host[:14]},
+            "most_device_ms_per_step": {
+                e.key[:70]: round(e.self_device_time_total / TRACED / 1e3, 3) for e in device[:14]
+            },
         }
         _forget()
     return found
