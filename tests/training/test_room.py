@@ -233,11 +233,11 @@ def test_a_run_has_the_number_that_was_chosen_and_keeps_it(
 def test_a_run_measures_itself_and_says_it(
     base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The whole way but for the device: a byte per token, and room for 130 tokens."""
+    """The whole way but for the device: a gigabyte per token, and room for 300."""
     monkeypatch.setattr("isoglot.training.slices.best_device", lambda: "cuda")
     monkeypatch.setattr("isoglot.training.room.best_device", lambda: "cuda")
     monkeypatch.setattr("isoglot.training.room.COPIES", 0)
-    monkeypatch.setattr(slices, "gpu", lambda loss: Device(0, 0, 130 * GB, 200 * GB))
+    monkeypatch.setattr(slices, "gpu", lambda loss: Device(0, 0, 300 * GB, 400 * GB))
     passes: list[int] = []
 
     def measure_on_gpu(loss: Any, given: TrainSettings) -> Callable[[Any], int]:
@@ -249,14 +249,14 @@ def test_a_run_measures_itself_and_says_it(
 
     monkeypatch.setattr(slices, "measure_on_gpu", measure_on_gpu)
     given = settings(base, tmp_path / "run", steps=3, batch_size=16)
-    with pytest.raises(NoRoomError, match=r"130 GB are free: give batch_size=8"):
+    with pytest.raises(NoRoomError, match=r"300 GB are free: give batch_size=8"):
         train(given, table=pair_table(), show=False)
     assert not (tmp_path / "run" / "run.json").exists()
     assert passes == [16, 16, 16]
     assert train(given, table=pair_table(), fit=True, show=False).complete
     assert recorded(tmp_path / "run")["batch_size"] == 8
     said = capsys.readouterr().err
-    assert said.count(" GB of 200 GB (weights and optimizer 0.0, activations ") == 2, "once to find it, once to say it"
+    assert said.count(" GB of 400 GB (weights and optimizer 0.0, activations ") == 2, "once to find it, once to say it"
     assert ": batch_size=8\n" in said
     again = train(settings(base, tmp_path / "eight", steps=3, batch_size=8), table=pair_table(), show=False)
     monkeypatch.undo()
