@@ -351,6 +351,7 @@ def test_a_process_says_what_it_has_taken(tmp_path: Path, monkeypatch: pytest.Mo
         (MemoryError(), OUT_OF_MEMORY),
         (NoRoomError("a step takes more"), OUT_OF_MEMORY),
         (RuntimeError("CUDA error: out of memory"), OUT_OF_MEMORY),
+        (InputError("base: it cannot embed a text of the pairs (CUDA out of memory)"), OUT_OF_MEMORY),
         (RuntimeError("no luck"), 1),
         (InputError("no such thing"), 1),
     ],

@@ -185,7 +185,7 @@ class Room:
         """From the outcome of a job that has ended, now or in an earlier run of the study."""
         outcome = known(job.folder.outcome, "kind", "cost")
         process = outcome.get("cost", {}).get("process") or {}
-        if process.get("gpu_reserved_bytes"):  # what ran on a CPU says nothing of a GPU
+        if process.get("gpu_reserved_bytes") is not None:  # what ran on a CPU says nothing of a GPU
             self._learn(outcome["kind"], Memory(process["gpu_reserved_bytes"], process["peak_memory_bytes"]))
 
     def kind(self, job: Job) -> str:

@@ -45,11 +45,16 @@ def main(arguments: list[str]) -> int:
     except (IsoglotError, MemoryError) as error:
         text = str(error) or "out of memory"
         write_text(folder.error, " ".join(text.split()) + "\n")
-        return OUT_OF_MEMORY if isinstance(error, (NoRoomError, MemoryError)) else 1
+        return OUT_OF_MEMORY if isinstance(error, (NoRoomError, MemoryError)) or _is_full(text) else 1
     except Exception as error:  # whatever it is: the other jobs go on, and this one says what happened
         last = f"{type(error).__name__}: {' '.join(str(error).split())}"
         write_text(folder.error, f"{traceback.format_exc()}\n{last}\n")
-        return OUT_OF_MEMORY if any(words in last for words in _NO_MEMORY) else 1
+        return OUT_OF_MEMORY if _is_full(last) else 1
+
+
+def _is_full(text: str) -> bool:
+    """Whether an error says that memory was what was lacking."""
+    return any(words in text for words in _NO_MEMORY)
 
 
 def _work(folder: JobFolder, job: dict[str, Any]) -> bool:

@@ -142,7 +142,7 @@ def _train(
     read = together(lambda: datasets(settings, data, steps, collator, show))
     marks.prepare(filter(None, read), show=show)
     chosen = make_room(settings, loss, read[0], collator, data.plan.most_pairs, fit=fit)
-    if chosen.plan.batch_size != settings.plan.batch_size:  # another plan: from the beginning
+    if fit:  # another plan: from the beginning
         del model, loss, collator, marks, read
         gc.collect()  # what refers to itself in the model lies on the device until then
         torch.cuda.empty_cache()
