@@ -13,6 +13,7 @@ import torch
 from isoglot.batching.plan import BatchPlan, PlanSettings
 from isoglot.batching.sampler import PlanDataset
 from isoglot.errors import InputError, NoRoomError
+from isoglot.models.tunings.lora import Lora
 from isoglot.training import room, slices
 from isoglot.training.collate import Collator
 from isoglot.training.room import Device, Line, Load, Room, as_begun, check_auto, decide, least
@@ -142,6 +143,39 @@ def test_two_slices_of_the_largest_batch_are_measured(base: Path, tokens: int, s
         assert seen[1][1] == seen[2][1] == tokens
     else:
         assert found.line.bytes_of(load) == pytest.approx(5_000 + 300 * load.tokens + 4 * room.COPIES * load.scores)
+
+
+@pytest.mark.parametrize("lora", [None, Lora(rank=4)])
+def test_what_slices_save_for_the_backward_pass_extends_to_the_batch(
+    base: Path, monkeypatch: pytest.MonkeyPatch, lora: Lora | None
+) -> None:
+    """Counted by hooks on what autograd saves: most of what a GPU would allocate, and a CPU can count it too."""
+    monkeypatch.setattr(slices, "SLICES", (4, 12))
+    table = pair_table(80)
+    model = load_tuned(str(base), lora, device="cpu")
+    loss = info_nce(model, scale=20.0, chunks=1)
+    steps = PlanDataset(table, BatchPlan(table.index, PlanSettings(batch_size=64)), 7)
+    collator = Collator(model, 64)
+    collator.prepare(steps)
+    weights = {parameter.untyped_storage().data_ptr() for parameter in model.parameters()}
+
+    def measure(columns: Any) -> int:
+        saved: dict[int, torch.UntypedStorage] = {}
+
+        def pack(tensor: torch.Tensor) -> torch.Tensor:
+            storage = tensor.untyped_storage()
+            if storage.data_ptr() not in weights:
+                saved[storage.data_ptr()] = storage  # kept, so that its place is not another's
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+            loss([dict(column) for column in columns])
+        return sum(storage.nbytes() for storage in saved.values())
+
+    found = look(loss, steps, collator, measure, DEVICE)
+    columns, load = slices.largest_batch(loss, steps, collator)
+    counted = measure(columns)
+    assert counted == pytest.approx(found.line.bytes_of(load), rel=0.1)
 
 
 def test_slices_are_of_the_longest_texts_and_whole_rows() -> None:
