@@ -173,9 +173,10 @@ def decide(settings: TrainSettings, room: Room, most: int, world: int, *, fit: b
         why = f", {_most(most)}" if largest + multiple > most else ""
         return settings.replace(batch_size=largest), f"{words}: batch_size={largest}{why}"
     if settings.grad_cache == AUTO:
-        if not tokens:
+        fits = room.step(load) <= FILLED * room.device.free
+        if not fits and not tokens:
             raise NoRoomError(f"grad_cache={AUTO}: {free}, and not even {_ROUND} tokens at a time fit")
-        number = 0 if room.step(load) <= FILLED * room.device.free else tokens
+        number = 0 if fits else tokens
         how = f"grad_cache={number}" if number else "grad_cache=0, as a whole batch fits"
         return settings.replace(grad_cache=number), f"{room.words(load, number)}: {how}"
     cached = int(settings.grad_cache)
