@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from transformers import TrainerCallback
 
 from isoglot.processes import peak_memory
 from isoglot.settings import build
+from isoglot.training import ending, train
 from isoglot.training.settings import TrainSettings
 from isoglot.yaml_input import read_words
 
@@ -54,24 +56,38 @@ class Recorder(TrainerCallback):
         """Record what this trainer does."""
         self.model = trainer.model
         trainer.add_callback(self)
-        trainer.model[0].register_forward_pre_hook(self._count)
+        prepare = trainer._prepare_inputs
 
-    def _count(self, module: Any, inputs: Any) -> None:
-        if len(self.ends) < self.skip or not torch.is_grad_enabled():
-            return
-        features = inputs[0]
-        self.slots += features["input_ids"].numel()
-        self.masks.append(features["attention_mask"].sum(dim=1))  # added up at the end: a device is not waited for
-        self.calls += 1
+        def counted(inputs: Any) -> Any:
+            if len(self.ends) >= self.skip:
+                self._count(inputs)
+            return prepare(inputs)
+
+        trainer._prepare_inputs = counted
+        # passes in Python: those within a CUDA graph are none
+        trainer.model[0].register_forward_pre_hook(self._pass)
+
+    def _pass(self, module: Any, inputs: Any) -> None:
+        if len(self.ends) >= self.skip and torch.is_grad_enabled():
+            self.calls += 1
+            if "attention_mask" in inputs[0]:
+                self.slots += inputs[0]["input_ids"].numel()
+
+    def _count(self, inputs: Any) -> None:
+        for key, mask in inputs.items():
+            if key.endswith("_attention_mask"):
+                self.masks.append(mask.sum(dim=1))
 
     def on_step_end(self, args: Any, state: Any, control: Any, **more: Any) -> None:
-        if torch.cuda.is_available():
-            torch.cuda.synchronize()
+        last = state.global_step == args.max_steps
+        if torch.cuda.is_available() and (last or state.global_step == self.skip):
+            torch.cuda.synchronize()  # at both ends of what is timed; steps between them may overlap
         self.ends.append(time.perf_counter())
         self.cpu.append(time.process_time())
-        self.memory = peak_memory()
-        tensors = (value for entry in more["optimizer"].state.values() for value in entry.values())
-        self.state_bytes = sum(part.numel() * part.element_size() for part in tensors if isinstance(part, torch.Tensor))
+        if last:
+            self.memory = peak_memory()
+            tensors = [value for entry in more["optimizer"].state.values() for value in entry.values()]
+            self.state_bytes = sum(p.numel() * p.element_size() for p in tensors if isinstance(p, torch.Tensor))
         if self._profile is not None and len(self.ends) == self.skip:
             self._profile.start()
         if self._profile is not None and len(self.ends) == args.max_steps:
@@ -86,7 +102,7 @@ class Recorder(TrainerCallback):
         """Figures of the steps after the first `skip`."""
         seconds = self.ends[-1] - self.ends[self.skip - 1]
         steps = len(self.ends) - self.skip
-        lengths = torch.cat(self.masks).double()
+        lengths = torch.cat([mask.cpu() for mask in self.masks]).double()
         tokens = float(lengths.sum())
         work = operations(self.model, tokens, float((lengths**2).sum()), settings.tuning.name)
         cuda = torch.cuda.is_available()
@@ -101,7 +117,7 @@ class Recorder(TrainerCallback):
             "optimizer_state_bytes": self.state_bytes,
             "tokens": int(tokens),
             "slots": self.slots,
-            "padding": 1 - tokens / self.slots,
+            "padding": 1 - tokens / self.slots if self.slots else 0.0,  # none: a stream without padding
             "forward_passes_per_step": self.calls / steps,
             "utilisation": work / seconds / product_rate(),
             "losses": self.losses,
@@ -148,18 +164,25 @@ def product_rate() -> float:
 
 def our_trainer(settings: TrainSettings, recorder: Recorder) -> None:
     """`isoglot.train`, but for the model that it would save at the end."""
-    from isoglot.training import train as module
+    with watching(recorder.watch):
+        train.train(settings, show=False)
 
-    make = module._trainer
+
+@contextmanager
+def watching(watch: Callable[[Any], None]) -> Iterator[None]:
+    """Show every trainer that `isoglot.train` makes within, and save nothing at its end."""
+    make, end = train._trainer, ending.end
 
     def watched(*given: Any, **more: Any) -> Any:
         made = make(*given, **more)
-        recorder.watch(made[0])
+        watch(made[0])
         return made
 
-    module._trainer = watched
-    module._save = lambda *given, **more: None
-    module.train(settings, show=False)
+    train._trainer, ending.end = watched, lambda *given, **more: {}
+    try:
+        yield
+    finally:
+        train._trainer, ending.end = make, end
 
 
 def their_trainer(settings: TrainSettings, recorder: Recorder, folder: Path) -> None:
@@ -172,12 +195,12 @@ def their_trainer(settings: TrainSettings, recorder: Recorder, folder: Path) -> 
     from isoglot.batching.plan import BatchPlan
     from isoglot.batching.sampler import PlanDataset
     from isoglot.data.pairs.loading import load_pairs
-    from isoglot.training.train import _model
+    from isoglot.training.prepare import prepare
 
     def in_order(dataset: Any, batch_size: int, drop_last: bool, **_: Any) -> Iterator[list[int]]:
         return BatchSampler(SequentialSampler(dataset), batch_size, drop_last)
 
-    model = _model(settings)
+    model, _ = prepare(settings)
     table = load_pairs(settings.pairs)
     steps = PlanDataset(table, BatchPlan(table.index, settings.plan), settings.steps or 1)
     batches = [steps[number] for number in range(len(steps))]
@@ -195,7 +218,7 @@ def their_trainer(settings: TrainSettings, recorder: Recorder, folder: Path) -> 
         max_grad_norm=settings.max_gradient_norm,
         bf16=torch.cuda.is_available() and torch.cuda.is_bf16_supported(),
         seed=settings.plan.seed,
-        logging_steps=1,
+        logging_steps=settings.log_steps or 1,
         save_strategy="no",
         report_to="none",
         disable_tqdm=True,

@@ -16,6 +16,7 @@ from isoglot.models.load import load_model
 from isoglot.models.tunings.lora import Lora
 from isoglot.retrieval.ranks import exact_ranks
 from isoglot.retrieval.topk import top_k
+from isoglot.training.fused_lora import fuse
 from isoglot.training.train import train
 from tests.retrieval.test_ranks import near_ties
 from tests.study.small import small_spec, write_benchmark
@@ -79,9 +80,11 @@ def test_every_way_to_the_loss_is_the_cpus(base: Path, lora: Lora | None) -> Non
         "chunks": info_nce(model, chunks=3, **given),
         "unpadded": info_nce(model, unpadded=True, **given),
         "cached": info_nce(model, tokens=40, **given),
+        "cached, unpadded": info_nce(model, tokens=90, unpadded=True, **given),
     }
     largest = max(float(part.abs().max()) for part in gradients)
-    for name, loss in ways.items():
+
+    def hold(name: str, loss: Any) -> None:
         found, its = run(loss, here)
         assert found == pytest.approx(value, rel=1e-5), name
         assert farthest(gradients, [part.double().cpu() for part in its]) < 2e-5 * largest, name
@@ -89,6 +92,46 @@ def test_every_way_to_the_loss_is_the_cpus(base: Path, lora: Lora | None) -> Non
             found, its = run(loss, here)
         assert found == pytest.approx(value, rel=2e-2), name
         assert farthest(gradients, [part.double().cpu() for part in its]) < 0.1 * largest, name
+
+    for fused in (False, True) if lora else (False,):
+        if fused:
+            assert fuse(model) > 0
+        for name, loss in ways.items():
+            hold(name, loss)
+            if loss.unpadded is not None:
+                model.train()
+                with loss.unpadded.graphs.recording():
+                    for time in range(3):
+                        hold(f"{name}, recorded, time {time}, fused {fused}", loss)
+                    assert all(loss.unpadded.graphs._recorded.values()), "recorded"
+                model.eval()
+
+
+def test_dropout_goes_on_from_run_to_run_of_a_graph(base: Path) -> None:
+    model = load_tuned(str(base), None, dropout=0.3, device=DEVICE).train()
+    here = [{key: _put(part) for key, part in column.items()} for column in columns(model)]
+    for loss in (info_nce(model, scale=20.0, unpadded=True), info_nce(model, scale=20.0, unpadded=True, tokens=90)):
+
+        def values(loss: Any = loss) -> list[float]:
+            torch.manual_seed(3)
+            return [run(loss, here)[0] for _ in range(3)]
+
+        with loss.unpadded.graphs.recording():
+            first = values()
+            assert len(set(first)) == 3
+            assert values() == pytest.approx(first, rel=1e-5), "recording draws no numbers"
+        assert values()[0] == pytest.approx(first[0], rel=1e-3), "the numbers of a pass that is not recorded"
+
+
+def test_encoding_without_padding_gives_the_models_vectors(base: Path) -> None:
+    from isoglot.retrieval.encode import encode_texts
+    from isoglot.retrieval.streams import stream_of
+
+    model = load_model(str(base), device=DEVICE)
+    texts = [" ".join(["en1", "de2", "zh3", "en4"][: 1 + n % 4] * (1 + n % 7)) for n in range(500)]
+    expected = encode_texts(load_model(str(base), device="cpu"), texts, "query", progress=False)
+    assert stream_of(model, texts, "", "query") is not None
+    np.testing.assert_allclose(encode_texts(model, texts, "query", progress=False), expected, atol=1e-5)
 
 
 def _put(part: Any) -> Any:
@@ -112,7 +155,9 @@ def test_row_wise_adamw_equals_dense_adamw(fused: bool, monkeypatch: pytest.Monk
 def test_runs_in_bfloat16_follow_the_one_in_float32(base: Path, tmp_path: Path, tuning: str) -> None:
     def trained(name: str, **more: Any) -> list[float]:
         result = train(
-            settings(base, tmp_path / name, tuning=tuning, dropout=0.0, **more), table=pair_table(), show=False
+            settings(base, tmp_path / name, tuning=tuning, dropout=0.0, log_steps=1, **more),
+            table=pair_table(),
+            show=False,
         )
         assert result.complete
         assert result.outcome["device"].startswith(DEVICE)
@@ -120,8 +165,14 @@ def test_runs_in_bfloat16_follow_the_one_in_float32(base: Path, tmp_path: Path, 
 
     exact = trained("fp32", precision="fp32")
     assert exact[-1] < 0.9 * exact[0]
-    assert trained("unpadded-fp32", precision="fp32", unpadded=True) == pytest.approx(exact, rel=1e-3)
-    for name, more in {"bf16": {}, "unpadded": {"unpadded": True}, "cached": {"grad_cache": 60}}.items():
+    assert trained("padded-fp32", precision="fp32", unpadded=False) == pytest.approx(exact, rel=1e-3)
+    ways: dict[str, dict[str, Any]] = {
+        "bf16": {},
+        "padded": {"unpadded": False},
+        "cached": {"grad_cache": 60},
+        "compiled": {"compile": True},
+    }
+    for name, more in ways.items():
         assert trained(name, **more) == pytest.approx(exact, rel=0.1), name
     model = load_model(str(tmp_path / "bf16"))
     assert model.device.type == DEVICE
@@ -130,7 +181,7 @@ def test_runs_in_bfloat16_follow_the_one_in_float32(base: Path, tmp_path: Path, 
 
 @pytest.mark.parametrize("tuning", ["lora", "full"])
 def test_a_broken_run_goes_on(base: Path, tmp_path: Path, tuning: str) -> None:
-    asked = settings(base, tmp_path / "whole", tuning=tuning, dropout=0.0, save_steps=4)
+    asked = settings(base, tmp_path / "whole", tuning=tuning, dropout=0.1, save_steps=4, log_steps=1)
     train(asked, table=pair_table(), show=False)
     broken = asked.replace(output=str(tmp_path / "broken"))
     train_until(7, broken, pair_table())

@@ -13,9 +13,10 @@ from tokenizers import processors
 from isoglot.errors import InputError
 from isoglot.models.load import load_model
 from isoglot.models.tunings.lora import Lora
-from isoglot.retrieval import encode
+from isoglot.retrieval import encode, streams
 from isoglot.retrieval.encode import Kind, encode_texts
 from isoglot.retrieval.length_batches import batches, forward, is_plain
+from isoglot.retrieval.streams import Stream, passes
 from tests.training.tiny import WORDS, tiny_base
 
 
@@ -108,6 +109,42 @@ def test_the_short_way_gives_the_vectors_of_the_model_itself(
     np.testing.assert_allclose(vectors, unit, atol=1e-6)
     np.testing.assert_array_equal(vectors[:7], vectors[150:157])
     np.testing.assert_array_equal(vectors, encode_texts(tiny, texts, kind, size, progress=False))
+
+
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
+@pytest.mark.parametrize("tokens", [1, 40, 1 << 17])
+def test_texts_laid_end_to_end_have_the_models_own_vectors(
+    tiny: SentenceTransformer, tokens: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = encode_texts(tiny, sentences(), "query", progress=False)
+    monkeypatch.setattr(streams, "stream_of", Stream)
+    monkeypatch.setattr(streams, "_TOKENS", tokens)
+    monkeypatch.setattr(streams, "_CHARACTERS", 600)
+    seen: list[int] = []
+    with monkeypatch.context() as inside:  # texts that are padded
+        inside.setattr(SentenceTransformer, "encode", None)
+        vectors = encode_texts(tiny, sentences(), "query", progress=False, watch=seen.append)
+    np.testing.assert_allclose(vectors, expected, atol=1e-6)
+    assert sum(seen) == len(set(sentences()))
+    monkeypatch.setattr(streams, "_ROUNDING", 0.0)
+    with pytest.raises(InputError, match="other embeddings without padding"):
+        Stream(tiny, sentences(), "", "query")
+    assert streams.stream_of is Stream
+
+
+def test_without_a_gpu_texts_are_padded(tiny: SentenceTransformer) -> None:
+    assert streams.stream_of(tiny, sentences(), "", "query") is None
+
+
+@pytest.mark.parametrize("tokens", [1, 50, 10_000])
+def test_passes_tile_and_keep_to_the_tokens(tokens: int) -> None:
+    lengths = np.random.default_rng(0).integers(1, 60, 200)
+    cuts = list(passes(lengths, tokens))
+    assert [cuts[0][0], cuts[-1][1], cuts[0][2], cuts[-1][3]] == [0, 200, 0, lengths.sum()]
+    assert all((left[1], left[3]) == (right[0], right[2]) for left, right in zip(cuts, cuts[1:]))
+    for start, end, first, last in cuts:
+        assert last - first == lengths[start:end].sum()
+        assert end - start == 1 or last - first <= tokens
 
 
 def test_an_adapter_a_shorter_vector_and_a_shorter_text_are_respected(tmp_path: Path) -> None:

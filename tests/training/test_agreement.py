@@ -140,7 +140,7 @@ def no_compiler(output: Any) -> None:
 def test_a_compiled_encoder_that_computes_something_else_is_refused(
     base: Path, tmp_path: Path, spoil: Callable[[Any], Any], message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def compile_wrongly(model: Any) -> None:
+    def compile_wrongly(model: Any, *, blocks: bool) -> None:
         encoder, forward = model.transformers_model, model.transformers_model.forward
 
         def other(*given: Any, **more: Any) -> Any:

@@ -16,9 +16,9 @@ from isoglot.batching.plan import BatchPlan, PlanSettings
 from isoglot.batching.sampler import PlanDataset
 from isoglot.data.pairs.table import PairTable
 from isoglot.models.load import load_model
+from isoglot.models.templates import TextTokenizer
 from isoglot.training import collate, tokens
 from isoglot.training.collate import Collator
-from isoglot.training.tokens import TextTokenizer
 from isoglot.training.train import train
 from tests.training.crash import Interrupt, train_until
 from tests.training.test_train import losses, settings, weights
@@ -88,7 +88,10 @@ def assert_like_preprocess(model: Any, steps: PlanDataset, root: Path, max_lengt
     stored, plain = Collator(model, max_length, root), Collator(model, max_length)
     assert stored.prepare(steps)
     for item in steps:
-        assert_equal(stored([item]), plain([item]))
+        one, other = stored([item]), plain([item])
+        assert_equal(one, other)
+        stored.count(one)
+        plain.count(other)
     assert stored.tokens == plain.tokens > 0
 
 

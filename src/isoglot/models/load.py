@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 import textwrap
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -234,12 +234,32 @@ def encoder_of(model: SentenceTransformer) -> Any:
     return encoder
 
 
-def compile_encoder(model: SentenceTransformer) -> None:
-    """Have torch compile the encoder's forward and backward passes, for texts of any length; its weights keep their names."""
+def compile_encoder(model: SentenceTransformer, *, blocks: bool = False) -> None:
+    """Have torch compile the encoder's forward and backward passes, for texts of any length; its weights keep their names.
+
+    Args:
+        blocks: its blocks instead, all of which share what is compiled for the first: a twelfth of the time for twelve of them.
+    """
     import torch
 
+    from isoglot.models.hidden import blocks_of
+
     encoder = encoder_of(model)
-    encoder.forward = torch.compile(encoder.forward, dynamic=True)
+    for module in blocks_of(encoder)[1] if blocks else [encoder]:
+        module.forward = torch.compile(module.forward, dynamic=True)
+
+
+def uncompile_encoder(model: SentenceTransformer) -> None:
+    """Undo `compile_encoder`."""
+    from isoglot.models.hidden import blocks_of
+
+    encoder = model.transformers_model
+    if encoder is None:
+        return
+    vars(encoder).pop("forward", None)
+    with suppress(InputError):
+        for block in blocks_of(encoder)[1]:
+            vars(block).pop("forward", None)
 
 
 def set_encoder(model: SentenceTransformer, encoder: Any) -> None:

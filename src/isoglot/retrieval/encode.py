@@ -137,7 +137,7 @@ def _encode_alike(
     """Vectors of texts of one language, or ("") of any, longest first, shape (n, d)."""
     cosine = similarity_of(model) == "cosine"
     encode = model.encode_query if kind == "query" else model.encode_document
-    task, plain = "query" if kind == "query" else "document", False
+    task, plain, stream = "query" if kind == "query" else "document", False, None
     if lang:
         from isoglot.models.mapped import task_of
 
@@ -145,8 +145,14 @@ def _encode_alike(
         encode = partial(model.encode, prompt=prompt_of(model, kind), task=task)
     if "sentence_transformers" in sys.modules:  # else the model cannot be one of its own
         from isoglot.retrieval.length_batches import forward, is_plain
+        from isoglot.retrieval.streams import stream_of
 
         plain = is_plain(model)
+        stream = stream_of(model, texts, prompt_of(model, kind), task) if plain else None
+    if stream is not None:
+        vectors = stream.embed(texts, done)
+        _check_finite(vectors, texts)
+        return unit(vectors) if cosine else vectors
     window = _WINDOW if plain else size * _BATCHES_PER_CALL
     chunks = []
     for start in range(0, len(texts), window):

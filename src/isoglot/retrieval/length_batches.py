@@ -1,7 +1,8 @@
 """Texts through a plain SentenceTransformer, in batches of texts with equally many tokens. Imports torch, so load it late.
 
 `SentenceTransformer.encode` sorts by characters, tokenises batch by batch and pads every batch to its longest text. Here a
-window of texts is tokenised at once and sorted by tokens, and a batch is cut by its padded tokens and its padding, not by rows.
+window of texts is tokenised at once and sorted by tokens, and a batch is cut by its padded tokens and its padding, not by rows. On
+a GPU see `isoglot.retrieval.streams`.
 """
 
 from __future__ import annotations
@@ -73,8 +74,7 @@ def forward(
     if padded is None:
         return None
     lengths, left = padded
-    if not lengths.all():
-        raise InputError(f"the model's tokenizer makes no token of the text {texts[int(lengths.argmin())][:80]!r}")
+    check_tokens(lengths, texts)
     order = np.argsort(-lengths, kind="stable")
     embeddings = []
     model.eval()
@@ -90,6 +90,12 @@ def forward(
             done(end - start)
         vectors: Float32Array = torch.cat(embeddings).cpu().numpy()
     return vectors[np.argsort(order)]
+
+
+def check_tokens(lengths: IntArray, texts: Sequence[str]) -> None:
+    """InputError for a text without a token."""
+    if not lengths.all():
+        raise InputError(f"the model's tokenizer makes no token of the text {texts[int(lengths.argmin())][:80]!r}")
 
 
 def batches(lengths: IntArray, batch_size: int, padding: float = _PADDING) -> Iterator[tuple[int, int]]:

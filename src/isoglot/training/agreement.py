@@ -19,10 +19,12 @@ from torch import Tensor
 from isoglot.batching.sampler import TextBatch
 from isoglot.data.pairs.table import PairTable
 from isoglot.errors import InputError, IsoglotError, first_line
-from isoglot.models.load import compile_encoder
+from isoglot.models.load import compile_encoder, uncompile_encoder
+from isoglot.models.precision import computing_in
 from isoglot.training.collate import Collator, columns_of
 from isoglot.training.finite import NotFiniteError
 from isoglot.training.loss import BatchLoss, take_marks
+from isoglot.training.prepare import bf16
 from isoglot.training.settings import TrainSettings
 
 if TYPE_CHECKING:
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 
 TOLERANCE = 1e-4
 """The largest distance between two embeddings of a text that counts as rounding, in lengths of the embedding; float32."""
+HALF = 2e-2
+"""The same in bfloat16."""
 _SAME = 1e-6
 _TEXTS = 4
 _MOST_TOKENS = 4096
@@ -64,7 +68,7 @@ def check_base(model: SentenceTransformer, loss: BatchLoss, settings: TrainSetti
     Raises:
         InputError: it cannot embed texts of the run, or embeds them in another way in training.
     """
-    if settings.unpadded:  # a window or a table of positions shows in long texts only
+    if loss.unpadded is not None:  # a window or a table of positions shows in long texts only
         texts = TextBatch(0, [*texts.queries, _long_text(model, settings, texts)], texts.passages, [])
     with _one_line(f"{settings.base}: it cannot embed a text of the pairs"):
         alone = embed_singly(model, texts, settings.max_length)
@@ -76,14 +80,14 @@ def check_base(model: SentenceTransformer, loss: BatchLoss, settings: TrainSetti
                 f"{settings.base}: different texts cannot be told apart: all that it sees of them is alike (max_length "
                 f"{settings.max_length or model.max_seq_length}, prompts included)"
             )
-    how = "without padding" if settings.unpadded else "in batches"
+    how = "without padding" if loss.unpadded is not None else "in batches"
     instead = "train it without unpadded" if settings.unpadded else "this model cannot be trained"
     with _one_line(f"{settings.base}: it cannot be trained {how}"), torch.no_grad():
         batch = batch_to_device(Collator(model, settings.max_length)([texts]), model.device)
         columns, _ = take_marks(columns_of(batch))
         _hold(alone, torch.cat(loss.embed(columns)), f"{settings.base}: {how} it gives other embeddings; {instead}")
     if settings.compile:
-        _compile(model, loss, columns, settings.base)
+        _compile(model, loss, columns, settings)
 
 
 def check_saved(model: SentenceTransformer, path: Path, texts: TextBatch) -> None:
@@ -95,8 +99,7 @@ def check_saved(model: SentenceTransformer, path: Path, texts: TextBatch) -> Non
     """
     from sentence_transformers import SentenceTransformer
 
-    if model.transformers_model is not None:
-        vars(model.transformers_model).pop("forward", None)  # a compiled one; it would be compiled anew for inference
+    uncompile_encoder(model)  # it would be compiled anew for inference
     saved = SentenceTransformer(str(path), device=str(model.device), local_files_only=True)
     in_memory = embed_singly(model, texts)
     if not bool(in_memory.isfinite().all()):
@@ -109,18 +112,24 @@ def check_saved(model: SentenceTransformer, path: Path, texts: TextBatch) -> Non
         )
 
 
-def _compile(model: SentenceTransformer, loss: BatchLoss, columns: list[dict[str, Any]], base: str) -> None:
+def _compile(
+    model: SentenceTransformer, loss: BatchLoss, columns: list[dict[str, Any]], settings: TrainSettings
+) -> None:
+    half = bf16(settings.precision)
+
     def embed() -> Tensor:
-        return torch.cat(loss.embed(columns)).detach()
+        with computing_in("bf16" if half else "fp32", model.device.type):  # compiled once, for what is trained in
+            return torch.cat(loss.embed(columns)).detach().float()
 
     model.train()
     plain = embed()
     if not torch.equal(plain, embed()):  # dropout: what is compiled for training cannot be compared
         model.eval()
         plain = embed()
-    compile_encoder(model)
-    with _one_line(f"{base}: it cannot be compiled"):
-        _hold(plain, embed(), f"{base}: compiled it gives other embeddings; train it without compile")
+    compile_encoder(model, blocks=model.device.type == "cuda")
+    with _one_line(f"{settings.base}: it cannot be compiled"):
+        problem = f"{settings.base}: compiled it gives other embeddings; train it without compile"
+        _hold(plain, embed(), problem, HALF if half else TOLERANCE)
 
 
 def _long_text(model: SentenceTransformer, settings: TrainSettings, texts: TextBatch) -> str:
@@ -130,9 +139,9 @@ def _long_text(model: SentenceTransformer, settings: TrainSettings, texts: TextB
     return " ".join(words[place % len(words)] for place in range(limit))
 
 
-def _hold(expected: Tensor, given: Tensor, problem: str) -> None:
+def _hold(expected: Tensor, given: Tensor, problem: str, tolerance: float = TOLERANCE) -> None:
     distance = _distance(expected, given)
-    if not distance <= TOLERANCE:
+    if not distance <= tolerance:
         raise InputError(f"{problem} (they differ by {distance:.2g} of their length)")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -11,16 +10,16 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import torch
 from sentence_transformers import SentenceTransformer
-from sentence_transformers.base.modules import Transformer
 from xxhash import xxh3_128_digest
 
 from isoglot.batching.sampler import PlanDataset, RowBatch, TextBatch
 from isoglot.data.groups import components
 from isoglot.errors import InputError, say
 from isoglot.files import cache_dir
+from isoglot.models.templates import Template, TextTokenizer, template_of
 from isoglot.processes import in_each, processes
 from isoglot.records import IntArray
-from isoglot.training.tokens import Ids, StepTokens, TextTokenizer
+from isoglot.training.tokens import StepTokens
 
 Pairs = tuple[IntArray | None, IntArray | None]
 _SAMPLE = 8  # texts on which a model's own preprocessing is compared with padded token ids
@@ -43,7 +42,7 @@ class Collator:
         marks: what the loss terms need to know besides, as features of the step (`isoglot.training.teacher.Marker`).
 
     Attributes:
-        tokens: tokens of all batches so far, validation included.
+        tokens: tokens of all batches that were counted so far, see `count`.
     """
 
     valid_label_columns: Sequence[str] = ()
@@ -65,7 +64,6 @@ class Collator:
         self._root = root
         self._prepared: WeakKeyDictionary[PlanDataset, StepTokens] = WeakKeyDictionary()
         self._templates: dict[str, Template] = {}
-        self._pin = torch.cuda.is_available()
         self.tokens = 0
 
     def prepare(self, steps: PlanDataset, *, show: bool = False) -> bool:
@@ -99,7 +97,6 @@ class Collator:
         (item,) = items
         batch: dict[str, Any] = {}
         for name, features, lengths in self._features(item):
-            self.tokens += sum(lengths) if lengths else features["input_ids"].numel()
             batch |= {f"{name}_{key}": value for key, value in features.items()}
             if lengths:
                 batch[f"{name}_lengths"] = lengths
@@ -115,12 +112,19 @@ class Collator:
             batch |= self._marks(item)
         return batch
 
+    def count(self, batch: Mapping[str, Any]) -> None:
+        """Add the tokens of a batch that is used now; batches are made ahead of their steps."""
+        for name in _TASKS:
+            if f"{name}_input_ids" in batch:
+                lengths = batch.get(f"{name}_lengths")
+                self.tokens += sum(lengths) if lengths else batch[f"{name}_input_ids"].numel()
+
     def _features(self, item: RowBatch | TextBatch) -> Iterator[tuple[str, Mapping[str, Any], list[int]]]:
         """(column, features, lengths), from token ids where they were prepared, else from texts."""
         tokens = self._prepared.get(item.dataset) if isinstance(item, RowBatch) else None
         if isinstance(item, RowBatch) and tokens is not None:
             for name, (ids, lengths) in tokens.take(item).items():
-                yield name, self._templates[name].fill(ids, lengths, pin=self._pin), lengths.tolist()
+                yield name, self._templates[name].fill(ids, lengths), lengths.tolist()
             return
         for name, texts in (("query", item.queries), ("passage", item.passages), ("negative", item.negatives)):
             if texts:
@@ -174,87 +178,3 @@ def _lengths(features: Mapping[str, Any]) -> list[int]:
         return []
     lengths: list[int] = mask.sum(dim=1).tolist()
     return lengths
-
-
-@dataclass(frozen=True)
-class Template:
-    """What a model's features look like beside the token ids.
-
-    Attributes:
-        features: in the model's order: None for a tensor, otherwise the constant that stands there.
-        pad_id: token id of padding.
-    """
-
-    features: Mapping[str, Any]
-    pad_id: int
-
-    def fill(self, ids: Ids, lengths: IntArray, *, pin: bool = False) -> dict[str, Any]:
-        """Features of n texts: tensors int64, shape (n, longest), padded on the right.
-
-        Args:
-            ids: token ids of the texts one after the other.
-            lengths: tokens per text, shape (n,).
-            pin: in page-locked memory, from which a GPU reads without making the program wait.
-        """
-        mask = np.arange(int(lengths.max())) < lengths[:, None]
-        padded = np.full(mask.shape, self.pad_id, dtype=np.int64)
-        padded[mask] = ids
-        arrays = {"input_ids": padded, "attention_mask": mask.astype(np.int64)}
-        batch = dict(self.features)
-        for name in [name for name, constant in batch.items() if constant is None]:
-            tensor = torch.from_numpy(arrays[name] if name in arrays else np.zeros_like(padded))
-            batch[name] = tensor.pin_memory() if pin else tensor
-        return batch
-
-
-def template_of(
-    model: SentenceTransformer, tokenizer: TextTokenizer, prompt: str, options: Mapping[str, Any], sample: Sequence[str]
-) -> Template | None:
-    """The template with which padded token ids are all that the model's own preprocessing gives; None where there is none.
-
-    There is none for slow tokenizers, padding on the left, models of images or chats, input modules or models with a
-    preprocessing or settings of their own, and whenever the two differ on a probe: texts of the sample, an empty one, one above
-    the limit.
-
-    Args:
-        prompt: put before each text.
-        options: for `model.preprocess`, besides the prompt.
-        sample: a few texts of the data, at least one.
-    """
-    own = getattr(model.tokenizer, "backend_tokenizer", None)
-    if (
-        own is None
-        or model.tokenizer.padding_side != "right"
-        or type(model).preprocess is not SentenceTransformer.preprocess
-        or type(model[0]).preprocess is not Transformer.preprocess
-        or list(model.modalities) != ["text"]
-        or model[0].processing_kwargs
-    ):
-        return None
-    word = next((text for text in sample if text.strip()), "a")
-    # a tokenizer without a limit says 1e30
-    long = " ".join([word] * min(tokenizer.max_length or model.tokenizer.model_max_length, 100_000))
-    template = None
-    # the widths of the short probes have no factor in common: padding to a multiple of something would show
-    for probe in ([*sample, "", "a", long], [""], ["a"], list(sample)):
-        expected = dict(model.preprocess(probe, prompt=prompt or None, **options))
-        if not {"input_ids", "attention_mask"} <= expected.keys():
-            return None
-        features = {name: None if isinstance(value, torch.Tensor) else value for name, value in expected.items()}
-        template = Template(features, model.tokenizer.pad_token_id)
-        rows = tokenizer.ids(probe, prompt)
-        ids = np.array([number for row in rows for number in row], dtype=np.int32)
-        if not _equal(template.fill(ids, np.array(list(map(len, rows)))), expected):
-            return None
-    return template
-
-
-def _equal(given: Mapping[str, Any], expected: Mapping[str, Any]) -> bool:
-    """Whether features are the same in order, names, types and values."""
-    kinds = [
-        [(name, type(x), getattr(x, "dtype", None)) for name, x in features.items()] for features in (given, expected)
-    ]
-    return kinds[0] == kinds[1] and all(
-        torch.equal(value, expected[name]) if isinstance(value, torch.Tensor) else value == expected[name]
-        for name, value in given.items()
-    )

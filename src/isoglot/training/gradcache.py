@@ -6,7 +6,8 @@
    same masks), and takes its part of that gradient.
 
 Only one chunk's activations exist at a time, for one more forward pass per step. Steps 1 and 3 are sentence-transformers'
-(`CachedLossMixin`, with its care for DistributedDataParallel); the chunks here are sorted by length, each at its own width.
+(`CachedLossMixin`, with its care for DistributedDataParallel); the chunks here are sorted by length, each at its own width, or laid
+end to end without padding.
 """
 
 from __future__ import annotations
@@ -41,23 +42,26 @@ class CachedBatchLoss(CachedLossMixin, BatchLoss):
     """`BatchLoss` with gradient caching: the same loss and gradients in bounded memory.
 
     Args:
-        model, terms: as for `BatchLoss`.
-        tokens: per forward pass at most, with padding (one row may be longer).
+        model, terms, unpadded: as for `BatchLoss`.
+        tokens: per forward pass at most, with padding where there is any (one row may be longer).
 
     Inputs: as for `BatchLoss`. The returned loss has its gradients up to the embeddings already; its `backward` runs step 3.
     """
 
     mini_batch_size = sys.maxsize  # a column of the mixin is one of our chunks here, and is not cut further
 
-    def __init__(self, model: SentenceTransformer, terms: Sequence[LossTerm], *, tokens: int) -> None:
-        super().__init__(model, terms)
+    def __init__(
+        self, model: SentenceTransformer, terms: Sequence[LossTerm], *, tokens: int, unpadded: bool = False
+    ) -> None:
+        super().__init__(model, terms, unpadded=unpadded)
         self.tokens = tokens
         self._layout: list[tuple[int, Tensor | None]] = []
         self._marks: Marks = {}
 
     def forward(self, sentence_features: Iterable[dict[str, Any]], labels: Tensor | None = None) -> Tensor:
         columns, self._marks = take_marks(sentence_features)
-        cut = [cut_column(features, self.tokens) for features in columns]
+        cut_one = cut_column if self.unpadded is None else cut_stream
+        cut = [cut_one(features, self.tokens) for features in columns]
         self._layout = [(len(chunks), back) for chunks, back in cut]
         loss: Tensor = self.forward_cached([chunk for chunks, _ in cut for chunk in chunks], labels)
         return loss
@@ -74,6 +78,8 @@ class CachedBatchLoss(CachedLossMixin, BatchLoss):
         """The mixin's, for features that are one whole chunk: cutting them would ask the device for their width."""
         with nullcontext() if random_state is None else random_state, nullcontext() if with_grad else torch.no_grad():
             kept = RandContext(*sentence_feature.values()) if copy_random_state else None
+            if self.unpadded is not None:
+                return self.unpadded.embed(self.model, [sentence_feature])[0], kept
             # a copy: modules put token embeddings into their features, which would keep every chunk's activations alive
             embeddings: Tensor = self.model(dict(sentence_feature))["sentence_embedding"]
         return embeddings, kept
@@ -130,3 +136,24 @@ def cut_column(features: dict[str, Any], tokens: int) -> tuple[list[dict[str, An
     step = max(1, tokens // width)
     rows = torch.arange(n, device=ids.device)
     return [rows_of(features, rows[begin : begin + step], width, n) for begin in range(0, n, step)], None
+
+
+def cut_stream(features: dict[str, Any], tokens: int) -> tuple[list[dict[str, Any]], None]:
+    """Chunks of one column for passes without padding, in the order of its rows, each with its `lengths`."""
+    lengths: list[int] = features["lengths"]
+    edges, total = [0], 0
+    for row, length in enumerate(lengths):
+        if total and total + length > tokens:
+            edges.append(row)
+            total = 0
+        total += length
+    parts = []
+    for begin, end in zip(edges, [*edges[1:], len(lengths)]):
+        own = {
+            key: value[begin:end]
+            if isinstance(value, Tensor) and value.ndim == 2 and len(value) == len(lengths)
+            else value
+            for key, value in features.items()
+        }
+        parts.append({**own, "lengths": lengths[begin:end]})
+    return parts, None

@@ -15,10 +15,10 @@ import torch
 from sentence_transformers import SentenceTransformer
 from torch import Tensor
 
+from isoglot.models.unpadded import Unpadded, on_device
 from isoglot.processes import processes
 from isoglot.training.distributed import gather_pairs, gather_uneven
 from isoglot.training.losses import EmbeddedBatch, LossTerm
-from isoglot.training.unpadded import Unpadded, on_device
 
 Marks = Mapping[str, tuple[Any, Any]]
 """What is known of the rows of queries and of passages, by name; see `take_marks`."""
@@ -31,7 +31,7 @@ PASS_TOKENS: Mapping[str, int] = {"cpu": 48, "cuda": 1 << 16}
 
 Both with a 12-layer encoder of width 384 and LoRA. 48 was fitted on one CPU core (54 ms per pass, 1.1 ms per token). On an NVIDIA
 H200 in bf16 a pass takes 40 ms, a token 0.7 microseconds (the fastest steps of results/speed/train_chunks_cuda.json):
-a batch is one pass per column, until its padding outweighs another 65,536 tokens.
+a padded batch is one pass per column there, until its padding outweighs another 65,536 tokens.
 """
 
 
@@ -55,7 +55,7 @@ class BatchLoss(torch.nn.Module):
         super().__init__()
         self.model, self.terms, self.chunks = model, tuple(terms), chunks
         self._width = model.truncate_dim
-        self._unpadded = Unpadded(model) if unpadded else None
+        self.unpadded = Unpadded(model) if unpadded else None
 
     def forward(self, sentence_features: Iterable[dict[str, Any]], labels: Tensor | None = None) -> Tensor:
         columns, marks = take_marks(sentence_features)
@@ -64,8 +64,8 @@ class BatchLoss(torch.nn.Module):
 
     def embed(self, columns: list[dict[str, Any]]) -> list[Tensor]:
         """Embeddings of columns, each float, shape (n, d), as wide as the model gives them to its users."""
-        if self._unpadded is not None:
-            embeddings = self._unpadded.embed(self.model, columns)
+        if self.unpadded is not None:
+            embeddings = self.unpadded.embed(self.model, columns)
         else:
             embeddings = [embed_in_chunks(self.model, features, self.chunks) for features in columns]
         return [column[:, : self._width] for column in embeddings]

@@ -144,9 +144,7 @@ def clip_gradients(parameters: Iterable[Tensor], largest: float) -> Tensor:
             gradients.append(parameter.grad.values() if parameter.grad.is_sparse else parameter.grad)
         norm: Tensor = torch.nn.utils.get_total_norm(gradients, 2.0)
         if largest != float("inf"):
-            factor = torch.clamp(largest / (norm + 1e-6), max=1.0)
-            for gradient in gradients:
-                gradient.mul_(factor.to(gradient.device))
+            torch._foreach_mul_(gradients, torch.clamp(largest / (norm + 1e-6), max=1.0))
     return norm
 
 

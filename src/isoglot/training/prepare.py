@@ -13,6 +13,7 @@ from isoglot.models.load import load_model
 from isoglot.models.precision import check_bf16, computes_in_bf16
 from isoglot.models.tunings import Tuning
 from isoglot.processes import best_device, on_cpu, processes
+from isoglot.training.fused_lora import fuse
 from isoglot.training.optimizer import word_embeddings
 from isoglot.training.settings import TrainSettings
 
@@ -51,6 +52,8 @@ def prepare(settings: TrainSettings) -> tuple[SentenceTransformer, dict[str, Any
     if settings.average < 1:
         settings.tuning.check_average()
     settings.tuning.prepare(model)
+    if model.device.type == "cuda" and not settings.compile:
+        fuse(model)
     if settings.average < 1 and type(settings.tuning).average is Tuning.average and model.state_dict().keys() != names:
         raise InputError(
             f"average: the tuning '{settings.tuning.name}' adds weights and cannot average them; leave it out"

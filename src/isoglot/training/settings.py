@@ -13,6 +13,7 @@ from isoglot.batching.plan import MOST, PlanSettings
 from isoglot.data.languages import language
 from isoglot.errors import InputError
 from isoglot.models.tunings import TUNINGS
+from isoglot.processes import best_device
 from isoglot.settings import Member, Settings, default_of, member_of, member_options, to_dict
 from isoglot.training.losses import LOSSES, LossTerm, default_terms, read_terms
 from isoglot.training.recipes import with_recipe
@@ -107,8 +108,9 @@ class TrainSettings(Settings):
         le=MOST,
         description="length-sorted chunks per forward pass, with the same loss; 0: chosen from the lengths",
     )
-    unpadded: bool = Field(
-        False, description="forward a step in one pass without padding: for GPUs with flash attention, slow on a CPU"
+    unpadded: bool | None = Field(
+        None,
+        description="forward a step in one pass without padding (default: on a GPU, where the model can; slow on a CPU)",
     )
     compile: bool = Field(
         False, description="compile the encoder before the first step: minutes once, then faster steps; for long runs"
@@ -144,7 +146,9 @@ class TrainSettings(Settings):
     save_steps: int = Field(
         0, ge=0, le=MOST, description="steps between checkpoints; 0: ten times in the run, at least 20 steps apart"
     )
-    log_steps: int = Field(1, ge=1, le=MOST, description="steps between lines of the log")
+    log_steps: int = Field(
+        0, ge=0, le=MOST, description="steps between lines of the log; 0: 1, and 10 on a GPU, which waits for each"
+    )
     threads: int = Field(0, ge=0, le=1024, description="CPU threads; 0: torch's choice")
 
     @model_validator(mode="before")
@@ -167,15 +171,13 @@ class TrainSettings(Settings):
         return _lift_loss(values)
 
     def check(self) -> None:
-        chunked = self.chunks or self.grad_cache
         validates = self.validation or self.validation_share
         trains_embeddings = self.tuning.trains_embeddings and not self.freeze_embeddings
         problems: dict[str, object] = {
             "give steps or epochs, not both": self.steps is not None and self.epochs is not None,
-            "give unpadded, chunks or grad_cache: unpadded forwards a step in one pass": self.unpadded and chunked,
-            "give unpadded or compile, not both": self.unpadded and self.compile,
-            "compile needs frozen word embeddings (freeze_embeddings=true, or a tuning that leaves them): torch compiles no "
-            "sparse gradients": self.compile and trains_embeddings,
+            "give unpadded or chunks, not both: chunks are padded": self.unpadded and self.chunks,
+            "compile needs frozen word embeddings on a CPU (freeze_embeddings=true, or a tuning that leaves them): torch compiles "
+            "no sparse gradients": self.compile and trains_embeddings and best_device() == "cpu",
             "give chunks or grad_cache, not both: grad_cache's chunks follow from its tokens": self.chunks
             and self.grad_cache,
             "give validation or validation_share, not both": self.validation and self.validation_share,
@@ -230,6 +232,8 @@ class TrainSettings(Settings):
         flat, apart = self.to_flat(), (*_NOT_DECIDING, "teacher")
         values = {key: flat[key] for key in flat if key not in apart and flat[key] != _LATER.get(key, ...)}
         values |= self.plan.strategy.content()
+        # which passes are taken by default is up to the device; they give the same loss
+        values["unpadded"] = bool(self.unpadded)
         return {**_ALWAYS, **values, **self._deciding_teacher(), "learning_rate": self.peak_learning_rate()}
 
     def _deciding_teacher(self) -> dict[str, Any]:

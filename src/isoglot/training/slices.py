@@ -115,7 +115,7 @@ def _tokens(loss: BatchLoss, column: Mapping[str, Any]) -> int:
     lengths = sorted(column.get("lengths", ()))
     if not lengths:
         return int(column["input_ids"].numel())
-    if getattr(loss, "unpadded", None) is not None:
+    if loss.unpadded is not None:
         return sum(lengths)
     bounds = chunk_bounds(lengths, loss.chunks, PASS_TOKENS["cuda"])
     return sum((end - begin) * lengths[end - 1] for begin, end in bounds)

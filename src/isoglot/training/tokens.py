@@ -11,14 +11,12 @@ from __future__ import annotations
 import errno
 import re
 import shutil
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property, partial
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 from tqdm import tqdm
 
@@ -26,8 +24,8 @@ from isoglot.batching.sampler import PlanDataset, RowBatch
 from isoglot.data.pairs.lists import take_rows
 from isoglot.disk import locked, tidy
 from isoglot.errors import say
-from isoglot.files import digest_json, digest_strings, load_array, package_versions, save_array, write_json
-from isoglot.models.tokenizer import description
+from isoglot.files import digest_json, load_array, save_array, write_json
+from isoglot.models.templates import Ids, TextTokenizer
 from isoglot.records import IntArray
 
 SEGMENT = 16_384
@@ -40,45 +38,7 @@ _MOST_PLACES = np.iinfo(np.int32).max
 _FORMAT = 1
 _NAME = re.compile(r"rows-(\d{9})-[0-9a-f]{16}\.npy")
 
-Ids = npt.NDArray[np.int32]
 ReadTexts = Callable[[IntArray], "pa.Array[Any]"]
-
-
-@dataclass(frozen=True)
-class TextTokenizer:
-    """A fast tokenizer with its token limit.
-
-    Attributes:
-        tokenizer: of transformers, with a `backend_tokenizer`.
-        max_length: tokens per text, special tokens included; None: the tokenizer's `model_max_length`.
-    """
-
-    tokenizer: Any
-    max_length: int | None
-
-    def ids(self, texts: Sequence[str], prompt: str) -> list[list[int]]:
-        """Token ids of each text behind the prompt, truncated, not padded."""
-        token_ids: list[list[int]] = self.tokenizer(
-            [prompt + text for text in texts],
-            truncation="longest_first",
-            max_length=self.max_length,
-            padding=False,
-            return_attention_mask=False,
-            return_token_type_ids=False,
-        )["input_ids"]
-        return token_ids
-
-    @cached_property
-    def digest(self) -> str:
-        """SHA-256 of all that decides the ids: the backend's full description, the limit, the library's version."""
-        settings = {
-            "class": type(self.tokenizer).__name__,
-            "max_length": self.max_length or self.tokenizer.model_max_length,
-            "truncation_side": self.tokenizer.truncation_side,
-            "split_special_tokens": bool(getattr(self.tokenizer, "split_special_tokens", False)),
-            "version": package_versions(["tokenizers"]),
-        }
-        return digest_strings([description(self.tokenizer), digest_json(settings)])
 
 
 class TokenColumn:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from isoglot.data.pairs.table import PairTable
 from isoglot.disk import writing
-from isoglot.errors import say
+from isoglot.errors import InputError, say
 from isoglot.models.content import content_of
 from isoglot.processes import best_device, in_first, on_cpu, processes, start, together
 from isoglot.training.data import datasets, load_data
@@ -148,7 +148,7 @@ def _train(
         torch.cuda.empty_cache()
         return _train(chosen, run, table, overwrite, data_dir, show, False)
     if chosen.grad_cache != settings.grad_cache:
-        settings, loss = chosen, _loss(model, chosen)
+        settings, loss = chosen, _loss(model, chosen, unpadded=loss.unpadded is not None)
     in_first(lambda: run.begin(settings, facts, overwrite=overwrite))  # what can be wrong with the input was met by now
     trainer, stop = _trainer(settings, run, loss, read, steps, collator, show)
     if torch.cuda.is_available():
@@ -162,7 +162,8 @@ def _train(
     trainer.watch.check_weights(trainer.state.global_step)
     # without what mixed precision has put around its forward passes
     trained = trainer.accelerator.unwrap_model(model, keep_fp32_wrapper=False)
-    took = {"seconds": round(time.perf_counter() - began, 2), **allocated()}
+    passes = {"unpadded": True} if loss.unpadded is not None else {}
+    took = {"seconds": round(time.perf_counter() - began, 2), **allocated(), **passes}
     outcome = in_first(lambda: end(settings, run, trainer, trained, data, tokens, took))
     return TrainResult(run.path, True, trainer.state.global_step, outcome)
 
@@ -173,19 +174,33 @@ def _model(settings: TrainSettings, table: PairTable) -> tuple[SentenceTransform
     from isoglot.training.prepare import prepare
 
     model, about = prepare(settings)
-    loss = _loss(model, settings)
-    check_base(model, loss, settings, sample_texts(table))
+    if settings.compile and settings.unpadded and model.device.type != "cuda":
+        raise InputError(
+            "give unpadded or compile, not both: on a CPU torch does not compile attention without padding"
+        )
+    texts = sample_texts(table)
+    # a graph of a whole pass is what fills a GPU; on a CPU padded passes are faster
+    wanted = settings.unpadded is None and not settings.chunks and model.device.type == "cuda"
+    for unpadded in (True, False) if wanted else (bool(settings.unpadded),):
+        try:
+            loss = _loss(model, settings, unpadded=unpadded)
+            check_base(model, loss, settings, texts)
+            break
+        except InputError as error:
+            if not (wanted and unpadded):
+                raise
+            say(f"{error}; it is trained with padding")
     return model, about, loss
 
 
-def _loss(model: SentenceTransformer, settings: TrainSettings) -> BatchLoss:
+def _loss(model: SentenceTransformer, settings: TrainSettings, *, unpadded: bool) -> BatchLoss:
     """Without gradient caching as long as it is to be chosen."""
     from isoglot.training.gradcache import CachedBatchLoss
     from isoglot.training.loss import BatchLoss
 
     if isinstance(settings.grad_cache, int) and settings.grad_cache:
-        return CachedBatchLoss(model, settings.loss, tokens=settings.grad_cache)
-    return BatchLoss(model, settings.loss, chunks=settings.chunks, unpadded=settings.unpadded)
+        return CachedBatchLoss(model, settings.loss, tokens=settings.grad_cache, unpadded=unpadded)
+    return BatchLoss(model, settings.loss, chunks=settings.chunks, unpadded=unpadded)
 
 
 def _trainer(
@@ -219,6 +234,11 @@ def _trainer(
     return trainer, stop
 
 
+def _log_steps() -> int:
+    """Steps between lines of the log where none are asked for: reading a loss makes a GPU wait."""
+    return 10 if best_device() == "cuda" else 1
+
+
 def _arguments(settings: TrainSettings, run: RunDirectory, steps: int, *, validate: bool) -> Any:
     import torch
     from sentence_transformers import SentenceTransformerTrainingArguments
@@ -240,7 +260,7 @@ def _arguments(settings: TrainSettings, run: RunDirectory, steps: int, *, valida
         bf16=bf16(settings.precision),
         seed=settings.plan.seed,
         logging_strategy="steps",
-        logging_steps=settings.log_steps,
+        logging_steps=settings.log_steps or min(_log_steps(), steps),
         logging_nan_inf_filter=False,  # it would wait for the device at every step
         save_strategy="steps",
         # the best checkpoint can only be one that was validated

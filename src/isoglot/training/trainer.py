@@ -6,7 +6,7 @@ import json
 import math
 import shutil
 import time
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -19,10 +19,12 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from isoglot.ahead import Ahead
 from isoglot.batching.sampler import PlanDataset, StepSampler
 from isoglot.disk import writing
 from isoglot.errors import InputError, IsoglotError
 from isoglot.files import read_json, write_json
+from isoglot.models.unpadded import on_device
 from isoglot.processes import OnSignal, in_first, peak_memory, processes, wait
 from isoglot.training import checkpoints
 from isoglot.training.collate import Collator
@@ -44,31 +46,49 @@ class PlanTrainer(SentenceTransformerTrainer):
         self, *, train_steps: PlanDataset, eval_steps: PlanDataset | None, collator: Collator, log: Path, **kwargs: Any
     ) -> None:
         self._train_steps, self._collator, self._log_file = train_steps, collator, log
+        self._ahead: Ahead[Any] | None = None
         super().__init__(eval_dataset=eval_steps, data_collator=collator, **kwargs)
         on_cpu = self.args.device.type == "cpu"
         self.watch = Watch(self.model, train_steps, Path(self.args.output_dir), every_step=on_cpu)
 
     def train(self, *given: Any, **more: Any) -> Any:
         try:
-            with _attention(self.args.device.type, bf16=self.args.bf16):
+            with _attention(self.args.device.type, bf16=self.args.bf16), self._graphs():
                 return super().train(*given, **more)
         finally:
             for callback in self.callback_handler.callbacks:
                 if isinstance(callback, Progress):
                     callback.close()  # what is said of an error begins a line of its own
 
+    def _graphs(self) -> AbstractContextManager[None]:
+        unpadded = getattr(self.loss, "unpadded", None)
+        return unpadded.graphs.recording() if unpadded is not None else nullcontext()
+
     def add_model_card_callback(self, default_args_dict: dict[str, Any]) -> None:
         """Not wanted: it inspects datasets of another kind, and isoglot writes its own card."""
 
+    def get_batch_samples(self, epoch_iterator: Any, *given: Any) -> Any:
+        # while the device computes a step, another thread prepares the next one
+        if self.args.device.type == "cuda" and self.args.world_size == 1:
+            if self._ahead is None or self._ahead.source is not epoch_iterator:
+                self._ahead = Ahead(epoch_iterator)
+            epoch_iterator = self._ahead
+        return super().get_batch_samples(epoch_iterator, *given)
+
+    def _prepare_inputs(self, inputs: Any) -> Any:
+        self._collator.count(inputs)
+        return super()._prepare_inputs(inputs)
+
     def _prepare_input(self, data: Any) -> Any:
-        # the collator's tensors are pinned: the copy need not hold up the steps behind it
+        # from page-locked memory, so that the copy need not hold up the steps behind it
         if isinstance(data, torch.Tensor) and self.args.device.type == "cuda":
-            return data.to(self.args.device, non_blocking=True)
+            return on_device(data, self.args.device)
         return super()._prepare_input(data)
 
     def create_optimizer(self, model: Any = None) -> Any:
-        # not under several processes: NCCL reduces no sparse gradients. RowAdamW takes dense ones as well
-        if self.optimizer is None and self.args.world_size == 1 and self.args.n_gpu <= 1:
+        # on a CPU: a GPU goes through a dense table faster than it finds the rows of a sparse gradient, and does not wait for their
+        # number. Not under several processes, which reduce no sparse ones. RowAdamW takes dense ones as well
+        if self.optimizer is None and self.args.world_size == 1 and self.args.device.type == "cpu":
             use_sparse_gradients(self.model)
         return super().create_optimizer(model)
 

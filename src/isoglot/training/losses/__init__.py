@@ -134,6 +134,10 @@ def classify(scores: Tensor, positive: Tensor) -> Tensor:
     import torch
 
     negatives = torch.logsumexp(scores.masked_fill(positive, -torch.inf), dim=1)
+    if scores.is_cuda:  # all pairs, of which few count: picking them would wait for the device
+        hits = scores.masked_fill(~positive, 0.0)
+        losses = (torch.logaddexp(hits, negatives[:, None]) - hits).masked_fill(~positive, 0.0)
+        return (losses.sum(dim=1) / positive.sum(dim=1).clamp_min(1)).sum()
     row = positive.nonzero()[:, 0]
     hits = scores[positive]
     return ((torch.logaddexp(hits, negatives[row]) - hits) / positive.sum(dim=1)[row]).sum()

@@ -1,0 +1,145 @@
+"""Forward and backward passes of an encoder as CUDA graphs: recorded once per shape, then started as a whole.
+
+A small encoder does not fill a large GPU: a step takes as long as Python needs to start its thousands of kernels. A CUDA graph
+starts all of them at once. What is recorded has fixed shapes and addresses, reads nothing back, and is what `torch` makes of the
+model as it is (`torch.cuda.make_graphed_callables`). Random numbers of dropout go on from one run of a graph to the next.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from isoglot.errors import first_line, say
+from isoglot.processes import processes
+
+_MOST = 24
+"""Shapes that are recorded; a pass of another one runs as usual. Each holds a gradient of what is trained."""
+_WARM_UP = 2  # passes before recording, in which libraries set up their plans and buffers
+
+
+class Graphs:
+    """The graphs of one model.
+
+    Word embeddings are looked up before a graph begins: their gradient is that of the whole table, or sparse.
+
+    Args:
+        table: the module that looks word embeddings up.
+    """
+
+    def __init__(self, table: torch.nn.Module) -> None:
+        self._table = table
+        self._recorded: dict[tuple[Any, ...], Any] = {}
+        self._pool: Any = None
+        self._last: weakref.ref[_Backward] | None = None
+        self._open = self._parted = False
+
+    @contextmanager
+    def recording(self) -> Iterator[None]:
+        """Passes are recorded within, of the model as it is there; what was recorded is dropped at the end."""
+        self._open = True
+        try:
+            yield
+        finally:
+            self._open, self._pool = False, None
+            self._recorded.clear()
+
+    def usable(self, model: torch.nn.Module, device: torch.device) -> bool:
+        """Whether the next pass may be a graph.
+
+        All graphs share one memory: no second pass may run between a pass and its backward pass.
+        """
+        alone = processes().world == 1
+        return self._open and device.type == "cuda" and model.training and alone and not self._waits()
+
+    def _waits(self) -> bool:
+        """Whether the last pass may still be asked for its gradients."""
+        last = self._last() if self._last is not None else None
+        return last is not None and not last.done
+
+    def run(self, model: torch.nn.Module, tensors: dict[str, Tensor], other: dict[str, Any]) -> Tensor:
+        """Embeddings of a stream of tokens, float, shape (texts, d).
+
+        Args:
+            model: maps features to `sentence_embedding`.
+            tensors: features on the device, `input_ids` among them.
+            other: further features.
+        """
+        words = self._table(tensors["input_ids"])
+        given = {"inputs_embeds": words, **{key: value for key, value in tensors.items() if key != "input_ids"}}
+        precision = (torch.is_autocast_enabled("cuda"), torch.get_autocast_dtype("cuda"))
+        shapes = [(key, value.shape, value.dtype) for key, value in given.items()]
+        key = (precision, *shapes, *sorted((name, str(value)) for name, value in other.items()))
+        if key not in self._recorded and len(self._recorded) < _MOST:
+            self._recorded[key] = self._record(model, given, other)
+        graph = self._recorded.get(key)
+        if graph is None:
+            embeddings: Tensor = model({**other, **tensors})["sentence_embedding"]
+            return embeddings
+        if torch.is_grad_enabled():
+            self._part_from_gradients(graph)
+        embeddings = graph(*given.values()).clone()  # the next run writes to the same place
+        if embeddings.requires_grad:
+            backward = _Backward()
+            embeddings.register_hook(backward)
+            self._last = weakref.ref(backward)
+        return embeddings
+
+    def _part_from_gradients(self, graph: torch.nn.Module) -> None:
+        """Copy gradients of the step so far: they lie where a graph's next backward pass writes, which is to add to them."""
+        weights = [part for part in graph.parameters() if part.grad is not None and not part.grad.is_sparse]
+        if weights and not self._parted:
+            for part in weights:
+                part.grad = part.grad.clone() if part.grad is not None else None
+        self._parted = bool(weights)
+
+    def _record(self, model: torch.nn.Module, given: dict[str, Tensor], other: dict[str, Any]) -> Any:
+        """The graph of a shape; None where the model cannot be recorded, which is said once."""
+        self._pool = torch.cuda.graph_pool_handle() if self._pool is None else self._pool
+        trained = {"inputs_embeds"} if any(weights.requires_grad for weights in self._table.parameters()) else set()
+        samples = tuple(value.detach().clone().requires_grad_(name in trained) for name, value in given.items())
+        options = {"num_warmup_iters": _WARM_UP, "allow_unused_input": True, "pool": self._pool}
+        state = torch.cuda.get_rng_state()
+        try:
+            with torch.enable_grad(), _no_cache():
+                return torch.cuda.make_graphed_callables(_Encoding(model, tuple(given), other), samples, **options)
+        except (RuntimeError, TypeError, ValueError, AssertionError) as error:
+            self._open = False
+            say(f"this model's passes cannot be recorded as CUDA graphs ({first_line(error)}); it trains without")
+            return None
+        finally:
+            torch.cuda.set_rng_state(state)
+
+
+def _no_cache() -> AbstractContextManager[object]:
+    """Autocast as it is, without its cache of weights, which a recording does not allow."""
+    if not torch.is_autocast_enabled("cuda"):
+        return nullcontext()
+    return torch.autocast("cuda", torch.get_autocast_dtype("cuda"), cache_enabled=False)
+
+
+class _Encoding(torch.nn.Module):
+    """A model as a function of tensors alone."""
+
+    def __init__(self, model: torch.nn.Module, names: tuple[str, ...], other: dict[str, Any]) -> None:
+        super().__init__()
+        self._model, self._names, self._other = model, names, other
+
+    def forward(self, *tensors: Tensor) -> Tensor:
+        torch.clear_autocast_cache()  # weights are cast within the graph: it must see how they change
+        embeddings: Tensor = self._model({**self._other, **dict(zip(self._names, tensors))})["sentence_embedding"]
+        return embeddings
+
+
+class _Backward:
+    """Notes that a backward pass began; gone when there will be none."""
+
+    done = False
+
+    def __call__(self, gradient: Tensor) -> None:
+        self.done = True
