@@ -81,7 +81,7 @@ def train(asked: argparse.Namespace) -> dict[str, Any]:
         runs: dict[str, list[dict[str, Any]]] = {side: [] for side in SIDES}
         for repeat in range(asked.repeats):
             for side in SIDES if repeat % 2 == 0 else SIDES[::-1]:
-                steps, skip = ((40, 20) if asked.quick else (80, 45)) if side == "ours" else (12, 4)
+                steps, skip = ((40, 20) if asked.quick else (80, 45)) if side == "ours" else (10, 4)
                 runs[side].append(_run(side, source, "lora", 100, steps, skip, ["log_steps=5", "warmup=1000"]))
                 print(name, side, _short(runs[side][-1]), flush=True)
         ours, theirs = (_median(runs[side], "pairs_per_second") for side in SIDES)

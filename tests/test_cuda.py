@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -269,6 +270,51 @@ def test_figures_are_those_of_the_cpu(base: Path, tmp_path: Path) -> None:
         return {f"{setting} {key}": value for setting, part in found.items() for key, value in part.items()}
 
     assert figures(DEVICE) == pytest.approx(figures(None), abs=5e-3)
+
+
+def test_memory_of_a_step_is_predicted(base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of a model that is large enough for its activations to be most of it: 12 layers of width 384, 64 pairs of 64 tokens."""
+    from transformers import BertConfig, BertModel
+
+    from isoglot.batching.plan import BatchPlan, PlanSettings
+    from isoglot.batching.sampler import PlanDataset
+    from isoglot.training.collate import Collator, columns_of
+    from isoglot.training.slices import gpu, look, measure_on_gpu
+
+    large = tmp_path / "large"
+    shutil.copytree(base, large)
+    config = BertConfig.from_pretrained(base)
+    config.update({"hidden_size": 384, "num_hidden_layers": 12, "num_attention_heads": 12, "intermediate_size": 1536})
+    BertModel(config).save_pretrained(large)
+    table = pair_table(400)
+    asked = settings(large, tmp_path / "run", batch_size=256, tuning="full", steps=3)
+    model = load_tuned(str(large), None, device=DEVICE)
+    loss = info_nce(model, scale=20.0)
+    steps = PlanDataset(table, BatchPlan(table.index, PlanSettings(batch_size=256)), 3)
+    collator = Collator(model)
+    collator.prepare(steps)
+    measure = measure_on_gpu(loss, asked)
+    found = look(loss, steps, collator, measure, gpu(loss))
+    actual = max(measure(columns_of(collator([steps[step]]))) for step in range(3))
+    assert found.line.bytes_of(found.load) == pytest.approx(actual, rel=0.25)
+    capsys.readouterr()
+    outcome = train(asked, table=table, show=False).outcome
+    assert "memory of a step: about " in capsys.readouterr().err
+    assert outcome["peak_allocated_bytes"] < 1.3 * found.step(found.load)
+    fitted = train(asked.replace(output=str(tmp_path / "fit")), table=table, fit=True, show=False)
+    assert fitted.complete
+    assert "the pairs allow no more than" in capsys.readouterr().err
+
+
+def test_a_study_fills_the_gpu(tmp_path: Path) -> None:
+    from isoglot.study.grid import RunOptions, run_study
+    from isoglot.study.read_spec import parse_spec
+
+    spec = parse_spec(small_spec(tmp_path / "spec", seeds=[0, 1, 2]), "spec.yaml")
+    assert run_study(spec, tmp_path / "study", RunOptions(allow_leaks=True)).complete
+    costs = json.loads((tmp_path / "study" / "cost.json").read_text()).values()
+    assert all(cost["process"]["gpu_reserved_bytes"] > 0 for cost in costs)
+    assert max(cost["machine"]["cells_at_a_time"] for cost in costs) > 1
 
 
 def test_a_study_records_the_gpu(tmp_path: Path) -> None:

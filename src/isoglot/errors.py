@@ -24,6 +24,10 @@ class InputError(IsoglotError):
         super().__init__(printable(message, keep="\n\t"))
 
 
+class NoRoomError(InputError):
+    """What is asked for takes more memory than is free. The message says how much of both, and what would fit."""
+
+
 class LineError(InputError):
     """A malformed line of an input file.
 

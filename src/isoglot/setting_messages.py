@@ -72,7 +72,7 @@ def first_problem(error: ValidationError) -> Mapping[str, Any]:
 
 def place(problem: Mapping[str, Any]) -> list[str]:
     """The fields and positions that lead to a problem."""
-    return [str(key) for key in problem["loc"] if not str(key).startswith(("function-", "tuple["))]
+    return [str(key) for key in problem["loc"] if not str(key).startswith(("function-", "tuple[", "constrained-int"))]
 
 
 def _known(cls: Any, keys: Sequence[str], key: str) -> list[str]:

@@ -26,6 +26,7 @@ from isoglot.study.grid import RunOptions, StudyOutcome, run_study
 from isoglot.study.inputs import LeakError
 from isoglot.study.jobs import Job
 from isoglot.study.layout import JobFolder
+from isoglot.study.machine import visible_device
 from isoglot.study.read_spec import parse_spec
 from isoglot.study.runs import runs_of
 from tests.lexicons import write_tsv
@@ -465,7 +466,7 @@ def test_devices_are_those_that_the_study_itself_sees(
     device: str, own: str, seen: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", own)
-    assert pool.visible_device(device) == seen
+    assert visible_device(device) == seen
 
 
 def test_a_process_imports_nothing_from_the_working_directory(tmp_path: Path) -> None:

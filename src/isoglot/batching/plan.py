@@ -143,6 +143,11 @@ class BatchPlan:
         return strategy.notes(table, drawn)
 
     @property
+    def most_pairs(self) -> int:
+        """The largest batch that all strata allow."""
+        return min(info.groups for info in self.strata)
+
+    @property
     def steps_per_epoch(self) -> int:
         """Steps after which as many pairs have been drawn as there are: ceil(pairs / batch size)."""
         return -(-self.index.n_pairs // self.settings.batch_size)

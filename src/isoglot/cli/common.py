@@ -50,20 +50,29 @@ def add_data_dir(command: argparse._ActionsContainer) -> None:
 
 
 def add_whole(
-    command: argparse._ActionsContainer, option: str, words: str, default: int, at_least: int, at_most: int
+    command: argparse._ActionsContainer,
+    option: str,
+    words: str,
+    default: int | None,
+    at_least: int,
+    at_most: int,
+    word: str = "",
 ) -> None:
-    """An option that takes a whole number between two others."""
+    """An option that takes a whole number between two others, or a word."""
 
-    def read(text: str) -> int:
+    def read(text: str) -> int | str:
+        if word and text == word:
+            return text
         if not re.fullmatch(r"[-+]?[0-9]{1,19}", text):
-            raise InputError(f"{option}: expected a whole number, got '{text[:80]}'")
+            raise InputError(f"{option}: expected a whole number{f' or {word}' if word else ''}, got '{text[:80]}'")
         number = int(text)
         if not at_least <= number <= at_most:
             limit = f"at least {at_least}" if number < at_least else f"at most {at_most:,}"
             raise InputError(f"{option} must be {limit}, got {number}")
         return number
 
-    command.add_argument(option, type=read, default=default, metavar="N", help=f"{words} (default {default})")
+    shown = words if default is None else f"{words} (default {default})"
+    command.add_argument(option, type=read, default=default, metavar=f"N|{word}" if word else "N", help=shown)
 
 
 class Terminal:

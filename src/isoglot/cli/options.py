@@ -58,7 +58,8 @@ def _add(parser: argparse._ActionsContainer, key: str, field: FieldInfo) -> None
     elif typing.get_origin(hint) is tuple:
         parser.add_argument(flag, nargs="+", metavar=_metavar(typing.get_args(hint)[0]), **common)
     else:
-        parser.add_argument(flag, metavar=_metavar(hint), **common)
+        named = [word for option in typing.get_args(field.annotation) for word in _words(option)]
+        parser.add_argument(flag, metavar="|".join([_metavar(hint), *named]), **common)
 
 
 def registry_of(field: FieldInfo) -> Registry[Any] | None:
@@ -89,7 +90,12 @@ def _help(field: FieldInfo) -> str:
 def _without_none(hint: Any) -> Any:
     if typing.get_origin(hint) in (typing.Union, types.UnionType):
         (hint, *_) = [option for option in typing.get_args(hint) if option is not type(None)]
-    return hint
+    return typing.get_args(hint)[0] if typing.get_origin(hint) is typing.Annotated else hint
+
+
+def _words(hint: Any) -> tuple[str, ...]:
+    """The words that a setting takes beside its numbers."""
+    return typing.get_args(hint) if typing.get_origin(hint) is Literal else ()
 
 
 def _metavar(hint: Any) -> str:

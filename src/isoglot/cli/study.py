@@ -58,10 +58,11 @@ def _fill_run(run: argparse.ArgumentParser) -> None:
     option("--output", "the study's directory", type=Path, required=True, metavar="DIR")
     changes = "change keys of the spec, e.g. train.steps=300 seeds=[0,1,2] data.0.amount=0.5"
     option("--set", changes, nargs="+", action="extend", default=[], metavar="KEY=VALUE")
-    add_whole(run, "--workers", "cells at a time", 1, 1, 1024)
+    words = "cells at a time; auto: as many as there is memory for on the GPUs and the host, by what cells were seen to take"
+    add_whole(run, "--workers", f"{words} (default: auto on GPUs, else 1)", None, 1, 1024, word="auto")
     shared = "share these out among the cells, e.g. cuda:0,cuda:1 (default: torch's choice)"
     option("--devices", shared, default="", metavar="D,D")
-    add_whole(run, "--threads", "CPU threads per cell; 0: cores / workers", 0, 0, 4096)
+    add_whole(run, "--threads", "CPU threads per cell; 0: cores / workers, 1 with auto", 0, 0, 4096)
     leaks = "go on although training pairs and benchmarks share texts; the report says so"
     option("--allow-leaks", leaks, action="store_true")
     retry = run.add_mutually_exclusive_group()
@@ -73,8 +74,8 @@ def _fill_run(run: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from isoglot.processes import check_device
     from isoglot.study.grid import RunOptions, run_study
+    from isoglot.study.machine import check_gpus
     from isoglot.study.presets import find_spec
     from isoglot.study.read_spec import load_spec
     from isoglot.study.summary import summary_lines
@@ -85,8 +86,7 @@ def _run(options: argparse.Namespace) -> int:
             raise InputError(f"--devices: '{device}' is not a device; expected cpu or cuda:0, cuda:1, ...")
     spec = load_spec(find_spec(options.spec), options.set)
     quiet()
-    for device in devices:
-        check_device(device)
+    check_gpus(devices)
     asked = RunOptions(options.data_dir, options.workers, devices, options.threads, options.allow_leaks, options.retry)
     outcome = run_study(spec, options.output, asked)
     if not outcome.complete:

@@ -39,6 +39,8 @@ def _fill(train: argparse.ArgumentParser) -> None:
     length = train.add_mutually_exclusive_group()
     add_settings(length, TrainSettings, ("steps", "epochs"))
     add_settings(train, TrainSettings, leave_out=("pairs", "steps", "epochs"))
+    fit = "take the largest batch (a multiple of 8) that fits on the GPU without gradient caching, instead of --batch-size"
+    train.add_argument("--fit", action="store_true", help=f"{fit}; refused on a CPU, where memory is not predicted")
     again = train.add_mutually_exclusive_group()
     again.add_argument("--resume", action="store_true", help="go on from the last checkpoint in --output")
     again.add_argument("--overwrite", action="store_true", help="replace a run that is in --output")
@@ -86,7 +88,8 @@ def _train(options: argparse.Namespace, settings: TrainSettings, *, first: bool)
     from isoglot.training.train import train
 
     quiet()
-    result = train(settings, resume=options.resume, overwrite=options.overwrite, data_dir=options.data_dir, show=first)
+    how = {"resume": options.resume, "overwrite": options.overwrite, "fit": options.fit}
+    result = train(settings, **how, data_dir=options.data_dir, show=first)
     if not result.complete:
         if first:
             say(f"interrupted after step {result.steps}; go on with the same command and --resume")

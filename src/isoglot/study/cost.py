@@ -114,6 +114,14 @@ def cost_of(
     return cost | figures
 
 
+def process_memory() -> dict[str, int | None]:
+    """What this whole process took at most, evaluation included: resident, and of a GPU what PyTorch's allocator had reserved."""
+    import torch
+
+    reserved = int(torch.cuda.max_memory_reserved()) if torch.cuda.is_available() else None
+    return {"gpu_reserved_bytes": reserved, "peak_memory_bytes": peak_memory()}
+
+
 def bytes_under(path: Path) -> int | None:
     """Bytes of all files of a directory; None where there is no such directory. OSError where one is deleted meanwhile."""
     return sum(file.stat().st_size for file in path.rglob("*") if file.is_file()) if path.is_dir() else None

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Collection
 from typing import Any, TextIO
 
 from tqdm import tqdm
 
-from isoglot.study.cost import read_log
 from isoglot.study.jobs import Job
 
 _REDRAW, _PLAIN = 0.5, 30.0  # seconds between looks at the running cells on a terminal, elsewhere
-_TAIL = 65_536
 _BAR = "{desc}  {n_fmt}/{total_fmt} |{bar:10}| {elapsed}<{remaining}{postfix}"
 
 
@@ -34,6 +32,7 @@ class Display:
         self._began = self._last = time.monotonic()
         self._all = self._bar("study", total, done)
         self._bars: dict[str, Any] = {}
+        self._said = ""
 
     def _bar(self, name: str, total: int, done: int) -> Any:
         options: dict[str, Any] = {"leave": False, "dynamic_ncols": True, "disable": not self._live}
@@ -45,7 +44,7 @@ class Display:
 
     def begin(self, job: Job) -> None:
         """A process starts."""
-        self._bars[job.id] = self._bar(job.id, job.steps, _progress(job)[0])
+        self._bars[job.id] = self._bar(job.id, job.steps, job.progress()[0])
         if not self._live:
             self.say(f"{job.id}: begins ({self.done} of {self.total} done)")
 
@@ -59,29 +58,33 @@ class Display:
             words += f", about {tqdm.format_interval(pace * (self.total - self.done))} left"
         self.say(f"{job.id}: {state} after {tqdm.format_interval(seconds)} ({words})")
 
-    def update(self, running: Iterable[Job]) -> None:
-        """Show how far everything is; does nothing when called too soon after the last time."""
+    def update(self, running: Collection[Job], room: str = "") -> None:
+        """Show how far everything is; does nothing when called too soon after the last time.
+
+        Args:
+            room: why no more are running; "" where nothing decides that but their number.
+        """
         now = time.monotonic()
         if now - self._last < (_REDRAW if self._live else _PLAIN):
             return
         self._last = now
         for job in running:
-            step, loss = _progress(job)
+            step, loss = job.progress()
             state = job.folder.phase.read_text(encoding="utf-8").strip() if job.folder.phase.is_file() else "starting"
             state += "" if loss is None else f", loss {loss:.3f}"
             self._bars[job.id].n = step
             self._bars[job.id].set_postfix_str(state)  # and draws
             if not self._live:
                 self.say(f"{job.id}: {state}" + (f", step {step} of {job.steps}" if job.steps else ""))
+        if room:
+            room = f"{len(running)} at a time: {room}"
+            self._all.set_postfix_str(room, refresh=False)
+            if not self._live and room != self._said:
+                self.say(f"study: {room}")
+            self._said = room
         self._all.refresh()
 
     def close(self) -> None:
         """Take the bars away."""
         for bar in (*self._bars.values(), self._all):
             bar.close()
-
-
-def _progress(job: Job) -> tuple[int, float | None]:
-    """(step, loss) of a job's training so far."""
-    lines = read_log(job.folder.run / "log.jsonl", _TAIL)
-    return (int(lines[-1]["step"]), float(lines[-1]["loss"])) if lines else (0, None)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from isoglot.disk import check_writable, locked, make_directory, sweep
 from isoglot.errors import InputError
@@ -24,6 +24,7 @@ from isoglot.study.layout import SCHEMA, Layout
 from isoglot.study.plan import check_runs, plan_runs
 from isoglot.study.pool import Pool, Stop
 from isoglot.study.rates import choose, order_of, plan_trials
+from isoglot.study.room import Room, room_for
 from isoglot.study.runs import Run, named_choice, runs_of
 from isoglot.study.spec import StudySpec
 
@@ -37,16 +38,16 @@ class RunOptions:
 
     Attributes:
         data_dir: where the files of named benchmarks lie.
-        workers: cells at a time.
+        workers: cells at a time; "auto": as many as there is memory for on the GPUs; None: auto on GPUs, else one.
         devices: shared out among them, such as ("cuda:0", "cuda:1").
-        threads: CPU threads per cell; 0: cores divided by workers.
+        threads: CPU threads per cell; 0: cores divided by workers, one where these are as many as there is memory for.
         allow_leaks: go on when the audit finds that training pairs and benchmarks share texts.
         retry: try cells again that failed before.
         live: show bars on stderr; None: where it is a terminal.
     """
 
     data_dir: Path | None = None
-    workers: int = 1
+    workers: int | Literal["auto"] | None = None
     devices: tuple[str, ...] = ()
     threads: int = 0
     allow_leaks: bool = False
@@ -88,6 +89,7 @@ def run_study(spec: StudySpec, directory: Path, options: RunOptions | None = Non
     options, layout = options or RunOptions(), Layout(directory)
     runs = runs_of(spec)
     check_writable(directory, directory=True)
+    room = room_for(options.workers, options.devices, options.threads)
     with locked(directory):
         _check_directory(layout)
         inputs = load_inputs(spec, layout, options.data_dir)
@@ -96,7 +98,7 @@ def run_study(spec: StudySpec, directory: Path, options: RunOptions | None = Non
         _write_study(inputs)
         audit = audit_of(inputs, options.allow_leaks)
         with Stop() as stop:
-            return _Study(inputs, options, runs, audit, stop).all()
+            return _Study(inputs, options, runs, audit, stop, room).all()
 
 
 def _check_directory(layout: Layout) -> None:
@@ -152,6 +154,7 @@ class _Study:
     runs: Sequence[Run]
     audit: Mapping[str, Any]
     stop: Stop
+    room: Room | None
     jobs: dict[str, Job] = field(default_factory=dict)
     about: dict[str, dict[str, Any]] = field(default_factory=dict)
     selection: list[dict[str, Any]] = field(default_factory=list)
@@ -198,11 +201,15 @@ class _Study:
                 ready.append(job)
         if not ready:
             return True
-        options, workers = self.options, max(1, self.options.workers)
-        threads = options.threads or max(1, (os.cpu_count() or 1) // workers)
+        options, room = self.options, self.room
         display = Display(len(jobs), len(jobs) - len(ready), live=options.live)
-        pool = Pool(min(workers, len(ready)), options.devices, threads, display, self.stop)
-        return pool.run(ready, self._ended)
+        if room is None:
+            workers = max(1, int(options.workers or 1))
+            threads = options.threads or max(1, (os.cpu_count() or 1) // workers)
+            return Pool(min(workers, len(ready)), options.devices, threads, display, self.stop).run(ready, self._ended)
+        for job in jobs:
+            room.learn(job)
+        return Pool(room.most, (), options.threads or 1, display, self.stop, room).run(ready, self._ended)
 
     def _todo(self, jobs: Sequence[Job]) -> list[Job]:
         """Jobs that are not done, and those whose model they go on from, where it is not there."""

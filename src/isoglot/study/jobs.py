@@ -12,6 +12,7 @@ from typing import Any, Literal
 from isoglot.disk import locked
 from isoglot.files import digest_json, read_json, write_json, write_text
 from isoglot.settings import to_dict
+from isoglot.study.cost import read_log
 from isoglot.study.layout import JobFolder, known
 from isoglot.study.stages import Stage
 
@@ -19,6 +20,7 @@ _PATIENCE = 5.0
 """Seconds that the process of a study that was killed may take to end."""
 _FACTS, _OUTCOME, _RECORD = ("train", "cost"), ("train", "benchmarks", "cost"), ("digest", "status", "error")
 """What `train.json`, `outcome.json` and `cell.json` say at least."""
+_TAIL = 65_536  # bytes of a log that are read for its last line
 KEPT = ("settings", "bias", "per_language", "counts", "digests")
 """Keys of a result's summary that a run's record repeats."""
 
@@ -66,6 +68,22 @@ class Job:
     def _state(self) -> dict[str, Any]:
         return {"train": self.weights_digest, "evaluations": dict(self.evaluations)}
 
+    @property
+    def kind(self) -> str:
+        """Of all that decides how much memory it takes: seeds and learning rates do not, and what is made already takes none."""
+        stage = {name: dict(settings) for name, settings in (self.stage.written() if self.stage else {}).items()}
+        for settings in stage.values():
+            settings.pop("learning_rate", None)
+        asked = {key: self.request.get(key) for key in ("benchmarks", "evaluate")}
+        table = Path(self.request.get("table") or "").name
+        is_made = self.folder.facts.is_file()
+        return digest_json({"base": self.base, "stage": stage, "is_made": is_made, "table": table, **asked})
+
+    def progress(self) -> tuple[int, float | None]:
+        """(step, loss) of its training so far."""
+        lines = read_log(self.folder.run / "log.jsonl", _TAIL)
+        return (int(lines[-1]["step"]), float(lines[-1]["loss"])) if lines else (0, None)
+
     def record(self) -> dict[str, Any]:
         """The record of this very job, if it was done or failed before, else {}."""
         record = known(self.folder.record, *_RECORD)
@@ -109,8 +127,12 @@ class Job:
                 if path.name not in same:
                     _discard(path, folder.trash)
 
-    def write(self, threads: int, workers: int = 1) -> bool:
-        """Write `job.json` for the process, one of `workers` at a time. False, and why, where one that it needs has failed."""
+    def write(self, threads: int, workers: int = 1, kind: str = "") -> bool:
+        """Write `job.json` for the process, one of `workers` at a time. False, and why, where one that it needs has failed.
+
+        Args:
+            kind: as it was when the process was asked for.
+        """
         models = []
         for job in self.needs:
             weights = job.folder.weights() if job.folder.outcome.is_file() else None
@@ -121,8 +143,14 @@ class Job:
         start, before = (models.pop(0), read_json(self.after.folder.facts)) if self.after else (self.base, {})
         stage = to_dict(self.stage) if self.stage else None
         asked = {"id": self.id, "base": self.base, "start": start, "beside": models, "stage": stage, "before": before}
-        write_json(self.folder.request, {**asked, **self.request, "threads": threads, "workers": workers})
+        write_json(self.folder.request, {**asked, **self.request, "threads": threads, "workers": workers, "kind": kind})
         return True
+
+    def ran_beside(self, workers: int) -> None:
+        """Note in the outcome how many worked at a time, where that was not known beforehand."""
+        outcome = read_json(self.folder.outcome)
+        outcome["cost"]["machine"]["cells_at_a_time"] = workers
+        write_json(self.folder.outcome, outcome)
 
     def error(self, code: int) -> str:
         """Why a process ended with `code`, in one line."""

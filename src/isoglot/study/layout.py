@@ -11,6 +11,9 @@ from isoglot.files import read_json
 SCHEMA = 1
 """Of the files of a study, and of the digests in them."""
 
+OUT_OF_MEMORY = 3
+"""Exit code of a job's process that there was no room for, on its GPU or on the host."""
+
 
 def known(path: Path, *keys: str) -> dict[str, Any]:
     """What a file of a study says; {} where it is missing, damaged or lacks one of the keys."""
@@ -34,6 +37,7 @@ class JobFolder:
         self.phase, self.log, self.error = path / "phase", path / "log", path / "error.txt"
         self.run = path / "run"  # of the stage, as `isoglot train` writes it
         self.adapter, self.model = self.run / "adapter", self.run / "model"
+        self.memory = path / "memory"  # what the process has taken so far
         self.checkpoint_bytes = path / "checkpoint_bytes"  # of the largest so far
         self.results = path / "results"  # one folder per benchmark, as `isoglot evaluate` writes it
         self.vectors = path / "vectors"  # of a large corpus, while it is measured

@@ -8,12 +8,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from types import FrameType
-from typing import NamedTuple
 
 from isoglot.processes import OnSignal
 from isoglot.study.display import Display
 from isoglot.study.jobs import Job
+from isoglot.study.layout import OUT_OF_MEMORY
+from isoglot.study.machine import visible_device
+from isoglot.study.room import Room
 
 _LOOK = 0.1  # seconds between looks at the processes
 _LAUNCH = """
@@ -36,19 +39,18 @@ class Stop(OnSignal):
         self.asked += 1
 
 
-class _Running(NamedTuple):
+@dataclass
+class _Running:
+    """A job's process.
+
+    Attributes:
+        most: processes at a time while it ran, this one included.
+    """
+
     process: subprocess.Popen[bytes]
     began: float
     device: str | None
-
-
-def visible_device(device: str) -> str:
-    """CUDA_VISIBLE_DEVICES for a process that sees one of the devices of this one: `cuda:0` is the first that this one sees."""
-    kind, _, number = device.partition(":")
-    own = os.environ.get("CUDA_VISIBLE_DEVICES", "")
-    if kind != "cuda":
-        return ""
-    return own.split(",")[int(number or 0)].strip() if own else number or "0"
+    most: int = 1
 
 
 class Pool:
@@ -60,54 +62,98 @@ class Pool:
         threads: CPU threads per process.
         display: shows how far they are.
         stop: tells when to end early.
+        room: decides which job is started when, instead of their number.
     """
 
-    def __init__(self, workers: int, devices: Sequence[str], threads: int, display: Display, stop: Stop) -> None:
+    def __init__(
+        self,
+        workers: int,
+        devices: Sequence[str],
+        threads: int,
+        display: Display,
+        stop: Stop,
+        room: Room | None = None,
+    ) -> None:
         self.workers, self.devices, self.threads = workers, devices, threads
-        self.display, self.stop = display, stop
+        self.display, self.stop, self.room = display, stop, room
         self._running: dict[Job, _Running] = {}
+        self._alone: set[Job] = set()  # those that are run again by themselves
 
     def run(self, jobs: Sequence[Job], ended: Callable[[Job, int], None]) -> bool:
         """Run all jobs, each after the one that it goes on from, and report each end with the exit code; False when stopped."""
         waiting, sent = list(jobs), 0
         try:
             while self._running or (waiting and not self.stop.asked):
-                while len(self._running) < self.workers and not self.stop.asked and (job := self._next(waiting)):
+                while not self.stop.asked and (found := self._next(waiting)):
+                    job, device = found
                     waiting.remove(job)
-                    if job.write(self.threads, self.workers):
-                        self._running[job] = self._start(job)
+                    kind = self.room.kind(job) if self.room else ""
+                    if job.write(self.threads, self.workers, kind):
+                        self._start(job, device)
                     else:
+                        self._forget(job)
                         ended(job, 1)
                 time.sleep(_LOOK)
-                for job, (process, began, _) in list(self._running.items()):
-                    if (code := process.poll()) is not None:
+                for job, running in list(self._running.items()):
+                    if (code := running.process.poll()) is not None:
                         del self._running[job]
-                        state = "done" if code == 0 else "stopped" if self.stop.asked else "failed"
-                        self.display.end(job, state, time.monotonic() - began)
-                        if state != "stopped":
+                        if self._ended(job, running, code):
                             ended(job, code)
+                        elif not self.stop.asked:
+                            waiting.insert(0, job)
                 if self.stop.asked > sent:
                     sent = self.stop.asked
                     self.display.say("stopping: processes save a checkpoint and end" if sent == 1 else "killing them")
-                    for process, *_ in self._running.values():
-                        process.send_signal(signal.SIGTERM if sent == 1 else signal.SIGKILL)
-                self.display.update(self._running)
+                    for running in self._running.values():
+                        running.process.send_signal(signal.SIGTERM if sent == 1 else signal.SIGKILL)
+                self.display.update(self._running, self.room.why if self.room else "")
         finally:
-            for process, *_ in self._running.values():
-                process.kill()
-                process.wait()
+            for running in self._running.values():
+                running.process.kill()
+                running.process.wait()
             self.display.close()
         return not self.stop.asked
 
-    def _next(self, waiting: Sequence[Job]) -> Job | None:
-        """The first job whose models to go on from are not in the making."""
+    def _next(self, waiting: Sequence[Job]) -> tuple[Job, str | None] | None:
+        """The next job to start and its device; its models to go on from are not in the making. None: none now."""
+        if not self._alone.isdisjoint(self._running) or (not self.room and len(self._running) >= self.workers):
+            return None
         unfinished = {*waiting, *self._running}
-        return next((job for job in waiting if unfinished.isdisjoint(job.needs)), None)
-
-    def _start(self, job: Job) -> _Running:
-        """Start a job's process on the device with the fewest."""
+        ready = [job for job in waiting if unfinished.isdisjoint(job.needs)]
+        if again := [job for job in ready if job in self._alone]:
+            if self._running:
+                return None
+            ready = again
+        if self.room:
+            return self.room.find(ready)
         used = [running.device for running in self._running.values()]
         device = min(self.devices, key=used.count) if self.devices else None
+        return (ready[0], device) if ready else None
+
+    def _ended(self, job: Job, running: _Running, code: int) -> bool:
+        """Say how a process ended; whether its job has ended with it: not when it was stopped, or is run again."""
+        is_full = code == OUT_OF_MEMORY or (code == -signal.SIGKILL and self.room is not None)
+        is_again = is_full and running.most > 1 and job not in self._alone
+        state = "done" if code == 0 else "stopped" if self.stop.asked else "out of memory" if is_full else "failed"
+        self.display.end(job, state, time.monotonic() - running.began)
+        if self.room:
+            self.room.end(job, full=is_full)
+            if code == 0:
+                job.ran_beside(running.most)
+        if state == "out of memory" and is_again:
+            self._alone.add(job)
+            self.display.say(
+                f"{job.id}: it ran beside {running.most - 1} others and is run again alone ({job.error(code)})"
+            )
+            return False
+        return state != "stopped"
+
+    def _forget(self, job: Job) -> None:
+        if self.room:
+            self.room.end(job, full=False)
+
+    def _start(self, job: Job, device: str | None) -> None:
+        """Start a job's process on a device."""
         environment = {**os.environ, **dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), str(self.threads))}
         environment.setdefault("TOKENIZERS_PARALLELISM", "true" if self.threads > 1 else "false")
         if device:
@@ -122,4 +168,6 @@ class Pool:
                 env=environment,
                 start_new_session=True,  # a terminal's Ctrl-C comes to this process alone, which passes it on once
             )
-        return _Running(process, time.monotonic(), device)
+        self._running[job] = _Running(process, time.monotonic(), device)
+        for running in self._running.values():
+            running.most = max(running.most, len(self._running))

@@ -1,13 +1,16 @@
 """One job in a process of its own: make a model, measure it, write what came out. Started by `isoglot.study.pool`.
 
 FOLDER holds `job.json` (see `isoglot.study.jobs`). Whatever is done already there is not done again. Exit code 0: `outcome.json`
-is there; 130: stopped by a signal, with a checkpoint; 1: `error.txt` says why, in its last line.
+is there; 130: stopped by a signal, with a checkpoint; 1: `error.txt` says why, in its last line; 3: that there was too little
+memory.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
+import sys
 import threading
 import time
 import traceback
@@ -16,15 +19,18 @@ from pathlib import Path
 from typing import Any
 
 from isoglot.disk import locked
-from isoglot.errors import IsoglotError
+from isoglot.errors import IsoglotError, NoRoomError
 from isoglot.files import read_json, write_json, write_text
-from isoglot.study.cost import bytes_under, cost_of
+from isoglot.processes import peak_memory
+from isoglot.study.cost import bytes_under, cost_of, process_memory
 from isoglot.study.jobs import KEPT
-from isoglot.study.layout import JobFolder
+from isoglot.study.layout import OUT_OF_MEMORY, JobFolder
 from isoglot.study.stages import STAGES, Work
 
 _LOOK = 0.25  # seconds between looks at the parent process and the checkpoints
 _LARGE = 1_000_000  # passages
+_NO_MEMORY = ("OutOfMemoryError", "out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
+"""In what PyTorch and CUDA's libraries say where the memory of a GPU is full; not all of it comes as one type of error."""
 _SAY = 2.0  # seconds between notes of how far an evaluation is
 
 
@@ -39,10 +45,16 @@ def main(arguments: list[str]) -> int:
     except (IsoglotError, MemoryError) as error:
         text = str(error) or "out of memory"
         write_text(folder.error, " ".join(text.split()) + "\n")
+        return OUT_OF_MEMORY if isinstance(error, (NoRoomError, MemoryError)) or _is_full(text) else 1
     except Exception as error:  # whatever it is: the other jobs go on, and this one says what happened
         last = f"{type(error).__name__}: {' '.join(str(error).split())}"
         write_text(folder.error, f"{traceback.format_exc()}\n{last}\n")
-    return 1
+        return OUT_OF_MEMORY if _is_full(last) else 1
+
+
+def _is_full(text: str) -> bool:
+    """Whether an error says that memory was what was lacking."""
+    return any(words in text for words in _NO_MEMORY)
 
 
 def _work(folder: JobFolder, job: dict[str, Any]) -> bool:
@@ -69,7 +81,9 @@ def _work(folder: JobFolder, job: dict[str, Any]) -> bool:
         scores[name] = {key: summary[key] for key in KEPT}
         seconds[name] = summary["seconds"]["total"]
     cost = (facts["cost"] or cost_of(folder, job["workers"], None, {})) | {"evaluate_seconds": seconds}
-    write_json(folder.outcome, {"train": facts["train"], "benchmarks": scores, "cost": cost})
+    cost["process"] = process_memory()
+    outcome = {"train": facts["train"], "benchmarks": scores, "cost": cost, "kind": job["kind"]}
+    write_json(folder.outcome, outcome)
     return True
 
 
@@ -126,10 +140,25 @@ def _note(folder: JobFolder, text: str) -> None:
     folder.phase.write_text(text + "\n", encoding="utf-8")  # for the eye only: it need not outlive anything
 
 
+def _note_memory(folder: JobFolder, before: tuple[int, int]) -> tuple[int, int]:
+    """Write what this process has taken, for the one that looks whether there is room for others; returns it."""
+    torch = sys.modules.get("torch")  # what has not been loaded has taken nothing
+    cuda = getattr(torch, "cuda", None)
+    opened = getattr(cuda, "is_initialized", None)  # in the middle of its import PyTorch has not everything yet
+    taken = (int(cuda.memory_reserved()) if cuda and opened and opened() else 0, peak_memory())
+    if taken != before:
+        temporary = folder.memory.with_suffix(".tmp")
+        temporary.write_text(json.dumps({"device": taken[0], "host": taken[1]}), encoding="utf-8")
+        temporary.replace(folder.memory)
+    return taken
+
+
 def _watch(folder: JobFolder, parent: int) -> None:
-    """End with the process that started this one, whatever ended it; note the size of the largest checkpoint."""
-    largest = 0
+    """End with the process that started this one, whatever ended it; note the largest checkpoint and the memory that is taken."""
+    largest, taken = 0, (0, 0)
     while os.getppid() == parent:
+        with suppress(OSError):
+            taken = _note_memory(folder, taken)
         with suppress(OSError):  # a checkpoint may be deleted while it is looked at; a full disk is met elsewhere
             states = folder.run.glob("checkpoints/*/trainer_state.json")
             size = max((bytes_under(state.parent) or 0 for state in states), default=0)

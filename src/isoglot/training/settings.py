@@ -28,6 +28,8 @@ _LATER = {"average": 1.0}
 """Came later, and changes nothing with this value: it stands in no digest then, so that earlier runs keep theirs."""
 
 
+AUTO = "auto"
+"""Of grad_cache: chosen by the memory of the GPU."""
 BASE, BEST = "base", "best"
 """Of a teacher: the base of the run; for each pair the language that the teacher itself knows best."""
 
@@ -113,12 +115,10 @@ class TrainSettings(Settings):
     compile: bool = Field(
         False, description="compile the encoder before the first step: minutes once, then faster steps; for long runs"
     )
-    grad_cache: int = Field(
+    grad_cache: Annotated[int, Field(ge=0, le=MOST)] | Literal["auto"] = Field(
         0,
-        ge=0,
-        le=MOST,
         description="for batches that do not fit into memory: forward at most so many tokens at a time and compute every text "
-        "twice, with the same loss; 0: off",
+        "twice, with the same loss; 0: off; auto: as many as fit on the GPU (a CPU needs a number)",
     )
     average: float = Field(
         1.0,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import time
 from contextlib import ExitStack
@@ -15,6 +16,7 @@ from isoglot.errors import InputError, say
 from isoglot.models.content import content_of
 from isoglot.processes import best_device, in_first, on_cpu, processes, start, together
 from isoglot.training.data import datasets, load_data
+from isoglot.training.room import as_begun, check_auto
 from isoglot.training.rundir import RunDirectory, describe_table
 from isoglot.training.settings import TrainSettings
 
@@ -55,6 +57,7 @@ def train(
     overwrite: bool = False,
     data_dir: Path | None = None,
     show: bool = True,
+    fit: bool = False,
 ) -> TrainResult:
     """Train a retriever and write its run directory.
 
@@ -66,8 +69,11 @@ def train(
         overwrite: throw away a run that is there, but nothing that it did not write.
         data_dir: where named LAReQA folders are looked for first.
         show: a progress bar on stderr.
+        fit: take the largest batch, a multiple of 8, that fits on the GPU, instead of `batch_size`; run.json has the number, and
+            a run that is resumed keeps it.
 
     Raises:
+        NoRoomError: a step takes clearly more memory than the GPU has free.
         InputError: settings, pairs, model or directory that cannot be used; nothing is written then. Another process that
             writes there is named.
         OtherProcessError: another process raised one.
@@ -78,11 +84,15 @@ def train(
     run = RunDirectory(Path(settings.output))
     with ExitStack() as writer:
         in_first(lambda: writer.enter_context(run.locked()))
+        begun = in_first(run.read) if resume else None
+        if begun:
+            settings, fit = as_begun(settings, begun["asked"], fit=fit), False
+        check_auto(settings, fit=fit)
         outcome = in_first(lambda: run.check(settings, resume=resume, overwrite=overwrite))
         if outcome is not None:
             in_first(run.drop_checkpoints)
             return TrainResult(run.path, True, outcome["steps"], outcome)
-        return _train(settings, run, table, overwrite, data_dir, show)
+        return _train(settings, run, table, overwrite, data_dir, show, fit)
 
 
 def _train(
@@ -92,6 +102,7 @@ def _train(
     overwrite: bool,
     data_dir: Path | None,
     show: bool,
+    fit: bool,
 ) -> TrainResult:
     """Train in a run directory that is locked and checked."""
     from isoglot.training.teacher import Marker
@@ -113,21 +124,31 @@ def _train(
         "device": model.device.type,
     }
     in_first(lambda: run.agree(facts, overwrite=overwrite))
-    if processes().first and (note := settings.negatives.note(data.table)):
+    speaks = processes().first and not fit  # what is done to find the size of a batch is done again with it
+    if speaks and (note := settings.negatives.note(data.table)):
         say(f"negatives: {note}")
-    for note in data.plan.notes(data.table) if processes().first else ():
+    for note in data.plan.notes(data.table) if speaks else ():
         say(f"{settings.plan.strategy.name}: {note}")
     import torch
 
     from isoglot.training.collate import Collator
     from isoglot.training.distributed import any_process, sum_processes
     from isoglot.training.ending import end
+    from isoglot.training.slices import make_room
     from isoglot.training.trainer import allocated
 
     began = time.perf_counter()
     collator = Collator(model, settings.max_length, marks=marks)
     read = together(lambda: datasets(settings, data, steps, collator, show))
     marks.prepare(filter(None, read), show=show)
+    chosen = make_room(settings, loss, read[0], collator, data.plan.most_pairs, fit=fit)
+    if fit:  # another plan: from the beginning
+        del model, loss, collator, marks, read
+        gc.collect()  # what refers to itself in the model lies on the device until then
+        torch.cuda.empty_cache()
+        return _train(chosen, run, table, overwrite, data_dir, show, False)
+    if chosen.grad_cache != settings.grad_cache:
+        settings, loss = chosen, _loss(model, chosen, unpadded=loss.unpadded is not None)
     in_first(lambda: run.begin(settings, facts, overwrite=overwrite))  # what can be wrong with the input was met by now
     trainer, stop = _trainer(settings, run, loss, read, steps, collator, show)
     if torch.cuda.is_available():
@@ -173,10 +194,11 @@ def _model(settings: TrainSettings, table: PairTable) -> tuple[SentenceTransform
 
 
 def _loss(model: SentenceTransformer, settings: TrainSettings, *, unpadded: bool) -> BatchLoss:
+    """Without gradient caching as long as it is to be chosen."""
     from isoglot.training.gradcache import CachedBatchLoss
     from isoglot.training.loss import BatchLoss
 
-    if settings.grad_cache:
+    if isinstance(settings.grad_cache, int) and settings.grad_cache:
         return CachedBatchLoss(model, settings.loss, tokens=settings.grad_cache, unpadded=unpadded)
     return BatchLoss(model, settings.loss, chunks=settings.chunks, unpadded=unpadded)
 

@@ -16,7 +16,7 @@ from isoglot.settings import Settings, build, default_of, lift, member_of, membe
 from isoglot.study.cost import losses_of, throughput
 from isoglot.study.stages import STAGES, Stage, Work
 from isoglot.training.recipes import with_recipe
-from isoglot.training.settings import TrainSettings
+from isoglot.training.settings import AUTO, TrainSettings
 
 _ELSEWHERE = {
     "pairs": "data[].pairs",
@@ -103,6 +103,8 @@ def train_values(values: Mapping[str, Any], decided: Mapping[str, str]) -> dict[
         if (first := key.partition(".")[0]) in elsewhere:
             raise InputError(f"'{key}' is decided by '{elsewhere[first]}'")
     flat = build(TrainSettings, [("", {"pairs": ["-"], "output": "-"}), ("", given)]).to_flat()
+    if flat.get("grad_cache") == AUTO:
+        raise InputError("grad_cache: give a number, as cells share a GPU and what is free there changes")
     return {key: flat.get(key, given[key]) for key in given}
 
 
