@@ -1,6 +1,6 @@
 """How much of a GPU training, encoding and evaluation fill, beside sentence-transformers, on one machine in one run.
 
-    python benchmarks/gpu_speed.py --output results/speed/gpu.json            (some 6 minutes on one H100 or H200)
+    python benchmarks/gpu_speed.py --output results/speed/speed_cuda.json            (some 6 minutes on one H100 or H200)
     python benchmarks/gpu_speed.py --parts train profile --quick
 
 Parts, each written when it is done:
@@ -55,7 +55,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="once, a few steps")
     parser.add_argument("--sets", nargs="+", default=["queries", "sentences"], help="of the part `encode`")
     parser.add_argument("--batch", type=int, default=1024, help="of the part `large`")
-    parser.add_argument("--output", type=Path, default=Path("results/speed/gpu.json"))
+    parser.add_argument("--output", type=Path, default=Path("results/speed/speed_cuda.json"))
     asked = parser.parse_args()
     asked.repeats = 1 if asked.quick else asked.repeats
     add(asked.output, "conditions", conditions("accelerate", "peft"))

@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import Module
 
 from isoglot.errors import first_line, say
 from isoglot.processes import processes
@@ -32,7 +33,7 @@ class Graphs:
         table: the module that looks word embeddings up.
     """
 
-    def __init__(self, table: torch.nn.Module) -> None:
+    def __init__(self, table: Module) -> None:
         self._table = table
         self._recorded: dict[tuple[Any, ...], Any] = {}
         self._pool: Any = None
@@ -49,7 +50,7 @@ class Graphs:
             self._open, self._pool = False, None
             self._recorded.clear()
 
-    def usable(self, model: torch.nn.Module, device: torch.device) -> bool:
+    def usable(self, model: Module, device: torch.device) -> bool:
         """Whether the next pass may be a graph.
 
         All graphs share one memory: no second pass may run between a pass and its backward pass.
@@ -62,7 +63,7 @@ class Graphs:
         last = self._last() if self._last is not None else None
         return last is not None and not last.done
 
-    def run(self, model: torch.nn.Module, tensors: dict[str, Tensor], other: dict[str, Any]) -> Tensor:
+    def run(self, model: Module, tensors: dict[str, Tensor], other: dict[str, Any]) -> Tensor:
         """Embeddings of a stream of tokens, float, shape (texts, d).
 
         Args:
@@ -90,7 +91,7 @@ class Graphs:
             self._last = weakref.ref(backward)
         return embeddings
 
-    def _part_from_gradients(self, graph: torch.nn.Module) -> None:
+    def _part_from_gradients(self, graph: Module) -> None:
         """Copy gradients of the step so far: they lie where a graph's next backward pass writes, which is to add to them."""
         weights = [part for part in graph.parameters() if part.grad is not None and not part.grad.is_sparse]
         if weights and not self._parted:
@@ -98,7 +99,7 @@ class Graphs:
                 part.grad = part.grad.clone() if part.grad is not None else None
         self._parted = bool(weights)
 
-    def _record(self, model: torch.nn.Module, given: dict[str, Tensor], other: dict[str, Any]) -> Any:
+    def _record(self, model: Module, given: dict[str, Tensor], other: dict[str, Any]) -> Any:
         """The graph of a shape; None where the model cannot be recorded, which is said once."""
         self._pool = torch.cuda.graph_pool_handle() if self._pool is None else self._pool
         trained = {"inputs_embeds"} if any(weights.requires_grad for weights in self._table.parameters()) else set()
@@ -120,13 +121,16 @@ def _no_cache() -> AbstractContextManager[object]:
     """Autocast as it is, without its cache of weights, which a recording does not allow."""
     if not torch.is_autocast_enabled("cuda"):
         return nullcontext()
-    return torch.autocast("cuda", torch.get_autocast_dtype("cuda"), cache_enabled=False)
+    context: AbstractContextManager[object] = torch.autocast(
+        "cuda", torch.get_autocast_dtype("cuda"), cache_enabled=False
+    )
+    return context
 
 
-class _Encoding(torch.nn.Module):
+class _Encoding(Module):
     """A model as a function of tensors alone."""
 
-    def __init__(self, model: torch.nn.Module, names: tuple[str, ...], other: dict[str, Any]) -> None:
+    def __init__(self, model: Module, names: tuple[str, ...], other: dict[str, Any]) -> None:
         super().__init__()
         self._model, self._names, self._other = model, names, other
 

@@ -150,9 +150,9 @@ def _encode_alike(
         plain = is_plain(model)
         stream = stream_of(model, texts, prompt_of(model, kind), task) if plain else None
     if stream is not None:
-        vectors = stream.embed(texts, done)
-        _check_finite(vectors, texts)
-        return unit(vectors) if cosine else vectors
+        whole = stream.embed(texts, done)
+        _check_finite(whole, texts)
+        return unit(whole) if cosine else whole
     window = _WINDOW if plain else size * _BATCHES_PER_CALL
     chunks = []
     for start in range(0, len(texts), window):

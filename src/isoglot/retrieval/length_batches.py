@@ -1,8 +1,8 @@
 """Texts through a plain SentenceTransformer, in batches of texts with equally many tokens. Imports torch, so load it late.
 
 `SentenceTransformer.encode` sorts by characters, tokenises batch by batch and pads every batch to its longest text. Here a
-window of texts is tokenised at once and sorted by tokens, and a batch is cut by its padded tokens and its padding, not by rows. On
-a GPU see `isoglot.retrieval.streams`.
+window of texts is tokenised at once and sorted by tokens, and a batch is cut by its padded tokens and its padding, not by
+rows. On a GPU see `isoglot.retrieval.streams`.
 """
 
 from __future__ import annotations

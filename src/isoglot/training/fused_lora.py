@@ -1,6 +1,7 @@
 """LoRA as one matrix product per module: for a pass the adapter is added to the weight, whose own gradient nobody needs.
 
-PEFT computes W x + s B (A x) by three products and half a dozen small operations, on copies of x in two precisions. Here y = (W + s B A) x, and from dL/dy = g, with all rows of a batch as rows of x and g:
+PEFT computes W x + s B (A x) by three products and half a dozen small operations, on copies of x in two precisions. Here
+y = (W + s B A) x, and from dL/dy = g, with all rows of a batch as rows of x and g:
 
     dL/dx = g (W + s B A),   dL/dB = s g' (x A'),   dL/dA = s (g B)' x
 

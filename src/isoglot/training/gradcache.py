@@ -6,8 +6,8 @@
    same masks), and takes its part of that gradient.
 
 Only one chunk's activations exist at a time, for one more forward pass per step. Steps 1 and 3 are sentence-transformers'
-(`CachedLossMixin`, with its care for DistributedDataParallel); the chunks here are sorted by length, each at its own width, or laid
-end to end without padding.
+(`CachedLossMixin`, with its care for DistributedDataParallel); the chunks here are sorted by length, each at its own width,
+or laid end to end without padding.
 """
 
 from __future__ import annotations

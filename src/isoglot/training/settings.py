@@ -176,8 +176,8 @@ class TrainSettings(Settings):
         problems: dict[str, object] = {
             "give steps or epochs, not both": self.steps is not None and self.epochs is not None,
             "give unpadded or chunks, not both: chunks are padded": self.unpadded and self.chunks,
-            "compile needs frozen word embeddings on a CPU (freeze_embeddings=true, or a tuning that leaves them): torch compiles "
-            "no sparse gradients": self.compile and trains_embeddings and best_device() == "cpu",
+            "compile needs frozen word embeddings on a CPU (freeze_embeddings=true, or a tuning that leaves them): torch "
+            "compiles no sparse gradients": self.compile and trains_embeddings and best_device() == "cpu",
             "give chunks or grad_cache, not both: grad_cache's chunks follow from its tokens": self.chunks
             and self.grad_cache,
             "give validation or validation_share, not both": self.validation and self.validation_share,

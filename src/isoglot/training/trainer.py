@@ -86,8 +86,8 @@ class PlanTrainer(SentenceTransformerTrainer):
         return super()._prepare_input(data)
 
     def create_optimizer(self, model: Any = None) -> Any:
-        # on a CPU: a GPU goes through a dense table faster than it finds the rows of a sparse gradient, and does not wait for their
-        # number. Not under several processes, which reduce no sparse ones. RowAdamW takes dense ones as well
+        # on a CPU: a GPU goes through a dense table as fast as it finds the rows of a sparse gradient, and need not wait for
+        # their number. Not under several processes, which reduce no sparse ones. RowAdamW takes dense ones as well
         if self.optimizer is None and self.args.world_size == 1 and self.args.device.type == "cpu":
             use_sparse_gradients(self.model)
         return super().create_optimizer(model)
