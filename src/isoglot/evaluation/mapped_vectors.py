@@ -55,4 +55,6 @@ def mapped(model: Any, benchmark: Benchmark) -> Mapped | None:
     )
     maps = LanguageMaps.load(Path(model.loaded_from.location))
     # else vectors were cut to their first dimensions by a layer between
-    return Mapped(inner, maps, bool(record.get("unit", True))) if inner.get_embedding_dimension() == maps.width else None
+    return (
+        Mapped(inner, maps, bool(record.get("unit", True))) if inner.get_embedding_dimension() == maps.width else None
+    )

@@ -48,7 +48,7 @@ def append_maps(model: SentenceTransformer, maps: LanguageMaps) -> SentenceTrans
     modules = list(model.children())
     unit = has_unit_vectors(model)
     appended: list[Any] = [_dense(np.eye(width, whole))] if whole != width else []
-    if unit and not isinstance(modules[-1], Normalize):
+    if unit and (appended or not isinstance(modules[-1], Normalize)):
         appended.append(Normalize())
     appended.append(_mapping(maps))
     _pass_on(modules[0], maps.languages)

@@ -60,12 +60,22 @@ class System:
         amount = f", {exact(self.amount)} of the data" if self.amount != 1.0 else ""
         return self.base if self.is_base else f"{self.base} on {self.data}{amount}"
 
+    @property
+    def is_drawn(self) -> bool:
+        """Whether a seed decides it; else it is one and the same however often it is made."""
+        return self.seeds != (None,)
+
+    @property
+    def needs(self) -> Json | None:
+        """What it takes beside time (`isoglot.study.stages.Needs`); None in records from before it was written down."""
+        return self.runs[0].get("needs")
+
     def benchmarks(self) -> list[str]:
         """Names of the benchmarks that all its runs were measured on, sorted."""
         return sorted(set.intersection(*(set(run["benchmarks"]) for run in self.runs)))
 
     def settings(self, benchmark: str) -> set[str]:
-        """What all its runs were measured in there: mono, cross, multi, rank_distance."""
+        """What all its runs were measured in there: mono, cross, ..., rank_distance, which is all of the bias."""
         return set.intersection(*(set(_scores(run, benchmark)) for run in self.runs))
 
     def paths(self, benchmark: str) -> tuple[str, ...]:
