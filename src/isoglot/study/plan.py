@@ -131,7 +131,7 @@ def _describe(inputs: Inputs, run: Run, stages: Sequence[Stage], digest: str) ->
         "system": run.system.name,
         "label": run.system.label,
         "stages": [stage.written() for stage in stages],
-        "needs": needs_of(stages)._asdict(),
+        "needs": {**needs_of(stages)._asdict(), "data": list(needs_of(stages).data)},
         "data": run.data.name if run.data else None,
         "base": run.base,
         "strategy": training.strategy.name if training else None,
