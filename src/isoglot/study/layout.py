@@ -37,7 +37,7 @@ class JobFolder:
         self.checkpoint_bytes = path / "checkpoint_bytes"  # of the largest so far
         self.fusion = path / "fusion.json"  # of a stage that makes no model
         self.results = path / "results"  # one folder per benchmark, as `isoglot evaluate` writes it
-        self.vectors = path / "vectors"  # of a large corpus, while it is measured
+        self.vectors = path / "vectors"  # that no other cell reads, while it is measured
         self.trash = path.parent.parent / ".trash"  # the study's: what is being deleted
 
     def weights(self) -> Path | None:

@@ -68,6 +68,7 @@ def _work(folder: JobFolder, job: dict[str, Any]) -> bool:
         summary = read_json(path)
         scores[name] = {key: summary[key] for key in KEPT}
         seconds[name] = summary["seconds"]["total"]
+    shutil.rmtree(folder.vectors, ignore_errors=True)
     cost = (facts["cost"] or cost_of(folder, job["workers"], None, {})) | {"evaluate_seconds": seconds}
     write_json(folder.outcome, {"train": facts["train"], "benchmarks": scores, "cost": cost})
     return True
@@ -101,16 +102,15 @@ def _evaluate(model: Any, benchmark: str, folder: JobFolder, name: str, job: dic
 
     asked = EvaluateSettings(**job["evaluate"][name])
     loaded = load_for(benchmark, asked, Path(job["data_dir"]) if job["data_dir"] else None)
-    # vectors that are of no use to any other job are not kept, but large corpora must not lie in memory
-    large = folder.vectors if loaded.n_documents > _LARGE else None
-    kept = Path(job["store"]) if job["store"] else large
+    # what is of no use to another job is kept for this one: large corpora must not lie in memory, benchmarks may share texts
+    is_kept = loaded.n_documents > _LARGE or len(job["benchmarks"]) > 1
+    kept = Path(job["store"]) if job["store"] else folder.vectors if is_kept else None
     store = EmbeddingStore(kept) if kept else None
     fair = _stage(job).ranking(folder) if job["stage"] else None
     watched = _note_texts(model, folder, name, loaded.n_queries + loaded.n_documents)
     output = folder.results / name
     evaluate(model, loaded, asked, output=output, progress=False, model_name=job["id"], store=store, fair=fair)
     watched.remove()
-    shutil.rmtree(folder.vectors, ignore_errors=True)
 
 
 def _note_texts(model: Any, folder: JobFolder, name: str, total: int) -> Any:
