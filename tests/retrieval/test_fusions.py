@@ -208,7 +208,9 @@ def test_reciprocal_ranks_by_hand() -> None:
     )
     np.testing.assert_allclose(both.scores(np.array([0]), "de"), [[1 / 61, 1 / 62 + 1 / 61]], rtol=1e-6)
     level = Reciprocal(benchmark, np.ones((1, 1), dtype=np.float32), vectors * 0, np.array([2, 0, 1]), Table(), 60.0)
-    np.testing.assert_allclose(level.scores(np.array([0]), None)[0, 0], 1 / 63, rtol=1e-6, err_msg="ties by their order")
+    np.testing.assert_allclose(
+        level.scores(np.array([0]), None)[0, 0], 1 / 63, rtol=1e-6, err_msg="ties by their order"
+    )
 
 
 def three_documents() -> Benchmark:

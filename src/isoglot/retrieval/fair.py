@@ -103,7 +103,7 @@ class Fair:
             ValueError: a background is needed and not given.
             InputError: it has too few pairs; a package is not installed.
         """
-        about = {"fusion": to_dict(fusion)}
+        about: dict[str, Any] = {"fusion": to_dict(fusion)}
         if fusion.needs_texts:
             about["ranker"] = str(BM25())
         if not fusion.needs_background:

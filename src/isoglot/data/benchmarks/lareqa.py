@@ -125,4 +125,4 @@ def _drawn(content: Mapping[str, Sequence[LareqaParagraph]], component: IntArray
     absent = np.ones_like(order, dtype=np.bool_)
     absent[component, language] = False
     order[absent] = np.inf
-    return (order.argmin(axis=1)[component] == language).tolist()
+    return [drawn == own for drawn, own in zip(order.argmin(axis=1)[component].tolist(), language.tolist())]
