@@ -12,7 +12,7 @@ import pytest
 from isoglot.evaluation.results import Result
 from isoglot.files import read_json, write_json
 from isoglot.study.analyse import analyse
-from isoglot.study.analysis.overview import overview, preference, takes
+from isoglot.study.analysis.overview import bias_of, overview, takes
 from isoglot.study.report import write_report
 from isoglot.study.summary import summary_lines
 from tests.study.made_study import KEYS, MadeStudy, make_result
@@ -34,12 +34,14 @@ def test_systems_that_take_different_things_stand_in_one_table(
         "lsar": ("texts by language", "no", "no"),
         "hybrid": ("parallel pairs", "no", "yes"),
     }
-    assert {system.name: preference(system, "toy") for system in experiment.systems} == {
+    assert {system.name: bias_of(system, "toy", "language_preference") for system in experiment.systems} == {
         "base": 0.9,
         "lsar": 0.5,
         "hybrid": None,
     }
-    header, *rows = [line for line in summary_lines(made_rivals) if "own first" in line or line.startswith("toy")]
+    header, *rows = [
+        line for line in summary_lines(made_rivals) if "own language first" in line or line.startswith("toy")
+    ]
     assert "language known" in header
     assert len(rows) == 3, "the pool is a column and no rows"
     [row] = [row for row in rows if "lsar" in row]
@@ -65,7 +67,12 @@ def made_rivals(tmp_path: Path) -> Path:
         ("hybrid", "trained", (0, 1), {"data": ["parallel pairs"], "labels": "no", "encoding": True}, None),
     ]
     for number, (name, kind, seeds, needs, preferred) in enumerate(own):
-        made.add(None if kind == "base" else "hybrid", 0.04 * number, seeds=seeds, cost={"train_seconds": 2.0, "machine": MACHINE})
+        made.add(
+            None if kind == "base" else "hybrid",
+            0.04 * number,
+            seeds=seeds,
+            cost={"train_seconds": 2.0, "machine": MACHINE},
+        )
         for cell in made.cells[-len(seeds) :]:
             cell |= {"kind": kind, "system": name, "label": name, "needs": needs, "stages": [{name: {}}]}
             if kind == "transformed":
@@ -91,4 +98,6 @@ def natural(result: Result) -> Result:
     settings = {
         names[key]: {"nDCG@10": scores["nDCG@10"]} for key, scores in result.summary["settings"].items() if key in names
     }
-    return Result({**result.summary, "benchmark": "toy-natural", "settings": settings, "bias": {}, "per_language": {}}, table)
+    return Result(
+        {**result.summary, "benchmark": "toy-natural", "settings": settings, "bias": {}, "per_language": {}}, table
+    )

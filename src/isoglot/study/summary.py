@@ -10,13 +10,13 @@ from isoglot.evaluation.matching import RANK_DISTANCE
 from isoglot.records import NATURAL
 from isoglot.study.analyse import answer_of
 from isoglot.study.analysis.contrasts import MAIN_MEASURE, SETTINGS, Comparisons
-from isoglot.study.analysis.overview import are_rivals, is_natural, natural_pool, preference, takes
+from isoglot.study.analysis.overview import BIAS, are_rivals, bias_of, is_natural, natural_pool, takes
 from isoglot.study.analysis.reading import read_study
 from isoglot.study.analysis.systems import System
 from isoglot.tables import text_table
 
 _WIDTH = 110  # columns of prose
-_MORE = ("own first", *NATURAL, "seconds", "data", "language known", "encode again")
+_MORE = (*BIAS.values(), *NATURAL, "seconds", "data", "language known", "encode again")
 """Columns where systems differ in what they take; the report says what they are."""
 
 
@@ -57,7 +57,8 @@ def summary_lines(directory: Path) -> list[str]:
 
 def _beside(system: System, benchmark: str, pool: str, measure: str) -> list[str]:
     """Of the columns `_MORE`."""
-    figures = [preference(system, benchmark), *(system.mean(pool, setting, measure) for setting in NATURAL)]
+    figures = [bias_of(system, benchmark, key) for key in BIAS]
+    figures += [system.mean(pool, setting, measure) for setting in NATURAL]
     seconds = None if system.is_base else system.cost("train_seconds")
     shown = ["-" if figure is None else f"{figure:.3f}" for figure in figures]
     return [*shown, "-" if seconds is None else f"{seconds:.0f}", *takes(system)]

@@ -9,7 +9,8 @@ from isoglot.records import NATURAL
 from isoglot.study.analysis.contrasts import SETTINGS, Experiment
 from isoglot.study.analysis.systems import System, is_number
 
-PREFERENCE = "language_preference"
+BIAS = {"language_preference": "own language first", "Lang-nDCG@10": "Lang-nDCG@10"}
+"""Measures of bias that tell what a reader of the query's language has of an answer in it, and what tables call them."""
 _POOL = "-natural"
 """The end of the name of a benchmark that is another one with each paragraph in one language."""
 
@@ -40,9 +41,9 @@ def natural_pool(benchmark: str, benchmarks: Sequence[str]) -> str:
     return f"{benchmark}{_POOL}" if f"{benchmark}{_POOL}" in benchmarks else benchmark
 
 
-def preference(system: System, benchmark: str) -> float | None:
-    """How often an answer in the query's own language comes before those in others, mean over seeds; None where not known."""
-    known = [run["benchmarks"][benchmark].get("bias", {}).get(PREFERENCE) for run in system.runs]
+def bias_of(system: System, benchmark: str, measure: str) -> float | None:
+    """One of `BIAS`, mean over seeds; None where it is not known."""
+    known = [run["benchmarks"][benchmark].get("bias", {}).get(measure) for run in system.runs]
     numbers = [float(value) for value in known if is_number(value)]
     return fmean(numbers) if len(numbers) == len(known) else None
 
