@@ -109,6 +109,8 @@ def evaluate(
     precision = computing_in(asked.precision, device_of(model))
     loaded = asked.load(benchmark, data_dir)
     digest = digest or model_digest(model)
+    parts = mapped(model, loaded) if store is not None else None
+    inner = model_digest(parts.inner) if parts is not None else None
     clock.lap()
 
     def encode(kind: Kind) -> Vectors:
@@ -118,8 +120,7 @@ def evaluate(
         with precision:
             if store is None or not digest:
                 return encode_texts(model, texts, kind, size, progress, languages=languages)
-            parts = mapped(model, loaded)
-            encoder, known = (model, digest) if parts is None else (parts.inner, str(model_digest(parts.inner)))
+            encoder, known = (model, digest) if parts is None else (parts.inner, str(inner))
             key = known if asked.precision == "fp32" else digest_strings([known, asked.precision])
             own: dict[str, Any] = {"batch_size": size, "progress": progress, "languages": languages}
             vectors = store.encode(encoder, key, prompt_of(model, kind), texts, kind, **own)
