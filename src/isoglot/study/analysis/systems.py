@@ -157,7 +157,8 @@ def systems_of(study: Study) -> list[System]:
     trained = [own for own, _ in gathered.values() if own["kind"] != "base"]
     pairs = [two for two in combinations(trained, 2) if len({(own["data"], own["base"]) for own in two}) == 1]
     told = ("amount", "languages", "steps", "batch_size")  # in labels, where systems differ in them
-    differing = {key for one, two in pairs for key in told if one[key] != two[key]}
+    # of steps and batches there are none where nothing is trained
+    differing = {key for one, two in pairs for key in told if one[key] != two[key] and one[key] and two[key]}
     systems = []
     for own, runs in gathered.values():
         runs.sort(key=lambda run: (run["seed"] is None, run["seed"]))
@@ -207,7 +208,7 @@ def _label(own: Json, run: Json, differing: set[str]) -> str:
         words.append(f"{100 * own['amount']:.12g}% of the data")
     if "languages" in differing:
         words.append(f"on {' '.join(own['languages'])}")
-    words += [f"{key.replace('_', ' ')} {own[key]}" for key in ("steps", "batch_size") if key in differing]
+    words += [f"{key.replace('_', ' ')} {own[key]}" for key in ("steps", "batch_size") if key in differing and own[key]]
     return ", ".join(words)
 
 
