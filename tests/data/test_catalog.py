@@ -37,7 +37,16 @@ class Letters:
 
 
 def test_every_name_is_there() -> None:
-    assert [entry.name for entry in catalog()] == ["faq", "xquad-r", "mlqa-r", "belebele", "miracl", "mr-tydi"]
+    assert [entry.name for entry in catalog()] == [
+        "faq",
+        "xquad-r",
+        "xquad-r-natural",
+        "mlqa-r",
+        "mlqa-r-natural",
+        "belebele",
+        "miracl",
+        "mr-tydi",
+    ]
     assert {entry.name for entry in catalog()} == set(BENCHMARKS.names())
 
 
@@ -72,7 +81,7 @@ def test_another_benchmark_is_one_registration(capsys: pytest.CaptureFixture[str
             load_benchmark("tniy")
         assert main(["data", "list"]) == 0
         lines = capsys.readouterr().out.splitlines()
-        assert lines[8].split()[:4] == ["tiny", "2", "144", "624"], "after those of isoglot"
+        assert lines[10].split()[:4] == ["tiny", "2", "144", "624"], "after those of isoglot"
         assert lines[-1] == "tiny: questions of a test; de en"
     finally:
         BENCHMARKS.remove("tiny")

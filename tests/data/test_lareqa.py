@@ -8,9 +8,12 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from isoglot.data import lareqa
+from isoglot.data.benchmarks.catalog import Request
+from isoglot.data.benchmarks.lareqa import load_lareqa
 from isoglot.data.benchmarks.load import load_benchmark
 from isoglot.data.lareqa import find_lareqa, read_lareqa, read_lareqa_file
 from isoglot.errors import InputError
@@ -256,3 +259,24 @@ def test_pinned_digests_are_those_of_the_files(name: str) -> None:
 
     folder = lareqa_dir(name)
     assert {path.stem: digest_file(path) for path in folder.glob("*.json")} == lareqa.LAREQA[name].sha256
+
+
+def test_a_natural_pool_has_each_paragraph_in_one_language(tmp_path: Path) -> None:
+    """Of twenty parallel paragraphs in three languages; the questions are there in all, the pool is the same every time."""
+    for lang in ("de", "en", "fr"):
+        own = [paragraph([f"{lang} {n} a.", f"{lang} {n} b."], (f"q{n}", n % 2)) for n in range(20)]
+        (tmp_path / f"{lang}.json").write_text(json.dumps({"data": [article(*own)]}))
+    plain = load_lareqa(str(tmp_path), Request())
+    pool = load_lareqa(str(tmp_path), Request(), natural=True)
+    assert pool.queries == plain.queries
+    assert pool.query_groups == plain.query_groups
+    assert pool.name.endswith("-natural")
+    assert pool.about["pool"] == "natural"
+    assert (plain.n_documents, pool.n_documents) == (120, 40)
+    assert all(len(texts) for texts in pool.corpus.values()), "by chance, all languages have some"
+    every = {key: text for texts in plain.corpus.values() for key, text in zip(texts.ids, texts.texts)}
+    kept = {key: text for texts in pool.corpus.values() for key, text in zip(texts.ids, texts.texts)}
+    assert kept.items() <= every.items()
+    assert np.diff(pool.indptr).tolist() == [1] * 60, "every question has its one answer"
+    again = load_lareqa(str(tmp_path), Request(), natural=True)
+    assert [texts.ids for texts in again.corpus.values()] == [texts.ids for texts in pool.corpus.values()]

@@ -148,6 +148,20 @@ def test_how_lexicons_are_asked_for(tmp_path: Path) -> None:
             LexiconFile.parse(spec)
 
 
+def test_a_lexicon_is_also_looked_for_among_the_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As named first; then in `$ISOGLOT_DATA/lexicons`, by which a spec needs no path."""
+    (tmp_path / "lexicons").mkdir()
+    there = write_tsv(tmp_path / "lexicons" / "en-de.tsv", {"house": "Haus"})
+    monkeypatch.setenv("ISOGLOT_DATA", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    assert LexiconFile.parse("en-de.tsv").path == Path(there)
+    assert LexiconFile.parse("en-de=tsv:en-de.tsv").path == Path(there)
+    here = write_tsv(tmp_path / "en-de.tsv", {"house": "Gebäude"})
+    assert LexiconFile.parse("en-de.tsv").path.resolve() == Path(here).resolve()
+    with pytest.raises(InputError, match=r"en-fr\.tsv"):
+        LexiconFile.parse("en-fr.tsv")
+
+
 def test_content_is_that_of_the_files(tmp_path: Path) -> None:
     path = write_tsv(tmp_path / "en-de.tsv", {"a": "b"})
     other = write_tsv(tmp_path / "en-de.copy.tsv", {"a": "b"})

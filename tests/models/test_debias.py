@@ -168,7 +168,7 @@ def without_doubt(maps: LanguageMaps, vectors: Float32Array, side: Side = "passa
 @pytest.mark.parametrize("name", DEBIAS_METHODS.names())
 def test_a_saved_model_gives_the_corrected_vectors(name: str, sides: str, tmp_path: Path) -> None:
     model = load_model(str(tiny_base(tmp_path / "tiny")), device="cpu")
-    before = {"query": model.encode_query(TEXTS), "passage": model.encode_document(TEXTS)}
+    before = {side: encode_texts(model, TEXTS, side, progress=False) for side in SIDES}
     maps = fitted(name, {side: vectors_by_language(own) for side, own in before.items()}, 0.75, sides)
     append_maps(model, maps).save_pretrained(str(tmp_path / "mapped"), create_model_card=False)
     again = load_model(str(tmp_path / "mapped"), device="cpu")
@@ -206,7 +206,7 @@ def test_a_text_has_a_vector_for_each_language_and_none_is_made_up(
 
 def test_the_saved_model_needs_nothing_of_ours(tmp_path: Path) -> None:
     model = load_model(str(tiny_base(tmp_path / "tiny")), device="cpu")
-    before = model.encode_query(TEXTS)
+    before = encode_texts(model, TEXTS, "query", progress=False)
     samples = vectors_by_language(before)
     maps = fitted("lir", {"query": samples, "passage": samples}, 1.0)
     append_maps(model, maps).save_pretrained(str(tmp_path / "mapped"), create_model_card=False)
@@ -228,7 +228,7 @@ def test_the_saved_model_needs_nothing_of_ours(tmp_path: Path) -> None:
 def test_a_map_keeps_what_a_model_is(kind: str, name: str, tmp_path: Path) -> None:
     """Shortened vectors are mapped as they are seen; vectors that are compared by inner product keep their lengths."""
     model = load_model(str(KINDS[kind](tmp_path / kind)), device="cpu")
-    before, unit = model.encode_document(TEXTS), has_unit_vectors(model)
+    before, unit = encode_texts(model, TEXTS, "passage", progress=False), has_unit_vectors(model)
     assert unit == (kind != "dot")
     samples = vectors_by_language(before)
     maps = fitted(name, {"query": samples, "passage": samples}, 1.0)

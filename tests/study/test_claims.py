@@ -601,3 +601,26 @@ def test_contrasts_are_those_of_compare(made: MadeStudy) -> None:
     summaries = [read_json(made.home / path / "summary.json") for path in one.paths]
     means = [sum(s["settings"]["cross"]["nDCG@10"] for s in summaries[side]) / 2 for side in (slice(0, 2), slice(2, 4))]
     assert one.difference == pytest.approx(means[1] - means[0])
+
+
+def test_a_system_that_draws_nothing_needs_no_second_seed(made: MadeStudy) -> None:
+    made.add(None)
+    made.add("hybrid", 0.08, seeds=(0, 1))
+    undrawn: dict[str, Any] = {"kind": "transformed", "mono_share": None, "system": "lsar", "label": "lsar"}
+    made.add("mono", 0.04, seeds=(None,))  # type: ignore[arg-type]
+    made.cells[-1].update(undrawn, strategy=None, tuning=None, stages=[{"debias": {"method": "lsar"}}])
+    hybrid = {"strategy": "hybrid"}
+    claims: dict[str, Any] = {
+        "over-base": {"of": "lsar", "against": {"kind": "base"}},
+        "over-lsar": {"of": {"system": "hybrid-0.5-lora"}, "against": "lsar"},
+    }
+    comparisons = compared(made.write())
+    names = {system.name for system in comparisons.systems}
+    assert names == {"base", "hybrid-0.5-lora", "lsar"}, hybrid
+    first, second = judge_claims(comparisons, parse_claims(claims, "test"))
+    assert (first.outcome, second.outcome) == ("holds", "holds")
+    assert "nothing in these systems is drawn by chance" in first.confidence
+    assert "2 seeds" in second.confidence
+    made.cells = [cell for cell in made.cells if cell["seed"] != 1]
+    first, second = judge_claims(compared(made.write()), parse_claims(claims, "test"))
+    assert (first.outcome, second.outcome) == ("holds", "undecided"), "one seed of what draws something"

@@ -21,7 +21,12 @@ from safetensors.numpy import load_file
 
 from isoglot.disk import locked
 from isoglot.errors import InputError
-from isoglot.study import grid, pool, worker
+from isoglot.evaluation.debias import debias
+from isoglot.evaluation.evaluate import evaluate
+from isoglot.models.load import load_model
+from isoglot.retrieval import store
+from isoglot.retrieval.fair import FairSettings
+from isoglot.study import background, grid, pool, worker
 from isoglot.study.grid import RunOptions, StudyOutcome, run_study
 from isoglot.study.inputs import LeakError
 from isoglot.study.jobs import Job
@@ -30,7 +35,7 @@ from isoglot.study.machine import visible_device
 from isoglot.study.read_spec import parse_spec
 from isoglot.study.runs import runs_of
 from tests.lexicons import write_tsv
-from tests.study.small import small_spec
+from tests.study.small import small_spec, write_pairs
 
 QUIET = RunOptions(threads=1, allow_leaks=True)
 
@@ -293,6 +298,110 @@ def test_systems_share_their_beginnings_and_are_made_once(run: Callable[..., Stu
         "hybrid-0.5-full": "RuntimeError: no luck",
         "repaired": f"goes on from {hybrid['id']}, which failed",
     }
+
+
+def test_ways_to_rank_are_systems_and_nothing_is_encoded_twice(
+    run: Callable[..., StudyOutcome], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cells that make no model, or a linear map of one, read vectors of the cell before; figures are those of the commands."""
+    pytest.importorskip("bm25s", reason="bm25s is not installed (extra bm25)")
+    encoded: list[str] = []
+    plain = store.encode_texts
+
+    def counting(model: Any, texts: Sequence[str], *rest: Any, **more: Any) -> Any:
+        encoded.append(texts[0])
+        return plain(model, texts, *rest, **more)
+
+    monkeypatch.setattr(store, "encode_texts", counting)
+    pairs = str(write_pairs(tmp_path / "background.jsonl"))
+    standardised = {"fusion": "standardised", "background": [pairs]}
+    systems: dict[str, Any] = {
+        "lsar": [LSAR],
+        "centring": [{"debias": {"method": "centring", "fit": [pairs]}}],
+        "standardised": [{"rank": standardised}],
+        "bm25": [{"rank": "bm25"}],
+        "mono": [MONO],
+        "mono-lsar": ["mono", LSAR],
+        "mono-mixed": ["mono", {"rank": {"fusion": "round-robin"}}],
+        "mono-lsar-mixed": ["mono-lsar", {"rank": {"fusion": "round-robin"}}],
+        "cross": [{"train": {"strategy": "cross", "tuning": "full", "steps": 3}}],
+    }
+    outcome = run(systems=systems, strategy=[])
+    assert outcome.complete
+    assert not outcome.failed
+    assert len(encoded) == 2 * 2, "queries and passages by the base and by mono; of cross nothing is kept"
+    cells = {cell["system"]: cell for cell in outcome.results["cells"]}
+    out = tmp_path / "out" / "cells"
+    for name in ("standardised", "bm25", "mono-mixed"):
+        assert (out / cells[name]["id"] / "fusion.json").is_file()
+        assert not (out / cells[name]["id"] / "run").exists(), "there is no model"
+    assert cells["standardised"]["kind"] == "transformed"
+    assert cells["standardised"]["needs"] == {
+        "data": ["parallel pairs"],
+        "labels": "of queries and passages",
+        "encoding": False,
+    }
+    assert cells["mono-lsar"]["needs"] == {
+        "data": ["pairs by language", "texts by language"],
+        "labels": "no",
+        "encoding": True,
+    }
+    assert cells["base"]["needs"] == {"data": [], "labels": "no", "encoding": False}
+    model = load_model(str(tmp_path / "in" / "tiny"))
+    bench = str(tmp_path / "in" / "bench")
+    fair = FairSettings(**standardised).fit(model)
+    alone = evaluate(model, bench, measures=["nDCG@10"], fair=fair).summary
+    assert cells["standardised"]["benchmarks"]["bench"]["settings"] == alone["settings"]
+    debiased = debias(str(tmp_path / "in" / "tiny"), pairs, tmp_path / "centred", method="centring", progress=False)
+    assert debiased["method"]["name"] == "centring"
+    alone = evaluate(load_model(str(tmp_path / "centred")), bench, measures=["nDCG@10"]).summary
+    for setting, scores in cells["centring"]["benchmarks"]["bench"]["settings"].items():
+        assert scores["nDCG@10"] == pytest.approx(alone["settings"][setting]["nDCG@10"], abs=1e-6)
+
+    run(systems=systems, strategy=[])
+    assert InProcess.ran == []
+    write_pairs(Path(pairs), first=4, n=20)
+    background.content_of_sources.cache_clear()
+    run(systems=systems, strategy=[])
+    assert {name.split(".")[2] for name in InProcess.ran} == {"standardised", "centring"}, (
+        "known by what is in the file"
+    )
+
+
+def test_nothing_comes_after_a_way_to_rank(tmp_path: Path) -> None:
+    def spec(**systems: Any) -> Any:
+        return parse_spec(small_spec(tmp_path / "in", systems=systems), "spec").all_systems()
+
+    mixed = {"rank": {"fusion": "round-robin"}}
+    with pytest.raises(InputError, match=r"systems\.two: 'rank' makes no model, so nothing can come after it"):
+        spec(one=[mixed], two=["one", LSAR])
+    with pytest.raises(InputError, match="has no model of its own: it ends with 'rank'"):
+        spec(one=[MONO, mixed], two=[MONO, {"average": {"share": 0.5, "others": ["one"]}}])
+    with pytest.raises(InputError, match="the fusion 'raw' is how every system is ranked"):
+        spec(one=[{"rank": {}}])
+    with pytest.raises(InputError, match="the fusion 'standardised' needs background pairs"):
+        spec(one=[{"rank": "standardised"}])
+
+
+def test_a_benchmark_may_be_measured_otherwise_than_the_others(
+    run: Callable[..., StudyOutcome], tmp_path: Path
+) -> None:
+    more: dict[str, Any] = {"strategy": "mono", "tuning": "full"}
+    run(**more)
+    asked = {"measures": ["nDCG@10"], "per_benchmark": {"bench": {"settings": ["cross"]}}}
+    outcome = run(evaluate=asked, **more)
+    assert not outcome.failed
+    assert len(InProcess.ran) == 2, "measured again"
+    assert {tuple(cell["benchmarks"]["bench"]["settings"]) for cell in outcome.results["cells"]} == {("cross",)}
+    spec = parse_spec(small_spec(tmp_path / "in", evaluate=asked, **more), "spec")
+    assert parse_spec(spec.to_flat(), "again").digest == spec.digest
+    for per, problem in (
+        ({"bensh": {}}, r"evaluate\.per_benchmark: unknown benchmark 'bensh' \(did you mean 'bench'"),
+        ({"bench": {"settings": ["mixed"]}}, r"evaluate\.per_benchmark\.bench: .*unknown setting 'mixed'"),
+        ({"bench": {"setings": ["mono"]}}, r"evaluate\.per_benchmark\.bench: .*'setings'"),
+    ):
+        with pytest.raises(InputError, match=problem):
+            parse_spec(small_spec(tmp_path / "in", evaluate={"per_benchmark": per}), "spec")
 
 
 def test_systems_are_averaged_with_others_of_their_seed(run: Callable[..., StudyOutcome], tmp_path: Path) -> None:

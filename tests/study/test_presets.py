@@ -11,9 +11,10 @@ from isoglot.errors import InputError
 from isoglot.study.presets import PRESETS, find_spec
 from isoglot.study.read_spec import load_spec
 from isoglot.study.runs import runs_of, stages_of
+from isoglot.study.stages import Needs, needs_of
 from isoglot.study.stages.train import Train
 
-NAMES = ["alpha", "data-size", "demo", "lareqa", "lora-batch", "lora-rank", "paper", "recipe", "unseen"]
+NAMES = ["alpha", "data-size", "demo", "lareqa", "lora-batch", "lora-rank", "paper", "recipe", "rivals", "unseen"]
 
 
 def test_all_presets_are_there() -> None:
@@ -28,6 +29,8 @@ def test_a_preset_is_a_valid_spec(name: str) -> None:
     for cell in runs_of(spec):
         if cell.kind == "trained":
             (training,) = (stage for stage in stages_of(spec, cell, {}) if isinstance(stage, Train))
+            if training.strategy.name == "code-switch":
+                continue  # its lexicons are the user's
             assert training.settings().steps
 
 
@@ -45,6 +48,17 @@ def test_grids_are_what_the_names_promise() -> None:
     assert {tuning.method.rank for tuning in specs["lora-rank"].tuning} == {1, 4, 16, 64, 256}
     alphas = {tuning.name: tuning.method.alpha / tuning.method.rank for tuning in specs["lora-rank"].tuning}
     assert {scale for name, scale in alphas.items() if name.endswith("-2r") or name == "r16"} == {2.0}
+    rivals = {system.name: system for system in specs["rivals"].all_systems()}
+    assert len(rivals) == 26
+    assert sum(system.has_seed for system in rivals.values()) == 14
+    assert len(runs_of(specs["rivals"])) == 1 + 2 * (11 + 3 * 14)
+    assert {name for name, system in rivals.items() if not needs_of(system.stages).data} == {
+        "base",
+        "round-robin",
+        "quota",
+        "bm25",
+    }
+    assert needs_of(rivals["tli-hybrid"].stages) == Needs(("lexicon", "parallel pairs"), "no", True)
     batches = specs["lora-batch"]
     trained = [stages_of(batches, run, {})[0] for run in runs_of(batches) if run.data]
     sizes = {stage.settings().plan.batch_size for stage in trained if isinstance(stage, Train)}

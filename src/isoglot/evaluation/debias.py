@@ -232,8 +232,9 @@ def save_debiased(
     """
     from isoglot.models.mapped import append_maps
 
+    before = len(list(model.children()))
     append_maps(model, fitted.maps).save_pretrained(str(folder), create_model_card=False)
-    fitted.maps.save(folder, record)
+    fitted.maps.save(folder, {**record, "modules": before})
     (trained_of(model) | _trained(fitted.texts, table)).save(folder)
     write_card_of(folder / "README.md", card_text(record), model.prompts, made="debiased")
 

@@ -19,6 +19,7 @@ from isoglot.evaluation.bias import rank_distance
 from isoglot.evaluation.bias_report import TOP_K, bias_report
 from isoglot.evaluation.cells import QueryRows, macro, make_rows, micro, parse_settings, per_language
 from isoglot.evaluation.leak import debias_notes, leak_notes, leak_of
+from isoglot.evaluation.mapped_vectors import mapped
 from isoglot.evaluation.matching import RANK_DISTANCE
 from isoglot.evaluation.measures import Measure, parse_measures
 from isoglot.evaluation.results import Result, model_digest, model_facts, versions, write_result
@@ -109,6 +110,8 @@ def evaluate(
     precision = computing_in(asked.precision, device_of(model))
     loaded = asked.load(benchmark, data_dir)
     digest = digest or model_digest(model)
+    parts = mapped(model, loaded) if store is not None else None
+    inner = model_digest(parts.inner) if parts is not None else None
     clock.lap()
 
     def encode(kind: Kind) -> Vectors:
@@ -118,9 +121,11 @@ def evaluate(
         with precision:
             if store is None or not digest:
                 return encode_texts(model, texts, kind, size, progress, languages=languages)
-            key = digest if asked.precision == "fp32" else digest_strings([digest, asked.precision])
+            encoder, known = (model, digest) if parts is None else (parts.inner, str(inner))
+            key = known if asked.precision == "fp32" else digest_strings([known, asked.precision])
             own: dict[str, Any] = {"batch_size": size, "progress": progress, "languages": languages}
-            return store.encode(model, key, prompt_of(model, kind), texts, kind, **own)
+            vectors = store.encode(encoder, key, prompt_of(model, kind), texts, kind, **own)
+            return vectors if parts is None else parts.correct(loaded, kind, vectors)
 
     with ExitStack() as held:
         # a second writer, or a disk that takes nothing, is known before the work
@@ -170,7 +175,7 @@ def _caveats(asked: EvaluateSettings, fair: Fair | None) -> list[str]:
     if asked.precision != "fp32":
         notes.append(f"vectors were computed in {asked.precision}: figures may differ by .001 from float32's")
     if fair is not None:
-        notes.append(f"languages were mixed by {fair.fusion}: not what plain search with this model finds")
+        notes.append(f"rankings were fused by {fair.fusion}: not what plain search with this model finds")
     return notes
 
 
@@ -225,7 +230,7 @@ def _rank(
     ranks = in_first(lambda: _exact_ranks(benchmark, queries, documents, ties, device))
     search = vector_search(benchmark, queries, documents, device=device, ties=ties)
     if fair is not None:
-        own, search = ranks.own, fair.searching(benchmark, ties, search)
+        own, search = ranks.own, fair.searching(benchmark, queries, documents, ties, search)
         ranks = in_first(lambda: fair.ranks(benchmark, queries, documents, ties, own))
     clock.lap("rank")
     return _Ranking(ranks, ties, Embeddings(queries, documents), lambda: search)

@@ -34,7 +34,8 @@ _SHARP = 20.0  # by which the softmax is nearly the greatest alone, as `Language
 def append_maps(model: SentenceTransformer, maps: LanguageMaps) -> SentenceTransformer:
     """A model with maps after its modules, in place.
 
-    The length of the result is set to 1, unless vectors are compared by their inner product and had lengths of their own. A model
+    Maps are fitted on vectors of length 1, unless vectors are compared by their inner product and have lengths of their own: so
+    the length is set to 1 before them, where the model does not do it, and after them. A model
     whose vectors were cut to their first d dimensions (Matryoshka) gives d dimensions then without being told.
 
     Args:
@@ -47,6 +48,8 @@ def append_maps(model: SentenceTransformer, maps: LanguageMaps) -> SentenceTrans
     modules = list(model.children())
     unit = has_unit_vectors(model)
     appended: list[Any] = [_dense(np.eye(width, whole))] if whole != width else []
+    if unit and (appended or not isinstance(modules[-1], Normalize)):
+        appended.append(Normalize())
     appended.append(_mapping(maps))
     _pass_on(modules[0], maps.languages)
     model.truncate_dim = None

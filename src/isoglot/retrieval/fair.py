@@ -7,7 +7,7 @@ fair.search(index, vectors, 10, languages=["de", "en", "th"], asked="th")
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -19,15 +19,18 @@ from pydantic.fields import FieldInfo
 
 from isoglot.data.pairs.loading import load_pairs
 from isoglot.data.pairs.table import PairTable
+from isoglot.errors import InputError
 from isoglot.records import Benchmark, Float32Array, IntArray
+from isoglot.retrieval.bm25 import BM25
 from isoglot.retrieval.encode import Kind, encode_texts, pooled_languages
 from isoglot.retrieval.fusions import FUSIONS, Background, Fusion, Scale
-from isoglot.retrieval.rankings import Search
+from isoglot.retrieval.rankings import Search, ranks_from_scores, scored_search
 from isoglot.retrieval.ranks import Ranks
+from isoglot.retrieval.reciprocal import Reciprocal
 from isoglot.retrieval.scoring import Vectors, document_chunks
 from isoglot.retrieval.search import Filters, Hits, SearchIndex
 from isoglot.retrieval.ties import tie_positions
-from isoglot.settings import Settings, default_of, lift, member_of, member_options, to_dict
+from isoglot.settings import Settings, build, default_of, lift, member_of, member_options, to_dict
 
 _AT_ONCE = 1 << 24  # scores that are held at once
 
@@ -98,9 +101,11 @@ class Fair:
 
         Raises:
             ValueError: a background is needed and not given.
-            InputError: it has too few pairs.
+            InputError: it has too few pairs; a package is not installed.
         """
-        about = {"fusion": to_dict(fusion)}
+        about: dict[str, Any] = {"fusion": to_dict(fusion)}
+        if fusion.needs_texts:
+            about["ranker"] = str(BM25())
         if not fusion.needs_background:
             return cls(fusion, None, about)
         if table is None:
@@ -120,6 +125,18 @@ class Fair:
         scale = fusion.fit(Background(encode("query"), encode("passage"), groups))
         about["background"] = {"digest": table.digest, "pairs": {lang: len(rows) for lang, rows in chosen.items()}}
         return cls(fusion, scale, about)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        return {"about": self.about, "scale": self.scale.to_dict() if self.scale else None}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Fair:
+        """From those of `to_dict`."""
+        about, scale = dict(values["about"]), values["scale"]
+        settings = dict(about["fusion"])
+        fusion = build(FUSIONS[settings.pop("name")], [("", settings)])
+        return cls(fusion, Scale.from_dict(scale) if scale else None, about)
 
     def order(
         self, scores: Float32Array, language: IntArray, ties: IntArray, names: Sequence[str], asked: str | None
@@ -142,8 +159,11 @@ class Fair:
     ) -> Ranks:
         """Ranks of the judged documents; those within a language, `own`, are what they are without a fusion.
 
-        Scores are products in float64, rounded once to float32. About a millisecond for a query and 10,000 documents.
+        Scores are products in float64, rounded once to float32. About a millisecond for a query and 10,000 documents. A fusion
+        that ranks texts as well decides those within a language, too.
         """
+        if self.fusion.needs_texts:
+            return ranks_from_scores(benchmark, self._scorer(benchmark, queries, documents, ties))
         names, offsets = benchmark.corpus_languages, benchmark.document_offsets()
         language = np.repeat(np.arange(len(names)), np.diff(offsets))
         within = np.lexsort((ties, language))  # so that a stable sort of one language by its scores breaks ties
@@ -161,11 +181,19 @@ class Fair:
                 pooled[judged] = 1 + np.count_nonzero(before)
         return Ranks(own, pooled)
 
-    def searching(self, benchmark: Benchmark, ties: IntArray, raw: Search) -> Search:
+    def _scorer(self, benchmark: Benchmark, queries: Float32Array, documents: Vectors, ties: IntArray) -> Reciprocal:
+        constant: float = getattr(self.fusion, "rank_constant")  # noqa: B009  # of fusions that need texts
+        return Reciprocal(benchmark, queries, documents, ties, BM25().scorer(benchmark), constant)
+
+    def searching(
+        self, benchmark: Benchmark, queries: Float32Array, documents: Vectors, ties: IntArray, raw: Search
+    ) -> Search:
         """What finds the best documents: over all languages by the fusion, within one as `raw` does.
 
         Scores over all languages are minus the rank: those of the model would not be in order.
         """
+        if self.fusion.needs_texts:
+            return scored_search(benchmark, self._scorer(benchmark, queries, documents, ties))
         names, asked = benchmark.corpus_languages, pooled_languages(benchmark, "query")
 
         def search(language: str | None, k: int) -> tuple[IntArray, Float32Array]:
@@ -194,7 +222,12 @@ class Fair:
         Args:
             languages: those to search in, each with its own list of k.
             asked: the language of all queries, None where it is not known.
+
+        Raises:
+            InputError: the fusion needs the texts, which an index does not give.
         """
+        if self.fusion.needs_texts:
+            raise InputError(f"{self.fusion.name} ranks texts, and an index gives scores alone: mix by another fusion")
         lists = [index.search(queries, k, languages=[language], where=where) for language in languages]
         ids, scores = [], []
         for number in range(len(queries)):

@@ -62,13 +62,18 @@ class Inputs:
         pairs, documents = self.digests_of(key)
         return self.layout.pairs(digest_json([pairs, documents]) if documents else pairs)
 
-    def request(self, data: DataSpec | None, amount: float, benchmarks: Sequence[str] = ()) -> dict[str, Any]:
-        """What the process of a job is told besides its stage: its pairs, what it measures, and where things lie."""
+    def request(
+        self, data: DataSpec | None, amount: float, benchmarks: Sequence[str] = (), *, stores: bool = False
+    ) -> dict[str, Any]:
+        """What the process of a job is told besides its stage: its pairs, what it measures, and where things lie.
+
+        `stores`: vectors are kept, for other jobs, or may be there already.
+        """
         return {
             "table": str(self.file_of((data.name, amount)).resolve()) if data else None,
             "benchmarks": {benchmark_name(benchmark): benchmark for benchmark in benchmarks},
-            "evaluate": to_dict(self.spec.evaluate),
-            "store": str(self.layout.store.resolve()),
+            "evaluate": {benchmark_name(name): to_dict(self.spec.evaluate_of(name)) for name in benchmarks},
+            "store": str(self.layout.store.resolve()) if stores else None,
             "data_dir": str(self.data_dir) if self.data_dir else None,
         }
 
@@ -86,7 +91,7 @@ def load_inputs(spec: StudySpec, layout: Layout, data_dir: Path | None) -> Input
         check_apart(base, layout.root)
     inputs = Inputs(spec, layout, data_dir, {base: base_digest(base) for base in spec.base})
     for name in dict.fromkeys(name for data in spec.data for name in spec.benchmarks_of(data)):
-        benchmark = inputs.benchmarks[name] = load_for(name, spec.evaluate, data_dir)
+        benchmark = inputs.benchmarks[name] = load_for(name, spec.evaluate_of(name), data_dir)
         inputs.benchmark_digests[name] = benchmark_digest(benchmark)
         counts = f"{benchmark.n_queries:,} queries, {benchmark.n_documents:,} passages"
         say(f"{name}: {counts}, {len(benchmark.corpus)} languages")

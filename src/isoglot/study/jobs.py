@@ -116,7 +116,8 @@ class Job:
         same = {name for name, digest in self.evaluations.items() if before.get(name) == digest}
         measured = {path.parent.name for path in folder.results.glob("*/summary.json")}
         # the weights were deleted after they had been measured
-        is_gone = self.stage and (folder.facts.is_file() or folder.outcome.is_file()) and not folder.weights()
+        was_made = folder.facts.is_file() or folder.outcome.is_file()
+        is_gone = self.stage and self.stage.makes_model and was_made and not folder.weights()
         are_needed = keeps_weights or not set(self.evaluations) <= same & measured
         if state.get("train") != self.weights_digest or (is_gone and are_needed):
             _discard(folder.path, folder.trash)

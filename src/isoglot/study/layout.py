@@ -39,8 +39,9 @@ class JobFolder:
         self.adapter, self.model = self.run / "adapter", self.run / "model"
         self.memory = path / "memory"  # what the process has taken so far
         self.checkpoint_bytes = path / "checkpoint_bytes"  # of the largest so far
+        self.fusion = path / "fusion.json"  # of a stage that makes no model
         self.results = path / "results"  # one folder per benchmark, as `isoglot evaluate` writes it
-        self.vectors = path / "vectors"  # of a large corpus, while it is measured
+        self.vectors = path / "vectors"  # that no other cell reads, while it is measured
         self.trash = path.parent.parent / ".trash"  # the study's: what is being deleted
 
     def weights(self) -> Path | None:
@@ -56,7 +57,7 @@ class Layout:
         self.study, self.results = root / "study.json", root / "results.json"
         self.costs, self.audit = root / "cost.json", root / "audit.json"
         self.export = root / "export.json"  # there in an export until a study goes on in it
-        self.store, self.trash = root / "store", root / ".trash"  # vectors of the bases; what is being deleted
+        self.store, self.trash = root / "store", root / ".trash"  # vectors that cells share; what is being deleted
 
     def cell(self, name: str) -> JobFolder:
         """Of a run, by its id."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 from isoglot.batching.plan import BatchPlan
@@ -14,7 +15,7 @@ from isoglot.settings import member_options, to_dict
 from isoglot.study.inputs import Inputs
 from isoglot.study.jobs import Job
 from isoglot.study.runs import Rates, Run, evaluation_digests, runs_beside, stages_of, weights_digests
-from isoglot.study.stages import Stage
+from isoglot.study.stages import Stage, needs_of
 from isoglot.study.stages.train import Train
 
 
@@ -67,6 +68,13 @@ def plan_runs(inputs: Inputs, runs: Sequence[Run], rates: Rates) -> tuple[dict[s
 
     for run in runs:
         add(run)
+    # what a stage that keeps vectors goes on from
+    shared = {
+        digest
+        for chain in chains.values()
+        for (_, digest), (stage, _) in pairwise(chain)
+        if stage and stage.keeps_vectors
+    }
     jobs: dict[str, Job] = {}
     for run in ordered:
         after, end = None, chains[run.id][-1][1]
@@ -84,7 +92,12 @@ def plan_runs(inputs: Inputs, runs: Sequence[Run], rates: Rates) -> tuple[dict[s
                     after=after,
                     beside=tuple(jobs[beside[run.id][other].id] for other in stage.beside) if stage else (),
                     evaluations=evaluation_digests(spec, owner, inputs.benchmark_digests) if owner else {},
-                    request=inputs.request(run.data, run.amount, owner.benchmarks if owner else ()),
+                    request=inputs.request(
+                        run.data,
+                        run.amount,
+                        owner.benchmarks if owner else (),
+                        stores=stage is None or stage.keeps_vectors or digest in shared,
+                    ),
                     purpose="run" if owner else "stage",
                     steps=_steps(inputs, run, stage),
                 )
@@ -118,6 +131,7 @@ def _describe(inputs: Inputs, run: Run, stages: Sequence[Stage], digest: str) ->
         "system": run.system.name,
         "label": run.system.label,
         "stages": [stage.written() for stage in stages],
+        "needs": {**needs_of(stages)._asdict(), "data": list(needs_of(stages).data)},
         "data": run.data.name if run.data else None,
         "base": run.base,
         "strategy": training.strategy.name if training else None,

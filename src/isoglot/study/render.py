@@ -22,6 +22,7 @@ from isoglot.models.tunings import TUNINGS
 from isoglot.registry import one_line_help
 from isoglot.study import report_facts, report_figures
 from isoglot.study.analysis.contrasts import COLUMNS
+from isoglot.study.analysis.overview import BIAS, bias_of, overview, takes
 
 _ANYWHERE = re.compile(r"([\\`*_{}\[\]|~$^])")
 """Signs that mean something anywhere in a line of Markdown."""
@@ -69,6 +70,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.globals |= {**vars(report_facts), **vars(report_figures)}
+    environment.globals.update(BIAS=BIAS, bias_of=bias_of, overview=overview, takes=takes)
     environment.globals.update(COLUMNS=COLUMNS, STRATEGIES=STRATEGIES, TUNINGS=TUNINGS, one_line_help=one_line_help)
     environment.filters |= {**vars(report_facts), **vars(report_figures), "code": code, "shell": shell, "link": link}
     return environment

@@ -195,8 +195,9 @@ def data_with_documents(spec: StudySpec) -> set[str]:
 
 def evaluation_digests(spec: StudySpec, run: Run, benchmarks: Mapping[str, str]) -> dict[str, str]:
     """What decides the figures of a run besides its weights, by name of benchmark; `benchmarks` are their digests."""
-    asked = {key: value for key, value in to_dict(spec.evaluate).items() if key != "batch_size"}
-    return {
-        benchmark_name(name): digest_json({"schema": SCHEMA, "evaluate": asked, "benchmark": benchmarks[name]})
-        for name in run.benchmarks
-    }
+
+    def digest(name: str) -> str:
+        asked = {key: value for key, value in to_dict(spec.evaluate_of(name)).items() if key != "batch_size"}
+        return digest_json({"schema": SCHEMA, "evaluate": asked, "benchmark": benchmarks[name]})
+
+    return {benchmark_name(name): digest(name) for name in run.benchmarks}

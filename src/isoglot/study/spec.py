@@ -17,12 +17,15 @@ from isoglot.errors import InputError, at, unknown
 from isoglot.evaluation.settings import EvaluateSettings
 from isoglot.files import digest_json
 from isoglot.models.tunings import TUNINGS
-from isoglot.settings import Settings, default_of, lift, member_of, member_options, to_dict
+from isoglot.settings import Settings, build, default_of, lift, member_of, member_options, to_dict
 from isoglot.study.stages import Stage, read_stage
 from isoglot.study.stages.train import Name, TuningSpec, default_tuning, train_values
 from isoglot.study.systems import BASE, System, grid_systems, named_systems
 from isoglot.training.settings import TrainSettings
 from isoglot.yaml_input import Kind
+
+_INSIDE = ("strategy_settings", "per_tuning", "per_benchmark")
+"""Fields that stand inside others in a file."""
 
 
 def listed(value: Any) -> tuple[Any, ...]:
@@ -88,6 +91,7 @@ class StudySpec(Settings):
         systems: stages by name; the first may be the name of another system, whose stages come first.
         per_tuning: settings of `isoglot train` by name or kind of tuning, on top of `train` (in files: inside it).
         learning_rates: candidates by name or kind of tuning (default: the tuning's own).
+        per_benchmark: settings of `isoglot evaluate` by name of benchmark, on top of `evaluate` (in files: inside it).
         claims: what is tested in the end; see `isoglot.study.claims`. `parse_spec` checks and completes it.
     """
 
@@ -111,13 +115,14 @@ class StudySpec(Settings):
     learning_rates: dict[str, Rates] = Field({})
     selection: SelectionSpec = SelectionSpec()
     evaluate: EvaluateSettings = Field(default_factory=EvaluateSettings, description="as isoglot evaluate is asked")
+    per_benchmark: dict[str, dict[str, Any]] = Field({})
     claims: dict[str, Any] = Field({})
     audit: bool = Field(True, description="compare training pairs with the benchmarks before anything is trained")
     keep_models: bool = Field(False, description="keep merged models after they were measured; adapters always are")
 
     @classmethod
     def options(cls) -> dict[str, FieldInfo]:
-        own = {key: field for key, field in cls.model_fields.items() if key not in ("strategy_settings", "per_tuning")}
+        own = {key: field for key, field in cls.model_fields.items() if key not in _INSIDE}
         return {**own, **member_options(STRATEGIES)}
 
     @classmethod
@@ -125,6 +130,8 @@ class StudySpec(Settings):
         first, _, rest = key.partition(".")
         if first == "train":
             return TrainSettings.reads(re.sub(r"^per_tuning\.[^.]*\.", "", rest))
+        if first == "evaluate":
+            return EvaluateSettings.reads(re.sub(r"^per_benchmark\.[^.]*\.", "", rest))
         return super().reads(rest if first == "grid" else key)
 
     @model_validator(mode="before")
@@ -153,9 +160,10 @@ class StudySpec(Settings):
             if key in given or not field.is_required()
         }
         given.setdefault("strategy_settings", chosen)
-        if isinstance(train := given.get("train"), Mapping) and "per_tuning" in train:
-            given["per_tuning"] = train["per_tuning"] or {}
-            given["train"] = {key: value for key, value in train.items() if key != "per_tuning"}
+        for outer, inner in (("train", "per_tuning"), ("evaluate", "per_benchmark")):
+            if isinstance(values := given.get(outer), Mapping) and inner in values:
+                given[inner] = values[inner] or {}
+                given[outer] = {key: value for key, value in values.items() if key != inner}
         return given
 
     @field_validator("systems", mode="before")
@@ -194,6 +202,11 @@ class StudySpec(Settings):
         _check_once(
             map(benchmark_name, {name for data in self.data for name in self.benchmarks_of(data)}), "benchmarks"
         )
+        measured = {benchmark_name(name) for data in self.data for name in self.benchmarks_of(data)}
+        for name in self.per_benchmark:
+            if name not in measured:
+                raise InputError(f"evaluate.per_benchmark: {unknown('benchmark', name, measured)}")
+            self.evaluate_of(name)
         known = {*TUNINGS.names(), *(tuning.name for tuning in self.tunings())}
         for key in ("per_tuning", "learning_rates"):
             for name in getattr(self, key).keys() - known:
@@ -210,6 +223,8 @@ class StudySpec(Settings):
         selection = PlanSettings.flatten(values["selection"])
         if selection["per"] == "tuning":  # digests of studies from before there was a choice
             del selection["per"]
+        if not values["per_benchmark"]:  # likewise
+            del values["per_benchmark"]
         return {**values, **grid, "systems": systems, "selection": selection}
 
     @property
@@ -240,6 +255,14 @@ class StudySpec(Settings):
     def benchmarks_of(self, data: DataSpec) -> tuple[str, ...]:
         """What is measured after training on `data`."""
         return data.benchmarks or self.benchmarks
+
+    def evaluate_of(self, benchmark: str) -> EvaluateSettings:
+        """How a benchmark is measured. InputError: settings that there are not."""
+        own = self.per_benchmark.get(benchmark_name(benchmark))
+        if not own:
+            return self.evaluate
+        with at(f"evaluate.per_benchmark.{benchmark_name(benchmark)}"):
+            return build(EvaluateSettings, [("", to_dict(self.evaluate)), ("", own)])
 
     def rates_of(self, tuning: TuningSpec) -> tuple[float, ...]:
         """Candidates for the learning rate; () means the default of `isoglot train`."""

@@ -91,8 +91,15 @@ def named_systems(named: Mapping[str, Sequence[str | Stage]], others: Sequence[S
             raise InputError(f"systems.{system.name}: is the same as system '{twin}'")
     every = {system.name: system for system in (*others, *systems)}
     for system in systems:
+        _check_last(system)
         _check_beside(system, every, ())
     return systems
+
+
+def _check_last(system: System) -> None:
+    """InputError where something comes after a stage that makes no model to go on from."""
+    if early := next((stage for stage in system.stages[:-1] if not stage.makes_model), None):
+        raise InputError(f"systems.{system.name}: '{early.name}' makes no model, so nothing can come after it")
 
 
 def _check_beside(system: System, every: Mapping[str, System], users: tuple[str, ...]) -> None:
@@ -106,6 +113,8 @@ def _check_beside(system: System, every: Mapping[str, System], users: tuple[str,
             raise InputError(f"{where}, which needs it ({', '.join((*users, name))})")
         if not other.stages:
             raise InputError(f"{where}; the base is what it is averaged with where no others are named")
+        if not other.stages[-1].makes_model:
+            raise InputError(f"{where}, which has no model of its own: it ends with '{other.stages[-1].name}'")
         if other.has_seed and not system.has_seed:
             raise InputError(f"{where}, which is another one with every seed; begin with a system that is trained")
         _check_beside(other, every, users)

@@ -25,7 +25,7 @@ from isoglot.processes import peak_memory
 from isoglot.study.cost import bytes_under, cost_of, process_memory
 from isoglot.study.jobs import KEPT
 from isoglot.study.layout import OUT_OF_MEMORY, JobFolder
-from isoglot.study.stages import STAGES, Work
+from isoglot.study.stages import STAGES, Stage, Work
 
 _LOOK = 0.25  # seconds between looks at the parent process and the checkpoints
 _LARGE = 1_000_000  # passages
@@ -75,11 +75,12 @@ def _work(folder: JobFolder, job: dict[str, Any]) -> bool:
         _note(folder, f"evaluating {name}")
         path = folder.results / name / "summary.json"
         if not path.is_file():
-            model = model or load_model(str((job["stage"] and folder.weights()) or job["base"]))
+            model = model or load_model(str(folder.weights() or job["start"]))
             _evaluate(model, benchmark, folder, name, job)
         summary = read_json(path)
         scores[name] = {key: summary[key] for key in KEPT}
         seconds[name] = summary["seconds"]["total"]
+    shutil.rmtree(folder.vectors, ignore_errors=True)
     cost = (facts["cost"] or cost_of(folder, job["workers"], None, {})) | {"evaluate_seconds": seconds}
     cost["process"] = process_memory()
     outcome = {"train": facts["train"], "benchmarks": scores, "cost": cost, "kind": job["kind"]}
@@ -92,15 +93,19 @@ def _make_model(folder: JobFolder, job: dict[str, Any]) -> dict[str, Any] | None
     if folder.facts.is_file():
         earlier: dict[str, Any] = read_json(folder.facts)
         return earlier
-    settings = dict(job["stage"])
-    stage = STAGES[settings.pop("name")](**settings)
+    stage = _stage(job)
     _note(folder, stage.doing)
-    table, beside = Path(job["table"]), tuple(job["beside"])
-    work = Work(folder, job["start"], job["base"], table, job["threads"], job["workers"], job["before"], beside)
-    facts = stage.run(work)
+    own = {key: job[key] for key in ("start", "base", "threads", "workers", "before")}
+    data_dir = Path(job["data_dir"]) if job["data_dir"] else None
+    facts = stage.run(Work(folder, table=Path(job["table"]), beside=tuple(job["beside"]), data_dir=data_dir, **own))
     if facts is not None:
         write_json(folder.facts, facts)
     return facts
+
+
+def _stage(job: dict[str, Any]) -> Stage:
+    settings = dict(job["stage"])
+    return STAGES[settings.pop("name")](**settings)
 
 
 def _evaluate(model: Any, benchmark: str, folder: JobFolder, name: str, job: dict[str, Any]) -> None:
@@ -109,17 +114,17 @@ def _evaluate(model: Any, benchmark: str, folder: JobFolder, name: str, job: dic
     from isoglot.retrieval.store import EmbeddingStore
     from isoglot.study.inputs import load_for
 
-    asked = EvaluateSettings(**job["evaluate"])
+    asked = EvaluateSettings(**job["evaluate"][name])
     loaded = load_for(benchmark, asked, Path(job["data_dir"]) if job["data_dir"] else None)
-    # vectors of a trained model are of no use to any other job, but large corpora must not lie in memory
-    large = folder.vectors if loaded.n_documents > _LARGE else None
-    kept = large if job["stage"] else Path(job["store"])
+    # what is of no use to another job is kept for this one: large corpora must not lie in memory, benchmarks may share texts
+    is_kept = loaded.n_documents > _LARGE or len(job["benchmarks"]) > 1
+    kept = Path(job["store"]) if job["store"] else folder.vectors if is_kept else None
     store = EmbeddingStore(kept) if kept else None
+    fair = _stage(job).ranking(folder) if job["stage"] else None
     watched = _note_texts(model, folder, name, loaded.n_queries + loaded.n_documents)
     output = folder.results / name
-    evaluate(model, loaded, asked, output=output, progress=False, model_name=job["id"], store=store)
+    evaluate(model, loaded, asked, output=output, progress=False, model_name=job["id"], store=store, fair=fair)
     watched.remove()
-    shutil.rmtree(folder.vectors, ignore_errors=True)
 
 
 def _note_texts(model: Any, folder: JobFolder, name: str, total: int) -> Any:

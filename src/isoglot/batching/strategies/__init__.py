@@ -32,9 +32,11 @@ class Strategy(Member):
     Attributes:
         by_language: a batch is drawn from the pairs of one language; else from the pairs that have two languages or more.
         is_usual: a study that names no strategy compares those that are.
+        data: what it takes to train with it.
     """
 
     by_language: ClassVar[bool] = False
+    data: ClassVar[tuple[str, ...]] = ("parallel pairs",)
     is_usual: ClassVar[bool] = False
 
     @property

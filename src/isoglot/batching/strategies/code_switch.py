@@ -28,6 +28,7 @@ class CodeSwitch(SwitchSettings, Strategy):
 
     name: ClassVar[str] = "code-switch"
     by_language: ClassVar[bool] = True
+    data: ClassVar[tuple[str, ...]] = ("pairs in one language", "lexicon")
 
     @property
     def label(self) -> str:

@@ -15,6 +15,7 @@ class Mono(Strategy):
     name: ClassVar[str] = "mono"
     is_usual: ClassVar[bool] = True
     by_language: ClassVar[bool] = True
+    data: ClassVar[tuple[str, ...]] = ("pairs by language",)
 
     def choose(self, available: BoolArray, language: int | None, random: Random) -> tuple[Choice, Choice]:
         assert language is not None

@@ -14,7 +14,7 @@ from isoglot.data.languages import language
 from isoglot.data.lexicons.registry import LEXICONS, LexiconFormat
 from isoglot.data.lexicons.tokens import has_word, key_of
 from isoglot.errors import InputError, at, say
-from isoglot.files import digest_file
+from isoglot.files import data_roots, digest_file
 from isoglot.reading import open_file
 
 PIVOT = "en"
@@ -53,7 +53,7 @@ class LexiconFile:
         pair, rest = (pair, rest) if given else ("", spec)
         head, colon, tail = rest.partition(":")
         is_named = bool(colon) and head in LEXICONS
-        path = Path(tail if is_named else rest).expanduser()
+        path = _found(Path(tail if is_named else rest).expanduser())
         open_file(path).close()
         kind = LEXICONS[head] if is_named else _format_of(path, spec)
         source, target = _languages(pair, spec) if given else _from_name(path, spec)
@@ -69,6 +69,12 @@ class LexiconFile:
         """What decides the translations: languages, format, digests of the files."""
         digests = [_digest(path, state) for path, state in zip(self.format.files(self.path), self.states())]
         return [self.source, self.target, self.format.name, *digests]
+
+
+def _found(path: Path) -> Path:
+    """A file as it is named, or else that of this name in `$ISOGLOT_DATA/lexicons`; the first where there is neither."""
+    places = [path, *(root / "lexicons" / path for root in data_roots(None))]
+    return next((place for place in places if place.exists()), path)
 
 
 @dataclass(frozen=True)

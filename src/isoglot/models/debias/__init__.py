@@ -52,9 +52,11 @@ class DebiasMethod(Member):
     Attributes:
         per_language: whether each language has a correction of its own, so that a text's language has to be known.
         sides: whether queries and passages are best fitted apart.
+        data: what it is fitted on.
     """
 
     per_language: ClassVar[bool] = False
+    data: ClassVar[tuple[str, ...]] = ("texts by language",)
     sides: ClassVar[Sides] = "apart"
 
     def fit(self, samples: Mapping[str, Sample]) -> dict[str, Correction]:

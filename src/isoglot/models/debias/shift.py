@@ -24,6 +24,7 @@ class Shift(DebiasMethod):
 
     name: ClassVar[str] = "shift"
     per_language: ClassVar[bool] = True
+    data: ClassVar[tuple[str, ...]] = ("parallel texts",)
     source: str = Field("en", description="language that all others are shifted to")
 
     @field_validator("source", mode="after")

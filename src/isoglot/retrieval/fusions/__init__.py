@@ -101,10 +101,14 @@ class Fusion(Member):
 
     Attributes:
         needs_background: whether `fit` must be called with parallel pairs first.
+        needs_texts: whether it ranks the texts as well, so that scores alone are not enough.
+        labels: of which texts the language has to be known: no, of passages, of queries and passages.
     """
 
     name: ClassVar[str]
     needs_background: ClassVar[bool] = False
+    needs_texts: ClassVar[bool] = False
+    labels: ClassVar[str] = "of passages"
 
     def fit(self, background: Background) -> Scale:
         """What makes scores of different languages comparable. Only where `needs_background`."""

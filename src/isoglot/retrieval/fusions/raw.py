@@ -13,6 +13,7 @@ class Raw(Fusion):
 
     name: ClassVar[str] = "raw"
     is_default: ClassVar[bool] = True
+    labels: ClassVar[str] = "no"
 
     def keys(
         self, scores: Float32Array, language: IntArray, names: Sequence[str], query: str | None, scale: Scale | None

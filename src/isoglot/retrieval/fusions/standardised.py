@@ -14,6 +14,7 @@ class Scaled(Fusion):
     """Scores are turned by what a background tells of each pair of languages."""
 
     needs_background: ClassVar[bool] = True
+    labels: ClassVar[str] = "of queries and passages"
 
     def keys(
         self, scores: Float32Array, language: IntArray, names: Sequence[str], query: str | None, scale: Scale | None

@@ -12,6 +12,7 @@ from isoglot.evaluation import contrasts as paired
 from isoglot.evaluation import matching
 from isoglot.evaluation.matching import RANK_DISTANCE
 from isoglot.evaluation.significance import ALPHA, Interval
+from isoglot.records import NATURAL
 from isoglot.study.analysis.reading import Study
 from isoglot.study.analysis.systems import Series, System, measured_together, systems_of
 
@@ -19,7 +20,11 @@ MAIN_MEASURE = "nDCG@10"
 What = tuple[str, str]
 """Setting and measure; rank distance is a setting of its own."""
 SETTINGS = ("mono", "cross", "multi")
-TESTED: tuple[What, ...] = (*((setting, MAIN_MEASURE) for setting in SETTINGS), (RANK_DISTANCE, RANK_DISTANCE))
+TESTED: tuple[What, ...] = (
+    *((setting, MAIN_MEASURE) for setting in SETTINGS),
+    (RANK_DISTANCE, RANK_DISTANCE),
+    *((setting, MAIN_MEASURE) for setting in NATURAL),
+)
 """What differences are tested in."""
 COLUMNS: tuple[What, ...] = (*((setting, "AP") for setting in SETTINGS), *TESTED)
 """What a table of results shows."""
@@ -54,7 +59,7 @@ class Contrast:
         paired: the difference with its bootstrap values and test, see `isoglot.evaluation.contrasts.Contrast`.
         difference: of the macro-averages, means over seeds.
         p: two-sided sign-flip permutation over groups of queries (paragraphs; the ids where there are none).
-        seeds: training seeds of the trained system that has fewest, counted in different models.
+        seeds: training seeds of the system that has fewest, counted in different models; 0 where neither draws anything.
         p_holm: p after Holm's correction over the tests it belongs to; None where it was not corrected.
     """
 
@@ -188,7 +193,7 @@ class Comparisons:
             except InputError:
                 rows = self.rows(both, benchmark, what, only)  # others spoil the rows, which are the same
             difference = rows.contrast(before.key, after.key)
-            seeds = min(n for n, system in zip(difference.models, both) if not system.is_base)
+            seeds = min((n for n, system in zip(difference.models, both) if system.is_drawn), default=0)
             numbers: dict[str, Any] = {"difference": difference.difference, "p": difference.p_group, "seeds": seeds}
             self._contrasts[key] = Contrast(name, before, after, benchmark, *what, difference, **numbers)
         return replace(self._contrasts[key], name=name)

@@ -60,12 +60,22 @@ class System:
         amount = f", {exact(self.amount)} of the data" if self.amount != 1.0 else ""
         return self.base if self.is_base else f"{self.base} on {self.data}{amount}"
 
+    @property
+    def is_drawn(self) -> bool:
+        """Whether a seed decides it; else it is one and the same however often it is made."""
+        return self.seeds != (None,)
+
+    @property
+    def needs(self) -> Json | None:
+        """What it takes beside time (`isoglot.study.stages.Needs`); None in records from before it was written down."""
+        return self.runs[0].get("needs")
+
     def benchmarks(self) -> list[str]:
         """Names of the benchmarks that all its runs were measured on, sorted."""
         return sorted(set.intersection(*(set(run["benchmarks"]) for run in self.runs)))
 
     def settings(self, benchmark: str) -> set[str]:
-        """What all its runs were measured in there: mono, cross, multi, rank_distance."""
+        """What all its runs were measured in there: mono, cross, ..., rank_distance, which is all of the bias."""
         return set.intersection(*(set(_scores(run, benchmark)) for run in self.runs))
 
     def paths(self, benchmark: str) -> tuple[str, ...]:
@@ -147,7 +157,8 @@ def systems_of(study: Study) -> list[System]:
     trained = [own for own, _ in gathered.values() if own["kind"] != "base"]
     pairs = [two for two in combinations(trained, 2) if len({(own["data"], own["base"]) for own in two}) == 1]
     told = ("amount", "languages", "steps", "batch_size")  # in labels, where systems differ in them
-    differing = {key for one, two in pairs for key in told if one[key] != two[key]}
+    # of steps and batches there are none where nothing is trained
+    differing = {key for one, two in pairs for key in told if one[key] != two[key] and one[key] and two[key]}
     systems = []
     for own, runs in gathered.values():
         runs.sort(key=lambda run: (run["seed"] is None, run["seed"]))
@@ -197,7 +208,7 @@ def _label(own: Json, run: Json, differing: set[str]) -> str:
         words.append(f"{100 * own['amount']:.12g}% of the data")
     if "languages" in differing:
         words.append(f"on {' '.join(own['languages'])}")
-    words += [f"{key.replace('_', ' ')} {own[key]}" for key in ("steps", "batch_size") if key in differing]
+    words += [f"{key.replace('_', ' ')} {own[key]}" for key in ("steps", "batch_size") if key in differing and own[key]]
     return ", ".join(words)
 
 

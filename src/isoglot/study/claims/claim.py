@@ -18,6 +18,13 @@ from isoglot.study.claims.selection import Chosen, ChosenEach, Pair, Selection, 
 Outcome = Literal["holds", "fails", "undecided", "not tested"]
 MIN_SEEDS = 2
 """Training seeds per system below which nothing is decided: one model of each is no sample of anything."""
+
+
+def are_enough(seeds: int) -> bool:
+    """Whether so many seeds decide something: `MIN_SEEDS`, or none where nothing is drawn."""
+    return not seeds or seeds >= MIN_SEEDS
+
+
 KINDS: Registry[Any] = Registry("kind of claim", "isoglot.study.claims.kinds")
 """The kinds of claims, by the name that `kind:` gives."""
 

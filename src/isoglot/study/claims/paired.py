@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from isoglot.errors import InputError
 from isoglot.records import Setting
 from isoglot.study.analysis.contrasts import MAIN_MEASURE, Cells, Comparisons, Contrast, What
-from isoglot.study.claims.claim import MIN_SEEDS, Claim, Finding, Outcome, Verdict, overall
+from isoglot.study.claims.claim import MIN_SEEDS, Claim, Finding, Outcome, Verdict, are_enough, overall
 from isoglot.study.claims.selection import Pair
 
 
@@ -76,16 +76,22 @@ class Compared:
         notes, outcome = [*self._limits(), *notes], overall(findings, complete=complete)
         if outcome == "holds" and lacks:
             notes, outcome = [*notes, lacks], "undecided"
-        seeds = sorted({contrast.seeds for contrast in self.tested})
+        seeds = self._seeds or [0]
         counted = f"{seeds[0]} seeds" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]} seeds"
         counted = "one seed: for these models, not for their recipes" if seeds == [1] else counted
+        counted = counted if self._seeds else "nothing in these systems is drawn by chance"
         drawn = "groups of queries and training seeds" if seeds[-1] > 1 else "groups of queries"
         basis = f"95% interval, bootstrap over {drawn} ({counted}); {rule}"
         return Verdict(outcome, effect, basis, tuple(evidence), "; ".join(notes), tuple(findings))
 
+    @property
+    def _seeds(self) -> list[int]:
+        """How many seeds differences have that have any, ascending."""
+        return sorted({contrast.seeds for contrast in self.tested} - {0})
+
     def _limits(self) -> list[str]:
         """What too few seeds, missing or unfinished runs and a missing audit mean."""
-        study, fewest = self.comparisons.study, min(contrast.seeds for contrast in self.tested)
+        study, fewest = self.comparisons.study, min(self._seeds, default=5)
         few = "intervals from fewer than 5 seeds are too narrow where seeds differ a lot"
         if fewest < MIN_SEEDS:
             few = "one seed: at most undecided, because a claim about recipes needs at least two training seeds of each"
@@ -98,6 +104,6 @@ class Compared:
 
 def finding(contrast: Contrast, outcome: Outcome, p_holm: float | None = None, *, counted: bool = True) -> Finding:
     """What a difference says; with too few seeds it is undecided."""
-    decided = outcome if contrast.seeds >= MIN_SEEDS else "undecided"
+    decided = outcome if are_enough(contrast.seeds) else "undecided"
     numbers = (contrast.difference, contrast.interval(), contrast.unit)
     return Finding(contrast.name, decided, contrast.shown(), *numbers, p_holm, counted)

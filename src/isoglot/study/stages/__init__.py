@@ -1,4 +1,4 @@
-"""Stages: a system is an ordered list of them, and each makes a model of a model.
+"""Stages: a system is an ordered list of them, and each makes a model of a model; the last may say how it is ranked instead.
 
 A new stage is one file here (or in a plugin, see `isoglot.registry`): a registered subclass of `Stage`. In a spec it is written
 as a mapping of its name and its settings; a value that is no mapping is that of its first setting: `{average: .75}`.
@@ -7,10 +7,10 @@ as a mapping of its name and its settings; a value that is no mapping is that of
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from isoglot.data.pairs.table import PairTable
 from isoglot.data.readers import read_parquet
@@ -20,6 +20,9 @@ from isoglot.registry import Registry
 from isoglot.settings import Member, build, to_dict
 from isoglot.study.cost import cost_of
 from isoglot.study.layout import SCHEMA, JobFolder
+
+if TYPE_CHECKING:
+    from isoglot.retrieval.fair import Fair
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,7 @@ class Work:
         table: file of the training pairs.
         threads: CPU threads; 0: torch's choice.
         workers: how many processes work at a time, this one included.
+        data_dir: where files of named data sets are looked for first.
         before: what the stage before returned; {} where there was none.
         beside: paths of the models of `Stage.beside`.
         began, began_cpu: when, by `time.perf_counter` and by `time.process_time`.
@@ -44,6 +48,7 @@ class Work:
     table: Path
     threads: int = 0
     workers: int = 1
+    data_dir: Path | None = None
     before: Mapping[str, Any] = field(default_factory=dict)
     beside: tuple[str, ...] = ()
     began: float = field(default_factory=time.perf_counter)
@@ -62,17 +67,33 @@ class Work:
         return {"train": train or self.before.get("train"), "cost": cost}
 
 
+class Needs(NamedTuple):
+    """What it takes to use a system, beside time.
+
+    Attributes:
+        data: what it is made with: "texts by language", "parallel pairs", "lexicon", ...
+        labels: of which texts the language has to be known at search time: "no", "of passages", "of queries and passages".
+        encoding: whether an index has to be encoded again.
+    """
+
+    data: tuple[str, ...] = ()
+    labels: str = "no"
+    encoding: bool = False
+
+
 class Stage(Member):
     """One step of a system.
 
     Attributes:
-        uses_pairs: whether the training pairs decide what comes out.
-        uses_seed: whether the seed of the run does.
+        uses_seed: whether the seed of the run decides what comes out.
+        makes_model: whether it makes a model; else it says how the model of the stages before is ranked, and is the last one.
+        keeps_vectors: whether the vectors of the model that it goes on from are of use where what comes out is measured.
         doing: what a bar of progress says meanwhile.
     """
 
-    uses_pairs: ClassVar[bool] = False
     uses_seed: ClassVar[bool] = False
+    makes_model: ClassVar[bool] = True
+    keeps_vectors: ClassVar[bool] = False
     doing: ClassVar[str]
 
     def run(self, work: Work) -> dict[str, Any] | None:
@@ -88,9 +109,23 @@ class Stage(Member):
         """The stage in a run with this seed; a stage that trains as `isoglot train` does gets it with the run's settings."""
         return self
 
+    def ranking(self, folder: JobFolder) -> Fair | None:
+        """How what came out is ranked; None: by the scores of its vectors."""
+        return None
+
+    @property
+    def needs(self) -> Needs:
+        """What this stage takes; of a system all its stages count."""
+        return Needs(encoding=True)
+
     def deciding(self) -> dict[str, Any]:
         """What decides the weights besides the model it goes on from and the pairs."""
         return {"stage": to_dict(self)}
+
+    @property
+    def uses_pairs(self) -> bool:
+        """Whether the training pairs decide what comes out."""
+        return False
 
     @property
     def uses_documents(self) -> bool:
@@ -114,6 +149,16 @@ class Stage(Member):
         return {self.name: {key: value for key, value in to_dict(self).items() if key != "name"}}
 
 
+def needs_of(stages: Iterable[Stage]) -> Needs:
+    """What a system of these stages takes."""
+    each = [stage.needs for stage in stages]
+    data = tuple(dict.fromkeys(what for own in each for what in own.data))
+    labels = max((own.labels for own in each), key=LABELS.index, default=LABELS[0])
+    return Needs(data, labels, any(own.encoding for own in each))
+
+
+LABELS = ("no", "of passages", "of queries and passages")
+"""The values of `Needs.labels`."""
 STAGES: Registry[type[Stage]] = Registry("stage", "isoglot.study.stages")
 
 

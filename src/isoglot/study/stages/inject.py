@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from isoglot.settings import to_dict
-from isoglot.study.stages import STAGES, Stage, Work
+from isoglot.study.stages import STAGES, Needs, Stage, Work
 from isoglot.training.injection.settings import InjectSettings
 
 
@@ -17,6 +17,10 @@ class Inject(InjectSettings, Stage):
 
     def seeded(self, seed: int) -> Inject:
         return self.model_copy(update={"seed": seed})
+
+    @property
+    def needs(self) -> Needs:
+        return Needs(("lexicon",), encoding=True)
 
     def deciding(self) -> dict[str, Any]:
         return {"stage": {**InjectSettings.deciding(self), "name": self.name}}

@@ -14,7 +14,7 @@ from isoglot.files import read_json
 from isoglot.models.tunings import TUNINGS
 from isoglot.settings import Settings, build, default_of, lift, member_of, member_options, to_dict
 from isoglot.study.cost import losses_of, throughput
-from isoglot.study.stages import STAGES, Stage, Work
+from isoglot.study.stages import STAGES, Needs, Stage, Work
 from isoglot.training.recipes import with_recipe
 from isoglot.training.settings import AUTO, TrainSettings
 
@@ -117,7 +117,6 @@ class Train(Stage):
     """
 
     name: ClassVar[str] = "train"
-    uses_pairs: ClassVar[bool] = True
     uses_seed: ClassVar[bool] = True
     doing: ClassVar[str] = "training"
     inner: ClassVar[tuple[str, ...]] = ("strategy", "values")
@@ -155,6 +154,14 @@ class Train(Stage):
         """Of `isoglot train`; `values` must be all that is known."""
         chosen = {"strategy": to_dict(self.strategy), "tuning": to_dict(self.tuning.method)}
         return build(TrainSettings, [("train", {"output": "run", **self.values, **chosen, **more})])
+
+    @property
+    def uses_pairs(self) -> bool:
+        return True
+
+    @property
+    def needs(self) -> Needs:
+        return Needs(self.strategy.data, encoding=True)
 
     @property
     def uses_documents(self) -> bool:

@@ -12,7 +12,7 @@ from pydantic import Field
 from isoglot.evaluation.contrasts import pooled
 from isoglot.evaluation.significance import ALPHA, Interval, holm
 from isoglot.study.analysis.contrasts import Cells, Comparisons, Contrast, exposed, show
-from isoglot.study.claims.claim import KINDS, MIN_SEEDS, Finding, Outcome, Sides, Verdict, not_tested
+from isoglot.study.claims.claim import KINDS, Finding, Outcome, Sides, Verdict, are_enough, not_tested
 from isoglot.study.claims.kinds.cost import cost_sentence
 from isoglot.study.claims.paired import Compared, Paired, finding
 
@@ -158,7 +158,7 @@ class Difference(Sides, Paired):
         sides = list(dict.fromkeys((each.after, each.before) for each in counted if not each.before.is_base))
         for of, against in sides:
             sentences.append(cost_sentence(of, against, self.names, f" ({of.circumstances})" if len(sides) > 1 else ""))
-        if min(contrast.seeds for contrast in counted) < MIN_SEEDS:
+        if not all(are_enough(contrast.seeds) for contrast in counted):
             few = "this is about these models, not about the recipes: it decides nothing"
             sentences.append(f"With one training seed {few}.")
         if comparisons.study.audit is None:
@@ -166,7 +166,7 @@ class Difference(Sides, Paired):
         return sentences
 
     def _change(self, contrast: Contrast, outcome: Outcome) -> str:
-        seeds = f"{contrast.seeds} seed{'s' if contrast.seeds > 1 else ''} each"
+        seeds = f"{contrast.seeds} seed{'s' if contrast.seeds > 1 else ''} each" if contrast.seeds else "nothing drawn"
         words = {"holds": "better", "fails": "worse"}.get(outcome, "undecided")
         if self.not_below is not None:
             words = {"holds": "not inferior at", "fails": "inferior by more than"}.get(outcome, "undecided at")
