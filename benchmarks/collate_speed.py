@@ -24,7 +24,7 @@ from isoglot.batching.sampler import PlanDataset
 from isoglot.data.pairs.loading import load_pairs
 from isoglot.models.load import load_model
 from isoglot.training.collate import Collator
-from isoglot.training.trainer import Progress
+from isoglot.training.progress import Progress
 
 
 def main() -> None:

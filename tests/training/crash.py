@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from isoglot.data.pairs.table import PairTable
+from isoglot.training.progress import Progress
 from isoglot.training.settings import TrainSettings
 from isoglot.training.train import train
-from isoglot.training.trainer import Progress
 
 
 class Interrupt(Exception):

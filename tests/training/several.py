@@ -17,9 +17,9 @@ from typing import Any
 from isoglot.batching.strategies import STRATEGIES
 from isoglot.data.pairs.table import PairTable
 from isoglot.processes import processes
+from isoglot.training.progress import Progress
 from isoglot.training.settings import TrainSettings
 from isoglot.training.train import train
-from isoglot.training.trainer import Progress
 from tests.training.everything import Everything
 from tests.training.tiny import pair_rows, small_lora
 

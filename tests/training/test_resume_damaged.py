@@ -360,7 +360,7 @@ import sys
 sys.path.insert(0, sys.argv[3])
 from pathlib import Path
 from tests.training.test_resume_damaged import settings, go
-from isoglot.training.trainer import Progress
+from isoglot.training.progress import Progress
 import time
 Progress.on_step_end = lambda *a, **k: (print("training", flush=True), time.sleep(60))
 go(settings(Path(sys.argv[1]), Path(sys.argv[2])))

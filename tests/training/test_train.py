@@ -15,9 +15,9 @@ from safetensors.numpy import load_file
 
 from isoglot.errors import InputError
 from isoglot.training.finite import NotFiniteError
+from isoglot.training.progress import Progress
 from isoglot.training.settings import TrainSettings
 from isoglot.training.train import train
-from isoglot.training.trainer import Progress
 from tests.training.crash import train_until
 from tests.training.tiny import pair_table, small_lora
 

@@ -134,8 +134,8 @@ def _train(
     from isoglot.training.collate import Collator
     from isoglot.training.distributed import any_process, sum_processes
     from isoglot.training.ending import end
+    from isoglot.training.progress import allocated
     from isoglot.training.slices import make_room
-    from isoglot.training.trainer import allocated
 
     began = time.perf_counter()
     collator = Collator(model, settings.max_length, marks=marks)
@@ -216,7 +216,8 @@ def _trainer(
     from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
     from isoglot.training.distributed import seed_process
-    from isoglot.training.trainer import PlanTrainer, Progress, StopOnSignal
+    from isoglot.training.progress import Progress, StopOnSignal
+    from isoglot.training.trainer import PlanTrainer
 
     training, validation = read
     stop = StopOnSignal()
