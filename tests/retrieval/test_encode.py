@@ -132,6 +132,32 @@ def test_texts_laid_end_to_end_have_the_models_own_vectors(
     assert streams.stream_of is Stream
 
 
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
+def test_passes_become_smaller_where_memory_is_full(tiny: SentenceTransformer, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = encode_texts(tiny, sentences(), "query", progress=False)
+    fits, sizes = Stream._pass, []
+
+    def full(self: Stream, ids: np.ndarray, lengths: np.ndarray) -> torch.Tensor:
+        sizes.append(len(ids))
+        if len(ids) > most:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return fits(self, ids, lengths)
+
+    most = 10_000
+    stream = Stream(tiny, sentences()[:3], encode.prompt_of(tiny, "query"), "query")
+    monkeypatch.setattr(Stream, "_pass", full)
+    monkeypatch.setattr(streams, "stream_of", lambda *_: stream)
+    most = 70
+    np.testing.assert_allclose(encode_texts(tiny, sentences(), "query", progress=False), expected, atol=1e-6)
+    assert max(sizes) > 70
+    sizes.clear()
+    encode_texts(tiny, sentences(), "query", progress=False)
+    assert max(sizes) <= 70, "the next texts begin with passes that fit"
+    most = 1
+    with pytest.raises(torch.OutOfMemoryError):
+        encode_texts(tiny, sentences(), "query", progress=False)
+
+
 def test_without_a_gpu_texts_are_padded(tiny: SentenceTransformer) -> None:
     assert streams.stream_of(tiny, sentences(), "", "query") is None
 

@@ -16,6 +16,7 @@ from transformers import AttentionInterface, AttentionMaskInterface
 
 from isoglot.batching.sampler import TextBatch
 from isoglot.errors import InputError
+from isoglot.models import graphs
 from isoglot.models.graphs import Graphs, _Encoding
 from isoglot.models.tunings.lora import Lora
 from isoglot.models.unpadded import ATTENTION, bucket, filled_up
@@ -137,6 +138,7 @@ def recorded(monkeypatch: pytest.MonkeyPatch) -> list[torch.nn.Module]:
 
     monkeypatch.setattr(torch.cuda, "make_graphed_callables", record)
     monkeypatch.setattr(torch.cuda, "graph_pool_handle", lambda: None)
+    monkeypatch.setattr(graphs, "_memory", lambda: 1 << 40)
     monkeypatch.setattr(torch.cuda, "get_rng_state", torch.get_rng_state)
     monkeypatch.setattr(torch.cuda, "set_rng_state", torch.set_rng_state)
     monkeypatch.setattr(
@@ -185,6 +187,61 @@ def test_no_graph_runs_between_a_pass_and_its_backward_pass(base: Path, recorded
         value = loss([dict(column) for column in features], None)
         del value  # nothing can ask for its gradient any more
         assert starts()
+
+
+def test_without_room_passes_are_not_recorded(
+    base: Path, recorded: list[torch.nn.Module], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = load_tuned(str(base), None, dropout=0.0, device="cpu").double()
+    features = columns(model)
+    value, gradients = run(info_nce(model, scale=20.0), features)
+    loss = info_nce(model, scale=20.0, unpadded=True)
+    model.train()
+
+    def hold() -> None:
+        found, its = run(loss, features)
+        assert found == pytest.approx(value, abs=1e-12)
+        assert farthest(gradients, its) < 1e-12
+
+    def no_room(*given: Any, **more: Any) -> Any:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    with loss.unpadded.graphs.recording(), monkeypatch.context() as patch:
+        patch.setattr(torch.cuda, "make_graphed_callables", no_room)
+        hold()
+        assert "cannot be recorded as CUDA graphs (CUDA out of memory)" in capsys.readouterr().err
+    with loss.unpadded.graphs.recording():
+        hold()
+        assert len(recorded) == 1
+        forward, calls = type(model).forward, []
+
+        def full_at_first(self: Any, *given: Any, **more: Any) -> Any:
+            calls.append(1)
+            return no_room() if len(calls) == 1 else forward(self, *given, **more)
+
+        monkeypatch.setattr(graphs, "_MOST", 1)
+        monkeypatch.setattr(type(model), "forward", full_at_first)
+        found = loss([{**column, "lengths": column["lengths"][:5]} for column in _first(features, 5)], None)
+        assert torch.isfinite(found)
+        assert len(calls) == 2
+        assert "no room on the GPU for recorded passes" in capsys.readouterr().err
+        assert not loss.unpadded.graphs._recorded
+
+
+def _first(features: list[dict[str, Any]], rows: int) -> list[dict[str, Any]]:
+    return [
+        {key: value[:rows] if torch.is_tensor(value) else value for key, value in column.items()} for column in features
+    ]
+
+
+def test_gradients_of_recorded_passes_take_a_share_of_the_memory(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = load_tuned(str(base), None, dropout=0.0, device="cpu")
+    kept = info_nce(model, scale=20.0, unpadded=True).unpadded.graphs
+    words = model.transformers_model.get_input_embeddings().weight
+    each = sum(weights.nbytes for weights in model.parameters()) - words.nbytes
+    for memory, most in ((25 * each, 2), (1e15, 24), (each, 1)):
+        monkeypatch.setattr(graphs, "_memory", lambda memory=memory: memory)
+        assert kept._most(model) == most
 
 
 def test_nothing_of_a_pass_waits_for_the_device(base: Path) -> None:

@@ -7,6 +7,7 @@ model as it is (`torch.cuda.make_graphed_callables`). Random numbers of dropout 
 
 from __future__ import annotations
 
+import gc
 import weakref
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -19,8 +20,9 @@ from torch.nn import Module
 from isoglot.errors import first_line, say
 from isoglot.processes import processes
 
-_MOST = 24
-"""Shapes that are recorded; a pass of another one runs as usual. Each holds a gradient of what is trained."""
+_MOST, _SHARE = 24, 0.1
+"""Shapes that are recorded, and the share of the GPU's memory that their gradients may take: each holds those of all that is
+trained. A pass of another shape runs as usual."""
 _WARM_UP = 2  # passes before recording, in which libraries set up their plans and buffers
 
 
@@ -47,8 +49,7 @@ class Graphs:
         try:
             yield
         finally:
-            self._open, self._pool = False, None
-            self._recorded.clear()
+            self._drop()
 
     def usable(self, model: Module, device: torch.device) -> bool:
         """Whether the next pass may be a graph.
@@ -76,20 +77,44 @@ class Graphs:
         precision = (torch.is_autocast_enabled("cuda"), torch.get_autocast_dtype("cuda"))
         shapes = [(key, value.shape, value.dtype) for key, value in given.items()]
         key = (precision, *shapes, *sorted((name, str(value)) for name, value in other.items()))
-        if key not in self._recorded and len(self._recorded) < _MOST:
+        if key not in self._recorded and len(self._recorded) < self._most(model):
             self._recorded[key] = self._record(model, given, other)
         graph = self._recorded.get(key)
         if graph is None:
-            embeddings: Tensor = model({**other, **tensors})["sentence_embedding"]
-            return embeddings
+            return self._run_as_usual(model, {**other, **tensors})
         if torch.is_grad_enabled():
             self._part_from_gradients(graph)
-        embeddings = graph(*given.values()).clone()  # the next run writes to the same place
+        embeddings: Tensor = graph(*given.values()).clone()  # the next run writes to the same place
         if embeddings.requires_grad:
             backward = _Backward()
             embeddings.register_hook(backward)
             self._last = weakref.ref(backward)
         return embeddings
+
+    def _run_as_usual(self, model: Module, features: dict[str, Any]) -> Tensor:
+        """A pass that is not recorded; what recorded ones keep makes room for it where there is none."""
+        try:
+            embeddings: Tensor = model(dict(features))["sentence_embedding"]
+        except torch.OutOfMemoryError:
+            if not self._recorded:
+                raise
+            say("no room on the GPU for recorded passes beside others; it goes on without")
+            self._drop()
+            embeddings = model(dict(features))["sentence_embedding"]
+        return embeddings
+
+    def _most(self, model: Module) -> int:
+        trained = sum(weights.nbytes for weights in model.parameters() if weights.requires_grad)
+        table = sum(weights.nbytes for weights in self._table.parameters() if weights.requires_grad)
+        return min(_MOST, max(1, int(_SHARE * _memory() / max(1, trained - table))))
+
+    def _drop(self) -> None:
+        """Give back what was recorded, and record nothing more."""
+        self._open, self._pool = False, None
+        if self._recorded:
+            self._recorded.clear()
+            gc.collect()  # graphs and what they write to refer to each other
+            torch.cuda.empty_cache()
 
     def _part_from_gradients(self, graph: Module) -> None:
         """Copy gradients of the step so far: they lie where a graph's next backward pass writes, which is to add to them."""
@@ -110,8 +135,8 @@ class Graphs:
             with torch.enable_grad(), _no_cache():
                 return torch.cuda.make_graphed_callables(_Encoding(model, tuple(given), other), samples, **options)
         except (RuntimeError, TypeError, ValueError, AssertionError) as error:
-            self._open = False
             say(f"this model's passes cannot be recorded as CUDA graphs ({first_line(error)}); it trains without")
+            self._drop()
             return None
         finally:
             torch.cuda.set_rng_state(state)
@@ -125,6 +150,11 @@ def _no_cache() -> AbstractContextManager[object]:
         "cuda", torch.get_autocast_dtype("cuda"), cache_enabled=False
     )
     return context
+
+
+def _memory() -> int:
+    """Bytes of the GPU in all."""
+    return int(torch.cuda.get_device_properties(torch.cuda.current_device()).total_memory)
 
 
 class _Encoding(Module):

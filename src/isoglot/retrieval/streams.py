@@ -22,7 +22,7 @@ from isoglot.records import Float32Array, IntArray
 from isoglot.retrieval.length_batches import check_tokens
 
 _TOKENS = 1 << 17
-"""Of a pass: so many that a GPU computes for longer than Python needs to start its kernels."""
+"""Of a pass: so many that a GPU computes for longer than Python needs to start its kernels; fewer where its memory is full."""
 _CHARACTERS = 1 << 19
 """Of the texts that are tokenised at once: about as many tokens as a pass has."""
 _ROUNDING = 1e-4
@@ -52,6 +52,7 @@ class Stream:
             raise InputError("its features are more than token ids")
         self._template: Template = template
         self._unpadded = Unpadded(model)
+        self._tokens = _TOKENS
         self._hold([*texts[:_SAMPLE], " ".join(["word"] * min(int(model.max_seq_length or 512), 4096))])
 
     def embed(self, texts: Sequence[str], done: Callable[[int], Any]) -> Float32Array:
@@ -68,8 +69,8 @@ class Stream:
         with torch.inference_mode():
             found = []
             for ids, lengths in windows:
-                for start, end, first, last in passes(lengths, _TOKENS):
-                    found.append(self._pass(ids[first:last], lengths[start:end]))
+                for start, end, first, last in passes(lengths, self._tokens):
+                    found += self._passes(ids[first:last], lengths[start:end])
                     done(end - start)
             vectors: Float32Array = torch.cat(found).cpu().numpy()
         return vectors
@@ -82,6 +83,19 @@ class Stream:
             lengths = np.array(list(map(len, rows)))
             check_tokens(lengths, own)
             yield np.concatenate([np.array(row, dtype=np.int32) for row in rows]), lengths
+
+    def _passes(self, ids: Ids, lengths: IntArray) -> list[torch.Tensor]:
+        """A pass, or two of half the texts where the GPU has no room for one; later ones are smaller then."""
+        try:
+            return [self._pass(ids, lengths)]
+        except torch.OutOfMemoryError:
+            if len(lengths) == 1:
+                raise
+        torch.cuda.empty_cache()
+        half = len(lengths) // 2
+        cut = int(lengths[:half].sum())
+        self._tokens = min(self._tokens, max(1, cut))
+        return [*self._passes(ids[:cut], lengths[:half]), *self._passes(ids[cut:], lengths[half:])]
 
     def _pass(self, ids: Ids, lengths: IntArray) -> torch.Tensor:
         flat = torch.from_numpy(ids).to(torch.int64)
