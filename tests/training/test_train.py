@@ -52,10 +52,10 @@ def test_a_resumed_run_has_the_memory_of_the_process_that_did_the_work(
 ) -> None:
     asked = settings(base, tmp_path / "run", steps=4, save_steps=2)
     with monkeypatch.context() as before:
-        before.setattr("isoglot.training.trainer.peak_memory", lambda: 1 << 50)
-        before.setattr("isoglot.training.trainer.allocated", lambda: {"peak_allocated_bytes": 1 << 40})
+        before.setattr("isoglot.training.progress.peak_memory", lambda: 1 << 50)
+        before.setattr("isoglot.training.progress.allocated", lambda: {"peak_allocated_bytes": 1 << 40})
         train_until(3, asked, pair_table())
-    monkeypatch.setattr("isoglot.training.trainer.allocated", lambda: {"peak_allocated_bytes": 1})
+    monkeypatch.setattr("isoglot.training.progress.allocated", lambda: {"peak_allocated_bytes": 1})
     outcome = train(asked, table=pair_table(), resume=True, show=False).outcome
     assert outcome is not None
     assert (outcome["peak_memory_bytes"], outcome["peak_allocated_bytes"]) == (1 << 50, 1 << 40)

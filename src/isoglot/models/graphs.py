@@ -38,6 +38,7 @@ class Graphs:
     def __init__(self, table: Module) -> None:
         self._table = table
         self._recorded: dict[tuple[Any, ...], Any] = {}
+        self._trained: list[Any] = []
         self._pool: Any = None
         self._last: weakref.ref[_Backward] | None = None
         self._open = self._parted = False
@@ -83,7 +84,7 @@ class Graphs:
         if graph is None:
             return self._run_as_usual(model, {**other, **tensors})
         if torch.is_grad_enabled():
-            self._part_from_gradients(graph)
+            self._part_from_gradients()
         embeddings: Tensor = graph(*given.values()).clone()  # the next run writes to the same place
         if embeddings.requires_grad:
             backward = _Backward()
@@ -104,9 +105,12 @@ class Graphs:
         return embeddings
 
     def _most(self, model: Module) -> int:
-        trained = sum(weights.nbytes for weights in model.parameters() if weights.requires_grad)
-        table = sum(weights.nbytes for weights in self._table.parameters() if weights.requires_grad)
-        return min(_MOST, max(1, int(_SHARE * _memory() / max(1, trained - table))))
+        """How many shapes are recorded; notes what is trained within them, once."""
+        if not self._recorded:
+            words = {*self._table.parameters()}
+            self._trained = [part for part in model.parameters() if part.requires_grad and part not in words]
+        trained = sum(part.nbytes for part in self._trained)
+        return min(_MOST, max(1, int(_SHARE * _memory() / max(1, trained))))
 
     def _drop(self) -> None:
         """Give back what was recorded, and record nothing more."""
@@ -116,12 +120,12 @@ class Graphs:
             gc.collect()  # graphs and what they write to refer to each other
             torch.cuda.empty_cache()
 
-    def _part_from_gradients(self, graph: Module) -> None:
+    def _part_from_gradients(self) -> None:
         """Copy gradients of the step so far: they lie where a graph's next backward pass writes, which is to add to them."""
-        weights = [part for part in graph.parameters() if part.grad is not None and not part.grad.is_sparse]
+        weights = [part for part in self._trained if part.grad is not None]
         if weights and not self._parted:
             for part in weights:
-                part.grad = part.grad.clone() if part.grad is not None else None
+                part.grad = part.grad.clone()
         self._parted = bool(weights)
 
     def _record(self, model: Module, given: dict[str, Tensor], other: dict[str, Any]) -> Any:

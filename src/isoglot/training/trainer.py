@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -44,12 +45,13 @@ class PlanTrainer(SentenceTransformerTrainer):
         self._train_steps, self._collator, self._log_file = train_steps, collator, log
         self._ahead: Ahead[Any] | None = None
         super().__init__(eval_dataset=eval_steps, data_collator=collator, **kwargs)
+        self._trained = list(trained_weights(self.model).values())
         on_cpu = self.args.device.type == "cpu"
         self.watch = Watch(self.model, train_steps, Path(self.args.output_dir), every_step=on_cpu)
 
     def train(self, *given: Any, **more: Any) -> Any:
         try:
-            with _attention(self.args.device.type, bf16=self.args.bf16), self._graphs():
+            with _attention(self.args.device.type, bf16=self.args.bf16), self._graphs(), _at_hand(self.model):
                 return super().train(*given, **more)
         finally:
             for callback in self.callback_handler.callbacks:
@@ -105,10 +107,10 @@ class PlanTrainer(SentenceTransformerTrainer):
         super()._maybe_log_save_evaluate(tr_loss, grad_norm, *given, **more)
 
     def _clip_grad_norm(self, model: Any) -> Any:
-        return clip_gradients(model.parameters(), self.args.max_grad_norm)
+        return clip_gradients(self._trained, self.args.max_grad_norm)
 
     def _get_grad_norm(self, model: Any, grad_norm: Any = None) -> Any:
-        return clip_gradients(model.parameters(), float("inf")) if grad_norm is None else grad_norm
+        return clip_gradients(self._trained, float("inf")) if grad_norm is None else grad_norm
 
     def get_train_dataloader(self) -> DataLoader[Any]:
         return self._loader(self._train_steps)
@@ -161,6 +163,26 @@ class PlanTrainer(SentenceTransformerTrainer):
 
     def _loader(self, steps: PlanDataset) -> DataLoader[Any]:
         return DataLoader(steps, batch_sampler=StepSampler(len(steps)), collate_fn=self._collator)
+
+
+@contextmanager
+def _at_hand(model: Any) -> Iterator[None]:
+    """A model whose `train` and `zero_grad` do not go through its modules, a thousand with adapters, at every step."""
+    trained, whole = list(trained_weights(model).values()), model.train
+    whole()
+
+    def train(mode: bool = True) -> Any:
+        return model if mode == model.training else whole(mode)
+
+    def zero_grad(set_to_none: bool = True) -> None:
+        for weights in trained:
+            weights.grad = None
+
+    model.train, model.zero_grad = train, zero_grad
+    try:
+        yield
+    finally:
+        del model.train, model.zero_grad
 
 
 def _attention(device: str, *, bf16: bool) -> Any:
