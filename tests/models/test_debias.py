@@ -269,3 +269,30 @@ def test_linear_discriminants_by_hand() -> None:
     assert np.allclose(teller.bias, -50, rtol=1e-5), "-1/2 x 1 / .1^2 for both, so they do not decide"
     assert np.allclose(teller.weight[:, 1], 0, atol=1e-5)
     assert np.allclose(teller.weight[:, 0], [100, -100], rtol=1e-5), "1 / .1^2"
+
+
+def test_a_smaller_vocabulary_keeps_the_maps_and_a_mean_of_maps_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from isoglot.cli.main import main
+    from isoglot.models.language_maps import read_record
+    from tests.models.test_prune import _texts, wordpiece
+
+    mapped, small, texts = tmp_path / "mapped", tmp_path / "small", _texts(30, seed=1)
+    model = load_model(str(wordpiece(tmp_path / "base")), device="cpu")
+    samples = vectors_by_language(encode_texts(model, texts, "query", progress=False))
+    maps = fitted("lir", dict.fromkeys(SIDES, samples), 1.0)
+    append_maps(model, maps).save_pretrained(str(mapped), create_model_card=False)
+    maps.save(mapped, {"method": {"name": "lir"}, "fit": ["bench"], "transductive": ["bench"]})
+    (tmp_path / "used.txt").write_text("\n".join(texts))
+    assert main(["model", "prune", str(mapped), "--corpus", str(tmp_path / "used.txt"), "--output", str(small)]) == 0
+    assert read_record(small) == read_record(mapped)
+    assert (small / MAPS_FILE).read_bytes() == (mapped / MAPS_FILE).read_bytes()
+    vectors = [
+        encode_texts(load_model(str(path), device="cpu"), texts, "query", progress=False, languages=["de"] * 30)
+        for path in (mapped, small)
+    ]
+    np.testing.assert_allclose(*vectors, atol=1e-6)
+    assert main(["model", "average", str(mapped), str(small), "--output", str(tmp_path / "mean")]) == 2
+    assert "debiased, and a mean of corrections is none" in capsys.readouterr().err
+    assert not (tmp_path / "mean").exists()

@@ -96,6 +96,7 @@ def _prune(options: argparse.Namespace) -> int:
     from isoglot.data.audit.trained import trained_of
     from isoglot.files import atomic_directory
     from isoglot.models.card import write_card_of
+    from isoglot.models.language_maps import copy_maps
     from isoglot.models.load import load_model
     from isoglot.models.prune import kept_ids, save_pruned, vocabulary_of
 
@@ -113,6 +114,7 @@ def _prune(options: argparse.Namespace) -> int:
     with atomic_directory(options.output) as path:
         save_pruned(model, vocabulary, kept, probed, path)
         trained_of(model).save(path)
+        copy_maps(model, path)
         of = ", ".join(options.corpus or (f"the most frequent words of {code}" for code in options.languages))
         how = f"`{options.model}` with {len(kept):,} of its {before['pieces']:,} pieces: those that {of} use."
         write_card_of(path / "README.md", how, model.prompts)

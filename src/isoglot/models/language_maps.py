@@ -224,6 +224,12 @@ def record_of(model: Any) -> dict[str, Any] | None:
     return read_record(base.location) if base and base.layout != "hub" else None
 
 
+def copy_maps(model: Any, folder: Path) -> None:
+    """Write the maps of a loaded model, where it has any, and their record into the folder of a model with the same ones."""
+    if (record := record_of(model)) is not None:
+        LanguageMaps.load(Path(model.loaded_from.location)).save(folder, record)
+
+
 def _same(one: Correction, other: Correction) -> bool:
     return np.array_equal(one.directions, other.directions) and np.array_equal(one.offset, other.offset)
 

@@ -41,17 +41,15 @@ def average_weights(names: Sequence[str], weights: Sequence[float], output: Path
         InputError: weights that are none; models that do not have the same tensors, or (see `alike`) not the same tokenizer,
             prompts, similarity, pooling or length.
     """
-    from isoglot.models.load import load_model
-
     check_weights(names, weights)
-    model = load_model(names[0], device="cpu").float()
+    model = _load(names[0])
     trained: list[TrainedTexts] = [trained_of(model)]
     merged = _is_adapter(model)
 
     def others() -> Iterator[tuple[str, SentenceTransformer, float]]:
         nonlocal merged
         for name, weight in zip(names[1:], weights[1:]):
-            other = load_model(name, device="cpu").float()
+            other = _load(name)
             if alike and (what := _difference(model, other)):
                 raise InputError(f"cannot average {names[0]} and {name}: {what}")
             trained.append(trained_of(other))
@@ -69,6 +67,18 @@ def average_weights(names: Sequence[str], weights: Sequence[float], output: Path
         how = f"The mean of the weights of several models: {parts}."
         how += " Adapters were merged into their bases first; it is no mean of their factors." if merged else ""
         write_card_of(path / "README.md", how, model.prompts)
+
+
+def _load(name: str) -> SentenceTransformer:
+    from isoglot.models.language_maps import record_of
+    from isoglot.models.load import load_model
+
+    model = load_model(name, device="cpu").float()
+    if record_of(model) is not None:
+        raise InputError(
+            f"{name}: debiased, and a mean of corrections is none; average the models before isoglot debias"
+        )
+    return model
 
 
 def check_weights(names: Sequence[str], weights: Sequence[float]) -> None:
