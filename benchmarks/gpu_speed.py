@@ -245,7 +245,6 @@ def evaluate(asked: argparse.Namespace) -> dict[str, Any]:
     from isoglot.data.benchmarks.load import load_benchmark
     from isoglot.evaluation.evaluate import evaluate as measure
     from isoglot.models.load import load_model
-    from isoglot.models.precision import computing_in
 
     model, benchmark = load_model(BASE, device="cuda"), load_benchmark("xquad-r")
     found: dict[str, Any] = {}
@@ -253,8 +252,7 @@ def evaluate(asked: argparse.Namespace) -> dict[str, Any]:
         seconds = []
         for _ in range(asked.repeats + 1):
             began = time.perf_counter()
-            with computing_in(precision, "cuda"):  # type: ignore[arg-type]
-                result = measure(model, benchmark, progress=False)
+            result = measure(model, benchmark, precision=precision, progress=False)
             seconds.append(round(time.perf_counter() - began, 2))
         found[precision] = {"seconds": seconds, "median": statistics.median(seconds[1:])}
         found[precision]["cross nDCG@10"] = result.summary["settings"]["cross"].get("nDCG@10")

@@ -159,3 +159,13 @@ def test_without_tensor_cores_products_are_those_of_float32(monkeypatch: pytest.
     queries = np.ones((2, 8), dtype=np.float32)
     assert not split_products.can_split(torch.from_numpy(queries))
     assert TorchEngine(queries, "cpu").error == NumpyEngine(queries).error == float32_error(8)
+
+
+@pytest.mark.parametrize("device", [None, "cpu"])
+def test_ranks_within_mixed_precision_are_exact(device: str | None) -> None:
+    queries, documents, indptr, relevant, ties, offsets = near_ties(1)
+    expected = exact_ranks(queries, documents, indptr, relevant, ties, offsets)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = exact_ranks(queries, documents, indptr, relevant, ties, offsets, device=device)
+    np.testing.assert_array_equal(found.pooled, expected.pooled)
+    np.testing.assert_array_equal(found.own, expected.own)

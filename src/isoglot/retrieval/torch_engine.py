@@ -45,7 +45,7 @@ class TorchEngine:
 
     def scores(self, rows: slice) -> TorchScores:
         queries, documents = self._factors
-        with full_precision():
+        with full_precision(queries.device.type):
             multiplied = split_products.split_product if self._split else _product
             return TorchScores(multiplied(queries[rows], documents), self._queries[rows], self._chunk)
 
@@ -122,11 +122,12 @@ def _take(tensor: Any) -> Any:
 
 
 @contextmanager
-def full_precision() -> Iterator[None]:
-    """No TF32 or bfloat16 inside float32 products, whatever the program has set."""
+def full_precision(device: str = "cpu") -> Iterator[None]:
+    """No TF32 or bfloat16 inside float32 products on a kind of device, whatever the program has set."""
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("highest")
     try:
-        yield
+        with torch.autocast(device, enabled=False):
+            yield
     finally:
         torch.set_float32_matmul_precision(before)
