@@ -164,3 +164,15 @@ def test_texts_to_embed(tmp_path: Path) -> None:
     lines = [json.loads(line) for line in (tmp_path / "queries" / "en.jsonl").read_text().splitlines()]
     assert lines[0] == {"_id": "q2", "text": "en question 2"}
     assert len(lines) == 10
+
+
+def test_an_array_that_is_longer_than_its_header_says_is_refused(tmp_path: Path) -> None:
+    from isoglot.data.readers import read_array
+
+    path = tmp_path / "vectors.npy"
+    np.save(path, np.ones((4, 3), dtype=np.float32))
+    assert read_array(path).shape == (4, 3)
+    with path.open("ab") as file:
+        file.write(bytes(12))
+    with pytest.raises(InputError, match=r"vectors.npy: damaged: 12 bytes more than its header says \(shape \(4, 3\)"):
+        read_array(path)

@@ -7,6 +7,7 @@ wrong with a file as a whole is an `InputError`.
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -177,12 +178,18 @@ def read_array(path: Path) -> npt.NDArray[Any]:
 
     open_file(path).close()
     try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # a header of Python 2 is one like others
+            array = np.load(path, mmap_mode="r", allow_pickle=False)
     except Exception as error:  # a header is read as Python: errors of tokens, literals, types and shapes share no base
         raise InputError(f"{path}: not a .npy file, or damaged ({first_line(error)})") from None
     if not isinstance(array, np.ndarray):
         array.close()
         raise InputError(f"{path}: an archive of arrays (.npz); expected one array (.npy)")
+    if isinstance(array, np.memmap) and (more := path.stat().st_size - array.offset - array.nbytes):
+        raise InputError(
+            f"{path}: damaged: {more:,} bytes more than its header says (shape {array.shape}, {array.dtype})"
+        )
     return array
 
 

@@ -152,9 +152,9 @@ def _read(
     kinds: list[Side | None] = [kind] * len(vectors)
     langs: list[str | None] = [lang] * len(vectors)
     if table is not None and "kind" in table.column_names:
-        kinds = [_kind(path, row, value) for row, value in enumerate(table.column("kind").to_pylist(), 1)]
+        kinds = [_kind(path, row, value) for row, value in enumerate(_strings(path, table, "kind"), 1)]
     if table is not None and "lang" in table.column_names:
-        langs = [_lang(path, row, value) for row, value in enumerate(table.column("lang").to_pylist(), 1)]
+        langs = [_lang(path, row, value) for row, value in enumerate(_strings(path, table, "lang"), 1)]
     return vectors, kinds, langs
 
 
@@ -165,6 +165,16 @@ def _column(path: Path, table: pa.Table) -> str:
         there = ", ".join(table.column_names)
         raise InputError(f"{path}: expected one of the columns {' and '.join(_COLUMNS)}; it has {there}")
     return names[0]
+
+
+def _strings(path: Path, table: pa.Table, name: str, *, or_numbers: bool = False) -> list[Any]:
+    """The values of a column; InputError where its type is another."""
+    kind = table.schema.field(name).type
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or (or_numbers and pa.types.is_integer(kind))):
+        raise InputError(f"{path}: column {name} is {kind}; expected strings{' or whole numbers' * or_numbers}")
+    values: list[Any] = table.column(name).to_pylist()
+    return values
 
 
 def _kind(path: Path, row: int, value: Any) -> Side:
@@ -211,16 +221,15 @@ def _fit(
     wanted = None if languages is None else {language(code) for code in languages}
     samples: dict[Side, dict[str, Sample]] = {}
     digests = []
+    first, width = None, 0
     for folder in folders:
         for path in dict(_files([folder])).values():
             table = None if path.suffix == ".npy" else read_parquet(path).combine_chunks()
             vectors, kinds, langs = _read(path, table, Given(), unit=True)
             digests.append(digest_file(path))
-            ids = (
-                table.column("id").to_pylist()
-                if table is not None and "id" in table.column_names
-                else range(len(vectors))
-            )
+            ids: Sequence[Any] = range(len(vectors))
+            if table is not None and "id" in table.column_names:
+                ids = _strings(path, table, "id", or_numbers=True)
             numbers = np.array([_number(key) for key in ids], dtype=np.int64)
             for kind, lang in dict.fromkeys(zip(kinds, langs)):
                 if kind is None or lang is None:
@@ -232,14 +241,14 @@ def _fit(
                 rows = np.array([one == (kind, lang) for one in zip(kinds, langs)])
                 if lang in samples.setdefault(kind, {}):
                     raise InputError(f"{path}: there are vectors of {kind} texts in {lang} already")
+                first, width = first or path, width or vectors.shape[1]
+                if vectors.shape[1] != width:
+                    raise InputError(
+                        f"{path}: vectors of {vectors.shape[1]} numbers, and those of {first} have {width}"
+                    )
                 samples[kind][lang] = Sample(vectors[rows], numbers[rows])
     if not samples:
         raise InputError("nothing to fit on: give --fit a folder with queries/<lang>.npy and corpus/<lang>.npy")
-    widths = {sample.vectors.shape[1] for own in samples.values() for sample in own.values()}
-    if len(widths) > 1:
-        raise InputError(
-            f"{', '.join(map(str, folders))}: vectors of different widths ({', '.join(map(str, sorted(widths)))})"
-        )
     rest = {kind: {lang: _first(own[lang], asked) for lang in sorted(own)} for kind, own in samples.items()}
     maps, told = fit_samples(rest, asked)
     return maps, {

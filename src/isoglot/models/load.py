@@ -197,7 +197,8 @@ def _load_adapter(base: Base, layout: Layout, folder: Path, where: _Where) -> tu
     adapter = Adapter(folder)
     name, note = adapter.base()
     above = (*where.above, str(folder.resolve()))
-    parent_base = resolve_base(name)
+    with at(f"{folder}: its base"):
+        parent_base = resolve_base(name)
     if str(Path(parent_base.location).resolve()) in above:
         raise InputError(f"{base.name}: an adapter whose base is itself: {' -> '.join([*above, name])}")
     parent, loaded = _load(parent_base, _Where(where.device, where.dtype, above))
