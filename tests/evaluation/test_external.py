@@ -176,3 +176,27 @@ def test_an_array_that_is_longer_than_its_header_says_is_refused(tmp_path: Path)
         file.write(bytes(12))
     with pytest.raises(InputError, match=r"vectors.npy: damaged: 12 bytes more than its header says \(shape \(4, 3\)"):
         read_array(path)
+
+
+@pytest.mark.parametrize(
+    ("ids", "message"),
+    [
+        (pa.array([2**31 - 1, 0], pa.date32()), r"column text is date32\[day\]; expected strings"),
+        (pa.array([["a"], ["b"]]), "column text is list<.*>; expected strings"),
+        (pa.array([b"a", b"\xff"]), "column text: .*UTF8"),
+        (pa.array([1, 2]), "column text is int64; expected strings"),
+        (pa.array(["a", "b"]).dictionary_encode(), ""),
+        (pa.array([b"a", b"b"]), ""),
+    ],
+)
+def test_a_column_of_strings_is_one_or_refused_in_a_line(ids: pa.Array, message: str, tmp_path: Path) -> None:
+    from isoglot.data.readers import string_column
+
+    path, table = tmp_path / "t.parquet", pa.table({"text": ids})
+    if not message:
+        assert string_column(path, table, "text").to_pylist() == ["a", "b"]
+        return
+    with pytest.raises(InputError, match=f"t.parquet: {message}"):
+        string_column(path, table, "text")
+    if ids.type == pa.int64():
+        assert string_column(path, table, "text", or_numbers=True).to_pylist() == [1, 2]

@@ -156,6 +156,22 @@ def read_parquet(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
     return table
 
 
+def string_column(path: Path, table: pa.Table, name: str, *, or_numbers: bool = False) -> Any:
+    """A column of strings, `or_numbers` of whole numbers, as pyarrow has it. InputError where its type is another."""
+    import pyarrow as pa
+
+    column: Any = table.column(name)
+    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):  # as some programs write strings
+        kind = pa.large_string()
+    if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or (or_numbers and pa.types.is_integer(kind))):
+        raise InputError(f"{path}: column {name} is {kind}; expected strings{' or whole numbers' * or_numbers}")
+    try:
+        return column.cast(kind)
+    except pa.ArrowInvalid as error:
+        raise InputError(f"{path}: column {name}: {first_line(error)}") from None
+
+
 @contextmanager
 def open_parquet(path: Path) -> Iterator[pq.ParquetFile]:
     """A Parquet file, its checksums looked at where it has some; whatever the library says of damage is an InputError."""

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from isoglot.data.audit.trained import id_hash
 from isoglot.data.languages import known_language, language
-from isoglot.data.readers import read_parquet
+from isoglot.data.readers import read_parquet, string_column
 from isoglot.errors import InputError, LineError, at, say
 from isoglot.evaluation.debias import DebiasSettings, fit_samples
 from isoglot.evaluation.external import column_matrix, npy_matrix, unit_rows
@@ -152,9 +152,9 @@ def _read(
     kinds: list[Side | None] = [kind] * len(vectors)
     langs: list[str | None] = [lang] * len(vectors)
     if table is not None and "kind" in table.column_names:
-        kinds = [_kind(path, row, value) for row, value in enumerate(_strings(path, table, "kind"), 1)]
+        kinds = [_kind(path, row, value) for row, value in enumerate(string_column(path, table, "kind").to_pylist(), 1)]
     if table is not None and "lang" in table.column_names:
-        langs = [_lang(path, row, value) for row, value in enumerate(_strings(path, table, "lang"), 1)]
+        langs = [_lang(path, row, value) for row, value in enumerate(string_column(path, table, "lang").to_pylist(), 1)]
     return vectors, kinds, langs
 
 
@@ -165,16 +165,6 @@ def _column(path: Path, table: pa.Table) -> str:
         there = ", ".join(table.column_names)
         raise InputError(f"{path}: expected one of the columns {' and '.join(_COLUMNS)}; it has {there}")
     return names[0]
-
-
-def _strings(path: Path, table: pa.Table, name: str, *, or_numbers: bool = False) -> list[Any]:
-    """The values of a column; InputError where its type is another."""
-    kind = table.schema.field(name).type
-    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
-    if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or (or_numbers and pa.types.is_integer(kind))):
-        raise InputError(f"{path}: column {name} is {kind}; expected strings{' or whole numbers' * or_numbers}")
-    values: list[Any] = table.column(name).to_pylist()
-    return values
 
 
 def _kind(path: Path, row: int, value: Any) -> Side:
@@ -229,7 +219,7 @@ def _fit(
             digests.append(digest_file(path))
             ids: Sequence[Any] = range(len(vectors))
             if table is not None and "id" in table.column_names:
-                ids = _strings(path, table, "id", or_numbers=True)
+                ids = string_column(path, table, "id", or_numbers=True).to_pylist()
             numbers = np.array([_number(key) for key in ids], dtype=np.int64)
             for kind, lang in dict.fromkeys(zip(kinds, langs)):
                 if kind is None or lang is None:

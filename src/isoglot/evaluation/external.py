@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from isoglot.data.languages import spelled
-from isoglot.data.readers import read_array, read_parquet
+from isoglot.data.readers import read_array, read_parquet, string_column
 from isoglot.errors import InputError, LineError
 from isoglot.files import write_jsonl
 from isoglot.records import Benchmark, Float32Array, IntArray, Texts
@@ -106,9 +106,7 @@ def _read_parquet(path: Path, texts: Texts) -> Float32Array:
     if missing := [name for name in ("id", "embedding") if name not in table.column_names]:
         names = ", ".join(table.column_names)
         raise InputError(f"{path}: no column '{missing[0]}'; it has {names}, expected id and embedding")
-    ids = table.column("id")
-    if not (pa.types.is_string(ids.type) or pa.types.is_large_string(ids.type)):
-        raise InputError(f"{path}: column id is {ids.type}; expected string")
+    ids = string_column(path, table, "id")
     if ids.null_count:
         raise LineError(path, 1 + ids.to_pylist().index(None), "no id")
     vectors = column_matrix(table.column("embedding"), path)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from isoglot.data.readers import read_parquet
+from isoglot.data.readers import read_parquet, string_column
 from isoglot.errors import InputError
 from isoglot.records import Float32Array, IntArray
 
@@ -36,11 +36,11 @@ class StoredVectors:
         table = read_parquet(path)
         if missing := {"text", "vector"} - set(table.column_names):
             raise InputError(f"{path}: no column {' and '.join(sorted(missing))}; a row has a text and its vector")
-        texts: Any = table["text"].combine_chunks().cast("string")
+        texts: Any = string_column(path, table, "text", or_numbers=True).combine_chunks().cast("string")
         kinds: Any = None
         self._vectors = _matrix(path, table["vector"])
         if "kind" in table.column_names:
-            kinds = table["kind"].combine_chunks().cast("string")
+            kinds = string_column(path, table, "kind", or_numbers=True).combine_chunks().cast("string")
             if others := sorted({str(kind) for kind in pc.unique(kinds).to_pylist()} - set(_KINDS)):
                 raise InputError(f"{path}: kind '{others[0]}'; expected {' or '.join(_KINDS)}")
         self._rows: dict[str, IntArray] = {}
