@@ -146,11 +146,12 @@ def operations(model: Any, tokens: float, squared_lengths: float, tuning: str) -
     return forward * (3 if tuning == "full" else 2) + attention * 3
 
 
-def product_rate() -> float:
-    """Operations per second of one large matrix product in the precision of training."""
+def product_rate(dtype: torch.dtype | None = None) -> float:
+    """Operations per second of one large matrix product; by default in the precision of training."""
     cuda = torch.cuda.is_available()
     size = 8192 if cuda else 1024
-    dtype = torch.bfloat16 if cuda and torch.cuda.is_bf16_supported() else torch.float32
+    if dtype is None:
+        dtype = torch.bfloat16 if cuda and torch.cuda.is_bf16_supported() else torch.float32
     one = torch.randn(size, size, device="cuda" if cuda else "cpu", dtype=dtype)
     best = float("inf")
     for _ in range(5):

@@ -38,8 +38,9 @@ from typing import Any
 import numpy as np
 import torch
 from _machine import add, conditions
+from _sides import Recorder, our_trainer, product_rate, settings_of, their_trainer, watching
 
-from isoglot.retrieval.streams import passes
+from isoglot.models.unpadded import passes
 
 BASE = "offline:multilingual-e5-small"
 SIDES = ("ours", "theirs")
@@ -114,7 +115,7 @@ def large(asked: argparse.Namespace) -> dict[str, Any]:
             share = statistics.median(run["utilisation"] for run in runs)
             found[name] = {
                 "share_of_the_chip": round(share, 4),
-                "share_of_its_own_products": round(share * _rate(torch.bfloat16) / own, 4),
+                "share_of_its_own_products": round(share * product_rate(torch.bfloat16) / own, 4),
                 "pairs_per_second": _median(runs, "pairs_per_second"),
                 "runs": [_short(run) for run in runs],
             }
@@ -138,8 +139,6 @@ def _distinct_paragraphs(path: Path) -> Path:
 
 def _run(side: str, source: str, tuning: str, batch: int, steps: int, skip: int, words: list[str]) -> dict[str, Any]:
     """What one run of one trainer measures."""
-    from _sides import Recorder, our_trainer, settings_of, their_trainer
-
     _forget()
     torch.cuda.reset_peak_memory_stats()
     with tempfile.TemporaryDirectory() as folder:
@@ -150,7 +149,7 @@ def _run(side: str, source: str, tuning: str, batch: int, steps: int, skip: int,
             our_trainer(settings, recorder)
         else:
             their_trainer(settings, recorder, Path(folder))
-        return {**recorder.report(began, settings), "product_rate": _rate(torch.bfloat16)}
+        return recorder.report(began, settings)
 
 
 def _asked(source: str, tuning: str, batch: int, steps: int, words: list[str]) -> argparse.Namespace:
@@ -218,7 +217,7 @@ def encode(asked: argparse.Namespace) -> dict[str, Any]:
         lengths = np.concatenate([part for _, part in windows]).astype(np.float64)
         shapes, depth, width = layers(model)
         work = 2 * sum(a * b for a, b in shapes) * lengths.sum() + depth * 4 * width * (lengths**2).sum()
-        rate = _rate(torch.bfloat16 if precision == "bf16" else torch.float32)
+        rate = product_rate(torch.bfloat16 if precision == "bf16" else torch.float32)
         found[f"{name} {precision}"] = {
             "texts": len(own),
             "tokens": int(lengths.sum()),
@@ -237,7 +236,7 @@ def _passes(stream: Any, windows: list[Any]) -> None:
     """The passes over texts that are tokenised already."""
     with torch.inference_mode():
         for ids, lengths in windows:
-            for start, end, first, last in passes(lengths, 1 << 17):
+            for start, end, first, last in passes(lengths.tolist(), 1 << 17):
                 stream._pass(ids[first:last], lengths[start:end])
 
 
@@ -261,7 +260,6 @@ def evaluate(asked: argparse.Namespace) -> dict[str, Any]:
 
 def profile(asked: argparse.Namespace) -> dict[str, Any]:
     """Kernels, time on the device and time of the process in some steps, as it was and as it is."""
-    from _sides import settings_of, watching
     from torch.profiler import ProfilerActivity
     from transformers import TrainerCallback
 
@@ -335,20 +333,6 @@ def embeddings(asked: argparse.Namespace) -> dict[str, Any]:
             seconds.append(time.perf_counter() - began)
         found[name] = {"ms": round(statistics.median(seconds[2:]) * 1e3, 3)}
     return found
-
-
-def _rate(dtype: torch.dtype) -> float:
-    """Operations per second of a large matrix product."""
-    size = 8192
-    one = torch.randn(size, size, device="cuda", dtype=dtype)
-    best = float("inf")
-    for _ in range(6):
-        torch.cuda.synchronize()
-        began = time.perf_counter()
-        one @ one
-        torch.cuda.synchronize()
-        best = min(best, time.perf_counter() - began)
-    return 2 * size**3 / best
 
 
 def _own_rate() -> float:

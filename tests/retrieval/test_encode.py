@@ -13,10 +13,11 @@ from tokenizers import processors
 from isoglot.errors import InputError
 from isoglot.models.load import load_model
 from isoglot.models.tunings.lora import Lora
+from isoglot.models.unpadded import passes
 from isoglot.retrieval import encode, streams
 from isoglot.retrieval.encode import Kind, encode_texts
 from isoglot.retrieval.length_batches import batches, forward, is_plain
-from isoglot.retrieval.streams import Stream, passes
+from isoglot.retrieval.streams import Stream
 from tests.training.tiny import WORDS, tiny_base
 
 
@@ -126,7 +127,7 @@ def test_texts_laid_end_to_end_have_the_models_own_vectors(
         vectors = encode_texts(tiny, sentences(), "query", progress=False, watch=seen.append)
     np.testing.assert_allclose(vectors, expected, atol=1e-6)
     assert sum(seen) == len(set(sentences()))
-    monkeypatch.setattr(streams, "_ROUNDING", 0.0)
+    monkeypatch.setattr(streams, "TOLERANCE", 0.0)
     with pytest.raises(InputError, match="other embeddings without padding"):
         Stream(tiny, sentences(), "", "query")
     assert streams.stream_of is Stream

@@ -3,11 +3,27 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from isoglot.errors import InputError
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 Precision = Literal["fp32", "bf16"]
+
+TOLERANCE, HALF = 1e-4, 2e-2
+"""The largest distance of two embeddings of a text that counts as rounding, in lengths of the embedding: float32, bfloat16."""
+
+
+def distance(expected: Tensor, given: Tensor) -> float:
+    """The largest distance of two embeddings of a text, in lengths of the expected; infinite where the widths differ."""
+    import torch
+
+    if expected.shape != given.shape:
+        return float("inf")
+    lengths = expected.norm(dim=1).clamp_min(torch.finfo(expected.dtype).tiny)
+    return float(((expected - given).norm(dim=1) / lengths).max())
 
 
 def computes_in_bf16(device: str) -> bool:

@@ -12,7 +12,9 @@ begin from the device, so that a pass over any texts of one `Shape` is one CUDA 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 import torch
@@ -112,6 +114,15 @@ def bucket(lengths: Sequence[int], most: int | None) -> Shape:
     # attention's kernels want it within the stream, embeddings of positions within their table
     longest = max(max(lengths), min(1 << max(6, (max(lengths) - 1).bit_length()), tokens, most or tokens))
     return Shape(tokens, len(lengths) + -(-step // longest), longest)
+
+
+def passes(lengths: Sequence[int], tokens: int) -> Iterator[tuple[int, int, int, int]]:
+    """(first, end, first token, end of its tokens) of consecutive texts with at most so many tokens together, or of one text."""
+    ends, start = [0, *accumulate(lengths)], 0
+    while start < len(lengths):
+        end = max(start + 1, bisect_right(ends, ends[start] + tokens) - 1)
+        yield start, end, ends[start], ends[end]
+        start = end
 
 
 class Unpadded:

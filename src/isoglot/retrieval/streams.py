@@ -16,8 +16,9 @@ from sentence_transformers.util import batch_to_device
 
 from isoglot.ahead import Ahead
 from isoglot.errors import InputError
+from isoglot.models.precision import HALF, TOLERANCE, distance
 from isoglot.models.templates import Ids, Template, TextTokenizer, template_of
-from isoglot.models.unpadded import Unpadded
+from isoglot.models.unpadded import Unpadded, passes
 from isoglot.records import Float32Array, IntArray
 from isoglot.retrieval.length_batches import check_tokens
 
@@ -25,9 +26,6 @@ _TOKENS = 1 << 17
 """Of a pass: so many that a GPU computes for longer than Python needs to start its kernels; fewer where its memory is full."""
 _CHARACTERS = 1 << 19
 """Of the texts that are tokenised at once: about as many tokens as a pass has."""
-_ROUNDING = 1e-4
-"""How far an embedding may be from the model's own, in lengths of that; float32."""
-_HALF = 2e-2
 _SAMPLE = 8
 
 
@@ -69,7 +67,7 @@ class Stream:
         with torch.inference_mode():
             found = []
             for ids, lengths in windows:
-                for start, end, first, last in passes(lengths, self._tokens):
+                for start, end, first, last in passes(lengths.tolist(), self._tokens):
                     found += self._passes(ids[first:last], lengths[start:end])
                     done(end - start)
             vectors: Float32Array = torch.cat(found).cpu().numpy()
@@ -77,7 +75,7 @@ class Stream:
 
     def _windows(self, texts: Sequence[str]) -> Iterator[tuple[Ids, IntArray]]:
         """(token ids one after the other, lengths) of some texts at a time."""
-        for start, end, *_ in passes(np.array([max(1, len(text)) for text in texts]), _CHARACTERS):
+        for start, end, *_ in passes([max(1, len(text)) for text in texts], _CHARACTERS):
             own = texts[start:end]
             rows = self._tokenizer.ids(own, self._prompt)
             lengths = np.array(list(map(len, rows)))
@@ -113,9 +111,9 @@ class Stream:
         with torch.inference_mode(), torch.autocast(self._model.device.type, enabled=False):
             batch = batch_to_device(dict(features), self._model.device)
             own = self._model(batch, task=self._task)["sentence_embedding"].float()[:, : self._model.truncate_dim]
-            away = ((own - self._pass(ids, lengths)).norm(dim=1) / own.norm(dim=1)).max()
-        if not float(away) < (_ROUNDING if weights == torch.float32 else _HALF):
-            raise InputError(f"it gives other embeddings without padding (they differ by {float(away):.2g})")
+            away = distance(own, self._pass(ids, lengths))
+        if not away < (TOLERANCE if weights == torch.float32 else HALF):
+            raise InputError(f"it gives other embeddings without padding (they differ by {away:.2g})")
 
 
 def stream_of(model: Any, texts: Sequence[str], prompt: str, task: str) -> Stream | None:
@@ -134,13 +132,3 @@ def stream_of(model: Any, texts: Sequence[str], prompt: str, task: str) -> Strea
         AttributeError,
     ):  # whatever an encoder says to it
         return None
-
-
-def passes(lengths: IntArray, tokens: int) -> Iterator[tuple[int, int, int, int]]:
-    """(first, end, first token, end of its tokens) of consecutive texts with at most so many tokens together, or of one text."""
-    ends, start = np.cumsum(lengths), 0
-    while start < len(lengths):
-        first = int(ends[start] - lengths[start])
-        end = max(start + 1, int(np.searchsorted(ends, first + tokens, side="right")))
-        yield start, end, first, int(ends[end - 1])
-        start = end

@@ -20,7 +20,8 @@ from isoglot.batching.sampler import TextBatch
 from isoglot.data.pairs.table import PairTable
 from isoglot.errors import InputError, IsoglotError, first_line
 from isoglot.models.load import compile_encoder, uncompile_encoder
-from isoglot.models.precision import computing_in
+from isoglot.models.precision import HALF, TOLERANCE, computing_in
+from isoglot.models.precision import distance as distance_of
 from isoglot.training.collate import Collator, columns_of
 from isoglot.training.finite import NotFiniteError
 from isoglot.training.loss import BatchLoss, take_marks
@@ -30,10 +31,6 @@ from isoglot.training.settings import TrainSettings
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
-TOLERANCE = 1e-4
-"""The largest distance between two embeddings of a text that counts as rounding, in lengths of the embedding; float32."""
-HALF = 2e-2
-"""The same in bfloat16."""
 _SAME = 1e-6
 _TEXTS = 4
 _MOST_TOKENS = 4096
@@ -104,7 +101,7 @@ def check_saved(model: SentenceTransformer, path: Path, texts: TextBatch) -> Non
     in_memory = embed_singly(model, texts)
     if not bool(in_memory.isfinite().all()):
         raise NotFiniteError("the trained model's embeddings are not finite: lower the learning rate; it is not kept")
-    distance = _distance(in_memory, embed_singly(saved, texts))
+    distance = distance_of(in_memory, embed_singly(saved, texts))
     if not distance <= TOLERANCE:
         raise OtherModelError(
             f"the saved model is not the one that was trained: embeddings of the pairs' texts differ by {distance:.2g} of "
@@ -140,22 +137,14 @@ def _long_text(model: SentenceTransformer, settings: TrainSettings, texts: TextB
 
 
 def _hold(expected: Tensor, given: Tensor, problem: str, tolerance: float = TOLERANCE) -> None:
-    distance = _distance(expected, given)
+    distance = distance_of(expected, given)
     if not distance <= tolerance:
         raise InputError(f"{problem} (they differ by {distance:.2g} of their length)")
 
 
 def _all_alike(embeddings: Tensor, texts: list[str]) -> bool:
     """Whether there is only one embedding of two or more different texts."""
-    return len(set(texts)) > 1 and _distance(embeddings[:1].expand_as(embeddings), embeddings) < _SAME
-
-
-def _distance(expected: Tensor, given: Tensor) -> float:
-    """The largest distance of two embeddings of a text, in lengths of the expected; infinite where the widths differ."""
-    if expected.shape != given.shape:
-        return float("inf")
-    lengths = expected.norm(dim=1).clamp_min(torch.finfo(expected.dtype).tiny)
-    return float(((expected - given).norm(dim=1) / lengths).max())
+    return len(set(texts)) > 1 and distance_of(embeddings[:1].expand_as(embeddings), embeddings) < _SAME
 
 
 @contextmanager

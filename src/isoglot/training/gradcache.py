@@ -22,6 +22,7 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.losses.gradcache import CachedLossMixin, RandContext
 from torch import Tensor
 
+from isoglot.models.unpadded import passes
 from isoglot.training.loss import (
     BatchLoss,
     Marks,
@@ -140,20 +141,10 @@ def cut_column(features: dict[str, Any], tokens: int) -> tuple[list[dict[str, An
 
 def cut_stream(features: dict[str, Any], tokens: int) -> tuple[list[dict[str, Any]], None]:
     """Chunks of one column for passes without padding, in the order of its rows, each with its `lengths`."""
-    lengths: list[int] = features["lengths"]
-    edges, total = [0], 0
-    for row, length in enumerate(lengths):
-        if total and total + length > tokens:
-            edges.append(row)
-            total = 0
-        total += length
-    parts = []
-    for begin, end in zip(edges, [*edges[1:], len(lengths)]):
-        own = {
-            key: value[begin:end]
-            if isinstance(value, Tensor) and value.ndim == 2 and len(value) == len(lengths)
-            else value
-            for key, value in features.items()
-        }
-        parts.append({**own, "lengths": lengths[begin:end]})
-    return parts, None
+    columns = dict(features)
+    lengths: list[int] = columns.pop("lengths")
+    width = columns["input_ids"].shape[1]
+    return [
+        {**rows_of(columns, slice(begin, end), width, len(lengths)), "lengths": lengths[begin:end]}
+        for begin, end, *_ in passes(lengths, tokens)
+    ], None

@@ -164,7 +164,7 @@ def length_chunks(
     return chunks, take.argsort()
 
 
-def rows_of(features: dict[str, Any], rows: Tensor, width: int, n: int) -> dict[str, Any]:
+def rows_of(features: dict[str, Any], rows: Tensor | slice, width: int, n: int) -> dict[str, Any]:
     """Some rows of every per-token tensor, cut to `width` columns; other entries as they are."""
     return {
         key: value[rows, :width] if isinstance(value, Tensor) and value.ndim == 2 and len(value) == n else value

@@ -36,6 +36,10 @@ class Load(NamedTuple):
         """Of a batch that is so many times as large."""
         return Load(self.tokens * factor, self.scores * factor**2)
 
+    def at_once(self, tokens: int, scores: int) -> Load:
+        """With gradient caching, which holds so many tokens and scores at a time; `tokens`: 0 for all of them."""
+        return Load(min(self.tokens, tokens), min(self.scores, scores)) if tokens else self
+
 
 class Line(NamedTuple):
     """Bytes of a pass beside weights and optimizer: `fixed` (gradients, mostly), and so many per token and score."""
@@ -94,9 +98,7 @@ class Room(NamedTuple):
 
     def step(self, load: Load, tokens: int = 0) -> float:
         """Bytes that a step takes in all; `tokens`: of gradient caching, 0: without."""
-        if tokens:
-            load = Load(min(load.tokens, tokens), min(load.scores, self.most_at_once))
-        return self.device.kept + self.line.bytes_of(load)
+        return self.device.kept + self.line.bytes_of(load.at_once(tokens, self.most_at_once))
 
     def tokens(self) -> int:
         """The most tokens at a time that fit, a multiple of 256; 0 where there are none, all where caching is not needed."""

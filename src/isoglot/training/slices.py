@@ -71,16 +71,11 @@ def look(
 
     def taken(rows: int) -> tuple[Load, int]:
         part = cut(batch, rows)
-        return _at_once(load_of(loss, part), loss, MOST_SCORES), measure(part)
+        return load_of(loss, part).at_once(getattr(loss, "tokens", 0), MOST_SCORES), measure(part)
 
     taken(SLICES[0])  # the first pass of a process also sets up what stays
     small, large = map(taken, SLICES)
     return Room(Line.through(small, large, len(loss.terms)), device, load, MOST_SCORES)
-
-
-def _at_once(load: Load, loss: BatchLoss, most_scores: int) -> Load:
-    tokens = getattr(loss, "tokens", 0)  # of gradient caching
-    return Load(min(load.tokens, tokens), min(load.scores, most_scores)) if tokens else load
 
 
 def largest_batch(loss: BatchLoss, steps: PlanDataset, collator: Collator) -> tuple[Columns, Load]:
@@ -163,13 +158,14 @@ def gpu(loss: BatchLoss) -> Device:
 def measure_on_gpu(loss: BatchLoss, settings: TrainSettings) -> Callable[[Columns], int]:
     """See `look`. Random numbers and gradients are left as they were."""
     import torch
+    from sentence_transformers.util import batch_to_device
 
     from isoglot.training.prepare import bf16
 
     device = loss.model.device
 
     def measure(columns: Columns) -> int:
-        here = [{key: _to(value, device) for key, value in column.items()} for column in columns]
+        here = [batch_to_device(dict(column), device) for column in columns]
         before: int = torch.cuda.memory_allocated()
         torch.cuda.reset_peak_memory_stats()
         try:
@@ -188,7 +184,3 @@ def measure_on_gpu(loss: BatchLoss, settings: TrainSettings) -> Callable[[Column
 
     loss.train()
     return measure
-
-
-def _to(value: Any, device: Any) -> Any:
-    return value.to(device) if hasattr(value, "to") else value

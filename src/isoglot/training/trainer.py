@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -51,7 +51,11 @@ class PlanTrainer(SentenceTransformerTrainer):
 
     def train(self, *given: Any, **more: Any) -> Any:
         try:
-            with _attention(self.args.device.type, bf16=self.args.bf16), self._graphs(), _at_hand(self.model):
+            with (
+                _attention(self.args.device.type, bf16=self.args.bf16),
+                self._graphs(),
+                _at_hand(self.model, self._trained),
+            ):
                 return super().train(*given, **more)
         finally:
             for callback in self.callback_handler.callbacks:
@@ -166,9 +170,9 @@ class PlanTrainer(SentenceTransformerTrainer):
 
 
 @contextmanager
-def _at_hand(model: Any) -> Iterator[None]:
+def _at_hand(model: Any, trained: Sequence[torch.nn.Parameter]) -> Iterator[None]:
     """A model whose `train` and `zero_grad` do not go through its modules, a thousand with adapters, at every step."""
-    trained, whole = list(trained_weights(model).values()), model.train
+    whole = model.train
     whole()
 
     def train(mode: bool = True) -> Any:
