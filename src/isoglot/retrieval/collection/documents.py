@@ -247,6 +247,22 @@ class Documents:
         query = "SELECT min(key), title FROM documents WHERE title != '' GROUP BY lang ORDER BY 1 LIMIT ?"
         return [title for _, title in self._rows(query, [most])]
 
+    def translations(self) -> list[tuple[int, str, str]]:
+        """(key, language, translation) of every document with a translation, by key."""
+        return self._rows("SELECT key, lang, translation FROM documents WHERE translation != '' ORDER BY key")
+
+    def parts(self, keys: Sequence[int]) -> dict[int, tuple[DocumentRow, list[tuple[int, int, int]]]]:
+        """Documents by key, each with the (key, first, last) of its chunks, in order."""
+        found: dict[int, tuple[DocumentRow, list[tuple[int, int, int]]]] = {
+            row[7]: (_document(row), [])
+            for row in self._where(f"SELECT {_FIELDS}, d.key FROM documents d WHERE d.key IN", keys)
+        }
+        chunks = self._where("SELECT document, key, first, last FROM chunks WHERE document IN", keys)
+        for document, *chunk in sorted(chunks):
+            if document in found:
+                found[document][1].append((chunk[0], chunk[1], chunk[2]))
+        return found
+
     def metadata(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """(id, metadata) of every document."""
         yield from ((key, json.loads(text)) for key, text in self._rows("SELECT id, metadata FROM documents"))
