@@ -229,7 +229,7 @@ class _Run:
                 for head, lang in zip(self.heads, self.told)
             ]
         )
-        about = {"model": self.entry.name, "source": self.entry.source, "base": self.base}
+        about: dict[str, Any] = {"model": self.entry.name, "source": self.entry.source, "base": self.base}
         about |= {"fairness": fairness, "strength": strength}
         success = self._success(fair, seed) if self.targets else None
         return {**about, "mix": self._mix(best, seed), "success": success}
@@ -254,9 +254,9 @@ class _Run:
     def _looked_for(self) -> Iterator[tuple[int, int, str]]:
         """(question, number of the language, language) of all that is looked for."""
         for question, group in enumerate(self.asked.groups.tolist()):
-            for number, lang in enumerate(self.pool.languages):
+            for place, lang in enumerate(self.pool.languages):
                 if (group, lang) in self.targets and (self.asked.bodies or lang != self.asked.languages[question]):
-                    yield question, number, lang
+                    yield question, place, lang
 
     def _success(self, fair: Fair, seed: int) -> dict[str, Any]:
         """Whether the document in each language is found, all languages in one pool and its language alone."""

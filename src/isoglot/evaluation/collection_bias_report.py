@@ -43,7 +43,7 @@ def head(record: Record) -> str:
 def measured(record: Record) -> list[str]:
     """How it was measured, in sentences."""
     asked = record["questions"]
-    number, languages = f"{asked['number']:,}", len(asked["languages"])
+    number, there, languages = f"{asked['number']:,}", f"{asked['groups_there']:,}", len(asked["languages"])
     if asked["kind"] == "unrelated":
         return [
             f"No document is known to be a translation of another: {number} built-in questions in {languages} languages, about "
@@ -51,8 +51,8 @@ def measured(record: Record) -> list[str]:
             "success is not measured."
         ]
     lines = [
-        f"{number} questions in {languages} languages: {asked['kind']} of {asked['groups']:,} of {asked['groups_there']:,} groups "
-        f"of translated documents (at most {asked['groups_asked_for']:,}, by chance, seed {asked['seed']})."
+        f"{number} questions in {languages} languages: {asked['kind']} of {asked['groups']:,} of {there} groups of "
+        f"translated documents (at most {asked['groups_asked_for']:,}, by chance, seed {asked['seed']})."
     ]
     if asked["left_out"]:
         lines.append(f"Left out: {', '.join(f'{n:,} {reason}' for reason, n in asked['left_out'].items())}.")

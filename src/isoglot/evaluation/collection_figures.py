@@ -1,4 +1,4 @@
-"""Figures of a collection's bias from plain arrays: the language mix of what is found, and what is found, by pair of languages."""
+"""Figures of a collection's bias, from plain arrays: languages of what is found, and success by pair of languages."""
 
 from __future__ import annotations
 
@@ -68,7 +68,8 @@ def _preference(values: FloatArray, query: IntArray, groups: IntArray, seed: int
     """Means over languages of values (own and expected share, shape (2, n)), and their ratio."""
     cells = _cells(query, groups)
     own, expected = (float(np.mean(cell_means(cells, line))) for line in values)
-    row = {"questions": len(query), "own": number(own), "expected": number(expected), "ratio": None, "interval": None}
+    row: dict[str, Any] = {"questions": len(query), "own": number(own), "expected": number(expected)}
+    row |= {"ratio": None, "interval": None}
     if expected > 0:
         row["ratio"] = number(own / expected)
         if cells.n_groups > 1:
@@ -97,8 +98,8 @@ def success_figures(
     Returns:
         "pairs": {"query", "document", "questions", "pooled": {measure: mean}, "alone": {measure: mean}}; "same" and "other":
         means over the pairs of one language and of two, with the 95% "interval" over groups of the main measure in the pool,
-        None where there are none; "by_document_language": {"same", "other", "gap"} of it; "worst": the pairs of two languages with
-        the least of it.
+        None where there are none; "by_document_language": {"same", "other", "gap"} of it; "worst": the pairs of two languages
+        with the least of it.
     """
     n = len(languages)
     values = {where: _values(own) for where, own in ranks.items()}

@@ -305,6 +305,16 @@ class Documents:
             yield from rows
             last = rows[-1][0]
 
+    def texts_of(self, keys: Sequence[int]) -> Iterator[tuple[int, str, str, str, bytes]]:
+        """As `texts`, of some chunks, in any order."""
+        query = "SELECT c.key, d.lang, d.title, substr(d.text, c.first + 1, c.last - c.first), c.digest"
+        yield from self._where(f"{query} FROM chunks c JOIN documents d ON d.key = c.document WHERE c.key IN", keys)
+
+    def languages(self) -> Iterator[tuple[str, bytes]]:
+        """(language, digest) of every chunk, by key."""
+        query = "SELECT d.lang, c.digest FROM chunks c JOIN documents d ON d.key = c.document ORDER BY c.key"
+        yield from self._rows(query)
+
     # what the above is made of
 
     @contextmanager
