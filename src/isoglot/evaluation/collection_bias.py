@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
-from isoglot.data.audit.trained import text_hash, trained_of
+from isoglot.data.audit.trained import Seen, text_hash, trained_of
 from isoglot.errors import InputError, unknown
 from isoglot.evaluation.collection_figures import K, mix_figures, number, success_figures
 from isoglot.evaluation.collection_heads import (
@@ -41,6 +41,7 @@ from isoglot.models.language_maps import record_of
 from isoglot.models.precision import computing_in
 from isoglot.records import Float32Array, IntArray
 from isoglot.retrieval.collection import Collection
+from isoglot.retrieval.collection.chunking import encoded, front
 from isoglot.retrieval.collection.documents import ModelEntry
 from isoglot.retrieval.collection.fairness import fusion_of, levels_of, told
 from isoglot.retrieval.collection.models import load_entry
@@ -48,6 +49,9 @@ from isoglot.retrieval.encode import device_of, encode_texts
 from isoglot.retrieval.fair import Fair
 from isoglot.retrieval.fusions import Fusion
 from isoglot.retrieval.fusions.standardised import Standardised
+
+_SAMPLE = 1000
+"""Passages that are compared with what a model was trained on."""
 
 
 def collection_bias(
@@ -138,7 +142,7 @@ def _about(
         "seed": seed,
         "by_bodies": asked.bodies,
         "left_out": dict(asked.left_out),
-        "example": asked.texts[0],
+        "example": next((text for text in asked.texts if text[0] != "-"), asked.texts[0]),
         "to_train": to_train(collection, groups, seed),
         "facts": sorted(set(collection.counts().languages) & set(LANGUAGES)),
         "language_told": {
@@ -202,7 +206,7 @@ class _Run:
             heads(pool, queries, asked.members_of, k),
             _targets(collection, pool, asked, model, progress),
             k,
-            _notes(collection, entry, asked, model),
+            _notes(collection, entry, pool, asked, model),
             str((record_of(model) or {}).get("base", entry.source)),
             progress,
         )
@@ -296,14 +300,17 @@ def _targets(
     return targets
 
 
-def _notes(collection: Collection, entry: ModelEntry, asked: Questions, model: Any) -> list[str]:
-    """What a model has seen of the index."""
+def _notes(collection: Collection, entry: ModelEntry, pool: Pool, asked: Questions, model: Any) -> list[str]:
+    """What a model was trained or fitted on of the index, by the hashes that isoglot keeps beside its models."""
+    known = trained_of(model).sides
+    keys = pool.keys[np.linspace(0, len(pool.keys) - 1, min(_SAMPLE, len(pool.keys))).astype(np.int64)].tolist()
+    own = (encoded(front(title), text) for _, _, title, text, _ in collection.documents.texts_of(keys))
+    looked = {"queries": ("of these questions", asked.texts), "passages": ("looked at of the index's passages", own)}
     notes = []
-    fitted = [Path(name) for name in (record_of(model) or {}).get("transductive", ())]
-    if any(path.exists() and path.samefile(collection.path) for path in fitted):
-        notes.append(f"{entry.name}: transductive: its correction was fitted on documents of this index")
-    if queries := trained_of(model).sides.get("queries"):
-        seen = queries.seen(map(text_hash, asked.texts))
+    for side, (words, texts) in looked.items():
+        seen = known[side].seen(map(text_hash, texts)) if side in known else Seen(0, 0)
         if seen.shared:
-            notes.append(f"{entry.name}: was trained on {seen.shared:,} of {seen.of:,} of these questions")
+            notes.append(
+                f"{entry.name}: was trained or fitted on {seen.shared:,} of {seen.of:,} {words}: figures are no test of that"
+            )
     return notes

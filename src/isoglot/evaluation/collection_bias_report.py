@@ -55,15 +55,15 @@ def measured(record: Record) -> list[str]:
         f"translated documents (at most {asked['groups_asked_for']:,}, by chance, seed {asked['seed']})."
     ]
     if asked["left_out"]:
-        lines.append(f"Left out: {', '.join(f'{n:,} {reason}' for reason, n in asked['left_out'].items())}.")
+        lines.append(f"Left out: {', '.join(f'{reason}: {n:,}' for reason, n in asked['left_out'].items())}.")
+    back = (
+        "encoded without its title or first sentence, which is the question and would find its own words"
+        if asked["by_bodies"]
+        else "as it is; not in the question's own language, where the question would find its own words"
+    )
     lines.append(
-        "Mix: the question's own document and its translations are left out of the ranking. Success: of these, one document "
-        "alone is in the index"
-        + (
-            ", encoded without the title that the question is: in the same language it would be found by its own words."
-            if asked["by_bodies"]
-            else "; not in the question's own language, where it would be found by its own words, which are all its text."
-        )
+        "Mix: the question's own document and its translations are left out of the ranking. "
+        f"Success: each time one of them alone is put back, {back}."
     )
     return lines
 

@@ -19,29 +19,47 @@ _BATCH = 32
 
 
 def repairs(record: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Three ways, each with "title", "about" and "commands", for the first model that was measured.
+    """Three ways, each with "title", "about" and "commands", for the first model that was measured and is not debiased.
 
     Args:
         record: of `isoglot.evaluation.collection_bias.collection_bias`.
     """
-    systems, index = record["systems"], record["index"]
-    first = next((system for system in systems if system["base"] == system["source"]), systems[0])
-    names = _Names(index, first)
+    names = _Names(record)
     return [_mixing(record, names), _debiasing(names), _training(record, names)]
 
 
 class _Names:
-    """Names in commands, none of which is taken."""
+    """What stands in commands: names that are there, and new ones.
 
-    def __init__(self, index: Mapping[str, Any], system: Mapping[str, Any]) -> None:
-        self.index, self.base, self.models = str(index["path"]), str(system["base"]), index["models"]
-        self.model = next((name for name, source in self.models.items() if source == self.base), None)
-        self.plain = self.model or Path(self.base.rpartition(":")[2]).name
+    Attributes:
+        index: its directory.
+        base: what is repaired: a model before any correction.
+        model: its name in the index; None where it is not there.
+        seed: words that draw the groups by the same chance.
+        asking: words that ask the same questions again.
+    """
+
+    def __init__(self, record: Mapping[str, Any]) -> None:
+        systems, asked = record["systems"], record["questions"]
+        first = next((system for system in systems if system["base"] == system["source"]), systems[0])
+        self.index, self.base = str(record["index"]["path"]), str(first["base"])
+        self._models: Mapping[str, str] = record["index"]["models"]
+        self.model = next((name for name, source in self._models.items() if source == self.base), None)
+        self._plain = self.model or Path(self.base.rpartition(":")[2]).name
+        self.seed = ("--seed", asked["seed"]) if asked["seed"] else ()
+        groups = asked["groups_asked_for"]
+        self.asking = (*(("--groups", groups) if groups != GROUPS else ()), *self.seed)
+
+    @property
+    def is_first(self) -> bool:
+        """Whether a search takes the model without being told."""
+        return self.model == next(iter(self._models))
 
     def free(self, ending: str) -> str:
         """A name that no model of the index has, and no file here."""
-        own, number = f"{self.plain}-{ending}", 1
-        while (name := own if number == 1 else f"{own}-{number}") in self.models or Path(name).exists():
+        own, number = f"{self._plain}-{ending}", 1
+        stem, dot, suffix = own.partition(".jsonl")
+        while (name := own if number == 1 else f"{stem}-{number}{dot}{suffix}") in self._models or Path(name).exists():
             number += 1
         return name
 
@@ -51,37 +69,31 @@ def _command(*words: object) -> str:
 
 
 def _mixing(record: Mapping[str, Any], names: _Names) -> dict[str, Any]:
-    question = record["questions"]["example"]
-    model = ("--model", names.model) if names.model and names.model != next(iter(names.models)) else ()
+    model = () if names.is_first or names.model is None else ("--model", names.model)
     return {
         "title": "At once: mix languages by comparable scores",
         "about": "Scores of each language less what unrelated texts in it score. Nothing is encoded again; the first command "
         "shows what it does here.",
         "commands": [
-            _command("bias", names.index, *model, "--fairness", "raw", "standardised"),
-            _command("search", names.index, question, *model, "--fairness", "standardised"),
+            _command("bias", names.index, *model, *names.asking, "--fairness", "raw", "standardised"),
+            _command("search", names.index, record["questions"]["example"], *model, "--fairness", "standardised"),
         ],
     }
 
 
 def _debiasing(names: _Names) -> dict[str, Any]:
     name = names.free("debiased")
-    adding = ("index", name, "--name", name, "--output", names.index)
-    if names.model:
-        adding = ("debias", name, "--embeddings", names.index, "--name", name)
+    adding, measured = ("index", name, "--name", name, "--output", names.index), [name]
+    if names.model is not None:
+        adding, measured = ("debias", name, "--embeddings", names.index, "--name", name), [names.model, name]
     return {
         "title": "In minutes: take the language out of the vectors",
         "about": "A linear correction, fitted on texts of this index (so figures on it are no test of the correction), as a "
-        "model beside the others" + ("; the vectors are corrected, not encoded again." if names.model else "."),
+        "model beside the others" + ("." if names.model is None else "; the vectors are corrected, not encoded again."),
         "commands": [
             _command("debias", names.base, "--fit", names.index, "--output", name),
             _command(*adding),
-            _command(
-                "bias",
-                names.index,
-                *(("--model", names.model) if names.model else ()),
-                *((name,) if names.model else ("--model", name)),
-            ),
+            _command("bias", names.index, "--model", *measured, *names.asking),
         ],
     }
 
@@ -89,12 +101,12 @@ def _debiasing(names: _Names) -> dict[str, Any]:
 def _training(record: Mapping[str, Any], names: _Names) -> dict[str, Any]:
     """With pairs of translated documents that are not measured, or with generated ones."""
     title, left = "In minutes to hours: train on multilingual batches", record["questions"]["to_train"]
-    name, pairs = names.free("trained"), f"{names.free('pairs')}.jsonl"
+    name, pairs = names.free("trained"), names.free("pairs.jsonl")
     kept = {lang: n for lang, n in left["pairs"].items() if n >= _PAIRS}
     training: tuple[object, ...] = ("train", "--base", names.base, "--output", name)
-    asking: tuple[object, ...] = ()
+    asking: tuple[object, ...] = names.asking
     if len(kept) > 1:
-        asking = ("--groups", left["groups"])
+        asking = ("--groups", left["groups"], *names.seed)
         about = (
             f"On translated documents that are not measured ({left['groups']} groups are, all others give pairs of a title and "
             "its text)."
