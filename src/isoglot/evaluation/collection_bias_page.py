@@ -57,7 +57,7 @@ def page(record: Mapping[str, Any]) -> str:
         words=words,
         dark=Markup(DARK_CSS),
         systems=[(system, [_svg(chart) for chart in _charts(system, scales)]) for system in systems],
-        answers=[sentence for system in systems for sentence in answers(system)] if len(systems) == 1 else [],
+        answers=answers,
         ways=repairs(record),
         K=systems[0]["mix"]["k"],
     )
@@ -98,7 +98,8 @@ def _mix(system: Mapping[str, Any]) -> Matrix:
 def _scales(systems: Sequence[Mapping[str, Any]]) -> dict[str, Ends]:
     """One scale for all charts of a kind."""
     found = [matrix for system in systems for where in ("pooled", "alone") if (matrix := _matrix(system, where))]
-    scales = {"mix": common_scale([_mix(system) for system in systems])}
+    shares = [row["own"] for system in systems for row in system["mix"]["by_language"].values()]
+    scales = {"share": (0.0, max(shares)), "mix": common_scale([_mix(system) for system in systems])}
     return {**scales, "success": common_scale(found)} if found else scales
 
 
@@ -107,12 +108,12 @@ def _charts(system: Mapping[str, Any], scales: Mapping[str, Ends]) -> list[Figur
     mix, name = system["mix"], words.name_of(system)
     rows = dict(list(mix["by_language"].items())[:_MOST])
     series = [
-        ("share of the documents", [row["expected"] for row in rows.values()]),
-        (f"share of the top {mix['k']}", [row["own"] for row in rows.values()]),
+        ("documents", [row["expected"] for row in rows.values()]),
+        (f"top {mix['k']}", [row["own"] for row in rows.values()]),
     ]
-    highest = max((row["own"] or 0.0) for row in rows.values())
+    titles = Titles("Asked in its own language", name, "share of the question's language")
     charts = [
-        bars(list(rows), series, Titles("Asked in its own language", name, "share of the language"), highest=highest),
+        bars(list(rows), series, titles, highest=scales["share"][1]),
         matrix_chart(_mix(system), f"Languages of the top {mix['k']}", name, scales["mix"]),
     ]
     for where, title in (("pooled", "Found, all languages pooled"), ("alone", "Found, its language alone")):

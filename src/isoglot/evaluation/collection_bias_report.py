@@ -95,7 +95,7 @@ def overview(systems: Sequence[Record]) -> list[list[str]]:
 
 def mix_title(system: Record) -> str:
     """Of the table of `mix_rows`."""
-    return f"languages of the top {system['mix']['k']} documents, by the question's language"
+    return f"Languages of the top {system['mix']['k']} documents, by the question's language"
 
 
 def mix_rows(system: Record) -> list[list[str]]:
@@ -107,8 +107,8 @@ def mix_rows(system: Record) -> list[list[str]]:
     return rows
 
 
-SUCCESS_TITLE = "is the document found? means over pairs of languages"
-WORST_TITLE = f"worst pairs of languages, by {MAIN} with all languages in one pool"
+SUCCESS_TITLE = "Is the document found? Means over pairs of languages"
+WORST_TITLE = f"Worst pairs of languages, by {MAIN} with all languages in one pool"
 
 
 def success_rows(system: Record) -> list[list[str]]:

@@ -46,33 +46,38 @@ def collection_texts(path: str | Path, most: int, seed: int = 0) -> FitTexts:
         InputError: no index, or none of its documents is in a known language.
     """
     with Collection.open(path) as collection:
-        labels = [label for label in collection.documents.labels() if label.lang != UNKNOWN]
-        groups = {key: name for key, _, name in collection.documents.translations()}
-        numbers: dict[object, int] = {}
-        seen: set[tuple[str, int]] = set()
-        by_language: dict[str, list[tuple[int, int]]] = {}
-        for label in labels:
-            own = numbers.setdefault(
-                groups.pop(label.document, label), len(numbers)
-            )  # groups: of its first chunk alone
-            if (label.lang, own) in seen:
-                own = numbers.setdefault(label, len(numbers))
-            seen.add((label.lang, own))
-            by_language.setdefault(label.lang, []).append((own, label.key))
+        numbers, by_language = _numbered(collection)
         if not by_language:
             raise InputError(f"{path}: no document in a known language to fit on")
-        place = np.random.default_rng(np.random.SeedSequence((seed, _STREAM))).permutation(len(numbers))
+        place = np.random.default_rng(np.random.SeedSequence((seed, _STREAM))).permutation(numbers)
         passages: dict[str, Numbered] = {}
-        for lang, own_chunks in sorted(by_language.items()):
-            chosen = sorted(sorted(own_chunks, key=lambda chunk: int(place[chunk[0]]))[:most])
-            texts = {
-                key: encoded(front(title), text)
-                for key, _, title, text, _ in collection.documents.texts_of([key for _, key in chosen])
-            }
+        for lang, chunks in sorted(by_language.items()):
+            chosen = sorted(sorted(chunks, key=lambda chunk: int(place[chunk[0]]))[:most])
+            rows = collection.documents.texts_of([key for _, key in chosen])
+            texts = {key: encoded(front(title), text) for key, _, title, text, _ in rows}
             kept = [(number, texts[key]) for number, key in chosen if key in texts]
             pairs: IntArray = np.array([number for number, _ in kept], dtype=np.int64)
             passages[lang] = Numbered([text for _, text in kept], pairs)
     return FitTexts({"passage": passages})
+
+
+def _numbered(collection: Collection) -> tuple[int, dict[str, list[tuple[int, int]]]]:
+    """How many numbers there are, and by language the number and key of every chunk; each number once in a language."""
+    groups: dict[int, int | str] = {key: name for key, _, name in collection.documents.translations()}
+    numbers: dict[int | str, int] = {}
+    seen: set[tuple[str, int]] = set()
+    by_language: dict[str, list[tuple[int, int]]] = {}
+    for label in collection.documents.labels():
+        if label.lang == UNKNOWN:
+            continue
+        own = numbers.setdefault(
+            groups.pop(label.document, label.key), len(numbers)
+        )  # of a document's first chunk alone
+        if (label.lang, own) in seen:
+            own = numbers.setdefault(label.key, len(numbers))
+        seen.add((label.lang, own))
+        by_language.setdefault(label.lang, []).append((own, label.key))
+    return len(numbers), by_language
 
 
 def with_stored(encode: Encode, paths: Sequence[str | Path], model: Any, source: str) -> Encode:
