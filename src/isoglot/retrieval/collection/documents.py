@@ -243,9 +243,13 @@ class Documents:
         return Counts(sum(languages.values()), chunks, languages)
 
     def titles(self, most: int = 8) -> list[str]:
-        """Some titles, each of another language."""
-        query = "SELECT min(key), title FROM documents WHERE title != '' GROUP BY lang ORDER BY 1 LIMIT ?"
-        return [title for _, title in self._rows(query, [most])]
+        """Some titles, no two of them the same, each of another language."""
+        query = "SELECT DISTINCT lang, title FROM documents WHERE title != '' ORDER BY key LIMIT 20000"
+        titles: dict[str, str] = {}
+        for lang, title in self._rows(query):
+            if lang not in titles and title not in titles.values():
+                titles[lang] = title
+        return list(titles.values())[:most]
 
     def translations(self) -> list[tuple[int, str, str]]:
         """(key, language, translation) of every document with a translation, by key."""
@@ -325,7 +329,8 @@ class Documents:
             try:
                 yield self._open.execute
                 self._open.execute(
-                    "INSERT INTO facts VALUES ('generation', '1') ON CONFLICT (key) DO UPDATE SET value = CAST(value AS INTEGER) + 1"
+                    "INSERT INTO facts VALUES ('generation', '1')"
+                    " ON CONFLICT (key) DO UPDATE SET value = CAST(value AS INTEGER) + 1"
                 )
                 self._open.execute("COMMIT")
             except BaseException:
