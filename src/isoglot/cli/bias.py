@@ -97,5 +97,5 @@ def _pairs(options: argparse.Namespace) -> int:
     languages = ", ".join(f"{lang} {n:,}" for lang, n in record["languages"].items())
     print(f"{record['path']}: {record['pairs']:,} pairs of {record['groups']:,} groups of translations ({languages})")
     if left := record["left_out"]:
-        print(f"documents left out: {', '.join(f'{n:,} {reason}' for reason, n in left.items())}")
+        print(f"left out: {', '.join(f'{reason}: {n:,}' for reason, n in left.items())}")
     return 0

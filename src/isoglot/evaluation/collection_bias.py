@@ -98,11 +98,9 @@ def collection_bias(
         systems: list[dict[str, Any]] = []
         notes: list[str] = []
         for name in dict.fromkeys(models or known):
-            run = _Run.of(collection, known[name], asked, languages, device, progress)
+            run = _Run.of(collection, known[name], generation, asked, languages, device, progress)
             notes += run.notes
             systems += [run.system(f, strength if f == "standardised" else None, seed) for f in fairness]
-        if collection.generation() != generation:
-            raise changed(collection)
         if (backend := str(collection.settings.backend.name)) != "exact":
             notes.append(
                 f"measured by exact search over the index's vectors; its backend {backend} may miss some of it"
@@ -185,6 +183,7 @@ class _Run:
         cls,
         collection: Collection,
         entry: ModelEntry,
+        generation: int,
         asked: Questions,
         languages: Sequence[str | None],
         device: str | None,
@@ -192,6 +191,8 @@ class _Run:
     ) -> _Run:
         """Load the model and encode."""
         model, pool = load_entry(entry, device), Pool.of(collection, entry.name)
+        if collection.generation() != generation:  # keys of the questions' documents may be gone
+            raise changed(collection)
         largest = max((len(members) for members in asked.members), default=0)
         if (k := min(K, len(np.unique(pool.documents)) - largest)) < 1:
             raise InputError(f"{collection.path}: all its documents are translations of each other: nothing to rank")

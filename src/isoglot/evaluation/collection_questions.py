@@ -7,8 +7,9 @@ text without what the question was made of, stands in its place where there is o
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection as AnyOf
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -35,6 +36,10 @@ _BEGINNING = 5000
 _AT_ONCE = 200  # groups that are read at a time
 _STREAM = 71  # of chance, beside those of splits
 
+_SAME = "titles or first sentences that are the same in another language"
+_SEVERAL = "titles that several documents of a language have"
+_NOTHING = "documents without a title or sentence"
+
 Groups = Mapping[str, Sequence[tuple[int, str]]]
 """By name of a group of translations: key and language of its documents, in two languages or more."""
 
@@ -44,7 +49,8 @@ class Item:
     """A document of a group of translations.
 
     Attributes:
-        question: its title, or first sentence; "" where it is that of a translation as well.
+        question: its title, or first sentence; "" where that is not asked.
+        why_not: for "", the reason.
         titled: whether it is the title.
         key: of the document.
         chunks: keys of its chunks, the first ones.
@@ -54,6 +60,7 @@ class Item:
 
     lang: str
     question: str
+    why_not: str
     titled: bool
     key: int
     chunks: tuple[int, ...]
@@ -130,21 +137,26 @@ def drawn(groups: Groups, most: int, seed: int) -> list[str]:
 
 def items_of(collection: Collection, groups: Groups, names: Sequence[str]) -> Iterator[tuple[str, dict[str, Item]]]:
     """For each group its documents by language: of several in one language the first."""
+    repeated = collection.documents.repeated_titles()
     for start in range(0, len(names), _AT_ONCE):
         part = names[start : start + _AT_ONCE]
         first = {name: {lang: key for key, lang in reversed(groups[name]) if lang != UNKNOWN} for name in part}
         read = collection.documents.parts([key for own in first.values() for key in own.values()])
         for name, own in first.items():
             there = {lang: key for lang, key in sorted(own.items()) if key in read}
-            items = [_item(lang, key, *read[key]) for lang, key in there.items()]
-            same = Counter(_plain(item.question) for item in items)
-            yield (
-                name,
-                {item.lang: item if same[_plain(item.question)] == 1 else _without_question(item) for item in items},
-            )
+            items = [_item(lang, key, *read[key], repeated) for lang, key in there.items()]
+            same = Counter(_plain(item.question) for item in items if item.question)
+            twice = [replace(item, question="", why_not=_SAME) for item in items]
+            yield name, {i.lang: other if same[_plain(i.question)] > 1 else i for i, other in zip(items, twice)}
 
 
-def _item(lang: str, key: int, document: DocumentRow, chunks: Sequence[tuple[int, int, int]]) -> Item:
+def _item(
+    lang: str,
+    key: int,
+    document: DocumentRow,
+    chunks: Sequence[tuple[int, int, int]],
+    repeated: AnyOf[tuple[str, str]],
+) -> Item:
     text, title = document.text, front(document.title)
     question, end = title, len(title) if title and text.startswith(title) else 0
     if not title and (spans := sentences(text[:_BEGINNING], lang)):
@@ -152,19 +164,17 @@ def _item(lang: str, key: int, document: DocumentRow, chunks: Sequence[tuple[int
         question = text[first:end]
     bodies = [(chunk, text[max(first, end) : last].strip()) for chunk, first, last in chunks[:_CHUNKS]]
     bodies = [(chunk, body) for chunk, body in bodies if len(body) >= _BODY]
+    why_not = _SEVERAL if (lang, document.title) in repeated else "" if question.strip() else _NOTHING
     return Item(
         lang,
-        " ".join(question[:_QUESTION].split()),
+        "" if why_not else " ".join(question[:_QUESTION].split()),
+        why_not,
         bool(title),
         key,
         tuple(chunk for chunk, _, _ in chunks[:_CHUNKS]),
         tuple(body for _, body in bodies),
         tuple(chunk for chunk, _ in bodies),
     )
-
-
-def _without_question(item: Item) -> Item:
-    return Item(item.lang, "", item.titled, item.key, item.chunks, item.bodies, item.body_chunks)
 
 
 def _plain(text: str) -> str:
@@ -190,11 +200,12 @@ def _translated(collection: Collection, groups: Groups, names: Sequence[str]) ->
                 numbers.append(len(members))
                 titled.append(item.titled)
             else:
-                left_out["questions that are the same in another language"] += 1
+                left_out[item.why_not] += 1
         members.append(np.array([key for key, _ in groups[name]], dtype=np.int64))
     if not texts:
+        reasons = ", ".join(f"{reason}: {n:,}" for reason, n in left_out.items() if n)
         raise InputError(
-            f"{collection.path}: no title and no first sentence of its translated documents differs between languages"
+            f"{collection.path}: no title or first sentence of a translated document can be asked ({reasons})"
         )
     kinds = [words for words, is_so in (("titles", any(titled)), ("first sentences", not all(titled))) if is_so]
     return Questions(

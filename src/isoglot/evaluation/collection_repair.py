@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from isoglot.data.langid import UNKNOWN
 from isoglot.errors import InputError
 from isoglot.evaluation.collection_questions import GROUPS, drawn, groups_of, items_of
 from isoglot.files import atomic_path, dump_jsonl
@@ -143,7 +144,7 @@ def to_train(collection: Collection, most: int = GROUPS, seed: int = 0) -> dict[
     groups = groups_of(collection)
     measured = min(most, len(groups) // 3)
     rest = drawn(groups, len(groups), seed)[measured:]
-    counts = Counter(lang for name in rest for lang in {lang for _, lang in groups[name]})
+    counts = Counter(lang for name in rest for lang in {lang for _, lang in groups[name]} - {UNKNOWN})
     return {"groups": measured, "pairs": {lang: counts[lang] for lang in sorted(counts)}}
 
 
@@ -193,9 +194,9 @@ def _rows(
     for name, items in items_of(collection, known, names):
         for lang, item in items.items():
             if not item.question:
-                left_out["title the same in another language"] += 1
+                left_out[item.why_not] += 1
             elif not item.bodies:
-                left_out["no text beside the title"] += 1
+                left_out["documents that are their title alone"] += 1
             else:
                 counts[lang] += 1
                 yield {"id": name, "lang": lang, "query": item.question, "passage": item.bodies[0]}

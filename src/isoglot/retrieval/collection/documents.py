@@ -251,6 +251,10 @@ class Documents:
                 titles[lang] = title
         return list(titles.values())[:most]
 
+    def repeated_titles(self) -> set[tuple[str, str]]:
+        """(language, title) of titles that several documents in one language have."""
+        return set(self._rows("SELECT lang, title FROM documents WHERE title != '' GROUP BY 1, 2 HAVING count(*) > 1"))
+
     def translations(self) -> list[tuple[int, str, str]]:
         """(key, language, translation) of every document with a translation, by key."""
         return self._rows("SELECT key, lang, translation FROM documents WHERE translation != '' ORDER BY key")
