@@ -100,7 +100,9 @@ class _Job:
         if sum(len(part.vectors) for part in self.parts) < len(self.texts):
             return
         vectors, tokens, cut = zip(*self.parts)
-        whole = Encoded(np.concatenate(vectors), [n for part in tokens for n in part], [c for part in cut for c in part])
+        whole = Encoded(
+            np.concatenate(vectors), [n for part in tokens for n in part], [c for part in cut for c in part]
+        )
         with suppress(InvalidStateError):  # cancelled meanwhile
             self.future.set_result(whole)
 
@@ -120,9 +122,7 @@ class Batcher:
         watch: is told what passes take.
     """
 
-    def __init__(
-        self, encode: Encode, *, batch_tokens: int, queue_texts: int, queue_tokens: int, watch: Watch
-    ) -> None:
+    def __init__(self, encode: Encode, *, batch_tokens: int, queue_texts: int, queue_tokens: int, watch: Watch) -> None:
         self._encode, self._watch = encode, watch
         self._batch_tokens, self._room = batch_tokens, (queue_texts, queue_tokens)
         self._urgent: list[_Job] = []
@@ -207,9 +207,7 @@ class Batcher:
             raise Closed
 
     def _has_room(self, lane: list[_Job], job: _Job) -> bool:
-        return not lane or all(
-            there + more <= room for there, more, room in zip(_total(lane), job.left, self._room)
-        )
+        return not lane or all(there + more <= room for there, more, room in zip(_total(lane), job.left, self._room))
 
     def _add(self, lane: list[_Job], job: _Job) -> None:
         lane.append(job)
@@ -290,11 +288,11 @@ class Batcher:
         self._watch.encoded(key[0], len(texts), tokens, seconds)
         start = 0
         for job, part in taken:
-            job.give(Encoded(*(values[start : start + len(part)] for values in whole)))
+            own = slice(start, start + len(part))
+            job.give(Encoded(whole.vectors[own], whole.tokens[own], whole.cut[own]))
             start += len(part)
 
 
 def _total(lane: Sequence[_Job]) -> tuple[int, int]:
     left = [job.left for job in lane]
     return sum(texts for texts, _ in left), sum(tokens for _, tokens in left)
-

@@ -1,4 +1,4 @@
-"""What every request passes first: host, token, room, the body's size and speed; and what is told of it: headers, log, metrics."""
+"""What every request passes first: host, token, room, size and speed of its body; and what is told of it: log, metrics."""
 
 from __future__ import annotations
 
@@ -21,8 +21,6 @@ from isoglot.serving.metrics import Metrics
 from isoglot.serving.refusals import Kind, Refusal
 from isoglot.serving.settings import ServeSettings, is_loopback
 
-OPEN = {"/healthz", "/", "/page.js", "/page.css", "/favicon.ico"}
-"""Paths that need no token: nothing there tells what is in the index."""
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -80,13 +78,20 @@ class Gate:
         metrics: where requests are counted.
         state: where requests that are worked on are counted.
         wait: in how many seconds there may be room again.
+        free: paths that need no token, as nothing there tells what is in the index.
     """
 
     def __init__(
-        self, app: ASGIApp, settings: ServeSettings, metrics: Metrics, state: State, wait: Callable[[], float]
+        self,
+        app: ASGIApp,
+        settings: ServeSettings,
+        metrics: Metrics,
+        state: State,
+        wait: Callable[[], float],
+        free: frozenset[str],
     ) -> None:
         self._app, self._settings, self._limits, self._metrics = app, settings, settings.limits, metrics
-        self._state, self._wait = state, wait
+        self._state, self._wait, self._free = state, wait, free
         self._token = _digest(settings.token) if settings.token is not None else None
         self._is_local = all(map(is_loopback, (settings.host, *settings.hosts)))
 
@@ -145,7 +150,7 @@ class Gate:
             trace.refused = refusal.kind
             await refusal.response()(scope, receive, send)
         except Exception as error:
-            log("fault", logging.ERROR, error, id=trace.id)
+            log("fault", {"id": trace.id}, logging.ERROR, error)
             if trace.status:  # the answer has begun; nothing but its end tells that it is not whole
                 raise
             trace.refused = "internal"
@@ -167,7 +172,7 @@ class Gate:
         """Refusal for a request that is not looked at any further."""
         if self._is_local and not self._is_for_us(headers.get("host", "")):
             raise Refusal("wrong_host", "this server does not go by the name of the Host header (see --hosts)")
-        if self._token is not None and path not in OPEN:
+        if self._token is not None and path not in self._free:
             scheme, _, token = headers.get("authorization", "").partition(" ")
             if scheme.lower() != "bearer" or not hmac.compare_digest(_digest(token.strip()), self._token):
                 more = {"WWW-Authenticate": "Bearer"}
@@ -215,9 +220,9 @@ class Gate:
         self._metrics.latency.labels(route).observe(seconds)
         if trace.refused:
             self._metrics.refusals.labels(trace.refused).inc()
-        more = {"refused": trace.refused} if trace.refused else {}
-        about = {"id": trace.id, "method": scope["method"], "route": route, "status": trace.status}
-        log("request", **about, ms=round(1000 * seconds, 2), **more, **trace.values)
+        values = {"id": trace.id, "method": scope["method"], "route": route, "status": trace.status}
+        values |= {"ms": round(1000 * seconds, 2), **({"refused": trace.refused} if trace.refused else {})}
+        log("request", values | trace.values)
 
 
 async def _part(receive: Receive) -> tuple[bytes, bool]:

@@ -5,19 +5,20 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
 
 LOGGER = logging.getLogger("isoglot.serving")
 
 
-def log(event: str, level: int = logging.INFO, error: BaseException | None = None, **values: Any) -> None:
+def log(event: str, values: Mapping[str, Any], level: int = logging.INFO, error: BaseException | None = None) -> None:
     """A line.
 
     Args:
         event: what happened, in a word or two.
-        error: whose traceback is told.
         values: further fields, plain JSON values.
+        error: whose traceback is told.
     """
     LOGGER.log(level, event, extra={"values": values}, exc_info=error)
 

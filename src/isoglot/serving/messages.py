@@ -8,7 +8,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, create_model, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    create_model,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from isoglot.data.languages import language
@@ -48,11 +57,11 @@ Scalar = (
     | Annotated[int, Field(ge=-_INTEGERS, le=_INTEGERS - 1)]
     | float
 )
-_ONE_OF_BOTH = [
+_ONE_OF_BOTH: list[Any] = [
     {"required": [one], "properties": {one: {"not": {"type": "null"}}, other: {"type": "null"}}}
     for one, other in (("query", "queries"), ("queries", "query"))
 ]
-_STRENGTH = [
+_STRENGTH: list[Any] = [
     {"properties": {"strength": {"type": "null"}}},
     {"required": ["fairness"], "properties": {"fairness": {"const": "standardised"}}},
 ]
@@ -74,7 +83,8 @@ class Request(BaseModel):
     @classmethod
     def described(cls) -> dict[str, Any]:
         """The part of an OpenAPI operation that describes it."""
-        return {"requestBody": {"required": True, "content": {"application/json": {"schema": cls.model_json_schema()}}}}
+        content = {"application/json": {"schema": cls.model_json_schema()}}
+        return {"requestBody": {"required": True, "content": content}}
 
 
 class SearchRequest(Request):
@@ -92,7 +102,9 @@ class SearchRequest(Request):
     where: dict[Key, Scalar | Annotated[list[Scalar], Field(min_length=1, max_length=200)]] | None = Field(
         None, max_length=20, description="metadata -> value, or values of which one, that documents must have"
     )
-    fairness: Literal["raw", "standardised", "round-robin", "quota"] = Field("raw", description="how languages are mixed")
+    fairness: Literal["raw", "standardised", "round-robin", "quota"] = Field(
+        "raw", description="how languages are mixed"
+    )
     strength: float | None = Field(None, ge=0, le=1, description="of `standardised`, 0 (as raw) to 1; null: 1")
     query_language: Language | None = Field(None, description="of all queries; null: guessed where that is sure")
     hybrid: bool = Field(False, description="mix in a ranking by words")
@@ -117,7 +129,9 @@ class EmbeddingRequest(Request):
 
     input: str | list[str] = Field(description="a text or several; no token ids")
     model: str | None = Field(None, description="null: the default model")
-    dimensions: int | None = Field(None, description="the first so many dimensions, brought to length 1 again; null: all")
+    dimensions: int | None = Field(
+        None, description="the first so many dimensions, brought to length 1 again; null: all"
+    )
     encoding_format: Literal["float", "base64"] = Field("float", description="base64: little-endian float32")
     input_type: Literal["query", "passage", "document"] = Field(
         "query", description="which of the model's prompts stands before the texts; `document` is `passage`"
@@ -145,7 +159,7 @@ def search_request(limits: Limits, models: Sequence[str]) -> type[SearchRequest]
 def embedding_request(limits: Limits, widths: Mapping[str, int]) -> type[EmbeddingRequest]:
     """Requests for embeddings within limits, of models with so many dimensions."""
     text = _text(limits)
-    whole = Annotated[text | _several(text, limits.texts), BeforeValidator(_no_tokens)]
+    whole: Any = Annotated[text | _several(text, limits.texts), BeforeValidator(_no_tokens)]
     most = Annotated[int, Field(ge=1, le=max(widths.values()))]
     fields: dict[str, Any] = {
         "input": (whole, _field(EmbeddingRequest, "input")),

@@ -20,7 +20,11 @@ class Metrics:
         self._registry = own = CollectorRegistry()
         self.requests = Counter("isoglot_requests", "Requests that were answered", ["route", "status"], registry=own)
         self.latency = Histogram(
-            "isoglot_request_seconds", "From a request's head to the end of its answer", ["route"], registry=own, buckets=_SECONDS
+            "isoglot_request_seconds",
+            "From a request's head to the end of its answer",
+            ["route"],
+            registry=own,
+            buckets=_SECONDS,
         )
         self.refusals = Counter("isoglot_refusals", "Requests that were refused", ["reason"], registry=own)
         self.gone = Counter("isoglot_clients_gone", "Requests whose client did not wait for the answer", registry=own)

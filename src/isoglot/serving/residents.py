@@ -16,7 +16,14 @@ from isoglot.retrieval.encode import encode_texts, prompt_of, similarity_of
 from isoglot.retrieval.length_batches import TOKENS_PER_ROW
 from isoglot.serving.batcher import Encoded, Key
 
-_SETTINGS = ("model_max_length", "padding_side", "truncation_side", "pad_token", "split_special_tokens", "chat_template")
+_SETTINGS = (
+    "model_max_length",
+    "padding_side",
+    "truncation_side",
+    "pad_token",
+    "split_special_tokens",
+    "chat_template",
+)
 
 
 class Unencodable(Exception):
@@ -50,7 +57,11 @@ class Resident:
 
     def count(self, texts: Sequence[str], kind: Kind) -> tuple[list[int], list[bool]]:
         """How many tokens the model reads of each text, and whether that is less than all; for one thread at a time."""
-        tokenizer, prompt, longest = _reader(self.model, kind).tokenizer, prompt_of(self.model, kind), self.longest(kind)
+        tokenizer, prompt, longest = (
+            _reader(self.model, kind).tokenizer,
+            prompt_of(self.model, kind),
+            self.longest(kind),
+        )
         whole = [prompt + text for text in texts]
         if hasattr(tokenizer, "encode_batch"):  # of a model without an encoder: it adds no special tokens
             lengths = [len(encoding) for encoding in tokenizer.encode_batch(whole, add_special_tokens=False)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
@@ -131,11 +132,12 @@ class Served:
                 for searcher in self.searchers.values():
                     searcher.refresh()
                 self.info, said = self._told(), ""
-                log("refreshed", generation=self.info["generation"], documents=self.info["documents"])
+                log("refreshed", {key: self.info[key] for key in ("generation", "documents")})
             except Exception as error:  # an index that is being made, or was taken away
                 if not self._stopped.is_set() and said != str(error):
                     said = str(error)
-                    log("refresh failed", 30, None if isinstance(error, InputError) else error, problem=said)
+                    unforeseen = None if isinstance(error, InputError) else error
+                    log("refresh failed", {"problem": said}, logging.WARNING, unforeseen)
 
 
 def _chosen(collection: Collection, settings: ServeSettings) -> dict[str, tuple[str, str]]:

@@ -102,6 +102,7 @@ async def work(
             raise ClientGone from None
         raise Refusal("timeout", f"no answer within {timeout:g} s", wait=wait()) from None
     finally:
+        own.give_up()
         clock.cancel()
         client.cancel()
 
