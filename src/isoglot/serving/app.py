@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import anyio.to_thread
 from fastapi import FastAPI
 from fastapi.requests import Request
 from fastapi.responses import Response
@@ -21,7 +22,7 @@ from isoglot.serving.served import Served
 from isoglot.serving.settings import ServeSettings
 
 _ABOUT = "Search in every language alike, and embeddings in OpenAI's form. Every refusal has the form of ErrorBody."
-_OPEN = ("/healthz", "/favicon.ico")
+_OPEN = ("/healthz", "/", "/favicon.ico")
 
 
 def create_app(settings: ServeSettings) -> FastAPI:
@@ -35,12 +36,20 @@ def create_app(settings: ServeSettings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await anyio.to_thread.run_sync(bool)  # what that imports is not for the first request to wait for
         yield
         state.stopping = True
         served.close()
 
-    about = {"title": "isoglot", "version": __version__, "description": _ABOUT}
-    app = FastAPI(**about, docs_url=None, redoc_url=None, redirect_slashes=False, lifespan=lifespan)
+    app = FastAPI(
+        title="isoglot",
+        version=__version__,
+        description=_ABOUT,
+        docs_url=None,  # a page with scripts of another host
+        redoc_url=None,
+        redirect_slashes=False,
+        lifespan=lifespan,
+    )
     app.state.served, app.state.activity = served, state
     add_routes(app, served, settings.limits, metrics, state)
     add_page(app, page)

@@ -160,7 +160,11 @@ class Gate:
     async def _refuse(self, refusal: Refusal, scope: Scope, headers: Headers, receive: Receive, send: Send) -> None:
         """Refuse a request whose body has not been read."""
         scope["state"]["trace"].refused = refusal.kind
-        if "expect" not in headers and (headers.get("content-length", "0") != "0" or "transfer-encoding" in headers):
+        if (
+            refusal.kind != "too_slow"
+            and "expect" not in headers
+            and (headers.get("content-length", "0") != "0" or "transfer-encoding" in headers)
+        ):
             left, is_last = _DRAINED * self._limits.body_bytes, False
             with anyio.move_on_after(_DRAIN_SECONDS):
                 while left > 0 and not is_last:

@@ -18,7 +18,7 @@ from pydantic import (
     create_model,
     model_validator,
 )
-from pydantic_core import PydanticCustomError
+from pydantic_core import PydanticCustomError, from_json
 
 from isoglot.data.languages import language
 from isoglot.errors import InputError, unknown
@@ -30,7 +30,7 @@ _BLANK = r"\x00-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
 _TEXT = rf"^[^\x00]*[^{_BLANK}][^\x00]*$"  # something that is no white space, and no NUL
 _NAME = r"^[^\x00-\x1f\x7f]{1,200}$"
 _CODE = r"^[A-Za-z]{2,3}(-[A-Za-z]{4})?(-([A-Za-z]{2}|[0-9]{3}))?$"
-_INTEGERS = 1 << 63
+_INTEGERS, _FILTERS = 1 << 63, 20
 
 
 def _known(code: str) -> str:
@@ -49,6 +49,18 @@ def _no_tokens(value: Any) -> Any:
     return value
 
 
+def _whole(value: Any) -> Any:
+    """JSON has one kind of number: 5.0 is 5."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _few(value: Any) -> Any:
+    """Refuse a long mapping before every one of its values is a problem of its own."""
+    if isinstance(value, dict) and len(value) > _FILTERS:
+        raise PydanticCustomError("too_long", "too many", {"max_length": _FILTERS})
+    return value
+
+
 Language = Annotated[str, Field(pattern=_CODE), AfterValidator(_known)]
 Key = Annotated[str, Field(pattern=_NAME)]
 Scalar = (
@@ -57,6 +69,9 @@ Scalar = (
     | Annotated[int, Field(ge=-_INTEGERS, le=_INTEGERS - 1)]
     | float
 )
+Filters = Annotated[
+    dict[Key, Scalar | Annotated[list[Scalar], Field(min_length=1, max_length=200)]], Field(max_length=_FILTERS)
+]
 _ONE_OF_BOTH: list[Any] = [
     {"required": [one], "properties": {one: {"not": {"type": "null"}}, other: {"type": "null"}}}
     for one, other in (("query", "queries"), ("queries", "query"))
@@ -76,9 +91,17 @@ class Request(BaseModel):
     def read(cls: type[T], body: bytes) -> T:
         """The request in a body. Refusal for anything else."""
         try:
-            return cls.model_validate_json(body)
+            value = from_json(body)
+        except ValueError as error:
+            raise Refusal("malformed", f"the body is not valid JSON in UTF-8: {error}") from None
+        # looked for here, since every one of a million unknown fields would be a problem of its own
+        for name in value if isinstance(value, dict) else ():
+            if name not in cls.model_fields:
+                raise Refusal("invalid_value", str(unknown("field", name, cls.model_fields)), param=name[:80])
+        try:
+            return cls.model_validate(value)
         except ValidationError as error:
-            raise _refusal(cls, error) from None
+            raise _refusal(error) from None
 
     @classmethod
     def described(cls) -> dict[str, Any]:
@@ -99,8 +122,8 @@ class SearchRequest(Request):
     languages: list[Language] | None = Field(
         None, min_length=1, max_length=200, description="of documents; null: all. ISO 639 or BCP 47"
     )
-    where: dict[Key, Scalar | Annotated[list[Scalar], Field(min_length=1, max_length=200)]] | None = Field(
-        None, max_length=20, description="metadata -> value, or values of which one, that documents must have"
+    where: Annotated[Filters | None, BeforeValidator(_few)] = Field(
+        None, description="metadata -> value, or values of which one, that documents must have"
     )
     fairness: Literal["raw", "standardised", "round-robin", "quota"] = Field(
         "raw", description="how languages are mixed"
@@ -150,7 +173,10 @@ def search_request(limits: Limits, models: Sequence[str]) -> type[SearchRequest]
     fields: dict[str, Any] = {
         "query": (text | None, _field(SearchRequest, "query")),
         "queries": (_several(text, limits.queries) | None, _field(SearchRequest, "queries")),
-        "k": (Annotated[int, Field(ge=1, le=limits.k)], _field(SearchRequest, "k", min(10, limits.k))),
+        "k": (
+            Annotated[int, Field(ge=1, le=limits.k), BeforeValidator(_whole)],
+            _field(SearchRequest, "k", min(10, limits.k)),
+        ),
         "model": (Literal[tuple(models)] | None, _field(SearchRequest, "model")),
     }
     return create_model("SearchRequest", __base__=SearchRequest, **fields)
@@ -160,7 +186,7 @@ def embedding_request(limits: Limits, widths: Mapping[str, int]) -> type[Embeddi
     """Requests for embeddings within limits, of models with so many dimensions."""
     text = _text(limits)
     whole: Any = Annotated[text | _several(text, limits.texts), BeforeValidator(_no_tokens)]
-    most = Annotated[int, Field(ge=1, le=max(widths.values()))]
+    most = Annotated[int, Field(ge=1, le=max(widths.values())), BeforeValidator(_whole)]
     fields: dict[str, Any] = {
         "input": (whole, _field(EmbeddingRequest, "input")),
         "model": (Literal[tuple(widths)] | None, _field(EmbeddingRequest, "model")),
@@ -212,17 +238,13 @@ _PATTERNS = {
 }
 
 
-def _refusal(cls: type[Request], error: ValidationError) -> Refusal:
+def _refusal(error: ValidationError) -> Refusal:
     """What is wrong with a body, in one line."""
     problems = error.errors(include_url=False, include_input=False)
     # of a union, every type that was tried has a problem: that of the right type says more than that it is none of the others
     problem = next((problem for problem in problems if not problem["type"].endswith("_type")), problems[0])
     kind, context, place = problem["type"], problem.get("ctx", {}), problem["loc"]
-    if kind == "json_invalid":
-        return Refusal("malformed", f"the body is not valid JSON in UTF-8: {context['error']}")
     name = str(place[0]) if place else ""
-    if kind == "extra_forbidden":
-        return Refusal("invalid_value", str(unknown("field", name, cls.model_fields)), param=name[:80])
     param = ".".join([name, *(str(key) for key in place[1:] if isinstance(key, int))])
     if kind == "string_pattern_mismatch":
         what = _PATTERNS.get(context["pattern"], "NUL is not accepted")

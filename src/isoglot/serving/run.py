@@ -8,10 +8,10 @@ import time
 from types import FrameType
 
 import uvicorn
+from fastapi import FastAPI
 
 from isoglot.errors import InputError
 from isoglot.serving.app import create_app
-from isoglot.serving.gate import State
 from isoglot.serving.settings import ServeSettings
 
 _INTERRUPTED = 130
@@ -27,33 +27,38 @@ def serve(settings: ServeSettings) -> None:
     Raises:
         InputError: the address is taken, the index or a model cannot be used.
     """
-    with _bound(settings) as listening:  # before models are loaded: the likelier mistake, and found at once
+    with bound(settings) as listening:  # before models are loaded: the likelier mistake, and found at once
         app = create_app(settings)
-        config = uvicorn.Config(
-            app,
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            ws="none",
-            timeout_graceful_shutdown=_AFTER,
-        )
         host, port = listening.getsockname()[:2]
-        info = app.state.served.info
-        ready = (
-            f"http://{f'[{host}]' if ':' in host else host}:{port}/ serves {settings.index}: {info['documents']:,} documents, "
-            f"models: {', '.join(model['name'] for model in info['models'])}"
+        address = f"http://{f'[{host}]' if ':' in host else host}:{port}/"
+        documents, models = app.state.served.info["documents"], ", ".join(app.state.served.residents)
+        ready = f"{address} serves {settings.index}: {documents:,} documents, models: {models}"
+        Server(app, settings, ready).run(sockets=[listening])
+
+
+class Server(uvicorn.Server):
+    """Answers while it stops: work that has begun goes on, /healthz says 503, new work is refused.
+
+    Args:
+        app: of `create_app`.
+        settings: the same.
+        ready: is printed when requests are answered.
+    """
+
+    def __init__(self, app: FastAPI, settings: ServeSettings, ready: str) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,
+                ws="none",
+                timeout_graceful_shutdown=_AFTER,
+            )
         )
-        _Server(config, app.state.activity, settings.limits.timeout + _AFTER, ready).run(sockets=[listening])
-
-
-class _Server(uvicorn.Server):
-    """Answers while it stops: work that has begun goes on, /healthz says 503, new work is refused."""
-
-    def __init__(self, config: uvicorn.Config, state: State, most_seconds: float, ready: str) -> None:
-        super().__init__(config)
-        self._state, self._most_seconds, self._ready = state, most_seconds, ready
-        self._stopped = 0.0
+        self._state, self._ready = app.state.activity, ready
+        self._most_seconds, self._stopped = settings.limits.timeout + _AFTER, 0.0
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -71,8 +76,8 @@ class _Server(uvicorn.Server):
         return ends or not self._state.requests or time.monotonic() - self._stopped > self._most_seconds
 
 
-def _bound(settings: ServeSettings) -> socket.socket:
-    """A socket that has the address, and does not listen yet."""
+def bound(settings: ServeSettings) -> socket.socket:
+    """A socket that has the address, and does not listen yet. InputError: it cannot have it."""
     try:
         found = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         family, kind, protocol, _, address = found[0]
