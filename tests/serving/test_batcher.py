@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from isoglot.serving.batcher import Batcher, Closed, Encoded, Full, Key, Withdrawn
+from isoglot.serving.kept import Kept
 from tests.serving.servers import wait_for
 
 BASE: Key = ("base", "query")
@@ -247,3 +248,50 @@ def test_closing_finishes_what_waits_and_takes_no_more() -> None:
     own.close()
     assert watch.encodes == [("base", 2, 2)] * 4 + [("base", 1, 1)]
     assert len(watch.waits) == 1
+
+
+def test_patient_texts_are_served_in_their_order() -> None:
+    with queue(batch=4) as (own, model):
+        busy(own, model)
+        first, second = (own.submit_patient(BASE, [letter] * 10, [1] * 10, lambda: True) for letter in "pq")
+        model.go.set()
+        first.result(30), second.result(30)
+    assert "".join("".join(texts) for _, texts in model.passes[1:]) == "p" * 10 + "q" * 10
+
+
+def test_a_panic_does_not_end_the_thread() -> None:
+    class Panic(BaseException):
+        pass
+
+    def encode(key: Key, texts: list[str], counted: bool) -> Encoded:
+        if texts == ["panic"]:
+            raise Panic
+        return Encoded(np.ones((len(texts), 2), dtype=np.float32), [1] * len(texts), [False] * len(texts))
+
+    own = Batcher(encode, batch_tokens=8, queue_texts=10, queue_tokens=10, watch=Watch())
+    with pytest.raises(Panic):
+        own.submit(BASE, ["panic"], [1]).result(30)
+    assert len(own.submit(BASE, ["fine"], [1]).result(30).vectors) == 1
+    own.close()
+
+
+def test_kept_vectors_are_those_of_their_model_and_text() -> None:
+    asked: list[list[str]] = []
+
+    def encode(texts: list[str]) -> Encoded:
+        asked.append(texts)
+        return Encoded(
+            np.array([[len(text)] for text in texts], dtype=np.float32), [len(t) for t in texts], [False] * len(texts)
+        )
+
+    kept = Kept(3)
+    assert kept.get(BASE, ["a", "bb", "a"], encode).vectors.tolist() == [[1], [2], [1]]
+    assert kept.get(BASE, ["bb", "ccc"], encode).tokens == [2, 3]
+    assert kept.get(OTHER, ["bb"], encode).vectors.tolist() == [[2]]
+    assert kept.get(BASE, ["a"], encode).vectors.tolist() == [[1]], "it was forgotten"
+    assert kept.get(BASE, ["ccc", "a"], encode).vectors.tolist() == [[3], [1]]
+    assert asked == [["a", "bb"], ["ccc"], ["bb"], ["a"]]
+    none = Kept(0)
+    for _ in range(2):
+        assert none.get(BASE, ["a"], encode).vectors.tolist() == [[1]]
+    assert asked[4:] == [["a"], ["a"]]

@@ -24,13 +24,14 @@ from tests.serving.servers import wait_for, write_corpus
 
 OFFLINE = "offline:multilingual-e5-small"
 SLOW = """
-import time
+import os, time
 from isoglot.serving import residents
 encode = residents.Residents.encode
 def slow(self, key, texts, *rest):
     if texts[0].startswith("slow"):
         print("encoding", flush=True)
-        time.sleep(2)
+        while not os.path.exists(os.environ["GO"]):
+            time.sleep(0.05)
     return encode(self, key, texts, *rest)
 residents.Residents.encode = slow
 """
@@ -57,8 +58,9 @@ def ask(url: str, path: str, **body: object) -> httpx.Response:
 
 
 @pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT])
-def test_stopping_finishes_what_was_begun(tiny_index: Path, sign: signal.Signals) -> None:
-    with process(tiny_index, plugin=SLOW) as (own, url), ThreadPoolExecutor(1) as clients:
+def test_stopping_finishes_what_was_begun(tiny_index: Path, tmp_path: Path, sign: signal.Signals) -> None:
+    go = tmp_path / "go"
+    with process(tiny_index, plugin=SLOW, GO=str(go)) as (own, url), ThreadPoolExecutor(1) as clients:
         with httpx.Client(base_url=url, trust_env=False) as http:
             assert http.get("/healthz").status_code == 200
             slow = clients.submit(ask, url, "/v1/embeddings", input=["slow", "de1"])
@@ -69,6 +71,7 @@ def test_stopping_finishes_what_was_begun(tiny_index: Path, sign: signal.Signals
             refused = http.post("/search", json={"query": "de1"})
             assert (refused.status_code, refused.json()["error"]["type"]) == (503, "stopping")
             assert "retry-after" in refused.headers
+            go.touch()
         assert slow.result().status_code == 200
         assert len(slow.result().json()["data"]) == 2
         assert own.wait(30) == 0
@@ -79,8 +82,9 @@ def test_stopping_finishes_what_was_begun(tiny_index: Path, sign: signal.Signals
             httpx.get(f"{url}/healthz", trust_env=False)
 
 
-def test_a_second_signal_ends_it_at_once(tiny_index: Path) -> None:
-    with process(tiny_index, plugin=SLOW.replace("sleep(2)", "sleep(60)")) as (own, url), ThreadPoolExecutor(1) as clients:
+def test_a_second_signal_ends_it_at_once(tiny_index: Path, tmp_path: Path) -> None:
+    never = str(tmp_path / "never")
+    with process(tiny_index, plugin=SLOW, GO=never) as (own, url), ThreadPoolExecutor(1) as clients:
         asking = clients.submit(ask, url, "/search", query="slow")
         assert own.stdout is not None
         assert own.stdout.readline() == "encoding\n"

@@ -110,13 +110,16 @@ def test_embeddings_of_fewer_dimensions_and_in_base64(server: Running) -> None:
     np.testing.assert_allclose(row, whole[:7] / np.linalg.norm(whole[:7]), atol=1e-6)
 
 
-def test_the_same_for_many_at_once_as_for_one(server: Running) -> None:
-    alone = [server.search(query, k=4, model=name) for query in QUERIES for name in ("base", "repaired")]
-    with ThreadPoolExecutor(32) as clients:
-        asked = [(query, name) for query in QUERIES for name in ("base", "repaired")]
-        together = list(clients.map(lambda one: server.search(one[0], k=4, model=one[1]), asked))
+def test_the_same_for_many_at_once_as_for_one(tiny_index: Path) -> None:
+    asked = [(query, name) for query in QUERIES for name in ("base", "repaired")]
+    with running(tiny_index, limits={"kept_texts": 0}) as own, ThreadPoolExecutor(32) as clients:
+        alone = [own.search(query, k=4, model=name) for query, name in asked]
+        passes = own.metric("isoglot_batch_texts_count")
+        together = list(clients.map(lambda one: own.search(one[0], k=4, model=one[1]), asked))
+        assert own.metric("isoglot_batch_texts_count") - passes < passes, "many were encoded together"
     for one, other in zip(alone, together, strict=True):
         assert [hit["id"] for hit in one["hits"]] == [hit["id"] for hit in other["hits"]]
+        assert [hit["sentence"] for hit in one["hits"]] == [hit["sentence"] for hit in other["hits"]]
         np.testing.assert_allclose(
             [hit["score"] for hit in one["hits"]], [hit["score"] for hit in other["hits"]], atol=2e-6
         )

@@ -245,7 +245,7 @@ class Batcher:
             return key, taken, self._running
 
     def _fill(self, lane: list[_Job], slices: int) -> tuple[Key, list[tuple[_Job, list[str]]], int]:
-        """Texts of the lane's first key by turns; jobs that had a turn and are not done go to the end of the lane."""
+        """Texts of the lane's first key by turns; where there are slices, who had one and is not done goes to the end."""
         key = lane[0].key
         turns, texts = deque(job for job in lane if job.key == key), dict[_Job, list[str]]()
         share, used = max(1, self._batch_tokens // slices), 0
@@ -257,9 +257,12 @@ class Batcher:
                 break  # the pass is full
             used += tokens
             texts.setdefault(job, []).extend(part)
-            turns.popleft()
-            if job.taken < len(job.texts):
-                turns.append(job)
+            if job.taken == len(job.texts):
+                turns.popleft()
+            elif slices == 1:
+                break  # texts that can wait do so in the order in which they came
+            else:
+                turns.rotate(-1)
         lane[:] = [job for job in lane if job.key != key] + list(turns)
         return key, list(texts.items()), used
 
@@ -269,7 +272,9 @@ class Batcher:
         started = time.monotonic()
         try:
             whole = self._encode(key, texts, any(job.counted for job, _ in taken))
-        except Exception as error:  # whatever a model raises over a text, this thread goes on
+        except (
+            BaseException
+        ) as error:  # whatever is raised over a text (a panic of Rust's is no Exception): this thread goes on
             if len(taken) > 1:
                 for job, part in taken:
                     self._run(key, [(job, part)], 0)

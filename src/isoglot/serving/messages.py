@@ -70,7 +70,8 @@ Scalar = (
     | float
 )
 Filters = Annotated[
-    dict[Key, Scalar | Annotated[list[Scalar], Field(min_length=1, max_length=200)]], Field(max_length=_FILTERS)
+    dict[Key, Scalar | Annotated[list[Scalar], Field(min_length=1, max_length=200)]],
+    Field(max_length=_FILTERS, json_schema_extra={"additionalProperties": False}),
 ]
 _ONE_OF_BOTH: list[Any] = [
     {"required": [one], "properties": {one: {"not": {"type": "null"}}, other: {"type": "null"}}}

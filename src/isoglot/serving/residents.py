@@ -12,7 +12,7 @@ from isoglot.models.limits import transformers_of
 from isoglot.models.load import load_model
 from isoglot.models.tokenizer import description
 from isoglot.records import Kind
-from isoglot.retrieval.encode import encode_texts, prompt_of, similarity_of
+from isoglot.retrieval.encode import encode_texts, prompt_of
 from isoglot.retrieval.length_batches import TOKENS_PER_ROW
 from isoglot.serving.batcher import Encoded, Key
 
@@ -38,14 +38,12 @@ class Resident:
         name: clients call it.
         source: where it was loaded from.
         width: dimensions of its vectors.
-        is_unit: whether vectors are compared by cosine, and have length 1.
         model: a SentenceTransformer.
     """
 
     name: str
     source: str
     width: int
-    is_unit: bool
     model: Any
 
     def longest(self, kind: Kind) -> float:
@@ -86,10 +84,8 @@ class Residents(Mapping[str, Resident]):
         for name, source in sources.items():
             model = load_model(source, device=device).eval()
             share([resident.model for resident in self._models.values()], model)
-            width, unit = model.get_embedding_dimension(), similarity_of(model) == "cosine"
-            if model.truncate_dim is not None:
-                width = model.truncate_dim
-            self._models[name] = Resident(name, source, int(width), unit, model)
+            width = model.truncate_dim or model.get_embedding_dimension()
+            self._models[name] = Resident(name, source, int(width), model)
 
     def __getitem__(self, name: str) -> Resident:
         return self._models[name]

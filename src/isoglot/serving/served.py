@@ -15,6 +15,7 @@ from isoglot.records import Float32Array, Kind
 from isoglot.retrieval.collection import Collection, Searcher
 from isoglot.retrieval.collection.searcher import FAIRNESS
 from isoglot.serving.batcher import Batcher, Encoded
+from isoglot.serving.kept import Kept
 from isoglot.serving.logs import log
 from isoglot.serving.metrics import Metrics
 from isoglot.serving.residents import Residents
@@ -53,7 +54,7 @@ class Served:
             queue_tokens=limits.queue_tokens,
             watch=metrics,
         )
-        self._stopped = threading.Event()
+        self._kept, self._stopped = Kept(limits.kept_texts), threading.Event()
         self.searchers: dict[str, Searcher] = {}
         try:
             for name, (entry, _) in chosen.items():
@@ -91,13 +92,18 @@ class Served:
         """What a searcher encodes by: its queries, and as passages the sentences of what it found, which can wait."""
 
         def encode(texts: Sequence[str], kind: Kind) -> Float32Array:
-            own = ticket()
+            own, key = ticket(), (model, kind)
+
+            def missing(new: list[str]) -> Encoded:
+                if kind == "query":
+                    return own.result(self.submit(model, new, kind))
+                sizes = self._sizes(model, new, kind)
+                return own.result(self.batcher.submit_patient(key, new, sizes, own.is_wanted))
+
+            made = self._kept.get(key, texts, missing)
             if kind == "query":
-                made = own.result(self.submit(model, texts, kind))
                 own.tokens, own.cut = own.tokens + sum(made.tokens), [*made.cut]
-                return made.vectors
-            sizes = self._sizes(model, texts, kind)
-            return own.result(self.batcher.submit_patient((model, kind), texts, sizes, own.is_wanted)).vectors
+            return made.vectors
 
         return encode
 

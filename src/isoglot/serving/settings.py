@@ -30,6 +30,12 @@ class Limits(Settings):
     batch_tokens: int | None = Field(
         None, ge=16, description="tokens of a forward pass (default: 2,048 on a CPU, 32,768 on other devices)"
     )
+    kept_texts: int = Field(
+        16_384,
+        ge=0,
+        le=10_000_000,
+        description="queries and sentences whose vectors are kept in memory, at most; 0: none",
+    )
     timeout: float = Field(60, gt=0, le=3600, description="seconds after which a request is given up")
 
 
