@@ -45,13 +45,13 @@ class Encoded(NamedTuple):
 
     Attributes:
         vectors: float32, shape (n, d).
-        tokens: how many it read of each text, its prompt and special tokens among them; () where nobody asked.
-        cut: whether it read less than the whole text; () where nobody asked.
+        tokens: how many it read of each text, its prompt and special tokens among them; 0 where nobody asked.
+        cut: whether it read less than the whole text; false where nobody asked.
     """
 
     vectors: Float32Array
-    tokens: Sequence[int] = ()
-    cut: Sequence[bool] = ()
+    tokens: Sequence[int]
+    cut: Sequence[bool]
 
 
 Encode = Callable[[Key, list[str], bool], Encoded]
@@ -272,9 +272,7 @@ class Batcher:
         started = time.monotonic()
         try:
             whole = self._encode(key, texts, any(job.counted for job, _ in taken))
-        except (
-            BaseException
-        ) as error:  # whatever is raised over a text (a panic of Rust's is no Exception): this thread goes on
+        except BaseException as error:  # a panic of Rust's is no Exception; this thread goes on
             if len(taken) > 1:
                 for job, part in taken:
                     self._run(key, [(job, part)], 0)
