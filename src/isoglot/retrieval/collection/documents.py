@@ -243,9 +243,13 @@ class Documents:
         return Counts(sum(languages.values()), chunks, languages)
 
     def titles(self, most: int = 8) -> list[str]:
-        """Some titles, each of another language."""
-        query = "SELECT min(key), title FROM documents WHERE title != '' GROUP BY lang ORDER BY 1 LIMIT ?"
-        return [title for _, title in self._rows(query, [most])]
+        """Some titles, no two of them the same, each of another language."""
+        query = "SELECT DISTINCT lang, title FROM documents WHERE title != '' ORDER BY key LIMIT 20000"
+        titles: dict[str, str] = {}
+        for lang, title in self._rows(query):
+            if lang not in titles and title not in titles.values():
+                titles[lang] = title
+        return list(titles.values())[:most]
 
     def metadata(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """(id, metadata) of every document."""
