@@ -84,7 +84,7 @@ function tabs(columns) {
   const buttons = [...byId("tabs").children];
   const choose = (chosen) => {
     byId("columns").dataset.shown = chosen;
-    buttons.forEach((button, place) => button.setAttribute("aria-pressed", place === chosen));
+    buttons.forEach((button, place) => button.setAttribute("aria-pressed", String(place === chosen)));
   };
   buttons.forEach((button, place) => button.addEventListener("click", () => choose(place)));
   columns.forEach((column, place) => column.addEventListener("focusin", () => choose(place)));

@@ -81,6 +81,7 @@ function ownLanguage(result, index, shown, all, label) {
   if (!own) return [`Languages of ${counted(shown)} answers`];
   const count = result.languages[own] ?? 0;
   const name = () => make("bdi", { lang: reader }, nameOf(own));
-  const held = Object.hasOwn(index, own) ? `as is ${share(index[own] / all)} of the ${label === "Index" ? "index" : "chosen languages"}` : "which the index does not have";
+  const documents = label === "Index" ? "all documents" : "documents in the chosen languages";
+  const held = Object.hasOwn(index, own) ? `as are ${share(index[own] / all)} of ${documents}` : `as are none of ${documents}`;
   return ["Asked in ", name(), `: ${count ? counted(count) : "none"} of ${counted(shown)} answers ${count === 1 ? "is" : "are"} in `, name(), `, ${held}.`];
 }

@@ -14,7 +14,8 @@ const PAUSE = 150; // milliseconds without a further turn of the dial
 
 let info, state, controls;
 let running = new AbortController();
-let turning = null;
+let turning = null; // the timer of a dial that may be turned further
+let dialling = false; // the last change was one of the dial
 let answered = null; // the question whose answers are on the page
 
 function notice(words) {
@@ -94,23 +95,28 @@ function busy(on) {
   byId("columns").setAttribute("aria-busy", on);
 }
 
-/** The reader changed something. Every change can be gone back to, but not every step of the dial. */
+/** The reader changed something. Every change can be gone back to; turns of the dial in a row are one. */
 function changed(change, soon = false) {
-  const asked = "q" in change && change.q !== state.q;
+  if ("q" in change && change.q !== state.q) scrollTo({ top: 0 });
   state = { ...state, ...change };
-  const address = write(state, info);
-  if (soon || address === location.search) history.replaceState(null, "", address);
-  else history.pushState(null, "", address);
-  if (asked) scrollTo({ top: 0 });
-  clearTimeout(turning);
-  if (!soon) return void search();
   controls.show(state);
-  turning = setTimeout(search, PAUSE);
+  clearTimeout(turning);
+  if (soon) turning = setTimeout(() => arrive(true), PAUSE);
+  else arrive(false);
+}
+
+function arrive(dial) {
+  const address = write(state, info);
+  if ((dial && dialling) || address === location.search) history.replaceState(null, "", address);
+  else history.pushState(null, "", address);
+  dialling = dial;
+  search();
 }
 
 function fromAddress() {
   const { state: linked, strange } = read(location.search, info);
   state = linked;
+  dialling = false;
   search(strange.length ? `This link asks for what this index does not have: ${listed(strange)}.` : "");
 }
 
@@ -167,7 +173,9 @@ async function start() {
   byId("ask").addEventListener("submit", (event) => {
     event.preventDefault();
     const q = byId("question").value.trim();
-    if (q) changed({ q });
+    if (!q) return;
+    if (matchMedia("(pointer: coarse)").matches) byId("question").blur(); // the keyboard on the screen makes room
+    changed({ q });
   });
   byId("columns").addEventListener("pointerover", twins);
   byId("columns").addEventListener("focusin", twins);

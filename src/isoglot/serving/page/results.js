@@ -40,6 +40,7 @@ function hitElement(hit, { before, after }) {
   const item = copyOf("hit");
   const part = (name) => item.querySelector(`.${name}`);
   item.dataset.id = hit.id;
+  item.classList.toggle("rtl", directionOf(hit.lang) === "rtl");
   part("rank").textContent = hit.rank;
   part("score").textContent = score(hit.score);
   part("badge").append(make("bdi", { lang: reader }, nameOf(hit.lang)));

@@ -1,6 +1,6 @@
 """A small server in the place of `isoglot serve`: canned answers in twelve languages, for the page's tests and for work on it.
 
-`python -m tests.serving.page_stand_in` serves it on port 8765.
+`python -m tests.serving.page.stand_in` serves it on port 8765.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ from typing import Any
 import yaml
 
 PAGE = files("isoglot.serving") / "page"
+POLICY = "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 KINDS = {"html": "text/html", "js": "text/javascript", "css": "text/css", "svg": "image/svg+xml"}
-CORPUS = yaml.safe_load((Path(__file__).parent / "page_corpus.yaml").read_text(encoding="utf-8"))
+CORPUS = yaml.safe_load((Path(__file__).parent / "corpus.yaml").read_text(encoding="utf-8"))
 PREFERENCE = {"base": 0.24, "repaired": 0.02}
 """What a model adds to a document in the question's language. A topic's documents have .2 more than others."""
 
@@ -166,7 +167,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def send(self, status: int, headers: dict[str, str], data: bytes) -> None:
         self.send_response(status)
-        policy = {"Content-Security-Policy": "default-src 'self'", "X-Content-Type-Options": "nosniff"}
+        policy = {"Content-Security-Policy": POLICY, "X-Content-Type-Options": "nosniff"}
         for name, value in {**policy, **headers, "Content-Length": str(len(data))}.items():
             self.send_header(name, value)
         self.end_headers()
