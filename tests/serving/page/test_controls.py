@@ -99,7 +99,7 @@ def test_a_search_can_be_linked_and_back_goes_back(opened: Any, server: StandIn)
     expect(page.get_by_role("searchbox")).to_have_value(THAI)
     assert order(page)[0] == "tides-th"
     page.go_back()
-    expect(page.locator("body")).to_have_class("start")
+    expect(page.locator("html")).to_have_class("start")
 
 
 def test_a_link_that_does_not_fit_the_index_says_so(opened: Any) -> None:

@@ -16,6 +16,7 @@ const list = new Intl.ListFormat("en", { type: "conjunction" });
 export const counted = (value) => number.format(value);
 export const share = (value) => (value > 0 && value < 0.01 ? `<${percent.format(0.01)}` : percent.format(value));
 export const score = (value) => digits.format(value);
+export const duration = (ms) => (ms < 1000 ? `${number.format(Math.max(1, Math.round(ms)))} ms` : `${number.format(Math.round(ms / 100) / 10)} s`);
 export const listed = (words) => list.format(words);
 
 function locale(code) {

@@ -55,7 +55,7 @@ async function search(remark = "") {
   const { signal } = running;
   clearTimeout(turning);
   controls.show(state);
-  document.body.classList.toggle("start", !state.q);
+  document.documentElement.classList.toggle("start", !state.q);
   document.title = [state.q, info.title].filter(Boolean).map(plain).join(" – ");
   notice(remark);
   busy(Boolean(state.q));
@@ -124,7 +124,7 @@ function describe() {
   byId("name").textContent = plain(info.title);
   const languages = Object.keys(info.languages).length;
   byId("size").textContent = `${counted(info.documents)} documents in ${counted(languages)} ${languages === 1 ? "language" : "languages"}`;
-  byId("examples").append(...info.examples.map((example) => {
+  byId("examples").append(...[...new Set(info.examples)].map((example) => {
     const link = make("a", { href: `?q=${encodeURIComponent(example)}`, dir: "auto" }, example);
     link.addEventListener("click", (event) => {
       if (event.ctrlKey || event.metaKey || event.shiftKey) return;

@@ -1,7 +1,7 @@
 // Answers as lists, one per column, and where documents went between two of them.
 
 import { copyOf, make, plain } from "./dom.js";
-import { directionOf, nameOf, paint, reader, score, tagOf } from "./languages.js";
+import { directionOf, duration, nameOf, paint, reader, score, tagOf } from "./languages.js";
 import { answerMix } from "./mix.js";
 import { linkOf, snippetOf } from "./text.js";
 
@@ -33,7 +33,7 @@ export function show(column, answer, context, moving) {
 function howOf(answer) {
   const how = answer.fairness === "raw" ? "as scored" : answer.fairness;
   const strength = answer.fairness === "standardised" && answer.strength !== null ? ` ${answer.strength}` : "";
-  return `${how}${strength} · ${Math.max(1, Math.round(answer.took_ms))} ms`;
+  return `${how}${strength} · ${duration(answer.took_ms)}`;
 }
 
 function hitElement(hit, { before, after }) {
