@@ -20,6 +20,7 @@ from isoglot.retrieval.encode import encode_texts
 from isoglot.retrieval.fusions import ANY, Scale
 from isoglot.retrieval.fusions.standardised import Standardised
 
+_FACTS = "facts:ar,de,el,en,es,fr,hi,ja,ru,th,tr,vi,zh"
 _QUERIES = 30
 """Of each language."""
 PASSAGES = 250
@@ -34,7 +35,7 @@ def keep_background(directory: Path, entry: ModelEntry, model: Any) -> None:
     """Encode the background queries where that was not done yet."""
     if (path := _path(directory, entry)).is_file():
         return
-    table = load_pairs("facts:")
+    table = load_pairs(_FACTS)
     texts, languages = [], []
     for number, lang in enumerate(table.languages):
         rows = table.index.rows[:, number]

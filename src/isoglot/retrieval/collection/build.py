@@ -155,8 +155,7 @@ class _Indexing:
     ) -> dict[str, Any]:
         models = self._models(model, name)
         for loaded in models:
-            if loaded.entry.name not in self._documents.models():
-                self._encode_all(loaded)
+            self._complete(loaded)
         if source is not None:
             seen = self._read(source, models)
             if mirror:
@@ -196,14 +195,14 @@ class _Indexing:
                         f"take it in anew: isoglot index {source} --name {key} --output {self._directory}"
                     )
                 say(f"{source} has changed: the texts of '{key}' are encoded again")
-                self._encode_all(loaded)
             models.append(loaded)
         return models
 
-    def _encode_all(self, loaded: Loaded) -> None:
-        """Vectors of all documents that are there, by a model that is new."""
-        total = self._documents.counts().chunks
-        if not total:
+    def _complete(self, loaded: Loaded) -> None:
+        """Vectors of all documents that are there, where some are missing: of a new model, or of a shard that was damaged."""
+        _, digests = self._documents.keys()
+        total = len(digests)
+        if loaded.vectors.has(digests).all():
             return
         with tqdm(total=total, desc=f"encode by {loaded.entry.name}", unit="chunk", disable=not self._progress) as bar:
             chunks = self._documents.texts()

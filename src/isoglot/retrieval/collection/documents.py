@@ -299,7 +299,8 @@ class Documents:
             try:
                 yield self._open.execute
                 self._open.execute(
-                    "INSERT INTO facts VALUES ('generation', '1') ON CONFLICT (key) DO UPDATE SET value = CAST(value AS INTEGER) + 1"
+                    "INSERT INTO facts VALUES ('generation', '1')"
+                    " ON CONFLICT (key) DO UPDATE SET value = CAST(value AS INTEGER) + 1"
                 )
                 self._open.execute("COMMIT")
             except BaseException:
