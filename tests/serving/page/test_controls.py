@@ -28,6 +28,8 @@ def test_the_dial_changes_the_order_after_a_pause(opened: Any, server: StandIn) 
     assert 1 <= len(server.asked) - asked < 7  # not one request a step
     assert server.asked[-1]["strength"] == pytest.approx(0.7)
     assert "fairness=standardised&strength=0.7" in page.url
+    dial.press("ArrowRight")
+    expect(column(page, 0).locator(".how")).to_contain_text("standardised 0.75")
     page.get_by_label("Order").select_option("round-robin")
     settled(page)
     assert [server.asked[-1]["fairness"], "strength" in server.asked[-1]] == ["round-robin", False]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.serving.page.reading import THAI, asks, expect, order
+from tests.serving.page.reading import THAI, asks, column, expect, order, settled
 from tests.serving.page.stand_in import PAGE, StandIn
 
 pytestmark = pytest.mark.slow
@@ -121,6 +121,13 @@ def test_a_token_is_asked_for_and_kept_for_the_tab(opened: Any, server: StandIn,
     assert order(page)[0] == "tides-th"
     expect(dialog).to_be_hidden()
     assert page.evaluate("[Object.values(sessionStorage), Object.values(localStorage)]") == [["swordfish"], []]
+    server.token = "melon"  # one column is refused after the other has got the new token
+    server.delays = [0, 3]
+    page.get_by_role("button", name="Search").click()
+    dialog.get_by_label("Token").fill("melon")
+    dialog.get_by_label("Token").press("Enter")
+    settled(page)
+    expect(column(page, 1).locator(".hit")).to_have_count(20)
     server.token = "changed"  # two columns need it: one form asks
     page.get_by_role("button", name="Search").click()
     dialog.get_by_role("button", name="Cancel").click()
