@@ -111,7 +111,9 @@ def write_documents(folder: Path) -> None:
     """A folder of pages, and rows of documents."""
     (folder / "my-docs").mkdir()
     for row in pair_rows(9):
-        (folder / "my-docs" / f"{row.lang}-{row.id}.md").write_text(f"# {row.query}\n\n{row.passage}\n", encoding="utf-8")
+        (folder / "my-docs" / f"{row.lang}-{row.id}.md").write_text(
+            f"# {row.query}\n\n{row.passage}\n", encoding="utf-8"
+        )
     (folder / "more.jsonl").write_text(json.dumps({"id": "page-7", "lang": "en", "text": "more of it"}) + "\n")
 
 
