@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from isoglot.models.tunings.full import Full
     from isoglot.models.tunings.lora import Lora
     from isoglot.retrieval.bm25 import BM25
+    from isoglot.retrieval.collection.build import index
+    from isoglot.retrieval.collection.collection import Collection
+    from isoglot.retrieval.collection.searcher import Searcher
     from isoglot.study.grid import RunOptions, run_study
     from isoglot.study.read_spec import load_spec
     from isoglot.training.settings import TrainSettings
@@ -36,6 +39,9 @@ _MODULES = {
     "load_systems": "isoglot.evaluation.matching",
     "compare": "isoglot.evaluation.compare",
     "BM25": "isoglot.retrieval.bm25",
+    "index": "isoglot.retrieval.collection.build",
+    "Collection": "isoglot.retrieval.collection.collection",
+    "Searcher": "isoglot.retrieval.collection.searcher",
     "debias": "isoglot.evaluation.debias",
     "DebiasSettings": "isoglot.evaluation.debias",
     "MultilingualRetrievalEvaluator": "isoglot.evaluation.training_evaluator",
@@ -53,16 +59,19 @@ _MODULES = {
 __all__ = [
     "BM25",
     "BatchPlan",
+    "Collection",
     "DebiasSettings",
     "Full",
     "Lora",
     "MultilingualRetrievalEvaluator",
     "PlanSettings",
     "RunOptions",
+    "Searcher",
     "TrainSettings",
     "compare",
     "debias",
     "evaluate",
+    "index",
     "load_benchmark",
     "load_embeddings",
     "load_model",
