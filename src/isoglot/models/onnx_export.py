@@ -151,17 +151,14 @@ def _reason(error: BaseException) -> str:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """What the exporter tells of its steps, on stdout and by warnings, is of no use to whoever asked for a model."""
-    root, level = logging.root.handlers[:], logging.root.level
-    loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir", "onnxruntime")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
+    """What exporter and quantizer tell of their steps, on stdout, by warnings and logs, is of no use to who asked for a model."""
+    handlers, level, disabled = logging.root.handlers[:], logging.root.level, logging.root.manager.disable
+    logging.disable(logging.WARNING)
     try:
         with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
             warnings.simplefilter("ignore")
             yield
     finally:
-        for logger, before in zip(loggers, levels):
-            logger.setLevel(before)
-        logging.root.handlers[:], logging.root.level = root, level
+        logging.disable(disabled)
+        logging.root.handlers[:] = handlers  # the quantizer's module adds one when it is imported
+        logging.root.setLevel(level)
