@@ -20,6 +20,8 @@ from tests.training.tiny import WORDS, tiny_base
 pytest.importorskip("onnxruntime")
 pytest.importorskip("onnxscript")
 
+ENCODERS = ["mean", "labse", "modernbert", "mpnet-plain", "distilbert-plain", "t5", "last-token-left"]
+KINDS = [*ENCODERS, "matryoshka", "adapter-inside"]
 TEXTS = [" ".join(WORDS[start : start + 1 + start % 9]) for start in range(24)] + ["unheard-of"]
 
 
@@ -49,7 +51,20 @@ def exported(debiased: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return export(debiased, tmp_path_factory.mktemp("exported") / "model")
 
 
-@pytest.mark.parametrize("kind", ["mean", "labse", "modernbert", "mpnet-plain", "distilbert-plain", "t5", "last-token-left", "matryoshka", "adapter-inside"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "mean",
+        "labse",
+        "modernbert",
+        "mpnet-plain",
+        "distilbert-plain",
+        "t5",
+        "last-token-left",
+        "matryoshka",
+        "adapter-inside",
+    ],
+)
 def test_encoders_have_the_same_vectors_at_any_length(kind: str, zoo: Callable[[str], Path], tmp_path: Path) -> None:
     model = load_model(str(zoo(kind)), device="cpu")
     graph = load_model(str(export(zoo(kind), tmp_path / "out")))
@@ -105,7 +120,9 @@ def test_saved_again_by_sentence_transformers(exported: Path, tmp_path: Path) ->
     assert np.array_equal(*vectors)
 
 
-def test_evaluate_measures_it(exported: Path, debiased: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_evaluate_measures_it(
+    exported: Path, debiased: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     summaries = []
     for model in (exported, debiased):
         assert main(["evaluate", str(model), "faq", "--languages", "de", "en", "--device", "cpu", "--json"]) == 0
@@ -118,7 +135,10 @@ def test_evaluate_measures_it(exported: Path, debiased: Path, tmp_path: Path, ca
 @pytest.mark.parametrize(
     ("command", "said"),
     [
-        (["train", "--base", "MODEL", "--pairs", "facts:", "--strategy", "mono", "--steps", "1", "--output", "OUT"], "graph"),
+        (
+            ["train", "--base", "MODEL", "--pairs", "facts:", "--strategy", "mono", "--steps", "1", "--output", "OUT"],
+            "graph",
+        ),
         (["model", "prune", "MODEL", "--languages", "de", "--output", "OUT"], "only embeds texts"),
         (["model", "average", "MODEL", "MODEL", "--output", "OUT"], "give the model that it was exported from"),
         (["model", "export", "MODEL", "--output", "OUT"], "is an ONNX graph"),

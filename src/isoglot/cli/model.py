@@ -81,7 +81,7 @@ def _fill_export(command: argparse.ArgumentParser) -> None:
     command.add_argument("model", metavar="MODEL", help=_MODEL)
     command.add_argument("--format", choices=["onnx"], default="onnx", help="of the encoder (default: onnx)")
     bits = (
-        "store weights in 8 bits, a quarter of the size. int8: vectors as before (scales for blocks of 32 numbers); int8-dynamic: "
+        "store weights in 8 bits, a quarter of the size. int8: nearly the same vectors (a scale per 32 numbers); int8-dynamic: "
         "faster, with a loss that is not the same in all languages (docs/stacks.md)"
     )
     command.add_argument("--quantize", choices=["int8", "int8-dynamic"], help=bits)
@@ -169,7 +169,7 @@ def _export(options: argparse.Namespace) -> int:
         trained_of(model).save(path)
         copy_maps(model, path)
         weights = f" with weights in 8 bits ({options.quantize})" if options.quantize else ""
-        how = f"`{options.model}` with its encoder as an ONNX graph{weights}: the extra argument is `backend=\"onnx\"`."
+        how = f'`{options.model}` with its encoder as an ONNX graph{weights}: the extra argument is `backend="onnx"`.'
         write_card_of(path / "README.md", how, model.prompts)
     size = sum(file.stat().st_size for file in options.output.rglob("*") if file.is_file())
     cosine = {"mean": float(cosines.mean()), "least": float(cosines.min())}

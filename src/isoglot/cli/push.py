@@ -18,9 +18,9 @@ def add(commands: Any) -> None:
     commands.add_parser(
         "push",
         help="publish a model on the Hugging Face hub, with a card that carries its evaluation",
-        description="Upload the files of a model, and a card with figures and intervals of its results, languages, licence, base, "
-        "data, limits and how to load it. Pickles, files of a run and whatever else belongs to no model are refused; paths of this "
-        "machine are shortened to their last part. The login is the hub's own: hf auth login, or HF_TOKEN.",
+        description="Upload the files of a model, and a card with figures and intervals of its results, languages, licence, "
+        "base, data, limits and how to load it. Pickles, files of a run and what else belongs to no model are refused; paths of "
+        "this machine are shortened to their last part. The login is the hub's own: hf auth login, or HF_TOKEN.",
         epilog="example: isoglot push runs/repaired me/e5-small-repaired --license mit --results results/repaired --dry-run look",
         fill=_fill,
     )
@@ -29,7 +29,9 @@ def add(commands: Any) -> None:
 def _fill(command: argparse.ArgumentParser) -> None:
     command.add_argument("model", metavar="MODEL", help="run, or directory of a sentence-transformers model")
     command.add_argument("repo", metavar="REPO", help="on the hub: name, or owner/name")
-    command.add_argument("--license", required=True, metavar="ID", help="as the hub calls it: mit, apache-2.0, cc-by-sa-4.0, ...")
+    command.add_argument(
+        "--license", required=True, metavar="ID", help="as the hub calls it: mit, apache-2.0, cc-by-sa-4.0, ..."
+    )
     measured = "of this model: folders that isoglot evaluate --output wrote"
     command.add_argument("--results", nargs="+", default=[], metavar="DIR", help=measured)
     base = "hub id of the model that it was made from, or none (default: what was written down when it was made)"
@@ -56,7 +58,9 @@ def _run(options: argparse.Namespace) -> int:
 
     base = resolve_base(options.model)
     if base.layout != "sentence-transformers":
-        raise InputError(f"{options.model}: expected a run or the directory of a sentence-transformers model, with modules.json")
+        raise InputError(
+            f"{options.model}: expected a run or the directory of a sentence-transformers model, with modules.json"
+        )
     if options.dry_run:
         check_apart(options.model, options.dry_run)
         check_new_folder(options.dry_run)
@@ -100,7 +104,9 @@ def _about(options: argparse.Namespace, base: Base) -> tuple[Published, list[Any
     check_results(systems, model_digest(model))
     record, bases = _record(Path(base.location)), trained_of(model).bases
     languages = options.languages or record.get("data", {}).get("languages") or []
-    languages = languages or sorted({lang for system in systems for lang in system.results[0].summary["counts"]["queries"]})
+    languages = languages or sorted(
+        {lang for system in systems for lang in system.results[0].summary["counts"]["queries"]}
+    )
     if not languages:
         raise InputError(f"{options.model}: which languages it is for is written nowhere: say --languages")
     about = Published(
@@ -160,8 +166,8 @@ def _data(record: dict[str, Any], sides: Any) -> str:
         words.append(f"{data['pairs']:,} parallel pairs in {', '.join(data['languages'])} from {sources}.")
     if sides:
         words.append(
-            "`trained_texts.safetensors` has hashes of the texts that the model was trained or fitted on: whether a text that one "
-            "has is among them can be told, the texts cannot be read."
+            "`trained_texts.safetensors` has hashes of the texts that the model was trained or fitted on: whether a text that "
+            "one has is among them can be told, the texts cannot be read."
         )
     return " ".join(words) or "What it was trained on, beyond its base, is not written down."
 

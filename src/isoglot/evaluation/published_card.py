@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from isoglot.errors import InputError
 from isoglot.evaluation.contrasts import PairedRows
@@ -163,8 +162,8 @@ def _about_prompts(query: str, passage: str) -> str:
     if not (query or passage):
         return "No prompts: texts are embedded as they are."
     return (
-        f"`encode_query` puts `{query!r}` before every question and `encode_document` puts `{passage!r}` before every passage. Programs "
-        "that call `encode` alone have to put them there themselves: without them the model finds less."
+        f"`encode_query` puts `{query!r}` before every question and `encode_document` puts `{passage!r}` before every passage. "
+        "Programs that call `encode` alone have to put them there themselves: without them the model finds less."
     )
 
 
@@ -175,7 +174,10 @@ def _benchmark(system: System, figures: Sequence[Figure]) -> str:
     settings = list(dict.fromkeys(figure.setting for figure in figures if figure.setting != RANK_DISTANCE))
     measures = list(dict.fromkeys(figure.measure for figure in figures if figure.setting != RANK_DISTANCE))
     cells = {(figure.setting, figure.measure): _shown(figure, 3) for figure in figures}
-    rows = [["setting", *measures], *([name, *(cells.get((name, measure), "") for measure in measures)] for name in settings)]
+    rows = [
+        ["setting", *measures],
+        *([name, *(cells.get((name, measure), "") for measure in measures)] for name in settings),
+    ]
     lines = [
         f"### {summary['benchmark']}",
         "",

@@ -44,10 +44,10 @@ class Loaded:
 def describe(model: Any) -> dict[str, Any]:
     """Plain JSON values about a model, for `summary.json` and `run.json`; what does not apply is left out.
 
-    modules, encoder (model type), backend ("onnx"), pooling, normalized, similarity, dimensions, max_length (tokens), dtype, stored_dtype, device,
-    padding_side, attention ("both ways", "causal", "window 128"; and how it is computed), inputs ("chat template"), routes,
-    debias (how it was debiased), prompts {"query", "passage", "source", "guessed"}, notes. {} for anything that is no
-    `SentenceTransformer`.
+    modules, encoder (model type), backend ("onnx"), pooling, normalized, similarity, dimensions, max_length (tokens), dtype,
+    stored_dtype, device, padding_side, attention ("both ways", "causal", "window 128"; and how it is computed), inputs ("chat
+    template"), routes, debias (how it was debiased), prompts {"query", "passage", "source", "guessed"}, notes. {} for anything
+    that is no `SentenceTransformer`.
     """
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.base.modules import Router

@@ -1,4 +1,4 @@
-"""A model's encoder as an ONNX graph, whole or with weights of 8 bits, in a directory like any other. Imports torch when called."""
+"""A model's encoder as an ONNX graph, also with weights of 8 bits, in a directory like any other. Imports torch when called."""
 
 from __future__ import annotations
 
@@ -36,7 +36,9 @@ _BLOCK, _INT8 = 32, 4
 _NEEDS = "to export to ONNX needs the packages onnx, onnxscript and onnxruntime"
 
 
-def export_onnx(model: SentenceTransformer, path: Path, texts: Sequence[str], quantize: Quantization | None = None) -> FloatArray:
+def export_onnx(
+    model: SentenceTransformer, path: Path, texts: Sequence[str], quantize: Quantization | None = None
+) -> FloatArray:
     """Write a model with its encoder as an ONNX graph into an empty directory; `model` itself is then the one that was written.
 
     All other modules, prompts, tokenizer and settings are written as they are. The graph takes batches of any size and length.
@@ -50,7 +52,7 @@ def export_onnx(model: SentenceTransformer, path: Path, texts: Sequence[str], qu
         The cosine of each text's vector, as query and as passage, with what it was; float64, shape (2 n,).
 
     Raises:
-        InputError: the model has no encoder of texts, or several, or the exporter cannot make a graph of it; a package is missing.
+        InputError: no encoder of texts, or several, or one that the exporter makes no graph of; a package is missing.
         IsoglotError: the graph of a model that was not quantized gives other vectors.
     """
     from isoglot.models.onnx import OnnxEncoder
@@ -72,7 +74,9 @@ def export_onnx(model: SentenceTransformer, path: Path, texts: Sequence[str], qu
     lengths = np.maximum(np.linalg.norm(before, axis=1), 1e-30)
     away = float((np.linalg.norm(after - before, axis=1) / lengths).max(initial=0.0))
     if not quantize and not away <= TOLERANCE:
-        raise IsoglotError(f"the graph gives other vectors than the model (by {away:.2g} of their length); it is not kept")
+        raise IsoglotError(
+            f"the graph gives other vectors than the model (by {away:.2g} of their length); it is not kept"
+        )
     cosines: FloatArray = (after * before).sum(axis=1) / np.maximum(lengths * np.linalg.norm(after, axis=1), 1e-30)
     return cosines
 
@@ -89,7 +93,9 @@ def _write_graph(module: Any, graph: Path) -> None:
     features = module.preprocess(["a", "two words and a half"])
     names = [name for name in ("input_ids", "attention_mask", "token_type_ids") if name in features]
     if not {"input_ids", "attention_mask"} <= set(names):
-        raise InputError(f"its encoder takes {', '.join(map(str, features))}; token ids and a mask are what can be exported")
+        raise InputError(
+            f"its encoder takes {', '.join(map(str, features))}; token ids and a mask are what can be exported"
+        )
 
     class States(torch.nn.Module):
         """The encoder with the states of its last layer alone."""

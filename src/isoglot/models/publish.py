@@ -14,12 +14,18 @@ from isoglot.errors import InputError
 from isoglot.files import read_json, write_json
 from isoglot.models.weights import check_whole
 
-_KINDS = (
-    "modules.json config.json config_sentence_transformers.json sentence_bert_config.json router_config.json "
-    "model.safetensors model-*-of-*.safetensors model.safetensors.index.json model.onnx model.onnx_data debias.json "
-    "debias.safetensors trained_texts.safetensors tokenizer.json tokenizer_config.json special_tokens_map.json "
-    "added_tokens.json vocab.txt vocab.json merges.txt *.model chat_template.jinja README.md LICENSE* NOTICE*"
-).split()
+_SETTINGS = ("modules.json", "config*.json", "sentence_bert_config.json", "router_config.json", "debias.json")
+_WEIGHTS = ("model*.safetensors", "model.safetensors.index.json", "model.onnx", "model.onnx_data", "debias.safetensors")
+_TOKENIZER = (
+    "tokenizer*.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.*",
+    "merges.txt",
+    "*.model",
+    "*.jinja",
+)
+_KINDS = (*_SETTINGS, *_WEIGHTS, *_TOKENIZER, "trained_texts.safetensors", "README.md", "LICENSE*", "NOTICE*")
 _PICKLES = {".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib", ".h5"}
 _SMALL = 1 << 20  # bytes: vocabularies are larger, and hold no settings
 # two parts at least: </s> is a token, and/or a word; after // comes the address of a host
@@ -43,7 +49,9 @@ def published_files(folder: Path) -> list[Path]:
         if not path.resolve().is_relative_to(folder.resolve()) or not path.is_file():
             raise InputError(f"{path}: not a file of this folder; put the file itself there")
         if path.suffix.lower() in _PICKLES:
-            raise InputError(f"{path}: weights in a pickle are not published: save them as safetensors, or take the file away")
+            raise InputError(
+                f"{path}: weights in a pickle are not published: save them as safetensors, or take the file away"
+            )
         inside = len(file.parts) == 1 or any(part and file.is_relative_to(part) for part in parts)
         if not (inside and any(fnmatch(file.name, kind) for kind in _KINDS)):
             raise InputError(f"{path}: not a file of a model; take it away, so that nothing is published by mistake")
@@ -90,7 +98,7 @@ def _clean(value: Any, shortened: list[str], *, whole: bool) -> Any:
         return [_clean(inner, shortened, whole=whole) for inner in value]
     if not isinstance(value, str):
         return value
-    if PurePosixPath(value).is_absolute() and len(value) > 1 or PureWindowsPath(value).is_absolute():
+    if (PurePosixPath(value).is_absolute() and len(value) > 1) or PureWindowsPath(value).is_absolute():
         shortened.append(value)
         return re.split(r"[/\\]", value.rstrip("/\\"))[-1]
     return value if whole else without_paths(value, shortened)
