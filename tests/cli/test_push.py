@@ -89,7 +89,6 @@ def test_the_card_carries_the_evaluation(run: Path, tmp_path: Path, capsys: pyte
         low, high = (float(end) for end in row.split("|")[2].split("[")[1].split("]")[0].split(","))
         assert f" {value:.3f} [" in row
         assert low <= round(value, 3) <= high
-        assert low < high
     assert 'SentenceTransformer("me/repaired")' in card
     assert "hybrid" in card
     assert "24 parallel pairs in de, en, zh from `my-pairs.jsonl`" in card

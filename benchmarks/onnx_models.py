@@ -1,12 +1,12 @@
 """What a model loses and gains as an ONNX graph, whole and with weights of 8 bits: retrieval, language bias, speed, size.
 
-    OMP_NUM_THREADS=2 python benchmarks/onnx.py --folder models/onnx
-    python benchmarks/onnx.py --folder models/onnx --paragraphs 4 --texts 64 --repeats 1 --output /tmp/onnx.json
+    OMP_NUM_THREADS=2 python benchmarks/onnx_models.py --folder models/onnx
+    python benchmarks/onnx_models.py --folder models/onnx --paragraphs 4 --texts 64 --repeats 1 --output /tmp/onnx.json
 
 Figures are of the questions of some seeded paragraphs of XQuAD-R, in all its languages, with as large a part of each corpus.
-Differences from torch have 95% intervals over paragraphs (paired bootstrap). Speed is that of `encode_texts` on a seeded sample of
-questions, sentences and paragraphs: the models take turns in one process, after a pass that is not timed. `batch_effect` is the
-largest distance between the vector of a question alone and in a batch with others, in lengths of the vector.
+Differences from torch have 95% intervals over paragraphs (paired bootstrap). Speed is that of `encode_texts` on a seeded sample
+of questions, sentences and paragraphs: the models take turns in one process, after a pass that is not timed. `batch_effect` is
+the largest distance between the vector of a question alone and in a batch with others, in lengths of the vector.
 """
 
 from __future__ import annotations
