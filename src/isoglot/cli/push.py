@@ -162,7 +162,8 @@ def _data(record: dict[str, Any], sides: Any) -> str:
     """What a model was trained on, in sentences."""
     words, data = [], record.get("data", {})
     if data:
-        sources = ", ".join(f"`{source}`" for source in data["sources"])
+        asked = record.get("asked", {}).get("pairs") or data["sources"]
+        sources = ", ".join(f"`{source}`" for source in asked)
         words.append(f"{data['pairs']:,} parallel pairs in {', '.join(data['languages'])} from {sources}.")
     if sides:
         words.append(

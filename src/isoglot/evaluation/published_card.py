@@ -140,7 +140,7 @@ def _header(about: Published, figures: Sequence[Figure]) -> str:
             dataset_type=figure.benchmark,
             dataset_name=figure.benchmark,
             metric_type=figure.measure,
-            metric_name=f"{figure.measure}, {figure.setting}",
+            metric_name="rank distance" if figure.setting == RANK_DISTANCE else f"{figure.measure}, {figure.setting}",
             metric_value=round(figure.value, 4),
         )
         for figure in figures
@@ -203,7 +203,7 @@ def _limits(about: Published, systems: Sequence[System]) -> Iterator[str]:
             "95% intervals over queries (bootstrap). They hold for this model, not for others that are trained the same way."
         )
         measured = sorted({lang for system in systems for lang in system.results[0].summary["counts"]["queries"]})
-        yield f"Nothing is known of languages other than {', '.join(measured)}."
+        yield f"Nothing was measured in languages other than {', '.join(measured)}."
     else:
         yield "How it ranks was not measured here."
     yield f"Texts are cut at {about.max_length:,} tokens."
