@@ -158,4 +158,4 @@ def _attention(encoder: Any) -> str:
     window = getattr(config, "local_attention", None) or getattr(config, "sliding_window", None)
     if window and "sliding_attention" in (getattr(config, "layer_types", None) or ()):
         kind += f", window {window}"
-    return f"{kind} ({config._attn_implementation})"
+    return f"{kind} ({config._attn_implementation})" if config._attn_implementation else kind  # a graph has none
