@@ -95,7 +95,9 @@ def test_stored_in_8_bits(debiased: Path, tmp_path: Path, capsys: pytest.Capture
         assert told["cosine"]["least"] < 1 - 1e-9
         model = load_model(str(folder))
         cosines[how] = (encode_texts(model, TEXTS, "passage") * before).sum(axis=1).min()
-        assert f"float32 (stored in {how})" in capsys.readouterr().err
+        said = capsys.readouterr().err
+        assert f"float32 (stored in {how})" in said
+        assert ("depends on which others" in said) == (how == "int8-dynamic")
         sizes[how] = (folder / "onnx" / "model.onnx").stat().st_size
         # in batches of their own as in one: only true of blocks
         alone = np.concatenate([encode_texts(model, [text], "passage") for text in TEXTS])
@@ -129,6 +131,17 @@ def test_evaluate_measures_it(
     first, second = (summary["settings"] for summary in summaries)
     assert first["multi"] == pytest.approx(second["multi"], abs=1e-3)
     assert summaries[0]["model_facts"]["backend"] == "onnx"
+
+
+def test_it_can_be_published(exported: Path, tmp_path: Path) -> None:
+    about = ["--license", "mit", "--base-model", "none", "--languages", "de", "en", "th"]
+    assert main(["push", str(exported), "me/small", *about, "--dry-run", str(tmp_path / "look")]) == 0
+    vectors = [encode_texts(load_model(str(path)), TEXTS, "query") for path in (exported, tmp_path / "look")]
+    assert np.array_equal(*vectors)
+    card = (tmp_path / "look" / "README.md").read_text(encoding="utf-8")
+    assert 'SentenceTransformer("me/small", backend="onnx")' in card
+    assert "centring" in (tmp_path / "look" / "debias.json").read_text(encoding="utf-8")
+    assert str(exported.parent) not in card
 
 
 @pytest.mark.parametrize(

@@ -129,6 +129,8 @@ def _load_plain(base: Base, layout: Layout, where: _Where, cached: bool) -> tupl
     saved = layout.prompts
     prompts = saved_prompts(saved) if saved else guessed_prompts(identity, finished=bool(layout.modules))
     stored = {model[0].model.stored} if graph else {report.stored for report in made} - {None}
+    if "int8-dynamic" in stored:
+        notes.append("the vector of a text depends on which others are in its batch")
     return model, Loaded(base.name, prompts, "/".join(sorted(map(str, stored))) or None, notes)
 
 
