@@ -23,6 +23,8 @@ from isoglot.cli import (
     probe,
     search,
     serve,
+    push,
+    search,
     study,
     train,
 )
@@ -51,6 +53,7 @@ def parser() -> argparse.ArgumentParser:
         inject,
         data,
         model,
+        push,
         study,
         list,
     ):
