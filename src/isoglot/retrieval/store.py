@@ -99,7 +99,7 @@ class EmbeddingStore:
         digests = text_digests(map("".join, told))
         if not len(digests):
             raise InputError("no text to encode")
-        own = {"model": model_digest, "settings": _settings(model), "prompt": prompt, "kind": kind}
+        own = {"model": model_digest, "settings": model_settings(model), "prompt": prompt, "kind": kind}
         key = {"format": _FORMAT, **own, "dtype": dtype, "texts": hashlib.sha256(digests.tobytes()).hexdigest()}
         directory = self.root / digest_json(key)
         if (stored := self._open(directory, dtype)) is not None:
@@ -138,7 +138,7 @@ class EmbeddingStore:
         whole = [shard for shard in shards if shard is not None and shard.shape[1] == meta["shape"][1]]
         if len(whole) < len(shards):
             return None
-        rows = ShardedRows(whole, meta["shard_size"])
+        rows = ShardedRows(whole)
         return rows if list(rows.shape) == meta["shape"] else None
 
 
@@ -206,7 +206,7 @@ class _Encoding:
         vectors = np.empty((len(rows), encoded.shape[1]), dtype=self.dtype)
         vectors[new] = encoded
         if earlier.any():
-            vectors[earlier] = ShardedRows(self.shards, self.size)[first[earlier]]
+            vectors[earlier] = ShardedRows(self.shards)[first[earlier]]
         again = ~new & ~earlier
         vectors[again] = vectors[first[again] - start]
         return vectors
@@ -258,7 +258,7 @@ def _read_meta(directory: Path) -> dict[str, Any] | None:
         return None
 
 
-def _settings(model: Any) -> Any:
+def model_settings(model: Any) -> Any:
     """What decides a vector besides the weights: tokenizer, sequence length, dimensions, the modules and their settings."""
     names = ("max_seq_length", "truncate_dim")
     settings: dict[str, Any] = {name: str(getattr(model, name)) for name in names if hasattr(model, name)}
