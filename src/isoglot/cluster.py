@@ -60,3 +60,9 @@ def room_for(ray: Any, asked: int | None, cpus: float, gpus: float, what: str) -
 def gpus_each(ray: Any, asked: float | None) -> float:
     """The share of a GPU that a worker takes: as asked, else one where the cluster has GPUs."""
     return (1.0 if ray.cluster_resources().get("GPU") else 0.0) if asked is None else asked
+
+
+def last_line(error: BaseException) -> str:
+    """What an error of Ray comes to: it begins with where it was, and ends with what it was."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1][:300] if lines else type(error).__name__

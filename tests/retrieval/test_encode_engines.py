@@ -24,7 +24,9 @@ from isoglot.retrieval.text_shards import HeldShard, ShardTexts, cut_files
 from tests.training.tiny import WORDS, tiny_base
 
 TEXTS, SHARD = 4000, 200
-RAY = pytest.param("ray", marks=pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray is not installed"))
+RAY = pytest.param(
+    "ray", marks=pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray is not installed")
+)
 pytestmark = pytest.mark.slow
 
 
@@ -103,19 +105,19 @@ def test_two_workers_of_which_one_is_killed_make_the_files_of_one_process(
         assert "a worker died (killed by signal 9 (out of memory?)); texts" in log.read_text()
 
 
-@pytest.mark.parametrize("engine", ["local", "processes", RAY])
+@pytest.mark.parametrize("engine", ["processes", RAY])
 def test_a_killed_command_leaves_no_worker_and_the_next_encodes_what_is_missing(
     engine: str, made: Made, tmp_path: Path
 ) -> None:
     out, log = tmp_path / "out", tmp_path / "log"
-    command = made.command(out, "--engine", engine, "--workers", "1" if engine == "local" else "2")
+    command = made.command(out, "--engine", engine, "--workers", "2")
     process = begin(command, log)
     wait_for(lambda: out.is_dir() and len(list(out.glob("ids-*"))) > 3, process, log)
     workers = workers_of(process)
     process.kill()
     process.wait()
-    assert engine == "local" or len(workers) >= 2
-    gone, alive = psutil.wait_procs(workers, timeout=60)
+    assert len(workers) == 2
+    _, alive = psutil.wait_procs(workers, timeout=60)
     assert not alive, "workers end with the process that started them"
     done = {path: path.stat().st_mtime_ns for path in out.glob("ids-*")}
     assert 3 < len(done) < TEXTS // SHARD

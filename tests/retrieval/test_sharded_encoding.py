@@ -226,7 +226,9 @@ def test_texts_in_memory_give_the_files_of_a_file(base: str, tmp_path: Path) -> 
     content = rows()
     encode(base, write_jsonl(tmp_path / "t.jsonl", content), tmp_path / "out")
     columns = [[row[name] for row in content] for name in ("id", "lang", "text")]
-    held = [HeldShard(start, ShardTexts(*(column[start : start + 16] for column in columns))) for start in range(0, N, 16)]
+    held = [
+        HeldShard(start, ShardTexts(*(column[start : start + 16] for column in columns))) for start in range(0, N, 16)
+    ]
     encode_shards(base, held, tmp_path / "held", progress=False)
     assert files_of(tmp_path / "held") == files_of(tmp_path / "out")
 
@@ -292,7 +294,7 @@ def test_shards_encoded_on_several_kinds_of_devices_are_said(
 
 
 def test_engines_are_listed_and_none_else_has_their_name(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["list", "engines"]) == 0
+    assert main(["list", "encode-engines"]) == 0
     listed = capsys.readouterr().out
     assert all(f"  {name}" in listed for name in ENCODE_ENGINES.names())
     assert ENCODE_ENGINES.names() == ["local", "processes", "ray"]

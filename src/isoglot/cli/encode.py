@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import re
 from pathlib import Path
 from typing import Any
 
-from isoglot.cli.common import add_whole, in_all, print_json
+from isoglot.cli.common import add_whole, in_all, print_json, share_of_gpu
 from isoglot.errors import InputError
 
 
@@ -58,16 +57,10 @@ def _fill(command: argparse.ArgumentParser) -> None:
         1024,
     )
     share = "share of a GPU that a worker of ray takes, such as 0.25 (default: 1 where the cluster has GPUs)"
-    group.add_argument("--gpus", type=_share, metavar="X", help=share)
+    group.add_argument("--gpus", type=share_of_gpu, metavar="X", help=share)
     group.add_argument("--device", metavar="D", help="cpu, cuda, ... (default: the best; GPUs are shared out)")
     command.add_argument("--json", action="store_true", help="print what was made as JSON")
     command.set_defaults(run=lambda options: in_all(lambda first: _run(options, first=first)))
-
-
-def _share(text: str) -> float:
-    if not re.fullmatch(r"[0-9]{1,3}(\.[0-9]{1,6})?", text):
-        raise InputError(f"--gpus: expected a number such as 1 or 0.25, got '{text[:80]}'")
-    return float(text)
 
 
 def _run(options: argparse.Namespace, *, first: bool) -> int:

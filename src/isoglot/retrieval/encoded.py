@@ -11,10 +11,10 @@ done when its ids are there, which are written after its vectors and name them; 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -23,15 +23,25 @@ import pyarrow.parquet as pq
 
 from isoglot.data.readers import open_parquet, read_parquet
 from isoglot.errors import InputError, IsoglotError
-from isoglot.files import atomic_path, read_json, save_array
+from isoglot.files import atomic_path, digest_json, read_json, save_array, write_json
 from isoglot.reading import parse_json
+from isoglot.records import Float32Array
 from isoglot.retrieval.shards import ShardedRows, open_shard, span
-from isoglot.retrieval.text_shards import TextShard
 
 META = "meta.json"
 _ABOUT = b"isoglot"
 _OURS = re.compile(r"(rows|ids)-\d{12}-\d{12}-[0-9a-f]{16}\.(npy|parquet)")
 _SCHEMA = pa.schema([("id", pa.string()), ("lang", pa.string())])
+
+
+class Rows(Protocol):
+    """Which rows of the whole a shard has, from 0; `end` is behind the last."""
+
+    @property
+    def start(self) -> int: ...
+
+    @property
+    def end(self) -> int: ...
 
 
 class EncodedShard(NamedTuple):
@@ -48,13 +58,13 @@ class EncodedShard(NamedTuple):
     facts: dict[str, Any]
 
 
-def ids_name(shard: TextShard, key: str) -> str:
+def ids_name(shard: Rows, key: str) -> str:
     """The name of the file of a shard's ids."""
     return f"ids-{shard.start:012d}-{shard.end:012d}-{key[:16]}.parquet"
 
 
 def write_shard(
-    directory: Path, shard: TextShard, key: str, vectors: npt.NDArray[Any], ids: pa.Table, facts: Mapping[str, Any]
+    directory: Path, shard: Rows, key: str, vectors: npt.NDArray[Any], ids: pa.Table, facts: Mapping[str, Any]
 ) -> None:
     """Write vectors, then ids, each atomically.
 
@@ -74,7 +84,7 @@ def ids_table(ids: list[str], languages: list[str]) -> pa.Table:
     return pa.table({"id": ids, "lang": [lang or None for lang in languages]}, schema=_SCHEMA)
 
 
-def find_shard(directory: Path, shard: TextShard, key: str, dtype: str, *, verify: bool) -> EncodedShard | None:
+def find_shard(directory: Path, shard: Rows, key: str, dtype: str, *, verify: bool) -> EncodedShard | None:
     """A shard that is there; None where it is not, is damaged, or is of another key.
 
     Args:
@@ -174,6 +184,56 @@ class EncodedTexts:
             ids, languages = ([value or "" for value in table[name].to_pylist()] for name in ("id", "lang"))
             yield ids, languages, self.vectors[start:end]
             start = end
+
+    def corrected(self, output: Path, correct: Correct, note: Mapping[str, Any]) -> None:
+        """Write the same texts with other vectors, in the same shards and type.
+
+        Args:
+            output: an empty directory that nobody reads yet.
+            correct: of vectors, float32, shape (n, d), and their languages ("" where none is known).
+            note: is added to what made the vectors (`identity`).
+
+        Raises:
+            InputError: numbers that are not finite in the type that they are kept in.
+        """
+        identity, names = {**self.meta["identity"], **note}, []
+        shards: list[EncodedShard] = []
+        start = 0
+        for (ids, languages, vectors), entry in zip(self.shards(), self.meta["shards"]):
+            changed = correct(np.asarray(vectors, dtype=np.float32), languages).astype(vectors.dtype)
+            if not np.isfinite(changed).all():
+                raise InputError(f"{self.directory / entry['vectors']}: a corrected vector has NaN or infinity in it")
+            shard = _Span(start, start + len(ids), entry["texts"])
+            key = digest_json({"identity": digest_json(identity), "texts": shard.digest})
+            write_shard(output, shard, key, changed, ids_table(ids, languages), {})
+            found = find_shard(output, shard, key, str(vectors.dtype), verify=False)
+            assert found is not None
+            shards.append(found)
+            names.append({"texts": shard.digest, **found.names})
+            start = shard.end
+        meta = {**self.meta, "identity": identity, "width": width_of(shards), "shards": names}
+        write_json(output / META, meta)
+
+
+Correct = Callable[[Float32Array, list[str]], Float32Array]
+"""What makes other vectors of vectors and their languages."""
+
+
+@dataclass(frozen=True)
+class _Span:
+    """Of a shard that is not read: where its rows are, and the digest of its texts."""
+
+    start: int
+    end: int
+    digest: str
+
+
+def is_encoded(directory: Path) -> bool:
+    """Whether `isoglot encode` wrote a directory, or is about to."""
+    try:
+        return read_meta(directory) is not None
+    except InputError:
+        return False
 
 
 def read_meta(directory: Path) -> dict[str, Any] | None:

@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from isoglot.cluster import connected, gpus_each, room_for
-from isoglot.errors import IsoglotError, first_line
+from isoglot.cluster import connected, gpus_each, last_line, room_for
+from isoglot.errors import IsoglotError
 from isoglot.optional import needed
 from isoglot.retrieval.encode_engines import ENCODE_ENGINES, EncodeEngine, Workers
 from isoglot.retrieval.shard_encoder import Answer, ShardEncoder, ShardWork, attempt
@@ -45,7 +45,8 @@ class RayData(EncodeEngine):
             context.enable_progress_bars = context.print_on_execution_start = False
             cpus, gpus = workers.cpus or 1, gpus_each(ray, workers.gpus)
             number = room_for(ray, min(workers.number, len(shards)), cpus, gpus, "workers")
-            told = (replace(work, tokenizer_threads=cpus), workers.device, ray.remote(num_cpus=0)(_Tries).remote())
+            tries = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)(_Tries).remote()
+            told = (replace(work, tokenizer_threads=cpus), workers.device, tries)
             # of two shards in one block, or on their way to one worker, the second would wait for the first
             blocks = data.from_items(
                 [{"shard": pickle.dumps(shard)} for shard in shards], override_num_blocks=len(shards)
@@ -60,7 +61,7 @@ class RayData(EncodeEngine):
             except IsoglotError:
                 raise
             except Exception as error:  # Ray's own, which share no base with those of actors that died
-                raise IsoglotError(f"the Ray cluster gave up: {type(error).__name__}: {first_line(error)}") from error
+                raise IsoglotError(f"the Ray cluster gave up: {last_line(error)}") from error
 
 
 class _Tries:
