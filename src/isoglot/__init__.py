@@ -21,6 +21,11 @@ if TYPE_CHECKING:
     from isoglot.models.tunings.full import Full
     from isoglot.models.tunings.lora import Lora
     from isoglot.retrieval.bm25 import BM25
+    from isoglot.retrieval.encode_engines import Workers
+    from isoglot.retrieval.encoded import EncodedTexts
+    from isoglot.retrieval.shard_encoder import EncodeSettings
+    from isoglot.retrieval.sharded_encoding import encode_shards
+    from isoglot.retrieval.text_shards import cut_files
     from isoglot.study.grid import RunOptions, run_study
     from isoglot.study.read_spec import load_spec
     from isoglot.training.settings import TrainSettings
@@ -36,6 +41,11 @@ _MODULES = {
     "load_systems": "isoglot.evaluation.matching",
     "compare": "isoglot.evaluation.compare",
     "BM25": "isoglot.retrieval.bm25",
+    "cut_files": "isoglot.retrieval.text_shards",
+    "encode_shards": "isoglot.retrieval.sharded_encoding",
+    "EncodeSettings": "isoglot.retrieval.shard_encoder",
+    "Workers": "isoglot.retrieval.encode_engines",
+    "EncodedTexts": "isoglot.retrieval.encoded",
     "debias": "isoglot.evaluation.debias",
     "DebiasSettings": "isoglot.evaluation.debias",
     "MultilingualRetrievalEvaluator": "isoglot.evaluation.training_evaluator",
@@ -54,14 +64,19 @@ __all__ = [
     "BM25",
     "BatchPlan",
     "DebiasSettings",
+    "EncodeSettings",
+    "EncodedTexts",
     "Full",
     "Lora",
     "MultilingualRetrievalEvaluator",
     "PlanSettings",
     "RunOptions",
     "TrainSettings",
+    "Workers",
     "compare",
+    "cut_files",
     "debias",
+    "encode_shards",
     "evaluate",
     "load_benchmark",
     "load_embeddings",

@@ -119,7 +119,8 @@ def _begin(
     make_directory(output)
     before = read_meta(output)
     if before and before["identity"] != identity:
-        differ = ", ".join(key for key in identity if before["identity"].get(key) != identity[key]) or "format"
+        keys = sorted({*identity, *before["identity"]})
+        differ = ", ".join(key for key in keys if before["identity"].get(key) != identity.get(key))
         raise InputError(
             f"{output}: holds vectors of '{before.get('name')}' that differ in {differ}; give another --output"
         )
