@@ -10,7 +10,23 @@ from contextlib import redirect_stderr, redirect_stdout
 from typing import TextIO, cast
 
 from isoglot import __version__
-from isoglot.cli import compare, data, debias, encode, evaluate, inject, list, model, plan, probe, study, train
+from isoglot.cli import (
+    compare,
+    data,
+    debias,
+    encode,
+    evaluate,
+    index,
+    inject,
+    list,
+    model,
+    plan,
+    probe,
+    search,
+    serve,
+    study,
+    train,
+)
 from isoglot.cli.common import LazyParser, Terminal
 from isoglot.errors import InputError, IsoglotError, say
 
@@ -23,7 +39,23 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="isoglot", description=_ABOUT, epilog=_EXITS)
     top.add_argument("--version", action="version", version=f"isoglot {__version__}")
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=LazyParser)
-    for module in (evaluate, compare, encode, train, debias, plan, probe, inject, data, model, study, list):
+    for module in (
+        evaluate,
+        compare,
+        encode,
+        train,
+        debias,
+        index,
+        search,
+        serve,
+        plan,
+        probe,
+        inject,
+        data,
+        model,
+        study,
+        list,
+    ):
         module.add(commands)
     return top
 

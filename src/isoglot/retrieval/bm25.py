@@ -65,7 +65,7 @@ class _Scorer:
         """A score is a sum over the query's terms, each as often as it occurs."""
         if self._indexed is None or self._indexed[0] != language:  # one index at a time is held
             corpora = self._documents.values() if language is None else [self._documents[language]]
-            self._indexed = (language, *_index([terms for corpus in corpora for terms in corpus], *self._settings))
+            self._indexed = (language, *weights_of([terms for corpus in corpora for terms in corpus], *self._settings))
         _, vocabulary, weights = self._indexed
         asked = [self._queries[query].items() for query in queries.tolist()]
         known = [[(vocabulary[term], n) for term, n in query if term in vocabulary] for query in asked]
@@ -76,7 +76,7 @@ class _Scorer:
         return dense
 
 
-def _index(documents: list[list[str]], k1: float, b: float) -> tuple[dict[str, int], csr_matrix]:
+def weights_of(documents: list[list[str]], k1: float, b: float) -> tuple[dict[str, int], csr_matrix]:
     """(numbers of the terms, their weights per document as a sparse matrix, terms x documents)."""
     vocabulary: dict[str, int] = {}
     ids = [[vocabulary.setdefault(term, len(vocabulary)) for term in text] for text in documents]

@@ -52,6 +52,9 @@ class Standardised(Scaled):
     def cell(self, background: Background, query: str, passage: str) -> tuple[float, float]:
         scores, related = background.scores(query, passage)
         unrelated = scores[~related].astype(np.float64)
-        mean, deviation = float(unrelated.mean()), float(unrelated.std())
+        return self.line(float(unrelated.mean()), float(unrelated.std()))
+
+    def line(self, mean: float, deviation: float) -> tuple[float, float]:
+        """a and b that turn unrelated scores of this mean and deviation."""
         a = (1 / max(deviation, np.finfo(np.float32).tiny)) ** self.strength
         return a, -self.strength * mean * a

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import ClassVar
 
 from isoglot.registry import Registry
@@ -17,6 +18,13 @@ class Index(Member):
     def open(self) -> SearchIndex:
         """An index with these settings; empty unless the settings name one that is kept elsewhere."""
         raise NotImplementedError
+
+    def at(self, directory: Path, name: str) -> Index:
+        """These settings for an index that is kept in a directory under a name; unchanged where nothing is kept.
+
+        `open()` then gives what is there: `count()` says how many documents.
+        """
+        return self
 
 
 INDEXES: Registry[type[Index]] = Registry("index", __name__)

@@ -1,0 +1,78 @@
+"""What scores of unrelated texts are in each language: by it scores of several languages are made comparable.
+
+Queries of `facts:`, of which no document of a user's says anything, against a sample of the collection's own passages in each
+language. They are encoded once for every model, when the collection is made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from isoglot.data.pairs.loading import load_pairs
+from isoglot.files import atomic_path
+from isoglot.records import Float32Array, FloatArray
+from isoglot.retrieval.collection.documents import ModelEntry
+from isoglot.retrieval.encode import encode_texts
+from isoglot.retrieval.fusions import ANY, Scale
+from isoglot.retrieval.fusions.standardised import Standardised
+
+_FACTS = "facts:ar,de,el,en,es,fr,hi,ja,ru,th,tr,vi,zh"
+_QUERIES = 30
+"""Of each language."""
+PASSAGES = 250
+"""Of each language at most, evenly spread over the collection."""
+
+
+def _path(directory: Path, entry: ModelEntry) -> Path:
+    return directory / "backgrounds" / f"{entry.key}.npz"
+
+
+def keep_background(directory: Path, entry: ModelEntry, model: Any) -> None:
+    """Encode the background queries where that was not done yet."""
+    if (path := _path(directory, entry)).is_file():
+        return
+    table = load_pairs(_FACTS)
+    texts, languages = [], []
+    for number, lang in enumerate(table.languages):
+        rows = table.index.rows[:, number]
+        rows = rows[rows >= 0]
+        chosen = rows[np.linspace(0, len(rows) - 1, _QUERIES).astype(np.int64)]
+        texts += table.column("query", chosen)
+        languages += [lang] * len(chosen)
+    vectors = encode_texts(model, texts, "query", progress=False, languages=languages)
+    with atomic_path(path) as temporary, temporary.open("wb") as sink:
+        np.savez(sink, vectors=vectors, languages=np.array(languages))
+
+
+class Levels:
+    """Mean and deviation of unrelated scores, by language of the query and of the passage.
+
+    Args:
+        directory: of the collection.
+        entry: a model of it.
+        passages: by language, float, shape (n, d) each; a sample.
+    """
+
+    def __init__(self, directory: Path, entry: ModelEntry, passages: dict[str, Float32Array]) -> None:
+        with np.load(_path(directory, entry), allow_pickle=False) as kept:
+            vectors, languages = kept["vectors"], kept["languages"]
+        self._queries: Sequence[str] = tuple(dict.fromkeys(languages.tolist()))
+        self._passages = tuple(passages)
+        shape = (len(self._queries), len(self._passages))
+        self._means, self._deviations = np.empty(shape), np.empty(shape)
+        for i, query in enumerate(self._queries):
+            own = vectors[languages == query]
+            for j, passage in enumerate(self._passages):
+                scores: FloatArray = (own @ passages[passage].astype(np.float32).T).astype(np.float64)
+                self._means[i, j], self._deviations[i, j] = scores.mean(), scores.std()
+
+    def scale(self, fusion: Standardised) -> Scale:
+        """What the fusion turns scores by. A query in a language without background is taken for one of the average."""
+        lines = [[fusion.line(m, d) for m, d in zip(*both)] for both in zip(self._means, self._deviations)]
+        cells = np.array(lines)
+        a, b = np.moveaxis(np.concatenate([cells, cells.mean(axis=0, keepdims=True)]), -1, 0)
+        return Scale((*self._queries, ANY), self._passages, a, b)

@@ -1,0 +1,346 @@
+"""The documents of a collection and their chunks, in SQLite: one writer, any number of readers, nothing lost by a kill."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from isoglot.data.document_rows import DocumentRow
+from isoglot.disk import writing
+from isoglot.errors import InputError, first_line
+from isoglot.records import IntArray
+from isoglot.retrieval.search import LANGUAGE, Metadata
+from isoglot.retrieval.store import Digests
+
+DATABASE = "documents.sqlite"
+FORMAT = 1
+_SCHEMA = """
+CREATE TABLE facts (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE documents (
+    key INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT UNIQUE NOT NULL, lang TEXT NOT NULL, title TEXT NOT NULL, url TEXT NOT NULL,
+    translation TEXT NOT NULL, text TEXT NOT NULL, metadata TEXT NOT NULL, digest BLOB NOT NULL
+);
+CREATE TABLE chunks (
+    key INTEGER PRIMARY KEY AUTOINCREMENT, document INTEGER NOT NULL REFERENCES documents ON DELETE CASCADE,
+    first INTEGER NOT NULL, last INTEGER NOT NULL, digest BLOB NOT NULL
+);
+CREATE INDEX chunks_of_documents ON chunks (document);
+CREATE TABLE models (name TEXT PRIMARY KEY, place INTEGER NOT NULL, about TEXT NOT NULL) WITHOUT ROWID;
+"""
+SCALARS = (str, int, float, bool)
+_AT_ONCE = 500  # numbers in one statement; SQLite takes 999 at least
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """A part of a document that is one vector.
+
+    Attributes:
+        first, last: its span in the document's text, in characters.
+        digest: 16 bytes, of what is encoded.
+    """
+
+    first: int
+    last: int
+    digest: bytes
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What a collection holds.
+
+    Attributes:
+        languages: documents by language, most first.
+    """
+
+    documents: int
+    chunks: int
+    languages: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Found:
+    """A chunk with its document."""
+
+    document: DocumentRow
+    first: int
+    last: int
+    digest: bytes
+
+
+@dataclass(frozen=True)
+class Label:
+    """What a chunk is filtered and grouped by.
+
+    Attributes:
+        document: key of its document.
+        metadata: the language, and what of the document's metadata is one value.
+    """
+
+    key: int
+    document: int
+    lang: str
+    metadata: Metadata
+
+
+@dataclass(frozen=True)
+class ModelEntry:
+    """A model whose vectors a collection has.
+
+    Attributes:
+        name: in this collection.
+        source: what it was loaded from.
+        digest: of its files.
+        key: of its vectors: digest, settings, passage prompt.
+        width: of its vectors.
+        similarity: cosine or dot.
+    """
+
+    name: str
+    source: str
+    digest: str
+    key: str
+    width: int
+    similarity: str
+
+
+@dataclass
+class Changes:
+    """What a run did, in documents."""
+
+    added: int = 0
+    replaced: int = 0
+    unchanged: int = 0
+    deleted: int = 0
+    guessed: Counter[str] = field(default_factory=Counter)
+
+
+class Documents:
+    """The database of a collection.
+
+    Every method opens what it reads in one transaction. Of one object any thread may call them.
+
+    Raises:
+        InputError: there is none, it is damaged, or another version's.
+    """
+
+    def __init__(self, directory: Path, *, write: bool = False, create: bool = False) -> None:
+        self._path = path = directory / DATABASE
+        if not (path.is_file() or create):
+            raise InputError(
+                f"{directory}: no index is there; make one: isoglot index MODEL CORPUS --output {directory}"
+            )
+        self._lock = threading.RLock()
+        with self._in_words():
+            mode = "rwc" if create else "rw"  # a reader of a write-ahead log writes its index, too
+            self._open = sqlite3.connect(
+                f"{path.absolute().as_uri()}?mode={mode}", uri=True, check_same_thread=False, isolation_level=None
+            )
+            self._open.execute("PRAGMA busy_timeout=30000")
+            self._open.execute("PRAGMA foreign_keys=ON")
+            if write:
+                self._open.execute("PRAGMA journal_mode=WAL")
+                self._open.execute("PRAGMA synchronous=FULL")
+            else:
+                self._open.execute("PRAGMA query_only=ON")
+            if create and not self._rows("SELECT name FROM sqlite_master WHERE name = 'facts'"):
+                self._open.executescript(f"BEGIN;{_SCHEMA}INSERT INTO facts VALUES ('format', '{FORMAT}');COMMIT;")
+            found = self.fact("format")
+        if found != FORMAT:
+            raise InputError(f"{directory}: an index of format {found}; this version reads {FORMAT}: make it anew")
+
+    def close(self) -> None:
+        """Close the file; calling it again does nothing."""
+        self._open.close()
+
+    # facts
+
+    def fact(self, key: str, default: Any = None) -> Any:
+        """A JSON value that the collection keeps."""
+        rows = self._rows("SELECT value FROM facts WHERE key = ?", [key])
+        return json.loads(rows[0][0]) if rows else default
+
+    def keep(self, key: str, value: Any) -> None:
+        """Keep a JSON value."""
+        with self.changing() as run:
+            run("INSERT OR REPLACE INTO facts VALUES (?, ?)", [key, json.dumps(value)])
+
+    def generation(self) -> int:
+        """A number that rises with every change of documents or models."""
+        return int(self.fact("generation", 0))
+
+    # models
+
+    def models(self) -> dict[str, ModelEntry]:
+        """By name, in the order they came in."""
+        rows = self._rows("SELECT name, about FROM models ORDER BY place")
+        return {name: ModelEntry(name, **json.loads(about)) for name, about in rows}
+
+    def add_model(self, entry: ModelEntry) -> None:
+        """Add a model, or replace the one of its name."""
+        about = {key: value for key, value in vars(entry).items() if key != "name"}
+        with self.changing() as run:
+            run(
+                "INSERT INTO models VALUES (?, (SELECT count(*) FROM models), ?)"
+                " ON CONFLICT (name) DO UPDATE SET about = excluded.about",
+                [entry.name, json.dumps(about)],
+            )
+
+    def drop_model(self, name: str) -> None:
+        """Forget a model."""
+        with self.changing() as run:
+            run("DELETE FROM models WHERE name = ?", [name])
+
+    # documents
+
+    def digests(self, ids: Sequence[str]) -> dict[str, bytes]:
+        """Digests of those documents that are there, by id."""
+        return dict(self._where("SELECT id, digest FROM documents WHERE id IN", ids))
+
+    def ids(self) -> set[str]:
+        """Of all documents."""
+        return {key for (key,) in self._rows("SELECT id FROM documents")}
+
+    def put(self, documents: Iterable[tuple[DocumentRow, bytes, Sequence[Chunk]]]) -> None:
+        """Add documents with their digests and chunks, or replace those with their ids, in one transaction."""
+        with self.changing() as run:
+            for row, digest, chunks in documents:
+                run("DELETE FROM documents WHERE id = ?", [row.id])
+                values = [row.id, row.lang, row.title, row.url, row.translation, row.text]
+                values.append(json.dumps(row.metadata, ensure_ascii=False))
+                fields = "id, lang, title, url, translation, text, metadata, digest"
+                key = run(f"INSERT INTO documents ({fields}) VALUES (?,?,?,?,?,?,?,?)", [*values, digest]).lastrowid
+                for chunk in chunks:
+                    run(
+                        "INSERT INTO chunks (document, first, last, digest) VALUES (?,?,?,?)",
+                        [key, chunk.first, chunk.last, chunk.digest],
+                    )
+
+    def delete(self, ids: Sequence[str]) -> int:
+        """Delete documents in one transaction; how many there were."""
+        with self.changing() as run:
+            return sum(int(run("DELETE FROM documents WHERE id = ?", [key]).rowcount) for key in ids)
+
+    def get(self, ids: Sequence[str]) -> list[DocumentRow]:
+        """Those documents that are there, in the order of the ids."""
+        found = {row[0]: _document(row) for row in self._where(f"SELECT {_FIELDS} FROM documents d WHERE d.id IN", ids)}
+        return [found[key] for key in ids if key in found]
+
+    def counts(self) -> Counts:
+        """How much there is."""
+        with self._lock:
+            languages = dict(self._rows("SELECT lang, count(*) FROM documents GROUP BY lang ORDER BY 2 DESC, 1"))
+            (chunks,) = self._rows("SELECT count(*) FROM chunks")[0]
+        return Counts(sum(languages.values()), chunks, languages)
+
+    def titles(self, most: int = 8) -> list[str]:
+        """Some titles, no two of them the same, each of another language."""
+        query = "SELECT DISTINCT lang, title FROM documents WHERE title != '' ORDER BY key LIMIT 20000"
+        titles: dict[str, str] = {}
+        for lang, title in self._rows(query):
+            if lang not in titles and title not in titles.values():
+                titles[lang] = title
+        return list(titles.values())[:most]
+
+    def metadata(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """(id, metadata) of every document."""
+        yield from ((key, json.loads(text)) for key, text in self._rows("SELECT id, metadata FROM documents"))
+
+    # chunks
+
+    def keys(self) -> tuple[IntArray, Digests]:
+        """Keys of all chunks, int64, ascending, and the digests of what is encoded, uint64, shape (n, 2)."""
+        rows = self._rows("SELECT key, digest FROM chunks ORDER BY key")
+        keys = np.fromiter((key for key, _ in rows), dtype=np.int64, count=len(rows))
+        return keys, as_digests(digest for _, digest in rows)
+
+    def chunks(self, keys: Sequence[int]) -> dict[int, Found]:
+        """Chunks with their documents, by key; without those that are gone."""
+        query = f"SELECT {_FIELDS}, c.key, c.first, c.last, c.digest FROM chunks c"
+        query += " JOIN documents d ON d.key = c.document WHERE c.key IN"
+        return {row[7]: Found(_document(row), *row[8:]) for row in self._where(query, keys)}
+
+    def labels(self, after: int = 0) -> Iterator[Label]:
+        """Labels of every chunk whose key is greater than `after`, ascending."""
+        query = (
+            "SELECT c.key, c.document, d.lang, d.metadata FROM chunks c JOIN documents d ON d.key = c.document"
+            " WHERE c.key > ? ORDER BY c.key"
+        )
+        known: dict[tuple[str, str], Metadata] = {}
+        for key, document, lang, text in self._rows(query, [after]):
+            if (lang, text) not in known:
+                about = {name: value for name, value in json.loads(text).items() if isinstance(value, SCALARS)}
+                known[lang, text] = {**about, LANGUAGE: lang}
+            yield Label(key, document, lang, known[lang, text])
+
+    def texts(self) -> Iterator[tuple[int, str, str, str, bytes]]:
+        """(key, language, title, text, digest) of every chunk, by key."""
+        query = (
+            "SELECT c.key, d.lang, d.title, substr(d.text, c.first + 1, c.last - c.first), c.digest"
+            " FROM chunks c JOIN documents d ON d.key = c.document WHERE c.key > ? ORDER BY c.key LIMIT 4096"
+        )
+        last = 0
+        while rows := self._rows(query, [last]):
+            yield from rows
+            last = rows[-1][0]
+
+    # what the above is made of
+
+    @contextmanager
+    def changing(self) -> Iterator[Any]:
+        """One transaction that raises the generation; gives what runs a statement."""
+        with self._lock, writing(self._path), self._in_words():
+            self._open.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._open.execute
+                self._open.execute(
+                    "INSERT INTO facts VALUES ('generation', '1')"
+                    " ON CONFLICT (key) DO UPDATE SET value = CAST(value AS INTEGER) + 1"
+                )
+                self._open.execute("COMMIT")
+            except BaseException:
+                with suppress(sqlite3.Error):  # the transaction is gone already where the disk is full
+                    self._open.execute("ROLLBACK")
+                raise
+
+    def _rows(self, query: str, values: Sequence[Any] = ()) -> list[Any]:
+        with self._lock, self._in_words():
+            return self._open.execute(query, values).fetchall()
+
+    def _where(self, query: str, values: Sequence[Any]) -> Iterator[Any]:
+        """Rows of a query that ends in IN, for any number of values."""
+        for start in range(0, len(values), _AT_ONCE):
+            part = values[start : start + _AT_ONCE]
+            yield from self._rows(f"{query} ({','.join('?' * len(part))})", part)
+
+    @contextmanager
+    def _in_words(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            raise InputError(f"{self._path}: {first_line(error)}") from error
+        except (sqlite3.DatabaseError, UnicodeDecodeError, json.JSONDecodeError) as error:
+            raise InputError(f"{self._path}: not an index, or damaged ({first_line(error)}); make it anew") from None
+
+
+_FIELDS = "d.id, d.lang, d.title, d.url, d.translation, d.text, d.metadata"
+
+
+def _document(row: Sequence[Any]) -> DocumentRow:
+    key, lang, title, url, translation, text, metadata = row[:7]
+    about: Mapping[str, Any] = json.loads(metadata)
+    return DocumentRow(key, text, lang, title, url, translation, about)
+
+
+def as_digests(digests: Iterable[bytes]) -> Digests:
+    """Digests of 16 bytes as uint64, shape (n, 2)."""
+    return np.frombuffer(bytearray().join(digests), dtype=np.uint64).reshape(-1, 2)
