@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from isoglot.models.tunings.full import Full
     from isoglot.models.tunings.lora import Lora
     from isoglot.retrieval.bm25 import BM25
+    from isoglot.retrieval.collection.build import index
+    from isoglot.retrieval.collection.collection import Collection
+    from isoglot.retrieval.collection.searcher import Searcher
     from isoglot.retrieval.encode_engines import Workers
     from isoglot.retrieval.encoded import EncodedTexts
     from isoglot.retrieval.shard_encoder import EncodeSettings
@@ -41,6 +44,9 @@ _MODULES = {
     "load_systems": "isoglot.evaluation.matching",
     "compare": "isoglot.evaluation.compare",
     "BM25": "isoglot.retrieval.bm25",
+    "index": "isoglot.retrieval.collection.build",
+    "Collection": "isoglot.retrieval.collection.collection",
+    "Searcher": "isoglot.retrieval.collection.searcher",
     "cut_files": "isoglot.retrieval.text_shards",
     "encode_shards": "isoglot.retrieval.sharded_encoding",
     "EncodeSettings": "isoglot.retrieval.shard_encoder",
@@ -63,6 +69,7 @@ _MODULES = {
 __all__ = [
     "BM25",
     "BatchPlan",
+    "Collection",
     "DebiasSettings",
     "EncodeSettings",
     "EncodedTexts",
@@ -71,6 +78,7 @@ __all__ = [
     "MultilingualRetrievalEvaluator",
     "PlanSettings",
     "RunOptions",
+    "Searcher",
     "TrainSettings",
     "Workers",
     "compare",
@@ -78,6 +86,7 @@ __all__ = [
     "debias",
     "encode_shards",
     "evaluate",
+    "index",
     "load_benchmark",
     "load_embeddings",
     "load_model",
