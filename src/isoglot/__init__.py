@@ -24,6 +24,11 @@ if TYPE_CHECKING:
     from isoglot.retrieval.collection.build import index
     from isoglot.retrieval.collection.collection import Collection
     from isoglot.retrieval.collection.searcher import Searcher
+    from isoglot.retrieval.encode_engines import Workers
+    from isoglot.retrieval.encoded import EncodedTexts
+    from isoglot.retrieval.shard_encoder import EncodeSettings
+    from isoglot.retrieval.sharded_encoding import encode_shards
+    from isoglot.retrieval.text_shards import cut_files
     from isoglot.study.grid import RunOptions, run_study
     from isoglot.study.read_spec import load_spec
     from isoglot.training.settings import TrainSettings
@@ -42,6 +47,11 @@ _MODULES = {
     "index": "isoglot.retrieval.collection.build",
     "Collection": "isoglot.retrieval.collection.collection",
     "Searcher": "isoglot.retrieval.collection.searcher",
+    "cut_files": "isoglot.retrieval.text_shards",
+    "encode_shards": "isoglot.retrieval.sharded_encoding",
+    "EncodeSettings": "isoglot.retrieval.shard_encoder",
+    "Workers": "isoglot.retrieval.encode_engines",
+    "EncodedTexts": "isoglot.retrieval.encoded",
     "debias": "isoglot.evaluation.debias",
     "DebiasSettings": "isoglot.evaluation.debias",
     "MultilingualRetrievalEvaluator": "isoglot.evaluation.training_evaluator",
@@ -61,6 +71,8 @@ __all__ = [
     "BatchPlan",
     "Collection",
     "DebiasSettings",
+    "EncodeSettings",
+    "EncodedTexts",
     "Full",
     "Lora",
     "MultilingualRetrievalEvaluator",
@@ -68,8 +80,11 @@ __all__ = [
     "RunOptions",
     "Searcher",
     "TrainSettings",
+    "Workers",
     "compare",
+    "cut_files",
     "debias",
+    "encode_shards",
     "evaluate",
     "index",
     "load_benchmark",

@@ -14,6 +14,7 @@ from isoglot.cli import (
     compare,
     data,
     debias,
+    encode,
     evaluate,
     index,
     inject,
@@ -43,6 +44,7 @@ def parser() -> argparse.ArgumentParser:
     for module in (
         evaluate,
         compare,
+        encode,
         train,
         debias,
         index,
