@@ -22,10 +22,9 @@ from isoglot.cli import (
     model,
     plan,
     probe,
-    search,
-    serve,
     push,
     search,
+    serve,
     study,
     train,
 )
