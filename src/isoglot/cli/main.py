@@ -11,6 +11,7 @@ from typing import TextIO, cast
 
 from isoglot import __version__
 from isoglot.cli import (
+    bias,
     compare,
     data,
     debias,
@@ -49,6 +50,7 @@ def parser() -> argparse.ArgumentParser:
         index,
         search,
         serve,
+        bias,
         plan,
         probe,
         inject,
