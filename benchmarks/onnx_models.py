@@ -1,7 +1,8 @@
 """What a model loses and gains as an ONNX graph, whole and with weights of 8 bits: retrieval, language bias, speed, size.
 
     OMP_NUM_THREADS=2 python benchmarks/onnx_models.py --folder models/onnx
-    python benchmarks/onnx_models.py --folder models/onnx --paragraphs 4 --texts 64 --repeats 1 --output /tmp/onnx.json
+    python benchmarks/onnx_models.py --folder models/onnx --paragraphs 4 --texts 64 --repeats 1 --output try.json
+    python benchmarks/onnx_models.py --table results/speed/onnx.json   # the table of docs/stacks.md
 
 Figures are of the questions of some seeded paragraphs of XQuAD-R, in all its languages, with as large a part of each corpus.
 Differences from torch have 95% intervals over paragraphs (paired bootstrap). Speed is that of `encode_texts` on a seeded sample
@@ -29,9 +30,11 @@ from isoglot.evaluation.contrasts import PairedRows
 from isoglot.evaluation.evaluate import evaluate
 from isoglot.evaluation.matching import RANK_DISTANCE, System
 from isoglot.evaluation.settings import EvaluateSettings
+from isoglot.files import read_json
 from isoglot.models.load import load_model
 from isoglot.records import SETTINGS
 from isoglot.retrieval.encode import encode_texts
+from isoglot.tables import markdown_table
 
 EXPORTS = {"onnx": [], "int8": ["--quantize", "int8"], "int8-dynamic": ["--quantize", "int8-dynamic"]}
 
@@ -112,10 +115,32 @@ def batch_effect(model: Any, options: argparse.Namespace) -> float:
     return float(f"{np.linalg.norm(together - alone, axis=1).max():.2g}")
 
 
+def table(report: dict[str, Any]) -> list[str]:
+    """A row per model: its size, AP by setting and rank distance with intervals of what it lost, and speed."""
+    settings = [*SETTINGS, RANK_DISTANCE]
+    head = ["", "weights", *(f"AP, {name}" for name in SETTINGS), "rank distance", "alone or in a batch"]
+    rows = [[*head, "one question", *(f"{name}/s" for name in SETS)]]
+    for name, found in report["quality"]["models"].items():
+        digits = dict.fromkeys(settings, 3) | {RANK_DISTANCE: 1}
+        cells = []
+        for setting in settings:
+            own, places = found[setting], digits[setting]
+            cell = f"{own['value']:.{places}f}"
+            if "interval" in own:
+                cell += f" ({own['difference']:+.{places}f} [{own['interval'][0]:+.{places}f}, {own['interval'][1]:+.{places}f}])"
+            cells.append(cell)
+        rates = [f"{report['speed'][part]['texts_per_second'][name]:.1f}" for part in SETS]
+        alone = f"{report['speed']['one_query']['milliseconds'][name]:.1f} ms"
+        size = f"{report['weights_bytes'][name] / 1e6:.0f} MB"
+        rows.append([name, size, *cells, f"{report['batch_effect'][name]:.2g}", alone, *rates])
+    return markdown_table(rows)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="offline:multilingual-e5-small")
-    parser.add_argument("--folder", type=Path, required=True, help="for the exported models: 750 MB")
+    parser.add_argument("--table", type=Path, metavar="FILE", help="print the table of a report instead")
+    parser.add_argument("--folder", type=Path, default=Path("models/onnx"), help="for the exported models: 750 MB")
     parser.add_argument("--paragraphs", type=int, default=60, help="of 240; 0 for all")
     parser.add_argument("--texts", type=int, default=300, help="of each kind, for speed")
     parser.add_argument("--repeats", type=int, default=3)
@@ -125,6 +150,9 @@ def main() -> None:
     parser.add_argument("--data-dir")
     parser.add_argument("--output", type=Path, default=Path("results/speed/onnx.json"))
     options = parser.parse_args()
+    if options.table:
+        print(*table(read_json(options.table)), sep="\n")
+        return
     began = conditions("onnx", "onnxruntime", "onnxscript")
     folders = exported(options.model, options.folder)
     models = {"torch": load_model(options.model, device="cpu")} | {n: load_model(str(p)) for n, p in folders.items()}
