@@ -14,6 +14,7 @@ from isoglot.cli import (
     compare,
     data,
     debias,
+    encode,
     evaluate,
     index,
     inject,
@@ -21,6 +22,7 @@ from isoglot.cli import (
     model,
     plan,
     probe,
+    push,
     search,
     serve,
     study,
@@ -41,6 +43,7 @@ def parser() -> argparse.ArgumentParser:
     for module in (
         evaluate,
         compare,
+        encode,
         train,
         debias,
         index,
@@ -51,6 +54,7 @@ def parser() -> argparse.ArgumentParser:
         inject,
         data,
         model,
+        push,
         study,
         list,
     ):

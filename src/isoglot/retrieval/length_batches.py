@@ -42,7 +42,7 @@ def is_plain(model: Any) -> bool:
         return False
     first: Any = model[0]
     return (
-        model.get_backend() == "torch"
+        model.get_backend() in ("torch", "onnx")
         and set(first.modality_config) == {"text"}
         and not first.can_flatten_inputs
         and first.query_expansion is None

@@ -12,7 +12,7 @@ from fastapi.requests import Request
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
-from isoglot import __version__
+from isoglot.files import package_versions
 from isoglot.serving.gate import Gate, State
 from isoglot.serving.metrics import Metrics
 from isoglot.serving.page_routes import add_page, page_files
@@ -43,7 +43,7 @@ def create_app(settings: ServeSettings) -> FastAPI:
 
     app = FastAPI(
         title="isoglot",
-        version=__version__,
+        version=package_versions(["isoglot"]).get("isoglot", "unknown"),
         description=_ABOUT,
         docs_url=None,  # a page with scripts of another host
         redoc_url=None,
