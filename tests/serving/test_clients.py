@@ -46,6 +46,7 @@ def test_the_client_of_openai(tiny_index: Path) -> None:
             openai.OpenAI(base_url=f"{own.url}/v1", api_key="another", max_retries=0).models.list()
 
 
+@pytest.mark.slow
 def test_the_description_is_true(server: Running, tmp_path: Path) -> None:
     """Requests made by the description are answered as it says, and such as break it are refused."""
     pytest.importorskip("schemathesis")
@@ -56,7 +57,7 @@ def test_the_description_is_true(server: Running, tmp_path: Path) -> None:
         "--phases",
         "coverage,fuzzing",
         "--max-examples",
-        "12",
+        "8",
         "--seed",
         "1",
     ]

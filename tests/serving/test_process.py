@@ -108,8 +108,9 @@ def test_a_token_of_the_environment(tiny_index: Path) -> None:
 
 
 @pytest.fixture
-def refused(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+def refused(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
     """A start that must fail with one line."""
+    monkeypatch.setattr("isoglot.serving.logs.start_log", lambda **_: None)  # it would outlive the test
 
     def run(*words: object) -> str:
         assert main(["serve", *map(str, words)]) == 2
