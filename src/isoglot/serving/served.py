@@ -13,7 +13,7 @@ from isoglot.models.content import base_digest
 from isoglot.processes import best_device
 from isoglot.records import Float32Array, Kind
 from isoglot.retrieval.collection import Collection, Searcher
-from isoglot.retrieval.collection.searcher import FAIRNESS
+from isoglot.retrieval.collection.fairness import FAIRNESS
 from isoglot.serving.batcher import Batcher, Encoded
 from isoglot.serving.kept import Kept
 from isoglot.serving.logs import log
