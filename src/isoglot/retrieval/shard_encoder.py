@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import os
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass
@@ -215,6 +216,7 @@ def attempt(encoder: ShardEncoder, shard: TextShard) -> Answer:
         encoder.encode(shard)
     except IsoglotError as error:
         return Answer(0, str(error), isinstance(error, InputError))
-    except Exception as error:
+    except Exception as error:  # no fault of the input: the traceback is for whoever looks for it
+        traceback.print_exc()
         return Answer(0, f"a worker failed with {type(error).__name__}: {first_line(error)}")
     return Answer(shard.end - shard.start)
