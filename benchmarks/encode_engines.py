@@ -78,7 +78,9 @@ def run(start: list[str], more: list[str], texts: Path, output: Path, options: a
         *more,
     ]
     began, began_at = time.perf_counter(), time.time()
-    subprocess.run(command, check=True, capture_output=True, text=True)
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"{' '.join(command)}\n{done.stderr[-2000:]}")
     whole = time.perf_counter() - began
     ends = sorted(path.stat().st_mtime for path in output.glob("ids-*.parquet"))
     encoded = options.texts - options.shard_size

@@ -59,7 +59,7 @@ def test_amounts_of_a_corpus_worked_out_by_hand() -> None:
     assert machines[1] == "2 GPUs: 2.1 days"
     assert machines[3] == "4 cores: 104.2 days"
     assert machines[4].startswith("7,200 files; read once at 1 GB/s: 2.8 s")
-    assert machines[5] == "2 cores: 60 min for 1,000 queries at once"
+    assert machines[5] == "2 cores: 1.0 h for 1,000 queries at once"
     assert machines[6] == "2 query nodes of 10 GB", "6 GB in nodes that hold 5"
 
 

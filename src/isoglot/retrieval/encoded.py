@@ -10,6 +10,7 @@ done when its ids are there, which are written after its vectors and name them; 
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -48,12 +49,12 @@ class EncodedShard(NamedTuple):
     """One shard.
 
     Attributes:
-        vectors: float16 or float32, shape (n, d), mapped.
+        width: d of its vectors.
         names: of its two files, `vectors` and `ids`.
         facts: what whoever encoded it says of the model, see `isoglot.retrieval.shard_encoder`.
     """
 
-    vectors: npt.NDArray[Any]
+    width: int
     names: dict[str, str]
     facts: dict[str, Any]
 
@@ -104,7 +105,8 @@ def find_shard(directory: Path, shard: Rows, key: str, dtype: str, *, verify: bo
     vectors = open_shard(directory / name, dtype, verify) if rows == (shard.start, shard.end) else None
     if vectors is None or about.get("key") != key:
         return None
-    return EncodedShard(vectors, {"vectors": name, "ids": path.name}, about["facts"])
+    # not the map itself: a process has room for some tens of thousands of these
+    return EncodedShard(int(vectors.shape[1]), {"vectors": name, "ids": path.name}, dict(about.get("facts") or {}))
 
 
 def _about(path: Path) -> dict[str, Any]:
@@ -121,8 +123,6 @@ def _about(path: Path) -> dict[str, Any]:
 
 
 def _json(value: Any) -> bytes:
-    import json
-
     return json.dumps(value, sort_keys=True, ensure_ascii=False).encode()
 
 
@@ -164,7 +164,7 @@ class EncodedTexts:
         maps = []
         for names in meta["shards"]:
             vectors = open_shard(directory / names["vectors"], meta["dtype"], verify)
-            if vectors is None:
+            if vectors is None or vectors.shape[1] != meta["width"]:
                 raise InputError(
                     f"{directory / names['vectors']}: missing or damaged; give the same isoglot encode again"
                 )
@@ -176,14 +176,16 @@ class EncodedTexts:
 
     def shards(self) -> Iterator[tuple[list[str], list[str], npt.NDArray[Any]]]:
         """(ids, languages, vectors of shape (n, d)) of every shard, in the input's order; a language may be ""."""
-        start = 0
         for names in self.meta["shards"]:
+            start, end = span(names["vectors"]) or (0, 0)
             path = self.directory / names["ids"]
             table = read_parquet(path, ["id", "lang"])
-            end = start + len(table)
+            if len(table) != end - start:
+                raise InputError(
+                    f"{path}: {len(table)} ids of {end - start} vectors; give the same isoglot encode again"
+                )
             ids, languages = ([value or "" for value in table[name].to_pylist()] for name in ("id", "lang"))
             yield ids, languages, self.vectors[start:end]
-            start = end
 
     def corrected(self, output: Path, correct: Correct, note: Mapping[str, Any]) -> None:
         """Write the same texts with other vectors, in the same shards and type.
@@ -249,7 +251,7 @@ def read_meta(directory: Path) -> dict[str, Any] | None:
 
 def width_of(shards: list[EncodedShard]) -> int:
     """The width that all shards have. IsoglotError where they differ."""
-    widths = {int(np.shape(shard.vectors)[1]) for shard in shards}
+    widths = {shard.width for shard in shards}
     if len(widths) != 1:
         raise IsoglotError(f"shards of widths {sorted(widths)}: they cannot be of one model")
     return widths.pop()

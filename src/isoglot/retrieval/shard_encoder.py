@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import os
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass
@@ -20,7 +21,8 @@ from pydantic import Field
 from isoglot.errors import InputError, IsoglotError, first_line
 from isoglot.files import digest_json
 from isoglot.models.content import base_digest, base_revision
-from isoglot.retrieval.encode import DEFAULT_BATCH_SIZE, Kind, encode_texts, prompt_of, similarity_of
+from isoglot.models.precision import Precision, computing_in
+from isoglot.retrieval.encode import DEFAULT_BATCH_SIZE, Kind, device_of, encode_texts, prompt_of, similarity_of
 from isoglot.retrieval.encoded import find_shard, ids_table, write_shard
 from isoglot.retrieval.store import SHARD_SIZE, model_settings
 from isoglot.retrieval.text_shards import TextShard
@@ -37,6 +39,10 @@ class EncodeSettings(Settings):
     dtype: Literal["float16", "float32"] = Field("float16", description="of the numbers that are kept")
     shard_size: int = Field(
         SHARD_SIZE, ge=1, le=1 << 24, description="texts that are encoded together, at most; one file"
+    )
+    precision: Precision = Field(
+        "fp32",
+        description="of the products; bf16 is faster on GPUs and CPUs that have it, and moves vectors by about .4%",
     )
     batch_size: int = Field(
         DEFAULT_BATCH_SIZE,
@@ -75,7 +81,7 @@ class ModelSpec:
             "modules": model_settings(model),
             "similarity": similarity_of(model),
             "prompt": prompt_of(model, settings.kind),
-            **{name: getattr(settings, name) for name in ("kind", "dtype", "batch_size")},
+            **{name: getattr(settings, name) for name in ("kind", "dtype", "precision", "batch_size")},
         }
 
 
@@ -128,8 +134,8 @@ class ShardEncoder:
         if find_shard(work.output, shard, key, settings.dtype, verify=True):
             return
         texts = shard.read()
-        with one_thread():
-            model = self._loaded()
+        model = self._loaded()
+        with one_thread(), computing_in(settings.precision, device_of(model)):
             vectors = encode_texts(
                 model,
                 texts.texts,
@@ -167,8 +173,7 @@ class ShardEncoder:
 def facts_of(model: Any) -> dict[str, Any]:
     """What may differ between workers though the model is one: where its weights lie, and as which numbers."""
     weights = next(iter(model.parameters()), None) if hasattr(model, "parameters") else None
-    device = str(getattr(getattr(model, "device", None), "type", "cpu"))
-    return {"device": device, "weights": str(getattr(weights, "dtype", "float32")).removeprefix("torch.")}
+    return {"device": device_of(model), "weights": str(getattr(weights, "dtype", "float32")).removeprefix("torch.")}
 
 
 @contextmanager
@@ -211,6 +216,7 @@ def attempt(encoder: ShardEncoder, shard: TextShard) -> Answer:
         encoder.encode(shard)
     except IsoglotError as error:
         return Answer(0, str(error), isinstance(error, InputError))
-    except Exception as error:
+    except Exception as error:  # no fault of the input: the traceback is for whoever looks for it
+        traceback.print_exc()
         return Answer(0, f"a worker failed with {type(error).__name__}: {first_line(error)}")
     return Answer(shard.end - shard.start)

@@ -52,13 +52,7 @@ class Pool:
     """
 
     def __init__(self, places: Places, display: Display, stop: Stop) -> None:
-        self.places, self.display, self.stop = places, display, stop
-        self.workers, self.threads, self.devices, self.room = (
-            places.workers,
-            places.threads,
-            places.devices,
-            places.room,
-        )
+        self.places, self.display, self.stop, self.room = places, display, stop, places.room
         self._running: dict[Job, _Running] = {}
         self._alone: set[Job] = set()  # those that are run again by themselves
 
@@ -71,7 +65,7 @@ class Pool:
                     job, device = found
                     waiting.remove(job)
                     kind = self.room.kind(job) if self.room else ""
-                    if job.write(self.threads, self.workers, kind):
+                    if job.write(self.places.threads, self.places.workers, kind):
                         self._start(job, device)
                     else:
                         self._forget(job)
@@ -99,7 +93,7 @@ class Pool:
 
     def _next(self, waiting: Sequence[Job]) -> tuple[Job, str | None] | None:
         """The next job to start and its device; its models to go on from are not in the making. None: none now."""
-        if not self._alone.isdisjoint(self._running) or (not self.room and len(self._running) >= self.workers):
+        if not self._alone.isdisjoint(self._running) or (not self.room and len(self._running) >= self.places.workers):
             return None
         unfinished = {*waiting, *self._running}
         ready = [job for job in waiting if unfinished.isdisjoint(job.needs)]
@@ -110,7 +104,7 @@ class Pool:
         if self.room:
             return self.room.find(ready)
         used = [running.device for running in self._running.values()]
-        device = min(self.devices, key=used.count) if self.devices else None
+        device = min(self.places.devices, key=used.count) if self.places.devices else None
         return (ready[0], device) if ready else None
 
     def _ended(self, job: Job, running: _Running, code: int) -> bool:
@@ -138,7 +132,7 @@ class Pool:
     def _start(self, job: Job, device: str | None) -> None:
         """Start a job's process on a device."""
         self.display.begin(job)
-        process = self.places.start(job, self.threads, device)
+        process = self.places.start(job, self.places.threads, device)
         self._running[job] = _Running(process, time.monotonic(), device)
         for running in self._running.values():
             running.most = max(running.most, len(self._running))
