@@ -76,6 +76,7 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pairs = folder / "my-pairs.jsonl"
     pairs.write_text("".join(lines))
     write_tables(folder)
+    write_documents(folder)
     benchmark = folder / "my-benchmark-folder"
     for side, text in (("queries", "query"), ("corpus", "passage")):
         (benchmark / side).mkdir(parents=True)
@@ -99,11 +100,22 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run(folder, "isoglot evaluate offline:multilingual-e5-small xquad-r --output results/base")
     for name in ("mono", "h0", "h1"):
         shutil.copytree(folder / "results" / "base", folder / "results" / name)
+    run(folder, f"isoglot model average {base} {base} --output as-saved")  # a directory of sentence-transformers
     for name in ("hybrid", "repaired"):
-        shutil.copytree(base, folder / "runs" / name / "model")
+        shutil.copytree(folder / "as-saved", folder / "runs" / name / "model")
         (folder / "runs" / name / "run.json").write_text(json.dumps({"asked": {}, "versions": {}}))
     (folder / "names.json").write_text(json.dumps(names))
     return folder
+
+
+def write_documents(folder: Path) -> None:
+    """A folder of pages, and rows of documents."""
+    (folder / "my-docs").mkdir()
+    for row in pair_rows(9):
+        (folder / "my-docs" / f"{row.lang}-{row.id}.md").write_text(
+            f"# {row.query}\n\n{row.passage}\n", encoding="utf-8"
+        )
+    (folder / "more.jsonl").write_text(json.dumps({"id": "page-7", "lang": "en", "text": "more of it"}) + "\n")
 
 
 def write_tables(folder: Path) -> None:

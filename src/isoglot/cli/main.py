@@ -10,7 +10,25 @@ from contextlib import redirect_stderr, redirect_stdout
 from typing import TextIO, cast
 
 from isoglot import __version__
-from isoglot.cli import compare, data, debias, evaluate, index, inject, list, model, plan, probe, search, study, train
+from isoglot.cli import (
+    bias,
+    compare,
+    data,
+    debias,
+    encode,
+    evaluate,
+    index,
+    inject,
+    list,
+    model,
+    plan,
+    probe,
+    push,
+    search,
+    serve,
+    study,
+    train,
+)
 from isoglot.cli.common import LazyParser, Terminal
 from isoglot.errors import InputError, IsoglotError, say
 
@@ -23,7 +41,25 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="isoglot", description=_ABOUT, epilog=_EXITS)
     top.add_argument("--version", action="version", version=f"isoglot {__version__}")
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=LazyParser)
-    for module in (evaluate, compare, train, debias, index, search, plan, probe, inject, data, model, study, list):
+    for module in (
+        evaluate,
+        compare,
+        encode,
+        train,
+        debias,
+        index,
+        search,
+        serve,
+        bias,
+        plan,
+        probe,
+        inject,
+        data,
+        model,
+        push,
+        study,
+        list,
+    ):
         module.add(commands)
     return top
 

@@ -43,17 +43,19 @@ class Chunker:
 
     def _new_splitter(self, capacity: int) -> Any:
         library = needed("semantic_text_splitter", "long texts are cut by semantic-text-splitter", "index")
-        if self._tokenizer is None:
-            return library.TextSplitter(capacity * _CHARACTERS)
-        return library.TextSplitter.from_huggingface_tokenizer(self._tokenizer, capacity)
+        # a splitter that is given a tokenizer copies it: some 50 MB for each capacity
+        return library.TextSplitter.from_callback(self._count, capacity)
 
-    def _size(self, text: str) -> int:
-        """Tokens of a text, where it may matter: no tokenizer makes more tokens than bytes."""
-        if len(text.encode()) <= self._tokens // 4:
-            return len(text.encode())
+    def _count(self, text: str) -> int:
+        """Tokens of a text."""
         if self._tokenizer is None:
             return -(-len(text) // _CHARACTERS)
         return len(self._tokenizer.encode(text, add_special_tokens=False).ids)
+
+    def _size(self, text: str) -> int:
+        """Tokens of a text, or its bytes where they are few: no tokenizer makes more tokens of it."""
+        size = len(text.encode())
+        return size if size <= self._tokens // 4 else self._count(text)
 
     def chunks(self, document: DocumentRow) -> list[Chunk]:
         """The chunks of a document, at least one; only white space between them is in none."""
