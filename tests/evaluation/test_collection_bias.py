@@ -12,6 +12,7 @@ import pytest
 
 from isoglot.cli.main import main
 from isoglot.errors import InputError
+from isoglot.evaluation import collection_bias as module
 from isoglot.evaluation.collection_bias import collection_bias
 from isoglot.evaluation.collection_bias_page import page
 from isoglot.evaluation.collection_bias_report import format_bias
@@ -20,6 +21,7 @@ from isoglot.evaluation.collection_heads import BEYOND, Pool, best_documents, he
 from isoglot.evaluation.collection_questions import drawn, groups_of, questions_of
 from isoglot.records import Float32Array, IntArray
 from isoglot.retrieval.collection import Collection, Searcher
+from isoglot.retrieval.collection.build import index
 from isoglot.retrieval.fair import Fair
 from isoglot.retrieval.fusions import Fusion
 from isoglot.retrieval.fusions.quota import Quota, RoundRobin
@@ -306,6 +308,19 @@ def test_an_index_of_one_language_or_of_one_group_is_refused(tmp_path: Path) -> 
         path = write_index(tmp_path / name, rows, plain=0.0)
         with pytest.raises(InputError, match=r"between languages|translations of each other"):
             collection_bias(path, progress=False)
+
+
+def test_a_writer_that_comes_between_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write_index(tmp_path, documents(12), plain=0.0)
+    load = module.load_entry
+
+    def load_late(*given: Any) -> Any:
+        index(None, None, path, delete=["de-3"], progress=False)
+        return load(*given)
+
+    monkeypatch.setattr(module, "load_entry", load_late)
+    with pytest.raises(InputError, match="was changed while it was read"):
+        collection_bias(path, progress=False)
 
 
 def test_pairs_are_of_what_is_not_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
