@@ -17,7 +17,8 @@ def add(commands: Any) -> None:
         description="Write a model with the same weights and a linear correction after them, fitted on texts of several "
         "languages, so that texts are found whatever language they are in. The result is a sentence-transformers directory. "
         "With --embeddings, existing vectors are corrected instead, and nothing is encoded: by the correction of a folder that "
-        "this command wrote, or by one that is fitted on a folder of vectors (--fit DIR).",
+        "this command wrote, or by one that is fitted on a folder of vectors (--fit DIR). With --embeddings INDEX the model "
+        "joins an index of isoglot index that has its base.",
         epilog="example: isoglot debias offline:multilingual-e5-small --fit facts: --strength auto --output models/e5-debiased",
         fill=_fill,
     )
@@ -31,12 +32,12 @@ def _fill(command: argparse.ArgumentParser) -> None:
     command.add_argument("model", nargs="?", metavar="MODEL", help=given)
     texts = (
         f"what the correction is fitted on, none of it a text that is measured later: {pairs_help()}; a file of texts with the "
-        "columns lang and text; a benchmark, whose figures are marked then; with --embeddings a folder of vectors"
+        "columns lang and text; an index of isoglot index, or a benchmark, whose figures are marked then; with --embeddings a "
+        "folder of vectors"
     )
     command.add_argument("--fit", nargs="+", metavar="TEXTS", help=texts)
-    command.add_argument(
-        "--output", type=Path, required=True, metavar="DIR", help="the model's, or the vectors', directory"
-    )
+    where = "the model's, or the vectors', directory (not with --embeddings INDEX)"
+    command.add_argument("--output", type=Path, metavar="DIR", help=where)
     add_settings(command, DebiasSettings)
     command.add_argument("--languages", nargs="+", metavar="L", help="fit on texts in these only (default: all)")
     stored = "keep embeddings of the texts there; the same model and texts are then read, not encoded"
@@ -46,9 +47,10 @@ def _fill(command: argparse.ArgumentParser) -> None:
     vectors = (
         "correct these: .npy or .parquet (a column embedding or vector; all others stay), or folders of them; their "
         "side and language come from the columns kind and lang, or from their place (queries/de.npy, corpus/de.npy), or from "
-        "--side and --lang"
+        "--side and --lang; or an index of isoglot index, which MODEL joins"
     )
     group.add_argument("--embeddings", nargs="+", type=Path, metavar="FILE", help=vectors)
+    group.add_argument("--name", metavar="NAME", help="of MODEL in the index (default: its base's there and -debiased)")
     group.add_argument("--side", choices=("query", "passage"), help="of all of them")
     group.add_argument("--lang", metavar="L", help="of all of them")
     command.add_argument("--json", action="store_true", help="print how it was fitted as JSON")
@@ -63,6 +65,12 @@ def _run(options: argparse.Namespace) -> int:
     from isoglot.settings import build
 
     asked = build(DebiasSettings, [("option", given_settings(options, DebiasSettings))])
+    if options.embeddings and any((path / "documents.sqlite").is_file() for path in options.embeddings):
+        return _index(options)
+    if options.name:
+        raise InputError("--name is that of a model in an index: only for --embeddings INDEX")
+    if options.output is None:
+        raise InputError("--output is missing: the directory that is written")
     check_new_folder(options.output)
     if options.embeddings:
         return _vectors(options, asked)
@@ -88,6 +96,36 @@ def _run(options: argparse.Namespace) -> int:
         device=options.device,
     )
     _show(options, record)
+    return 0
+
+
+def _index(options: argparse.Namespace) -> int:
+    from isoglot.cli.common import quiet
+    from isoglot.cli.options import given_settings
+    from isoglot.errors import InputError
+    from isoglot.evaluation.debias import DebiasSettings
+    from isoglot.evaluation.debias_collection import debias_collection
+    from isoglot.processes import check_device
+
+    names = ("fit", "output", "languages", "store", "side", "lang", "data_dir")
+    given = [f"--{name.replace('_', '-')}" for name in names if getattr(options, name)]
+    given += [f"--{name.replace('_', '-').replace('.', '-')}" for name in given_settings(options, DebiasSettings)]
+    if given:
+        raise InputError(
+            f"{', '.join(given)}: not for --embeddings INDEX, whose vectors are corrected as MODEL was fitted"
+        )
+    if len(options.embeddings) > 1 or not options.model:
+        raise InputError("--embeddings INDEX: one index, and a MODEL that isoglot debias wrote")
+    check_device(options.device)
+    quiet()
+    (path,) = options.embeddings
+    record = debias_collection(path, options.model, options.name, device=options.device)
+    if options.json:
+        print_json(record)
+        return 0
+    done = record["index"]
+    print(f"{path}: {done['corrected']:,} vectors of '{done['base']}' corrected; '{done['name']}' is a model of it now")
+    print(f'next: isoglot search {path} "a question in any language" --model {done["name"]}')
     return 0
 
 

@@ -11,9 +11,11 @@ from typing import TextIO, cast
 
 from isoglot import __version__
 from isoglot.cli import (
+    bias,
     compare,
     data,
     debias,
+    encode,
     evaluate,
     index,
     inject,
@@ -23,6 +25,7 @@ from isoglot.cli import (
     probe,
     push,
     search,
+    serve,
     study,
     train,
 )
@@ -41,10 +44,13 @@ def parser() -> argparse.ArgumentParser:
     for module in (
         evaluate,
         compare,
+        encode,
         train,
         debias,
         index,
         search,
+        serve,
+        bias,
         plan,
         probe,
         inject,

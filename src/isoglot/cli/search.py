@@ -10,7 +10,8 @@ from typing import Any
 
 from isoglot.cli.common import add_whole, print_json
 
-_FAIRNESS = ("raw", "standardised", "round-robin", "quota")
+FAIRNESS = ("raw", "standardised", "round-robin", "quota")
+"""How languages can be mixed; that of `isoglot.retrieval.collection`, which is not loaded to say so."""
 
 
 def add(commands: Any) -> None:
@@ -43,7 +44,7 @@ def _fill(command: argparse.ArgumentParser) -> None:
     command.add_argument("--model", metavar="NAME", help="of the index's models (default: the first)")
     command.add_argument(
         "--fairness",
-        choices=_FAIRNESS,
+        choices=FAIRNESS,
         default="raw",
         help="how languages are mixed (default raw: by the model's scores). standardised: scores of each language less what "
         "unrelated texts in it score; round-robin: the best of every language in turn; quota: in proportion to the documents",

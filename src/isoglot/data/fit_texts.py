@@ -69,7 +69,7 @@ class Sources:
     Attributes:
         pairs: of all sources of pairs together; None where there are none.
         texts: of corpora and benchmarks.
-        benchmarks: names of those that are among them.
+        benchmarks: names of those that are among them, and of what else is measured later.
     """
 
     pairs: PairTable | None
@@ -77,7 +77,12 @@ class Sources:
     benchmarks: tuple[str, ...]
 
 
-def read_sources(names: Sequence[str], languages: Sequence[str] | None = None, data_dir: Path | None = None) -> Sources:
+def read_sources(
+    names: Sequence[str],
+    languages: Sequence[str] | None = None,
+    data_dir: Path | None = None,
+    measured: Mapping[str, FitTexts] | None = None,
+) -> Sources:
     """Read what a correction is fitted on.
 
     Args:
@@ -85,6 +90,7 @@ def read_sources(names: Sequence[str], languages: Sequence[str] | None = None, d
             or a benchmark (`isoglot data list`) or its folder.
         languages: keep these only.
         data_dir: where files of named data sets are looked for first.
+        measured: texts that were read elsewhere, by name, such as those of an index, which is measured later as a benchmark is.
 
     Raises:
         InputError: there is no such thing, or it is damaged; a language that does not occur.
@@ -94,19 +100,20 @@ def read_sources(names: Sequence[str], languages: Sequence[str] | None = None, d
     pairs = [name for name in names if name not in corpora and any(source.takes(name) for source in SOURCES)]
     benchmarks = [name for name in names if name not in corpora and name not in pairs]
     read: list[FitTexts] = [_of_benchmark(name, data_dir) for name in benchmarks]
-    read += [_of_corpus(Path(name)) for name in corpora]
+    read += [*(_of_corpus(Path(name)) for name in corpora), *(measured or {}).values()]
     table = load_pairs(pairs, languages=languages if not read else None, data_dir=data_dir) if pairs else None
     present = {lang for texts in read for lang in texts.languages} | set(table.languages if table else ())
     if absent := sorted((wanted or set()) - present):
-        raise InputError(
-            f"{', '.join(names)}: no texts in {', '.join(absent)} (languages there: {', '.join(sorted(present))})"
-        )
+        there, every = ", ".join(sorted(present)), ", ".join([*names, *(measured or {})])
+        raise InputError(f"{every}: no texts in {', '.join(absent)} (languages there: {there})")
     if table and wanted and read:
         columns = [column for column, lang in enumerate(table.languages) if lang in wanted]
         rows = table.index.rows[:, columns]
         table = table.select(np.sort(rows[rows >= 0]))
     own = [name.partition(":")[2] for name in pairs]
-    return Sources(table, _together(read, wanted), (*benchmarks, *(name for name in own if name in BENCHMARKS)))
+    return Sources(
+        table, _together(read, wanted), (*benchmarks, *(name for name in own if name in BENCHMARKS), *(measured or ()))
+    )
 
 
 def texts_of(table: PairTable, most: int, seed: int = 0) -> FitTexts:

@@ -17,6 +17,7 @@ from isoglot.data.fit_texts import FitTexts, Sources, first_texts, joined, read_
 from isoglot.data.pairs.table import PairTable
 from isoglot.errors import InputError, say
 from isoglot.evaluation.debias_card import card_text
+from isoglot.evaluation.debias_collection import collection_texts, is_collection, with_stored
 from isoglot.evaluation.debias_strength import choose_strength, hold_out
 from isoglot.evaluation.results import model_digest
 from isoglot.files import atomic_directory
@@ -98,7 +99,8 @@ def debias(
 
     Args:
         model: hub id, directory, run, or offline:NAME.
-        fit: sources of texts (`isoglot.data.fit_texts.read_sources`), which should be none of what is measured later.
+        fit: sources of texts (`isoglot.data.fit_texts.read_sources`), which should be none of what is measured later; an index,
+            whose passages are not encoded again where it has the model.
         output: the model's directory.
         asked: the defaults when None; `changes` are single fields of it: method="shift", strength="auto", ...
         languages: of the texts, these only.
@@ -115,11 +117,13 @@ def debias(
     given = {**(to_dict(asked) if asked else {}), **changes}
     asked, names, folder = DebiasSettings(**given), [fit] if isinstance(fit, str) else list(fit), Path(output)
     check_apart(model, folder)
-    sources = read_sources(names, languages, data_dir)
+    indexes = {name: collection_texts(name, asked.texts, asked.seed) for name in names if is_collection(name)}
+    sources = read_sources([name for name in names if name not in indexes], languages, data_dir, indexes)
     loaded = load_model(model, device=device, dtype="float32")
     if (before := record_of(loaded)) is not None:
         raise InputError(f"{model}: is debiased already ({before['method'].get('name')}): debias {before.get('base')}")
-    fitted = fit_maps(encoder(loaded, store, progress), sources, asked, unit=_unit(loaded))
+    encode = with_stored(encoder(loaded, store, progress), list(indexes), loaded, model)
+    fitted = fit_maps(encode, sources, asked, unit=_unit(loaded))
     record = {
         "base": model,
         "fit": names,

@@ -23,7 +23,7 @@ def card_text(record: Mapping[str, Any]) -> str:
         )
     if names := record["transductive"]:
         words.append(
-            f"Transductive: these texts are those of the benchmark {', '.join(names)}; figures on it are no test."
+            f"Transductive: these texts are those of {', '.join(names)}; figures on it are no test of the correction."
         )
     if told := record.get("told"):
         shares = ", ".join(f"{side} {share:.1%}" for side, share in told.items())

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from isoglot.data.pairs.loading import load_pairs
+from isoglot.data.pairs.table import PairTable
 from isoglot.files import atomic_path
-from isoglot.records import Float32Array, FloatArray
+from isoglot.records import Float32Array, FloatArray, IntArray
 from isoglot.retrieval.collection.documents import ModelEntry
 from isoglot.retrieval.encode import encode_texts
 from isoglot.retrieval.fusions import ANY, Scale
@@ -31,16 +32,23 @@ def _path(directory: Path, entry: ModelEntry) -> Path:
     return directory / "backgrounds" / f"{entry.key}.npz"
 
 
+def background_rows(table: PairTable) -> dict[str, IntArray]:
+    """The rows of `facts:` whose queries are the background, by language; the same pairs whatever languages were loaded."""
+    chosen = {}
+    for number, lang in enumerate(table.languages):
+        rows = table.index.rows[:, number]
+        rows = rows[rows >= 0]
+        chosen[lang] = rows[np.linspace(0, len(rows) - 1, _QUERIES).astype(np.int64)]
+    return chosen
+
+
 def keep_background(directory: Path, entry: ModelEntry, model: Any) -> None:
     """Encode the background queries where that was not done yet."""
     if (path := _path(directory, entry)).is_file():
         return
     table = load_pairs(_FACTS)
     texts, languages = [], []
-    for number, lang in enumerate(table.languages):
-        rows = table.index.rows[:, number]
-        rows = rows[rows >= 0]
-        chosen = rows[np.linspace(0, len(rows) - 1, _QUERIES).astype(np.int64)]
+    for lang, chosen in background_rows(table).items():
         texts += table.column("query", chosen)
         languages += [lang] * len(chosen)
     vectors = encode_texts(model, texts, "query", progress=False, languages=languages)

@@ -23,11 +23,10 @@ from isoglot.retrieval.collection.backends import build_backend
 from isoglot.retrieval.collection.background import keep_background
 from isoglot.retrieval.collection.chunking import Chunker, encoded, front
 from isoglot.retrieval.collection.documents import DATABASE, Changes, Chunk, Documents, ModelEntry, as_digests
-from isoglot.retrieval.collection.models import model_name
+from isoglot.retrieval.collection.models import model_name, vectors_key
 from isoglot.retrieval.collection.settings import CollectionSettings
 from isoglot.retrieval.collection.vectors import Vectors
 from isoglot.retrieval.encode import device_of, encode_texts, prompt_of, similarity_of
-from isoglot.retrieval.store import model_settings
 from isoglot.settings import build, to_dict
 
 _BATCH = 1024
@@ -57,8 +56,7 @@ class Loaded:
             raise InputError(
                 f"{source}: compares vectors by their {similarity}; an index takes models that compare by cosine"
             )
-        own = {"model": digest, "settings": model_settings(model), "prompt": prompt_of(model, "passage")}
-        key = digest_json(own)[:32]
+        key = vectors_key(model, digest)
         width = int(encode_texts(model, ["width"], "passage", progress=False).shape[1])
         entry = ModelEntry(name, source, digest, key, width, similarity)
         return cls(entry, model, Vectors(directory / "vectors" / key, verify=True), asked)

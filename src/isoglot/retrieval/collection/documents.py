@@ -251,6 +251,26 @@ class Documents:
                 titles[lang] = title
         return list(titles.values())[:most]
 
+    def repeated_titles(self) -> set[tuple[str, str]]:
+        """(language, title) of titles that several documents in one language have."""
+        return set(self._rows("SELECT lang, title FROM documents WHERE title != '' GROUP BY 1, 2 HAVING count(*) > 1"))
+
+    def translations(self) -> list[tuple[int, str, str]]:
+        """(key, language, translation) of every document with a translation, by key."""
+        return self._rows("SELECT key, lang, translation FROM documents WHERE translation != '' ORDER BY key")
+
+    def parts(self, keys: Sequence[int]) -> dict[int, tuple[DocumentRow, list[tuple[int, int, int]]]]:
+        """Documents by key, each with the (key, first, last) of its chunks, in order."""
+        found: dict[int, tuple[DocumentRow, list[tuple[int, int, int]]]] = {
+            row[7]: (_document(row), [])
+            for row in self._where(f"SELECT {_FIELDS}, d.key FROM documents d WHERE d.key IN", keys)
+        }
+        chunks = self._where("SELECT document, key, first, last FROM chunks WHERE document IN", keys)
+        for document, *chunk in sorted(chunks):
+            if document in found:
+                found[document][1].append((chunk[0], chunk[1], chunk[2]))
+        return found
+
     def metadata(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """(id, metadata) of every document."""
         yield from ((key, json.loads(text)) for key, text in self._rows("SELECT id, metadata FROM documents"))
@@ -292,6 +312,16 @@ class Documents:
         while rows := self._rows(query, [last]):
             yield from rows
             last = rows[-1][0]
+
+    def texts_of(self, keys: Sequence[int]) -> Iterator[tuple[int, str, str, str, bytes]]:
+        """As `texts`, of some chunks, in any order."""
+        query = "SELECT c.key, d.lang, d.title, substr(d.text, c.first + 1, c.last - c.first), c.digest"
+        yield from self._where(f"{query} FROM chunks c JOIN documents d ON d.key = c.document WHERE c.key IN", keys)
+
+    def languages(self) -> Iterator[tuple[str, bytes]]:
+        """(language, digest) of every chunk, by key."""
+        query = "SELECT d.lang, c.digest FROM chunks c JOIN documents d ON d.key = c.document ORDER BY c.key"
+        yield from self._rows(query)
 
     # what the above is made of
 

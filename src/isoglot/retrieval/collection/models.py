@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from isoglot.errors import InputError
+from isoglot.files import digest_json
 from isoglot.models.content import base_digest
 from isoglot.records import Float32Array, Kind
 from isoglot.retrieval.collection.documents import ModelEntry
-from isoglot.retrieval.encode import encode_texts
+from isoglot.retrieval.encode import encode_texts, prompt_of
+from isoglot.retrieval.store import model_settings
 
 Encode = Callable[[Sequence[str], Kind], Float32Array]
 """Texts and their kind to unit vectors, float32, shape (n, d)."""
@@ -27,6 +29,17 @@ def model_name(source: str, name: str | None) -> str:
             f"'{own}' cannot be a model's name here: letters, digits, '.', '_' and '-'; give another: --name"
         )
     return own
+
+
+def vectors_key(model: Any, digest: str) -> str:
+    """By what a model's vectors of passages are known: its files, settings and prompt.
+
+    Args:
+        model: loaded.
+        digest: of its files.
+    """
+    own = {"model": digest, "settings": model_settings(model), "prompt": prompt_of(model, "passage")}
+    return digest_json(own)[:32]
 
 
 def load_entry(entry: ModelEntry, device: str | None = None) -> Any:

@@ -11,27 +11,24 @@ from typing import Any
 
 import numpy as np
 
-from isoglot.data.langid import SURE, UNKNOWN, identify
 from isoglot.data.languages import language
 from isoglot.errors import InputError, unknown
 from isoglot.records import Float32Array, IntArray
 from isoglot.retrieval.collection.backends import Backend
-from isoglot.retrieval.collection.background import PASSAGES, Levels
+from isoglot.retrieval.collection.background import Levels
 from isoglot.retrieval.collection.collection import Collection
 from isoglot.retrieval.collection.documents import Found, ModelEntry, as_digests
+from isoglot.retrieval.collection.fairness import fusion_of, levels_of, told
 from isoglot.retrieval.collection.models import Encode, encoder, load_entry
 from isoglot.retrieval.collection.snippets import Span, best_sentences
 from isoglot.retrieval.collection.vectors import Vectors
 from isoglot.retrieval.collection.words import Words
 from isoglot.retrieval.fair import Fair
-from isoglot.retrieval.fusions import FUSIONS, Fusion
-from isoglot.retrieval.fusions.quota import Quota
+from isoglot.retrieval.fusions import Fusion
 from isoglot.retrieval.fusions.standardised import Standardised
 from isoglot.retrieval.search import Filters
 from isoglot.retrieval.ties import tie_positions
 
-FAIRNESS = ("raw", "standardised", "round-robin", "quota")
-"""Fusions that need no judgments of the user's."""
 MOST = 1000
 """Documents of an answer."""
 _RANK_CONSTANT = 60
@@ -182,15 +179,17 @@ class Searcher:
             InputError: no or empty queries, k out of range, no such language, fairness or strength.
         """
         asked = self._check(queries, k, languages, where, fairness, strength, hybrid, sentences)
-        told = self._told(queries, query_language)
+        known = None if query_language is None else language(query_language)
+        languages_of = told(queries) if known is None else [known] * len(queries)
         vectors = self._encode(list(queries), "query")
         with self._lock:
-            ranked = [self._ranked(query, line, lang, asked) for query, line, lang in zip(queries, vectors, told)]
+            ranked = [self._ranked(*of, asked) for of in zip(queries, vectors, languages_of)]
         texts = self._collection.documents.chunks([key for keys in ranked for key in keys])
         hits = self._hits(ranked, vectors, texts, asked)
         why = None if all(hits) else self._why(asked)
         return [
-            Answer(query, lang, own, None if own else why) for query, lang, own in zip(queries, told, hits, strict=True)
+            Answer(query, lang, own, None if own else why)
+            for query, lang, own in zip(queries, languages_of, hits, strict=True)
         ]
 
     # what is asked
@@ -210,29 +209,10 @@ class Searcher:
             raise InputError("queries: a list of questions, none of them empty")
         if not 1 <= k <= MOST:
             raise InputError(f"k must be between 1 and {MOST}, got {k}")
-        if fairness not in FAIRNESS:
-            raise unknown("fairness", fairness, FAIRNESS)
-        if strength is not None and (fairness != "standardised" or not 0 <= strength <= 1):
-            raise InputError("strength: a number from 0 to 1, and only with the fairness standardised")
+        fusion = fusion_of(fairness, strength, self._sizes)
         codes = None if languages is None else tuple(dict.fromkeys(map(language, languages)))
-        fusion: Any = FUSIONS[fairness]
-        if fairness == "standardised" and strength is not None:
-            fusion = Standardised(strength=strength)
-        elif fairness == "quota":
-            fusion = Quota(shares={lang: float(size) for lang, size in self._sizes.items()})
-        else:
-            fusion = fusion()
         filters = {key: _as_list(value) for key, value in (where or {}).items()}
         return _Asked(k, codes, filters, fusion, hybrid, sentences)
-
-    def _told(self, queries: Sequence[str], query_language: str | None) -> list[str | None]:
-        if query_language is not None:
-            return [language(query_language)] * len(queries)
-        try:
-            guesses = identify(query.replace("\n", " ") for query in queries)
-        except InputError:  # what tells languages is not installed: nothing depends on it
-            return [None] * len(queries)
-        return [lang if probability >= SURE and lang != UNKNOWN else None for lang, probability in guesses]
 
     # ranking
 
@@ -274,19 +254,11 @@ class Searcher:
         if not isinstance(fusion, Standardised):
             return None
         if self._levels is None:
-            self._levels = Levels(self._collection.path, self.entry, self._sample())
+            keys, digests = self._collection.documents.keys()
+            languages = [self._labels[key].lang if key in self._labels else "" for key in keys.tolist()]
+            vectors, path = self._vectors, self._collection.path
+            self._levels = levels_of(path, self.entry, languages, lambda rows: vectors.read(digests[rows]))
         return self._levels.scale(fusion)
-
-    def _sample(self) -> dict[str, Float32Array]:
-        """Some vectors of every language."""
-        keys, digests = self._collection.documents.keys()
-        there = np.array([self._labels[key].lang if key in self._labels else "" for key in keys.tolist()])
-        sample = {}
-        for lang in self._sizes:
-            rows = np.flatnonzero(there == lang)
-            rows = rows[np.linspace(0, len(rows) - 1, min(PASSAGES, len(rows))).astype(np.int64)]
-            sample[lang] = self._vectors.read(digests[rows]).astype(np.float32)
-        return sample
 
     def _with_words(self, query: str, found: list[int], languages: list[str], asked: _Asked) -> list[int]:
         """The ranking by vectors, mixed with that by words by reciprocal ranks (see `isoglot.retrieval.reciprocal`)."""
