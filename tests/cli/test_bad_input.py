@@ -116,7 +116,7 @@ def test_bytes_that_are_not_utf8(tmp_path: Path, refused: Callable[..., str]) ->
         ("p.jsonl", json.dumps(GOOD).encode("utf-16"), "p.jsonl:1: not UTF-8 but UTF-16"),
         (
             "p.JSONL.GZ",
-            gzip.compress(json.dumps(GOOD, mtime=0).encode() * 99)[:-9],
+            gzip.compress(json.dumps(GOOD).encode() * 99, mtime=0)[:-9],
             "p.JSONL.GZ: not a complete gzip file",
         ),
         ("p.jsonl.gz", b"plain", "p.jsonl.gz: not a complete gzip file"),
