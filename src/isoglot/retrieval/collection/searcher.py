@@ -131,11 +131,11 @@ class Searcher:
         if generation == self._generation:
             return False
         vectors = Vectors(self._collection.path / "vectors" / self.entry.key)
-        with self._lock:
+        labels = {label.key: label for label in documents.labels()}
+        sizes = Counter(label.lang for label in labels.values())
+        with self._lock:  # for what is new alone: searches wait for it
             self._backend.update(documents, vectors)
-            labels = [*documents.labels()]
-            self._labels = {label.key: label for label in labels}
-            self._sizes = Counter(label.lang for label in labels)
+            self._labels, self._sizes = labels, sizes
             self._vectors, self._levels, self._generation = vectors, None, generation
         return True
 
