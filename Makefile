@@ -9,6 +9,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+DEMO_MODEL := demo-run/cells/facts.offline-multilingual-e5-small.averaged.s0/run/model
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -17,11 +18,16 @@ setup: $(STAMP)
 
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[offline,bm25,bitext,clean,docs,index,prune,study,dev]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[offline,bm25,bitext,clean,docs,index,prune,serve,study,dev]"
 	touch $(STAMP)
 
 demo: setup
 	$(BIN)/isoglot study run demo --output demo-run --workers 2
+	@echo
+	@echo "The repaired model is $(DEMO_MODEL). To see what it finds, beside the base, on a search page:"
+	@echo "  $(BIN)/isoglot index offline:multilingual-e5-small faq --name base --output demo-index"
+	@echo "  $(BIN)/isoglot index $(DEMO_MODEL) --name repaired --output demo-index"
+	@echo "  $(BIN)/isoglot serve demo-index"
 
 test: lint tests
 
@@ -52,4 +58,4 @@ format: setup
 	$(BIN)/ruff check --fix src tests benchmarks docs
 
 clean:
-	rm -rf $(VENV) demo-run
+	rm -rf $(VENV) demo-run demo-index

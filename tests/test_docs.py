@@ -100,8 +100,9 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run(folder, "isoglot evaluate offline:multilingual-e5-small xquad-r --output results/base")
     for name in ("mono", "h0", "h1"):
         shutil.copytree(folder / "results" / "base", folder / "results" / name)
+    run(folder, f"isoglot model average {base} {base} --output as-saved")  # a directory of sentence-transformers
     for name in ("hybrid", "repaired"):
-        shutil.copytree(base, folder / "runs" / name / "model")
+        shutil.copytree(folder / "as-saved", folder / "runs" / name / "model")
         (folder / "runs" / name / "run.json").write_text(json.dumps({"asked": {}, "versions": {}}))
     (folder / "names.json").write_text(json.dumps(names))
     return folder

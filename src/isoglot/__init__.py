@@ -21,6 +21,14 @@ if TYPE_CHECKING:
     from isoglot.models.tunings.full import Full
     from isoglot.models.tunings.lora import Lora
     from isoglot.retrieval.bm25 import BM25
+    from isoglot.retrieval.collection.build import index
+    from isoglot.retrieval.collection.collection import Collection
+    from isoglot.retrieval.collection.searcher import Searcher
+    from isoglot.retrieval.encode_engines import Workers
+    from isoglot.retrieval.encoded import EncodedTexts
+    from isoglot.retrieval.shard_encoder import EncodeSettings
+    from isoglot.retrieval.sharded_encoding import encode_shards
+    from isoglot.retrieval.text_shards import cut_files
     from isoglot.study.grid import RunOptions, run_study
     from isoglot.study.read_spec import load_spec
     from isoglot.training.settings import TrainSettings
@@ -36,6 +44,14 @@ _MODULES = {
     "load_systems": "isoglot.evaluation.matching",
     "compare": "isoglot.evaluation.compare",
     "BM25": "isoglot.retrieval.bm25",
+    "index": "isoglot.retrieval.collection.build",
+    "Collection": "isoglot.retrieval.collection.collection",
+    "Searcher": "isoglot.retrieval.collection.searcher",
+    "cut_files": "isoglot.retrieval.text_shards",
+    "encode_shards": "isoglot.retrieval.sharded_encoding",
+    "EncodeSettings": "isoglot.retrieval.shard_encoder",
+    "Workers": "isoglot.retrieval.encode_engines",
+    "EncodedTexts": "isoglot.retrieval.encoded",
     "debias": "isoglot.evaluation.debias",
     "DebiasSettings": "isoglot.evaluation.debias",
     "MultilingualRetrievalEvaluator": "isoglot.evaluation.training_evaluator",
@@ -53,16 +69,24 @@ _MODULES = {
 __all__ = [
     "BM25",
     "BatchPlan",
+    "Collection",
     "DebiasSettings",
+    "EncodeSettings",
+    "EncodedTexts",
     "Full",
     "Lora",
     "MultilingualRetrievalEvaluator",
     "PlanSettings",
     "RunOptions",
+    "Searcher",
     "TrainSettings",
+    "Workers",
     "compare",
+    "cut_files",
     "debias",
+    "encode_shards",
     "evaluate",
+    "index",
     "load_benchmark",
     "load_embeddings",
     "load_model",

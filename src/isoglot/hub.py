@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from isoglot.errors import InputError, say
+from isoglot.errors import InputError, first_line, say
 
 _DIGESTED = 64 << 20  # bytes
 
@@ -155,3 +155,42 @@ def hub_reachable() -> bool:
         return True
     except (OSError, ValueError):
         return False
+
+
+def push_folder(folder: Path, repo: str, *, private: bool, message: str) -> str:
+    """Make a model repository, where there is none, and upload a folder to it.
+
+    The login is the hub's own: `hf auth login`, or HF_TOKEN.
+
+    Returns:
+        The address of the repository.
+
+    Raises:
+        InputError: a malformed name, no login, no permission, no network; `private`, and the repository is there and public.
+    """
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
+
+    try:
+        validate_repo_id(repo)
+    except HFValidationError as error:
+        raise InputError(f"{repo}: not the name of a repository ({first_line(error)})") from None
+    if not hub_reachable():
+        raise InputError(
+            f"{repo}: the Hugging Face hub cannot be reached, nothing was uploaded; --dry-run DIR writes the folder"
+        )
+    api = HfApi(endpoint=_endpoint())
+    try:
+        address = api.create_repo(repo, private=private or None, exist_ok=True)
+        if private and not api.model_info(address.repo_id).private:
+            raise InputError(f"{repo}: is there already, and public: nothing was uploaded")
+        api.upload_folder(repo_id=address.repo_id, folder_path=folder, commit_message=message)
+    except InputError:
+        raise
+    except Exception as error:  # the hub's errors share no narrower base
+        status = getattr(getattr(error, "response", None), "status_code", None)
+        why = "log in with hf auth login, or set HF_TOKEN" if status == 401 else first_line(error)
+        why = f"this login may not write there ({first_line(error)})" if status == 403 else why
+        raise InputError(f"{repo}: not uploaded ({type(error).__name__}): {why}") from None
+    return str(address)

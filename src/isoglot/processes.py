@@ -15,6 +15,7 @@ import signal
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from types import FrameType
 from typing import Any, TypeVar, cast
@@ -89,15 +90,19 @@ def check_device(device: str | None) -> str | None:
     return device
 
 
-def start() -> Processes:
-    """Connect the processes (NCCL on CUDA, gloo on the CPU), once; each takes the device of its local rank."""
+def start(patience: timedelta | None = None) -> Processes:
+    """Connect the processes (NCCL on CUDA, gloo on the CPU), once; each takes the device of its local rank.
+
+    Args:
+        patience: how long one may wait for another; None: as long as PyTorch lets it, half an hour on a CPU.
+    """
     me = processes()
     if me.world > 1:
         import torch.distributed as dist
         from accelerate import PartialState
 
         if not dist.is_initialized():
-            PartialState(cpu=on_cpu())
+            PartialState(cpu=on_cpu(), **({"timeout": patience} if patience else {}))
             atexit.register(_stop)
     return me
 
@@ -222,6 +227,13 @@ class OnSignal:
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         raise NotImplementedError
+
+
+def cores() -> int:
+    """CPU cores that processes started here may use, by affinity and control group."""
+    import joblib
+
+    return int(joblib.cpu_count())
 
 
 def processor() -> str:

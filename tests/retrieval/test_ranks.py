@@ -243,7 +243,7 @@ def test_maps_and_shards_are_read_chunk_by_chunk(tmp_path: Path) -> None:
     queries, documents, indptr, relevant, ties, offsets = near_ties(3)
     np.save(tmp_path / "documents.npy", documents)
     mapped = np.load(tmp_path / "documents.npy", mmap_mode="r")
-    sharded = ShardedRows([mapped[i : i + 9] for i in range(0, len(mapped), 9)], 9)
+    sharded = ShardedRows([mapped[i : i + 9] for i in range(0, len(mapped), 9)])
     expected = exact_ranks(queries, documents, indptr, relevant, ties, offsets)
     for held in (mapped, sharded):
         ranks = exact_ranks(queries, held, indptr, relevant, ties, offsets, document_chunk=20)

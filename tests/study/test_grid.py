@@ -26,7 +26,7 @@ from isoglot.evaluation.evaluate import evaluate
 from isoglot.models.load import load_model
 from isoglot.retrieval import store
 from isoglot.retrieval.fair import FairSettings
-from isoglot.study import background, grid, pool, worker
+from isoglot.study import background, grid, launch, worker
 from isoglot.study.grid import RunOptions, StudyOutcome, run_study
 from isoglot.study.inputs import LeakError
 from isoglot.study.jobs import Job
@@ -582,7 +582,7 @@ def test_a_process_imports_nothing_from_the_working_directory(tmp_path: Path) ->
     for name in ("filelock", "numpy", "pydantic"):
         (tmp_path / f"{name}.py").write_text("raise SystemExit(7)")
     (tmp_path / "job").mkdir()
-    command = [sys.executable, "-c", pool._LAUNCH, str(tmp_path / "job"), str(os.getpid())]
+    command = [sys.executable, "-c", launch.LAUNCH, str(tmp_path / "job"), str(os.getpid())]
     usual = [sys.executable, "-c", "import filelock"]
     assert subprocess.run(usual, cwd=tmp_path, check=False).returncode == 7
     assert subprocess.run(command, cwd=tmp_path, check=False).returncode == 1

@@ -14,8 +14,9 @@ from typing import Any, ClassVar
 import pytest
 
 from isoglot.errors import InputError, NoRoomError
-from isoglot.study import machine, pool, room, worker
+from isoglot.study import launch, machine, pool, room, worker
 from isoglot.study.display import Display
+from isoglot.study.engines import Places
 from isoglot.study.jobs import Job
 from isoglot.study.layout import OUT_OF_MEMORY, JobFolder
 from isoglot.study.machine import Free
@@ -163,15 +164,14 @@ def play(
     ended: list[tuple[str, int]] = []
     stream = io.StringIO()
     monkeypatch.setattr(Process, "started", [])
-    monkeypatch.setattr(pool.subprocess, "Popen", Process)
+    monkeypatch.setattr(launch.subprocess, "Popen", Process)
     monkeypatch.setattr(pool.time, "sleep", lambda _: next(acts))
     monkeypatch.setattr("isoglot.study.room._AGAIN", 0.0)
     monkeypatch.setattr("isoglot.study.display._PLAIN", 0.0)
     shown = Display(len(jobs), stream=stream)
     devices = () if room else ("cuda:0",)
-    assert pool.Pool(workers, devices, 1, shown, pool.Stop(), room).run(
-        jobs, lambda job, code: ended.append((job.id, code))
-    )
+    places = Places(launch.launch, workers, 1, devices, room)
+    assert pool.Pool(places, shown, pool.Stop()).run(jobs, lambda job, code: ended.append((job.id, code)))
     return ended, stream.getvalue()
 
 

@@ -75,6 +75,13 @@ def add_whole(
     command.add_argument(option, type=read, default=default, metavar=f"N|{word}" if word else "N", help=shown)
 
 
+def share_of_gpu(text: str) -> float:
+    """The value of `--gpus`."""
+    if not re.fullmatch(r"[0-9]{1,3}(\.[0-9]{1,6})?", text):
+        raise InputError(f"--gpus: expected a number such as 1 or 0.25, got '{text[:80]}'")
+    return float(text)
+
+
 class Terminal:
     """A stream on which only `printable` texts appear: whatever a command prints of names, ids and files goes through here.
 

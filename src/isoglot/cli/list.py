@@ -29,6 +29,8 @@ KINDS = {
     "claims": "isoglot.study.claims.claim:KINDS",
     "fusions": "isoglot.retrieval.fusions:FUSIONS",
     "indexes": "isoglot.retrieval.indexes:INDEXES",
+    "encode-engines": "isoglot.retrieval.encode_engines:ENCODE_ENGINES",
+    "study-engines": "isoglot.study.engines:STUDY_ENGINES",
     "presets": "isoglot.study.presets:PRESETS",
 }
 """Where the registry of each kind is."""

@@ -1,4 +1,4 @@
-"""`isoglot model`: one model of several, and a model with a smaller vocabulary."""
+"""`isoglot model`: one model of several, a model with a smaller vocabulary, and a model for another runtime."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def add(commands: Any) -> None:
     """Add the command to the parser."""
     top = commands.add_parser(
         "model",
-        help="average models, take words out of a model's vocabulary",
+        help="average models, take words out of a model's vocabulary, export to ONNX",
         description="Make a model of models, without training.",
     )
     inner = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
@@ -45,6 +45,15 @@ def add(commands: Any) -> None:
         epilog="example: isoglot model prune offline:multilingual-e5-small --languages en de fr es it --output models/e5-western",
         fill=_fill_prune,
     )
+    inner.add_parser(
+        "export",
+        help="the same model for onnxruntime, also in 8 bits",
+        description="Write the model with its encoder as an ONNX graph. The directory is what sentence-transformers loads with "
+        'backend="onnx"; prompts, pooling and whatever stands behind it, such as a correction by isoglot debias, are kept. '
+        "isoglot evaluate and other commands that embed texts take it like any model. Needs the extra onnx.",
+        epilog="example: isoglot model export runs/repaired --format onnx --quantize int8 --output models/repaired-int8",
+        fill=_fill_export,
+    )
 
 
 def _fill_average(command: argparse.ArgumentParser) -> None:
@@ -66,6 +75,19 @@ def _fill_prune(command: argparse.ArgumentParser) -> None:
     command.add_argument("--json", action="store_true", help="print JSON")
     add_data_dir(command)
     command.set_defaults(run=_prune)
+
+
+def _fill_export(command: argparse.ArgumentParser) -> None:
+    command.add_argument("model", metavar="MODEL", help=_MODEL)
+    command.add_argument("--format", choices=["onnx"], default="onnx", help="of the encoder (default: onnx)")
+    bits = (
+        "store weights in 8 bits, a quarter of the size. int8: nearly the same vectors (a scale per 32 numbers); int8-dynamic: "
+        "faster, with a loss that is not the same in all languages (docs/stacks.md)"
+    )
+    command.add_argument("--quantize", choices=["int8", "int8-dynamic"], help=bits)
+    command.add_argument("--output", type=Path, required=True, metavar="DIR", help="the model's directory")
+    command.add_argument("--json", action="store_true", help="print JSON")
+    command.set_defaults(run=_export)
 
 
 def _check_output(output: Path, models: list[str]) -> None:
@@ -102,7 +124,7 @@ def _prune(options: argparse.Namespace) -> int:
 
     _check_output(options.output, [options.model])
     quiet()
-    model = load_model(options.model, device="cpu")
+    model = load_model(options.model, device="cpu", trainable=True)
     vocabulary = vocabulary_of(model, options.model)
     counts, used, texts = _counts(vocabulary, options)
     kept = kept_ids(model, vocabulary, vocabulary.choose(counts, options.keep))
@@ -124,6 +146,38 @@ def _prune(options: argparse.Namespace) -> int:
     else:
         shrunk = [f"{after[key]:,} of {before[key]:,} {key}" for key in before]
         print(f"{options.output}: {', '.join(shrunk)}, {share:.2%} of the tokens that {of} use")
+    return 0
+
+
+def _export(options: argparse.Namespace) -> int:
+    from isoglot.cli.common import quiet
+    from isoglot.data.audit.trained import trained_of
+    from isoglot.data.benchmarks.load import load_benchmark
+    from isoglot.files import atomic_directory
+    from isoglot.models.card import write_card_of
+    from isoglot.models.language_maps import copy_maps
+    from isoglot.models.load import load_model
+    from isoglot.models.onnx_export import export_onnx
+
+    _check_output(options.output, [options.model])
+    quiet()
+    model = load_model(options.model, device="cpu", trainable=True)
+    corpus = load_benchmark("faq").corpus
+    texts = [text for answers in corpus.values() for text in list(answers.texts)[: _PROBED // 4]]
+    with atomic_directory(options.output) as path:
+        cosines = export_onnx(model, path, texts, options.quantize)
+        trained_of(model).save(path)
+        copy_maps(model, path)
+        weights = f" with weights in 8 bits ({options.quantize})" if options.quantize else ""
+        how = f'`{options.model}` with its encoder as an ONNX graph{weights}: the extra argument is `backend="onnx"`.'
+        write_card_of(path / "README.md", how, model.prompts)
+    size = sum(file.stat().st_size for file in options.output.rglob("*") if file.is_file())
+    cosine = {"mean": float(cosines.mean()), "least": float(cosines.min())}
+    if options.json:
+        print_json({"path": str(options.output), "bytes": size, "texts": len(texts), "cosine": cosine})
+    else:
+        compared = f"cosine with the model's own vectors: mean {cosine['mean']:.5f}, least {cosine['least']:.5f}"
+        print(f"{options.output}: {size:,} bytes; {compared} ({len(texts)} texts in {len(corpus)} languages)")
     return 0
 
 

@@ -52,7 +52,7 @@ def _run(options: argparse.Namespace) -> int:
         check_picture(options.picture)
     every = read_word_pairs(asked.lexicon, copies=asked.copies)
     quiet()
-    found = probe(load_model(options.model, device=options.device), every, asked)
+    found = probe(load_model(options.model, device=options.device, trainable=True), every, asked)
     if options.picture is not None:
         write_picture(found, options.model, options.picture)
     if options.json:

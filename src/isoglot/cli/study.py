@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from isoglot.cli.common import add_data_dir, add_whole, print_json, quiet
+from isoglot.cli.common import add_data_dir, add_whole, print_json, quiet, share_of_gpu
 from isoglot.errors import InputError, say
 
 
@@ -51,6 +51,9 @@ def _fill_report(report: argparse.ArgumentParser) -> None:
 
 
 def _fill_run(run: argparse.ArgumentParser) -> None:
+    from isoglot.registry import one_line_help
+    from isoglot.study.engines import STUDY_ENGINES
+
     def option(flag: str, words: str, group: Any = run, **more: Any) -> None:
         group.add_argument(flag, help=words, **more)
 
@@ -63,6 +66,10 @@ def _fill_run(run: argparse.ArgumentParser) -> None:
     shared = "share these out among the cells, e.g. cuda:0,cuda:1 (default: torch's choice)"
     option("--devices", shared, default="", metavar="D,D")
     add_whole(run, "--threads", "CPU threads per cell; 0: cores / workers, 1 with auto", 0, 0, 4096)
+    engines = "; ".join(f"{engine.name}: {one_line_help(engine)}" for engine in STUDY_ENGINES)
+    option("--engine", f"{engines} (default {STUDY_ENGINES.default()})", choices=STUDY_ENGINES.names())
+    share = "share of a GPU that a cell takes on Ray, such as 0.25 (default: 1 where the cluster has GPUs)"
+    option("--gpus", share, type=share_of_gpu, metavar="X")
     leaks = "go on although training pairs and benchmarks share texts; the report says so"
     option("--allow-leaks", leaks, action="store_true")
     retry = run.add_mutually_exclusive_group()
@@ -87,7 +94,8 @@ def _run(options: argparse.Namespace) -> int:
     spec = load_spec(find_spec(options.spec), options.set)
     quiet()
     check_gpus(devices)
-    asked = RunOptions(options.data_dir, options.workers, devices, options.threads, options.allow_leaks, options.retry)
+    own = ("data_dir", "workers", "threads", "allow_leaks", "retry", "engine", "gpus")
+    asked = RunOptions(devices=devices, **{name: getattr(options, name) for name in own})
     outcome = run_study(spec, options.output, asked)
     if not outcome.complete:
         done = sum(cell["status"] == "done" for cell in outcome.results["cells"])

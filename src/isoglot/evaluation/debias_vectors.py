@@ -2,7 +2,8 @@
 
 A file is `.npy`, shape (n, d), or Parquet with a column `embedding` or `vector`; all others stay. What a vector is of comes from
 the columns `kind` (query or passage) and `lang`, else from what was given for all files, else from the file's place:
-`queries/<lang>.npy`, `corpus/<lang>.parquet`, the layout of `isoglot.evaluation.external`.
+`queries/<lang>.npy`, `corpus/<lang>.parquet`, the layout of `isoglot.evaluation.external`. A directory that `isoglot encode`
+wrote says both itself, and becomes another one.
 """
 
 from __future__ import annotations
@@ -24,8 +25,9 @@ from isoglot.evaluation.debias import DebiasSettings, fit_samples
 from isoglot.evaluation.external import column_matrix, npy_matrix, unit_rows
 from isoglot.files import atomic_directory, digest_file, digest_strings
 from isoglot.models.debias import Sample
-from isoglot.models.language_maps import SIDES, LanguageMaps, Side, read_record
+from isoglot.models.language_maps import MAPS_FILE, SIDES, LanguageMaps, Side, read_record
 from isoglot.records import Float32Array
+from isoglot.retrieval.encoded import EncodedTexts, is_encoded
 from isoglot.settings import to_dict
 
 _FOLDERS: dict[str, Side] = {"queries": "query", "corpus": "passage"}
@@ -76,6 +78,8 @@ def debias_vectors(
         InputError: files that are no vectors, of another width, of which the side is needed and not known; one output for two.
     """
     given = Given(side, None if lang is None else language(lang))
+    if encoded := [path for path in paths if is_encoded(path)]:
+        return _correct_encoded(encoded[0], paths, output, by)
     if by is not None:
         maps, record = LanguageMaps.load(Path(by)), read_record(by) or {}
     else:
@@ -95,6 +99,31 @@ def debias_vectors(
             count += _correct(path, folder / name, maps, given, unit)
         maps.save(folder, record)
     return {**record, "corrected": {"files": len(files), "vectors": count}}
+
+
+def _correct_encoded(directory: Path, paths: Sequence[Path], output: Path, by: str | Path | None) -> dict[str, Any]:
+    """Correct what `isoglot encode` wrote, shard by shard."""
+    if by is None or len(paths) > 1:
+        raise InputError(f"{directory}: of isoglot encode: give it alone, with a MODEL that isoglot debias wrote")
+    maps, record, texts = LanguageMaps.load(Path(by)), read_record(by) or {}, EncodedTexts.open(directory)
+    unit, side = bool(record.get("unit", True)), _side(maps, texts.meta["kind"])
+    untold: set[str] = set()
+
+    def correct(vectors: Float32Array, languages: list[str]) -> Float32Array:
+        vectors = unit_rows(vectors, range(1, len(vectors) + 1), directory) if unit else vectors
+        corrected = np.empty_like(vectors)
+        for lang in dict.fromkeys(languages):
+            rows = np.array([one == lang for one in languages])
+            corrected[rows] = maps.apply(vectors[rows], side, lang or None, unit=unit)
+        untold.update(set(languages) - set(maps.languages))
+        return corrected
+
+    with atomic_directory(output) as folder, at(str(directory)):
+        maps.save(folder, record)
+        texts.corrected(folder, correct, {"debiased": digest_file(folder / MAPS_FILE)})
+    for lang in sorted(untold):
+        _told(maps, lang or None, directory)
+    return {**record, "corrected": {"files": len(texts.meta["shards"]), "vectors": len(texts)}}
 
 
 def _files(paths: Sequence[Path]) -> Iterator[tuple[Path, Path]]:

@@ -4,7 +4,9 @@ A directory of vectors holds `queries/<lang>` and `corpus/<lang>`, each as one o
 
 - `.npy`: shape (n, d), row i for text i of that language in the benchmark's order (that of `export_texts`);
 - `.parquet`: columns `id` (string) and `embedding` (list of numbers), in any order; ids that the benchmark does not have
-  are passed over.
+  are passed over;
+
+or `queries/` and `corpus/` are what `isoglot encode` wrote, of texts with their ids and languages.
 
 Vectors are divided by their length, so that the score is the cosine whatever an API returns.
 """
@@ -22,9 +24,11 @@ import pyarrow.compute as pc
 from isoglot.data.languages import spelled
 from isoglot.data.readers import read_array, read_parquet, string_column
 from isoglot.errors import InputError, LineError
+from isoglot.evaluation.encoded_side import KINDS, EncodedSide
 from isoglot.files import write_jsonl
 from isoglot.records import Benchmark, Float32Array, IntArray, Texts
 from isoglot.retrieval.encode import Embeddings
+from isoglot.retrieval.encoded import is_encoded
 
 _ACCEPTED = "expected numbers of float16, float32 or float64"
 _BITS = ": whole numbers are quantised values or packed bits, and their cosine is not the model's"
@@ -58,9 +62,13 @@ def load_embeddings(directory: str | Path, benchmark: Benchmark) -> Embeddings:
     if not root.is_dir():
         raise InputError(f"{root}: no such directory (expected queries/<lang>.npy and corpus/<lang>.npy, or .parquet)")
     vectors: list[Float32Array] = []
+    encoded = {side: EncodedSide(root / side) for side in KINDS if is_encoded(root / side)}
     for side, lang, texts in _texts(benchmark):
-        path = _find(root / side, lang)
-        read = _read_npy(path, texts) if path.suffix == ".npy" else _read_parquet(path, texts)
+        if side in encoded:
+            path, read = root / side, encoded[side].vectors(lang, texts)
+        else:
+            path = _find(root / side, lang)
+            read = _read_npy(path, texts) if path.suffix == ".npy" else _read_parquet(path, texts)
         if vectors and read.shape[1] != vectors[0].shape[1]:
             raise InputError(f"{path}: vectors of width {read.shape[1]}; those before it have {vectors[0].shape[1]}")
         vectors.append(unit_rows(read, texts.ids, path))

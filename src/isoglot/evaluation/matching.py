@@ -99,6 +99,11 @@ def load_systems(words: Sequence[str]) -> list[System]:
     return list(systems.values())
 
 
+def one_result(folder: str) -> System:
+    """The system of a single result. InputError where there is none in the folder."""
+    return System(folder, (_load(folder),), (folder,))
+
+
 class _Counts(BaseModel):
     queries: dict[str, int]
     documents: dict[str, int]

@@ -11,6 +11,7 @@ from isoglot.errors import InputError
 from isoglot.files import digest_file, digest_json
 from isoglot.models.adapters import Adapter
 from isoglot.models.resolve import Base, resolve_base
+from isoglot.models.weights import onnx_graph
 from isoglot.reading import open_file
 
 STORED = ".parquet"
@@ -23,7 +24,8 @@ def base_digest(name: str) -> str:
     """SHA-256 (hex) of a base's files where they lie in a directory (with those that an adapter there belongs to), else of its
     name on the hub.
 
-    Files that decide nothing do not count: model cards and pictures, hidden ones, weights of other frameworks.
+    Files that decide nothing do not count: model cards and pictures, hidden ones, weights of other frameworks. An ONNX graph
+    counts where it is the encoder.
     """
     return _digest(resolve_base(name), ())
 
@@ -33,7 +35,9 @@ def _digest(base: Base, followed: tuple[str, ...]) -> str:
         return digest_json({"hub": base.location})
     directory = Path(base.location)
     files = [path.relative_to(directory) for path in sorted(directory.rglob("*")) if path.is_file()]
-    own = digest_json({str(file): digest_file(directory / file) for file in files if _counts(file)})
+    graph = onnx_graph(directory)
+    counted = [file for file in files if _counts(file) or directory / file == graph]
+    own = digest_json({str(file): digest_file(directory / file) for file in counted})
     if not (directory / "adapter_config.json").is_file():
         return own
     parent, _ = Adapter(directory).base()

@@ -44,10 +44,10 @@ class Loaded:
 def describe(model: Any) -> dict[str, Any]:
     """Plain JSON values about a model, for `summary.json` and `run.json`; what does not apply is left out.
 
-    modules, encoder (model type), pooling, normalized, similarity, dimensions, max_length (tokens), dtype, stored_dtype, device,
-    padding_side, attention ("both ways", "causal", "window 128"; and how it is computed), inputs ("chat template"), routes,
-    debias (how it was debiased), prompts {"query", "passage", "source", "guessed"}, notes. {} for anything that is no
-    `SentenceTransformer`.
+    modules, encoder (model type), backend ("onnx"), pooling, normalized, similarity, dimensions, max_length (tokens), dtype,
+    stored_dtype, device, padding_side, attention ("both ways", "causal", "window 128"; and how it is computed), inputs ("chat
+    template"), routes, debias (how it was debiased), prompts {"query", "passage", "source", "guessed"}, notes. {} for anything
+    that is no `SentenceTransformer`.
     """
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.base.modules import Router
@@ -59,13 +59,15 @@ def describe(model: Any) -> dict[str, Any]:
     facts |= {key: _joined(values) for key, values in _of_parts(model).items() if values}
     if routes := [name for module in model.modules() if isinstance(module, Router) for name in module.sub_modules]:
         facts["routes"] = routes
+    if model.get_backend() != "torch":
+        facts["backend"] = model.get_backend()
     last = list(model.children())[-1]
     ends = [modules[-1] for modules in last.sub_modules.values()] if isinstance(last, Router) else [last]
     facts |= {
         "normalized": all(isinstance(module, Normalize) for module in ends),
         "similarity": model.similarity_fn_name,
         "dimensions": model.get_embedding_dimension(),
-        "dtype": str(next(model.parameters()).dtype).removeprefix("torch."),
+        "dtype": _dtype(model),
         "device": model.device.type,
     }
     if record := record_of(model):
@@ -83,7 +85,7 @@ def in_one_line(model: Any) -> str:
     facts, loaded = describe(model), Loaded.of(model)
     dtype, stored = facts["dtype"], facts.get("stored_dtype")
     words = [
-        facts.get("encoder", facts["modules"][0]),
+        facts.get("encoder", facts["modules"][0]) + (f" in {facts['backend'].upper()}" if "backend" in facts else ""),
         f"{facts['pooling']} pooling" if "pooling" in facts else "",
         "normalised" if facts["normalized"] else "not normalised",
         f"{facts['similarity']} similarity",
@@ -144,10 +146,16 @@ def _of_parts(model: Any) -> dict[str, list[Any]]:
     return facts
 
 
+def _dtype(model: Any) -> str:
+    """The type of the numbers that are computed with: that of the weights; float32 in an ONNX graph, whatever is stored there."""
+    weight = next((weight for weight in model.parameters()), None)
+    return "float32" if weight is None or model.get_backend() == "onnx" else str(weight.dtype).removeprefix("torch.")
+
+
 def _attention(encoder: Any) -> str:
     causal = any(getattr(module, "is_causal", False) is True for module in encoder.modules())
     config, kind = encoder.config, "causal" if causal else "both ways"
     window = getattr(config, "local_attention", None) or getattr(config, "sliding_window", None)
     if window and "sliding_attention" in (getattr(config, "layer_types", None) or ()):
         kind += f", window {window}"
-    return f"{kind} ({config._attn_implementation})"
+    return f"{kind} ({config._attn_implementation})" if config._attn_implementation else kind  # a graph has none

@@ -20,7 +20,7 @@ from isoglot.models.limits import settle, transformers_of
 from isoglot.models.offline import OFFLINE_NAME
 from isoglot.models.prompts import guessed_prompts, saved_prompts
 from isoglot.models.resolve import Base, resolve_base
-from isoglot.models.weights import Report, check_weights, library_warnings, loading, reports
+from isoglot.models.weights import Report, check_weights, library_warnings, loading, onnx_graph, reports
 from isoglot.processes import check_device, processes
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ def load_model(
     dropout: float | None = None,
     device: str | None = None,
     dtype: Literal["float32"] | None = None,
+    trainable: bool = False,
 ) -> SentenceTransformer:
     """Load a base model as a SentenceTransformer with its prompts, and say on stderr in one line what it is.
 
@@ -46,23 +47,30 @@ def load_model(
 
     Args:
         name_or_path: hub id, short name, directory (transformers or sentence-transformers layout, an adapter, a run) or
-            `offline:multilingual-e5-small`. An adapter is merged into its base.
+            `offline:multilingual-e5-small`. An adapter is merged into its base. An encoder that `isoglot model export` made an
+            ONNX graph of is computed by onnxruntime, on the CPU.
         query_prompt, passage_prompt: instead of the base's own.
         similarity: "cosine" or "dot" instead of the one that the model was saved with.
         dropout: instead of the encoder's own.
         device: `cpu`, `cuda`, ...; None: the best there is.
         dtype: of the weights. None: float32 on a CPU, where half precision is neither exact nor fast, else as they are stored.
+        trainable: refuse an ONNX graph, which has no weights that could be trained, averaged, cut or looked into.
 
     Returns:
         The model, with the `Base` that it was loaded from as its attribute `loaded_from`.
 
     Raises:
         InputError: no such model, it cannot be fetched, it is not loadable, its adapter has no base; it is no model of one dense
-            vector per text; weights are missing, misfitting or in a pickle; the device is not there.
+            vector per text; weights are missing, misfitting or in a pickle; the device is not there, or no CPU is asked for
+            and the encoder is an ONNX graph.
     """
     if similarity not in (None, *SIMILARITIES):
         raise InputError(f"similarity '{similarity}': expected one of {', '.join(SIMILARITIES)}")
     base = resolve_base(name_or_path)
+    if trainable and onnx_graph(Path(base.location)):
+        raise InputError(
+            f"{base.name}: its encoder is an ONNX graph, which only embeds texts: give the model that it was exported from"
+        )
     model, loaded = _load(base, _Where(check_device(device), dtype))
     loaded.keep(model)
     loaded.prompts = loaded.prompts.given(query_prompt, passage_prompt)
@@ -111,16 +119,25 @@ def _load(base: Base, where: _Where) -> tuple[SentenceTransformer, Loaded]:
 
 
 def _load_plain(base: Base, layout: Layout, where: _Where, cached: bool) -> tuple[SentenceTransformer, Loaded]:
+    graph = onnx_graph(Path(base.location))
     with reports() as made, library_warnings() as warned:
-        model = _construct(base.location, where, cached)
+        model = _around_graph(graph, where) if graph else _construct(base.location, where, cached)
     with at(base.name):
         layout.check_tokenizers(model)
         notes = [*_check(model, made), *dict.fromkeys(warned)]
     identity = base.location if base.layout == "hub" else layout.config.get("_name_or_path")
     saved = layout.prompts
     prompts = saved_prompts(saved) if saved else guessed_prompts(identity, finished=bool(layout.modules))
-    stored = {report.stored for report in made} - {None}
+    stored = {model[0].model.stored} if graph else {report.stored for report in made} - {None}
+    if "int8-dynamic" in stored:
+        notes.append("the vector of a text depends on which others are in its batch")
     return model, Loaded(base.name, prompts, "/".join(sorted(map(str, stored))) or None, notes)
+
+
+def _around_graph(graph: Path, where: _Where) -> SentenceTransformer:
+    from isoglot.models.onnx import load_around
+
+    return load_around(graph, where.device)
 
 
 def _construct(location: str, where: _Where, cached: bool) -> SentenceTransformer:

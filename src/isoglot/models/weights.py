@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     import torch
     from sentence_transformers import SentenceTransformer
 
+ONNX_GRAPH = "onnx/model.onnx"
+"""Where sentence-transformers looks for the encoder as an ONNX graph, inside a model's folder."""
+ONNX_STORED = "stored_dtype"
+"""The key of a graph's metadata for the type of the numbers that its weights are stored in; without it they are float32."""
 _POINTER = b"version https://git-lfs.github.com/spec/"
 _POINTED = {".safetensors", ".bin", ".json", ".model", ".txt"}
 # buffers that earlier versions of transformers saved and later ones compute
@@ -198,6 +202,12 @@ def _count(names: list[str]) -> str:
 
 def _three(names: list[str]) -> str:
     return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+
+
+def onnx_graph(folder: Path) -> Path | None:
+    """The ONNX graph that is a model's encoder; None where there is none, or torch's weights are there as well."""
+    graph = folder / ONNX_GRAPH
+    return graph if graph.is_file() and not any(folder.glob("*model*.safetensors")) else None
 
 
 def check_files(folder: Path, parts: list[str]) -> None:

@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from isoglot.errors import InputError, say
 from isoglot.models.facts import SIMILARITIES
-from isoglot.processes import in_each, processes
+from isoglot.processes import Processes, in_each, processes
 from isoglot.records import Benchmark, Float32Array, FloatArray
 from isoglot.records import Kind as Kind
 from isoglot.retrieval.scoring import Vectors
@@ -51,6 +51,7 @@ def encode_texts(
     progress: bool = True,
     watch: Callable[[int], Any] | None = None,
     languages: Sequence[str] | None = None,
+    alone: bool = False,
 ) -> Float32Array:
     """Embed texts.
 
@@ -71,6 +72,7 @@ def encode_texts(
         watch: called with the number of texts that were encoded, again and again, instead of the bar.
         languages: of the texts, n codes, for a model that treats languages apart (`isoglot.models.mapped`); any other is not
             told. Without them, and for languages that it was not made for, such a model tells them from its embeddings.
+        alone: all of them here, whatever other processes do.
 
     Returns:
         float32, shape (n, d); every row of length 1 (rows of zeros stay) unless the model's similarity is the inner product.
@@ -85,11 +87,12 @@ def encode_texts(
     if not distinct:
         raise InputError("no text to encode")
     order = np.argsort([-len(text) for _, text in distinct], kind="stable")
-    me = processes()
+    me = Processes() if alone else processes()
     own = [distinct[i] for i in order[me.rank :: me.world]]  # every process gets texts of all lengths
     hidden = watch is not None or not (progress and me.first)
     with tqdm(total=len(own), desc=LABELS[kind], disable=hidden, unit="text") as bar:
-        shares = in_each(lambda: _encode(model, own, kind, batch_size or DEFAULT_BATCH_SIZE, watch or bar.update))
+        encode = partial(_encode, model, own, kind, batch_size or DEFAULT_BATCH_SIZE, watch or bar.update)
+        shares = [encode()] if alone else in_each(encode)
     vectors = np.concatenate([share for share in shares if share.size])
     encoded = np.concatenate([order[rank :: me.world] for rank in range(me.world)])
     return vectors[np.argsort(encoded)[inverse]]

@@ -18,8 +18,8 @@ from sentence_transformers.sentence_transformer.modules import Dense, Normalize,
 from isoglot.errors import InputError
 from isoglot.records import Float32Array, IntArray
 
-# padded tokens of a batch, per row that was asked for: 64 rows of 64 tokens, 16 of 256, 256 of 16
-_TOKENS = 64
+TOKENS_PER_ROW = 64
+"""Padded tokens of a batch, per row that was asked for: 64 rows of 64 tokens, 16 of 256, 256 of 16."""
 # the share of a batch that padding may take, unless the batch would be smaller than a quarter of the rows asked for
 _PADDING = 0.04
 _KEYS = {"input_ids", "attention_mask", "token_type_ids"}
@@ -42,7 +42,7 @@ def is_plain(model: Any) -> bool:
         return False
     first: Any = model[0]
     return (
-        model.get_backend() == "torch"
+        model.get_backend() in ("torch", "onnx")
         and set(first.modality_config) == {"text"}
         and not first.can_flatten_inputs
         and first.query_expansion is None
@@ -107,7 +107,7 @@ def batches(lengths: IntArray, batch_size: int, padding: float = _PADDING) -> It
     start, n = 0, len(lengths)
     while start < n:
         width = max(1, int(lengths[start]))
-        most = min(n - start, max(1, batch_size * _TOKENS // width))
+        most = min(n - start, max(1, batch_size * TOKENS_PER_ROW // width))
         tokens = np.cumsum(lengths[start : start + most])
         padded = width * np.arange(1, most + 1)
         fits = np.flatnonzero(tokens >= (1 - padding) * padded)

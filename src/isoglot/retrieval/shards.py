@@ -1,4 +1,4 @@
-"""Vectors of one sequence of texts as .npy files of equal size, read as one array without being loaded."""
+"""Vectors of one sequence of texts as several .npy files, read as one array without being loaded."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ _NAME = re.compile(r"rows-(\d{12})-(\d{12})-[0-9a-f]{16}\.npy")
 
 
 class ShardedRows:
-    """Vectors of shape (n, d) in several memory maps of `size` rows each (the last may be shorter).
+    """Vectors of shape (n, d) in several memory maps.
 
     Slices with step 1, numbers and arrays of row numbers can be read, and `numpy.asarray` reads everything. A slice inside
     one shard is a view of its map; any other is a copy.
 
     Args:
-        maps: in order.
-        size: rows of every map but the last.
+        maps: in order, each with at least one row.
     """
 
     ndim = 2
 
-    def __init__(self, maps: Sequence[npt.NDArray[Any]], size: int) -> None:
-        self._maps, self._size = list(maps), size
+    def __init__(self, maps: Sequence[npt.NDArray[Any]]) -> None:
+        self._maps = list(maps)
+        self._starts = np.cumsum([0, *map(len, maps)])
         self.shape: tuple[int, int] = (sum(map(len, maps)), int(maps[0].shape[1]))
         self.dtype: np.dtype[Any] = maps[0].dtype
         self.nbytes = sum(vectors.nbytes for vectors in maps)
@@ -62,16 +62,19 @@ class ShardedRows:
         if ((flat < 0) | (flat >= len(self))).any():
             raise IndexError(f"row number out of range for {len(self)} vectors")
         vectors = np.empty((len(flat), self.shape[1]), dtype=self.dtype)
-        numbers, places = np.divmod(flat, self._size)
+        numbers = np.searchsorted(self._starts, flat, side="right") - 1
+        places = flat - self._starts[numbers]
         for number in np.unique(numbers).tolist():
             here = numbers == number
             vectors[here] = self._maps[number][places[here]]
         return vectors[0] if rows.ndim == 0 else vectors
 
     def _slice(self, start: int, end: int) -> npt.NDArray[Any]:
-        size = self._size
-        numbers = range(start // size, -(-end // size))
-        pieces = [self._maps[number][max(start - number * size, 0) : end - number * size] for number in numbers]
+        first, behind = np.searchsorted(self._starts, (start + 1, end), side="left").tolist()
+        pieces = []
+        for number in range(first - 1, behind if end > start else 0):
+            own = self._starts[number]
+            pieces.append(self._maps[number][max(start - own, 0) : end - own])
         return pieces[0] if len(pieces) == 1 else np.concatenate(pieces or [self._maps[0][:0]])
 
 

@@ -138,7 +138,7 @@ class EmbeddingStore:
         whole = [shard for shard in shards if shard is not None and shard.shape[1] == meta["shape"][1]]
         if len(whole) < len(shards):
             return None
-        rows = ShardedRows(whole, meta["shard_size"])
+        rows = ShardedRows(whole)
         return rows if list(rows.shape) == meta["shape"] else None
 
 
@@ -206,7 +206,7 @@ class _Encoding:
         vectors = np.empty((len(rows), encoded.shape[1]), dtype=self.dtype)
         vectors[new] = encoded
         if earlier.any():
-            vectors[earlier] = ShardedRows(self.shards, self.size)[first[earlier]]
+            vectors[earlier] = ShardedRows(self.shards)[first[earlier]]
         again = ~new & ~earlier
         vectors[again] = vectors[first[again] - start]
         return vectors

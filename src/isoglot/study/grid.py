@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Literal
@@ -17,6 +16,7 @@ from isoglot.evaluation.results import versions
 from isoglot.files import atomic_path, package_versions, read_json, write_json, write_text
 from isoglot.models.content import base_revision
 from isoglot.study.display import Display
+from isoglot.study.engines import STUDY_ENGINES, Asked, Places
 from isoglot.study.export import unpack_export
 from isoglot.study.inputs import Inputs, audit_of, load_inputs, say
 from isoglot.study.jobs import Job
@@ -24,7 +24,6 @@ from isoglot.study.layout import SCHEMA, Layout
 from isoglot.study.plan import check_runs, plan_runs
 from isoglot.study.pool import Pool, Stop
 from isoglot.study.rates import choose, order_of, plan_trials
-from isoglot.study.room import Room, room_for
 from isoglot.study.runs import Run, named_choice, runs_of
 from isoglot.study.spec import StudySpec
 
@@ -43,6 +42,8 @@ class RunOptions:
         threads: CPU threads per cell; 0: cores divided by workers, one where these are as many as there is memory for.
         allow_leaks: go on when the audit finds that training pairs and benchmarks share texts.
         retry: try cells again that failed before.
+        engine: where cells run, one of `STUDY_ENGINES`; None: processes of this machine.
+        gpus: share of a GPU that a cell takes, of a cluster.
         live: show bars on stderr; None: where it is a terminal.
     """
 
@@ -52,6 +53,8 @@ class RunOptions:
     threads: int = 0
     allow_leaks: bool = False
     retry: bool = True
+    engine: str | None = None
+    gpus: float | None = None
     live: bool | None = None
 
 
@@ -89,8 +92,9 @@ def run_study(spec: StudySpec, directory: Path, options: RunOptions | None = Non
     options, layout = options or RunOptions(), Layout(directory)
     runs = runs_of(spec)
     check_writable(directory, directory=True)
-    room = room_for(options.workers, options.devices, options.threads)
-    with locked(directory):
+    engine = STUDY_ENGINES[options.engine or STUDY_ENGINES.default()]()
+    asked = Asked(options.workers, options.devices, options.threads, options.gpus)
+    with engine.open(asked) as places, locked(directory):
         _check_directory(layout)
         inputs = load_inputs(spec, layout, options.data_dir)
         check_runs(inputs, runs)
@@ -98,7 +102,7 @@ def run_study(spec: StudySpec, directory: Path, options: RunOptions | None = Non
         _write_study(inputs)
         audit = audit_of(inputs, options.allow_leaks)
         with Stop() as stop:
-            return _Study(inputs, options, runs, audit, stop, room).all()
+            return _Study(inputs, options, runs, audit, stop, places).all()
 
 
 def _check_directory(layout: Layout) -> None:
@@ -154,7 +158,7 @@ class _Study:
     runs: Sequence[Run]
     audit: Mapping[str, Any]
     stop: Stop
-    room: Room | None
+    places: Places
     jobs: dict[str, Job] = field(default_factory=dict)
     about: dict[str, dict[str, Any]] = field(default_factory=dict)
     selection: list[dict[str, Any]] = field(default_factory=list)
@@ -201,15 +205,12 @@ class _Study:
                 ready.append(job)
         if not ready:
             return True
-        options, room = self.options, self.room
-        display = Display(len(jobs), len(jobs) - len(ready), live=options.live)
-        if room is None:
-            workers = max(1, int(options.workers or 1))
-            threads = options.threads or max(1, (os.cpu_count() or 1) // workers)
-            return Pool(min(workers, len(ready)), options.devices, threads, display, self.stop).run(ready, self._ended)
-        for job in jobs:
-            room.learn(job)
-        return Pool(room.most, (), options.threads or 1, display, self.stop, room).run(ready, self._ended)
+        if self.places.room:
+            for job in jobs:
+                self.places.room.learn(job)
+        display = Display(len(jobs), len(jobs) - len(ready), live=self.options.live)
+        places = replace(self.places, workers=min(self.places.workers, len(ready)))
+        return Pool(places, display, self.stop).run(ready, self._ended)
 
     def _todo(self, jobs: Sequence[Job]) -> list[Job]:
         """Jobs that are not done, and those whose model they go on from, where it is not there."""

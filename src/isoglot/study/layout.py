@@ -34,6 +34,7 @@ class JobFolder:
         self.facts = path / "train.json"  # losses and cost of the stage, written when the weights are whole
         self.outcome = path / "outcome.json"  # what the process wrote last
         self.record = path / "cell.json"  # what is kept of it when it has ended
+        self.stop = path / "stop"  # the process is to save and end, where no signal reaches it
         self.phase, self.log, self.error = path / "phase", path / "log", path / "error.txt"
         self.run = path / "run"  # of the stage, as `isoglot train` writes it
         self.adapter, self.model = self.run / "adapter", self.run / "model"

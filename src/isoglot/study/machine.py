@@ -13,7 +13,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-import joblib
 import psutil
 
 from isoglot.errors import InputError
@@ -41,11 +40,6 @@ class Free(NamedTuple):
 def free_memory(devices: Sequence[str]) -> Free:
     """What is free now; 0 of a GPU whose driver does not say."""
     return Free({device: (gpu_memory(device) or (0, 0))[0] for device in devices}, host_memory())
-
-
-def cores() -> int:
-    """CPU cores that processes started here may use, by affinity and control group."""
-    return int(joblib.cpu_count())
 
 
 def host_memory(groups: Path = Path("/sys/fs/cgroup")) -> int:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,19 +10,11 @@ from types import FrameType
 
 from isoglot.processes import OnSignal
 from isoglot.study.display import Display
+from isoglot.study.engines import Places, Process
 from isoglot.study.jobs import Job
 from isoglot.study.layout import OUT_OF_MEMORY
-from isoglot.study.machine import visible_device
-from isoglot.study.room import Room
 
 _LOOK = 0.1  # seconds between looks at the processes
-_LAUNCH = """
-import sys
-sys.path[:] = [path for path in sys.path if path]
-from isoglot.study.worker import main
-sys.exit(main(sys.argv[1:]))
-"""
-"""Starts a worker that imports nothing from the working directory, which `python -m` and `-c` put first."""
 
 
 class Stop(OnSignal):
@@ -47,7 +36,7 @@ class _Running:
         most: processes at a time while it ran, this one included.
     """
 
-    process: subprocess.Popen[bytes]
+    process: Process
     began: float
     device: str | None
     most: int = 1
@@ -57,25 +46,13 @@ class Pool:
     """Runs jobs in processes.
 
     Args:
-        workers: processes at a time.
-        devices: of which each process sees one (`cuda:0`, or `cpu`); () leaves it to torch.
-        threads: CPU threads per process.
+        places: where they run, and how many at a time.
         display: shows how far they are.
         stop: tells when to end early.
-        room: decides which job is started when, instead of their number.
     """
 
-    def __init__(
-        self,
-        workers: int,
-        devices: Sequence[str],
-        threads: int,
-        display: Display,
-        stop: Stop,
-        room: Room | None = None,
-    ) -> None:
-        self.workers, self.devices, self.threads = workers, devices, threads
-        self.display, self.stop, self.room = display, stop, room
+    def __init__(self, places: Places, display: Display, stop: Stop) -> None:
+        self.places, self.display, self.stop, self.room = places, display, stop, places.room
         self._running: dict[Job, _Running] = {}
         self._alone: set[Job] = set()  # those that are run again by themselves
 
@@ -88,7 +65,7 @@ class Pool:
                     job, device = found
                     waiting.remove(job)
                     kind = self.room.kind(job) if self.room else ""
-                    if job.write(self.threads, self.workers, kind):
+                    if job.write(self.places.threads, self.places.workers, kind):
                         self._start(job, device)
                     else:
                         self._forget(job)
@@ -116,7 +93,7 @@ class Pool:
 
     def _next(self, waiting: Sequence[Job]) -> tuple[Job, str | None] | None:
         """The next job to start and its device; its models to go on from are not in the making. None: none now."""
-        if not self._alone.isdisjoint(self._running) or (not self.room and len(self._running) >= self.workers):
+        if not self._alone.isdisjoint(self._running) or (not self.room and len(self._running) >= self.places.workers):
             return None
         unfinished = {*waiting, *self._running}
         ready = [job for job in waiting if unfinished.isdisjoint(job.needs)]
@@ -127,7 +104,7 @@ class Pool:
         if self.room:
             return self.room.find(ready)
         used = [running.device for running in self._running.values()]
-        device = min(self.devices, key=used.count) if self.devices else None
+        device = min(self.places.devices, key=used.count) if self.places.devices else None
         return (ready[0], device) if ready else None
 
     def _ended(self, job: Job, running: _Running, code: int) -> bool:
@@ -154,20 +131,8 @@ class Pool:
 
     def _start(self, job: Job, device: str | None) -> None:
         """Start a job's process on a device."""
-        environment = {**os.environ, **dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), str(self.threads))}
-        environment.setdefault("TOKENIZERS_PARALLELISM", "true" if self.threads > 1 else "false")
-        if device:
-            environment["CUDA_VISIBLE_DEVICES"] = visible_device(device)
         self.display.begin(job)
-        with job.folder.log.open("ab") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-c", _LAUNCH, str(job.folder.path.resolve()), str(os.getpid())],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env=environment,
-                start_new_session=True,  # a terminal's Ctrl-C comes to this process alone, which passes it on once
-            )
+        process = self.places.start(job, self.places.threads, device)
         self._running[job] = _Running(process, time.monotonic(), device)
         for running in self._running.values():
             running.most = max(running.most, len(self._running))

@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from isoglot.errors import InputError, say
-from isoglot.processes import best_device
+from isoglot.processes import best_device, cores
 from isoglot.study.jobs import Job
 from isoglot.study.layout import JobFolder, known
-from isoglot.study.machine import Free, cores, free_memory, gpu_memory, visible_device
+from isoglot.study.machine import Free, free_memory, gpu_memory, visible_device
 
 CONTEXT = 1 << 30
 """Bytes of a GPU that a process takes beside its tensors, rather too many: CUDA's context and kernels. They count for jobs alone

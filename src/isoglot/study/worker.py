@@ -27,6 +27,7 @@ from isoglot.study.jobs import KEPT
 from isoglot.study.layout import OUT_OF_MEMORY, JobFolder
 from isoglot.study.stages import STAGES, Stage, Work
 
+_PATIENCE = 5.0  # seconds that an earlier process of this job, whose parent is gone, may take to end
 _LOOK = 0.25  # seconds between looks at the parent process and the checkpoints
 _LARGE = 1_000_000  # passages
 _NO_MEMORY = ("OutOfMemoryError", "out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
@@ -39,7 +40,7 @@ def main(arguments: list[str]) -> int:
     folder, parent = JobFolder(Path(arguments[0])), int(arguments[1])
     folder.error.unlink(missing_ok=True)
     try:
-        with locked(folder.path):
+        with locked(folder.path, patience=_PATIENCE):
             threading.Thread(target=_watch, args=(folder, parent), daemon=True).start()
             return 0 if _work(folder, read_json(folder.request)) else 130
     except (IsoglotError, MemoryError) as error:

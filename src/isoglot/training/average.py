@@ -73,7 +73,7 @@ def _load(name: str) -> SentenceTransformer:
     from isoglot.models.language_maps import record_of
     from isoglot.models.load import load_model
 
-    model = load_model(name, device="cpu").float()
+    model = load_model(name, device="cpu", trainable=True).float()
     if record_of(model) is not None:
         raise InputError(
             f"{name}: debiased, and a mean of corrections is none; average the models before isoglot debias"

@@ -43,6 +43,7 @@ def prepare(settings: TrainSettings) -> tuple[SentenceTransformer, dict[str, Any
         dropout=settings.dropout,
         device="cpu" if processes().world > 1 and on_cpu() else None,
         dtype="float32",  # small steps would be rounded away in half precision
+        trainable=True,
     )
     check_length(model, settings.max_length, "max_length")
     about = describe(model)

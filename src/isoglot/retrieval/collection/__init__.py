@@ -3,7 +3,7 @@
 A collection is the directory that `isoglot index` writes: `documents.sqlite`, `vectors/<key of the model>/` with fp16 shards
 that are the source of truth, and what is made of these: `backends/`, `words/`.
 
-    from isoglot.retrieval.collection import Collection, Searcher
+    from isoglot import Collection, Searcher
 
     with Collection.open("my-index") as collection, Searcher(collection) as searcher:
         print(searcher.search(["Wie melde ich mich an?"])[0].hits[0].text)

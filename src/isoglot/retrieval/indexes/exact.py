@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from typing import ClassVar
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 
 from isoglot.errors import InputError
-from isoglot.records import BoolArray, Float32Array, IntArray
+from isoglot.records import Float32Array, IntArray
+from isoglot.retrieval.columns import Columns
+from isoglot.retrieval.index_input import check_addition, check_k, check_vectors, conditions
 from isoglot.retrieval.indexes import INDEXES, Index
-from isoglot.retrieval.search import LANGUAGE, Filters, Hits, Metadata
+from isoglot.retrieval.search import Filters, Hits, Metadata
 from isoglot.retrieval.ties import tie_positions
 from isoglot.retrieval.topk import top_k
 
@@ -22,7 +24,7 @@ class Exact(Index):
     name: ClassVar[str] = "exact"
     is_default: ClassVar[bool] = True
 
-    def open(self) -> ExactIndex:
+    def open(self, *, fresh: bool = False, to_write: bool = True) -> ExactIndex:
         return ExactIndex()
 
 
@@ -31,34 +33,29 @@ class ExactIndex:
 
     def __init__(self) -> None:
         self._rows: dict[str, int] | None = {}
-        self._metadata: list[Metadata] = []
+        self._keys: list[str] = []
+        self._columns = Columns()
         self._vectors: Float32Array = np.empty((0, 0), dtype=np.float32)
         self._ties: IntArray | None = None
 
     def add(self, ids: Sequence[str], vectors: Float32Array, metadata: Sequence[Metadata] | None = None) -> None:
         rows = self._open_rows()
-        fresh = _check(vectors, self._vectors.shape[1] if rows else None)
-        about: Sequence[Metadata] = [{}] * len(ids) if metadata is None else metadata
-        if not len(ids) == len(fresh) == len(about):
-            raise InputError(f"{len(ids)} ids, {len(fresh)} vectors, {len(about)} metadata; expected as many of each")
-        seen: set[str] = set()
-        for key in ids:
-            if key in rows or key in seen:
-                raise InputError(f"id '{key}' {'occurs twice' if key in seen else 'is in the index; delete it first'}")
-            seen.add(key)
-        self._vectors = np.concatenate([self._vectors, fresh]) if rows else fresh.copy()
-        rows.update(zip(ids, range(len(rows), len(self._vectors))))
-        self._metadata += map(dict, about)
+        fresh = check_addition(ids, vectors, metadata, self._width(), lambda _: rows)
+        self._vectors = np.concatenate([self._vectors, fresh.vectors]) if rows else fresh.vectors.copy()
+        rows.update(zip(fresh.ids, range(len(rows), len(self._vectors))))
+        self._keys += fresh.ids
+        self._columns.add(fresh.metadata)
         self._ties = None
 
     def delete(self, ids: Sequence[str]) -> int:
         rows = self._open_rows()
         gone = {rows[key] for key in ids if key in rows}
         if gone:
-            left = [(key, row) for key, row in rows.items() if row not in gone]
-            self._vectors = self._vectors[[row for _, row in left]]
-            self._metadata = [self._metadata[row] for _, row in left]
-            self._rows = {key: number for number, (key, _) in enumerate(left)}
+            left = [row for row in range(len(rows)) if row not in gone]
+            self._vectors = self._vectors[left]
+            self._columns = Columns(self._columns.rows[row] for row in left)
+            self._keys = [self._keys[row] for row in left]
+            self._rows = {key: number for number, key in enumerate(self._keys)}
             self._ties = None
         return len(gone)
 
@@ -66,25 +63,27 @@ class ExactIndex:
         self, queries: Float32Array, k: int, *, languages: Sequence[str] | None = None, where: Filters | None = None
     ) -> Hits:
         rows = self._open_rows()
-        if k < 1:
-            raise InputError(f"k must be at least 1, got {k}")
-        asked = _check(queries, self._vectors.shape[1] if rows else None)
-        filters: Filters = {**(where or {}), **({} if languages is None else {LANGUAGE: list(languages)})}
-        chosen = np.flatnonzero(self._passes(filters))
-        if not len(chosen):
+        check_k(k)
+        asked = check_vectors(queries, self._width())
+        chosen = np.flatnonzero(self._columns.passes(conditions(languages, where)))
+        if not len(chosen) or not len(asked):
             return Hits([[] for _ in asked], [np.empty(0, dtype=np.float32) for _ in asked])
-        keys = list(rows)
         if self._ties is None:
-            self._ties = tie_positions(keys)
-        vectors = self._vectors if len(chosen) == len(rows) else self._vectors[chosen]
-        numbers, scores = top_k(asked, vectors, k, self._ties[chosen])
-        return Hits([[keys[row] for row in chosen[line].tolist()] for line in numbers], list(scores))
+            self._ties = tie_positions(self._keys)
+        if len(chosen) == len(rows):
+            numbers, scores = top_k(asked, self._vectors, k, self._ties)
+        else:
+            numbers, scores = top_k(asked, _Chosen(self._vectors, chosen), k, self._ties[chosen])
+        return Hits([[self._keys[row] for row in chosen[line].tolist()] for line in numbers], list(scores))
 
     def count(self) -> int:
         return len(self._open_rows())
 
+    def finish(self) -> None:
+        self._open_rows()
+
     def close(self) -> None:
-        self._rows, self._metadata, self._ties = None, [], None
+        self._rows, self._keys, self._columns, self._ties = None, [], Columns(), None
         self._vectors = np.empty((0, 0), dtype=np.float32)
 
     def _open_rows(self) -> dict[str, int]:
@@ -93,20 +92,20 @@ class ExactIndex:
             raise InputError("the index is closed")
         return self._rows
 
-    def _passes(self, filters: Filters) -> BoolArray:
-        """Which documents pass, shape (count,)."""
-        passes = np.ones(len(self._metadata), dtype=bool)
-        for key, value in filters.items():
-            allowed = value if isinstance(value, Collection) and not isinstance(value, str) else [value]
-            passes &= np.fromiter((row.get(key) in allowed for row in self._metadata), dtype=bool, count=len(passes))
-        return passes
+    def _width(self) -> int | None:
+        return self._vectors.shape[1] if self._keys else None
 
 
-def _check(vectors: Float32Array, width: int | None) -> Float32Array:
-    """The vectors as contiguous float32 of shape (n, d)."""
-    array: Float32Array = np.ascontiguousarray(vectors, dtype=np.float32)
-    if array.ndim != 2 or (width is not None and array.shape[1] != width) or not array.shape[1]:
-        raise InputError(f"vectors of shape {array.shape}; expected (n, {'d' if width is None else width})")
-    if not np.isfinite(array).all():
-        raise InputError("a vector has NaN or infinity in it")
-    return array
+class _Chosen:
+    """Some rows of the vectors, copied chunk by chunk as they are read: a chunk fits the processor's cache, all may not."""
+
+    def __init__(self, vectors: Float32Array, rows: IntArray) -> None:
+        self._vectors, self._rows = vectors, rows
+        self.shape = (len(rows), vectors.shape[1])
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, index: Any, /) -> Float32Array:
+        chosen: Float32Array = self._vectors[self._rows[index]]
+        return chosen

@@ -53,7 +53,7 @@ def inject(base: str, asked: InjectSettings, output: Path, *, show: bool = True)
         torch.set_num_threads(asked.threads)
     groups = split(read_word_pairs(asked.lexicon, copies=asked.copies), asked.pairs, asked.control_pairs, asked.seed)
     set_seed(asked.seed)  # the adapters' first values, and dropout
-    model = load_model(base, dtype="float32")
+    model = load_model(base, dtype="float32", trainable=True)
     about = {**describe(model), "name": base, **content_of(base)}
     if note := pooling_note(model):
         say(f"{base}: {note}")
