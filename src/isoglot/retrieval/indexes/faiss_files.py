@@ -48,7 +48,8 @@ class Keeper:
 
     def __init__(self, path: Path, faiss: Any, settings: Approximate) -> None:
         self._path, self._faiss = path, faiss
-        self._settings = {key: value for key, value in settings.to_flat().items() if key in _BUILT_WITH}
+        flat = settings.to_flat()
+        self._settings = {key: flat[key] for key in _BUILT_WITH}
         self._stamp: str | None = None
         self._lock = ExitStack()
         self.is_changed = False

@@ -98,7 +98,10 @@ def _open_file(file: str) -> str:
     log.addHandler(listener)
     try:
         with _lock:
-            address: str | None = lite.server_manager_instance.start_and_get_uri(file)
+            servers = lite.server_manager_instance
+            if not _open_files[file] and file in getattr(servers, "_servers", ()):
+                _open_files[file] = 1  # somebody else in this process has it open, and goes on with it after us
+            address: str | None = servers.start_and_get_uri(file)
             if address:
                 _open_files[file] += 1
                 return address
