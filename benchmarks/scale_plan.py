@@ -74,7 +74,7 @@ class Assumptions:
     gpus: int = 8
     cores: int = 1024
     shard_size: int = 16_384
-    links: int = 16
+    links: int = 32
     node_memory: float = 256e9
     node_share: float = 0.7
     disk_rate: float = 1e9
@@ -92,6 +92,7 @@ class Rates:
         rows: read, checked and cut by one process.
         scores: exact inner products of a batch of 1,000 queries, of width 384.
         pairs: trained on one GPU.
+        inserts: vectors that a Milvus server took from one client, its index built; None: not measured.
         places: of these, in words.
     """
 
@@ -101,6 +102,7 @@ class Rates:
     rows: float
     scores: float
     pairs: float
+    inserts: float | None
     places: Mapping[str, str]
 
 
@@ -109,7 +111,8 @@ def load_rates(folder: Path = RESULTS) -> Rates:
     gpu, engines, ranks = (_read(folder / f"{name}.json") for name in ("speed_cuda", "encode_engines", "rank_speed"))
     encoded, size = gpu["encode"]["sentences fp32"], ranks["sizes"][-1]
     one = engines["engines"]["one"]
-    places = {"gpu": _place(gpu["conditions"]), "cores": _place(engines), "search": _place(ranks)}
+    inserts, there = _inserts(folder / "indexes.json")
+    places = {"indexes": there, "gpu": _place(gpu["conditions"]), "cores": _place(engines), "search": _place(ranks)}
     return Rates(
         gpu_tokens=encoded["tokens"] / encoded["seconds"]["ours"],
         gpu_tokens_alone=encoded["tokens"] / encoded["seconds"]["passes"],
@@ -117,8 +120,20 @@ def load_rates(folder: Path = RESULTS) -> Rates:
         rows=engines["reading"]["rows_per_second"],
         scores=ranks["queries"] * size["documents"] / size["sides"]["isoglot"]["median_seconds"],
         pairs=gpu["large"]["compiled"]["pairs_per_second"],
+        inserts=inserts,
         places=places,
     )
+
+
+def _inserts(path: Path) -> tuple[float | None, str]:
+    """Vectors a second into a Milvus server, of the largest size that was measured, and where; (None, "") where none was."""
+    found = _read(path) if path.is_file() else {"sizes": {}}
+    sizes = [int(size) for size, indexes in found["sizes"].items() if "milvus-server" in indexes]
+    if not sizes:
+        return None, ""
+    server = found["sizes"][str(max(sizes))]["milvus-server"]
+    seconds = max(sizes) / server["insert_per_second"] + server["build_seconds"]
+    return max(sizes) / seconds, _place(found["conditions"])
 
 
 def _read(path: Path) -> Any:
@@ -222,6 +237,17 @@ def plan(corpus: Corpus, rates: Rates, asked: Assumptions) -> list[Step]:
                 f"{nodes:,.0f} query nodes of {asked.node_memory / 1e9:g} GB",
             )
         )
+    if rates.inserts:
+        hours = n / rates.inserts / 3600
+        steps.append(
+            Step(
+                "into Milvus, by one client",
+                "passages / vectors per second",
+                hours,
+                "core h",
+                f"one client: {_hours(hours)}",
+            )
+        )
     return steps
 
 
@@ -292,6 +318,14 @@ def rates_table(rates: Rates) -> list[str]:
         ["read, check and cut JSON lines", f"{rates.rows:,.0f} rows", cores],
         ["exact search, 1,000 queries at once, width 384", f"{rates.scores / 1e6:,.0f} million scores", search],
     ]
+    if rates.inserts:
+        rows.append(
+            [
+                "insert into a Milvus server and build HNSW, width 384",
+                f"{rates.inserts:,.0f} vectors",
+                rates.places["indexes"],
+            ]
+        )
     return list(markdown_table(rows, text_columns=3))
 
 

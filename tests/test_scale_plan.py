@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -35,6 +37,7 @@ RATES = Rates(
     rows=100.0,
     scores=1e6,
     pairs=50.0,
+    inserts=None,
     places=dict.fromkeys(("gpu", "cores", "search"), "here"),
 )
 ASKED = Assumptions(tokens=100, gpus=2, cores=4, shard_size=1000, links=16, node_memory=10e9, node_share=0.5)
@@ -61,6 +64,19 @@ def test_amounts_of_a_corpus_worked_out_by_hand() -> None:
     assert machines[4].startswith("7,200 files; read once at 1 GB/s: 2.8 s")
     assert machines[5] == "2 cores: 1.0 h for 1,000 queries at once"
     assert machines[6] == "2 query nodes of 10 GB", "6 GB in nodes that hold 5"
+
+
+def test_what_milvus_took_in_counts_where_it_was_measured(tmp_path: Path) -> None:
+    folder = shutil.copytree(ROOT / "results" / "speed", tmp_path / "speed")
+    server = {"insert_per_second": 1000.0, "build_seconds": 100.0}
+    conditions = json.loads((folder / "speed_cuda.json").read_text())["conditions"]
+    sizes = {"20000": {"milvus-server": {}}, "200000": {"exact": {}, "milvus-server": server}, "400000": {"exact": {}}}
+    (folder / "indexes.json").write_text(json.dumps({"sizes": sizes, "conditions": conditions}))
+    rates = load_rates(folder)
+    assert rates.inserts == pytest.approx(200_000 / 300)
+    assert plan(CORPORA[0], rates, ASKED)[-1].amount == pytest.approx(106e6 * 300 / 200_000 / 3600)
+    (folder / "indexes.json").write_text(json.dumps({"sizes": {"400000": {"exact": {}}}, "conditions": conditions}))
+    assert load_rates(folder).inserts is None
 
 
 def test_a_larger_model_is_bound_by_its_passes() -> None:
@@ -95,7 +111,7 @@ def test_the_page_says_what_the_results_give() -> None:
 
 def test_every_rate_is_from_a_committed_file() -> None:
     rates = vars(load_rates())
-    assert all(rates[name] > 0 for name in rates if name != "places")
+    assert all(rates[name] > 0 for name in rates if name not in ("places", "inserts"))
 
 
 def test_the_command_takes_a_corpus_of_ones_own() -> None:

@@ -128,10 +128,14 @@ def test_malformed_files(data: Path) -> None:
     shard = home / "corpus" / "sw" / "docs-2.jsonl.gz"
     good = shard.read_bytes()
     cases = [
-        (shard, gzip.compress(b'{"docid": "1"}\n'), r"docs-2.jsonl.gz:1: expected text in 'docid'"),
-        (shard, gzip.compress(b'{"docid": "7#0", "text": "a"}\n[1]\n'), r"docs-2.jsonl.gz:2: expected an object"),
+        (shard, gzip.compress(b'{"docid": "1"}\n', mtime=0), r"docs-2.jsonl.gz:1: expected text in 'docid'"),
+        (
+            shard,
+            gzip.compress(b'{"docid": "7#0", "text": "a"}\n[1]\n', mtime=0),
+            r"docs-2.jsonl.gz:2: expected an object",
+        ),
         (shard, good[:-12], r"not a complete gzip file"),
-        (shard, gzip.compress(b'{"docid": "9#2", "text": "a"}\n'), r"'9#2' occurs twice \(passages 1 and 2\)"),
+        (shard, gzip.compress(b'{"docid": "9#2", "text": "a"}\n', mtime=0), r"'9#2' occurs twice \(passages 1 and 2\)"),
         (home / "topics.miracl-v1.0-sw-dev.tsv", b"6 no tab\n", r"sw-dev.tsv:1: expected a query id, a tab"),
         (home / "topics.miracl-v1.0-sw-dev.tsv", b"6\ta\n6\tb\n", r"sw-dev.tsv:2: query id '6' is already on line 1"),
         (home / "qrels.miracl-v1.0-sw-dev.tsv", b"9 Q0 7#0 1\n", r"sw-dev.tsv:1: query '9' is not among the topics"),

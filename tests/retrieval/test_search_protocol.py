@@ -351,7 +351,7 @@ def test_few_of_the_best_are_missed_behind_any_filter(name: str, make: Make) -> 
     reference, index = make("exact"), make(name.replace("-server-ivf", "-server"), **DEPTHS[name])
     for one in (reference, index):
         one.add([f"d{number}" for number in range(documents)], rows, about)
-    getattr(index, "build")()  # noqa: B009
+    index.finish()
     for label, filters in FILTERS.items():
         expected, found = reference.search(queries, 10, **filters), index.search(queries, 10, **filters)
         recall = np.mean([len({*a} & {*b}) / len(b) for a, b in zip(found.ids, expected.ids)])

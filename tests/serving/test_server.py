@@ -16,7 +16,7 @@ import pytest
 
 from isoglot.retrieval.collection import Collection, Searcher
 from isoglot.retrieval.collection.build import index
-from isoglot.retrieval.collection.searcher import FAIRNESS
+from isoglot.retrieval.collection.fairness import FAIRNESS
 from isoglot.serving import answers
 from isoglot.serving.logs import LOGGER, _Lines
 from isoglot.serving.messages import SearchRequest

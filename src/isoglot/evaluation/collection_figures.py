@@ -99,7 +99,7 @@ def success_figures(
         "pairs": {"query", "document", "questions", "pooled": {measure: mean}, "alone": {measure: mean}}; "same" and "other":
         means over the pairs of one language and of two, with the 95% "interval" over groups of the main measure in the pool,
         None where there are none; "by_document_language": {"same", "other", "gap"} of it; "worst": the pairs of two languages
-        with the least of it.
+        with the least of it, where some answer is not found.
     """
     n = len(languages)
     values = {where: _values(own) for where, own in ranks.items()}
@@ -119,6 +119,7 @@ def success_figures(
     matrix[pairs] = means["pooled"][MAIN]
     gaps = zip(languages, *recall_gap(matrix.reshape(n, n)))
     between = [row for row in rows if row["query"] != row["document"] and row["questions"] >= _FEW]
+    between = [row for row in between if row["pooled"][MAIN] < 1]
     return {
         "same": _over(query == document, cell, groups, values, seed),
         "other": _over(query != document, cell, groups, values, seed),

@@ -109,14 +109,15 @@ def conditions(languages: Sequence[str] | None, where: Filters | None) -> list[C
 def _scalars(document: str, values: Metadata) -> dict[str, Value]:
     kept = {key: value for key, value in values.items() if value is not None}
     for key, value in kept.items():
-        if not (isinstance(key, str) and _is_text(key) and _is_scalar(value)):
+        if not (isinstance(key, str) and _is_text(key) and is_scalar(value)):
             raise InputError(
                 f"metadata of '{document}': '{key}' is {value!r}; expected a text, true, false or a finite 64-bit number"
             )
     return kept
 
 
-def _is_scalar(value: object) -> bool:
+def is_scalar(value: object) -> bool:
+    """Whether a document can be filtered by a value: a text, true, false, a finite number of at most 64 bits."""
     if isinstance(value, int):
         return abs(value) < 1 << 63
     return _is_text(value) if isinstance(value, str) else isinstance(value, float) and math.isfinite(value)

@@ -78,5 +78,8 @@ class SearchIndex(Protocol):
     def count(self) -> int:
         """How many documents there are."""
 
+    def finish(self) -> None:
+        """Do now what the next search would do first, and put on the disk what is kept there."""
+
     def close(self) -> None:
         """Give back memory, files and connections; calling it again does nothing. What is asked afterwards is an error."""

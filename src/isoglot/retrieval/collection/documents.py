@@ -18,6 +18,7 @@ from isoglot.data.document_rows import DocumentRow
 from isoglot.disk import writing
 from isoglot.errors import InputError, first_line
 from isoglot.records import IntArray
+from isoglot.retrieval.index_input import is_scalar
 from isoglot.retrieval.search import LANGUAGE, Metadata
 from isoglot.retrieval.store import Digests
 
@@ -298,7 +299,7 @@ class Documents:
         known: dict[tuple[str, str], Metadata] = {}
         for key, document, lang, text in self._rows(query, [after]):
             if (lang, text) not in known:
-                about = {name: value for name, value in json.loads(text).items() if isinstance(value, SCALARS)}
+                about = {name: value for name, value in json.loads(text).items() if is_scalar(value)}
                 known[lang, text] = {**about, LANGUAGE: lang}
             yield Label(key, document, lang, known[lang, text])
 

@@ -131,11 +131,11 @@ class Searcher:
         if generation == self._generation:
             return False
         vectors = Vectors(self._collection.path / "vectors" / self.entry.key)
-        with self._lock:
+        labels = {label.key: label for label in documents.labels()}
+        sizes = Counter(label.lang for label in labels.values())
+        with self._lock:  # for what is new alone: searches wait for it
             self._backend.update(documents, vectors)
-            labels = [*documents.labels()]
-            self._labels = {label.key: label for label in labels}
-            self._sizes = Counter(label.lang for label in labels)
+            self._labels, self._sizes = labels, sizes
             self._vectors, self._levels, self._generation = vectors, None, generation
         return True
 
@@ -239,7 +239,8 @@ class Searcher:
         if asked.fusion.is_default:
             only = None if asked.languages is None else languages
             ids = self._backend.index.search(vector[None], n, languages=only, where=where).ids[0]
-            return [int(key) for key in ids], len(ids) < n
+            # an index that another process changes may have chunks that this one does not know yet
+            return [int(key) for key in ids if int(key) in self._labels], len(ids) < n
         lists = [self._backend.index.search(vector[None], n, languages=[code], where=where) for code in languages]
         ids = [key for hits in lists for key in hits.ids[0]]
         if not ids:
@@ -248,7 +249,8 @@ class Searcher:
         numbers = np.repeat(np.arange(len(lists)), [len(hits.ids[0]) for hits in lists])
         fair = Fair(asked.fusion, self._scale(asked.fusion), {})
         order = fair.order(scores, numbers, tie_positions(ids), languages, lang)
-        return [int(ids[i]) for i in order.tolist()], all(len(hits.ids[0]) < n for hits in lists)
+        best = [int(ids[i]) for i in order.tolist()]
+        return [key for key in best if key in self._labels], all(len(hits.ids[0]) < n for hits in lists)
 
     def _scale(self, fusion: Fusion) -> Any:
         if not isinstance(fusion, Standardised):

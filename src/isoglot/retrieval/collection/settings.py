@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pydantic import Field
+from pydantic.fields import FieldInfo
 
 from isoglot.models.precision import Precision
 from isoglot.retrieval.indexes import INDEXES
-from isoglot.settings import Settings, default_of, member_of
+from isoglot.settings import Settings, default_of, member_of, member_options
 
 
 class CollectionSettings(Settings):
@@ -20,3 +21,9 @@ class CollectionSettings(Settings):
         "fp32", description="of products while passages are encoded; vectors are kept in float16 either way"
     )
     batch_size: int = Field(64, ge=1, description="texts per forward pass")
+
+    @classmethod
+    def options(cls) -> dict[str, FieldInfo]:
+        own = {f"backend.{key}": field for key, field in member_options(INDEXES).items()}
+        # where it lies is the collection's affair; passwords are not for command lines, which others see
+        return {**super().options(), **{key: own[key] for key in own if key not in ("backend.path", "backend.token")}}

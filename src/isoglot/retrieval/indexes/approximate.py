@@ -18,7 +18,7 @@ class Approximate(Index):
     m: int = Field(32, ge=4, le=64, description="hnsw: neighbours of a document in the graph")
     ef_construction: int = Field(128, ge=8, le=4096, description="hnsw: candidates while the graph is built")
     ef_search: int = Field(
-        96, ge=1, le=4096, description="hnsw: candidates of a search; more find more and take longer"
+        128, ge=1, le=4096, description="hnsw: candidates of a search; more find more and take longer"
     )
     nlist: int | None = Field(
         None, ge=1, le=65536, description="ivf: clusters; None: 4 times the root of the documents"

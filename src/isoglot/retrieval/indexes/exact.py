@@ -24,7 +24,7 @@ class Exact(Index):
     name: ClassVar[str] = "exact"
     is_default: ClassVar[bool] = True
 
-    def open(self) -> ExactIndex:
+    def open(self, *, fresh: bool = False, to_write: bool = True) -> ExactIndex:
         return ExactIndex()
 
 
@@ -78,6 +78,9 @@ class ExactIndex:
 
     def count(self) -> int:
         return len(self._open_rows())
+
+    def finish(self) -> None:
+        self._open_rows()
 
     def close(self) -> None:
         self._rows, self._keys, self._columns, self._ties = None, [], Columns(), None

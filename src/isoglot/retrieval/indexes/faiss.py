@@ -38,8 +38,11 @@ class Faiss(Approximate):
     )
     path: str | None = Field(None, description="directory that it is read from and saved to; in memory only when None")
 
-    def open(self) -> FaissIndex:
-        return FaissIndex(self)
+    def open(self, *, fresh: bool = False, to_write: bool = True) -> FaissIndex:
+        return FaissIndex(self, fresh=fresh, to_write=to_write)
+
+    def at(self, directory: Path, name: str) -> Faiss:
+        return self.model_copy(update={"path": str(Path(self.path or directory) / f"{name}.faiss")})
 
 
 class FaissIndex:
@@ -48,16 +51,17 @@ class FaissIndex:
     Every language has a structure of its own: a search in one language is as good as one in all, however far apart the model
     puts languages. Scores, and the order of what is found, are those of `exact`. Nothing is missed by `flat`, in languages of
     fewer than `exact_below` documents, and behind filters on metadata that at most ten times as many of a language pass.
-    Structures are built by the first search after documents were added, or by `build`.
+    Structures are built by the first search after documents were added, or by `finish`.
     """
 
-    def __init__(self, settings: Faiss) -> None:
+    def __init__(self, settings: Faiss, *, fresh: bool = False, to_write: bool = True) -> None:
         self._faiss = needed("faiss", "the index 'faiss' needs faiss", "faiss")
         self._settings = settings
         self._parts: dict[Language, Part] | None = {}
         self._language: dict[str, Language] = {}
-        self._keeper = Keeper(Path(settings.path), self._faiss, settings) if settings.path else None
-        for stored in self._keeper.load() if self._keeper else ():
+        keeper = Keeper(Path(settings.path), self._faiss, settings) if settings.path else None
+        self._keeper = keeper if to_write else None
+        for stored in keeper.load(fresh=fresh) if keeper else ():
             part = self._part(stored.language, stored.index.d)
             part.restore(stored.index, stored.made, stored.fitted, stored.longest, stored.documents)
             self._language.update(dict.fromkeys(part.rows, stored.language))
@@ -116,28 +120,24 @@ class FaissIndex:
         self._open_parts()
         return len(self._language)
 
-    def build(self) -> None:
-        """Build now what the next search would build first."""
-        for part in self._open_parts().values():
+    def ids(self) -> list[str]:
+        """Of all documents."""
+        self._open_parts()
+        return list(self._language)
+
+    def finish(self) -> None:
+        parts = self._open_parts()
+        for part in parts.values():
             part.build()
-
-    def save(self) -> None:
-        """Write everything to the directory of the settings; `close` does the same where something changed.
-
-        Raises:
-            InputError: the settings name none, or it cannot be written.
-        """
-        if self._keeper is None:
-            raise InputError("the index has no directory to be saved to: give it one (path=DIRECTORY)")
-        self.build()
-        self._keeper.save(self._open_parts())
+        if self._keeper and self._keeper.is_changed:
+            self._keeper.save({language: part for language, part in parts.items() if len(part)})
 
     def close(self) -> None:
         if self._parts is None:
             return
         try:
             if self._keeper and self._keeper.is_changed:
-                self.save()
+                self.finish()
         finally:
             self._parts, self._language = None, {}
             if self._keeper:

@@ -53,12 +53,18 @@ class Keeper:
         self._lock = ExitStack()
         self.is_changed = False
 
-    def load(self) -> list[Stored]:
+    def load(self, *, fresh: bool = False) -> list[Stored]:
         """What the directory holds; nothing where there is none yet.
+
+        Args:
+            fresh: nothing in any case: the next save replaces what there is.
 
         Raises:
             InputError: it holds something else or an index of other settings, or a file of it is damaged.
         """
+        if fresh:
+            self._stamp = self._stamp_there()
+            return []
         for _ in range(3):
             record = self._record()
             try:
@@ -118,11 +124,7 @@ class Keeper:
 
     def _record(self) -> dict[str, Any] | None:
         path = self._path / _RECORD
-        if not path.is_file():
-            if self._path.exists() and not (self._path.is_dir() and not any(self._path.iterdir())):
-                raise InputError(
-                    f"{self._path}: holds something else than a faiss index of isoglot; name another directory"
-                )
+        if not self._is_there():
             return None
         record = read_json(path)
         if not isinstance(record, dict) or record.get("format") != _FORMAT:
@@ -133,9 +135,24 @@ class Keeper:
             raise InputError(f"{self._path}: was built with {written}; open it with these, or name another directory")
         return record
 
+    def _is_there(self) -> bool:
+        """Whether there is an index; InputError where there is something else, which must not be replaced."""
+        if (self._path / _RECORD).is_file():
+            return True
+        if self._path.exists() and not (self._path.is_dir() and not any(self._path.iterdir())):
+            raise InputError(
+                f"{self._path}: holds something else than a faiss index of isoglot; name another directory"
+            )
+        return False
+
     def _stamp_there(self) -> str | None:
-        record = self._record()
-        return record["stamp"] if record else None
+        """What the index that is there can be told by; the same for all that are damaged."""
+        if not self._is_there():
+            return None
+        try:
+            return str(read_json(self._path / _RECORD)["stamp"])
+        except (InputError, OSError, KeyError, TypeError):
+            return "damaged"
 
     def _read(self, record: dict[str, Any]) -> list[Stored]:
         for about in (record["documents"], *record["parts"]):

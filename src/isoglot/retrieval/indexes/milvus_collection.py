@@ -104,11 +104,18 @@ class MilvusCollection:
         self.call("flush")
         self.unwritten = 0
 
+    def drop(self) -> None:
+        """Delete the collection; the next insertion makes it anew."""
+        if self.width is not None:
+            self.call("drop_collection")
+        self.width, self.partitions, self.unwritten = None, set(), 0
+        self._has_changed()
+
     def list_partitions(self) -> None:
         """Look again which partitions there are."""
         self.partitions = set() if self.is_lite else set(self.call("list_partitions"))
 
-    def build(self) -> None:
+    def finish(self) -> None:
         """Wait until what was inserted is in structures that searches use."""
         if self.width is None:
             return

@@ -49,7 +49,11 @@ def create_collection(connection: Connection, name: str, structure: Structure, w
         schema.add_field("vector", DataType.FLOAT_VECTOR, dim=width)
         index = client.prepare_index_params()
         index.add_index("vector", index_type=_KINDS[structure.kind], metric_type="IP", params=structure.sizes)
-        client.create_collection(name, schema=schema, index_params=index)
+        client.create_collection(name, schema=schema)
+        client.create_index(
+            name, index, sync=False
+        )  # waiting for nothing takes half a second, and Lite cannot be asked
+        client.load_collection(name)
 
 
 def find_collection(connection: Connection, name: str, structure: Structure) -> int | None:
