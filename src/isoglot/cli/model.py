@@ -82,7 +82,7 @@ def _fill_export(command: argparse.ArgumentParser) -> None:
     command.add_argument("--format", choices=["onnx"], default="onnx", help="of the encoder (default: onnx)")
     bits = (
         "store weights in 8 bits, a quarter of the size. int8: nearly the same vectors (a scale per 32 numbers); int8-dynamic: "
-        "faster, with a loss that is not the same in all languages (docs/stacks.md)"
+        "faster, less exact, and the vector of a text depends on its batch (docs/stacks.md)"
     )
     command.add_argument("--quantize", choices=["int8", "int8-dynamic"], help=bits)
     command.add_argument("--output", type=Path, required=True, metavar="DIR", help="the model's directory")
