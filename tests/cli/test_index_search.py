@@ -55,13 +55,16 @@ def test_index_then_search(tmp_path: Path, zoo: Zoo, capsys: pytest.CaptureFixtu
         (["index", "m", "c", "--update", "d", "--output", "{}/new"], "give one corpus"),
         (["index", "offline:multilingual-e5-small", "--output", "{}/new"], "a new one needs a MODEL and a CORPUS"),
         (["index", "offline:multilingual-e5-small", "{}/nothing.jsonl", "--output", "{}/new"], "nothing.jsonl"),
-        (["index", "offline:multilingual-e5-small", "{}", "--output", "{}/new"], "no file in it can be read"),
+        (["index", "offline:multilingual-e5-small", "{}/none", "--output", "{}/new"], "no file in it can be read"),
+        (["index", "offline:multilingual-e5-small", "{}/empty.jsonl", "--output", "{}/new"], "no document in it"),
         (["index", "m", "c", "--chunk-tokens", "3", "--output", "{}/new"], "chunk_tokens must be at least 16"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], said: str
 ) -> None:
+    (tmp_path / "empty.jsonl").touch()
+    (tmp_path / "none").mkdir()
     code, out, err = run(capsys, *[word.format(tmp_path) for word in words])
     assert (code, out) == (2, "")
     assert said in err

@@ -257,7 +257,8 @@ def _benchmark(name: str, data_dir: Path | None) -> Corpus:
 
     def rows() -> Iterator[tuple[str, DocumentRow]]:
         for lang, key, text in benchmark.pooled_documents():
-            yield f"{name}, {key}", DocumentRow(f"{lang}/{key}", text, lang, translation=key)
+            shared = key.removesuffix(f":{lang}").removeprefix(f"{lang}:")  # as the built-in ones name translations
+            yield f"{name}, {key}", DocumentRow(f"{lang}/{key}", text, lang, translation=shared)
 
     asked = [texts.texts[number % len(texts)] for number, texts in enumerate(benchmark.queries.values())]
     return Corpus(rows(), benchmark.n_documents, examples=tuple(asked[:_EXAMPLES]))

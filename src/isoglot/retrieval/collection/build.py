@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +124,10 @@ def index(
     if output.is_dir() and is_new and any(path.name[0] != "." and path.name != "vectors" for path in output.iterdir()):
         raise InputError(f"{output}: not empty, and no index; give another --output")
     source = read_corpus(corpus, data_dir) if corpus is not None else None
+    if source is not None:
+        if (first := next(source.rows, None)) is None:
+            raise InputError(f"{corpus}: no document in it")
+        source.rows = chain([first], source.rows)
     with locked(output), writing(output), closing(Documents(output, write=True, create=True)) as documents:
         return _Indexing(documents, output, asked, device, progress).run(model, name, source, delete, mirror)
 
