@@ -30,6 +30,11 @@ from scale_plan import (  # noqa: E402
     prices_of,
 )
 
+pytestmark = pytest.mark.skipif(
+    not (Path(__file__).parents[1] / "results" / "speed" / "encode_engines.json").is_file(),
+    reason="the plan's rates are not measured yet: benchmarks/encode_engines.py",
+)
+
 RATES = Rates(
     gpu_tokens=1000.0,
     gpu_tokens_alone=4000.0,

@@ -58,7 +58,6 @@ def exported(debiased: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         "modernbert",
         "mpnet-plain",
         "distilbert-plain",
-        "t5",
         "last-token-left",
         "matryoshka",
         "adapter-inside",
