@@ -311,6 +311,7 @@ def test_refused_metadata_and_filters(index: SearchIndex) -> None:
 def test_no_queries_and_no_documents(index: SearchIndex) -> None:
     index.add([], np.empty((0, 3), dtype=np.float32), [])
     assert (index.count(), index.search(vectors([1, 0, 0]), 5).ids, index.delete(["a"])) == (0, [[]], 0)
+    assert index.search(vectors([1, 0, 0]), 5, languages=["de"], where={"year": 1}).ids == [[]]
     fill(index)
     assert index.search(np.empty((0, 3), dtype=np.float32), 5).ids == []
     assert index.search(vectors([1, 0, 0]).astype(np.float16), 1).ids == [["a"]]

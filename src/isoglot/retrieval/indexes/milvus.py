@@ -123,8 +123,9 @@ class MilvusIndex:
         collection = self._collection()
         check_k(k)
         asked = check_vectors(queries, collection.width)
-        scope = self._search.scope(conditions(languages, where))
-        if scope is None or collection.width is None or not len(asked):
+        filters = conditions(languages, where)
+        scope = None if collection.width is None else self._search.scope(filters)
+        if scope is None or not len(asked):
             return Hits([[] for _ in asked], [np.empty(0, dtype=np.float32) for _ in asked])
         if not collection.is_lite and k > MOST_RESULTS:
             if collection.count() > MOST_RESULTS:
