@@ -99,7 +99,7 @@ def test_committed_reports_show_all_their_pictures() -> None:
         pictures = re.findall(r"^!\[.*\]\((.*)\)$", report.read_text(encoding="utf-8"), flags=re.M)
         assert sorted(pictures) == sorted(f"figures/{path.name}" for path in report.parent.glob("figures/*"))
         size += sum(path.stat().st_size for path in [report, *report.parent.glob("figures/*")])
-    assert len(reports) == 8
+    assert len(reports) == 9
     assert size < 2e6
 
 
