@@ -27,9 +27,9 @@ class Memory:
         self._last, self.peak = time.perf_counter(), anonymous()
 
 
-def anonymous() -> int:
-    """Bytes of anonymous memory in use."""
-    for line in Path("/proc/self/status").read_text().splitlines():
+def anonymous(process: int | str = "self") -> int:
+    """Bytes of anonymous memory in use, of this process or of one with a number."""
+    for line in Path(f"/proc/{process}/status").read_text().splitlines():
         if line.startswith("RssAnon:"):
             return int(line.split()[1]) * 1024
     raise SystemExit("this system does not report RssAnon; run the benchmark on Linux 4.5 or later")

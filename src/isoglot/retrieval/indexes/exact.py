@@ -97,15 +97,22 @@ class ExactIndex:
 
 
 class _Chosen:
-    """Some rows of the vectors, copied chunk by chunk as they are read: a chunk fits the processor's cache, all may not."""
+    """Some rows of the vectors, copied as they are read: a chunk fits the processor's cache, all of them may not."""
 
     def __init__(self, vectors: Float32Array, rows: IntArray) -> None:
         self._vectors, self._rows = vectors, rows
         self.shape = (len(rows), vectors.shape[1])
+        self._room: Float32Array = np.empty((0, vectors.shape[1]), dtype=np.float32)
 
     def __len__(self) -> int:
         return len(self._rows)
 
     def __getitem__(self, index: Any, /) -> Float32Array:
-        chosen: Float32Array = self._vectors[self._rows[index]]
-        return chosen
+        """A chunk is overwritten by the next: pages that are new for each would take as long as all the rest."""
+        rows = self._rows[index]
+        if not isinstance(index, slice):
+            chosen: Float32Array = self._vectors[rows]
+            return chosen
+        if len(self._room) < len(rows):
+            self._room = np.empty((len(rows), self.shape[1]), dtype=np.float32)
+        return np.take(self._vectors, rows, axis=0, out=self._room[: len(rows)], mode="clip")
