@@ -6,8 +6,8 @@
 
 Vectors of width 384 that lie by topic and language (`tests/retrieval/clustered.py`) are generated and written to a file. Every
 index of every size is filled and searched in a process of its own, so that memory is that one's: anonymous memory (RssAnon, every
-20 ms) above what was there after the imports; of a server, what its resident memory grew by. Truth is what `exact` finds. A server
-of Milvus is started where the wheel `milvus` is installed.
+20 ms) above what was there after the imports; of a server, what its resident memory grew by. Truth is what `exact` finds. A
+server of Milvus is started where the wheel `milvus` is installed.
 """
 
 from __future__ import annotations
