@@ -25,7 +25,7 @@ PER_QUERY_FILE = "per_query.parquet"
 _NEXT = "per_query.next.parquet"
 _TEXTS = ("setting", "query_id", "query_lang", "doc_lang", "group")
 _ROWS = "per_query"  # the rows' key among the digests
-_PACKAGES = ("babel", "numpy", "sentence-transformers", "torch", "transformers")
+_PACKAGES = ("numpy", "sentence-transformers", "torch", "transformers")
 
 
 @dataclass(frozen=True)
@@ -150,5 +150,5 @@ def model_facts(model: Any) -> dict[str, Any]:
 
 
 def versions() -> dict[str, str]:
-    """Versions of Python, isoglot and the packages that decide a number (Babel: it words the distractors of `faq`)."""
+    """Versions of Python, isoglot and the packages that decide a number."""
     return package_versions(["isoglot"]) | {"python": platform.python_version()} | package_versions(_PACKAGES)

@@ -201,7 +201,7 @@ class RunDirectory:
 
 def _about(facts: Mapping[str, Any]) -> dict[str, Any]:
     """Facts of a run with the versions and the machine that it has now."""
-    versions = package_versions(["isoglot", *_TRAINERS, "numpy", "babel"])
+    versions = package_versions(["isoglot", *_TRAINERS, "numpy"])
     return {
         **facts,
         "versions": versions,
