@@ -46,7 +46,6 @@ def _run(options: argparse.Namespace) -> int:
     from isoglot.disk import check_writable
     from isoglot.evaluation.compare import compare
     from isoglot.evaluation.matching import load_systems
-    from isoglot.evaluation.report import format_differences
     from isoglot.files import write_json
 
     if options.output:
@@ -55,5 +54,5 @@ def _run(options: argparse.Namespace) -> int:
     comparison = compare(load_systems(options.results), settings=options.setting, **asked)
     if options.output:
         write_json(options.output, comparison.to_json())
-    print_json(comparison.to_json()) if options.json else print(format_differences(comparison))
+    print_json(comparison.to_json()) if options.json else print(comparison)
     return 0

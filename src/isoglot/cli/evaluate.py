@@ -86,7 +86,6 @@ def _run(options: argparse.Namespace, *, first: bool) -> int:
     from isoglot.evaluation.leak import leak_notes
     from isoglot.evaluation.mteb_results import write_mteb_results
     from isoglot.evaluation.pictures import write_plots
-    from isoglot.evaluation.report import format_table
     from isoglot.evaluation.tables import paper_table
     from isoglot.processes import start
     from isoglot.retrieval.store import EmbeddingStore
@@ -120,7 +119,7 @@ def _run(options: argparse.Namespace, *, first: bool) -> int:
         print(paper_table(result, options.table))
         print(*(f"note: {note}\n" for note in leak_notes(result.summary.get("leak"))), sep="", end="", file=sys.stderr)
     else:
-        print(format_table(result))
+        print(result)
     return 0
 
 

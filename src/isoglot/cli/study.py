@@ -85,7 +85,6 @@ def _run(options: argparse.Namespace) -> int:
     from isoglot.study.machine import check_gpus
     from isoglot.study.presets import find_spec
     from isoglot.study.read_spec import load_spec
-    from isoglot.study.summary import summary_lines
 
     devices = tuple(device.strip() for device in options.devices.split(",") if device.strip())
     for device in devices:
@@ -104,7 +103,7 @@ def _run(options: argparse.Namespace) -> int:
     if options.json:
         print_json(outcome.results)
     else:
-        print("\n".join(summary_lines(options.output)))
+        print(outcome)
     return 1 if outcome.failed else 0
 
 

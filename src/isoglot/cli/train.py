@@ -99,9 +99,5 @@ def _train(options: argparse.Namespace, settings: TrainSettings, *, first: bool)
     if options.json:
         print_json({"path": str(result.path), "model": str(result.model), **result.outcome})
     else:
-        outcome = result.outcome
-        print(
-            f"{result.model}: {outcome['steps']} steps in {outcome['seconds']:.0f} s, "
-            f"loss {outcome['first_loss']:.4f} -> {outcome['last_loss']:.4f}"
-        )
+        print(result)
     return 0

@@ -25,7 +25,7 @@ from isoglot.models.card import write_card_of
 from isoglot.models.content import check_apart, content_of
 from isoglot.models.debias import DEBIAS_METHODS, EVERY, Correction, Sample, Sides
 from isoglot.models.language_maps import SIDES, LanguageMaps, Side, Teller, fit_tellers, record_of
-from isoglot.records import Float32Array
+from isoglot.records import Float32Array, several
 from isoglot.retrieval.encode import encode_texts, prompt_of
 from isoglot.retrieval.store import EmbeddingStore
 from isoglot.settings import Settings, default_of, lift, member_of, member_options, to_dict
@@ -88,8 +88,8 @@ def debias(
     output: str | Path,
     asked: DebiasSettings | None = None,
     *,
-    languages: Sequence[str] | None = None,
-    data_dir: Path | None = None,
+    languages: str | Sequence[str] | None = None,
+    data_dir: str | Path | None = None,
     store: EmbeddingStore | None = None,
     device: str | None = None,
     progress: bool = True,
@@ -115,10 +115,11 @@ def debias(
     from isoglot.models.load import load_model
 
     given = {**(to_dict(asked) if asked else {}), **changes}
-    asked, names, folder = DebiasSettings(**given), [fit] if isinstance(fit, str) else list(fit), Path(output)
+    asked, names, folder = DebiasSettings(**given), several(fit), Path(output)
     check_apart(model, folder)
     indexes = {name: collection_texts(name, asked.texts, asked.seed) for name in names if is_collection(name)}
-    sources = read_sources([name for name in names if name not in indexes], languages, data_dir, indexes)
+    wanted, home = None if languages is None else several(languages), None if data_dir is None else Path(data_dir)
+    sources = read_sources([name for name in names if name not in indexes], wanted, home, indexes)
     loaded = load_model(model, device=device, dtype="float32")
     if (before := record_of(loaded)) is not None:
         raise InputError(f"{model}: is debiased already ({before['method'].get('name')}): debias {before.get('base')}")

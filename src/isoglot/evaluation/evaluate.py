@@ -78,16 +78,16 @@ def evaluate(
     Under several processes (`torchrun`) each encodes a share of the texts; the first ranks and writes, all return the result.
 
     Args:
-        model: a `SentenceTransformer` (or anything with its `encode_query` and `encode_document`); `Embeddings`; or a
-            ranker that scores documents itself, such as `isoglot.BM25`. A name is not resolved here:
-            `isoglot.load_model` does that.
+        model: a name or directory, as `isoglot.load_model` takes it (a run is one); a `SentenceTransformer` (or anything with its
+            `encode_query` and `encode_document`); `Embeddings`; or a ranker that scores documents itself, such as
+            `isoglot.BM25`.
         benchmark: a name or folder (see `isoglot.load_benchmark`), or a `Benchmark`: that is measured as it is, but for
             `languages`.
         asked: what to measure; the defaults when None.
         data_dir: passed to `load_benchmark`.
         output: a folder for `summary.json` and `per_query.parquet`; nothing is written when None.
         progress: progress bars on stderr.
-        model_name: how the result calls the model.
+        model_name: how the result calls the model; by default its name, if that is how it was given.
         digest: of the model, where the caller knows it; otherwise the SHA-256 of its weights.
         store: keeps the vectors, so that a second evaluation of the same model and texts reads them.
         device: where products are computed for the ranking, such as "cuda" (same ranks): where the model is when None, by
@@ -98,14 +98,24 @@ def evaluate(
         changes: single fields of `asked`: measures=["AP", "nDCG@10"], settings=["cross"], languages=["de", "en"], ...;
             None stands for the default.
 
+    Returns:
+        A result that prints as the table of the command line, shows in a notebook, and goes to pandas by `to_pandas()`.
+
     Raises:
-        InputError: an unknown setting, measure, language or benchmark, malformed files, nothing to measure; an output
+        InputError: an unknown setting, measure, language, benchmark or model, malformed files, nothing to measure; an output
             that cannot be written or that another process writes.
+
+    >>> import isoglot
+    >>> result = isoglot.evaluate(isoglot.BM25(), "faq", languages=["de", "en"], measures="nDCG@10", progress=False)
+    >>> print(str(result).partition(" (2 ")[0])
+    bm25 (Lucene, k1=1.5, b=0.75) on faq
+    >>> list(result.summary["settings"]), len(result.to_pandas()) == len(result.per_query)
+    (['mono', 'cross', 'multi'], True)
     """
     clock = _Clock()
     asked = EvaluateSettings.of(**{**(to_dict(asked) if asked else {}), **changes})
     if isinstance(model, (str, Path)):
-        raise InputError(f"'{model}' is a name: load the model first with isoglot.load_model('{model}')")
+        model, model_name = _named_model(str(model), device), model_name or str(model)
     similarity_of(model)  # what cannot be measured is refused before anything is encoded
     precision = computing_in(asked.precision, device_of(model))
     loaded = asked.load(benchmark, data_dir)
@@ -167,6 +177,12 @@ def evaluate(
         if output is not None and processes().first:
             write_result(result, Path(output))
     return result
+
+
+def _named_model(name: str, device: str | None) -> Any:
+    from isoglot.models.load import load_model
+
+    return load_model(name, device=device)
 
 
 def _caveats(asked: EvaluateSettings, fair: Fair | None) -> list[str]:

@@ -8,7 +8,7 @@ import sys
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -17,8 +17,13 @@ import pyarrow.parquet as pq
 from isoglot.data.readers import read_parquet
 from isoglot.disk import locked, sync
 from isoglot.errors import InputError
+from isoglot.evaluation.report import blocks
 from isoglot.files import atomic_path, digest_file, package_versions, read_json, write_json
 from isoglot.retrieval.encode import Embeddings
+from isoglot.tables import as_html, as_text
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SUMMARY_FILE = "summary.json"
 PER_QUERY_FILE = "per_query.parquet"
@@ -63,6 +68,22 @@ class Result:
         """
         with locked(Path(directory)):
             write_result(self, Path(directory))
+
+    def to_pandas(self) -> pd.DataFrame:
+        """The rows per query as a DataFrame."""
+        return self.per_query.to_pandas()
+
+    def __str__(self) -> str:
+        """The table that `isoglot evaluate` prints."""
+        return as_text(blocks(self.summary))
+
+    def __repr__(self) -> str:
+        return (
+            f"<Result of {self.summary.get('model')} on {self.summary.get('benchmark')}: {len(self.per_query):,} rows>"
+        )
+
+    def _repr_html_(self) -> str:
+        return as_html(blocks(self.summary))
 
 
 def write_result(result: Result, folder: Path) -> None:

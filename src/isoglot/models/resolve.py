@@ -47,6 +47,11 @@ class Base:
         return self.stable_name if self.layout == "hub" or self.name == OFFLINE_NAME else ""
 
 
+def hub_id(published: str) -> str:
+    """The hub id of a `published_name`: the offline base is a copy, in 4 bits, of a model that has one."""
+    return SHORT_NAMES[OFFLINE_NAME.partition(":")[2]] if published == OFFLINE_NAME else published
+
+
 def resolve_base(name: str) -> Base:
     """Find a base model by hub id, short name (`labse`, `xlm-r`), directory or `offline:multilingual-e5-small`.
 

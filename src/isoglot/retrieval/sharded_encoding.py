@@ -41,7 +41,7 @@ class _Todo(NamedTuple):
 def encode_shards(
     model: str | ModelSpec,
     shards: Sequence[TextShard],
-    output: Path,
+    output: str | Path,
     settings: EncodeSettings | None = None,
     *,
     engine: str | None = None,
@@ -68,12 +68,16 @@ def encode_shards(
     spec = ModelSpec(model) if isinstance(model, str) else model
     settings, workers = settings or EncodeSettings(), workers or Workers()
     chosen, me = choose_engine(engine, workers), start(PATIENCE)
+    if isinstance(shards, (str, Path)):
+        raise InputError(
+            f"'{shards}' is a file: cut it first, encode_shards(model, cut_files('{shards}', size), output)"
+        )
     if not shards:
         raise InputError("no text to encode")
     device = "cpu" if chosen.has_workers else workers.device
     loaded = together(lambda: spec.load(settings.kind, device))
     identity = spec.identity(loaded, settings)
-    output = output.absolute()
+    output = Path(output).absolute()
     with ExitStack() as stack:
         in_first(lambda: stack.enter_context(locked(output)))
         todo = in_first(lambda: _begin(spec, identity, shards, output, settings))

@@ -28,7 +28,7 @@ from isoglot.training import checkpoints
 from isoglot.training.settings import TrainSettings
 
 _TRAINERS = ("torch", "transformers", "sentence-transformers", "peft", "accelerate", "tokenizers")
-_MAY_DIFFER = ("output", "log_steps", "save_steps", "threads")
+_MAY_DIFFER = ("output", "log_steps", "save_steps", "threads", "report_to")
 _MUST_AGREE = {
     "data": "data",
     "validation": "validation data",

@@ -15,13 +15,13 @@ from isoglot.data.benchmarks.sample import sample_corpus
 from isoglot.data.lareqa import Context
 from isoglot.errors import InputError, unknown
 from isoglot.files import data_roots
-from isoglot.records import Benchmark
+from isoglot.records import Benchmark, several
 
 
 def load_benchmark(
     name: str | Path,
     *,
-    languages: Sequence[str] | None = None,
+    languages: str | Sequence[str] | None = None,
     context: Context = "sentence",
     data_dir: str | Path | None = None,
     passage: Passage = "title+text",
@@ -44,11 +44,19 @@ def load_benchmark(
 
     Raises:
         InputError: an unknown benchmark, language or context, or malformed files; one line that names the place.
+
+    >>> benchmark = load_benchmark("faq", languages=["de", "th"])
+    >>> benchmark.query_languages, benchmark.n_queries
+    (['de', 'th'], 264)
     """
     if passage not in get_args(Passage):
         raise unknown("passage", passage, get_args(Passage))
     request = Request(
-        languages=languages, context=context, data_dir=data_dir, passage=passage, allow_missing=allow_missing
+        languages=None if languages is None else several(languages),
+        context=context,
+        data_dir=data_dir,
+        passage=passage,
+        allow_missing=allow_missing,
     )
     benchmark = _load(str(name), request)
     return benchmark if corpus_sample is None else sample_corpus(benchmark, corpus_sample, sample_seed)
