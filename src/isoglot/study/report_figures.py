@@ -12,14 +12,13 @@ from isoglot.evaluation import charts
 from isoglot.evaluation.drawing import Titles, to_svg
 from isoglot.evaluation.matching import RANK_DISTANCE
 from isoglot.evaluation.pictures import common_scale, distance_chart, language_matrix, matrix_chart, rank_distances
-from isoglot.study.analysis.contrasts import MAIN_MEASURE, TESTED, Experiment, What
+from isoglot.study.analysis.contrasts import CROSS, MAIN_MEASURE, TESTED, Experiment, What
 from isoglot.study.analysis.systems import System, is_number
 from isoglot.study.report_facts import best, heading, is_significant, plural
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-CROSS: What = ("cross", MAIN_MEASURE)
 DISTANCE: What = (RANK_DISTANCE, RANK_DISTANCE)
 _COSTS = (
     ("training time", "minutes", 60, ("train_seconds",)),
