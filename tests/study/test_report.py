@@ -117,14 +117,11 @@ def test_facts_that_hold_stand_in_the_appendix(study: Path) -> None:
         assert f"**{verdict.name}**" in claims
 
 
-@pytest.mark.parametrize("wanted", [2, 4])
-def test_no_panel_stands_alone(wanted: int) -> None:
-    for panels in range(1, 20):
-        columns = _columns(panels, wanted)
-        assert 1 <= columns <= 5
-        assert panels == 1 or columns > 1
-        if panels > columns and panels not in (13, 25):
-            assert panels % columns != 1, panels
+def test_no_small_panel_stands_alone() -> None:
+    for panels in range(2, 60):
+        columns = _columns(panels)
+        assert 3 <= columns <= 5
+        assert panels <= columns or panels % columns != 1, panels
 
 
 def test_values_that_differ_are_labelled_differently() -> None:

@@ -99,13 +99,15 @@ def _systems(given: Sequence[Measured] | Mapping[str, str | Path | Result]) -> l
     Raises:
         InputError: fewer than two, a name given twice, a folder that cannot be read.
     """
+    listed = [given] if isinstance(given, (str, Path, Result, System)) else list(given)
+    if len(listed) < 2:
+        raise InputError("nothing to compare: at least two systems are needed")
     if isinstance(given, Mapping):
         systems = [
             System(name, (measured,), (name,)) if isinstance(measured, Result) else _named(name, measured)
             for name, measured in given.items()
         ]
     else:
-        listed = [given] if isinstance(given, (str, Path, Result, System)) else list(given)
         words = [str(item) for item in listed if isinstance(item, (str, Path))]
         read = iter(read_systems(words))
         systems = []
@@ -115,8 +117,6 @@ def _systems(given: Sequence[Measured] | Mapping[str, str | Path | Result]) -> l
                 systems.append(System(name, (item,), (name,)))
             else:
                 systems.append(item if isinstance(item, System) else next(read))
-    if len(systems) < 2:
-        raise InputError("nothing to compare: at least two systems are needed")
     if twice := [system.name for n, system in enumerate(systems) if system.name in {s.name for s in systems[:n]}]:
         raise InputError(f"'{twice[0]}' names two systems; call them differently")
     return systems

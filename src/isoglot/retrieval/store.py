@@ -47,8 +47,8 @@ class EmbeddingStore:
             only a shard's header and size are looked at.
     """
 
-    def __init__(self, root: Path | None = None, *, verify: bool = True) -> None:
-        self.root = root if root is not None else cache_dir() / "embeddings"
+    def __init__(self, root: str | Path | None = None, *, verify: bool = True) -> None:
+        self.root = Path(root) if root is not None else cache_dir() / "embeddings"
         self.verify = verify
 
     def encode(

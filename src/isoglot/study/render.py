@@ -108,7 +108,7 @@ def to_page(markdown: str, pictures: Mapping[str, str]) -> str:
             caption = text
         elif block.find("img") is not None:
             small = f'width="{WIDTH:g}"' not in pictures[block[0].get("src", "")]
-            block.set("class", f"panels{' small' if small else ''} by{_columns(len(block), 4 if small else 2)}")
+            block.set("class", f"panels small by{_columns(len(block))}" if small else "panels")
     html = "".join(tostring(block, encoding="unicode", method="html") for block in body)
     # texts have no < here: what looks like a picture is one; the page has the dark colours of all
     panel = '<span class="panel">{}</span>'.format
@@ -123,9 +123,9 @@ def anchor(title: str) -> str:
     return re.sub(r"[^\w-]", "", title.strip().lower().replace(" ", "-"))
 
 
-def _columns(panels: int, wanted: int) -> int:
-    """Columns for so many panels, near what is wanted, so that none stands alone in a row."""
-    return next((n for n in (wanted, 3, 4, 5) if panels <= n or panels % n != 1), wanted) if panels > 1 else 1
+def _columns(panels: int) -> int:
+    """Columns for so many small panels, so that none stands alone in a row."""
+    return next((n for n in (4, 3, 5) if panels <= n or panels % n != 1), 4)
 
 
 def _scrolling(table: Element, caption: str) -> Element:
