@@ -63,6 +63,8 @@ def test_one_text_is_no_list_of_letters(tmp_path: Path) -> None:
     assert several(Path("a/b")) == ["a/b"]
     assert several(("de", Path("b"))) == ["de", "b"]
     assert isoglot.TrainSettings(pairs="faq.csv", output="x", languages="de").pairs == ("faq.csv",)
+    paths = isoglot.TrainSettings(pairs=[Path("faq.csv"), "more.csv"], output=Path("runs/x"), base=Path("my/base"))
+    assert (paths.pairs, paths.output, paths.base) == (("faq.csv", "more.csv"), "runs/x", "my/base")
     assert isoglot.EvaluateSettings(measures="nDCG@10", settings="cross", languages="de").languages == ("de",)
     assert isoglot.Lora(targets="query-value").targets == ("query-value",)
     assert isoglot.load_benchmark("faq", languages="th").query_languages == ["th"]
@@ -136,6 +138,8 @@ def test_a_model_is_measured_by_its_name(monkeypatch: pytest.MonkeyPatch) -> Non
     result = isoglot.evaluate(Path("runs/x"), benchmark, device="cpu", progress=False)
     assert asked == [("runs/x", "cpu")]
     assert result.summary["model"] == "runs/x"
+    by_name = isoglot.evaluate("bm25", benchmark, progress=False)
+    assert by_name.summary["model"] == str(isoglot.BM25())
     monkeypatch.undo()
     with pytest.raises(InputError, match="no-such-model"):
         isoglot.evaluate("./no-such-model", benchmark)

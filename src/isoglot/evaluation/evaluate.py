@@ -29,6 +29,7 @@ from isoglot.files import digest_strings
 from isoglot.models.precision import computing_in
 from isoglot.processes import in_first, processes
 from isoglot.records import Benchmark, Float32Array, FloatArray, IntArray, Setting
+from isoglot.retrieval.bm25 import BM25
 from isoglot.retrieval.encode import (
     Embeddings,
     Kind,
@@ -47,6 +48,7 @@ from isoglot.retrieval.store import EmbeddingStore
 from isoglot.retrieval.ties import TIE_RULE, pooled_ties
 from isoglot.settings import to_dict
 
+_BM25 = "bm25"
 _NO_CELL = {
     "mono": "no query has a relevant document in its own language",
     "cross": "no query has a relevant document in another language",
@@ -80,7 +82,7 @@ def evaluate(
     Args:
         model: a name or directory, as `isoglot.load_model` takes it (a run is one); a `SentenceTransformer` (or anything with its
             `encode_query` and `encode_document`); `Embeddings`; or a ranker that scores documents itself, such as
-            `isoglot.BM25`.
+            `isoglot.BM25` ("bm25" is that one).
         benchmark: a name or folder (see `isoglot.load_benchmark`), or a `Benchmark`: that is measured as it is, but for
             `languages`.
         asked: what to measure; the defaults when None.
@@ -115,7 +117,7 @@ def evaluate(
     clock = _Clock()
     asked = EvaluateSettings.of(**{**(to_dict(asked) if asked else {}), **changes})
     if isinstance(model, (str, Path)):
-        model, model_name = _named_model(str(model), device), model_name or str(model)
+        model, model_name = _named_model(str(model), device), model_name or (None if model == _BM25 else str(model))
     similarity_of(model)  # what cannot be measured is refused before anything is encoded
     precision = computing_in(asked.precision, device_of(model))
     loaded = asked.load(benchmark, data_dir)
@@ -180,6 +182,8 @@ def evaluate(
 
 
 def _named_model(name: str, device: str | None) -> Any:
+    if name == _BM25:
+        return BM25()
     from isoglot.models.load import load_model
 
     return load_model(name, device=device)
