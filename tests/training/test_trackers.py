@@ -31,7 +31,7 @@ import os
 run = None
 
 class Run:
-    id, name, url = os.environ.get("WANDB_RUN_ID"), "", ""
+    id, name, url, summary = os.environ.get("WANDB_RUN_ID"), "", "", {}
     def _label(self, code): pass
 
 class Config(dict):
