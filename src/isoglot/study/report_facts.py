@@ -33,9 +33,15 @@ def told(value: float, what: What, sign: str = "") -> str:
     return signed(value, 1 if what[0] == RANK_DISTANCE else 4, sign)
 
 
-def told_contrasts(experiment: Experiment, winner: System | None) -> list[Contrast]:
-    """Cross-lingual differences to tell first: a system's to another that is trained, and that of hybrid to cross batches."""
+def told_contrasts(experiment: Experiment, winner: System | None, spoken: Contrast | None) -> list[Contrast]:
+    """Cross-lingual differences to tell first: of a system to another that is trained, and of hybrid to cross batches.
+
+    Args:
+        winner: the system.
+        spoken: the difference that the study's answer speaks of, which comes before others.
+    """
     own = [c for c in experiment.contrasts if (c.setting, c.measure) == CROSS and winner in (c.before, c.after)]
+    own.sort(key=lambda c: spoken is None or (c.before, c.after) != (spoken.before, spoken.after))
     told = [*own[:1], *filter(None, [experiment.sampling])]
     pairs = [{contrast.before, contrast.after} for contrast in told]
     return told[:1] if len(pairs) == 2 and pairs[0] == pairs[1] else told
