@@ -17,6 +17,7 @@ from isoglot.study.analyse import analyse
 from isoglot.study.analysis.contrasts import Experiment
 from isoglot.study.render import _columns
 from isoglot.study.report import CHAPTERS, write_report
+from isoglot.study.report_figures import _difference, forests
 from tests.study.compared import assert_as_compared
 from tests.study.fabricate import FULL, LANGUAGES, LORA, grid, make_cell, write_study
 from tests.study.page import page
@@ -117,11 +118,26 @@ def test_facts_that_hold_stand_in_the_appendix(study: Path) -> None:
         assert f"**{verdict.name}**" in claims
 
 
-def test_no_small_panel_stands_alone() -> None:
-    for panels in range(2, 60):
-        columns = _columns(panels)
-        assert 3 <= columns <= 5
+@pytest.mark.parametrize("wanted", [(2, 3, 4), (4, 3, 5), (3, 4, 5)])
+def test_no_panel_and_no_tile_stands_alone(wanted: tuple[int, ...]) -> None:
+    for panels in range(2, 13):
+        columns = _columns(panels, wanted)
+        assert columns in wanted
         assert panels <= columns or panels % columns != 1, panels
+
+
+def test_a_picture_of_many_differences_shows_the_largest(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("isoglot.study.report_figures._MOST", 2)
+    experiment = experiment_of(study)
+    drawn: list[Any] = []
+    monkeypatch.setattr("isoglot.evaluation.charts.forest", lambda rows, titles, margin: drawn.append((rows, titles)))
+    list(forests(experiment, {}))
+    rows, titles = drawn[1]
+    every = [c for c in experiment.contrasts if c.setting == "cross"]
+    assert titles.subtitle.endswith(f", the 2 largest of {len(every)}")
+    assert {abs(row[1]) for row in rows} == {*sorted((abs(c.difference) for c in every), reverse=True)[:2]}
+    names = {_difference(c) for c in every}
+    assert {"hybrid 0.5 − mono (lora)", "hybrid 0.5, lora − hybrid 0.5, full"} <= names
 
 
 def test_values_that_differ_are_labelled_differently() -> None:

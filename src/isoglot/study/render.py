@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from itertools import count
 from pathlib import Path, PurePosixPath
@@ -108,7 +108,11 @@ def to_page(markdown: str, pictures: Mapping[str, str]) -> str:
             caption = text
         elif block.find("img") is not None:
             small = f'width="{WIDTH:g}"' not in pictures[block[0].get("src", "")]
-            block.set("class", f"panels small by{_columns(len(block))}" if small else "panels")
+            block.set(
+                "class", f"panels {'small ' if small else ''}by{_columns(len(block), _SMALL if small else _LARGE)}"
+            )
+        elif block.tag == "ul" and body[0].tag == "h1" and all(other.tag != "h2" for other in list(body)[:place]):
+            block.set("class", f"tiles by{_columns(len(block), _TILES)}")
     html = "".join(tostring(block, encoding="unicode", method="html") for block in body)
     # texts have no < here: what looks like a picture is one; the page has the dark colours of all
     panel = '<span class="panel">{}</span>'.format
@@ -123,9 +127,13 @@ def anchor(title: str) -> str:
     return re.sub(r"[^\w-]", "", title.strip().lower().replace(" ", "-"))
 
 
-def _columns(panels: int) -> int:
-    """Columns for so many small panels, so that none stands alone in a row."""
-    return next((n for n in (4, 3, 5) if panels <= n or panels % n != 1), 4)
+_LARGE, _SMALL, _TILES = (2, 3, 4), (4, 3, 5), (3, 4, 5)
+"""Columns of panels and tiles on a wide screen, the best first."""
+
+
+def _columns(panels: int, wanted: Sequence[int]) -> int:
+    """How many of the columns that are wanted it takes so that no panel stands alone in a row."""
+    return next((n for n in wanted if panels <= n or panels % n != 1), wanted[0])
 
 
 def _scrolling(table: Element, caption: str) -> Element:

@@ -12,7 +12,7 @@ from isoglot.evaluation import charts
 from isoglot.evaluation.drawing import Titles, to_svg
 from isoglot.evaluation.matching import RANK_DISTANCE
 from isoglot.evaluation.pictures import common_scale, distance_chart, language_matrix, matrix_chart, rank_distances
-from isoglot.study.analysis.contrasts import CROSS, MAIN_MEASURE, TESTED, Experiment, What
+from isoglot.study.analysis.contrasts import CROSS, MAIN_MEASURE, TESTED, Contrast, Experiment, What
 from isoglot.study.analysis.systems import System, is_number
 from isoglot.study.report_facts import best, heading, is_significant, plural
 
@@ -26,6 +26,10 @@ _COSTS = (
 )
 
 
+_MOST = 24
+"""Differences in one picture."""
+
+
 def add(chart: Figure, kind: str, pictures: dict[str, str]) -> str:
     """Write a chart as SVG under an address that no other picture has: its kind and titles in letters, digits and dashes."""
     slug = re.sub(r"[^a-z0-9.]+", "-", f"{kind} {chart.get_label()}".lower()).strip("-.")[:100]
@@ -37,15 +41,32 @@ def add(chart: Figure, kind: str, pictures: dict[str, str]) -> str:
 def forests(experiment: Experiment, margins: Mapping[What, float]) -> Iterator[Figure]:
     """Differences between systems per setting; `margins` of non-inferiority by setting and measure."""
     for what in TESTED:
+        every = [c for c in experiment.contrasts if (c.setting, c.measure) == what]
+        shown = sorted(every, key=lambda c: abs(c.difference), reverse=True)[:_MOST]
         rows = [
-            (f"{c.after.label} − {c.before.label}", c.difference, c.interval(), is_significant(c))
-            for c in experiment.contrasts
-            if (c.setting, c.measure) == what
+            (_difference(c), c.difference, c.interval(), is_significant(c))
+            for c in every
+            if any(c is own for own in shown)
         ]
         if rows:
             axis = "difference" + (" (negative is better)" if what == DISTANCE else "")
-            titles = Titles(f"Differences in {heading(what)}", experiment.title, axis)
+            about = (
+                f"{experiment.title}, the {_MOST} largest of {len(every)}"
+                if len(rows) < len(every)
+                else experiment.title
+            )
+            titles = Titles(f"Differences in {heading(what)}", about, axis)
             yield charts.forest(rows, titles, margins.get(what))
+
+
+def _difference(contrast: Contrast) -> str:
+    """What a difference is between, and behind it what both have in common."""
+    after, before = (system.label.split(", ") for system in (contrast.after, contrast.before))
+    common = 0
+    while common < min(len(after), len(before)) - 1 and after[-1 - common] == before[-1 - common]:
+        common += 1
+    own = [", ".join(words[: len(words) - common]) for words in (after, before)]
+    return " − ".join(own) + (f" ({', '.join(after[-common:])})" if common else "")
 
 
 def setting_bars(experiment: Experiment) -> Iterator[Figure]:
