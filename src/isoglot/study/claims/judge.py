@@ -12,7 +12,6 @@ from isoglot.study.analysis.contrasts import MAIN_MEASURE, Comparisons, Contrast
 from isoglot.study.analysis.reading import Study
 from isoglot.study.analysis.systems import series_of
 from isoglot.study.claims.claim import KINDS, MIN_SEEDS, Claim, Verdict, not_tested
-from isoglot.study.claims.paired import Paired
 from isoglot.study.presets import PRESETS
 from isoglot.tables import exact
 
@@ -100,7 +99,7 @@ def spoken_of(comparisons: Comparisons, claims: Mapping[str, Claim], verdicts: S
             return []
         stated = judged
     answering = (claim for claim, verdict in stated if claim.sentences(comparisons, verdict))
-    return next((list(claim.compare(comparisons).counted) for claim in answering if isinstance(claim, Paired)), [])
+    return next((claim.spoken_of(comparisons) for claim in answering), [])
 
 
 def _first(comparisons: Comparisons, judged: Iterable[tuple[Claim, Verdict]]) -> list[str]:
