@@ -53,9 +53,9 @@ def following(names: Collection[str], path: Path, record: Mapping[str, Any]) -> 
 
     `WANDB_MODE=offline` and the like are theirs; a variable that is set already stays as it is.
     """
-    own = (
-        {"WANDB_PROJECT": project(), "WANDB_RUN_ID": run_id(record), "WANDB_RESUME": "allow"} if WANDB in names else {}
-    )
+    # sentence-transformers' trainer sets the projects where they are not
+    own = {"WANDB_PROJECT": project(), "TRACKIO_PROJECT": project()}
+    own |= {"WANDB_RUN_ID": run_id(record), "WANDB_RESUME": "allow"} if WANDB in names else {}
     given = {key: os.environ.get(key, value) for key, value in own.items()}
     with ExitStack() as stack:
         stack.enter_context(_environment({**given, "TENSORBOARD_LOGGING_DIR": str(path / "tensorboard")}))
