@@ -17,7 +17,7 @@ from isoglot.study.analyse import analyse
 from isoglot.study.analysis.contrasts import Experiment
 from isoglot.study.render import _columns
 from isoglot.study.report import CHAPTERS, write_report
-from isoglot.study.report_figures import _difference, forests
+from isoglot.study.report_figures import _difference, forests, short_labels
 from tests.study.compared import assert_as_compared
 from tests.study.fabricate import FULL, LANGUAGES, LORA, grid, make_cell, write_study
 from tests.study.page import page
@@ -136,8 +136,21 @@ def test_a_picture_of_many_differences_shows_the_largest(study: Path, monkeypatc
     every = [c for c in experiment.contrasts if c.setting == "cross"]
     assert titles.subtitle.endswith(f", the 2 largest of {len(every)}")
     assert {abs(row[1]) for row in rows} == {*sorted((abs(c.difference) for c in every), reverse=True)[:2]}
-    names = {_difference(c) for c in every}
+    names = {_difference(c, {system: system.label for system in experiment.systems}) for c in every}
     assert {"hybrid 0.5 − mono (lora)", "hybrid 0.5, lora − hybrid 0.5, full"} <= names
+
+
+def test_pictures_name_systems_by_what_tells_them_apart(tmp_path: Path) -> None:
+    amounts = (0.25, 1.0)
+    cells = [
+        make_cell(tmp_path, f"{name}.{amount}", strategy=name, tuning=LORA, amount=amount)
+        for name in ("mono", "cross")
+        for amount in amounts
+    ]
+    write_study(tmp_path, cells)
+    systems = experiment_of(tmp_path).systems
+    assert sorted(short_labels(systems).values()) == ["cross, 100%", "cross, 25%", "mono, 100%", "mono, 25%"]
+    assert list(short_labels(systems[:1]).values()) == [systems[0].label]
 
 
 def test_values_that_differ_are_labelled_differently() -> None:
