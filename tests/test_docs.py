@@ -46,10 +46,9 @@ if words[:2] == ["study", "run"]:
 for option, value in (("--steps", "3"), ("--batch-size", "6"), ("--resamples", "99")):
     if option in words:
         words[words.index(option) + 1] = value
-if words[:1] == ["train"] and "--steps" not in words:
-    words += ["--steps", "3"]
-if words[:1] == ["train"] and "--batch-size" not in words:
-    words += ["--batch-size", "6"]
+if words[:1] == ["train"]:
+    for option, value in (("--steps", "3"), ("--batch-size", "6"), ("--base", {base!r})):
+        words += [] if option in words else [option, value]
 if words[:1] == ["train"] and os.path.isdir(words[words.index("--output") + 1]):
     words += ["--overwrite"]
 if words[:1] == ["serve"]:  # gets signals
@@ -134,7 +133,9 @@ def workshop(tmp_path_factory: pytest.TempPathFactory, warm: Path) -> Path:
     bin_folder = folder / "bin"
     bin_folder.mkdir()
     shim = bin_folder / "isoglot"
-    shim.write_text(SHIM.format(python=sys.executable, names=names, small=spec, client=CLIENT, socket=str(warm)))
+    shim.write_text(SHIM.format(
+            python=sys.executable, names=names, small=spec, client=CLIENT, socket=str(warm), base=str(base)
+        ))
     shim.chmod(0o755)
     for name, does in TOOLS.items():
         (bin_folder / name).write_text(f"#!/bin/sh\n{does.format(root=ROOT, folder=folder, make=shutil.which('make'))}\n")
