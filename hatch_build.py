@@ -1,7 +1,7 @@
 """What a release adds to the package's metadata: the repository's address, and links of the README that hold away from it.
 
-The address stands in one place, `[tool.hatch.metadata.hooks.custom] repository` in pyproject.toml. Without one there are no project URLs, and the
-README's links stay relative, as they hold in the repository.
+The address stands in one place, `repository` under `[tool.hatch.metadata.hooks.custom]` in pyproject.toml. Without one there
+are no project URLs, and the README's links stay relative, as they hold in the repository.
 """
 
 from __future__ import annotations

@@ -10,12 +10,12 @@ for all of it:
     -->
 
 - A text file: words that all stand on a line, or, with `#`, in the heading above it; the line's numbers count.
-- A JSON file: paths with `/` between keys, `*` and `?` as in a shell, `{a,b}` for both, `[key=value,...]` for members of a list, and before
-  a path `mean:`, `min:`, `max:`, `sum:` over all that it finds; `A - B` and `A / B` of two paths.
+- A JSON file: paths with `/` between keys, `*` and `?` as in a shell, `{a,b}` for both, `[key=value,...]` for members of a list,
+  and before a path `mean:`, `min:`, `max:`, `sum:` over all that it finds; `A - B` and `A / B` of two paths.
 - `given WORDS`: the figures of this row are not ours.
 
-A figure agrees with a value that rounds to it at the places that are printed; % and units (ms, GB, minutes, ...) are reckoned with.
-In a table that has a line per row, figures stand in the order of the values.
+A figure agrees with a value that rounds to it at the places that are printed; % and units (ms, GB, minutes, ...) are reckoned
+with. In a table that has a line per row, figures stand in the order of the values.
 
 What is no figure from results/ (limits, defaults, sizes of data sets, other people's figures) stands in figures.yaml, by page.
 """
@@ -126,7 +126,9 @@ def table_rows(body: str) -> list[list[Figure]]:
         cells = NOT_TEXT.sub(" ", row.strip().strip("|")).split("|")
         figures: list[Figure] = []
         for cell in cells[1:]:
-            words = [word for word in re.findall(r"[A-Za-z/]+", cell) if word not in ("to", "e", "s") and word not in UNITS]
+            words = [
+                word for word in re.findall(r"[A-Za-z/]+", cell) if word not in ("to", "e", "s") and word not in UNITS
+            ]
             figures += numbers(cell, everything=not words)
         rows.append(figures)
     return rows
@@ -178,7 +180,9 @@ def _of_path(file: str, path: str) -> list[float]:
     reduce = {"mean": mean, "min": min, "max": max, "sum": sum}.get(over) if colon else None
     found: list[float] = []
     for one in _braces(rest if reduce else path):
-        leaves = [number for leaf in _leaves(_json(file), re.findall(r"\[[^\]]*\]|[^/]+", one)) for number in _numbers(leaf)]
+        leaves = [
+            number for leaf in _leaves(_json(file), re.findall(r"\[[^\]]*\]|[^/]+", one)) for number in _numbers(leaf)
+        ]
         assert leaves, f"{file}: nothing at {one}"
         found += [reduce(leaves)] if reduce else leaves
     return found

@@ -58,7 +58,7 @@ warm({socket!r}, words)
 
 TOOLS = {
     "git": 'test "$1 $2 $3" = "clone REPOSITORY isoglot" && ln -sfn {root} isoglot',
-    "make": "{make} -C {root} --dry-run --no-print-directory \"$@\" > /dev/null",
+    "make": '{make} -C {root} --dry-run --no-print-directory "$@" > /dev/null',
     "pip": 'for word in "$@"; do case $word in isoglot*|.*) echo "$word" >> {folder}/installed;; esac; done',
 }
 """Other commands of the pages, by what they do here."""
@@ -133,14 +133,18 @@ def workshop(tmp_path_factory: pytest.TempPathFactory, warm: Path) -> Path:
     bin_folder = folder / "bin"
     bin_folder.mkdir()
     shim = bin_folder / "isoglot"
-    shim.write_text(SHIM.format(
-            python=sys.executable, names=names, small=spec, client=CLIENT, socket=str(warm), base=str(base)
-        ))
+    shim.write_text(
+        SHIM.format(python=sys.executable, names=names, small=spec, client=CLIENT, socket=str(warm), base=str(base))
+    )
     shim.chmod(0o755)
     for name, does in TOOLS.items():
-        (bin_folder / name).write_text(f"#!/bin/sh\n{does.format(root=ROOT, folder=folder, make=shutil.which('make'))}\n")
+        (bin_folder / name).write_text(
+            f"#!/bin/sh\n{does.format(root=ROOT, folder=folder, make=shutil.which('make'))}\n"
+        )
         (bin_folder / name).chmod(0o755)
-    (bin_folder / "python").write_text(f"#!{sys.executable} -SE\nimport sys\n{CLIENT}\nwarm({str(warm)!r}, sys.argv[1:])\n")
+    (bin_folder / "python").write_text(
+        f"#!{sys.executable} -SE\nimport sys\n{CLIENT}\nwarm({str(warm)!r}, sys.argv[1:])\n"
+    )
     (bin_folder / "python").chmod(0o755)
     run(folder, "isoglot evaluate offline:multilingual-e5-small xquad-r --output results/base")
     for name in ("mono", "h0", "h1"):
