@@ -26,7 +26,13 @@ def main(work: Path) -> None:
     debias(BASE, "facts:", work / "corrected", method="lsar", languages=LANGUAGES)
     print("corrected:", figures(work / "corrected"))
     settings = TrainSettings(
-        recipe="isoglot", base=BASE, pairs=["facts:"], languages=LANGUAGES, steps=60, output=str(work / "run")
+        recipe="isoglot",
+        base=BASE,
+        pairs=["facts:"],
+        languages=LANGUAGES,
+        steps=60,
+        batch_size=16,
+        output=str(work / "run"),
     )
     print("trained:", figures(train(settings).model))
 

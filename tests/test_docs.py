@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.training.tiny import pair_rows, tiny_base
+from tests.training.tiny import WORDS, pair_rows, tiny_base
 from tests.warm import CLIENT
 
 ROOT = Path(__file__).parents[1]
@@ -105,7 +105,9 @@ def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def workshop(tmp_path_factory: pytest.TempPathFactory, warm: Path) -> Path:
     """A directory with everything that the pages take for granted, small."""
     folder = tmp_path_factory.mktemp("docs")
-    base = tiny_base(folder / "tiny")
+    sheet = (ROOT / "examples" / "faq" / "faq.csv").read_text(encoding="utf-8")
+    base = tiny_base(folder / "tiny", [*WORDS, *sorted(set(re.findall(r"\w+|[^\w\s]+", sheet)))])
+    (folder / "examples").symlink_to(ROOT / "examples")
     fields = ("id", "lang", "query", "passage")
     lines = [
         json.dumps({**{key: getattr(row, key) for key in fields}, "document_id": int(row.id) // 4}) + "\n"
@@ -129,7 +131,7 @@ def workshop(tmp_path_factory: pytest.TempPathFactory, warm: Path) -> Path:
     spec.write_text(SMALL_STUDY.format(base=base, pairs=pairs, benchmark=benchmark))
     names = {name: str(base) for name in ("offline:multilingual-e5-small", "multilingual-e5-base")}
     names |= {name: str(pairs) for name in ("lareqa:mlqa-r", "pairs.parquet", "facts:")}
-    names |= {name: str(benchmark) for name in ("xquad-r", "mlqa-r", "my-benchmark-folder/")}
+    names |= {name: str(benchmark) for name in ("xquad-r", "mlqa-r", "faq", "my-benchmark-folder/")}
     bin_folder = folder / "bin"
     bin_folder.mkdir()
     shim = bin_folder / "isoglot"
@@ -186,7 +188,8 @@ def small(code: str, names: dict[str, str]) -> str:
     """A Python block with the stand-ins, few steps and small batches."""
     for name, replacement in names.items():
         code = code.replace(f'"{name}"', repr(replacement))
-    code = code.replace("TrainSettings(", f"TrainSettings(base={names['multilingual-e5-base']!r}, ")
+    base = f"TrainSettings(base={names['multilingual-e5-base']!r}, "
+    code = re.sub(r"TrainSettings\((?![^)]*base=)", lambda _: base, code)
     return re.sub(r"batch_size=\d+", "batch_size=6", re.sub(r"steps=\d+", "steps=3", code))
 
 
@@ -220,6 +223,13 @@ def test_shell_and_python_blocks_run(page: Path, workshop: Path) -> None:
             run(workshop, "python block.py")
         elif kind == "sh":
             run(workshop, re.sub(r"^torchrun --nproc-per-node \d+ -m isoglot", "isoglot", text, flags=re.MULTILINE))
+
+
+@pytest.mark.slow
+def test_the_example_in_python_runs(workshop: Path) -> None:
+    code = (ROOT / "examples" / "repair.py").read_text(encoding="utf-8")
+    (workshop / "block.py").write_text(small(code, json.loads((workshop / "names.json").read_text())))
+    assert "trained: mono" in run(workshop, "python block.py in-python")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
