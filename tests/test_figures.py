@@ -15,7 +15,7 @@ MADE = {"api.md", "methods.md"}  # of docstrings and registries
 PAGES = [
     page
     for page in (
-        *(ROOT / name for name in ("README.md", "CONTRIBUTING.md")),
+        *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "results/README.md")),
         *sorted((ROOT / "docs").rglob("*.md")),
         *sorted((ROOT / "examples").rglob("README.md")),
     )
