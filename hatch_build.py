@@ -42,4 +42,5 @@ def absolute(text: str, address: str, version: str) -> str:
         whole = f"{address}/{kind}/{version}/{target}"
         return f"]({whole})" if found[1] else f'src="{whole}"'
 
-    return RELATIVE.sub(link, text).replace("git clone REPOSITORY ", f"git clone {address} ")
+    text = re.sub(r" *# REPOSITORY: .*", "", text).replace("git clone REPOSITORY ", f"git clone {address} ")
+    return RELATIVE.sub(link, text)
