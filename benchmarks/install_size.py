@@ -13,6 +13,7 @@ import subprocess
 import tempfile
 import venv
 from pathlib import Path
+from typing import Any
 
 from _machine import conditions, write
 
@@ -22,28 +23,37 @@ ROOT = Path(__file__).parents[1]
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--extras", default="offline")
+    parser.add_argument("--environment", type=Path, help="one with just this installed, instead of making a new one")
     parser.add_argument("--report", type=Path)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        venv.create(folder, with_pip=True)
-        python = Path(folder) / "bin" / "python"
-        what = f"{ROOT}[{options.extras}]"
-        subprocess.run([python, "-m", "pip", "install", "-q", "-c", str(ROOT / "constraints.txt"), what], check=True)
-        listed = subprocess.run([python, "-m", "pip", "list", "--format", "json"], capture_output=True, check=True)
-        packages = {package["name"]: package["version"] for package in json.loads(listed.stdout)}
-        site = next(Path(folder).glob("lib/python*/site-packages"))
-        sizes = {path.name: size(path) for path in site.iterdir()}
-        report = {
-            "conditions": conditions(),
-            "extras": options.extras,
-            "packages": len(packages),
-            "torch": packages["torch"],
-            "bytes": size(Path(folder)),
-            "largest": dict(sorted(sizes.items(), key=lambda item: -item[1])[:8]),
-        }
+        environment = options.environment or install(Path(folder), options.extras)
+        report = {"conditions": conditions(), "extras": options.extras, **measure(environment)}
     print(json.dumps(report, indent=1))
     if options.report:
         write(options.report, report)
+
+
+def install(folder: Path, extras: str) -> Path:
+    """An environment with this checkout and what it needs."""
+    venv.create(folder, with_pip=True)
+    words = ["install", "-q", "-c", str(ROOT / "constraints.txt"), f"{ROOT}[{extras}]"]
+    subprocess.run([folder / "bin" / "python", "-m", "pip", *words], check=True)
+    return folder
+
+
+def measure(environment: Path) -> dict[str, Any]:
+    """Bytes of an environment, and of its largest packages."""
+    command = [environment / "bin" / "python", "-m", "pip", "list", "--format", "json"]
+    listed = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+    site = next(environment.glob("lib/python*/site-packages"))
+    sizes = sorted(((size(path), path.name) for path in site.iterdir()), reverse=True)
+    return {
+        "packages": len(listed),
+        "torch": {package["name"]: package["version"] for package in listed}["torch"],
+        "bytes": size(environment),
+        "largest": {name: bytes_ for bytes_, name in sizes[:8]},
+    }
 
 
 def size(path: Path) -> int:
