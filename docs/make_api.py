@@ -79,7 +79,9 @@ def _prose(text: str) -> str:
         elif in_section and line.startswith("    ") and not line.startswith("     "):
             names, colon, rest = line.strip().partition(": ")
             is_named = colon and re.fullmatch(r"[\w*, .]+", names)
-            lines.append(f"- `{names}`: {rest}" if is_named else f"- {line.strip()}" if not lines[-1] else f"  {line.strip()}")
+            lines.append(
+                f"- `{names}`: {rest}" if is_named else f"- {line.strip()}" if not lines[-1] else f"  {line.strip()}"
+            )
         elif in_section and line.startswith("     "):
             lines.append(f"  {line.strip()}")
         else:
