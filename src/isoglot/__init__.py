@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from isoglot.models.load import load_model
     from isoglot.models.tunings.full import Full
     from isoglot.models.tunings.lora import Lora
+    from isoglot.repairing.repair import repair
+    from isoglot.repairing.settings import RepairSettings
     from isoglot.retrieval.bm25 import BM25
     from isoglot.retrieval.collection.build import index
     from isoglot.retrieval.collection.collection import Collection
@@ -61,6 +63,8 @@ _MODULES = {
     "Lora": "isoglot.models.tunings.lora",
     "Full": "isoglot.models.tunings.full",
     "train": "isoglot.training.train",
+    "repair": "isoglot.repairing.repair",
+    "RepairSettings": "isoglot.repairing.settings",
     "load_spec": "isoglot.study.read_spec",
     "run_study": "isoglot.study.grid",
     "RunOptions": "isoglot.study.grid",
@@ -77,6 +81,7 @@ __all__ = [
     "Lora",
     "MultilingualRetrievalEvaluator",
     "PlanSettings",
+    "RepairSettings",
     "RunOptions",
     "Searcher",
     "TrainSettings",
@@ -94,6 +99,7 @@ __all__ = [
     "load_result",
     "load_spec",
     "load_systems",
+    "repair",
     "run_study",
     "train",
 ]

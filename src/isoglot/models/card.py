@@ -31,7 +31,7 @@ scores = model.similarity(model.encode_query(["..."]), model.encode_document([".
 
 `encode_query` and `encode_document` put the prompts {query!r} and {passage!r} before each text.
 
-The licence is that of the base model and of the training data.
+{more}The licence is that of the base model and of the training data.
 """
 _TRAINED = "Trained from `{base}` by {tuning} with {strategy} batches of {batch_size} parallel pairs ({pairs})."
 _AVERAGED = " Its weights are {share:g} times the trained ones and {rest:g} times those of the base."
@@ -65,7 +65,12 @@ def write_card(
     write_card_of(path, how, prompts, made="trained")
 
 
-def write_card_of(path: Path, how: str, prompts: Mapping[str, str], made: str = "made") -> None:
-    """Write a model card; `how` is a sentence that says how the model was made, `made` a word for that."""
+def write_card_of(path: Path, how: str, prompts: Mapping[str, str], made: str = "made", more: str = "") -> None:
+    """Write a model card.
+
+    Args:
+        how: a sentence that says how the model was made; `made` is a word for that.
+        more: chapters after its use, such as figures.
+    """
     sides = {"query": prompts.get("query", ""), "passage": prompts.get("document", "")}
-    write_text(path, _TEXT.format(made=made, how=how, **sides))
+    write_text(path, _TEXT.format(made=made, how=how, more=f"{more.strip()}\n\n" if more else "", **sides))

@@ -1,0 +1,180 @@
+"""The end of a repair: the model that is kept with its card, the summary, the report, and what is printed."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from isoglot.data.audit.trained import trained_of
+from isoglot.errors import InputError
+from isoglot.evaluation.contrasts import PairedRows
+from isoglot.evaluation.matching import RANK_DISTANCE, one_result
+from isoglot.evaluation.matching import System as Measured
+from isoglot.evaluation.settings import EvaluateSettings
+from isoglot.files import atomic_directory, read_json, write_json
+from isoglot.models.card import write_card_of
+from isoglot.records import SETTINGS
+from isoglot.repairing.choice import BASE, HELD_OUT, MEASURE, Choice, System
+from isoglot.repairing.examples import View, compare_views, look
+from isoglot.repairing.folder import RepairFolder
+from isoglot.repairing.settings import RepairSettings
+from isoglot.repairing.words import ABOUT_FIGURES, commands, in_interval
+from isoglot.retrieval.store import EmbeddingStore
+from isoglot.tables import markdown_table
+
+
+def finish(
+    folder: RepairFolder,
+    asked: RepairSettings,
+    systems: Sequence[System],
+    chosen: Choice,
+    *,
+    models: Mapping[str, str],
+    benchmarks: Mapping[str, str],
+    sources: Sequence[str],
+    store: EmbeddingStore,
+    data_dir: Path | None,
+) -> dict[str, Any]:
+    """Write all that a repair leaves; what is there of an attempt that was interrupted is written again.
+
+    Args:
+        systems: that were measured, the base first.
+        chosen: which of them is kept.
+        models: where they are.
+        benchmarks: sources by name, the pairs held out first.
+        sources: of the pairs.
+    """
+    from isoglot.repairing.page import write_report
+
+    base, kept = systems[0], next(system for system in systems if system.key == chosen.key)
+    changes = {name: _changes(folder, kept.key, name) for name in benchmarks} if kept.key != BASE else {}
+    found = _views(kept.key, models, benchmarks, asked, store, data_dir) if kept.key != BASE else {}
+    summary = {
+        "model": models[BASE],
+        "sources": list(sources),
+        "kept": kept.key,
+        "why": chosen.why,
+        "systems": [asdict(system) for system in systems],
+        "measure": MEASURE,
+        "benchmarks": dict(benchmarks),
+        "changes": changes,
+        "questions": found,
+        "notes": {name: read_json(folder.result(kept.key, name) / "summary.json")["notes"] for name in benchmarks},
+        "data": folder.found("pairs"),
+        "training": folder.found("length"),
+        "settings": asked.to_flat(),
+        "seconds": sum(stage["seconds"] for stage in folder.record["stages"].values()),
+        "commands": commands(models[BASE], folder, sources, asked, kept, found),
+        "versions": folder.record["versions"],
+        "made": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+    }
+    _write_model(folder, models[kept.key], kept, chosen, _card(summary, base, kept))
+    write_report(folder, summary)
+    write_json(folder.summary, summary)
+    return {"kept": kept.key}
+
+
+def _changes(folder: RepairFolder, kept: str, benchmark: str) -> dict[str, dict[str, Any]]:
+    """By setting, how what is kept differs from the base: "before", "after", "difference" and its 95% "interval" (None where
+    all questions are of one group)."""
+    systems = [Measured(key, one_result(str(folder.result(key, benchmark))).results, (key,)) for key in (BASE, kept)]
+    found: dict[str, dict[str, Any]] = {}
+    for setting in (*SETTINGS, RANK_DISTANCE):
+        if not all(setting in system.settings for system in systems):
+            continue
+        rows = PairedRows(systems, setting, MEASURE)
+        try:
+            contrast = rows.contrast(BASE, kept)
+            interval: Any = [round(end, 5) for end in contrast.interval()]
+            before, after = rows.average(BASE).mean, rows.average(kept).mean
+        except InputError:
+            summaries = [system.results[0].summary for system in systems]
+            before, after = (
+                one["bias"][RANK_DISTANCE] if setting == RANK_DISTANCE else one["settings"][setting][MEASURE]
+                for one in summaries
+            )
+            interval = None
+        figures = {"before": before, "after": after, "difference": after - before}
+        found[setting] = {**{key: round(value, 5) for key, value in figures.items()}, "interval": interval}
+    return found
+
+
+def _views(
+    kept: str,
+    models: Mapping[str, str],
+    benchmarks: Mapping[str, str],
+    asked: RepairSettings,
+    store: EmbeddingStore,
+    data_dir: Path | None,
+) -> dict[str, Any]:
+    """What became of the questions of every benchmark, see `compare_views`."""
+    from isoglot.models.load import load_model
+
+    loaded = {name: EvaluateSettings().load(source, data_dir) for name, source in benchmarks.items()}
+    views: dict[str, dict[str, View]] = {}
+    for key in (BASE, kept):
+        model = load_model(models[key], dtype="float32")
+        views[key] = {name: look(model, benchmark, store) for name, benchmark in loaded.items()}
+        del model
+    return {
+        name: compare_views(loaded[name], views[BASE][name], views[kept][name], asked.examples) for name in benchmarks
+    }
+
+
+def _write_model(folder: RepairFolder, source: str, kept: System, chosen: Choice, figures: str) -> None:
+    """`model/`: what is kept, as a plain sentence-transformers directory with a card."""
+    from isoglot.models.load import load_model
+
+    model = load_model(source, device="cpu")
+    with atomic_directory(folder.model) as path:
+        if kept.key == BASE:
+            model.save_pretrained(str(path), create_model_card=False)
+            trained_of(model).save(path)
+        else:
+            shutil.copytree(source, path, dirs_exist_ok=True)
+        how = f"{kept.how} {chosen.why[0].upper()}{chosen.why[1:]}."
+        write_card_of(path / "README.md", how, model.prompts, made="repaired", more=figures)
+
+
+def _card(summary: Mapping[str, Any], base: System, kept: System) -> str:
+    """The chapters of the card on figures and data."""
+    data = summary["data"]
+    lines = ["## Evaluation", "", f"{MEASURE}, and rank distance. {ABOUT_FIGURES}", ""]
+    for name in summary["benchmarks"]:
+        rows = [["benchmark", "setting", "base", "this model", "difference, 95% interval"]]
+        for setting, change in summary["changes"].get(name, {}).items():
+            digits = 1 if setting == RANK_DISTANCE else 4
+            rows.append(
+                [
+                    name,
+                    setting.replace("_", " "),
+                    f"{change['before']:.{digits}f}",
+                    f"{change['after']:.{digits}f}",
+                    in_interval(change, digits),
+                ]
+            )
+        if len(rows) == 1:
+            own = base.scores[name]
+            rows = [["benchmark", "setting", "value"]]
+            rows += [
+                [name, key.replace("_", " "), f"{value:.4f}"] for key, value in asdict(own).items() if value is not None
+            ]
+        lines += [*markdown_table(rows, text_columns=2), ""]
+        lines += [f"{note[0].upper()}{note[1:]}." for note in summary["notes"][name]]
+    pairs = data["pairs"]
+    lines += [
+        "",
+        f"`{HELD_OUT}`: {pairs['benchmark']:,} of {pairs['read']:,} parallel pairs, which nothing was trained on; the model was "
+        "chosen by them. Intervals: bootstrap over groups of questions, for this model.",
+        "",
+        "## Data",
+        "",
+        f"{pairs['rest']:,} parallel pairs in {', '.join(data['languages'])} from "
+        f"{', '.join(f'`{Path(source).name}`' for source in summary['sources'])}.",
+        "",
+    ]
+    return "\n".join(lines)

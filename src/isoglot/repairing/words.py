@@ -1,0 +1,157 @@
+"""What a repair says: tables, sentences and commands, for the terminal, the report and the card."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from isoglot.repairing.choice import BASE, HELD_OUT, MEASURE, System
+from isoglot.repairing.folder import RepairFolder
+from isoglot.tables import text_table
+
+ABOUT_FIGURES = (
+    "mono: question and answers in one language; cross: in two; multi: the answers of all languages in one list. Rank distance: "
+    "how many ranks lie between the best and the worst translation of an answer; lower is better."
+)
+
+
+def shown_benchmark(summary: Mapping[str, Any]) -> str:
+    """The benchmark that pictures and examples are of: an independent one where there is one."""
+    names = list(summary["benchmarks"])
+    return names[1] if len(names) > 1 else names[0]
+
+
+def in_interval(change: Mapping[str, Any], digits: int) -> str:
+    """A difference with its interval."""
+    text = f"{change['difference']:+.{digits}f}"
+    if change["interval"] is not None:
+        low, high = change["interval"]
+        text += f" [{low:+.{digits}f}, {high:+.{digits}f}]"
+    return text
+
+
+def program() -> str:
+    """How this program is called from a shell."""
+    if (found := shutil.which("isoglot")) and Path(found).resolve() == Path(sys.argv[0]).resolve():
+        return "isoglot"
+    own = Path(sys.argv[0])
+    if own.name == "isoglot" and own.is_file():
+        return shlex.quote(str(own))
+    return "isoglot" if found else f"{shlex.quote(sys.executable)} -m isoglot"
+
+
+def commands(
+    base: str,
+    folder: RepairFolder,
+    sources: Sequence[str],
+    asked: RepairSettings,
+    kept: System,
+    found: Mapping[str, Any],
+) -> list[str]:
+    """What to type next: index the documents by the base and by what is kept, search, serve both side by side."""
+    corpus = asked.benchmark[0] if asked.benchmark else sources[0] if len(sources) == 1 else str(folder.held_out)
+    index, name = folder.path / "index", program()
+
+    def command(*words: object) -> str:
+        return " ".join([name, *(shlex.quote(str(word)) for word in words)])
+
+    examples = [example for one in found.values() for example in one["examples"]]
+    question = examples[-1]["text"] if examples else "a question in any language"
+    if asked.benchmark and found:
+        examples = found[_last(asked.benchmark)]["examples"]
+        question = examples[0]["text"] if examples else question
+    elif examples:
+        question = examples[0]["text"]
+    lines = [command("index", base, corpus, "--name", "base", "--output", index)]
+    if kept.key != BASE:
+        lines.append(command("index", folder.model, "--name", "repaired", "--output", index))
+    lines.append(command("search", index, question, *(["--model", "repaired"] if kept.key != BASE else []), "-k", 5))
+    lines.append(command("serve", index))
+    return lines
+
+
+def _last(benchmarks: Sequence[str]) -> str:
+    return Path(benchmarks[0]).name or benchmarks[0]
+
+
+def lacking() -> str:
+    """Packages that those commands need and that are not installed, in words; "" where there are none."""
+    missing = [extra for extra, module in (("index", "bm25s"), ("serve", "fastapi")) if find_spec(module) is None]
+    return f"these need: pip install 'isoglot[{','.join(missing)}]'" if missing else ""
+
+
+def table_of(summary: Mapping[str, Any], benchmark: str) -> list[list[str]]:
+    """Systems by figures on a benchmark, headed."""
+    rows = [["system", "mono", "cross", "multi", "rank distance", ""]]
+    for system in summary["systems"]:
+        own = system["scores"][benchmark]
+        figures = ["-" if own[name] is None else f"{own[name]:.4f}" for name in ("mono", "cross", "multi")]
+        distance = "-" if own["rank_distance"] is None else f"{own['rank_distance']:.1f}"
+        rows.append([system["label"], *figures, distance, "kept" if system["key"] == summary["kept"] else ""])
+    return rows
+
+
+def format_summary(summary: Mapping[str, Any]) -> str:
+    """What the command prints: tables, the choice, examples, where everything is."""
+    lines: list[str] = []
+    for name in summary["benchmarks"]:
+        counts = summary["data"]
+        what = (
+            f"{counts['queries']:,} questions, {counts['documents']:,} answers"
+            if name == HELD_OUT
+            else "not used to choose"
+        )
+        lines += [f"{name}, {MEASURE} ({what})", *text_table(table_of(summary, name)), ""]
+    lines += [f"{summary['why']}.", ""]
+    for name, found in summary["questions"].items():
+        lines.append(f"{name}: {fates(found)}")
+    if summary["questions"]:
+        found = summary["questions"][shown_benchmark(summary)]
+        for example in found["examples"]:
+            lines += ["", *_example_lines(example)]
+        lines += [f"no question in {pair.replace(':', ' has an answer in ')} that rose" for pair in found["not_shown"]]
+    return "\n".join([*lines, ""])
+
+
+def fates(found: Mapping[str, Any]) -> str:
+    """For how many questions the answers rose and fell, in words."""
+    questions, answers = found["questions"], found["answers"]
+    counts = (
+        f"{questions[key]:,} {words}" for key, words in (("rose", "find more"), ("fell", "less"), ("same", "the same"))
+    )
+    text = f"of {questions['all']:,} questions {', '.join(counts)}"
+    if answers["all"]:
+        shares = [answers[key] / answers["all"] for key in ("before", "after")]
+        text += f"; right answers in other languages among the first ten: {shares[0]:.1%} -> {shares[1]:.1%}"
+    return text
+
+
+def story(example: Mapping[str, Any]) -> str:
+    """What became of the answer of an example, in words."""
+    answer = example["answer"]
+    verb = "rises" if answer["after"] < answer["before"] else "falls" if answer["after"] > answer["before"] else "stays"
+    places = (
+        f"from rank {answer['before']:,} to {answer['after']:,}" if verb != "stays" else f"at rank {answer['after']:,}"
+    )
+    return f"the answer in {answer['language']} {verb} {places}"
+
+
+def _example_lines(example: Mapping[str, Any]) -> list[str]:
+    english = f" ({example['english']})" if example["english"] else ""
+    rows = [f"{example['language']}: {example['text']}{english}", f"  {story(example)}"]
+    for when in ("before", "after"):
+        rows.append(f"  {when}")
+        for number, own in enumerate(example[when], start=1):
+            rows.append(f"    {number} {'*' if own['right'] else ' '} {own['language']}  {short(own['text'], 96)}")
+    return rows
+
+
+def short(text: str, most: int) -> str:
+    """A text in one line, its end left out where it is longer than `most` characters."""
+    text = " ".join(text.split())
+    return text if len(text) <= most else f"{text[: most - 1].rstrip()}…"
