@@ -90,7 +90,12 @@ class RepairFolder:
 
     def _check_same(self, asked: Mapping[str, Any]) -> None:
         before = self.record["asked"]
-        if keys := [key for key in {**before, **asked} if before.get(key) != asked.get(key)]:
+        content = before.get("content", {})
+        if changed := [name for name, value in asked["content"].items() if content.get(name, value) != value]:
+            raise InputError(
+                f"{self.path}: {changed[0]} changed since this repair began; give another --output, or --overwrite"
+            )
+        if keys := [key for key in {**before, **asked} if key != "content" and before.get(key) != asked.get(key)]:
             what = ", ".join(f"{key} was {before.get(key)!r}, is {asked.get(key)!r}" for key in keys)
             raise InputError(
                 f"{self.path}: holds a repair that was asked for otherwise ({what}); give another --output, or --overwrite"

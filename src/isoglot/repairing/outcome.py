@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -27,52 +27,61 @@ from isoglot.retrieval.store import EmbeddingStore
 from isoglot.tables import markdown_table
 
 
-def finish(
-    folder: RepairFolder,
-    asked: RepairSettings,
-    systems: Sequence[System],
-    chosen: Choice,
-    *,
-    models: Mapping[str, str],
-    benchmarks: Mapping[str, str],
-    sources: Sequence[str],
-    store: EmbeddingStore,
-    data_dir: Path | None,
-) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Ended:
+    """A repair of which everything is measured.
+
+    Attributes:
+        systems: the base first.
+        chosen: which of them is kept.
+        models: where they are, by key.
+        benchmarks: sources by name, the pairs held out first.
+    """
+
+    folder: RepairFolder
+    asked: RepairSettings
+    systems: Sequence[System]
+    chosen: Choice
+    models: Mapping[str, str]
+    benchmarks: Mapping[str, str]
+
+    @property
+    def kept(self) -> System:
+        return next(system for system in self.systems if system.key == self.chosen.key)
+
+
+def finish(ended: Ended, sources: Sequence[str], store: EmbeddingStore, data_dir: Path | None) -> dict[str, Any]:
     """Write all that a repair leaves; what is there of an attempt that was interrupted is written again.
 
     Args:
-        systems: that were measured, the base first.
-        chosen: which of them is kept.
-        models: where they are.
-        benchmarks: sources by name, the pairs held out first.
         sources: of the pairs.
+        store: of the vectors of all evaluations.
     """
     from isoglot.repairing.page import write_report
 
-    base, kept = systems[0], next(system for system in systems if system.key == chosen.key)
-    changes = {name: _changes(folder, kept.key, name) for name in benchmarks} if kept.key != BASE else {}
-    found = _views(kept.key, models, benchmarks, asked, store, data_dir) if kept.key != BASE else {}
-    summary = {
-        "model": models[BASE],
+    folder, kept, benchmarks = ended.folder, ended.kept, ended.benchmarks
+    is_changed = kept.key != BASE
+    notes = {name: read_json(folder.result(kept.key, name) / "summary.json")["notes"] for name in benchmarks}
+    summary: dict[str, Any] = {
+        "model": ended.models[BASE],
         "sources": list(sources),
         "kept": kept.key,
-        "why": chosen.why,
-        "systems": [asdict(system) for system in systems],
+        "why": ended.chosen.why,
         "measure": MEASURE,
         "benchmarks": dict(benchmarks),
-        "changes": changes,
-        "questions": found,
-        "notes": {name: read_json(folder.result(kept.key, name) / "summary.json")["notes"] for name in benchmarks},
+        "systems": [asdict(system) for system in ended.systems],
+        "changes": {name: _changes(folder, kept.key, name) for name in benchmarks} if is_changed else {},
+        "questions": _questions(ended, store, data_dir) if is_changed else {},
+        "notes": notes,
         "data": folder.found("pairs"),
         "training": folder.found("length"),
-        "settings": asked.to_flat(),
-        "seconds": sum(stage["seconds"] for stage in folder.record["stages"].values()),
-        "commands": commands(models[BASE], folder, sources, asked, kept, found),
+        "settings": ended.asked.to_flat(),
+        "seconds": round(sum(stage["seconds"] for stage in folder.record["stages"].values()), 1),
         "versions": folder.record["versions"],
         "made": datetime.now(timezone.utc).isoformat(timespec="seconds"),
     }
-    _write_model(folder, models[kept.key], kept, chosen, _card(summary, base, kept))
+    summary["commands"] = commands(summary, folder)
+    _write_model(folder, ended.models[kept.key], kept, ended.chosen, _card(summary))
     write_report(folder, summary)
     write_json(folder.summary, summary)
     return {"kept": kept.key}
@@ -103,26 +112,17 @@ def _changes(folder: RepairFolder, kept: str, benchmark: str) -> dict[str, dict[
     return found
 
 
-def _views(
-    kept: str,
-    models: Mapping[str, str],
-    benchmarks: Mapping[str, str],
-    asked: RepairSettings,
-    store: EmbeddingStore,
-    data_dir: Path | None,
-) -> dict[str, Any]:
+def _questions(ended: Ended, store: EmbeddingStore, data_dir: Path | None) -> dict[str, Any]:
     """What became of the questions of every benchmark, see `compare_views`."""
     from isoglot.models.load import load_model
 
-    loaded = {name: EvaluateSettings().load(source, data_dir) for name, source in benchmarks.items()}
+    loaded = {name: EvaluateSettings().load(source, data_dir) for name, source in ended.benchmarks.items()}
     views: dict[str, dict[str, View]] = {}
-    for key in (BASE, kept):
-        model = load_model(models[key], dtype="float32")
+    for key in (BASE, ended.kept.key):
+        model = load_model(ended.models[key], dtype="float32")
         views[key] = {name: look(model, benchmark, store) for name, benchmark in loaded.items()}
-        del model
-    return {
-        name: compare_views(loaded[name], views[BASE][name], views[kept][name], asked.examples) for name in benchmarks
-    }
+    before, after = views.values()
+    return {name: compare_views(loaded[name], before[name], after[name], ended.asked.examples) for name in loaded}
 
 
 def _write_model(folder: RepairFolder, source: str, kept: System, chosen: Choice, figures: str) -> None:
@@ -140,7 +140,7 @@ def _write_model(folder: RepairFolder, source: str, kept: System, chosen: Choice
         write_card_of(path / "README.md", how, model.prompts, made="repaired", more=figures)
 
 
-def _card(summary: Mapping[str, Any], base: System, kept: System) -> str:
+def _card(summary: Mapping[str, Any]) -> str:
     """The chapters of the card on figures and data."""
     data = summary["data"]
     lines = ["## Evaluation", "", f"{MEASURE}, and rank distance. {ABOUT_FIGURES}", ""]
@@ -158,11 +158,9 @@ def _card(summary: Mapping[str, Any], base: System, kept: System) -> str:
                 ]
             )
         if len(rows) == 1:
-            own = base.scores[name]
+            own = summary["systems"][0]["scores"][name]  # what is kept is the base
             rows = [["benchmark", "setting", "value"]]
-            rows += [
-                [name, key.replace("_", " "), f"{value:.4f}"] for key, value in asdict(own).items() if value is not None
-            ]
+            rows += [[name, key.replace("_", " "), f"{value:.4f}"] for key, value in own.items() if value is not None]
         lines += [*markdown_table(rows, text_columns=2), ""]
         lines += [f"{note[0].upper()}{note[1:]}." for note in summary["notes"][name]]
     pairs = data["pairs"]

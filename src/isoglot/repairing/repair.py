@@ -6,20 +6,24 @@ import gc
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from isoglot.data.benchmarks.load import reader
 from isoglot.errors import InputError, say
+from isoglot.evaluation.drawing import require_matplotlib
 from isoglot.files import read_json
 from isoglot.models.content import content_of
 from isoglot.processes import processes
-from isoglot.repairing.choice import BASE, HELD_OUT, Scores, System, choose, loss
+from isoglot.repairing.choice import BASE, HELD_OUT, choose, loss
 from isoglot.repairing.folder import RepairFolder
 from isoglot.repairing.length import plan_training, settings_of
-from isoglot.repairing.outcome import finish
+from isoglot.repairing.outcome import Ended, finish
 from isoglot.repairing.pairs import content_of_sources, prepare_pairs
 from isoglot.repairing.progress import Progress
 from isoglot.repairing.settings import RepairSettings
+from isoglot.repairing.systems import Measured, benchmarks_of
 from isoglot.repairing.words import format_summary
 from isoglot.retrieval.store import EmbeddingStore
 from isoglot.settings import to_dict
@@ -86,9 +90,11 @@ def repair(
     if not names:
         raise InputError("no pairs: give files of pairs, a built-in source or patterns of documents")
     folder = RepairFolder(Path(output))
-    given = {"model": model, "sources": names, **to_dict(asked)}
-    del given["keep_models"]
-    given["content"] = {"model": content_of(model), "sources": content_of_sources(names)}
+    for name in asked.benchmark:
+        reader(name, data_dir)  # raises where there is none: better now than after the training
+    require_matplotlib()
+    given = {"model": model, "sources": names, **asked.model_dump(mode="json", exclude={"keep_models"})}
+    given["content"] = {model: content_of(model), **content_of_sources(names)}
     with folder.opened(given, model, overwrite=overwrite):
         work = _Work(model, names, folder, asked, data_dir, show)
         if not folder.is_finished and not work.all():
@@ -122,6 +128,8 @@ class _Work:
         self.model, self.sources, self.folder, self.asked = model, list(sources), folder, asked
         self.data_dir, self.show = data_dir, show
         self.store = EmbeddingStore(folder.vectors)
+        self.benchmarks = benchmarks_of(folder, asked)
+        self.measured = Measured(folder, asked, model, list(self.benchmarks))
 
     def all(self) -> bool:
         """Do what is not done yet; False where it was interrupted."""
@@ -148,27 +156,17 @@ class _Work:
         yield _Stage("pairs", "pairs", f"read {', '.join(self.sources)} and hold out a part", self._pairs)
         yield _Stage("measure base", "measure", f"measure {self.model}", lambda: self._measure(BASE, self.model))
         yield _Stage("debiased", "correct", "correct it without training (LSAR)", lambda: self._debias("debiased"))
-        yield _Stage("measure debiased", "quick", "measure that", lambda: self._measure("debiased"))
+        yield _Stage("measure debiased", "quick", "measure it", lambda: self._measure("debiased"))
         yield _Stage("length", "length", "plan the training", self._length)
         yield _Stage("trained", "train", f"train by the recipe {recipe}", lambda: self._train("trained"))
-        yield _Stage("measure trained", "measure", "measure that", lambda: self._measure("trained"))
+        yield _Stage("measure trained", "measure", "measure it", lambda: self._measure("trained"))
         yield _Stage("averaged", "quick", "average the trained weights with the base's", self._average)
-        yield _Stage("measure averaged", "measure", "measure that", lambda: self._measure("averaged"))
+        yield _Stage("measure averaged", "measure", "measure it", lambda: self._measure("averaged"))
         yield _Stage("corrected", "correct", "correct the better one, too", lambda: self._debias("corrected"))
-        yield _Stage("measure corrected", "quick", "measure that", lambda: self._measure("corrected"))
+        yield _Stage("measure corrected", "quick", "measure it", lambda: self._measure("corrected"))
         for other in asked.compare:
-            yield _Stage(
-                other,
-                "train",
-                f"train by {other}, to compare",
-                lambda name=other: self._train(name, name),  # type: ignore[misc]
-            )
-            yield _Stage(
-                f"measure {other}",
-                "measure",
-                "measure that",
-                lambda name=other: self._measure(name),  # type: ignore[misc]
-            )
+            yield _Stage(other, "train", f"train by {other}, to compare", partial(self._train, other, other))
+            yield _Stage(f"measure {other}", "measure", "measure it", partial(self._measure, other))
         yield _Stage("outcome", "outcome", "choose, and write the model and the report", self._finish)
 
     def _training_seconds(self) -> float:
@@ -178,11 +176,6 @@ class _Work:
 
     def _pairs(self) -> dict[str, Any]:
         return prepare_pairs(self.sources, self.folder, self.asked, self.data_dir, show=self.show)
-
-    def benchmarks(self) -> dict[str, str]:
-        """What is measured on, by the names of their results."""
-        named = {Path(name).name or name: name for name in self.asked.benchmark}
-        return {HELD_OUT: str(self.folder.held_out), **named}
 
     def model_of(self, system: str) -> str:
         """Where the model of a system is."""
@@ -200,7 +193,7 @@ class _Work:
         if (self.folder.found(system) or {}).get("skipped"):
             return {}
         model, seconds, texts = None, 0.0, 0
-        for benchmark, source in self.benchmarks().items():
+        for benchmark, source in self.benchmarks.items():
             result = self.folder.result(system, benchmark)
             if not (result / "summary.json").is_file():
                 model = model or load_model(self.model_of(system), dtype="float32")
@@ -264,74 +257,14 @@ class _Work:
 
     def _better_trained(self) -> str:
         """Of the trained models the one that would be kept: within the bound where one is."""
-        base, *others = self.systems(("trained", "averaged"))
+        base, *others = self.measured.systems(("trained", "averaged"))
         return min(
             others,
             key=lambda one: (loss(base, one) > self.asked.max_loss, -one.scores[HELD_OUT].multi),
         ).key
 
-    def systems(self, keys: Sequence[str] | None = None) -> list[System]:
-        """The systems that were measured, the base first."""
-        found = []
-        every = (BASE, "debiased", "trained", "averaged", "corrected", *self.asked.compare)
-        for key in every:
-            is_wanted = keys is None or key in (BASE, *keys)
-            if (
-                not is_wanted
-                or self.folder.found(f"measure {key}") is None
-                or (self.folder.found(key) or {}).get("skipped")
-            ):
-                continue
-            scores = {
-                name: Scores.of(read_json(self.folder.result(key, name) / "summary.json")) for name in self.benchmarks()
-            }
-            label, how = self._words(key)
-            is_candidate = key not in self.asked.compare
-            found.append(System(key, label, how, scores, is_candidate, self._seconds(key)))
-        return found
-
-    def _words(self, key: str) -> tuple[str, str]:
-        """(label, how it was made) of a system."""
-        asked, plan = self.asked, self.folder.found("length") or {}
-        steps = f"{plan.get('steps', 0):,} steps of {plan.get('batch_size', 0)} pairs"
-        corrected = self.folder.found(key) or {}
-        by = f"a linear correction (LSAR, strength {corrected.get('strength', 0):g}) takes the language out of its embeddings"
-        return {
-            BASE: ("base", f"`{self.model}` as it is."),
-            "debiased": ("corrected (LSAR)", f"`{self.model}`, not trained: {by}."),
-            "trained": (f"{asked.recipe}", f"`{self.model}`, trained by the recipe `{asked.recipe}`: {steps}."),
-            "averaged": (
-                f"{asked.recipe}, averaged",
-                f"`{self.model}`, trained by the recipe `{asked.recipe}` ({steps}); its weights are {asked.share:g} times the "
-                f"trained ones and {1 - asked.share:g} times those of the base.",
-            ),
-            "corrected": (
-                f"{asked.recipe}{', averaged' if corrected.get('of') == 'averaged' else ''}, corrected",
-                f"`{self.model}`, trained by the recipe `{asked.recipe}` ({steps})"
-                + (f", averaged with the base ({asked.share:g})" if corrected.get("of") == "averaged" else "")
-                + f"; {by}.",
-            ),
-        }.get(key, (key, f"`{self.model}`, trained by the recipe `{key}`: {steps}."))
-
-    def _seconds(self, key: str) -> float:
-        """What it took to make a system, all that it is made of included."""
-        needs = {"averaged": ["trained", "averaged"]}
-        if key == "corrected":
-            needs[key] = [*needs.get(of := (self.folder.found(key) or {}).get("of", ""), [of]), key]
-        return sum(float((self.folder.found(name) or {}).get("seconds", 0.0)) for name in needs.get(key, [key]))
-
     def _finish(self) -> dict[str, Any]:
-        systems = self.systems()
-        chosen = choose(systems, self.asked.max_loss)
+        systems = self.measured.systems()
         models = {system.key: self.model_of(system.key) for system in systems}
-        return finish(
-            self.folder,
-            self.asked,
-            systems,
-            chosen,
-            models=models,
-            benchmarks=self.benchmarks(),
-            sources=self.sources,
-            store=self.store,
-            data_dir=self.data_dir,
-        )
+        ended = Ended(self.folder, self.asked, systems, choose(systems, self.asked.max_loss), models, self.benchmarks)
+        return finish(ended, self.sources, self.store, self.data_dir)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import shlex
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from isoglot.repairing.choice import BASE, HELD_OUT, MEASURE, System
+from isoglot.repairing.choice import BASE, HELD_OUT, MEASURE
 from isoglot.repairing.folder import RepairFolder
 from isoglot.tables import text_table
 
@@ -45,38 +45,24 @@ def program() -> str:
     return "isoglot" if found else f"{shlex.quote(sys.executable)} -m isoglot"
 
 
-def commands(
-    base: str,
-    folder: RepairFolder,
-    sources: Sequence[str],
-    asked: RepairSettings,
-    kept: System,
-    found: Mapping[str, Any],
-) -> list[str]:
-    """What to type next: index the documents by the base and by what is kept, search, serve both side by side."""
-    corpus = asked.benchmark[0] if asked.benchmark else sources[0] if len(sources) == 1 else str(folder.held_out)
+def commands(summary: Mapping[str, Any], folder: RepairFolder) -> list[str]:
+    """What to type next: index documents by the base and by what is kept, search, serve both side by side."""
+    shown, sources, is_changed = shown_benchmark(summary), summary["sources"], summary["kept"] != BASE
+    corpus = summary["benchmarks"][shown]
+    if shown == HELD_OUT and len(sources) == 1:
+        corpus = sources[0]
+    examples = summary["questions"].get(shown, {}).get("examples", [])
+    question = examples[0]["text"] if examples else "a question in any language"
     index, name = folder.path / "index", program()
 
     def command(*words: object) -> str:
         return " ".join([name, *(shlex.quote(str(word)) for word in words)])
 
-    examples = [example for one in found.values() for example in one["examples"]]
-    question = examples[-1]["text"] if examples else "a question in any language"
-    if asked.benchmark and found:
-        examples = found[_last(asked.benchmark)]["examples"]
-        question = examples[0]["text"] if examples else question
-    elif examples:
-        question = examples[0]["text"]
-    lines = [command("index", base, corpus, "--name", "base", "--output", index)]
-    if kept.key != BASE:
+    lines = [command("index", summary["model"], corpus, "--name", "base", "--output", index)]
+    if is_changed:
         lines.append(command("index", folder.model, "--name", "repaired", "--output", index))
-    lines.append(command("search", index, question, *(["--model", "repaired"] if kept.key != BASE else []), "-k", 5))
-    lines.append(command("serve", index))
-    return lines
-
-
-def _last(benchmarks: Sequence[str]) -> str:
-    return Path(benchmarks[0]).name or benchmarks[0]
+    lines.append(command("search", index, question, *(["--model", "repaired"] if is_changed else []), "-k", 5))
+    return [*lines, command("serve", index)]
 
 
 def lacking() -> str:
