@@ -37,6 +37,8 @@ if words[:2] == ["study", "run"]:
 for option, value in (("--steps", "3"), ("--batch-size", "6"), ("--resamples", "99")):
     if option in words:
         words[words.index(option) + 1] = value
+if words[:1] == ["repair"]:
+    words = " ".join(words).replace("--minutes 15", "--steps 3").split()
 if words[:1] == ["train"] and "--steps" not in words:
     words += ["--steps", "3"]
 if words[:1] == ["train"] and "--batch-size" not in words:
@@ -138,7 +140,7 @@ def small(code: str, names: dict[str, str]) -> str:
     for name, replacement in names.items():
         code = code.replace(f'"{name}"', repr(replacement))
     code = code.replace("TrainSettings(", f"TrainSettings(base={names['multilingual-e5-base']!r}, ")
-    return re.sub(r"batch_size=\d+", "batch_size=6", re.sub(r"steps=\d+", "steps=3", code))
+    return re.sub(r"batch_size=\d+", "batch_size=6", re.sub(r"(steps|minutes)=\d+", "steps=3", code))
 
 
 def run(folder: Path, script: str) -> str:

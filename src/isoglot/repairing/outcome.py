@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -17,7 +18,6 @@ from isoglot.evaluation.matching import System as Measured
 from isoglot.evaluation.settings import EvaluateSettings
 from isoglot.files import atomic_directory, read_json, write_json
 from isoglot.models.card import write_card_of
-from isoglot.records import SETTINGS
 from isoglot.repairing.choice import BASE, HELD_OUT, MEASURE, Choice, System
 from isoglot.repairing.examples import View, compare_views, look
 from isoglot.repairing.folder import RepairFolder
@@ -70,7 +70,7 @@ def finish(ended: Ended, sources: Sequence[str], store: EmbeddingStore, data_dir
         "measure": MEASURE,
         "benchmarks": dict(benchmarks),
         "systems": [asdict(system) for system in ended.systems],
-        "changes": {name: _changes(folder, kept.key, name) for name in benchmarks} if is_changed else {},
+        "changes": {name: _changes(ended, name) for name in benchmarks} if is_changed else {},
         "questions": _questions(ended, store, data_dir) if is_changed else {},
         "notes": notes,
         "data": folder.found("pairs"),
@@ -87,28 +87,22 @@ def finish(ended: Ended, sources: Sequence[str], store: EmbeddingStore, data_dir
     return {"kept": kept.key}
 
 
-def _changes(folder: RepairFolder, kept: str, benchmark: str) -> dict[str, dict[str, Any]]:
+def _changes(ended: Ended, benchmark: str) -> dict[str, dict[str, Any]]:
     """By setting, how what is kept differs from the base: "before", "after", "difference" and its 95% "interval" (None where
     all questions are of one group)."""
-    systems = [Measured(key, one_result(str(folder.result(key, benchmark))).results, (key,)) for key in (BASE, kept)]
+    keys = (BASE, ended.kept.key)
+    systems = [Measured(key, one_result(str(ended.folder.result(key, benchmark))).results, (key,)) for key in keys]
+    before, after = (asdict(system.scores[benchmark]) for system in (ended.systems[0], ended.kept))
     found: dict[str, dict[str, Any]] = {}
-    for setting in (*SETTINGS, RANK_DISTANCE):
-        if not all(setting in system.settings for system in systems):
+    for setting, value in before.items():
+        if value is None or after[setting] is None:
             continue
-        rows = PairedRows(systems, setting, MEASURE)
-        try:
-            contrast = rows.contrast(BASE, kept)
-            interval: Any = [round(end, 5) for end in contrast.interval()]
-            before, after = rows.average(BASE).mean, rows.average(kept).mean
-        except InputError:
-            summaries = [system.results[0].summary for system in systems]
-            before, after = (
-                one["bias"][RANK_DISTANCE] if setting == RANK_DISTANCE else one["settings"][setting][MEASURE]
-                for one in summaries
-            )
-            interval = None
-        figures = {"before": before, "after": after, "difference": after - before}
-        found[setting] = {**{key: round(value, 5) for key, value in figures.items()}, "interval": interval}
+        interval: list[float] | None = None
+        with suppress(InputError):
+            contrast = PairedRows(systems, setting, MEASURE).contrast(*keys)
+            interval = [round(end, 5) for end in contrast.interval()]
+        figures = {"before": value, "after": after[setting], "difference": after[setting] - value}
+        found[setting] = {**{key: round(number, 5) for key, number in figures.items()}, "interval": interval}
     return found
 
 

@@ -36,13 +36,14 @@ def in_interval(change: Mapping[str, Any], digits: int) -> str:
 
 
 def program() -> str:
-    """How this program is called from a shell."""
-    if (found := shutil.which("isoglot")) and Path(found).resolve() == Path(sys.argv[0]).resolve():
+    """How this program is called from a shell here."""
+    folder = Path(sys.executable).parent
+    if (found := shutil.which("isoglot")) and Path(found).parent == folder:
         return "isoglot"
-    own = Path(sys.argv[0])
-    if own.name == "isoglot" and own.is_file():
-        return shlex.quote(str(own))
-    return "isoglot" if found else f"{shlex.quote(sys.executable)} -m isoglot"
+    own = folder / "isoglot"
+    if own.is_file():
+        return shlex.quote(str(own.relative_to(Path.cwd()) if own.is_relative_to(Path.cwd()) else own))
+    return f"{shlex.quote(sys.executable)} -m isoglot"
 
 
 def commands(summary: Mapping[str, Any], folder: RepairFolder) -> list[str]:
