@@ -23,7 +23,7 @@ def test_the_best_of_those_that_lose_little_is_kept() -> None:
     chosen = choose(systems, 0.01)
     assert chosen.key == "good"
     assert "0.4000 -> 0.7000" in chosen.why
-    assert "loses 0.0050 within one language" in chosen.why
+    assert "within one language -0.0050" in chosen.why
     assert "(1 lost more)" in chosen.why
     assert choose(systems, 0.03).key == "careless"
     assert choose(systems, 0.0).key == "better"

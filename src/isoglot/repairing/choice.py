@@ -83,15 +83,13 @@ def choose(systems: Sequence[System], max_loss: float) -> Choice:
         return Choice(BASE, f"{why}: the base is kept as it is")
     best = max(allowed, key=lambda system: system.scores[HELD_OUT].multi)
     after = best.scores[HELD_OUT].multi
-    others_out = len(tried) - len(allowed)
-    of = f"of the {len(allowed)} repairs that lose at most {max_loss:g} within one language"
-    of += f" ({others_out} lost more)" if others_out else ""
+    of = f"of the {len(allowed)} repairs that lose at most {max_loss:g} nDCG@10 within one language"
+    if lost_more := len(tried) - len(allowed):
+        of += f" ({lost_more} lost more)"
     if after <= before:
-        why = f"{of}, none is above the base's multi nDCG@10 of {before:.4f} (best: {best.label}, {after:.4f})"
+        why = f"{of} none is above the base's multi nDCG@10 of {before:.4f} (best: {best.label}, {after:.4f})"
         return Choice(BASE, f"{why}: the base is kept as it is")
-    change = -loss(base, best)
+    figures = f"{before:.4f} -> {after:.4f}; within one language {-loss(base, best):+.4f}"
     return Choice(
-        best.key,
-        f"{best.label} is kept: {of} it has the highest multi nDCG@10 on held-out pairs, {before:.4f} -> {after:.4f}, "
-        f"and {'loses' if change < 0 else 'gains'} {abs(change):.4f} within one language",
+        best.key, f"kept: {best.label}, which {of} has the highest multi nDCG@10 on held-out pairs ({figures})"
     )

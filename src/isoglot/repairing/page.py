@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -38,12 +39,13 @@ def write_report(folder: RepairFolder, summary: Mapping[str, Any]) -> None:
     links: dict[str, dict[str, str]] = {}
     for benchmark, charts in drawn.items():
         for name, figure in charts.items():
-            address = f"figures/{benchmark}-{name}.svg"
+            address = f"figures/{re.sub(r'[^a-zA-Z0-9.-]+', '-', benchmark)}-{name}.svg"
             pictures[address] = to_svg(figure)
             links.setdefault(benchmark, {})[name] = address
     context = {"summary": summary, "links": links, "words": words, "kept": _kept(summary)}
     context |= {"shown": words.shown_benchmark(summary), "HELD_OUT": HELD_OUT, "BASE": BASE, "folder": folder}
-    markdown = _environment().get_template("repair.md.jinja").render(context).strip() + "\n"
+    markdown = _environment().get_template("repair.md.jinja").render(context)
+    markdown = re.sub(r"\n{3,}", "\n\n", markdown).strip() + "\n"
     html = to_page(markdown, pictures)
     with atomic_directory(folder.figures) as temporary:
         for address, svg in pictures.items():
