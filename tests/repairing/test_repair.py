@@ -120,6 +120,16 @@ def test_the_same_command_shows_it_again_and_its_commands_work(
     shutil.rmtree(repaired.path / "index")
 
 
+def test_the_model_can_be_published_with_its_results(repaired: RepairResult, workshop: Path, tmp_path: Path) -> None:
+    results = repaired.path / "results" / repaired.summary["kept"] / "held-out"
+    words = ["--license", "mit", "--base-model", "intfloat/multilingual-e5-small", "--results", str(results)]
+    assert main(["push", str(repaired.model), "me/repaired", *words, "--dry-run", str(tmp_path / "card")]) == 0
+    card = (tmp_path / "card" / "README.md").read_text(encoding="utf-8")
+    pairs = repaired.summary["data"]["pairs"]["rest"]
+    assert f"{pairs} parallel pairs in de, en, zh" in card
+    assert str(workshop) not in card
+
+
 def test_other_settings_and_other_pairs_are_refused(repaired: RepairResult, workshop: Path, tmp_path: Path) -> None:
     given = (str(workshop / "tiny"), workshop / "pairs.jsonl", repaired.path)
     with pytest.raises(InputError, match=r"asked for otherwise \(seed was 0, is 1\).*--overwrite"):
