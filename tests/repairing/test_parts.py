@@ -106,7 +106,7 @@ def test_pairs_that_cannot_be_used_are_refused(change: Any, said: str, tmp_path:
         ({"compare": "isoglot"}, "that is the recipe itself"),
         ({"examples": "th-de"}, "question:answer"),
         ({"train": {"base": "x"}}, "sets that itself"),
-        ({"holdout": "110%"}, "less than 1"),
+        ({"holdout": "110%"}, "below 1"),
     ],
 )
 def test_settings_that_cannot_be_meant_are_refused(values: dict[str, Any], said: str) -> None:

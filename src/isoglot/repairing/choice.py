@@ -60,7 +60,7 @@ class Choice:
 def loss(base: System, system: System) -> float:
     """nDCG@10 that a system loses within one language, on the pairs held out; negative where it gains."""
     before, after = base.scores[HELD_OUT].mono, system.scores[HELD_OUT].mono
-    return 0.0 if before is None or after is None else before - after
+    return 0.0 if before is None or after is None else round(before - after, 9) + 0.0
 
 
 def choose(systems: Sequence[System], max_loss: float) -> Choice:
@@ -89,7 +89,7 @@ def choose(systems: Sequence[System], max_loss: float) -> Choice:
     if after <= before:
         why = f"{of} none is above the base's multi nDCG@10 of {before:.4f} (best: {best.label}, {after:.4f})"
         return Choice(BASE, f"{why}: the base is kept as it is")
-    figures = f"{before:.4f} -> {after:.4f}; within one language {-loss(base, best):+.4f}"
+    figures = f"{before:.4f} -> {after:.4f}; within one language {0.0 - loss(base, best):+.4f}"
     return Choice(
         best.key, f"kept: {best.label}, which {of} has the highest multi nDCG@10 on held-out pairs ({figures})"
     )

@@ -29,7 +29,7 @@ from isoglot.retrieval.store import EmbeddingStore
 from isoglot.settings import to_dict
 
 _MEASURED_PAIRS = 60  # on which the strength of a correction is chosen
-_QUICK = 5.0  # seconds that stages without a model take, about
+_USUAL = {"quick": 5.0, "length": 30.0, "outcome": 30.0}  # seconds of the stages that are short, about
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ class _Work:
         stages = list(self._stages())
         took = {name: float(found["seconds"]) for name, found in self.folder.record["stages"].items()}
         progress = Progress({stage.name: stage.kind for stage in stages}, took, show=self.show)
-        progress.expected["quick"] = _QUICK
+        progress.expected = {**_USUAL, **progress.expected}
         for stage in stages:
             progress.expected["train"] = self._training_seconds()
             if self.folder.found(stage.name) is not None:

@@ -96,13 +96,21 @@ def format_summary(summary: Mapping[str, Any]) -> str:
         lines += [f"{name}, {MEASURE} ({what})", *text_table(table_of(summary, name)), ""]
     lines += [f"{summary['why']}.", ""]
     for name, found in summary["questions"].items():
-        lines.append(f"{name}: {fates(found)}")
+        lines += [f"{name}: {differences(summary['changes'][name])}", f"{name}: {fates(found)}"]
     if summary["questions"]:
         found = summary["questions"][shown_benchmark(summary)]
         for example in found["examples"]:
             lines += ["", *_example_lines(example)]
         lines += [f"no question in {pair.replace(':', ' has an answer in ')} that rose" for pair in found["not_shown"]]
     return "\n".join([*lines, ""])
+
+
+def differences(changes: Mapping[str, Any]) -> str:
+    """What is kept less the base in every setting with its interval, and whether that may be chance where it matters."""
+    parts = [f"{setting} {in_interval(change, 4)}" for setting, change in changes.items() if setting != "rank_distance"]
+    text = f"kept - base, with 95% intervals: {', '.join(parts)}"
+    interval = changes["multi"]["interval"]
+    return f"{text}; multi may have changed by chance" if interval is None or interval[0] <= 0 <= interval[1] else text
 
 
 def fates(found: Mapping[str, Any]) -> str:
