@@ -101,7 +101,7 @@ def format_summary(summary: Mapping[str, Any]) -> str:
         found = summary["questions"][shown_benchmark(summary)]
         for example in found["examples"]:
             lines += ["", *_example_lines(example)]
-        lines += [f"no question in {pair.replace(':', ' has an answer in ')} that rose" for pair in found["not_shown"]]
+        lines += [missing(pair) for pair in found["not_shown"]]
     return "\n".join([*lines, ""])
 
 
@@ -111,6 +111,12 @@ def differences(changes: Mapping[str, Any]) -> str:
     text = f"kept - base, with 95% intervals: {', '.join(parts)}"
     interval = changes["multi"]["interval"]
     return f"{text}; multi may have changed by chance" if interval is None or interval[0] <= 0 <= interval[1] else text
+
+
+def missing(pair: str) -> str:
+    """That there is no example of two languages."""
+    question, answer = map(language_name, pair.split(":"))
+    return f"no question in {question} has an answer in {answer} that rose to the first five"
 
 
 def fates(found: Mapping[str, Any]) -> str:
@@ -126,6 +132,16 @@ def fates(found: Mapping[str, Any]) -> str:
     return text
 
 
+def language_name(code: str) -> str:
+    """A language by its English name; its code where that is not known."""
+    from babel import Locale, UnknownLocaleError
+
+    try:
+        return Locale.parse(code, sep="-").get_display_name("en") or code
+    except (UnknownLocaleError, ValueError):
+        return code
+
+
 def story(example: Mapping[str, Any]) -> str:
     """What became of the answer of an example, in words."""
     answer = example["answer"]
@@ -133,12 +149,12 @@ def story(example: Mapping[str, Any]) -> str:
     places = (
         f"from rank {answer['before']:,} to {answer['after']:,}" if verb != "stays" else f"at rank {answer['after']:,}"
     )
-    return f"the answer in {answer['language']} {verb} {places}"
+    return f"the answer in {language_name(answer['language'])} {verb} {places}"
 
 
 def _example_lines(example: Mapping[str, Any]) -> list[str]:
     english = f" ({example['english']})" if example["english"] else ""
-    rows = [f"{example['language']}: {example['text']}{english}", f"  {story(example)}"]
+    rows = [f"{language_name(example['language'])}: {example['text']}{english}", f"  {story(example)}"]
     for when in ("before", "after"):
         rows.append(f"  {when}")
         for number, own in enumerate(example[when], start=1):
