@@ -143,7 +143,9 @@ def _read(path: Path) -> Any:
 def _place(conditions: Mapping[str, Any]) -> str:
     """Machine and day of a measurement."""
     machine = conditions["machine"]
-    what = machine["accelerator"] or f"{machine['threads']} cores of an {machine['processor']}"
+    threads = machine["threads"]
+    cores = "one core" if threads == 1 else f"{threads} cores"
+    what = machine["accelerator"] or f"{cores} of an {machine['processor']}"
     return f"{what}, {conditions['date'][:10]}"
 
 
@@ -234,7 +236,7 @@ def plan(corpus: Corpus, rates: Rates, asked: Assumptions) -> list[Step]:
                 f"passages x ({size} x width + links)",
                 memory / 1e9,
                 "GB of memory",
-                f"{nodes:,.0f} query nodes of {asked.node_memory / 1e9:g} GB",
+                f"{nodes:,.0f} query node{'s' * (nodes > 1)} of {asked.node_memory / 1e9:g} GB",
             )
         )
     if rates.inserts:
@@ -359,10 +361,10 @@ def parts(asked: Assumptions, folder: Path = RESULTS) -> dict[str, str]:
 def filled(page: str, made: Mapping[str, str]) -> str:
     """A page with its parts put between `<!-- name -->` and `<!-- /name -->`. ValueError: it has no place for one."""
     for name, text in made.items():
-        pattern = re.compile(rf"(<!-- {name} -->\n).*?(\n<!-- /{name} -->)", re.DOTALL)
+        pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
         if not pattern.search(page):
             raise ValueError(f"no <!-- {name} --> in the page")
-        page = pattern.sub(lambda match, text=text: f"{match[1]}{text}{match[2]}", page)
+        page = pattern.sub(lambda match, text=text: f"{match[1]}{text}\n{match[2]}", page)
     return page
 
 
