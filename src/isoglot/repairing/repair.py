@@ -162,8 +162,9 @@ class _Work:
         yield _Stage("measure trained", "measure", "measure it", lambda: self._measure("trained"))
         yield _Stage("averaged", "quick", "average the trained weights with the base's", self._average)
         yield _Stage("measure averaged", "measure", "measure it", lambda: self._measure("averaged"))
-        yield _Stage("corrected", "correct", "correct the better one, too", lambda: self._debias("corrected"))
-        yield _Stage("measure corrected", "quick", "measure it", lambda: self._measure("corrected"))
+        if asked.correct:
+            yield _Stage("corrected", "correct", "correct the better one, too", lambda: self._debias("corrected"))
+            yield _Stage("measure corrected", "quick", "measure it", lambda: self._measure("corrected"))
         for other in asked.compare:
             yield _Stage(other, "train", f"train by {other}, to compare", partial(self._train, other, other))
             yield _Stage(f"measure {other}", "measure", "measure it", partial(self._measure, other))

@@ -30,6 +30,9 @@ class RepairSettings(Settings):
     )
     recipe: str = Field(DEFAULT, description=f"of training, see isoglot train: {', '.join(RECIPES.names())}")
     share: float = Field(0.5, gt=0, lt=1, description="of the trained weights in their average with the base's")
+    correct: bool = Field(
+        True, description="correct the better one of the trained model and the average, too (LSAR), and measure it"
+    )
     max_loss: float = Field(
         0.01,
         ge=0,
