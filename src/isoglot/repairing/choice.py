@@ -24,8 +24,8 @@ class Scores:
     @classmethod
     def of(cls, summary: Mapping[str, Any]) -> Scores:
         """Of a result's summary."""
-        settings = [summary["settings"].get(name, {}).get(MEASURE) for name in ("mono", "cross", "multi")]
-        return cls(*settings, summary["bias"].get("rank_distance"))
+        mono, cross, multi = (summary["settings"].get(name, {}).get(MEASURE) for name in ("mono", "cross", "multi"))
+        return cls(mono, cross, multi, summary["bias"].get("rank_distance"))
 
 
 @dataclass(frozen=True)

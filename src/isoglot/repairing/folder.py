@@ -22,6 +22,7 @@ from isoglot.disk import LOCK, check_writable, locked
 from isoglot.errors import InputError, say
 from isoglot.files import digest_file, package_versions, read_json, write_json
 from isoglot.models.content import check_apart
+from isoglot.repairing.settings import RepairSettings
 from isoglot.training.checkpoints import changed_files
 
 _FILES = ("summary.json", "report.html", "report.md", "picture.png")
@@ -89,7 +90,8 @@ class RepairFolder:
         return {} if record.get("discarded") else record
 
     def _check_same(self, asked: Mapping[str, Any]) -> None:
-        before = self.record["asked"]
+        # a repair of an earlier version was begun without settings that came later: it had what is their default now
+        before = {**RepairSettings().asked(), **self.record["asked"]}
         content = before.get("content", {})
         if changed := [name for name, value in asked["content"].items() if content.get(name, value) != value]:
             raise InputError(

@@ -93,7 +93,7 @@ def repair(
     for name in asked.benchmark:
         reader(name, data_dir)  # raises where there is none: better now than after the training
     require_matplotlib()
-    given = {"model": model, "sources": names, **asked.model_dump(mode="json", exclude={"keep_models"})}
+    given = {"model": model, "sources": names, **asked.asked()}
     given["content"] = {model: content_of(model), **content_of_sources(names)}
     with folder.opened(given, model, overwrite=overwrite):
         work = _Work(model, names, folder, asked, data_dir, show)

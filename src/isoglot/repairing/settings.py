@@ -95,6 +95,10 @@ class RepairSettings(Settings):
             found.append(":".join(map(language, codes)))
         return tuple(found)
 
+    def asked(self) -> dict[str, Any]:
+        """What must be the same where a repair is gone on with, as plain JSON values."""
+        return self.model_dump(mode="json", exclude={"keep_models"})
+
     def check(self) -> None:
         if self.recipe in self.compare:
             raise ValueError(f"compare {self.recipe}: that is the recipe itself")

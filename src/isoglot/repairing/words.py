@@ -22,7 +22,7 @@ ABOUT_FIGURES = (
 
 def shown_benchmark(summary: Mapping[str, Any]) -> str:
     """The benchmark that pictures and examples are of: an independent one where there is one."""
-    names = list(summary["benchmarks"])
+    names: list[str] = list(summary["benchmarks"])
     return names[1] if len(names) > 1 else names[0]
 
 
