@@ -98,7 +98,9 @@ def format_summary(summary: Mapping[str, Any]) -> str:
     for name, found in summary["questions"].items():
         lines += [f"{name}: {differences(summary['changes'][name])}", f"{name}: {fates(found)}"]
     if summary["questions"]:
-        found = summary["questions"][shown_benchmark(summary)]
+        shown = shown_benchmark(summary)
+        found = summary["questions"][shown]
+        lines += ["", f"{shown}, where most changes: the first five before and after, right answers with *"]
         for example in found["examples"]:
             lines += ["", *_example_lines(example)]
         lines += [missing(pair) for pair in found["not_shown"]]
