@@ -29,6 +29,7 @@ from isoglot.retrieval.store import EmbeddingStore
 from isoglot.settings import to_dict
 
 _MEASURED_PAIRS = 60  # on which the strength of a correction is chosen
+_AS_ENCODED, _USUAL_BATCH = 3, 32  # a text that is trained on takes as long as so many that are encoded
 _USUAL = {"quick": 5.0, "length": 30.0, "outcome": 30.0}  # seconds of the stages that are short, about
 
 
@@ -138,7 +139,8 @@ class _Work:
         progress = Progress({stage.name: stage.kind for stage in stages}, took, show=self.show)
         progress.expected = {**_USUAL, **progress.expected}
         for stage in stages:
-            progress.expected["train"] = self._training_seconds()
+            if (seconds := self._training_seconds()) is not None:
+                progress.expected["train"] = seconds
             if self.folder.found(stage.name) is not None:
                 continue
             with progress.stage(stage.name, stage.words):
@@ -170,10 +172,15 @@ class _Work:
             yield _Stage(f"measure {other}", "measure", "measure it", partial(self._measure, other))
         yield _Stage("outcome", "outcome", "choose, and write the model and the report", self._finish)
 
-    def _training_seconds(self) -> float:
-        plan = self.folder.found("length") or {}
-        per_step = plan.get("seconds_per_step")
-        return per_step * plan["steps"] if per_step else 60 * self.asked.minutes
+    def _training_seconds(self) -> float | None:
+        """About how long a training takes; None: nothing is known of it yet."""
+        plan, base = self.folder.found("length") or {}, self.folder.found("measure base")
+        if per_step := plan.get("seconds_per_step"):
+            return float(per_step * plan["steps"])
+        if self.asked.steps is None:
+            return 60 * self.asked.minutes
+        texts = self.asked.steps * 2 * plan.get("batch_size", _USUAL_BATCH)
+        return _AS_ENCODED * texts / base["texts_per_second"] if base else None
 
     def _pairs(self) -> dict[str, Any]:
         return prepare_pairs(self.sources, self.folder, self.asked, self.data_dir, show=self.show)
