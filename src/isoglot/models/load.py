@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 import textwrap
 from collections.abc import Iterator
@@ -66,6 +67,7 @@ def load_model(
     """
     if similarity not in (None, *SIMILARITIES):
         raise InputError(f"similarity '{similarity}': expected one of {', '.join(SIMILARITIES)}")
+    _keep_few_shapes()
     base = resolve_base(name_or_path)
     if trainable and onnx_graph(Path(base.location)):
         raise InputError(
@@ -84,6 +86,15 @@ def load_model(
     if processes().first:
         _say_once(in_one_line(model))
     return model
+
+
+def _keep_few_shapes() -> None:
+    """Bound what torch keeps for each shape of a batch on a CPU: 1,024 shapes grow to gigabytes, and making one again is cheap.
+
+    Both caches read their bound when they are first used; what the environment says holds.
+    """
+    for cache_of in ("LRU_CACHE_CAPACITY", "ONEDNN_PRIMITIVE_CACHE_CAPACITY"):
+        os.environ.setdefault(cache_of, "128")
 
 
 @dataclass(frozen=True)
