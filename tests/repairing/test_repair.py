@@ -162,6 +162,7 @@ def test_bad_input_leaves_nothing(workshop: Path, tmp_path: Path) -> None:
         (tmp_path / "bad.jsonl", {}, r"bad\.jsonl:1: "),
         (tmp_path / "none.jsonl", {}, "no such file"),
         (workshop / "pairs.jsonl", {"benchmark": "fqa"}, "did you mean 'faq'"),
+        (workshop / "pairs.jsonl", {"benchmark": ["faq", "faq"]}, "another one is called 'faq', too"),
     ]:
         with pytest.raises(InputError, match=said):
             repair(str(workshop / "tiny"), source, tmp_path / "out", **{**ASKED, **more}, show=False)

@@ -91,9 +91,11 @@ def repair(
     if not names:
         raise InputError("no pairs: give files of pairs, a built-in source or patterns of documents")
     folder = RepairFolder(Path(output))
-    for name in asked.benchmark:
-        reader(name, data_dir)  # raises where there is none: better now than after the training
+    # better now than after the training
     require_matplotlib()
+    for name in asked.benchmark:
+        reader(name, data_dir)
+    benchmarks_of(RepairFolder(Path(output)), asked)
     given = {"model": model, "sources": names, **asked.asked()}
     given["content"] = {model: content_of(model), **content_of_sources(names)}
     with folder.opened(given, model, overwrite=overwrite):

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from isoglot.errors import InputError
 from isoglot.files import read_json
 from isoglot.repairing.choice import BASE, HELD_OUT, Scores, System
 from isoglot.repairing.folder import RepairFolder
@@ -16,8 +17,13 @@ CANDIDATES = ("debiased", "trained", "averaged", "corrected")
 
 
 def benchmarks_of(folder: RepairFolder, asked: RepairSettings) -> dict[str, str]:
-    """What is measured on, by the names of their results, the pairs held out first."""
-    return {HELD_OUT: str(folder.held_out), **{Path(name).name or name: name for name in asked.benchmark}}
+    """What is measured on, by the names of their results, the pairs held out first. InputError: two have one name."""
+    named = {HELD_OUT: str(folder.held_out)}
+    for source in asked.benchmark:
+        name = Path(source).name or source
+        if named.setdefault(name, source) != source or asked.benchmark.count(source) > 1:
+            raise InputError(f"benchmark {source}: another one is called '{name}', too")
+    return named
 
 
 class Measured:
