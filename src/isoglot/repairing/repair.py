@@ -15,6 +15,8 @@ from isoglot.errors import InputError, say
 from isoglot.evaluation.drawing import require_matplotlib
 from isoglot.files import read_json
 from isoglot.models.content import content_of
+from isoglot.models.language_maps import read_record
+from isoglot.models.resolve import resolve_base
 from isoglot.processes import processes
 from isoglot.repairing.choice import BASE, HELD_OUT, choose, loss
 from isoglot.repairing.folder import RepairFolder
@@ -95,7 +97,12 @@ def repair(
     require_matplotlib()
     for name in asked.benchmark:
         reader(name, data_dir)
-    benchmarks_of(RepairFolder(Path(output)), asked)
+    benchmarks_of(folder, asked)
+    base = resolve_base(model)
+    if base.layout != "hub" and (record := read_record(base.location)) is not None:
+        raise InputError(
+            f"{model}: is debiased, and only an embedding model alone is trained; repair {record.get('base')}"
+        )
     given = {"model": model, "sources": names, **asked.asked()}
     given["content"] = {model: content_of(model), **content_of_sources(names)}
     with folder.opened(given, model, overwrite=overwrite):
