@@ -171,7 +171,7 @@ def test_bad_input_leaves_nothing(workshop: Path, tmp_path: Path) -> None:
         repair(str(workshop / "tiny"), [], tmp_path / "out")
     shutil.copytree(workshop / "tiny", tmp_path / "debiased")
     write_json(tmp_path / "debiased" / "debias.json", {"base": "tiny", "method": {"name": "lsar"}})
-    with pytest.raises(InputError, match="is debiased.*repair tiny"):
+    with pytest.raises(InputError, match=r"is debiased.*repair tiny"):
         repair(str(tmp_path / "debiased"), workshop / "pairs.jsonl", tmp_path / "out", **ASKED)
 
 
