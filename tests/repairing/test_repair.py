@@ -19,6 +19,8 @@ from isoglot.repairing.repair import RepairResult, repair
 from tests.repairing.test_parts import made, write
 from tests.training.tiny import tiny_base
 
+pytestmark = pytest.mark.slow
+
 ASKED: dict[str, Any] = {
     "steps": 2,
     "holdout": 0.25,
