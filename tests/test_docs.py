@@ -49,6 +49,8 @@ for option, value in (("--steps", "3"), ("--batch-size", "6"), ("--resamples", "
 if words[:1] == ["train"]:
     for option, value in (("--steps", "3"), ("--batch-size", "6"), ("--base", {base!r})):
         words += [] if option in words else [option, value]
+if words[:1] == ["repair"]:
+    words = " ".join(words).replace("--minutes 15", "--steps 3").split()
 if words[:1] == ["train"] and os.path.isdir(words[words.index("--output") + 1]):
     words += ["--overwrite"]
 if words[:1] == ["serve"]:  # gets signals
@@ -190,7 +192,7 @@ def small(code: str, names: dict[str, str]) -> str:
         code = code.replace(f'"{name}"', repr(replacement))
     base = f"TrainSettings(base={names['multilingual-e5-base']!r}, "
     code = re.sub(r"TrainSettings\((?![^)]*base=)", lambda _: base, code)
-    return re.sub(r"batch_size=\d+", "batch_size=6", re.sub(r"steps=\d+", "steps=3", code))
+    return re.sub(r"batch_size=\d+", "batch_size=6", re.sub(r"(steps|minutes)=\d+", "steps=3", code))
 
 
 def run(folder: Path, script: str) -> str:

@@ -24,6 +24,7 @@ from isoglot.cli import (
     plan,
     probe,
     push,
+    repair,
     search,
     serve,
     study,
@@ -42,6 +43,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"isoglot {__version__}")
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=LazyParser)
     for module in (
+        repair,
         evaluate,
         compare,
         encode,
