@@ -43,6 +43,8 @@ if words[:1] == ["train"] and "--batch-size" not in words:
     words += ["--batch-size", "6"]
 if words[:1] == ["train"] and os.path.isdir(words[words.index("--output") + 1]):
     words += ["--overwrite"]
+if words[:1] in (["evaluate"], ["compare"], ["bias"], ["probe"]) or words[:2] == ["study", "export"]:
+    words += ["--overwrite"]
 os.execv({python!r}, [{python!r}, "-m", "isoglot", *words])
 """
 
