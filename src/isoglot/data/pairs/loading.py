@@ -8,7 +8,7 @@ from pathlib import Path
 
 from isoglot.data.languages import language
 from isoglot.data.pairs.packed import is_packed, open_packed
-from isoglot.data.pairs.source import Place, read_source
+from isoglot.data.pairs.source import Place, each_once, read_source
 from isoglot.data.pairs.table import PairTable
 from isoglot.errors import InputError, LineError, say
 from isoglot.processes import processes
@@ -47,7 +47,7 @@ def load_pairs(
         InputError: a missing file, the first malformed line (file, line, what), a duplicate row, an unknown language,
             a language that does not occur, no rows.
     """
-    specs = [str(sources)] if isinstance(sources, (str, Path)) else [str(source) for source in sources]
+    specs = each_once([str(sources)] if isinstance(sources, (str, Path)) else map(str, sources))
     if len(specs) == 1 and languages is None and is_packed(specs[0]):
         table: PairTable = open_packed(Path(specs[0]))
     else:
