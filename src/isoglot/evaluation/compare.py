@@ -13,7 +13,7 @@ from typing import Any
 from isoglot.errors import InputError, unknown
 from isoglot.evaluation import significance
 from isoglot.evaluation.contrasts import RESAMPLES, SEED, Contrast, PairedRows
-from isoglot.evaluation.leak import leak_notes
+from isoglot.evaluation.leak import leak_notes, prompt_notes
 from isoglot.evaluation.matching import RANK_DISTANCE, System, all_results, measures_of, require_comparable
 from isoglot.evaluation.measures import parse_measure
 from isoglot.evaluation.significance import ALPHA, POWER, Interval, benjamini_hochberg, holm
@@ -258,6 +258,6 @@ def _notes(systems: Sequence[System], differences: Sequence[Difference]) -> list
         (system.name, note): None
         for system in systems
         for r in system.results
-        for note in leak_notes(r.summary.get("leak"))
+        for note in (*leak_notes(r.summary.get("leak")), *prompt_notes(r.summary))
     }
     return [*(note for note, holds in notes.items() if holds), *(f"{name}: {note}" for name, note in seen)]
