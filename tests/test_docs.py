@@ -53,6 +53,8 @@ if words[:1] == ["repair"]:
     words = " ".join(words).replace("--minutes 15", "--steps 3").split()
 if words[:1] == ["train"] and os.path.isdir(words[words.index("--output") + 1]):
     words += ["--overwrite"]
+if words[:1] in (["evaluate"], ["compare"], ["bias"], ["probe"]) or words[:2] == ["study", "export"]:
+    words += ["--overwrite"]
 if words[:1] == ["serve"]:  # gets signals
     os.execv({python!r}, [{python!r}, "-m", "isoglot", *words])
 warm({socket!r}, words)
