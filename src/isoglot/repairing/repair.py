@@ -18,6 +18,7 @@ from isoglot.models.content import content_of
 from isoglot.models.language_maps import read_record
 from isoglot.models.resolve import resolve_base
 from isoglot.processes import processes
+from isoglot.records import several
 from isoglot.repairing.choice import BASE, HELD_OUT, choose, loss
 from isoglot.repairing.folder import RepairFolder
 from isoglot.repairing.length import plan_training, settings_of
@@ -64,7 +65,7 @@ def repair(
     asked: RepairSettings | None = None,
     *,
     overwrite: bool = False,
-    data_dir: Path | None = None,
+    data_dir: str | Path | None = None,
     show: bool = True,
     **changes: Any,
 ) -> RepairResult:
@@ -89,7 +90,8 @@ def repair(
     if processes().world > 1:
         raise InputError("a repair runs as one process: start it without a launcher")
     asked = RepairSettings(**{**(to_dict(asked) if asked else {}), **changes})
-    names = [str(source) for source in ([sources] if isinstance(sources, (str, Path)) else sources)]
+    names = several(sources)
+    data_dir = None if data_dir is None else Path(data_dir)
     if not names:
         raise InputError("no pairs: give files of pairs, a built-in source or patterns of documents")
     folder = RepairFolder(Path(output))
