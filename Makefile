@@ -2,13 +2,16 @@
 # make test   everything that must hold: tests, ruff, types, import directions
 # make quick  the inner loop: lint and the heart of every room's tests, under a minute
 # make docs   write the pages that are made of docstrings and registries
+# make docs-site   the pages as a site, in build/site
+# make dist   what a release uploads, in dist/
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test quick lint tests docs format clean
+.PHONY: help setup demo test quick lint tests docs docs-site dist format clean
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+CODE := src tests benchmarks docs examples hatch_build.py
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -33,13 +36,13 @@ QUICK := tests/batching tests/test_files.py tests/data/test_pairs.py tests/model
 	tests/training/test_loss.py tests/training/test_parallel_positives.py tests/study/test_spec.py
 
 quick: setup
-	$(BIN)/ruff check src tests benchmarks docs
+	$(BIN)/ruff check $(CODE)
 	$(BIN)/lint-imports
 	OMP_NUM_THREADS=1 $(BIN)/pytest -q -m "not slow" --durations 5 $(QUICK)
 
 lint: setup
-	$(BIN)/ruff check src tests benchmarks docs
-	$(BIN)/ruff format --check src tests benchmarks docs
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/ruff format --check $(CODE)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
@@ -49,9 +52,17 @@ tests: setup
 docs: setup
 	$(BIN)/python docs/make_api.py
 
+docs-site: setup
+	$(BIN)/python docs/make_site.py
+
+dist: setup
+	@grep -q '^repository = "http' pyproject.toml || { echo "pyproject.toml: set repository under [tool.hatch.metadata.hooks.custom] to the project's address first"; exit 2; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check hatch
+	$(BIN)/hatch build --clean
+
 format: setup
-	$(BIN)/ruff format src tests benchmarks docs
-	$(BIN)/ruff check --fix src tests benchmarks docs
+	$(BIN)/ruff format $(CODE)
+	$(BIN)/ruff check --fix $(CODE)
 
 clean:
-	rm -rf $(VENV) demo-run
+	rm -rf $(VENV) demo-run build dist

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePath
 from typing import Literal, Protocol
 
 import numpy as np
@@ -21,6 +22,15 @@ Kind = Literal["query", "passage"]
 Setting = Literal["mono", "cross", "multi", "natural", "natural-cross"]
 SETTINGS: tuple[Setting, ...] = ("mono", "cross", "multi")
 NATURAL: tuple[Setting, ...] = ("natural", "natural-cross")
+
+
+def several(values: str | Path | Iterable[str | Path]) -> list[str]:
+    """Names or paths as a list; one that stands alone is a list of one, never its letters.
+
+    >>> several("faq.csv"), several(("de", "en"))
+    (['faq.csv'], ['de', 'en'])
+    """
+    return [str(values)] if isinstance(values, (str, PurePath)) else [str(value) for value in values]
 
 
 @dataclass(frozen=True)

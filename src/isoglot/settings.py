@@ -10,6 +10,7 @@ import types
 import typing
 from collections.abc import Iterable, Mapping, Sequence
 from contextvars import ContextVar
+from pathlib import PurePath
 from typing import Any, ClassVar, TypeVar
 
 from pydantic import (
@@ -46,8 +47,8 @@ Layers = Iterable[tuple[str, Mapping[str, Any]]]
 class Settings(BaseModel):
     """A frozen group of settings. Unknown keys, wrong types and values out of range are errors.
 
-    A single value stands for a list of one; numbers may be written as text (`1e-4`); true and false are no numbers, numbers with
-    a fraction no texts; every number is finite and fits into 64 bits, every text into UTF-8.
+    A single value stands for a list of one, a path for its text; numbers may be written as text (`1e-4`); true and false are no
+    numbers, numbers with a fraction no texts; every number is finite and fits into 64 bits, every text into UTF-8.
     """
 
     is_group: ClassVar[bool] = True
@@ -63,6 +64,9 @@ class Settings(BaseModel):
     def _lists_and_booleans(cls, value: Any, info: ValidationInfo) -> Any:
         hint = cls.model_fields[str(info.field_name)].annotation
         options = (hint, *typing.get_args(hint))
+        if isinstance(value, (list, tuple)) and any(isinstance(item, PurePath) for item in value):
+            value = [str(item) if isinstance(item, PurePath) else item for item in value]
+        value = str(value) if isinstance(value, PurePath) else value
         if bool in options and isinstance(value, str):
             value = _BOOLEANS.get(value.lower(), value)
         if bool in options and not isinstance(value, bool) and not (value is None and type(None) in options):

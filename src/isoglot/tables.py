@@ -1,10 +1,40 @@
-"""Tables as aligned text for a terminal and as Markdown."""
+"""Tables as aligned text for a terminal, as Markdown and as HTML."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from html import escape as escape_html
+from typing import NamedTuple
 
 from isoglot.errors import printable
+
+
+class Table(NamedTuple):
+    """A header and the rows under it; the first `text_columns` hold text, the others numbers."""
+
+    rows: Sequence[Sequence[str]]
+    text_columns: int = 1
+
+
+def as_text(blocks: Iterable[str | Table]) -> str:
+    """Lines and tables for a terminal."""
+    lines = ([block] if isinstance(block, str) else text_table(*block) for block in blocks)
+    return "\n".join(line for block in lines for line in block)
+
+
+def as_html(blocks: Iterable[str | Table]) -> str:
+    """The same for a notebook; empty lines are left out."""
+    return "\n".join(
+        f"<p>{escape_html(block)}</p>" if isinstance(block, str) else _html_table(*block) for block in blocks if block
+    )
+
+
+def _html_table(rows: Sequence[Sequence[str]], text_columns: int) -> str:
+    from tabulate import tabulate
+
+    header, *body = [[printable(cell) for cell in row] for row in rows]
+    align = ["left"] * text_columns + ["right"] * (len(header) - text_columns)
+    return str(tabulate(body, headers=header, tablefmt="html", disable_numparse=True, colalign=align if body else None))
 
 
 def exact(value: float) -> str:

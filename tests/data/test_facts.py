@@ -1,21 +1,27 @@
 """The built-in generator of parallel facts."""
 
 import hashlib
+import json
+import lzma
 import re
 import subprocess
 import sys
 from collections import Counter, defaultdict
+from dataclasses import astuple
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 
 from isoglot.data.benchmarks.load import load_benchmark
 from isoglot.data.benchmarks.qrels import benchmark_digest
-from isoglot.data.facts import generate as facts
-from isoglot.data.facts import names
-from isoglot.data.facts.generate import HELD_OUT, RELATIONS, generate_facts
+from isoglot.data.facts import freeze, names
+from isoglot.data.facts.freeze import HELD_OUT, RELATIONS
+from isoglot.data.facts.frozen import FOLDER, VERSIONS, frozen
+from isoglot.data.facts.generate import generate_facts
 from isoglot.data.facts.names import has_own_letter, name_of
 from isoglot.data.facts.wordings import CORE, LANGUAGES, wording
+from isoglot.data.pairs.loading import load_pairs
 from isoglot.files import digest_strings
 from isoglot.records import PairRow
 
@@ -23,6 +29,9 @@ BABEL = "2.19.0"
 # of the facts as the templates in Python worded them
 FACTS_DIGEST = "770e436f96c9f30a9e682d78a4ee892360e166d1acfc5d0bfa5aa748b615d060"
 FAQ_DIGEST = "449b3b2402d226d452dcd66aeb207f08d4ee3ed691d312259a743bc7dbd70cfc"
+# by version: of all fields of the facts of all languages and relations; no digest here ever changes
+VERSION_DIGESTS = {1: "ed642f9ac7d90aa950c88570bf3f6fda5d14620bab9072b9ebec690455fe10b0"}
+RESULTS = Path(__file__).parents[2] / "results"
 
 
 def relation_of(fact: PairRow) -> str:
@@ -96,8 +105,8 @@ def test_a_subset_of_languages_changes_nothing_but_the_languages(training: list[
 
 def test_facts_are_the_same_in_a_fresh_process_with_other_hash_seeds() -> None:
     code = (
-        "import hashlib; from isoglot.data.facts.generate import generate_facts;"
-        "facts = generate_facts(['en', 'fr', 'ja'], entities=(0.2, 0.5));"
+        "import hashlib, sys; from isoglot.data.facts.generate import generate_facts;"
+        "facts = generate_facts(['en', 'fr', 'ja'], entities=(0.2, 0.5)); assert 'babel' not in sys.modules;"
         "print(hashlib.sha256('\\n'.join(map(repr, facts)).encode()).hexdigest())"
     )
     paths = ":".join(path for path in sys.path if path)
@@ -184,7 +193,7 @@ def test_all_templates_are_used(everything: list[PairRow]) -> None:
 @pytest.mark.parametrize("lang", LANGUAGES)
 def test_every_template_can_be_filled_for_every_item(lang: str) -> None:
     """Not only the one that an item draws."""
-    for relation, items in facts._core_facts()[0].items():
+    for relation, items in frozen().items.items():
         sides = wording(lang).templates[relation].values()
         for _, slots in items:
             values = {slot: name_of(slot, value, lang) for slot, value in slots.items()}
@@ -201,7 +210,7 @@ def test_a_further_language_lacks_few_facts_and_none_that_are_circular(lang: str
     count = Counter(fact.lang for fact in everything)
     assert count[lang] >= 0.99 * count["en"]
     assert f"endonym/{lang}" not in {fact.id for fact in everything if fact.lang == lang}
-    for zone, slots in facts._core_facts()[0]["city-territory"]:
+    for zone, slots in frozen().items["city-territory"]:
         names = [name_of(slot, code, lang) for slot, code in slots.items()]
         if None not in names and (names[0] in names[1] or names[1] in names[0]):  # type: ignore[operator]
             assert f"city-territory/{zone}" not in {fact.id for fact in everything if fact.lang == lang}
@@ -224,11 +233,42 @@ def templates_of_english(relation: str) -> list[str]:
     return list(wording("en").templates[relation])
 
 
-@pytest.mark.skipif(version("babel") != BABEL, reason=f"the digests are those of the names in Babel {BABEL}")
 def test_all_facts_are_those_of_the_first_release(training: list[PairRow], held_out: list[PairRow]) -> None:
     assert len(training + held_out) == 59_972
     assert digest_strings(text for fact in training + held_out for text in fields_of(fact)) == FACTS_DIGEST
     assert benchmark_digest(load_benchmark("faq")) == FAQ_DIGEST
+
+
+def test_a_version_never_changes(everything: list[PairRow]) -> None:
+    assert tuple(VERSION_DIGESTS) == VERSIONS
+    for number, digest in VERSION_DIGESTS.items():
+        facts = frozen(number)
+        rows = everything if number == VERSIONS[-1] else generate_facts(relations=tuple(facts.items), version=number)
+        assert digest_strings(str(field) for fact in rows for field in astuple(fact)) == digest
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("study", ["demo", "english-only"])
+def test_committed_results_are_of_these_texts(study: str) -> None:
+    comparisons = json.loads((RESULTS / study / "audit.json").read_text(encoding="utf-8"))["comparisons"]
+    digests = {found["benchmark"]: found["digests"] for found in comparisons}
+    assert digests["faq"]["benchmark"] == FAQ_DIGEST
+    spec = json.loads((RESULTS / study / "study.json").read_text(encoding="utf-8"))["spec"]
+    pairs = spec["data"][0]["pairs"]
+    if pairs[0].startswith("facts:"):
+        assert load_pairs(pairs).digest == digests["faq"]["data"]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(version("babel") != BABEL, reason=f"the newest version has the names of Babel {BABEL}")
+def test_the_newest_version_is_of_the_wordings_beside_it() -> None:
+    text = (FOLDER / f"facts-{VERSIONS[-1]}.json.xz").read_bytes()
+    assert json.loads(lzma.decompress(text)) == json.loads(json.dumps(freeze.contents())), "freeze another version"
+
+
+def test_a_version_that_is_there_is_not_made_again() -> None:
+    with pytest.raises(SystemExit, match="a version never changes"):
+        freeze.main(VERSIONS[-1])
 
 
 @pytest.mark.parametrize(
@@ -257,17 +297,19 @@ def test_a_name_in_a_foreign_script_counts_as_missing(monkeypatch: pytest.Monkey
 def test_an_item_that_repeats_another_is_dropped_in_all_languages(monkeypatch: pytest.MonkeyPatch) -> None:
     slots = {"territory": "CH", "currency": "CHF"}
     sources = {relation: lambda: iter(()) for relation in RELATIONS + HELD_OUT}
-    monkeypatch.setattr(facts, "SOURCES", {**sources, "currency-of": lambda: ((key, slots) for key in "ABCDEF")})
-    items, kept = facts._core_facts.__wrapped__()
+    monkeypatch.setattr(freeze, "SOURCES", {**sources, "currency-of": lambda: ((key, slots) for key in "ABCDEF")})
+    items = freeze.core_items.__wrapped__()
     assert items["currency-of"] == [("A", slots)]
-    assert all(list(kept[lang]) == ["currency-of/A"] for lang in CORE)
+    lacking = freeze.lacking({"currency-of": [(key, slots) for key in "ABCDEF"]}, "fr")
+    assert len(lacking) >= 3  # of six, there are three questions to ask it by
+    assert "currency-of/A" not in lacking
 
 
 def test_a_passage_may_come_again_under_its_own_id_only() -> None:
     fact = PairRow("facts", "b/1", "en", "Which?", "This.", "a/1")
-    assert facts._claim_texts([fact], {("en", "passage", "this."): "a/1"})
-    assert not facts._claim_texts([fact], {("en", "passage", "this."): "a/2"})
-    assert not facts._claim_texts([fact], {("en", "query", "which?"): "b/0"})
+    assert freeze._claim_texts([fact], {("en", "passage", "this."): "a/1"})
+    assert not freeze._claim_texts([fact], {("en", "passage", "this."): "a/2"})
+    assert not freeze._claim_texts([fact], {("en", "query", "which?"): "b/0"})
 
 
 @pytest.mark.parametrize(
@@ -338,3 +380,8 @@ def test_an_unknown_language_is_named_at_once(unknown: str) -> None:
 def test_an_unknown_relation_is_named_at_once() -> None:
     with pytest.raises(ValueError, match=r"relation 'capital-of'.*currency-of.*week-start"):
         generate_facts(relations=["capital-of"])
+
+
+def test_an_unknown_version_is_named_at_once() -> None:
+    with pytest.raises(ValueError, match="unknown version 7; known: 1"):
+        generate_facts(version=7)

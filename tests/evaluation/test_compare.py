@@ -16,10 +16,10 @@ import pytest
 
 from isoglot.data.benchmarks.qrels import Judgments, make_benchmark
 from isoglot.errors import InputError
-from isoglot.evaluation.compare import Comparison, Difference, compare
+from isoglot.evaluation.compare import compare
+from isoglot.evaluation.comparison import Comparison, Difference
 from isoglot.evaluation.evaluate import evaluate
 from isoglot.evaluation.matching import System, load_systems
-from isoglot.evaluation.report import format_differences
 from isoglot.evaluation.results import Result
 from isoglot.evaluation.significance import benjamini_hochberg, holm, resolvable
 from isoglot.files import write_json
@@ -229,7 +229,7 @@ def test_json_has_no_gaps(tmp_path: Path) -> None:
 
 
 def test_text() -> None:
-    text = format_differences(compare([system("a", make_result()), system("b", make_result(seed=1))], resamples=99))
+    text = str(compare([system("a", make_result()), system("b", make_result(seed=1))], resamples=99))
     assert "b against a on toy: nDCG@10 (24 query ids in 8 groups)" in text
     assert "of 6" in text
     assert "only 8 groups" in text
@@ -347,7 +347,7 @@ def test_systems_from_words(tmp_path: Path) -> None:
         (["a=@/h0,@/h0", "@/h1"], "the same folder twice"),
         (["a=", "@/h1"], "expected DIR"),
         (["=@/h0", "@/h1"], "expected DIR"),
-        (["@/none", "@/h1"], "no such file"),
+        (["@/none", "@/h1"], "none: no such folder"),
     ):
         with pytest.raises(InputError, match=message):
             names(*words)

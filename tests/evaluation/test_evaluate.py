@@ -19,7 +19,6 @@ from isoglot.errors import InputError
 from isoglot.evaluation.compare import compare
 from isoglot.evaluation.evaluate import _ranks_on, evaluate
 from isoglot.evaluation.matching import System
-from isoglot.evaluation.report import format_differences, format_table
 from isoglot.evaluation.results import load_result, model_digest
 from isoglot.evaluation.trec import export_runs
 from isoglot.models import precision
@@ -121,7 +120,7 @@ def test_natural(benchmark: Benchmark, model: Embeddings) -> None:
     assert list(result.summary["settings"]) == ["multi", "natural", "natural-cross"]
     assert result.summary["per_language"]["natural"] == {"en": {"RR": 1.0}}
     assert result.summary["per_language"]["natural-cross"]["matrix"] == {"de": {"en": {"RR": 0.25}}}
-    assert "natural-cross, as query" in format_table(result)
+    assert "natural-cross, as query" in str(result)
     worse = evaluate(Embeddings(model.queries, -model.documents), benchmark, measures=["RR"], settings=["natural"])
     assert worse.summary["settings"]["natural"] == {"RR": 1 / 7}
     with pytest.raises(InputError, match="unknown setting 'natural'"):
@@ -199,7 +198,7 @@ def test_settings_that_do_not_exist(benchmark: Benchmark, model: Embeddings) -> 
         "setting 'cross' was left out: no query has a relevant document in another language",
         "rank distance was left out: no query has relevant documents in two languages",
     ]
-    assert "note: setting 'cross' was left out" in format_table(evaluate(part, benchmark, languages=["de"]))
+    assert "note: setting 'cross' was left out" in str(evaluate(part, benchmark, languages=["de"]))
     with pytest.raises(InputError, match="toy: nothing to measure: setting 'cross' was left out"):
         evaluate(part, benchmark, languages=["de"], settings=["cross"])
 
@@ -233,7 +232,7 @@ def test_result_round_trip(benchmark: Benchmark, model: Embeddings, tmp_path: Pa
 
 def test_tables(benchmark: Benchmark, model: Embeddings) -> None:
     before = evaluate(model, benchmark, measures=["AP", "R@1"], model_name="base")
-    text = format_table(before)
+    text = str(before)
     assert "base on toy (4 languages, 5 queries, 7 passages)" in text
     assert "cross    0.786  0.571" in text
     assert "rank distance 4.0 (median 4.0; lower is better)" in text
@@ -246,7 +245,7 @@ def test_tables(benchmark: Benchmark, model: Embeddings) -> None:
     after = evaluate(Embeddings(model.queries, scores.T), benchmark, measures=["AP", "R@1"])
     systems = [System("base", (before,), ("b",)), System("tuned", (after,), ("t",))]
     comparison = compare(systems, measure="AP", settings=["mono", "cross"], resamples=99)
-    lines = [line.split() for line in format_differences(comparison).splitlines()]
+    lines = [line.split() for line in str(comparison).splitlines()]
     # the cell de -> en holds two queries, one of which gains 0.5: 0.25 / 7 = 0.036
     assert ["base", "cross", "0.7857"] in lines
     assert any(line[:4] == ["tuned", "cross", "0.8214", "+0.0357"] for line in lines)

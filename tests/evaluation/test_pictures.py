@@ -142,7 +142,7 @@ def test_bars_of_rank_distance() -> None:
         (name, rank_distances(result(name, distance=d).summary)) for name, d in (("base", 100.0), ("tuned", 1390.0))
     ]
     texts = parse(to_svg(distance_chart(series, "title", "about")))
-    assert {"50", "150", "100", "1,340", "1,440", "1,390", "base", "tuned", "mean"} <= set(texts)
+    assert {"50.0", "150", "100", "1,340", "1,440", "1,390", "base", "tuned", "mean"} <= set(texts)
     assert rank_distances(result(bias={}).summary) == {}
 
 

@@ -11,11 +11,13 @@ from typing import Any
 import pytest
 
 from isoglot.errors import InputError
-from isoglot.evaluation import drawing
+from isoglot.evaluation import charts, drawing
 from isoglot.files import read_json
 from isoglot.study.analyse import analyse
 from isoglot.study.analysis.contrasts import Experiment
+from isoglot.study.render import _columns
 from isoglot.study.report import CHAPTERS, write_report
+from isoglot.study.report_figures import _difference, forests, short_labels
 from tests.study.compared import assert_as_compared
 from tests.study.fabricate import FULL, LANGUAGES, LORA, grid, make_cell, write_study
 from tests.study.page import page
@@ -53,6 +55,7 @@ def test_a_whole_study_has_every_chapter_in_both_forms(study: Path) -> None:
     html = page(study)
     # answer and pictures first; the order is a list and not that of the titles
     titles = ["At a glance", "Results", "Claims", "Method", "Zero-shot audit", "Limitations", "Reproducing it"]
+    titles.append("Appendix: checks")
     assert headings(markdown) == [text for tag, text in html.headings if tag == "h2"] == titles
     assert len(titles) == len(CHAPTERS) - 1
     assert [text for tag, text in html.contents if tag == "h2"] == titles
@@ -67,6 +70,96 @@ def test_a_whole_study_has_every_chapter_in_both_forms(study: Path) -> None:
     kinds = re.findall(r"\(figures/(\w+)-", at_a_glance)
     assert kinds == ["forests"] * 4 + ["bars"] * 4 + ["maps"] * 2 + ["costs"] * 2
     assert html.captions == re.findall(r"^\*\*((?:Table|Figure) \d+\.)\*\*", markdown, flags=re.M)
+
+
+def test_tiles_and_text_say_the_same(study: Path) -> None:
+    """The answer's difference is that of the tile, and tiles are of the system that the answer speaks of."""
+    analysis = analyse(study, resamples=RESAMPLES)
+    head = (study / "report.md").read_text(encoding="utf-8").partition("## At a glance")[0]
+    answer, tiles = head[: head.index("\n- ")], re.findall(r"^- \*\*(.*?)\*\* (.*)$", head, flags=re.M)
+    spoken = analysis.spoken(analysis.experiments[0])
+    assert spoken is not None
+    told = f"{spoken.difference:+.4f}".replace("-", "−")
+    assert told in answer
+    assert (told, True) in [
+        (number, f"{spoken.after.label} − {spoken.before.label}: " in words) for number, words in tiles
+    ]
+    for number, words in tiles[:2]:
+        assert words.endswith(f", {spoken.after.label}")
+        setting = "cross" if "cross" in words else "rank_distance"
+        measure = "nDCG@10" if setting == "cross" else setting
+        before, after = (system.mean("xquad-r", setting, measure) for system in (analysis.systems[0], spoken.after))
+        digits = 4 if setting == "cross" else 1
+        assert number == f"{before:,.{digits}f} → {after:,.{digits}f}"
+
+
+def test_a_tile_says_what_hybrid_batches_give_over_cross_ones(study: Path) -> None:
+    found = experiment_of(study).sampling
+    assert found is not None
+    assert (found.before.label, found.after.label) in [(f"cross, {t}", f"hybrid 0.5, {t}") for t in ("full", "lora")]
+    head = (study / "report.md").read_text(encoding="utf-8").partition("## At a glance")[0]
+    assert head.count(f"{found.after.label} − {found.before.label}: ") == 1
+    assert f"**{found.difference:+.4f}**".replace("-", "−") in head
+
+
+def test_facts_that_hold_stand_in_the_appendix(study: Path) -> None:
+    markdown = (study / "report.md").read_text(encoding="utf-8")
+    chapters = dict(zip(headings(markdown), re.split(r"^## .*$", markdown, flags=re.M)[1:]))
+    claims, appendix = chapters["Claims"], chapters["Appendix: checks"]
+    for words in ("Mean average precision is reported.", "Averages are macro-averages"):
+        assert words in appendix
+        assert words not in claims
+    assert "– not tested" not in claims
+    assert "The evaluation sets are disjoint" not in claims
+    verdicts = analyse(study, resamples=RESAMPLES)
+    assert len(verdicts.findings) + len(verdicts.checks) == len(verdicts.claims)
+    for verdict in verdicts.findings:
+        assert verdict.outcome != "not tested"
+        assert f"**{verdict.name}**" in claims
+
+
+@pytest.mark.parametrize("wanted", [(2, 3, 4), (4, 3, 5), (3, 4, 5)])
+def test_no_panel_and_no_tile_stands_alone(wanted: tuple[int, ...]) -> None:
+    for panels in range(2, 13):
+        columns = _columns(panels, wanted)
+        assert columns in wanted
+        assert panels <= columns or panels % columns != 1, panels
+
+
+def test_a_picture_of_many_differences_shows_the_largest(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("isoglot.study.report_figures._MOST", 2)
+    experiment = experiment_of(study)
+    drawn: list[Any] = []
+    monkeypatch.setattr("isoglot.evaluation.charts.forest", lambda rows, titles, margin: drawn.append((rows, titles)))
+    list(forests(experiment, {}))
+    rows, titles = drawn[1]
+    every = [c for c in experiment.contrasts if c.setting == "cross"]
+    assert titles.subtitle.endswith(f", the 2 largest of {len(every)}")
+    assert {abs(row[1]) for row in rows} == {*sorted((abs(c.difference) for c in every), reverse=True)[:2]}
+    names = {_difference(c, {system: system.label for system in experiment.systems}) for c in every}
+    assert {"hybrid 0.5 − mono (lora)", "hybrid 0.5, lora − hybrid 0.5, full"} <= names
+
+
+def test_pictures_name_systems_by_what_tells_them_apart(tmp_path: Path) -> None:
+    amounts = (0.25, 1.0)
+    cells = [
+        make_cell(tmp_path, f"{name}.{amount}", strategy=name, tuning=LORA, amount=amount)
+        for name in ("mono", "cross")
+        for amount in amounts
+    ]
+    write_study(tmp_path, cells)
+    systems = experiment_of(tmp_path).systems
+    assert sorted(short_labels(systems).values()) == ["cross, 100%", "cross, 25%", "mono, 100%", "mono, 25%"]
+    assert list(short_labels(systems[:1]).values()) == [systems[0].label]
+
+
+def test_values_that_differ_are_labelled_differently() -> None:
+    texts = [f"{value:.{drawing.places(value)}f}" for value in (1567.2, 121.3, 18.24, 2.2, 1.65, 0.31)]
+    assert texts == ["1567", "121", "18.2", "2.20", "1.65", "0.31"]
+    assert drawing.places(0.7) != drawing.places(0.7, share=True) == 3
+    chart = charts.bars(["a", "b", "c"], [("", [121.0, 2.2, 1.65])], drawing.Titles("t", "u"))
+    shown = {text.get_text() for text in chart.axes[0].texts}
+    assert {"121", "2.20", "1.65"} <= shown
 
 
 def test_tables_of_the_page_are_those_of_the_markdown(study: Path) -> None:

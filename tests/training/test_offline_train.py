@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
+from isoglot.files import cache_dir
 from isoglot.models.offline import OFFLINE_NAME, offline_base
 from isoglot.training.settings import TrainSettings
 from isoglot.training.train import train
@@ -49,7 +53,19 @@ def test_trained_offline_base_loads_everywhere(tmp_path: Path, tuning: str) -> N
     base = SentenceTransformer(str(offline_base()), device="cpu")
     before = base.encode_query(TEXTS)
     assert np.abs(before - ours).max() > 1e-3, "training changed nothing"
+    places = [os.fsencode(path) for path in (tmp_path, cache_dir(), Path.home())]
+    for path in [path for folder in ("model", "adapter") for path in (result.path / folder).rglob("*")]:
+        assert not any(place in path.read_bytes() for place in places if path.is_file()), path
+    header = yaml.safe_load((result.model / "README.md").read_text(encoding="utf-8").split("---")[1])
+    assert header["base_model"] == ["intfloat/multilingual-e5-small"]
+    assert header["language"] == ["de", "en", "hi", "zh"]
     if tuning == "lora":
+        assert (
+            json.loads((result.path / "adapter/adapter_config.json").read_text())["base_model_name_or_path"]
+            == OFFLINE_NAME
+        )
+        by_adapter = load_model(str(result.path / "adapter"), device="cpu").encode_query(TEXTS)
+        assert np.abs(by_adapter - ours).max() < 1e-5
         encoder = AutoModel.from_pretrained(offline_base())
         base[0].model = PeftModel.from_pretrained(encoder, str(result.path / "adapter")).eval()
         assert np.abs(base.encode_query(TEXTS) - ours).max() < 1e-5

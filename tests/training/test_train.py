@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 from dataclasses import replace
@@ -11,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 from safetensors.numpy import load_file
 
 from isoglot.errors import InputError
@@ -66,7 +68,8 @@ def test_run_directory(base: Path, tmp_path: Path, tuning: str) -> None:
     from sentence_transformers import SentenceTransformer
 
     run = tmp_path / "run"
-    result = train(settings(base, run, tuning=tuning), table=pair_table(), show=False)
+    asked = settings(base, run, tuning=tuning, pairs=tmp_path / "made.jsonl")
+    result = train(asked, table=pair_table(), show=False)
     assert result.complete
     assert result.steps == 12
     record = json.loads((run / "run.json").read_text())
@@ -91,7 +94,16 @@ def test_run_directory(base: Path, tmp_path: Path, tuning: str) -> None:
     model = SentenceTransformer(str(result.model), device="cpu")
     assert model.prompts["query"] == "Query: "
     assert model.prompts["document"] == "Passage: "
-    assert "encode_query" in (run / "model" / "README.md").read_text()
+    card = (run / "model" / "README.md").read_text()
+    assert "encode_query" in card
+    header = yaml.safe_load(card.split("---")[1])
+    assert header["language"] == ["de", "en", "zh"]
+    assert "base_model" not in header  # a folder is nobody's model by its name
+    assert f"Trained from `{base.name}` by" in card
+    assert "24 parallel pairs in de, en, zh from `made.jsonl`." in card
+    assert "- Texts are cut at 64 tokens." in card
+    for path in filter(Path.is_file, (run / "model").rglob("*")):
+        assert not any(os.fsencode(place) in path.read_bytes() for place in (base, tmp_path)), path
 
 
 def test_model_and_adapter_embed_alike_in_plain_libraries(base: Path, tmp_path: Path) -> None:

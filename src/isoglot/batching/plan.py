@@ -98,6 +98,12 @@ class BatchPlan:
     Raises:
         InputError: settings out of range; one language with `cross` or `hybrid`; a stratum with fewer pairs that may share
             a batch than the batch size; weights that name nothing.
+
+    >>> from isoglot import BatchPlan, PlanSettings, load_pairs
+    >>> table = load_pairs("facts:de,en,hi?relations=endonym")
+    >>> batch = BatchPlan(table.index, PlanSettings(strategy="cross", batch_size=16))[12345]
+    >>> len(batch), len(table.column("query", batch.queries.rows))
+    (16, 16)
     """
 
     def __init__(self, index: PairIndex, settings: PlanSettings) -> None:

@@ -90,6 +90,7 @@ def _run(options: argparse.Namespace) -> int:
 def _about(options: argparse.Namespace, base: Base) -> tuple[Published, list[Any]]:
     """What the card says, and the results in it; the model is loaded once to see whether they are its own."""
     from isoglot.cli.common import quiet
+    from isoglot.data.audit.exposures import known_of
     from isoglot.data.audit.trained import trained_of
     from isoglot.data.languages import language
     from isoglot.errors import InputError
@@ -119,7 +120,7 @@ def _about(options: argparse.Namespace, base: Base) -> tuple[Published, list[Any
         max_length=int(model.max_seq_length or 0),
         backend=model.get_backend(),
         data=_data(record, trained_of(model).sides),
-        known=_known(bases),
+        known=known_of(bases),
     )
     return about, systems
 
@@ -149,11 +150,11 @@ def _record_of_repair(record: dict[str, Any]) -> dict[str, Any]:
 def _base_model(options: argparse.Namespace, bases: tuple[str, ...]) -> str:
     """The hub id of the base: as given, else the only one that was written down."""
     from isoglot.errors import InputError
-    from isoglot.models.offline import OFFLINE_NAME
+    from isoglot.models.resolve import hub_id
 
     if options.base_model:
         return "" if options.base_model == "none" else str(options.base_model)
-    named = list(dict.fromkeys("intfloat/multilingual-e5-small" if name == OFFLINE_NAME else name for name in bases))
+    named = list(dict.fromkeys(map(hub_id, bases)))
     if len(named) != 1:
         raise InputError(
             f"{options.model}: {'several bases are' if named else 'no base is'} written down: say --base-model ID, or none"
@@ -184,11 +185,3 @@ def _data(record: dict[str, Any], sides: Any) -> str:
             "one has is among them can be told, the texts cannot be read."
         )
     return " ".join(words) or "What it was trained on, beyond its base, is not written down."
-
-
-def _known(bases: tuple[str, ...]) -> list[str]:
-    from isoglot.data.audit.exposures import exposures
-    from isoglot.data.benchmarks.catalog import BENCHMARKS
-
-    said = exposures(bases, [member.name for member in BENCHMARKS])
-    return list(dict.fromkeys(f"{line[0].upper()}{line[1:]}." for line in said))

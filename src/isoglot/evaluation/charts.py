@@ -101,14 +101,16 @@ def bars(
     figure, axes = drawing.canvas(titles, margins, (WIDTH, top + step * len(names) + bottom))
     known = [value for _, values in series for value in values if value]
     limit = max([highest, *known, *(ends[1] for ends in intervals if ends)]) or 1.0
-    digits = 3 if limit <= 1 else 0
     for number, (name, values) in enumerate(series):
         lengths = np.array([value or 0.0 for value in values])
         spans = np.array([ends or (length, length) for length, ends in zip_longest(lengths, intervals)]).T
         middle = np.arange(len(names)) + (number - (count - 1) / 2) * 13 / step
         error, label = abs(spans - lengths) if intervals else None, fit(name, WIDTH / count - 40)
         drawn = axes.barh(middle, lengths, 12 / step, xerr=error, color=colours[number], ecolor=INK, label=label)
-        axes.bar_label(drawn, ["–" if value is None else f"{value:,.{digits}f}" for value in values], padding=4)
+        ends = [
+            "–" if value is None else signed(value, drawing.places(value, share=limit <= 1), "") for value in values
+        ]
+        axes.bar_label(drawn, ends, padding=4)
         if before is not None:
             drawn[before].set_color(BEFORE)
             axes.axvline(lengths[before], color=QUIET, linewidth=1, linestyle=_DASHED, zorder=0.9)
@@ -138,7 +140,7 @@ def forest(rows: Sequence[tuple[str, float, Ends, bool]], titles: Titles, margin
     for row, (name, difference, ends, significant) in enumerate(rows):
         if row % 2 == 0:
             axes.axhspan(row - 0.5, row + 0.5, facecolor=EMPTY, zorder=0)
-        shown = signed(difference, 3 if high - low <= 2 else 0)
+        shown = signed(difference, drawing.places(difference, share=high - low <= 2))
         axes.text(0.015, row - 0.24, fit(name, WIDTH - 36 - drawing.text_width(shown)), **look)
         axes.text(0.985, row - 0.24, shown, ha="right", **look)
         axes.plot(ends, (row + 0.2, row + 0.2), color=COLOURS[0], linewidth=2)

@@ -6,136 +6,51 @@ systems, some languages only, a margin, a family of tests of one's own) there is
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 
 from isoglot.errors import InputError, unknown
 from isoglot.evaluation import significance
+from isoglot.evaluation.comparison import FALSE_DISCOVERY_RATE, CellDifference, Comparison, Difference
 from isoglot.evaluation.contrasts import RESAMPLES, SEED, Contrast, PairedRows
-from isoglot.evaluation.leak import leak_notes
-from isoglot.evaluation.matching import RANK_DISTANCE, System, all_results, measures_of, require_comparable
+from isoglot.evaluation.leak import leak_notes, prompt_notes
+from isoglot.evaluation.matching import (
+    RANK_DISTANCE,
+    System,
+    all_results,
+    measures_of,
+    read_systems,
+    require_comparable,
+)
 from isoglot.evaluation.measures import parse_measure
-from isoglot.evaluation.significance import ALPHA, POWER, Interval, benjamini_hochberg, holm
-from isoglot.records import NATURAL, SETTINGS
+from isoglot.evaluation.results import Result
+from isoglot.evaluation.significance import ALPHA, benjamini_hochberg, holm
+from isoglot.records import NATURAL, SETTINGS, several
 
-FALSE_DISCOVERY_RATE = 0.05
 COMPARED_SETTINGS = (*SETTINGS, *NATURAL, RANK_DISTANCE)
 _EQUAL = 1e-12  # differences below are rounding
 # below some twenty clusters, intervals from resampled clusters are too narrow (Cameron, Gelbach and Miller 2008)
 _FEW_GROUPS = 20
 # where seeds decide, nominal 95% intervals cover 81% with 2 seeds of each system, 90% with 3 and 93% with 5 (simulation)
 _FEW_SEEDS = 5
-
-
-@dataclass(frozen=True)
-class CellDifference:
-    """One language, or pair of languages: means over its `n` queries; `difference` is system minus reference.
-
-    `p` is by sign flips of query ids, `p_adjusted` that after Benjamini and Hochberg over the cells of the setting.
-    """
-
-    query_lang: str
-    doc_lang: str
-    n: int
-    reference: float
-    value: float
-    difference: float
-    p: float
-    p_adjusted: float
-
-
-@dataclass(frozen=True)
-class Difference:
-    """A system against the reference in one setting; differences are system minus reference.
-
-    Attributes:
-        system, setting, measure: what is compared.
-        higher_is_better: False for rank distance only.
-        n_ids, n_groups: query ids (what is permuted) and groups (what is resampled).
-        reference, value: macro-averages, means over training seeds.
-        difference, relative: value - reference, and that over the reference (None where it is 0).
-        interval, interval_90, standard_error: of the difference, by bootstrap.
-        p: sign-flip permutation over query ids; p_holm: adjusted over all systems and settings of the comparison.
-        p_group: the same test with all ids of a group flipped together. The test over ids takes the ids of one paragraph to be
-            independent; where their differences correlate (by 0.1, five to a paragraph) it is wrong 10% of the time
-            instead of 5%, and this one is not.
-        effect_size: Cohen's d_z over query ids (None where it does not exist).
-        wins, ties, losses: cells in which the system is better, equal, worse.
-        significant_wins, significant_losses: those of them at a false discovery rate of 0.05.
-        resolvable: the smallest difference found with power 0.8 at 0.05 (None where the systems do not differ at all).
-        cells: the difference by language or pair of languages.
-    """
-
-    system: str
-    setting: str
-    measure: str
-    higher_is_better: bool
-    n_ids: int
-    n_groups: int
-    reference: float
-    value: float
-    difference: float
-    relative: float | None
-    interval: Interval
-    interval_90: Interval
-    standard_error: float
-    p: float
-    p_holm: float
-    p_group: float
-    effect_size: float | None
-    wins: int
-    ties: int
-    losses: int
-    significant_wins: int
-    significant_losses: int
-    resolvable: float | None
-    cells: tuple[CellDifference, ...]
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """Systems against the first of them, the reference.
-
-    Attributes:
-        benchmark, context, measure: what was measured.
-        reference: the name of the reference.
-        systems: {name: {"results": folders, "models": names}}, the reference first.
-        differences: by setting, then by system.
-        resamples, seed: of bootstrap and permutation.
-        notes: what a reader has to know about the figures.
-    """
-
-    benchmark: str
-    context: str
-    measure: str
-    reference: str
-    systems: dict[str, dict[str, list[str]]]
-    differences: tuple[Difference, ...]
-    resamples: int
-    seed: int
-    notes: tuple[str, ...]
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain JSON values, with the levels and rules that the figures stand on."""
-        values = asdict(self)
-        differences = values.pop("differences")
-        levels = {"alpha": ALPHA, "power": POWER, "false_discovery_rate": FALSE_DISCOVERY_RATE}
-        return {**values, **levels, "differences": differences}
+Measured = System | Result | str | Path
+"""What can be compared: a system, one result in memory, or the word for one as `load_systems` reads it."""
 
 
 def compare(
-    systems: Sequence[System],
+    systems: Sequence[Measured] | Mapping[str, str | Path | Result],
     *,
     measure: str = "nDCG@10",
-    settings: Sequence[str] | None = None,
+    settings: str | Sequence[str] | None = None,
     resamples: int = RESAMPLES,
     seed: int = SEED,
 ) -> Comparison:
     """Compare every system with the first.
 
     Args:
-        systems: at least two; see `load_systems`.
+        systems: at least two: results, folders of results, or systems of several training seeds (see `load_systems`); a mapping
+            gives them names.
         measure: a column of the per-query rows; spellings as in `parse_measure`.
         settings: of mono, cross, multi and rank_distance; None: those that all systems have.
         resamples, seed: of the bootstrap and of the permutation test.
@@ -143,14 +58,19 @@ def compare(
     Raises:
         InputError: results of different benchmarks, contexts, samples, languages or tie rules, a measure or setting that is
             missing, rows that do not match.
+
+    >>> import isoglot
+    >>> measured = [isoglot.evaluate(isoglot.BM25(b=b), "faq", languages=["de", "en"], progress=False) for b in (0.5, 1)]
+    >>> comparison = compare({"half": measured[0], "full": measured[1]}, settings="mono", resamples=99)
+    >>> print(str(comparison).splitlines()[0])
+    full against half on faq: nDCG@10 (132 query ids)
     """
-    if len(systems) < 2:
-        raise InputError("nothing to compare: at least two systems are needed")
+    systems = _systems(systems)
     if resamples < 99 or seed < 0:
         raise InputError(f"resamples must be at least 99 and the seed at least 0, got {resamples} and {seed}")
     require_comparable(systems)
     column = _column(systems, measure)
-    chosen, notes = _settings(systems, settings)
+    chosen, notes = _settings(systems, None if settings is None else several(settings))
     differences: list[Difference] = []
     for setting in chosen:
         rows = PairedRows(systems, setting, column, resamples=resamples, seed=seed)
@@ -169,6 +89,48 @@ def compare(
         seed=seed,
         notes=(*notes, *_notes(systems, differences)),
     )
+
+
+def _systems(given: Sequence[Measured] | Mapping[str, str | Path | Result]) -> list[System]:
+    """At least two systems, each under a name of its own; see `compare`.
+
+    A result in memory is called by its model, with a number where several have one name.
+
+    Raises:
+        InputError: fewer than two, a name given twice, a folder that cannot be read.
+    """
+    listed = [given] if isinstance(given, (str, Path, Result, System)) else list(given)
+    if len(listed) < 2:
+        raise InputError("nothing to compare: at least two systems are needed")
+    if isinstance(given, Mapping):
+        systems = [
+            System(name, (measured,), (name,)) if isinstance(measured, Result) else _named(name, measured)
+            for name, measured in given.items()
+        ]
+    else:
+        words = [str(item) for item in listed if isinstance(item, (str, Path))]
+        read = iter(read_systems(words))
+        systems = []
+        for item in listed:
+            if isinstance(item, Result):
+                name = _free(str(item.summary.get("model")), [system.name for system in systems])
+                systems.append(System(name, (item,), (name,)))
+            else:
+                systems.append(item if isinstance(item, System) else next(read))
+    if twice := [system.name for n, system in enumerate(systems) if system.name in {s.name for s in systems[:n]}]:
+        raise InputError(f"'{twice[0]}' names two systems; call them differently")
+    return systems
+
+
+def _free(name: str, taken: Sequence[str]) -> str:
+    """The name, with a number where it is taken."""
+    numbered = (f"{name} ({number})" if number > 1 else name for number in range(1, len(taken) + 2))
+    return next(free for free in numbered if free not in taken)
+
+
+def _named(name: str, folders: str | Path) -> System:
+    (system,) = read_systems([str(folders)])
+    return System(name, system.results, system.folders)
 
 
 def _column(systems: Sequence[System], measure: str) -> str:
@@ -258,6 +220,6 @@ def _notes(systems: Sequence[System], differences: Sequence[Difference]) -> list
         (system.name, note): None
         for system in systems
         for r in system.results
-        for note in leak_notes(r.summary.get("leak"))
+        for note in (*leak_notes(r.summary.get("leak")), *prompt_notes(r.summary))
     }
     return [*(note for note, holds in notes.items() if holds), *(f"{name}: {note}" for name, note in seen)]

@@ -15,7 +15,7 @@ from isoglot.data.audit.trained import Sample as Hashed
 from isoglot.data.audit.trained import TrainedTexts, id_hash, text_hash, trained_of
 from isoglot.data.fit_texts import FitTexts, Sources, first_texts, joined, read_sources, texts_of
 from isoglot.data.pairs.table import PairTable
-from isoglot.errors import InputError, say
+from isoglot.errors import InputError, warn
 from isoglot.evaluation.debias_card import card_text
 from isoglot.evaluation.debias_collection import collection_texts, is_collection, with_stored
 from isoglot.evaluation.debias_strength import choose_strength, hold_out
@@ -25,7 +25,7 @@ from isoglot.models.card import write_card_of
 from isoglot.models.content import check_apart, content_of
 from isoglot.models.debias import DEBIAS_METHODS, EVERY, Correction, Sample, Sides
 from isoglot.models.language_maps import SIDES, LanguageMaps, Side, Teller, fit_tellers, record_of
-from isoglot.records import Float32Array
+from isoglot.records import Float32Array, several
 from isoglot.retrieval.encode import encode_texts, prompt_of
 from isoglot.retrieval.store import EmbeddingStore
 from isoglot.settings import Settings, default_of, lift, member_of, member_options, to_dict
@@ -88,8 +88,8 @@ def debias(
     output: str | Path,
     asked: DebiasSettings | None = None,
     *,
-    languages: Sequence[str] | None = None,
-    data_dir: Path | None = None,
+    languages: str | Sequence[str] | None = None,
+    data_dir: str | Path | None = None,
     store: EmbeddingStore | None = None,
     device: str | None = None,
     progress: bool = True,
@@ -115,10 +115,11 @@ def debias(
     from isoglot.models.load import load_model
 
     given = {**(to_dict(asked) if asked else {}), **changes}
-    asked, names, folder = DebiasSettings(**given), [fit] if isinstance(fit, str) else list(fit), Path(output)
+    asked, names, folder = DebiasSettings(**given), several(fit), Path(output)
     check_apart(model, folder)
     indexes = {name: collection_texts(name, asked.texts, asked.seed) for name in names if is_collection(name)}
-    sources = read_sources([name for name in names if name not in indexes], languages, data_dir, indexes)
+    wanted, home = None if languages is None else several(languages), None if data_dir is None else Path(data_dir)
+    sources = read_sources([name for name in names if name not in indexes], wanted, home, indexes)
     loaded = load_model(model, device=device, dtype="float32")
     if (before := record_of(loaded)) is not None:
         raise InputError(f"{model}: is debiased already ({before['method'].get('name')}): debias {before.get('base')}")
@@ -132,7 +133,9 @@ def debias(
         "content": content_of(model),
     }
     if sources.benchmarks:
-        say(f"fitted on {', '.join(sources.benchmarks)}: figures on it are transductive, and no test of the correction")
+        warn(
+            f"fitted on {', '.join(sources.benchmarks)}: figures on it are transductive, and no test of the correction"
+        )
     with atomic_directory(folder) as path:
         save_debiased(loaded, fitted, record, path, sources.pairs)
     return record
@@ -206,7 +209,7 @@ def fit_samples(
         f"{lang} ({len(one.pairs)})" for own in samples.values() for lang, one in own.items() if len(one.pairs) < _FEW
     }
     if few:
-        say(f"few texts in {', '.join(sorted(few))}: a correction that is fitted on less than {_FEW} is mostly chance")
+        warn(f"few texts in {', '.join(sorted(few))}: a correction that is fitted on less than {_FEW} is mostly chance")
     how = _sides(samples, asked)
     sides: dict[Side, dict[str, Correction]] = {}
     if how == "together":

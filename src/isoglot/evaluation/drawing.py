@@ -196,6 +196,11 @@ def signed(value: float, digits: int, sign: str = "+") -> str:
     return f"{value:{sign},.{digits}f}".replace("-", "−")
 
 
+def places(value: float, *, share: bool = False) -> int:
+    """Decimal places that a number is shown with: three for shares of 1, else three digits in all, so 2.20 is not 1.65."""
+    return 3 if share else 0 if abs(value) >= 99.95 else 1 if abs(value) >= 9.995 else 2
+
+
 def colour_key(figure: Figure, columns: int) -> None:
     """What the colours mean, by the labels of what was drawn, in one line below the titles."""
     figure.legend(bbox_to_anchor=(8 / WIDTH, 1 - 46 / 72 / figure.get_figheight()), ncols=columns)

@@ -18,17 +18,18 @@ from isoglot.errors import InputError
 from isoglot.evaluation.bias import rank_distance
 from isoglot.evaluation.bias_report import TOP_K, bias_report
 from isoglot.evaluation.cells import QueryRows, macro, make_rows, micro, parse_settings, per_language
-from isoglot.evaluation.leak import debias_notes, leak_notes, leak_of
+from isoglot.evaluation.leak import debias_notes, leak_notes, leak_of, prompt_notes
 from isoglot.evaluation.mapped_vectors import mapped
 from isoglot.evaluation.matching import RANK_DISTANCE
 from isoglot.evaluation.measures import Measure, parse_measures
-from isoglot.evaluation.results import Result, model_digest, model_facts, versions, write_result
+from isoglot.evaluation.results import Result, check_no_result, model_digest, model_facts, versions, write_result
 from isoglot.evaluation.settings import EvaluateSettings
 from isoglot.evaluation.trec import DEFAULT_DEPTH, export_runs
 from isoglot.files import digest_strings
 from isoglot.models.precision import computing_in
 from isoglot.processes import in_first, processes
 from isoglot.records import Benchmark, Float32Array, FloatArray, IntArray, Setting
+from isoglot.retrieval.bm25 import BM25
 from isoglot.retrieval.encode import (
     Embeddings,
     Kind,
@@ -47,6 +48,7 @@ from isoglot.retrieval.store import EmbeddingStore
 from isoglot.retrieval.ties import TIE_RULE, pooled_ties
 from isoglot.settings import to_dict
 
+_BM25 = "bm25"
 _NO_CELL = {
     "mono": "no query has a relevant document in its own language",
     "cross": "no query has a relevant document in another language",
@@ -63,6 +65,7 @@ def evaluate(
     *,
     data_dir: str | Path | None = None,
     output: str | Path | None = None,
+    overwrite: bool = False,
     progress: bool = True,
     model_name: str | None = None,
     digest: str | None = None,
@@ -78,16 +81,17 @@ def evaluate(
     Under several processes (`torchrun`) each encodes a share of the texts; the first ranks and writes, all return the result.
 
     Args:
-        model: a `SentenceTransformer` (or anything with its `encode_query` and `encode_document`); `Embeddings`; or a
-            ranker that scores documents itself, such as `isoglot.BM25`. A name is not resolved here:
-            `isoglot.load_model` does that.
+        model: a name or directory, as `isoglot.load_model` takes it (a run is one); a `SentenceTransformer` (or anything with its
+            `encode_query` and `encode_document`); `Embeddings`; or a ranker that scores documents itself, such as
+            `isoglot.BM25` ("bm25" is that one).
         benchmark: a name or folder (see `isoglot.load_benchmark`), or a `Benchmark`: that is measured as it is, but for
             `languages`.
         asked: what to measure; the defaults when None.
         data_dir: passed to `load_benchmark`.
         output: a folder for `summary.json` and `per_query.parquet`; nothing is written when None.
+        overwrite: replace a result that is there.
         progress: progress bars on stderr.
-        model_name: how the result calls the model.
+        model_name: how the result calls the model; by default its name, if that is how it was given.
         digest: of the model, where the caller knows it; otherwise the SHA-256 of its weights.
         store: keeps the vectors, so that a second evaluation of the same model and texts reads them.
         device: where products are computed for the ranking, such as "cuda" (same ranks): where the model is when None, by
@@ -98,14 +102,24 @@ def evaluate(
         changes: single fields of `asked`: measures=["AP", "nDCG@10"], settings=["cross"], languages=["de", "en"], ...;
             None stands for the default.
 
+    Returns:
+        A result that prints as the table of the command line, shows in a notebook, and goes to pandas by `to_pandas()`.
+
     Raises:
-        InputError: an unknown setting, measure, language or benchmark, malformed files, nothing to measure; an output
-            that cannot be written or that another process writes.
+        InputError: an unknown setting, measure, language, benchmark or model, malformed files, nothing to measure; an output
+            that cannot be written, that holds a result already or that another process writes.
+
+    >>> import isoglot
+    >>> result = isoglot.evaluate(isoglot.BM25(), "faq", languages=["de", "en"], measures="nDCG@10", progress=False)
+    >>> print(str(result).partition(" (2 ")[0])
+    bm25 (Lucene, k1=1.5, b=0.75) on faq
+    >>> list(result.summary["settings"]), len(result.to_pandas()) == len(result.per_query)
+    (['mono', 'cross', 'multi'], True)
     """
     clock = _Clock()
     asked = EvaluateSettings.of(**{**(to_dict(asked) if asked else {}), **changes})
     if isinstance(model, (str, Path)):
-        raise InputError(f"'{model}' is a name: load the model first with isoglot.load_model('{model}')")
+        model, model_name = _named_model(str(model), device), model_name or (None if model == _BM25 else str(model))
     similarity_of(model)  # what cannot be measured is refused before anything is encoded
     precision = computing_in(asked.precision, device_of(model))
     loaded = asked.load(benchmark, data_dir)
@@ -133,6 +147,8 @@ def evaluate(
             in_first(lambda: check_writable(Path(export_trec), directory=True))
         if output is not None:
             in_first(lambda: held.enter_context(locked(Path(output))))
+            if not overwrite:
+                in_first(lambda: check_no_result(Path(output)))
         ranking = _rank(model, loaded, clock, encode, _ranks_on(device, model), fair)
         settings = parse_settings(asked.settings)
         scores, table = _measure(loaded, ranking.ranks, settings, parse_measures(asked.measures))
@@ -146,6 +162,8 @@ def evaluate(
         if export_trec is not None:
             in_first(lambda: export_runs(loaded, ranking.search(), export_trec, depth=trec_depth, settings=settings))
             clock.lap("export")
+        facts = model_facts(model)
+        scores["notes"] += prompt_notes({"model_facts": facts})
         card = getattr(getattr(model, "model_card_data", None), "base_model", None)
         summary = {
             "model": model_name or str(model if isinstance(model, Ranker) else card or type(model).__name__),
@@ -157,7 +175,7 @@ def evaluate(
             "tie_rule": TIE_RULE,
             **({} if asked.precision == "fp32" else {"precision": asked.precision}),
             "prompts": dict(getattr(model, "prompts", None) or {}),
-            **({"model_facts": facts} if (facts := model_facts(model)) else {}),
+            **({"model_facts": facts} if facts else {}),
             "about": dict(loaded.about),
             "digests": {"benchmark": benchmark_digest(loaded), "model": digest},
             "versions": versions(),
@@ -167,6 +185,14 @@ def evaluate(
         if output is not None and processes().first:
             write_result(result, Path(output))
     return result
+
+
+def _named_model(name: str, device: str | None) -> Any:
+    if name == _BM25:
+        return BM25()
+    from isoglot.models.load import load_model
+
+    return load_model(name, device=device)
 
 
 def _caveats(asked: EvaluateSettings, fair: Fair | None) -> list[str]:

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 from isoglot.errors import InputError
 from isoglot.evaluation.results import PER_QUERY_FILE, Result, load_result
 from isoglot.evaluation.significance import Cells, macro_average
-from isoglot.records import FloatArray
+from isoglot.records import FloatArray, several
 
 RANK_DISTANCE = "rank_distance"
 _KEYS = ("query_lang", "doc_lang", "query_id")
@@ -76,7 +76,7 @@ def all_results(systems: Sequence[System]) -> Iterator[tuple[str, Result]]:
         yield from zip(system.folders, system.results)
 
 
-def load_systems(words: Sequence[str]) -> list[System]:
+def load_systems(words: str | Sequence[str]) -> list[System]:
     """Systems from `DIR`, `DIR,DIR` (training seeds of one system), `NAME=DIR` or `NAME=DIR,DIR`.
 
     A word that is an existing folder is that folder, whatever signs its name holds.
@@ -84,9 +84,15 @@ def load_systems(words: Sequence[str]) -> list[System]:
     Raises:
         InputError: fewer than two systems, a name or a folder of one system given twice, a file that is missing.
     """
+    words = several(words)
     if len(words) < 2:
         wanted = "at least two results (folders that `isoglot evaluate --output` wrote)"
         raise InputError(f"nothing to compare: give {wanted}")
+    return read_systems(words)
+
+
+def read_systems(words: Sequence[str]) -> list[System]:
+    """As `load_systems`, of any number of words."""
     parsed = [_parse(word) for word in words]
     short = [name or Path(folders[0]).name for name, folders in parsed]
     systems: dict[str, System] = {}
@@ -123,6 +129,7 @@ class _Leak(BaseModel):
     queries: _Seen | None = None
     passages: _Seen | None = None
     ids: _Seen | None = None
+    pairs: _Seen | None = None
     known: list[str]
 
 

@@ -47,7 +47,7 @@ class MultilingualRetrievalEvaluator(BaseEvaluator):
         self,
         benchmark: str | Path | Benchmark,
         *,
-        measures: Sequence[str] = ("nDCG@10",),
+        measures: str | Sequence[str] = ("nDCG@10",),
         primary: str | None = None,
         name: str | None = None,
         batch_size: int = 32,

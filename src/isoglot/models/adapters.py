@@ -144,12 +144,17 @@ def encoder_digest(encoder: Any) -> str:
     return digest.hexdigest()
 
 
-def sort_config(path: Path) -> None:
-    """Sort the lists in an `adapter_config.json` that PEFT keeps as sets: their order would change from process to process."""
+def finish_config(path: Path, base: str | None = None) -> None:
+    """Sort the lists in an `adapter_config.json` that PEFT keeps as sets: their order would change from process to process.
+
+    Args:
+        base: what its base is called there from now on; None: as it is.
+    """
     from isoglot.files import write_text
 
     config = json.loads((path / _CONFIG).read_text(encoding="utf-8"))
     for name in ("target_modules", "exclude_modules", "modules_to_save"):
         if isinstance(config.get(name), list):
             config[name].sort()
+    config["base_model_name_or_path"] = base or config["base_model_name_or_path"]
     write_text(path / _CONFIG, json.dumps(config, indent=2, sort_keys=True))

@@ -16,8 +16,8 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from tqdm import tqdm
 
+from isoglot.bars import tqdm
 from isoglot.disk import locked, tidy, writing
 from isoglot.errors import InputError, say
 from isoglot.files import cache_dir, digest_json, digest_strings, read_json, save_array, write_json
@@ -47,8 +47,8 @@ class EmbeddingStore:
             only a shard's header and size are looked at.
     """
 
-    def __init__(self, root: Path | None = None, *, verify: bool = True) -> None:
-        self.root = root if root is not None else cache_dir() / "embeddings"
+    def __init__(self, root: str | Path | None = None, *, verify: bool = True) -> None:
+        self.root = Path(root) if root is not None else cache_dir() / "embeddings"
         self.verify = verify
 
     def encode(

@@ -17,6 +17,7 @@ from isoglot.data.languages import known_language, language
 from isoglot.data.readers import FORMATS, READERS, Mark, id_field, split_name, text_field, valid
 from isoglot.errors import InputError, LineError, say
 from isoglot.files import digest_strings
+from isoglot.records import several
 
 _IDS = ("id", "_id", "docid")
 _EXAMPLE = 'expected a row such as {"id": "7", "text": "..."}, where it has them with "title" and "lang"'
@@ -117,7 +118,7 @@ class FileShard:
         return texts
 
 
-def cut_files(paths: Sequence[Path], size: int) -> list[FileShard]:
+def cut_files(paths: str | Path | Sequence[str | Path], size: int) -> list[FileShard]:
     """Shards of at most `size` rows, which never span two files. All files are read and checked once.
 
     Args:
@@ -131,7 +132,7 @@ def cut_files(paths: Sequence[Path], size: int) -> list[FileShard]:
         InputError: no such file, an unknown format, no rows.
     """
     shards: list[FileShard] = []
-    for path in paths:
+    for path in map(Path, several(paths)):
         if not split_name(path)[1]:
             raise InputError(f"{path}: unknown format (texts come from {', '.join(FORMATS)})")
         own = list(_cut(path, size, shards[-1].end if shards else 0))

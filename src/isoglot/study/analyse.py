@@ -11,11 +11,11 @@ from statistics import fmean
 from isoglot.errors import InputError
 from isoglot.evaluation.contrasts import RESAMPLES, SEED
 from isoglot.evaluation.significance import holm
-from isoglot.study.analysis.contrasts import COLUMNS, TESTED, Comparisons, Contrast, Experiment, Figure, What
+from isoglot.study.analysis.contrasts import COLUMNS, CROSS, TESTED, Comparisons, Contrast, Experiment, Figure, What
 from isoglot.study.analysis.reading import Study, read_study
 from isoglot.study.analysis.systems import System, all_else_equal, series_of
-from isoglot.study.claims.claim import Claim, Verdict
-from isoglot.study.claims.judge import answer, claims_of, judge_claims
+from isoglot.study.claims.claim import Claim, Sides, Verdict
+from isoglot.study.claims.judge import answer, claims_of, judge_claims, spoken_of
 from isoglot.study.claims.selection import pairs
 
 
@@ -30,6 +30,7 @@ class Analysis:
         stated: the claims that the study states, by name.
         claims: a verdict for each, in their order.
         answer: the question answered in a paragraph, or why it is not.
+        spoken_of: the differences that the answer speaks of.
         notes: what could not be computed, and why; each once.
     """
 
@@ -39,7 +40,27 @@ class Analysis:
     stated: Mapping[str, Claim]
     claims: Sequence[Verdict]
     answer: str
+    spoken_of: Sequence[Contrast] = ()
     notes: Sequence[str] = ()
+
+    def spoken(self, experiment: Experiment) -> Contrast | None:
+        """The first of them that is of an experiment."""
+        own = [contrast for contrast in self.spoken_of if contrast.benchmark == experiment.benchmark]
+        return next((contrast for contrast in own if contrast.after in experiment.trained), None)
+
+    @property
+    def checks(self) -> list[Verdict]:
+        """The claims that say nothing of what the study asks: facts that hold, and what nothing in it can speak to."""
+        return [verdict for verdict in self.claims if self._is_check(verdict)]
+
+    @property
+    def findings(self) -> list[Verdict]:
+        """All others."""
+        return [verdict for verdict in self.claims if not self._is_check(verdict)]
+
+    def _is_check(self, verdict: Verdict) -> bool:
+        is_fact = not isinstance(self.stated.get(verdict.name), Sides)
+        return verdict.outcome == "not tested" or (is_fact and verdict.outcome == "holds")
 
 
 def analyse(directory: str | Path, *, resamples: int = RESAMPLES, seed: int = SEED) -> Analysis:
@@ -56,8 +77,8 @@ def analyse(directory: str | Path, *, resamples: int = RESAMPLES, seed: int = SE
     claims, notes = claims_of(comparisons.study), dict[str, None]()
     experiments = [_experiment(comparisons, key, claims, notes) for key in comparisons.groups]
     verdicts = judge_claims(comparisons, claims)
-    text = answer(comparisons, claims, verdicts)
-    return Analysis(comparisons.study, comparisons.systems, experiments, claims, verdicts, text, list(notes))
+    said = answer(comparisons, claims, verdicts), spoken_of(comparisons, claims, verdicts)
+    return Analysis(comparisons.study, comparisons.systems, experiments, claims, verdicts, *said, list(notes))
 
 
 def answer_of(comparisons: Comparisons) -> str:
@@ -93,7 +114,24 @@ def _experiment(
     adjusted = holm([contrast.p for contrast in contrasts]).tolist() if contrasts else []
     tested = [replace(contrast, p_holm=p) for contrast, p in zip(contrasts, adjusted)]
     trained = [system for system in systems if not system.is_base]
-    return Experiment(data, base, benchmark, systems, figures, tested, series_of(trained))
+    return Experiment(
+        data, base, benchmark, systems, figures, tested, series_of(trained), _sampling(comparisons, key, figures)
+    )
+
+
+def _sampling(
+    comparisons: Comparisons, key: tuple[str | None, str, str], figures: Mapping[tuple[System, What], Figure]
+) -> Contrast | None:
+    """The best hybrid system against a cross one that differs from it in nothing but its batches."""
+    known = {system: figure.mean for (system, what), figure in figures.items() if what == CROSS and figure.interval}
+    pairs = [
+        (cross, hybrid)
+        for hybrid in sorted(known, key=known.__getitem__, reverse=True)
+        for cross in known
+        if (hybrid.traits["strategy"], cross.traits["strategy"]) == ("hybrid", "cross")
+        and all_else_equal(hybrid, cross, {"strategy", "mono_share"})
+    ]
+    return comparisons.contrast(*pairs[0], key[2], CROSS, "hybrid − cross") if pairs else None
 
 
 def contrasted(systems: Sequence[System], claims: Mapping[str, Claim]) -> list[tuple[str, System, System]]:

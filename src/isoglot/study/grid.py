@@ -10,17 +10,19 @@ from pathlib import Path
 from typing import Any, Literal
 
 from isoglot.disk import check_writable, locked, make_directory, sweep
-from isoglot.errors import InputError
+from isoglot.errors import InputError, warn
 from isoglot.evaluation.drawing import require_matplotlib
 from isoglot.evaluation.results import versions
 from isoglot.files import atomic_path, package_versions, read_json, write_json, write_text
 from isoglot.models.content import base_revision
+from isoglot.records import several
 from isoglot.study.display import Display
 from isoglot.study.engines import STUDY_ENGINES, Asked, Places
 from isoglot.study.export import unpack_export
 from isoglot.study.inputs import Inputs, audit_of, load_inputs, say
 from isoglot.study.jobs import Job
 from isoglot.study.layout import SCHEMA, Layout
+from isoglot.study.outcome import StudyOutcome
 from isoglot.study.plan import check_runs, plan_runs
 from isoglot.study.pool import Pool, Stop
 from isoglot.study.rates import choose, order_of, plan_trials
@@ -44,38 +46,23 @@ class RunOptions:
         retry: try cells again that failed before.
         engine: where cells run, one of `STUDY_ENGINES`; None: processes of this machine.
         gpus: share of a GPU that a cell takes, of a cluster.
+        overwrite: take the place of a study of another name.
         live: show bars on stderr; None: where it is a terminal.
     """
 
-    data_dir: Path | None = None
+    data_dir: str | Path | None = None
     workers: int | Literal["auto"] | None = None
-    devices: tuple[str, ...] = ()
+    devices: str | tuple[str, ...] = ()
     threads: int = 0
     allow_leaks: bool = False
     retry: bool = True
     engine: str | None = None
     gpus: float | None = None
+    overwrite: bool = False
     live: bool | None = None
 
 
-@dataclass
-class StudyOutcome:
-    """What a run of a study came to.
-
-    Attributes:
-        complete: False when it was stopped; the same call goes on.
-        results: what results.json says.
-        failed: ids of cells that failed.
-        report: files of the report.
-    """
-
-    complete: bool
-    results: dict[str, Any]
-    failed: list[str] = field(default_factory=list)
-    report: list[Path] = field(default_factory=list)
-
-
-def run_study(spec: StudySpec, directory: Path, options: RunOptions | None = None) -> StudyOutcome:
+def run_study(spec: StudySpec, directory: str | Path, options: RunOptions | None = None) -> StudyOutcome:
     """Run a study in a directory, or go on with one: nothing that is done and unchanged is done again.
 
     Args:
@@ -89,14 +76,15 @@ def run_study(spec: StudySpec, directory: Path, options: RunOptions | None = Non
         LeakError: the audit found shared texts and `allow_leaks` is not set.
     """
     require_matplotlib()
+    directory = Path(directory)
     options, layout = options or RunOptions(), Layout(directory)
     runs = runs_of(spec)
     check_writable(directory, directory=True)
     engine = STUDY_ENGINES[options.engine or STUDY_ENGINES.default()]()
-    asked = Asked(options.workers, options.devices, options.threads, options.gpus)
+    asked = Asked(options.workers, tuple(several(options.devices)), options.threads, options.gpus)
     with engine.open(asked) as places, locked(directory):
-        _check_directory(layout)
-        inputs = load_inputs(spec, layout, options.data_dir)
+        _check_directory(layout, None if options.overwrite else spec.name)
+        inputs = load_inputs(spec, layout, None if options.data_dir is None else Path(options.data_dir))
         check_runs(inputs, runs)
         shutil.rmtree(layout.trash, ignore_errors=True)
         _write_study(inputs)
@@ -105,12 +93,17 @@ def run_study(spec: StudySpec, directory: Path, options: RunOptions | None = Non
             return _Study(inputs, options, runs, audit, stop, places).all()
 
 
-def _check_directory(layout: Layout) -> None:
-    """InputError where something else is there."""
+def _check_directory(layout: Layout, name: str | None) -> None:
+    """InputError where something else is there, or a study of another name (None: that is fine)."""
     if layout.study.exists():
         study = read_json(layout.study)
         if not isinstance(study, dict) or "spec_digest" not in study:
             raise InputError(f"{layout.study}: not of a study; move it away or give another --output")
+        if name is not None and study.get("name", name) != name:
+            there = f"holds the study '{study['name']}', not '{name}'"
+            raise InputError(
+                f"{layout.root}: {there}; give another --output, or --overwrite to put this one in its place"
+            )
     elif any(not path.name.startswith(".") for path in layout.root.iterdir()):
         raise InputError(f"{layout.root}: not empty and not a study; give another --output")
 
@@ -183,7 +176,7 @@ class _Study:
                 self._run(list(todo.values()))
         results = self._write_results()
         failed = [run["id"] for run in results["cells"] if run["status"] == "failed"]
-        outcome = StudyOutcome(is_chosen and not self.stop.asked, results, failed)
+        outcome = StudyOutcome(self.inputs.layout.root, is_chosen and not self.stop.asked, results, failed)
         if outcome.complete:
             from isoglot.study.report import write_report
 
@@ -232,7 +225,7 @@ class _Study:
         """Write the record of a job: all that is known of a run; of others what the choice of learning rates needs."""
         error = job.error(code) if code else None
         if error:
-            say(f"{job.id}: {error}")
+            warn(f"{job.id}: {error}")
         outcome = {"train": None, "benchmarks": {}} if error else read_json(job.folder.outcome)
         record: dict[str, Any] = {"digest": job.digest, "status": "failed" if error else "done", "error": error}
         if job.purpose == "run":

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from isoglot.errors import InputError, at
+from isoglot.records import several
 from isoglot.settings import build
 from isoglot.study.claims.judge import parse_claims, stated_claims
 from isoglot.study.spec import StudySpec
 from isoglot.yaml_input import read_words, read_yaml
 
 
-def load_spec(path: Path, words: Sequence[str] = ()) -> StudySpec:
+def load_spec(path: str | Path, words: str | Sequence[str] = ()) -> StudySpec:
     """Read a spec.
 
     Args:
@@ -23,8 +24,8 @@ def load_spec(path: Path, words: Sequence[str] = ()) -> StudySpec:
     Raises:
         InputError: names file, key and what would be right.
     """
-    values = read_yaml(path)
-    for key, value in read_words(words, StudySpec.reads).items():
+    values = read_yaml(Path(path))
+    for key, value in read_words(several(words), StudySpec.reads).items():
         _set(values, key, value)
     return parse_spec(values, f"{path} with --set" if words else str(path))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from itertools import count
 from pathlib import Path, PurePosixPath
@@ -70,9 +70,10 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.globals |= {**vars(report_facts), **vars(report_figures)}
-    environment.globals.update(BIAS=BIAS, bias_of=bias_of, overview=overview, takes=takes)
+    environment.globals.update(APPENDIX="Appendix: checks", BIAS=BIAS, bias_of=bias_of, overview=overview, takes=takes)
     environment.globals.update(COLUMNS=COLUMNS, STRATEGIES=STRATEGIES, TUNINGS=TUNINGS, one_line_help=one_line_help)
     environment.filters |= {**vars(report_facts), **vars(report_figures), "code": code, "shell": shell, "link": link}
+    environment.filters["anchor"] = anchor
     return environment
 
 
@@ -96,7 +97,9 @@ def to_page(markdown: str, pictures: Mapping[str, str]) -> str:
     for place, block in enumerate(list(body)):
         text = "".join(block.itertext())
         if block.tag in ("h1", "h2", "h3"):
-            block.set("id", f"s{len(contents)}-" + re.sub(r"\W+", "-", text.lower()).strip("-"))
+            name = anchor(text)
+            again = sum(address == name or address.startswith(f"{name}-") for *_, address in contents)
+            block.set("id", f"{name}-{again}" if again or not name else name)
             contents.append((block.tag, text, block.get("id", "")))
         elif block.tag == "table":
             body[place] = _scrolling(block, caption)
@@ -105,7 +108,11 @@ def to_page(markdown: str, pictures: Mapping[str, str]) -> str:
             caption = text
         elif block.find("img") is not None:
             small = f'width="{WIDTH:g}"' not in pictures[block[0].get("src", "")]
-            block.set("class", "panels small" if small else "panels")
+            block.set(
+                "class", f"panels {'small ' if small else ''}by{_columns(len(block), _SMALL if small else _LARGE)}"
+            )
+        elif block.tag == "ul" and body[0].tag == "h1" and all(other.tag != "h2" for other in list(body)[:place]):
+            block.set("class", f"tiles by{_columns(len(block), _TILES)}")
     html = "".join(tostring(block, encoding="unicode", method="html") for block in body)
     # texts have no < here: what looks like a picture is one; the page has the dark colours of all
     panel = '<span class="panel">{}</span>'.format
@@ -115,10 +122,27 @@ def to_page(markdown: str, pictures: Mapping[str, str]) -> str:
     return page.render(contents=contents, answer=Markup(answer), rest=Markup(rule + rest), dark=Markup(DARK_CSS))
 
 
+def anchor(title: str) -> str:
+    """The address of a heading, as GitHub makes it."""
+    return re.sub(r"[^\w-]", "", title.strip().lower().replace(" ", "-"))
+
+
+_LARGE, _SMALL, _TILES = (2, 3, 4), (4, 3, 5), (3, 4, 5)
+"""Columns of panels and tiles on a wide screen, the best first."""
+
+
+def _columns(panels: int, wanted: Sequence[int]) -> int:
+    """How many of the columns that are wanted it takes so that no panel stands alone in a row."""
+    return next((n for n in wanted if panels <= n or panels % n != 1), wanted[0])
+
+
 def _scrolling(table: Element, caption: str) -> Element:
     """A table in a box that it scrolls in and that its caption names, the first cell of every row as its head."""
+    names = ["".join(cell.itertext()) for cell in table.iterfind("thead/tr/th")]
     for row in table.iterfind("tbody/tr"):
         head, *cells = row
+        for cell, name in zip(cells, names[1:]):
+            cell.set("data-name", name)
         head.tag = "th"
         head.set("scope", "row")
         if not any("".join(cell.itertext()) for cell in cells):  # it names the rows below it
@@ -132,6 +156,8 @@ def _scrolling(table: Element, caption: str) -> Element:
                 cell.set("class", "long")
             elif text[:2].strip() in _TONES and cell is not head:
                 cell.set("class", _TONES[text[0]])
-    box = Element("div", {"class": "scroll", "role": "region", "tabindex": "0", "aria-label": caption})
+    # of tables of sentences a narrow screen shows a row as a card
+    kind = "scroll cards" if names[:2] == ["claim", "verdict"] or names[:2] == ["comparison", "verdict"] else "scroll"
+    box = Element("div", {"class": kind, "role": "region", "tabindex": "0", "aria-label": caption})
     box.append(table)
     return box

@@ -19,7 +19,7 @@ from isoglot.study.analyse import analyse
 from isoglot.study.render import to_markdown, to_page
 
 HTML, MARKDOWN, FIGURES = "report.html", "report.md", "figures"
-CHAPTERS = ("answer", "pictures", "results", "claims", "method", "audit", "limitations", "reproduce")
+CHAPTERS = ("answer", "pictures", "results", "claims", "method", "audit", "limitations", "reproduce", "appendix")
 """The order of the report; each is a template."""
 
 

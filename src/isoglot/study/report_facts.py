@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 from statistics import fmean
 from typing import Any
 
-from isoglot.evaluation.drawing import signed
+from isoglot.evaluation.drawing import places, signed
 from isoglot.evaluation.matching import RANK_DISTANCE
 from isoglot.evaluation.significance import ALPHA
-from isoglot.study.analysis.contrasts import Contrast, Experiment, What, exposed
+from isoglot.study.analysis.contrasts import CROSS, Contrast, Experiment, What, exposed
 from isoglot.study.analysis.reading import Json, Study
 from isoglot.study.analysis.systems import System, encoder_share, is_number
 from isoglot.study.runs import named_choice
@@ -24,11 +24,27 @@ _UNITS = {
 
 
 def score(value: float | None, what: What, sign: str = "") -> str:
-    """A measure with three decimal places, a rank distance with none (or one where it is small)."""
-    if value is None:
-        return NOTHING
-    digits = 3 if what[0] != RANK_DISTANCE else 0 if abs(value) >= 100 else 1
-    return signed(value, digits, sign)
+    """A measure with three decimal places, a rank distance with three digits."""
+    return NOTHING if value is None else signed(value, places(value, share=what[0] != RANK_DISTANCE), sign)
+
+
+def told(value: float, what: What, sign: str = "") -> str:
+    """A figure with as many digits as the sentences of claims have it."""
+    return signed(value, 1 if what[0] == RANK_DISTANCE else 4, sign)
+
+
+def told_contrasts(experiment: Experiment, winner: System | None, spoken: Contrast | None) -> list[Contrast]:
+    """Cross-lingual differences to tell first: of a system to another that is trained, and of hybrid to cross batches.
+
+    Args:
+        winner: the system.
+        spoken: the difference that the study's answer speaks of, which comes before others.
+    """
+    own = [c for c in experiment.contrasts if (c.setting, c.measure) == CROSS and winner in (c.before, c.after)]
+    own.sort(key=lambda c: spoken is None or (c.before, c.after) != (spoken.before, spoken.after))
+    told = [*own[:1], *filter(None, [experiment.sampling])]
+    pairs = [{contrast.before, contrast.after} for contrast in told]
+    return told[:1] if len(pairs) == 2 and pairs[0] == pairs[1] else told
 
 
 def heading(what: What) -> str:

@@ -12,19 +12,22 @@ from isoglot.evaluation import charts
 from isoglot.evaluation.drawing import Titles, to_svg
 from isoglot.evaluation.matching import RANK_DISTANCE
 from isoglot.evaluation.pictures import common_scale, distance_chart, language_matrix, matrix_chart, rank_distances
-from isoglot.study.analysis.contrasts import MAIN_MEASURE, TESTED, Experiment, What
+from isoglot.study.analysis.contrasts import CROSS, MAIN_MEASURE, TESTED, Contrast, Experiment, What
 from isoglot.study.analysis.systems import System, is_number
 from isoglot.study.report_facts import best, heading, is_significant, plural
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-CROSS: What = ("cross", MAIN_MEASURE)
 DISTANCE: What = (RANK_DISTANCE, RANK_DISTANCE)
 _COSTS = (
     ("training time", "minutes", 60, ("train_seconds",)),
     ("peak memory", "GB", 1e9, ("gpu_peak_memory_bytes", "peak_memory_bytes")),
 )
+
+
+_MOST = 24
+"""Differences in one picture."""
 
 
 def add(chart: Figure, kind: str, pictures: dict[str, str]) -> str:
@@ -37,21 +40,58 @@ def add(chart: Figure, kind: str, pictures: dict[str, str]) -> str:
 
 def forests(experiment: Experiment, margins: Mapping[What, float]) -> Iterator[Figure]:
     """Differences between systems per setting; `margins` of non-inferiority by setting and measure."""
+    labels = short_labels(experiment.systems)
     for what in TESTED:
+        every = [c for c in experiment.contrasts if (c.setting, c.measure) == what]
+        shown = sorted(every, key=lambda c: abs(c.difference), reverse=True)[:_MOST]
         rows = [
-            (f"{c.after.label} − {c.before.label}", c.difference, c.interval(), is_significant(c))
-            for c in experiment.contrasts
-            if (c.setting, c.measure) == what
+            (_difference(c, labels), c.difference, c.interval(), is_significant(c))
+            for c in every
+            if any(c is own for own in shown)
         ]
         if rows:
             axis = "difference" + (" (negative is better)" if what == DISTANCE else "")
-            titles = Titles(f"Differences in {heading(what)}", experiment.title, axis)
+            about = (
+                f"{experiment.title}, the {_MOST} largest of {len(every)}"
+                if len(rows) < len(every)
+                else experiment.title
+            )
+            titles = Titles(f"Differences in {heading(what)}", about, axis)
             yield charts.forest(rows, titles, margins.get(what))
+
+
+def short_labels(systems: Sequence[System]) -> dict[System, str]:
+    """Labels without what all trained systems have in common: `hybrid 0.5, 25%` of `hybrid 0.5, lora, 25% of the data`."""
+    parts = {system: system.label.split(", ") for system in systems if not system.is_base}
+    shared = set.intersection(*map(set, parts.values())) if len(parts) > 1 else set()
+    own = {system: [part for part in words if part not in shared] or words for system, words in parts.items()}
+    lasts = [words[-1].split(" ") for words in own.values()]
+    tail = 0
+    while lasts and all(len(last) > tail + 1 and last[-1 - tail :] == lasts[0][-1 - tail :] for last in lasts):
+        tail += 1
+    tail = tail if len(own) > 1 else 0
+    short = {
+        system: ", ".join([*words[:-1], " ".join(words[-1].split(" ")[: -tail or None])])
+        for system, words in own.items()
+    }
+    if len({*short.values()}) < len(short):
+        short = {system: system.label for system in own}
+    return {system: short.get(system, system.label) for system in systems}
+
+
+def _difference(contrast: Contrast, labels: Mapping[System, str]) -> str:
+    """What a difference is between, and behind it what both have in common."""
+    after, before = (labels[system].split(", ") for system in (contrast.after, contrast.before))
+    common = 0
+    while common < min(len(after), len(before)) - 1 and after[-1 - common] == before[-1 - common]:
+        common += 1
+    own = [", ".join(words[: len(words) - common]) for words in (after, before)]
+    return " − ".join(own) + (f" ({', '.join(after[-common:])})" if common else "")
 
 
 def setting_bars(experiment: Experiment) -> Iterator[Figure]:
     """All systems before and after training, per setting."""
-    names = [system.label for system in experiment.systems]
+    names = list(short_labels(experiment.systems).values())
     for what in TESTED:
         figures = [experiment.figure(system, what) for system in experiment.systems]
         if any(figures):
@@ -94,6 +134,7 @@ def distance_bars(experiment: Experiment) -> Iterator[Figure]:
 def cost_scatters(experiment: Experiment) -> Iterator[Figure]:
     """Quality against training time and against memory."""
     base = experiment.figure(experiment.before, CROSS) if experiment.before else None
+    labels = short_labels(experiment.systems)
     for name, unit, divisor, keys in _COSTS:
         points = []
         for system in experiment.trained:
@@ -102,7 +143,7 @@ def cost_scatters(experiment: Experiment) -> Iterator[Figure]:
             if quality and key:
                 costs = [cost[key] / divisor for cost in system.costs]
                 seeds = list(zip(costs, quality.seeds)) if len(costs) > 1 else []
-                points.append((system.label, fmean(costs), quality.mean, seeds))
+                points.append((labels[system], fmean(costs), quality.mean, seeds))
         if points:
             titles = Titles(f"Quality against {name}", experiment.title, f"{name} ({unit})", heading(CROSS))
             yield charts.scatter(points, titles, ("base", base.mean) if base else None)

@@ -6,9 +6,11 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from isoglot.batching.sampler import PlanDataset
+from isoglot.data.audit.exposures import known_of
 from isoglot.data.audit.trained import TrainedTexts, trained_of
 from isoglot.files import atomic_directory, digest_json
-from isoglot.models.card import write_card
+from isoglot.models.card import Trained, write_card
+from isoglot.models.resolve import hub_id, resolve_base
 from isoglot.models.tokenizer import forget_last_call
 from isoglot.processes import peak_memory
 from isoglot.training import agreement
@@ -26,6 +28,25 @@ def _trained_texts(settings: TrainSettings, data: TrainingData, steps: int, mode
     dataset = PlanDataset(data.table, data.plan, steps, negatives=settings.negatives)
     queries, passages = dataset.used_rows()
     return TrainedTexts.of(data.table, queries, passages, dataset.candidate_texts(passages)) | trained_of(model)
+
+
+def _about(settings: TrainSettings, data: TrainingData, steps: int, bases: tuple[str, ...], length: int) -> Trained:
+    """What the card says."""
+    published = resolve_base(settings.base).published_name
+    return Trained(
+        base=settings.base,
+        hub_base=hub_id(published) if published else "",
+        tuning=settings.tuning.title,
+        strategy=settings.plan.strategy.label,
+        batch_size=settings.plan.batch_size,
+        steps=steps,
+        sources=settings.pairs,
+        pairs=data.table.index.n_pairs,
+        languages=data.table.languages,
+        max_length=length,
+        known=known_of(bases),
+        average=settings.average,
+    )
 
 
 def end(
@@ -55,16 +76,8 @@ def end(
         final.save_pretrained(str(path), create_model_card=False)
         del final  # its place in memory is for what was saved
         texts.save(path)
-        write_card(
-            path / "README.md",
-            base=settings.base,
-            tuning=settings.tuning.title,
-            strategy=settings.plan.strategy.label,
-            batch_size=settings.plan.batch_size,
-            pairs=settings.pairs,
-            prompts=model.prompts,
-            average=settings.average,
-        )
+        about = _about(settings, data, trainer.state.global_step, texts.bases, int(model.max_seq_length or 0))
+        write_card(path / "README.md", about, model.prompts)
         agreement.check_saved(model, path, agreement.sample_texts(data.table))
     lines = [json.loads(text) for text in run.log.read_text(encoding="utf-8").splitlines()]
     losses = [line["loss"] for line in lines if "loss" in line]

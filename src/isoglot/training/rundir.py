@@ -21,14 +21,14 @@ from typing import Any
 
 from isoglot.data.pairs.table import PairTable
 from isoglot.disk import LOCK, check_writable, locked, sync, sync_tree
-from isoglot.errors import InputError, at, say
+from isoglot.errors import InputError, at, say, warn
 from isoglot.files import digest_file, package_versions, read_json, write_json
 from isoglot.models.content import check_apart
 from isoglot.training import checkpoints
 from isoglot.training.settings import TrainSettings
 
 _TRAINERS = ("torch", "transformers", "sentence-transformers", "peft", "accelerate", "tokenizers")
-_MAY_DIFFER = ("output", "log_steps", "save_steps", "threads")
+_MAY_DIFFER = ("output", "log_steps", "save_steps", "threads", "report_to")
 _MUST_AGREE = {
     "data": "data",
     "validation": "validation data",
@@ -139,7 +139,7 @@ class RunDirectory:
                 which = f"the {what} changed since this run began ({', '.join(changed)})"
                 raise InputError(f"{self.path}: cannot resume, {which}")
         if differing := _conditions(before, _about(facts)):
-            say(
+            warn(
                 f"{self.path}: goes on under other conditions ({differing}): not bit for bit what an unbroken run gives"
             )
 
@@ -201,7 +201,7 @@ class RunDirectory:
 
 def _about(facts: Mapping[str, Any]) -> dict[str, Any]:
     """Facts of a run with the versions and the machine that it has now."""
-    versions = package_versions(["isoglot", *_TRAINERS, "numpy", "babel"])
+    versions = package_versions(["isoglot", *_TRAINERS, "numpy"])
     return {
         **facts,
         "versions": versions,

@@ -11,14 +11,15 @@ from pydantic.fields import FieldInfo
 from isoglot.batching.negatives import Negatives, read_negatives
 from isoglot.batching.plan import MOST, PlanSettings
 from isoglot.data.languages import language
-from isoglot.errors import InputError
+from isoglot.errors import InputError, unknown
 from isoglot.models.tunings import TUNINGS
 from isoglot.processes import best_device
 from isoglot.settings import Member, Settings, default_of, member_of, member_options, to_dict
 from isoglot.training.losses import LOSSES, LossTerm, default_terms, read_terms
 from isoglot.training.recipes import with_recipe
+from isoglot.training.trackers import NONE, TENSORBOARD, TRACKERS
 
-_NOT_DECIDING = ("output", "pairs", "threads", "log_steps", "save_steps")
+_NOT_DECIDING = ("output", "pairs", "threads", "log_steps", "save_steps", "report_to")
 """Settings that change no weight: pairs are known by their content instead."""
 
 _ALWAYS = {"mono_share": 0.5, "lora": {"rank": 16, "alpha": 32.0, "dropout": 0.0, "targets": [], "layers": []}}
@@ -60,6 +61,11 @@ class TrainSettings(Settings):
     `recipe` stands for the settings of a recipe (see `isoglot.training.recipes`); those beside it win.
     In files, words and `run.json` the settings of the plan, its strategy and the loss terms stand among the others
     (`batch_size`, `mono_share`, `scale`, which is of every term that has one), those of the tuning under its name (`lora.rank`).
+    One text stands for a list of one: `pairs="faq.csv"`.
+
+    >>> settings = TrainSettings(pairs="faq.csv", output="runs/mine", strategy="hybrid", batch_size=32, lora={"rank": 8})
+    >>> settings.pairs, settings.plan.batch_size, settings.tuning.rank
+    (('faq.csv',), 32, 8)
     """
 
     inner: ClassVar[tuple[str, ...]] = ("plan", "strategy")
@@ -149,7 +155,20 @@ class TrainSettings(Settings):
     log_steps: int = Field(
         0, ge=0, le=MOST, description="steps between lines of the log; 0: 1, and 10 on a GPU, which waits for each"
     )
+    report_to: tuple[str, ...] = Field(
+        (TENSORBOARD,), description=f"who follows the run beside log.jsonl: {', '.join(TRACKERS)}"
+    )
     threads: int = Field(0, ge=0, le=1024, description="CPU threads; 0: torch's choice")
+
+    @field_validator("report_to")
+    @classmethod
+    def _known_trackers(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if name not in TRACKERS:
+                raise ValueError(str(unknown("tracker", name, TRACKERS)))
+        if NONE in names and len(names) > 1:
+            raise ValueError(f"{NONE} stands alone")
+        return names
 
     @model_validator(mode="before")
     @classmethod

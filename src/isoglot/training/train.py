@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import os
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from isoglot.training.data import datasets, load_data
 from isoglot.training.room import as_begun, check_auto
 from isoglot.training.rundir import RunDirectory, describe_table
 from isoglot.training.settings import TrainSettings
+from isoglot.training.trackers import check_trackers, following, project, reported, run_name
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -48,6 +48,13 @@ class TrainResult:
     def model(self) -> Path:
         return self.path / "model"
 
+    def __str__(self) -> str:
+        """The line that `isoglot train` prints."""
+        if not self.complete:
+            return f"{self.path}: interrupted after step {self.steps}"
+        first, last = self.outcome["first_loss"], self.outcome["last_loss"]
+        return f"{self.model}: {self.steps} steps in {self.outcome['seconds']:.0f} s, loss {first:.4f} -> {last:.4f}"
+
 
 def train(
     settings: TrainSettings,
@@ -55,7 +62,7 @@ def train(
     table: PairTable | None = None,
     resume: bool = False,
     overwrite: bool = False,
-    data_dir: Path | None = None,
+    data_dir: str | Path | None = None,
     show: bool = True,
     fit: bool = False,
 ) -> TrainResult:
@@ -80,6 +87,7 @@ def train(
     """
     me = start()
     me.check(settings.plan.batch_size)
+    check_trackers(settings.report_to)
     show = show and me.first
     run = RunDirectory(Path(settings.output))
     with ExitStack() as writer:
@@ -92,7 +100,7 @@ def train(
         if outcome is not None:
             in_first(run.drop_checkpoints)
             return TrainResult(run.path, True, outcome["steps"], outcome)
-        return _train(settings, run, table, overwrite, data_dir, show, fit)
+        return _train(settings, run, table, overwrite, None if data_dir is None else Path(data_dir), show, fit)
 
 
 def _train(
@@ -150,12 +158,14 @@ def _train(
     if chosen.grad_cache != settings.grad_cache:
         settings, loss = chosen, _loss(model, chosen, unpadded=loss.unpadded is not None)
     in_first(lambda: run.begin(settings, facts, overwrite=overwrite))  # what can be wrong with the input was met by now
-    trainer, stop = _trainer(settings, run, loss, read, steps, collator, show)
-    if torch.cuda.is_available():
-        torch.cuda.reset_peak_memory_stats()
-    with stop, writing(run.path):
-        checkpoint = in_first(run.last_checkpoint)
-        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    record = in_first(run.read) or {}
+    with following(settings.report_to, run.path, record):
+        trainer, stop = _trainer(settings, run, loss, read, steps, collator, show, record)
+        if torch.cuda.is_available():
+            torch.cuda.reset_peak_memory_stats()
+        with stop, writing(run.path):
+            checkpoint = in_first(run.last_checkpoint)
+            trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     if any_process(stop.stopped):
         return TrainResult(run.path, False, trainer.state.global_step, {})
     tokens = sum_processes(collator.tokens)
@@ -211,6 +221,7 @@ def _trainer(
     steps: int,
     collator: Collator,
     show: bool,
+    record: dict[str, Any],
 ) -> tuple[Any, Any]:
     from transformers import EarlyStoppingCallback
     from transformers.trainer_callback import PrinterCallback, ProgressCallback
@@ -224,8 +235,7 @@ def _trainer(
     callbacks = [Progress(run.log, collator, settings.plan.batch_size, show=show), stop]
     if settings.patience:
         callbacks.append(EarlyStoppingCallback(settings.patience))
-    os.environ["TENSORBOARD_LOGGING_DIR"] = str(run.tensorboard)
-    arguments = _arguments(settings, run, steps, validate=validation is not None)
+    arguments = _arguments(settings, run, steps, record, validate=validation is not None)
     given: dict[str, Any] = {"train_steps": training, "eval_steps": validation, "collator": collator, "log": run.log}
     trainer = PlanTrainer(model=loss.model, args=arguments, loss=loss, callbacks=callbacks, **given)
     # both print to stdout, which is for results
@@ -240,7 +250,9 @@ def _log_steps() -> int:
     return 10 if best_device() == "cuda" else 1
 
 
-def _arguments(settings: TrainSettings, run: RunDirectory, steps: int, *, validate: bool) -> Any:
+def _arguments(
+    settings: TrainSettings, run: RunDirectory, steps: int, record: dict[str, Any], *, validate: bool
+) -> Any:
     import torch
     from sentence_transformers import SentenceTransformerTrainingArguments
 
@@ -272,7 +284,9 @@ def _arguments(settings: TrainSettings, run: RunDirectory, steps: int, *, valida
         load_best_model_at_end=validate,
         metric_for_best_model="eval_loss",
         greater_is_better=False,
-        report_to=["tensorboard"],
+        report_to=reported(settings.report_to),
+        run_name=run_name(run.path, record),
+        project=project(),
         disable_tqdm=True,
         dataloader_pin_memory=torch.cuda.is_available(),
         dataloader_drop_last=True,  # our loaders do not read it; without it several processes would be warned

@@ -22,3 +22,11 @@ def exposures(models: Sequence[str], benchmarks: Collection[str]) -> Iterator[st
                 what for key, what in entry["benchmarks"].items() if key in benchmarks and name in entry["names"]
             ):
                 yield f"not zero-shot: {name} was trained on {what} ({entry['source']})"
+
+
+def known_of(models: Sequence[str]) -> list[str]:
+    """What is known of models and any benchmark that has a name here, as sentences for a card."""
+    from isoglot.data.benchmarks.catalog import BENCHMARKS
+
+    said = exposures(models, [member.name for member in BENCHMARKS])
+    return list(dict.fromkeys(f"{line[0].upper()}{line[1:]}." for line in said))

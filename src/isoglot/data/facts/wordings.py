@@ -1,4 +1,4 @@
-"""How each language words the facts: `wordings/<lang>.yaml`, read once."""
+"""How each language words the facts: `wordings/<lang>.yaml`, which `freeze` makes the next version of."""
 
 from __future__ import annotations
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from isoglot.data.languages import language
 from isoglot.data.pairs.packed import is_packed, open_packed
-from isoglot.data.pairs.source import Place, read_source
+from isoglot.data.pairs.source import Place, each_once, read_source
 from isoglot.data.pairs.table import PairTable
 from isoglot.errors import InputError, LineError, say
 from isoglot.processes import processes
-from isoglot.records import PairRow
+from isoglot.records import PairRow, several
 
 
 @dataclass
@@ -31,7 +31,10 @@ class Reading:
 
 
 def load_pairs(
-    sources: str | Path | Iterable[str | Path], *, languages: Sequence[str] | None = None, data_dir: Path | None = None
+    sources: str | Path | Iterable[str | Path],
+    *,
+    languages: str | Sequence[str] | None = None,
+    data_dir: str | Path | None = None,
 ) -> PairTable:
     """Load parallel pairs.
 
@@ -46,12 +49,17 @@ def load_pairs(
     Raises:
         InputError: a missing file, the first malformed line (file, line, what), a duplicate row, an unknown language,
             a language that does not occur, no rows.
+
+    >>> table = load_pairs("facts:de,en?relations=endonym")
+    >>> table.languages, table.index.n_pairs == len(table) // 2
+    (('de', 'en'), True)
     """
-    specs = [str(sources)] if isinstance(sources, (str, Path)) else [str(source) for source in sources]
+    specs, wanted = each_once(several(sources)), None if languages is None else several(languages)
     if len(specs) == 1 and languages is None and is_packed(specs[0]):
         table: PairTable = open_packed(Path(specs[0]))
     else:
-        table = PairTable.from_rows([row for row, _, _ in read_pairs(specs, languages, data_dir, unique=True)])
+        home = None if data_dir is None else Path(data_dir)
+        table = PairTable.from_rows([row for row, _, _ in read_pairs(specs, wanted, home, unique=True)])
     say_bitext(table.index.bitext)
     return table
 

@@ -9,7 +9,7 @@ from pydantic import Field, SerializerFunctionWrapHandler, field_validator, mode
 
 from isoglot.errors import InputError, first_line, say
 from isoglot.files import atomic_directory, write_json
-from isoglot.models.adapters import ADAPTER_NOTE, Adapter, encoder_digest, sort_config
+from isoglot.models.adapters import ADAPTER_NOTE, Adapter, encoder_digest, finish_config
 from isoglot.models.hidden import blocks_of, count_blocks
 from isoglot.models.limits import transformers_of
 from isoglot.models.load import encoder_of, set_encoder
@@ -236,16 +236,17 @@ def _check_adapted(encoder: Any, layers: list[int]) -> None:
 def save_adapter(model: SentenceTransformer, base_name: str, path: Path) -> None:
     """Write the adapter so that PEFT and `load_model` can read it.
 
-    `adapter_config.json` names the base by hub id where there is one (else by its whole path); `isoglot.json` beside it keeps the
-    name that the user gave, a digest of the base's weights, and the prompts.
+    `adapter_config.json` names the base by hub id or `offline:` name where there is one, so that no place of this machine is in
+    it, else by its whole path; `isoglot.json` beside it keeps the name that the user gave, a digest of the base's weights, and
+    the prompts.
     """
     encoder = encoder_of(model)
     base = resolve_base(base_name)
     local = Path(base.location).is_dir()
     for config in encoder.peft_config.values():
         config.base_model_name_or_path = os.path.abspath(base.location) if local else base.location
-    encoder.save_pretrained(path)
-    sort_config(path)
+    encoder.save_pretrained(path)  # PEFT looks at the base's configuration, and for that needs its place
     name = base.stable_name if base.stable_name == OFFLINE_NAME or not local else os.path.abspath(base.stable_name)
     note = {"base": name, "base_digest": encoder_digest(encoder), "prompts": dict(model.prompts)}
     write_json(path / ADAPTER_NOTE, note)
+    finish_config(path, name if name == OFFLINE_NAME else None)

@@ -9,8 +9,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
+from isoglot.bars import tqdm
 from isoglot.data.document_rows import Corpus, DocumentRow, read_corpus
 from isoglot.data.langid import UNKNOWN, identify
 from isoglot.disk import locked, writing
@@ -18,7 +17,7 @@ from isoglot.errors import InputError, say
 from isoglot.files import digest_json
 from isoglot.models.content import base_digest
 from isoglot.models.precision import computing_in
-from isoglot.records import Float32Array
+from isoglot.records import Float32Array, several
 from isoglot.retrieval.collection.backends import build_backend
 from isoglot.retrieval.collection.background import keep_background
 from isoglot.retrieval.collection.chunking import Chunker, encoded, front
@@ -84,14 +83,14 @@ class Loaded:
 def index(
     model: str | None,
     corpus: str | None,
-    output: Path,
+    output: str | Path,
     asked: CollectionSettings | None = None,
     *,
     name: str | None = None,
-    delete: Sequence[str] = (),
+    delete: str | Sequence[str] = (),
     mirror: bool = False,
     device: str | None = None,
-    data_dir: Path | None = None,
+    data_dir: str | Path | None = None,
     progress: bool = True,
 ) -> dict[str, Any]:
     """Make the collection `output`, or bring it up to date.
@@ -116,6 +115,7 @@ def index(
     Raises:
         InputError: nothing to do, a malformed row, a model that is not the one that the collection was made with.
     """
+    output = Path(output)
     is_new = not (output / DATABASE).is_file()
     if is_new and (model is None or corpus is None):
         raise InputError(f"{output}: no index is there; a new one needs a MODEL and a CORPUS")
@@ -123,13 +123,13 @@ def index(
         raise InputError("--mirror deletes what a corpus does not have: give a CORPUS")
     if output.is_dir() and is_new and any(path.name[0] != "." and path.name != "vectors" for path in output.iterdir()):
         raise InputError(f"{output}: not empty, and no index; give another --output")
-    source = read_corpus(corpus, data_dir) if corpus is not None else None
+    source = read_corpus(corpus, None if data_dir is None else Path(data_dir)) if corpus is not None else None
     if source is not None:
         if (first := next(source.rows, None)) is None:
             raise InputError(f"{corpus}: no document in it")
         source.rows = chain([first], source.rows)
     with locked(output), writing(output), closing(Documents(output, write=True, create=True)) as documents:
-        return _Indexing(documents, output, asked, device, progress).run(model, name, source, delete, mirror)
+        return _Indexing(documents, output, asked, device, progress).run(model, name, source, several(delete), mirror)
 
 
 class _Indexing:

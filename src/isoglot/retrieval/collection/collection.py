@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from isoglot.data.document_rows import DocumentRow
-from isoglot.records import IntArray
+from isoglot.records import IntArray, several
 from isoglot.retrieval.collection.documents import SCALARS, Counts, Documents, ModelEntry
 from isoglot.retrieval.collection.settings import CollectionSettings
 from isoglot.retrieval.collection.vectors import Vectors
@@ -29,14 +29,15 @@ class Collection:
         settings: that it was made with.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path, self.documents = path, Documents(path)
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.documents = Documents(self.path)
         self.settings = build(CollectionSettings, [(str(path), self.documents.fact("settings", {}))])
 
     @classmethod
     def open(cls, path: str | Path) -> Collection:
         """Open a directory that `isoglot index` wrote. InputError: it is none, or damaged."""
-        return cls(Path(path))
+        return cls(path)
 
     @property
     def models(self) -> dict[str, ModelEntry]:
@@ -69,9 +70,9 @@ class Collection:
             if len(own) <= max(_VALUES, sum(own.values()) // 2)
         }
 
-    def get(self, ids: Sequence[str]) -> list[DocumentRow]:
+    def get(self, ids: str | Sequence[str]) -> list[DocumentRow]:
         """Those documents that are there, in the order of the ids."""
-        return self.documents.get(ids)
+        return self.documents.get(several(ids))
 
     def vectors(self, model: str) -> tuple[IntArray, npt.NDArray[np.float16]]:
         """Keys of all chunks, int64, shape (n,), and their vectors, float16, shape (n, d)."""

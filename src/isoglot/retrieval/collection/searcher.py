@@ -13,7 +13,7 @@ import numpy as np
 
 from isoglot.data.languages import language
 from isoglot.errors import InputError, unknown
-from isoglot.records import Float32Array, IntArray
+from isoglot.records import Float32Array, IntArray, several
 from isoglot.retrieval.collection.backends import Backend
 from isoglot.retrieval.collection.background import Levels
 from isoglot.retrieval.collection.collection import Collection
@@ -154,7 +154,7 @@ class Searcher:
         queries: Sequence[str],
         k: int = 10,
         *,
-        languages: Sequence[str] | None = None,
+        languages: str | Sequence[str] | None = None,
         where: Filters | None = None,
         fairness: str = "raw",
         strength: float | None = None,
@@ -198,7 +198,7 @@ class Searcher:
         self,
         queries: Sequence[str],
         k: int,
-        languages: Sequence[str] | None,
+        languages: str | Sequence[str] | None,
         where: Filters | None,
         fairness: str,
         strength: float | None,
@@ -210,7 +210,7 @@ class Searcher:
         if not 1 <= k <= MOST:
             raise InputError(f"k must be between 1 and {MOST}, got {k}")
         fusion = fusion_of(fairness, strength, self._sizes)
-        codes = None if languages is None else tuple(dict.fromkeys(map(language, languages)))
+        codes = None if languages is None else tuple(dict.fromkeys(map(language, several(languages))))
         filters = {key: _as_list(value) for key, value in (where or {}).items()}
         return _Asked(k, codes, filters, fusion, hybrid, sentences)
 

@@ -26,6 +26,7 @@ TESTED: tuple[What, ...] = (
     *((setting, MAIN_MEASURE) for setting in NATURAL),
 )
 """What differences are tested in."""
+CROSS: What = ("cross", MAIN_MEASURE)
 COLUMNS: tuple[What, ...] = (*((setting, "AP") for setting in SETTINGS), *TESTED)
 """What a table of results shows."""
 Cells = frozenset[tuple[str, str]]
@@ -118,6 +119,7 @@ class Experiment:
         contrasts: the differences that the study's claims speak of, wherever all else is equal, in the settings of `TESTED`;
             Holm over all of them.
         series: systems that differ in one number alone.
+        sampling: cross-lingual, hybrid batches against cross ones with all else equal; None where the study has not both.
     """
 
     data: str | None
@@ -127,6 +129,7 @@ class Experiment:
     figures: Mapping[tuple[System, What], Figure]
     contrasts: Sequence[Contrast]
     series: Sequence[Series]
+    sampling: Contrast | None = None
 
     @property
     def title(self) -> str:

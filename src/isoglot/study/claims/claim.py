@@ -11,7 +11,7 @@ from pydantic import Field
 from isoglot.evaluation.significance import Interval
 from isoglot.registry import Registry, one_line_help
 from isoglot.settings import Member
-from isoglot.study.analysis.contrasts import Comparisons
+from isoglot.study.analysis.contrasts import Comparisons, Contrast
 from isoglot.study.analysis.systems import System
 from isoglot.study.claims.selection import Chosen, ChosenEach, Pair, Selection, apart, free_traits, full_data, pairs
 
@@ -130,6 +130,10 @@ class Claim(Member):
         """The study's answer, as far as this claim can give it; [] where it cannot."""
         return []
 
+    def spoken_of(self, comparisons: Comparisons) -> list[Contrast]:
+        """The differences that its sentences tell; [] where they tell none, or another thing."""
+        return []
+
     def selections(self) -> list[tuple[Selection, Selection]]:
         """What tells the two sides of its comparisons apart; [] where it compares nothing."""
         return []
@@ -160,6 +164,10 @@ class Sides(Claim):
             return self.called[0], self.called[1]
         own, others = zip(*self.selections())
         return own[0].called(), " and ".join(other.called() for other in others)
+
+    def spoken_of(self, comparisons: Comparisons) -> list[Contrast]:
+        """The differences that its sentences tell; [] where they tell none, or another thing."""
+        return []
 
     def selections(self) -> list[tuple[Selection, Selection]]:
         """Only what tells the two sides apart."""

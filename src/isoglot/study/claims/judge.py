@@ -8,7 +8,7 @@ from typing import Any
 
 from isoglot.errors import InputError, at
 from isoglot.settings import build
-from isoglot.study.analysis.contrasts import MAIN_MEASURE, Comparisons
+from isoglot.study.analysis.contrasts import MAIN_MEASURE, Comparisons, Contrast
 from isoglot.study.analysis.reading import Study
 from isoglot.study.analysis.systems import series_of
 from isoglot.study.claims.claim import KINDS, MIN_SEEDS, Claim, Verdict, not_tested
@@ -88,6 +88,18 @@ def answer(comparisons: Comparisons, claims: Mapping[str, Claim], verdicts: Sequ
     if study.n_open:
         sentences.append(f"{study.n_open} of {len(study.runs)} cells are not finished.")
     return " ".join(sentences)
+
+
+def spoken_of(comparisons: Comparisons, claims: Mapping[str, Claim], verdicts: Sequence[Verdict]) -> list[Contrast]:
+    """The differences that `answer` speaks of; [] where it tells figures along series, or nothing."""
+    judged = list(zip(claims.values(), verdicts))
+    stated = [(claim, verdict) for claim, verdict in judged if claim.answer]
+    if not _first(comparisons, stated):
+        if _along(comparisons, stated):
+            return []
+        stated = judged
+    answering = (claim for claim, verdict in stated if claim.sentences(comparisons, verdict))
+    return next((claim.spoken_of(comparisons) for claim in answering), [])
 
 
 def _first(comparisons: Comparisons, judged: Iterable[tuple[Claim, Verdict]]) -> list[str]:

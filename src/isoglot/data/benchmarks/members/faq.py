@@ -18,6 +18,8 @@ from isoglot.records import Benchmark, Texts
 
 NAME = "faq"
 ABOUT = {"license": "Apache-2.0", "source": "isoglot"}
+_FACTS = 1
+"""The version of the facts that the distractors are of: another one would be another benchmark."""
 _PER_RELATION = 120
 """Distractors per held-out relation and language: more would only make the benchmark slower on a CPU, not harder."""
 
@@ -52,11 +54,12 @@ def load_faq() -> Benchmark:
 
 def _distractors(languages: list[str]) -> dict[str, dict[str, str]]:
     """Per language, passage id -> passage of the first `_PER_RELATION` generated statements of each held-out relation."""
-    from isoglot.data.facts.generate import HELD_OUT, generate_facts
+    from isoglot.data.facts.frozen import frozen
+    from isoglot.data.facts.generate import generate_facts
 
     passages: dict[str, dict[str, str]] = {lang: {} for lang in languages}
     counts: Counter[tuple[str, str]] = Counter()
-    for fact in generate_facts(languages, HELD_OUT):
+    for fact in generate_facts(languages, frozen(_FACTS).held_out, version=_FACTS):
         key = (fact.lang, fact.id.partition("/")[0])
         if fact.passage_id and fact.passage_id not in passages[fact.lang] and counts[key] < _PER_RELATION:
             passages[fact.lang][fact.passage_id] = fact.passage

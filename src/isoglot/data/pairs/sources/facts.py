@@ -2,7 +2,8 @@
 
 Options select: `relations=NAME,...` the facts of these relations, `entities=N%` those about this share of the entities, drawn by
 a hash. `without-relations` and `without-entities` take exactly the rest, in every language, so that one part trains and the other
-tests. A relation brings the one that asks the other way round about the same passages.
+tests. A relation brings the one that asks the other way round about the same passages. `version=1` names a version; no version
+ever changes, and the newest is the default.
 """
 
 from __future__ import annotations
@@ -16,11 +17,11 @@ from isoglot.data.pairs.address import parse_options
 from isoglot.data.pairs.source import SOURCES, Item, Source
 from isoglot.errors import InputError, unknown
 
-_OPTIONS = ("relations", "without-relations", "entities", "without-entities")
+_OPTIONS = ("relations", "without-relations", "entities", "without-entities", "version")
 
 
 class Facts(Source):
-    """Questions and answers from CLDR's names of countries, languages, ...; options [without-]relations, [without-]entities."""
+    """Questions and answers of CLDR's names of countries, languages, ...; [without-]relations, [without-]entities, version."""
 
     name = "facts"
     form = "facts: or facts:en,de"
@@ -29,37 +30,51 @@ class Facts(Source):
         """The facts.
 
         Raises:
-            InputError: an unknown language, option or relation, a malformed share, options that leave nothing.
+            InputError: an unknown language, option, version or relation, a malformed share, options that leave nothing.
         """
         from isoglot.data.facts.generate import generate_facts
 
         codes, _, query = spec.partition(":")[2].partition("?")
         options = parse_options(spec, query, _OPTIONS)
         wanted = [language(code) for code in codes.split(",") if code.strip()] or None
+        version = _version(spec, options)
         try:
-            facts = generate_facts(wanted, _relations(spec, options), _entities(spec, options))
+            facts = generate_facts(wanted, _relations(spec, options, version), _entities(spec, options), version)
         except ValueError as error:
             raise InputError(f"{spec}: {error}") from None
         for number, fact in enumerate(facts, start=1):
             yield fact, spec, number
 
 
-def _relations(spec: str, options: dict[str, str]) -> list[str]:
+def _version(spec: str, options: dict[str, str]) -> int:
+    """The version asked for, else the newest."""
+    from isoglot.data.facts.frozen import VERSIONS
+
+    known = [str(version) for version in VERSIONS]
+    if (asked := options.get("version", known[-1])) not in known:
+        raise InputError(f"{spec}: {unknown('version', asked, known)}")
+    return int(asked)
+
+
+def _relations(spec: str, options: dict[str, str], version: int) -> list[str]:
     """The relations that the options leave, in their usual order."""
-    from isoglot.data.facts.generate import RELATIONS, same_passages
+    from isoglot.data.facts.frozen import frozen
+    from isoglot.data.facts.generate import same_passages
+
+    known = frozen(version).relations
 
     def named(option: str) -> set[str]:
         names = [name.strip() for name in options[option].split(",")]
         for name in names:
-            if name not in RELATIONS:
-                raise InputError(f"{spec}: {unknown('relation', name, RELATIONS)}")
-        return same_passages(names)
+            if name not in known:
+                raise InputError(f"{spec}: {unknown('relation', name, known)}")
+        return same_passages(names, version)
 
-    kept = named("relations") if "relations" in options else set(RELATIONS)
+    kept = named("relations") if "relations" in options else set(known)
     kept -= named("without-relations") if "without-relations" in options else set()
     if not kept:
         raise InputError(f"{spec}: no relation is left")
-    return [relation for relation in RELATIONS if relation in kept]
+    return [relation for relation in known if relation in kept]
 
 
 def _entities(spec: str, options: dict[str, str]) -> tuple[float, float]:

@@ -89,6 +89,10 @@ class Difference(Sides, Paired):
         comparisons.zero_shot_first(compared.counted)
         return compared
 
+    def spoken_of(self, comparisons: Comparisons) -> list[Contrast]:
+        """Those that count."""
+        return self.compare(comparisons).counted
+
     def p_values(self, comparisons: Comparisons) -> list[float]:
         """Of the differences that count, and of the guards."""
         return [contrast.p for contrast in self.compare(comparisons).tested]
