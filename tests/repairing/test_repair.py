@@ -54,7 +54,9 @@ def repaired(workshop: Path) -> RepairResult:
         with pytest.raises(KeyboardInterrupt):
             repair(*given, **ASKED, show=False)
     trained = workshop / "out" / "work" / "runs" / "trained" / "run.json"
-    stages, run = read_json(workshop / "out" / "repair.json")["stages"], trained.read_bytes()
+    record, run = read_json(workshop / "out" / "repair.json"), trained.read_bytes()
+    stages = record["stages"]
+    assert record["spent"].keys() == {"averaged"}
     assert list(stages)[-1] == "measure trained"
     result = repair(*given, **ASKED, show=False)
     assert trained.read_bytes() == run

@@ -138,7 +138,14 @@ class RepairFolder:
 
     def finish(self, stage: str, found: Mapping[str, Any], began: float) -> None:
         """Keep what a stage has found; `began` by `time.perf_counter`."""
-        self.record["stages"][stage] = {**found, "seconds": round(time.perf_counter() - began, 1)}
+        seconds = time.perf_counter() - began + self.record.get("spent", {}).pop(stage, 0.0)
+        self.record["stages"][stage] = {**found, "seconds": round(seconds, 1)}
+        self.write()
+
+    def stop(self, stage: str, began: float) -> None:
+        """Keep how long a stage took until it was interrupted."""
+        spent = self.record.setdefault("spent", {})
+        spent[stage] = round(spent.get(stage, 0.0) + time.perf_counter() - began, 1)
         self.write()
 
     @property

@@ -156,8 +156,13 @@ class _Work:
                 continue
             with progress.stage(stage.name, stage.words):
                 began = time.perf_counter()
-                found = stage.run()
+                try:
+                    found = stage.run()
+                except KeyboardInterrupt:
+                    self.folder.stop(stage.name, began)
+                    raise
                 if found is None:
+                    self.folder.stop(stage.name, began)
                     return False
                 self.folder.finish(stage.name, found, began)
             gc.collect()  # models that refer to themselves
