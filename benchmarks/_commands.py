@@ -67,8 +67,8 @@ class Place:
         lora, full = [*words, "lora.rank=4", *train, "--tuning", "lora"], [*words, *train, "--tuning", "full"]
         checked = ["validation_share=0.25", "eval_steps=2", "validation_steps=2"]
         validated = [*words, *checked, *train, "--tuning", "full"]
-        measure = ["evaluate", model, bench, "--store", store, "--output", result]
-        other = ["evaluate", str(self.inputs / "other"), bench, "--output", result]
+        measure = ["evaluate", model, bench, "--store", store, "--output", result, "--overwrite"]
+        other = ["evaluate", str(self.inputs / "other"), bench, "--output", result, "--overwrite"]
         pack = ["data", "pack", pairs, "--output", packed]
         fewer = ["data", "pack", str(self.inputs / "fewer.jsonl"), "--output", packed]
         mine = ["data", "mine", pairs, "--model", model, "--margin", "-2", "--output", str(self.area / "mined.jsonl")]
@@ -80,7 +80,7 @@ class Place:
         documents = ["data", "from-docs", str(self.inputs / "docs/{lang}/*.md"), "--source-language", "en"]
         documents += ["--holdout", "25%", "--output", str(self.area / "documents.jsonl")]
         run_study = command("study", "run", spec, "--output", study, "--allow-leaks", "--threads", "1")
-        export = command("study", "export", study, exported)
+        export = command("study", "export", study, exported, "--overwrite")
         return {
             "train (LoRA)": Case(command(*lora), 3, again=command(*lora, "--resume"), second="refused"),
             "train (full)": Case(command(*full), 3, again=command(*full, "--resume")),

@@ -24,7 +24,7 @@ for lang in de fi fr hr it ru tr; do
 done
 
 $python benchmarks/english_pairs.py "$work/english.jsonl"
-$isoglot data audit "$work/english.jsonl" --against xquad-r faq --quiet --output "$work/audit.json"
+$isoglot data audit "$work/english.jsonl" --against xquad-r faq --quiet --output "$work/audit.json" --overwrite
 renamed() { # SOURCE FILE: rows of another source may lie in one table with the English ones
   sed "s/\"source\": \"english\"/\"source\": \"$1\"/" "$2"
 }

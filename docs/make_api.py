@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 import io
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from isoglot.cli.main import main
 from isoglot.settings import Settings
 
 DOCS = Path(__file__).parent
+WIDE = 100
+SECTION = re.compile(r"(Args|Attributes|Returns|Raises|Yields):$")
 
 API = """\
 # Python
@@ -42,12 +45,49 @@ def methods() -> str:
 
 
 def _entry(name: str, item: Any) -> str:
-    text = inspect.cleandoc(item.__doc__ or "")
+    text = _prose(inspect.cleandoc(item.__doc__ or ""))
     if isinstance(item, type) and issubclass(item, Settings):
         rows = [f"- `{key}`: {field.description or ''}" for key, field in item.options().items()]
         return f"## `{name}`\n\n{text}\n\n" + "\n".join(rows) + "\n"
-    signature = str(inspect.signature(item)).replace("'", "")
-    return f"## `{name}`\n\n```text\n{name}{signature}\n```\n\n```text\n{text}\n```\n"
+    return f"## `{name}`\n\n```text\n{_signature(name, item)}\n```\n\n{text}\n"
+
+
+def _signature(name: str, item: Any) -> str:
+    """On one line, or a line per parameter where it is long."""
+    signature = inspect.signature(item)
+    line = f"{name}{signature}".replace("'", "")
+    if len(line) <= WIDE:
+        return line
+    words, shown = [], False
+    for parameter in signature.parameters.values():
+        if parameter.kind is parameter.KEYWORD_ONLY and not shown:
+            words.append("*")
+        shown = shown or parameter.kind in (parameter.KEYWORD_ONLY, parameter.VAR_POSITIONAL)
+        words.append(str(parameter))
+    returned = line[line.rindex(")") + 1 :] if signature.return_annotation is not signature.empty else ""
+    rows = "".join(f"    {word},\n" for word in words).replace("'", "")
+    return f"{name}(\n{rows}){returned}"
+
+
+def _prose(text: str) -> str:
+    """A docstring as Markdown: sections become bold words, and what is named in them a list."""
+    lines, in_section = [], False
+    for line in text.splitlines():
+        if SECTION.match(line):
+            lines += [f"**{line[:-1]}**", ""]
+            in_section = True
+        elif in_section and line.startswith("    ") and not line.startswith("     "):
+            names, colon, rest = line.strip().partition(": ")
+            is_named = colon and re.fullmatch(r"[\w*, .]+", names)
+            lines.append(
+                f"- `{names}`: {rest}" if is_named else f"- {line.strip()}" if not lines[-1] else f"  {line.strip()}"
+            )
+        elif in_section and line.startswith("     "):
+            lines.append(f"  {line.strip()}")
+        else:
+            in_section = in_section and not line.strip()
+            lines.append(line)
+    return "\n".join(lines)
 
 
 PAGES = {"api.md": api, "methods.md": methods}

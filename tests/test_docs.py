@@ -1,7 +1,8 @@
 """Every code block of README and docs is run, in the order of the page, with small stand-ins for models and data.
 
 Shell blocks run in bash with an `isoglot` before the real one that puts a tiny model, a few pairs and a small benchmark in the
-place of the large ones; nothing else of a block is changed.
+place of the large ones, and that runs in a fork of one process (`tests.warm`). `git clone` gives this repository, `make` says
+what it would do, `pip` looks whether extras exist; nothing else of a block is changed.
 """
 
 from __future__ import annotations
@@ -12,19 +13,27 @@ import re
 import shutil
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
 
-from tests.training.tiny import pair_rows, tiny_base
+from tests.training.tiny import WORDS, pair_rows, tiny_base
+from tests.warm import CLIENT
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")),
+    *sorted((ROOT / "docs").rglob("*.md")),
+    *sorted((ROOT / "examples").rglob("README.md")),
+]
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
-SHIM = """#!{python}
+SHIM = """#!{python} -SE
 import os, sys
+{client}
 words = sys.argv[1:]
 names = {names!r}
 words = [names.get(word, word) for word in words]
@@ -37,14 +46,26 @@ if words[:2] == ["study", "run"]:
 for option, value in (("--steps", "3"), ("--batch-size", "6"), ("--resamples", "99")):
     if option in words:
         words[words.index(option) + 1] = value
-if words[:1] == ["train"] and "--steps" not in words:
-    words += ["--steps", "3"]
-if words[:1] == ["train"] and "--batch-size" not in words:
-    words += ["--batch-size", "6"]
+if words[:1] == ["train"]:
+    for option, value in (("--steps", "3"), ("--batch-size", "6"), ("--base", {base!r})):
+        words += [] if option in words else [option, value]
+if words[:1] == ["repair"]:
+    words = " ".join(words).replace("--minutes 15", "--steps 3").split()
 if words[:1] == ["train"] and os.path.isdir(words[words.index("--output") + 1]):
     words += ["--overwrite"]
-os.execv({python!r}, [{python!r}, "-m", "isoglot", *words])
+if words[:1] in (["evaluate"], ["compare"], ["bias"], ["probe"]) or words[:2] == ["study", "export"]:
+    words += ["--overwrite"]
+if words[:1] == ["serve"]:  # gets signals
+    os.execv({python!r}, [{python!r}, "-m", "isoglot", *words])
+warm({socket!r}, words)
 """
+
+TOOLS = {
+    "git": 'test "$1 $2 $3" = "clone REPOSITORY isoglot" && ln -sfn {root} isoglot',
+    "make": '{make} -C {root} --dry-run --no-print-directory "$@" > /dev/null',
+    "pip": 'for word in "$@"; do case $word in isoglot*|.*) echo "$word" >> {folder}/installed;; esac; done',
+}
+"""Other commands of the pages, by what they do here."""
 
 SMALL_STUDY = """
 question: Does it run?
@@ -64,10 +85,33 @@ def blocks(page: Path, *kinds: str) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The socket of a process that forks for every command."""
+    folder = tmp_path_factory.mktemp("warm")
+    with (folder / "log").open("w") as log:
+        server = subprocess.Popen(
+            [sys.executable, "-m", "tests.warm", str(folder / "socket")],
+            cwd=ROOT,
+            env={**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "TOKENIZERS_PARALLELISM": "false"},
+            stderr=log,
+        )
+    try:
+        while not (folder / "socket").exists():
+            assert server.poll() is None, (folder / "log").read_text()[-2000:]
+            time.sleep(0.05)
+        yield folder / "socket"
+    finally:
+        server.kill()
+        server.wait()
+
+
+@pytest.fixture(scope="module")
+def workshop(tmp_path_factory: pytest.TempPathFactory, warm: Path) -> Path:
     """A directory with everything that the pages take for granted, small."""
     folder = tmp_path_factory.mktemp("docs")
-    base = tiny_base(folder / "tiny")
+    sheet = (ROOT / "examples" / "faq" / "faq.csv").read_text(encoding="utf-8")
+    base = tiny_base(folder / "tiny", [*WORDS, *sorted(set(re.findall(r"\w+|[^\w\s]+", sheet)))])
+    (folder / "examples").symlink_to(ROOT / "examples")
     fields = ("id", "lang", "query", "passage")
     lines = [
         json.dumps({**{key: getattr(row, key) for key in fields}, "document_id": int(row.id) // 4}) + "\n"
@@ -91,12 +135,23 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     spec.write_text(SMALL_STUDY.format(base=base, pairs=pairs, benchmark=benchmark))
     names = {name: str(base) for name in ("offline:multilingual-e5-small", "multilingual-e5-base")}
     names |= {name: str(pairs) for name in ("lareqa:mlqa-r", "pairs.parquet", "facts:")}
-    names |= {name: str(benchmark) for name in ("xquad-r", "mlqa-r", "my-benchmark-folder/")}
+    names |= {name: str(benchmark) for name in ("xquad-r", "mlqa-r", "faq", "my-benchmark-folder/")}
     bin_folder = folder / "bin"
     bin_folder.mkdir()
     shim = bin_folder / "isoglot"
-    shim.write_text(SHIM.format(python=sys.executable, names=names, small=spec))
+    shim.write_text(
+        SHIM.format(python=sys.executable, names=names, small=spec, client=CLIENT, socket=str(warm), base=str(base))
+    )
     shim.chmod(0o755)
+    for name, does in TOOLS.items():
+        (bin_folder / name).write_text(
+            f"#!/bin/sh\n{does.format(root=ROOT, folder=folder, make=shutil.which('make'))}\n"
+        )
+        (bin_folder / name).chmod(0o755)
+    (bin_folder / "python").write_text(
+        f"#!{sys.executable} -SE\nimport sys\n{CLIENT}\nwarm({str(warm)!r}, sys.argv[1:])\n"
+    )
+    (bin_folder / "python").chmod(0o755)
     run(folder, "isoglot evaluate offline:multilingual-e5-small xquad-r --output results/base")
     for name in ("mono", "h0", "h1"):
         shutil.copytree(folder / "results" / "base", folder / "results" / name)
@@ -137,8 +192,9 @@ def small(code: str, names: dict[str, str]) -> str:
     """A Python block with the stand-ins, few steps and small batches."""
     for name, replacement in names.items():
         code = code.replace(f'"{name}"', repr(replacement))
-    code = code.replace("TrainSettings(", f"TrainSettings(base={names['multilingual-e5-base']!r}, ")
-    return re.sub(r"batch_size=\d+", "batch_size=6", re.sub(r"steps=\d+", "steps=3", code))
+    base = f"TrainSettings(base={names['multilingual-e5-base']!r}, "
+    code = re.sub(r"TrainSettings\((?![^)]*base=)", lambda _: base, code)
+    return re.sub(r"batch_size=\d+", "batch_size=6", re.sub(r"(steps|minutes)=\d+", "steps=3", code))
 
 
 def run(folder: Path, script: str) -> str:
@@ -163,20 +219,24 @@ def run(folder: Path, script: str) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_shell_and_python_blocks_run(page: Path, workshop: Path) -> None:
     for kind, text in BLOCK.findall(page.read_text(encoding="utf-8")):
         if kind == "python":
             (workshop / "block.py").write_text(small(text, json.loads((workshop / "names.json").read_text())))
-            run(workshop, f"{sys.executable} block.py")
-        elif kind == "sh" and text.startswith("make "):
-            for target in re.findall(r"^make (\w+)", text, re.MULTILINE):
-                subprocess.run(["make", "-n", target], cwd=ROOT, capture_output=True, check=True)
-        elif kind == "sh" and not text.startswith("pip "):
+            run(workshop, "python block.py")
+        elif kind == "sh":
             run(workshop, re.sub(r"^torchrun --nproc-per-node \d+ -m isoglot", "isoglot", text, flags=re.MULTILINE))
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.slow
+def test_the_example_in_python_runs(workshop: Path) -> None:
+    code = (ROOT / "examples" / "repair.py").read_text(encoding="utf-8")
+    (workshop / "block.py").write_text(small(code, json.loads((workshop / "names.json").read_text())))
+    assert "trained: mono" in run(workshop, "python block.py in-python")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_json_and_yaml_blocks_can_be_read(page: Path) -> None:
     for text in blocks(page, "json"):
         assert all(json.loads(line) for line in text.splitlines())
@@ -196,12 +256,12 @@ def test_extras_that_the_pages_install_exist() -> None:
     assert shutil.which("bash")
 
 
-def test_pages_made_of_docstrings_and_registries_are_up_to_date() -> None:
-    code = (
+def test_pages_made_of_docstrings_and_registries_are_up_to_date(workshop: Path) -> None:
+    (workshop / "block.py").write_text(
+        f"import sys; sys.path.insert(0, {str(ROOT / 'docs')!r})\n"
         "from make_api import PAGES, DOCS; print([n for n, w in PAGES.items() if w() != (DOCS / n).read_text('utf-8')])"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT / "docs", check=True)
-    assert done.stdout.strip() == "[]", "run make docs"
+    assert run(workshop, "python block.py").strip() == "[]", "run make docs"
 
 
 def test_all_public_names_can_be_imported() -> None:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from isoglot.models.tunings.full import Full
     from isoglot.models.tunings.lora import Lora
     from isoglot.records import Benchmark
+    from isoglot.repairing.repair import repair
+    from isoglot.repairing.settings import RepairSettings
     from isoglot.retrieval.bm25 import BM25
     from isoglot.retrieval.collection.build import index
     from isoglot.retrieval.collection.collection import Collection
@@ -76,6 +78,8 @@ _MODULES = {
     "Full": "isoglot.models.tunings.full",
     "train": "isoglot.training.train",
     "TrainResult": "isoglot.training.train",
+    "repair": "isoglot.repairing.repair",
+    "RepairSettings": "isoglot.repairing.settings",
     "load_spec": "isoglot.study.read_spec",
     "StudySpec": "isoglot.study.spec",
     "run_study": "isoglot.study.grid",
@@ -102,6 +106,7 @@ __all__ = [
     "Lora",
     "MultilingualRetrievalEvaluator",
     "PlanSettings",
+    "RepairSettings",
     "Result",
     "RunOptions",
     "Searcher",
@@ -124,6 +129,7 @@ __all__ = [
     "load_spec",
     "load_study",
     "load_systems",
+    "repair",
     "run_study",
     "train",
 ]

@@ -17,7 +17,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from isoglot.errors import InputError, IsoglotError, say
+from isoglot.errors import InputError, IsoglotError, say, warn
 
 LOCK = ".lock"
 _LOOK = 0.1  # seconds between looks at a lock that another process holds
@@ -290,7 +290,7 @@ def _hold(path: Path, directory: Path, waiting: str | None, until: float) -> int
             time.sleep(_LOOK)
             continue
         except OSError as error:
-            say(f"{directory}: no lock is to be had here ({error.strerror}); nothing keeps a second writer out")
+            warn(f"{directory}: no lock is to be had here ({error.strerror}); nothing keeps a second writer out")
         with suppress(FileNotFoundError):
             if os.path.samestat(path.stat(), os.fstat(descriptor)):  # not removed by its last holder meanwhile
                 break

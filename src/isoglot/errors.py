@@ -62,8 +62,39 @@ def printable(text: str, keep: str = "") -> str:
     return _UNPRINTABLE.sub(lambda match: match[0] if match[0] in keep else f"\\u{ord(match[0]):04x}", text)
 
 
+QUIET, NORMAL, VERBOSE = -1, 0, 1
+_verbosity = NORMAL
+
+
+@contextmanager
+def speaking(verbosity: int) -> Iterator[None]:
+    """How much is said on stderr inside: QUIET leaves warnings and errors, VERBOSE adds what libraries log and tracebacks."""
+    global _verbosity
+    before, _verbosity = _verbosity, verbosity
+    try:
+        yield
+    finally:
+        _verbosity = before
+
+
+def is_quiet() -> bool:
+    """Whether notes and progress bars are left out."""
+    return _verbosity < NORMAL
+
+
+def is_verbose() -> bool:
+    """Whether what is usually kept off the screen is wanted."""
+    return _verbosity > NORMAL
+
+
 def say(text: str) -> None:
-    """One line on stderr, for any terminal."""
+    """A note: one line on stderr, for any terminal; not said where that is quiet."""
+    if not is_quiet():
+        warn(text)
+
+
+def warn(text: str) -> None:
+    """A line like that of `say`, which is said in any case: an error, or what a reader of the results has to know."""
     print(f"isoglot: {printable(text)}", file=sys.stderr, flush=True)
 
 

@@ -82,12 +82,36 @@ def check_device(device: str | None) -> str | None:
     if device is None:
         return None
     if not re.fullmatch(r"(cpu|cuda|mps|xpu)(:[0-9]{1,3})?", device):
-        raise InputError(f"device '{device}': expected cpu, cuda, cuda:1, mps or xpu")
+        gpu = re.fullmatch(r"(?:gpu|nvidia|cuda)[:-]?([0-9]*)", device, re.IGNORECASE)
+        hint = f" (did you mean '{':'.join(filter(None, ('cuda', gpu[1])))}'?)" if gpu else ""
+        raise InputError(f"device '{device}'{hint}: expected cpu, cuda, cuda:1, mps or xpu")
     try:
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:  # torch without CUDA raises AssertionError
         raise InputError(f"device '{device}' cannot be used on this machine ({first_line(error)})") from None
     return device
+
+
+def train_on(device: str | None) -> None:
+    """Let this process see no other device than one, before torch looks at them: trainers take all that they see.
+
+    Raises:
+        InputError: it is none, or not of this machine; one GPU of several under a launcher, which gives each process its own.
+    """
+    if device is None:
+        return
+    kind, _, number = device.partition(":")
+    if number and processes().world > 1:
+        raise InputError(f"device '{device}': a launcher gives each process its own; give {kind}, or none")
+    if device == "cpu":
+        os.environ.update(CUDA_VISIBLE_DEVICES="", ACCELERATE_USE_CPU="true")
+    elif re.fullmatch(r"cuda:[0-9]{1,3}", device):
+        own = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
+        if own and int(number) >= len(own):
+            raise InputError(f"device '{device}': CUDA_VISIBLE_DEVICES shows {len(own)} of them, cuda:0 is the first")
+        os.environ["CUDA_VISIBLE_DEVICES"] = own[int(number)] if own else number
+        device = "cuda"
+    check_device(device)
 
 
 def start(patience: timedelta | None = None) -> Processes:

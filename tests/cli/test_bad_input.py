@@ -107,8 +107,12 @@ def test_bytes_that_are_not_utf8(tmp_path: Path, refused: Callable[..., str]) ->
 @pytest.mark.parametrize(
     ("name", "data", "message"),
     [
-        ("p.csv", "id,lang,query,passage\n1,en,who,caf\xe9\n".encode("latin-1"), "p.csv:2: not UTF-8 (invalid"),
-        ("p.csv", "\xefd,lang,query,passage\n".encode("latin-1"), "p.csv:1: not UTF-8 (invalid"),
+        ("p.csv", b"id,lang,query,passage\n1,en,who,\xff\n", "p.csv:2: not UTF-8 (invalid"),
+        (
+            "p.csv",
+            "id,lang,query,passage\n1,en,who,☃\n2,en,caf\xff,x\n".encode().replace(b"\xc3", b""),
+            "p.csv:3: not UTF-8",
+        ),
         ("p.csv", "id,lang,query,passage\n".encode("utf-32"), "p.csv:1: UTF-32 (by its byte order mark)"),
         ("p.tsv", "id\tlang\tquery\tpassage\n".encode("utf-16-le"), "p.tsv:1: header lacks id, lang, passage, query"),
         ("p.csv", b"id,lang,query,passage\n" + b"1,en,q,p\n" * 700 + b"2,en,\xff,p\n", "p.csv:3: duplicate row"),

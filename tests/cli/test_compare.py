@@ -66,7 +66,7 @@ def test_json_and_output(tmp_path: Path, folders: list[str], capsys: pytest.Capt
 def test_bad_input(tmp_path: Path, folders: list[str]) -> None:
     for words, message in (
         (folders[:1], "at least two"),
-        ([folders[0], str(tmp_path / "none")], "no such file"),
+        ([folders[0], str(tmp_path / "none")], "none: no such folder"),
         ([*folders[:2], "--measure", "R@10"], "has no measure 'R@10'"),
         ([*folders[:2], "--setting", "pooled"], "unknown setting 'pooled'"),
         ([*folders[:2], "--resamples", "5"], "resamples must be at least 99"),

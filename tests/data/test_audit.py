@@ -269,14 +269,40 @@ def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "LEAK" in shown
     assert fields["query"] in shown
     output = tmp_path / "audit.json"
-    assert main(["data", "audit", str(clean), "--against", "faq", "--json", "--output", str(output), "--quiet"]) == 0
+    assert (
+        main(
+            [
+                "data",
+                "audit",
+                str(clean),
+                "--against",
+                "faq",
+                "--json",
+                "--output",
+                str(output),
+                "--quiet",
+                "--overwrite",
+            ]
+        )
+        == 0
+    )
     assert json.loads(capsys.readouterr().out) == json.loads(output.read_text(encoding="utf-8"))
     assert main(["data", "audit", str(clean), "--against", "fqa"]) == 2
     (tmp_path / "r").mkdir()
     (tmp_path / "r" / "en.json").write_text(json.dumps(EN))
     digests = set()
     for context in ("sentence", "paragraph"):
-        words = ["--against", "faq", str(tmp_path / "r"), "--context", context, "--output", str(output), "--quiet"]
+        words = [
+            "--against",
+            "faq",
+            str(tmp_path / "r"),
+            "--context",
+            context,
+            "--output",
+            str(output),
+            "--quiet",
+            "--overwrite",
+        ]
         assert main(["data", "audit", str(clean), *words]) == 0
         faq, own = json.loads(output.read_text())["comparisons"]
         digests |= {faq["digests"]["benchmark"], own["digests"]["benchmark"]}

@@ -189,3 +189,49 @@ def test_faq() -> None:
     extra = {sum(key.startswith("fact:") for key in texts.ids) for texts in benchmark.corpus.values()}
     assert len(extra) == 1
     assert extra.pop() > 100
+
+
+def beir(folder: Path, *languages: str, same: bool = True) -> Path:
+    """Two questions, three passages, in BEIR's layout; the second language judges otherwise unless it is the `same`."""
+    for number, lang in enumerate(languages):
+        home = folder / lang
+        write(home / "queries.jsonl", *({"_id": f"q{n}", "text": f"{lang} question {n}"} for n in range(2)))
+        write(
+            home / "corpus.jsonl",
+            *({"_id": f"d{n}", "title": "T" * (n == 0), "text": f"{lang} text {n}"} for n in range(3)),
+        )
+        grades = ["q0\td0\t1", "q1\td1\t2", "q1\td2\t0" if same or not number else "q1\td2\t1"]
+        write(home / "qrels" / "test.tsv", "query-id\tcorpus-id\tscore", *grades)
+    return folder
+
+
+def test_beirs_layout_in_one_language(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    home = beir(tmp_path / "set", "de")
+    benchmark = load_benchmark(home / "de")
+    assert (benchmark.queries.keys(), benchmark.corpus.keys()) == ({"de"}, {"de"})
+    assert [text for _, _, text in benchmark.pooled_documents()] == ["T de text 0", "de text 1", "de text 2"]
+    assert judged(benchmark) == {("de", "q0"): {"de/d0": 1.0}, ("de", "q1"): {"de/d1": 2.0}}
+    (home / "de").rename(tmp_path / "any name")
+    assert load_benchmark(tmp_path / "any name", languages=["th"]).queries.keys() == {"th"}
+    capsys.readouterr()
+    assert load_benchmark(tmp_path / "any name").queries.keys() == {"en"}
+    assert "taken to be in English; --languages CODE says another" in capsys.readouterr().err
+    (tmp_path / "any name/qrels/test.tsv").rename(tmp_path / "any name/qrels/train.tsv")
+    write(tmp_path / "any name/qrels/more.tsv", "q0\td0\t1")
+    with pytest.raises(InputError, match=r"no judgments qrels/test.tsv \(there: more, train\)"):
+        load_benchmark(tmp_path / "any name")
+
+
+def test_beirs_layout_in_several_languages(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    parallel = load_benchmark(beir(tmp_path / "same", "de", "en"))
+    assert "passages of one id are taken for translations" in capsys.readouterr().err
+    assert judged(parallel)["de", "q1"] == {"de/d1": 2.0, "en/d1": 2.0}
+    apart = load_benchmark(beir(tmp_path / "apart", "de", "en", same=False))
+    assert judged(apart)["de", "q1"] == {"de/d1": 2.0}
+    assert judged(apart)["en", "q1"] == {"en/d1": 2.0, "en/d2": 1.0}
+    write(tmp_path / "apart/en/qrels/test.tsv", "q0\td9\t1")
+    with pytest.raises(InputError, match=r"en/qrels/test.tsv:1: passage 'd9' is not in"):
+        load_benchmark(tmp_path / "apart")
+    (tmp_path / "apart/en").rename(tmp_path / "apart/english texts")
+    with pytest.raises(InputError, match="named after no language"):
+        load_benchmark(tmp_path / "apart")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import json
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from isoglot.data.encodings import guess_encoding
 from isoglot.data.pairs.check import check_pairs
 from isoglot.data.pairs.loading import load_pairs
 from isoglot.data.pairs.source import read_source
+from isoglot.data.pairs.sources.table import with_columns
 from isoglot.errors import InputError, LineError
 from isoglot.records import PairRow
 
@@ -147,16 +150,148 @@ def test_a_plain_file_is_read_as_before_and_nothing_is_said(tmp_path: Path, caps
     assert capsys.readouterr().err == ""
 
 
-def test_an_encoding_is_never_guessed(tmp_path: Path) -> None:
+def test_the_encoding_of_a_file_that_is_not_utf8_is_guessed_and_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = write(tmp_path / "p.csv", table(LONG, encoding="cp1252"))
-    assert f"{path}:4: not UTF-8" in refused(str(path))
-    assert f"table:{path}?encoding=cp1252" in refused(str(path))
+    assert read(str(path)) == [tuple(row) for row in LONG]
+    assert f"{path}: not UTF-8; taken to be cp1252, a guess: is '1,de,wär?,„Zeile“' right?" in capsys.readouterr().err
     assert read(f"table:{path}?encoding=cp1252") == [tuple(row) for row in LONG]
+    assert capsys.readouterr().err == ""
+    assert f"{path}:4: not UTF-8" in refused(f"table:{path}?encoding=utf-8")
     for name in ("rot13", "utf-7", "no-such", "zlib"):
         assert f"unknown encoding '{name}'" in refused(f"table:{path}?encoding={name}")
     marked = write(tmp_path / "m.csv", table(LONG, encoding="utf-8-sig"))
     assert "byte order mark of UTF-8" in refused(f"table:{marked}?encoding=cp1252")
     assert "UTF-32" in refused(str(write(tmp_path / "w.csv", table(LONG, encoding="utf-32"))))
+
+
+TEXTS = {
+    "cp1252": [
+        "Où est la bibliothèque ? Là, à côté.",
+        "Wie öffne ich die Tür? – „So“",
+        "¿Dónde está el niño?",
+        "På gården nær søen",
+    ],
+    "cp1250": [
+        "Kde je řeznictví? Vedle školy, u nádraží.",
+        "Az erdő szélén, a fűzfánál",
+        "Obok szkoły, przy ulicy Źródlanej; wejście",
+    ],
+    "cp1257": ["Šalia mokyklos, antroje gatvėje, įėjimas"],
+    "cp1254": ["Kütüphane nerede? İkinci sokağın köşesinde, girişi ücretsiz"],
+    "cp1251": ["Где находится библиотека? Рядом со школой"],
+    "cp1253": ["Πού είναι η βιβλιοθήκη; Δίπλα στο σχολείο."],
+    "cp932": ["図書館はどこですか？学校の隣にあります。毎日午前九時に開きます。"],
+    "gb18030": ["图书馆在哪里？在学校旁边，每天早上九点开门。"],
+    "mac_roman": ["Wie öffne ich die Tür?"],
+    "": ["\udcff \udcff", "ÿ", "Ünïcödé ☃"],
+}
+
+
+@pytest.mark.parametrize(("encoding", "text"), [(name, text) for name, texts in TEXTS.items() for text in texts])
+def test_a_guess_is_right_or_is_none(tmp_path: Path, encoding: str, text: str) -> None:
+    data = f"id,lang,query,passage\n1,en,a,{text}\n2,en,plain,row\n".encode(encoding or "utf-8", "surrogateescape")
+    if text == "ÿ":
+        data = data.decode().encode("latin-1")
+    found = guess_encoding(write(tmp_path / "p.csv", data))
+    assert (found and found[0]) == (encoding or None)
+
+
+def test_what_two_languages_would_write_alike_is_not_guessed(tmp_path: Path) -> None:
+    path = write(tmp_path / "p.csv", table([["1", "tr", "İstanbul’da mı?", "Değil, Şişli"]], encoding="cp1254"))
+    assert f"{path}:2: not UTF-8" in refused(str(path)), "an Icelandic text has these bytes, too"
+    assert "--columns encoding=" in refused(str(path))
+    late = [["1", "en", "a", "b"]] * 3
+    mixed = table([[str(n), *row[1:]] for n, row in enumerate(late)]) + "9,de,ä,b\n".encode() + b"8,de,\xe4,b\n"
+    assert ":6: not UTF-8" in refused(str(write(tmp_path / "m.csv", mixed))), "damage in a file of UTF-8"
+
+
+def rows_of(spec: str) -> list[PairRow]:
+    return [row for row, _, _ in read_source(spec) if isinstance(row, PairRow)]
+
+
+def jsonl(path: Path, *rows: dict[str, Any]) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def test_names_that_other_programs_give_columns(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    own = write(tmp_path / "p.csv", table([["1", "en", "q", "a"]], ["id", "language", "Question", "Answer"]))
+    assert read(str(own)) == [("1", "en", "q", "a")]
+    assert "lang is column 'language'" in capsys.readouterr().err
+    triplets = jsonl(tmp_path / "t.jsonl", {"anchor": "q", "positive": "a", "negative": "n"})
+    (row,) = rows_of(f"table:{triplets}?lang=de")
+    assert (row.lang, row.query, row.passage, row.negatives) == ("de", "q", "a", ("n",))
+    flag = jsonl(
+        tmp_path / "f.jsonl",
+        {"query": "q", "pos": ["a", "b"], "neg": ["n", "m"]},
+        {"query": "r", "pos": ["c"], "neg": []},
+    )
+    found = [(row.id, row.query, row.passage, row.negatives) for row in rows_of(f"table:{flag}?lang=de")]
+    assert found == [("1-1", "q", "a", ("n", "m")), ("1-2", "q", "b", ("n", "m")), ("2", "r", "c", ())]
+    empty = jsonl(tmp_path / "e.jsonl", {"query": "q", "pos": []})
+    assert "field 'passage' is empty" in refused(f"table:{empty}?lang=de")
+    lost = jsonl(tmp_path / "l.jsonl", {"id": None, "lang": "de", "query": "q", "pos": ["a", "b"]})
+    assert "field 'id' is missing" in refused(str(lost))
+    positive = [{"docid": "d1", "title": "T", "text": "a"}, {"docid": "d2", "title": "", "text": "b"}]
+    tevatron = jsonl(
+        tmp_path / "v.jsonl",
+        {
+            "query_id": 7,
+            "query": "q",
+            "positive_passages": positive,
+            "negative_passages": [{"docid": "x", "text": "n"}],
+        },
+    )
+    found = [(row.id, row.passage, row.passage_id, row.negatives) for row in rows_of(f"table:{tevatron}?lang=de")]
+    assert found == [("7-d1", "T a", "d1", ("n",)), ("7-d2", "b", "d2", ("n",))]
+    assert "field 'lang' is missing" in refused(str(flag))
+    assert "--columns query=query passage=pos lang=COLUMN-OR-LANGUAGE" in refused(str(flag))
+    both = write(tmp_path / "b.csv", table([["1", "en", "q", "a", "b"]], ["id", "lang", "query", "answer", "positive"]))
+    assert "header lacks passage" in refused(str(both)), "two columns could be it"
+
+
+def test_the_near_miss_is_named(tmp_path: Path) -> None:
+    path = write(tmp_path / "p.csv", table([["1", "en", "q", "a"]], ["id", "lang", "qestion", "answer"]))
+    assert "--columns query=qestion passage=answer lang=lang" in refused(str(path))
+    lines = jsonl(tmp_path / "p.jsonl", {"id": "1", "lang": "en", "qestion": "q", "answer": "a"})
+    assert "--columns query=qestion passage=answer lang=lang" in refused(str(lines))
+    alone = write(tmp_path / "faq_de.csv", table([["q", "a"]], ["question", "answer"]))
+    assert f"files of several languages: '{tmp_path}/faq_{{lang}}.csv'" in refused(str(alone))
+
+
+def test_a_file_for_each_language(tmp_path: Path) -> None:
+    for lang, rows in {"de": [["wer\nda", "ich"], ["was", "das"]], "en": [["who", "me"], ["what", "that"]]}.items():
+        write(tmp_path / f"faq_{lang}.csv", table(rows, ["question", "answer"]))
+    found = load_pairs(tmp_path / "faq_{lang}.csv")
+    assert (found.index.n_pairs, found.languages, found.index.sources) == (2, ("de", "en"), ("faq",))
+    assert found.column("query", found.index.rows[1]) == ["was", "what"], "by place, not by line"
+    write(tmp_path / "faq_fr.csv", table([["qui", "moi"]], ["question", "answer"]))
+    with pytest.raises(InputError, match=r"parallel by their places.*faq_fr\.csv 1"):
+        load_pairs(tmp_path / "faq_{lang}.csv")
+    for lang, rows in {"de": [["x", "b", "c"], ["y", "d", "e"]], "en": [["y", "f", "g"]]}.items():
+        write(tmp_path / f"own.{lang}.csv", table(rows, ["id", "query", "passage"]))
+    assert load_pairs(tmp_path / "own.{lang}.csv").index.n_pairs == 2, "ids say which are parallel"
+
+
+def test_columns_are_named_on_the_command_line() -> None:
+    named = with_columns(["a.csv", "b.jsonl"], {"query": "Häufig & mehr %", "lang": "de"})
+    assert named == [f"table:{name}?query=Häufig %26 mehr %25&lang=de" for name in ("a.csv", "b.jsonl")]
+    with pytest.raises(InputError, match=r"unknown name 'qurey' \(did you mean 'query'"):
+        with_columns(["a.csv"], {"qurey": "x"})
+    with pytest.raises(InputError, match="facts:de is none"):
+        with_columns(["facts:de"], {"query": "x"})
+
+
+def test_the_same_file_twice_is_read_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "p.csv", table(LONG))
+    assert len(load_pairs(["p.csv", "./p.csv", str(tmp_path / "p.csv")])) == len(LONG)
+    assert "./p.csv: given twice (as p.csv, too); it is read once" in capsys.readouterr().err
+    assert check_pairs(["p.csv", "p.csv"]).problems == []
 
 
 def test_bytes_that_are_no_character_spoil_one_line(tmp_path: Path) -> None:
@@ -172,6 +307,7 @@ def test_columns_of_other_names(tmp_path: Path, capsys: pytest.CaptureFixture[st
     path = write(tmp_path / "p.csv", table(rows, ["Nr", "Question", "Answer", "Language"], delimiter=";"))
     way_out = f"table:{path}?query=Question&passage=Answer&lang=Language&id=Nr"
     assert f"'{way_out}'" in refused(str(path)), "the line names what to write"
+    assert "--columns query=Question passage=Answer lang=Language id=Nr" in refused(str(path))
     assert read(way_out) == [("7", "de", "q", "a"), ("8", "en", "r", "b")]
     capsys.readouterr()
     assert read(f"table:{path}?query=Question&passage=Answer&lang=fr") == [("2", "fr", "q", "a"), ("3", "fr", "r", "b")]
@@ -223,7 +359,7 @@ def test_other_formats_by_name_and_what_to_do_with_the_rest(tmp_path: Path) -> N
     text = write(tmp_path / "t.txt", table(LONG, delimiter="\t", encoding="utf-16"))
     assert read(f"table:{text}") == [tuple(row) for row in LONG]
     piped = write(tmp_path / "pipe.csv", table(LONG, delimiter="|"))
-    assert f"table:{piped}?delimiter=..." in refused(str(piped))
+    assert "--columns 'delimiter=...'" in refused(str(piped))
     assert read(f"table:{piped}?delimiter=|") == [tuple(row) for row in LONG]
     assert "expected one sign" in refused(f"table:{piped}?delimiter=ab")
     for name, way_out in (

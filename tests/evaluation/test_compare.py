@@ -347,7 +347,7 @@ def test_systems_from_words(tmp_path: Path) -> None:
         (["a=@/h0,@/h0", "@/h1"], "the same folder twice"),
         (["a=", "@/h1"], "expected DIR"),
         (["=@/h0", "@/h1"], "expected DIR"),
-        (["@/none", "@/h1"], "no such file"),
+        (["@/none", "@/h1"], "none: no such folder"),
     ):
         with pytest.raises(InputError, match=message):
             names(*words)

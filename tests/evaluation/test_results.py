@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -101,3 +102,56 @@ def test_outputs_are_looked_at_before_the_work(
     monkeypatch.setattr("isoglot.evaluation.matching.load_systems", work)
     assert main(["compare", "a", "b", "--output", str(tmp_path)]) == 2
     assert "is a directory or a device; give the name of a file" in capsys.readouterr().err
+
+
+def test_nothing_is_replaced_in_silence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bench = str(write_benchmark(tmp_path / "bench"))
+    words = ["evaluate", "bm25", bench, "--measures", "AP"]
+    places = {
+        option: str(tmp_path / option.strip("-")) for option in ("--output", "--plot", "--export-trec", "--export-mteb")
+    }
+    every = [word for pair in places.items() for word in pair]
+    assert main([*words, *every]) == 0
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    assert any("cross" in str(path) for path in before)
+    capsys.readouterr()
+    for option, place in places.items():
+        assert main([*words, option, place]) == 2
+        out, err = capsys.readouterr()
+        assert (out, err.count("\n")) == ("", 1)
+        assert "--overwrite to replace it" in err
+    assert "holds a result already (of 'bm25 (" in _refusal(tmp_path / "output")
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+    assert main([*words, "--output", bench]) == 2
+    assert f"{bench}: is a benchmark; give another --output" in capsys.readouterr().err
+    assert main([*words, *every, "--settings", "mono", "multi", "--overwrite"]) == 0
+    after = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
+    assert load_result(tmp_path / "output").summary["settings"].keys() == {"mono", "multi"}
+    # what the earlier export has more of would be taken for a part of this one
+    assert not any(name.startswith(("export-trec/cross", "plot/heat-map")) for name in after)
+    assert "plot/rank-distance.svg" in after
+
+
+def _refusal(folder: Path) -> str:
+    with pytest.raises(InputError) as caught:
+        results.check_no_result(folder)
+    return str(caught.value)
+
+
+def test_a_comparison_is_replaced_where_that_is_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bench = str(write_benchmark(tmp_path / "bench"))
+    assert main(["evaluate", "bm25", bench, "--measures", "AP", "--output", str(tmp_path / "a")]) == 0
+    shutil.copytree(tmp_path / "a", tmp_path / "b")
+    words = ["compare", str(tmp_path / "a"), str(tmp_path / "b"), "--measure", "AP", "--resamples", "99"]
+    words += ["--output", str(tmp_path / "compared.json")]
+    assert main(words) == 0
+    capsys.readouterr()
+    assert main(words) == 2
+    assert "compared.json: exists already; give --overwrite to replace it" in capsys.readouterr().err
+    plots = tmp_path / "plots"
+    assert main([*words, "--overwrite", "--plot", str(plots)]) == 0
+    assert {path.name for path in plots.iterdir()} == {"heat-map-a.svg", "heat-map-b.svg", "rank-distance.svg"}
+    capsys.readouterr()
+    words[-1] = str(tmp_path / "other.json")
+    assert main([*words, "--plot", str(plots)]) == 2
+    assert "svg: exists already; give --overwrite to replace it" in capsys.readouterr().err

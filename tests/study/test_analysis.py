@@ -84,7 +84,7 @@ def test_without_rows_averages_remain_and_a_note_says_why(tmp_path: Path) -> Non
     assert figure is not None
     assert (figure.interval, len(figure.seeds)) == (None, 1)
     assert not experiment.contrasts
-    assert any("no intervals and no tests" in note and "no such file" in note for note in found.notes)
+    assert any("no intervals and no tests" in note and "no such folder" in note for note in found.notes)
 
 
 def test_the_summary_has_a_row_per_system(home: Path) -> None:

@@ -570,7 +570,7 @@ def test_broken_result_files_are_not_tested_and_nothing_is_raised(made: MadeStud
     shutil.rmtree(home / made.cells[-1]["benchmarks"]["toy"]["path"])
     row = judged_in(compared(home))["hybrid-multilingual"]
     assert row.outcome == "not tested"
-    assert "no such file" in row.note
+    assert "no such folder" in row.note
 
 
 def test_no_study_is_one_clear_line(tmp_path: Path) -> None:

@@ -85,7 +85,9 @@ def test_an_export_has_no_weights_or_texts_and_a_copy_of_it_is_gone_on_with(
 
     # an older export is replaced whole, anything else is left alone and found before any work
     (target / "figures" / "old.svg").write_text("of the last time")
-    assert main(["study", "export", str(home), str(target)]) == 0
+    assert main(["study", "export", str(home), str(target)]) == 2
+    assert "holds an export already; give --overwrite to replace it" in capsys.readouterr().err
+    assert main(["study", "export", str(home), str(target), "--overwrite"]) == 0
     assert not (target / "figures" / "old.svg").exists()
     assert not list(tmp_path.glob(".*"))
     (target / "mine.txt").write_text("mine")

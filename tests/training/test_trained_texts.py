@@ -15,9 +15,10 @@ from isoglot.data.benchmarks.catalog import BENCHMARKS
 from isoglot.data.benchmarks.qrels import Judgments, make_benchmark
 from isoglot.data.pairs.table import PairTable
 from isoglot.errors import InputError
+from isoglot.evaluation import leak as module_of_leaks
 from isoglot.evaluation.compare import compare
 from isoglot.evaluation.evaluate import evaluate
-from isoglot.evaluation.leak import leak_of
+from isoglot.evaluation.leak import leak_notes, leak_of
 from isoglot.evaluation.matching import load_systems
 from isoglot.models.load import load_model
 from isoglot.models.resolve import Base
@@ -90,6 +91,22 @@ def test_a_clean_benchmark_is_said_to_be_clean(run: Path) -> None:
     leak = leak_of(load_model(str(run / "adapter"), device="cpu"), benchmark_of(rows(2 * N)))
     assert leak is not None
     assert [leak[side]["shared"] for side in ("queries", "passages", "ids")] == [0, 0, 0]
+
+
+def test_short_questions_count_with_their_answers() -> None:
+    """A short text is in two places by chance; a question with its answer is not."""
+    short = [PairRow("s", str(n), "de", f"Wer {n}?", "Ich" if n % 2 else "Du") for n in range(6)]
+    pairs = PairTable.from_rows(short[:4])
+    record = TrainedTexts.of(pairs, np.arange(4), np.arange(4))
+    numbers = np.arange(6)
+    texts = {"de": Texts([row.id for row in short], [row.query for row in short])}
+    corpus = {"de": Texts([row.id for row in short], [f"{row.passage}" for row in short])}
+    measured = make_benchmark("own", texts, corpus, Judgments(numbers, numbers, np.ones(6)))
+    found = module_of_leaks._pairs(record, measured)
+    assert (found.shared, found.of) == (4, 6)
+    leak = {"queries": {"shared": 0, "of": 0}, "pairs": found._asdict(), "known": []}
+    shown = "not zero-shot: the model was trained or fitted on 4 of 6 questions with their answers of this benchmark"
+    assert leak_notes(leak) == [shown]
 
 
 def test_models_made_from_it_keep_the_record(run: Path, base: Path, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from isoglot.cli.common import add_data_dir, pairs_help, print_json
+from isoglot.cli.common import add_columns, add_data_dir, add_overwrite, check_free, pairs_help, pairs_of, print_json
 
 
 def add(commands: Any) -> None:
@@ -28,6 +28,7 @@ def _fill(command: argparse.ArgumentParser) -> None:
     from isoglot.evaluation.settings import EvaluateSettings
 
     command.add_argument("pairs", nargs="+", metavar="PAIRS", help=pairs_help())
+    add_columns(command)
     command.add_argument(
         "--against", nargs="+", required=True, metavar="BENCHMARK", help="names (isoglot data list) or folders"
     )
@@ -37,7 +38,7 @@ def _fill(command: argparse.ArgumentParser) -> None:
     add_settings(command, EvaluateSettings, ("context",))
     command.add_argument("--json", action="store_true", help="print the whole audit as JSON")
     command.add_argument("--output", type=Path, metavar="FILE", help="write it there as JSON")
-    command.add_argument("--quiet", action="store_true", help="no progress bar")
+    add_overwrite(command)
     add_data_dir(command)
     command.set_defaults(run=_run)
 
@@ -50,8 +51,10 @@ def _run(options: argparse.Namespace) -> int:
     from isoglot.disk import check_writable
     from isoglot.files import write_json
 
+    options.pairs = pairs_of(options, options.pairs)
     if options.output:
         check_writable(options.output)
+        check_free(options.output, overwrite=options.overwrite)
     benchmarks = []
     for name in options.against:
         has_paragraphs, _ = reader(name, options.data_dir)
@@ -60,7 +63,7 @@ def _run(options: argparse.Namespace) -> int:
     pairs = load_pairs(options.pairs, languages=options.languages, data_dir=options.data_dir)
     name = ", ".join(options.pairs)
     documents = (name,) if options.documents else ()
-    audit = run_audit([(name, pairs, benchmarks)], documents=documents, progress=not options.quiet)
+    audit = run_audit([(name, pairs, benchmarks)], documents=documents)
     if options.output:
         write_json(options.output, audit)
     if options.json:

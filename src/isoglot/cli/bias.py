@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from isoglot.cli.common import add_whole, check_output, print_json
+from isoglot.cli.common import add_overwrite, add_whole, check_free, check_output, print_json
 from isoglot.cli.search import FAIRNESS
 
 
@@ -42,6 +42,7 @@ def _fill(command: argparse.ArgumentParser) -> None:
         "same --groups and --seed, to train on (.jsonl or .jsonl.gz)"
     )
     command.add_argument("--pairs", type=Path, metavar="FILE", help=pairs)
+    add_overwrite(command, "what is at --output or --pairs")
     command.set_defaults(run=_run)
 
 
@@ -58,6 +59,7 @@ def _run(options: argparse.Namespace) -> int:
         from isoglot.evaluation.collection_bias_page import check_page
 
         check_page(options.output)
+        check_free(options.output, overwrite=options.overwrite)
     check_device(options.device)
     quiet()
     record = collection_bias(
@@ -89,7 +91,7 @@ def _pairs(options: argparse.Namespace) -> int:
     given = {"--model": options.model, "--strength": options.strength, "--output": options.output}
     if names := [name for name, value in given.items() if value]:
         raise InputError(f"{', '.join(names)}: not with --pairs, which measures nothing")
-    check_output(options.pairs, overwrite=False, endings=(".jsonl", ".jsonl.gz"))
+    check_output(options.pairs, overwrite=options.overwrite, endings=(".jsonl", ".jsonl.gz"))
     record = write_translated_pairs(options.index, options.pairs, options.groups, options.seed)
     if options.json:
         print_json(record)

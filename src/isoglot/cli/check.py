@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from isoglot.cli.common import add_data_dir, pairs_help, print_json
+from isoglot.cli.common import add_columns, add_data_dir, pairs_help, pairs_of, print_json
 
 
 def add(commands: Any) -> None:
@@ -28,6 +28,7 @@ def _fill(command: argparse.ArgumentParser) -> None:
     from isoglot.retrieval.misalignment import Similarity
 
     command.add_argument("pairs", nargs="+", metavar="PAIRS", help=pairs_help())
+    add_columns(command)
     command.add_argument("--clean", type=Path, metavar="FILE", help="write what stays (.jsonl or .jsonl.gz)")
     command.add_argument("--overwrite", action="store_true", help="replace a file that is at --clean")
     command.add_argument(
@@ -49,8 +50,9 @@ def _run(options: argparse.Namespace) -> int:
     from isoglot.data.pairs.table import PairTable
     from isoglot.data.pairs.writing import write_pairs
     from isoglot.disk import locked
-    from isoglot.errors import InputError, say
+    from isoglot.errors import InputError, warn
 
+    options.pairs = pairs_of(options, options.pairs)
     checks = _checks(options)
     clean: Path | None = options.clean
     with locked(clean.with_name(f"{clean.name}.check"), beside=True) if clean is not None else nullcontext():
@@ -70,7 +72,7 @@ def _run(options: argparse.Namespace) -> int:
         print(format_report(report))
         print(f"\n{format_checked(checked, str(clean or ''))}")
     if report.problems:
-        say(f"{len(report.problems)} malformed line(s), first: {report.problems[0]}")
+        warn(f"{len(report.problems)} malformed line(s), first: {report.problems[0]}")
     return 1 if report.problems else 0
 
 

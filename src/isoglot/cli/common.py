@@ -7,11 +7,11 @@ import logging
 import os
 import re
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
-from isoglot.errors import InputError, printable
+from isoglot.errors import InputError, is_verbose, printable
 
 
 def pairs_help() -> str:
@@ -19,24 +19,6 @@ def pairs_help() -> str:
     from isoglot.data.pairs.source import SOURCES
 
     return f"{'; '.join(source.form for source in SOURCES)} (isoglot list sources says more)"
-
-
-class LazyParser(argparse.ArgumentParser):
-    """A command's parser that gets its options only when the command is the one that was asked for.
-
-    Args:
-        fill: adds the options.
-    """
-
-    def __init__(self, *args: Any, fill: Any = None, **more: Any) -> None:
-        super().__init__(*args, **more)
-        self._fill = fill
-
-    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        if self._fill is not None:
-            fill, self._fill = self._fill, None
-            fill(self)
-        return super().parse_known_args(args, namespace)
 
 
 def add_data_dir(command: argparse._ActionsContainer) -> None:
@@ -47,6 +29,31 @@ def add_data_dir(command: argparse._ActionsContainer) -> None:
         metavar="DIR",
         help="folder with the benchmarks' files (default: $ISOGLOT_DATA, then a download); see docs/benchmarks.md",
     )
+
+
+def add_columns(command: argparse._ActionsContainer) -> None:
+    """The option that says what the columns of files of pairs are called."""
+    words = (
+        "what columns of the files of pairs are called, or how they are written, where that is not told by itself: query=Frage "
+        "passage=Antwort lang=de (a column, or the language of all rows) id=Nr encoding=cp1252 'delimiter=;'; with {lang} a "
+        "column per language: 'query=Frage ({lang})'"
+    )
+    command.add_argument("--columns", nargs="+", default=[], metavar="NAME=COLUMN", help=words)
+
+
+def pairs_of(options: argparse.Namespace, pairs: Sequence[str]) -> list[str]:
+    """The sources of pairs, with what `--columns` says of files."""
+    if not options.columns:
+        return list(pairs)
+    from isoglot.data.pairs.sources.table import with_columns
+
+    columns: dict[str, str] = {}
+    for word in options.columns:
+        name, sign, column = word.partition("=")
+        if not (name and sign and column) or name in columns:
+            raise InputError(f"--columns {word}: expected NAME=COLUMN, each name once")
+        columns[name] = column
+    return with_columns(pairs, columns)
 
 
 def add_whole(
@@ -107,7 +114,10 @@ class Terminal:
 
 
 def quiet() -> None:
-    """Keep other libraries' banners and bars off the screen; errors still show."""
+    """Keep other libraries' banners and bars off the screen, unless `--verbose` wants them; errors still show."""
+    if is_verbose():
+        logging.basicConfig(level=logging.INFO)
+        return
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
     warnings.filterwarnings("ignore", category=FutureWarning)
     warnings.filterwarnings("ignore", category=UserWarning, module=r"(torch|peft|transformers)\b.*")
@@ -116,6 +126,17 @@ def quiet() -> None:
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
+
+
+def check_model_first(model: str, other: str, command: str) -> None:
+    """InputError where a model stands behind what it is to be used on."""
+    from isoglot.data.benchmarks.catalog import BENCHMARKS
+    from isoglot.places import is_model
+
+    is_id = model in BENCHMARKS and re.fullmatch(r"[\w.-]+/[\w.-]+", other) and not os.path.exists(other)
+    is_other = is_model(other) or other.startswith("offline:") or is_id
+    if is_other and not (is_model(model) or model.startswith("offline:")):
+        raise InputError(f"{other} is a model, and models come first: {command} {other} {model}")
 
 
 def in_all(work: Callable[[bool], int]) -> int:
@@ -142,10 +163,20 @@ def print_json(value: Any) -> None:
     print(json.dumps(value, indent=2, ensure_ascii=False))
 
 
+def add_overwrite(command: argparse._ActionsContainer, what: str = "what is at --output") -> None:
+    """The option without which nothing that is there is replaced."""
+    command.add_argument("--overwrite", action="store_true", help=f"replace {what}")
+
+
+def check_free(path: Path, *, overwrite: bool) -> None:
+    """InputError for a file or directory that is there, and is not to be replaced."""
+    if os.path.lexists(path) and not overwrite:
+        raise InputError(f"{path}: exists already; give --overwrite to replace it, or another name")
+
+
 def check_new_folder(path: Path) -> None:
     """InputError for a folder that holds anything, or cannot be written."""
     from isoglot.disk import check_writable
-    from isoglot.errors import InputError
 
     check_writable(path, directory=True)
     if path.exists() and any(path.iterdir()):
@@ -155,10 +186,8 @@ def check_new_folder(path: Path) -> None:
 def check_output(path: Path, *, overwrite: bool, endings: tuple[str, ...] = (".jsonl",)) -> None:
     """InputError for a file that is there, or cannot be written: better before the work than after it."""
     from isoglot.disk import check_writable
-    from isoglot.errors import InputError
 
     if not path.name.endswith(endings):
         raise InputError(f"{path}: pairs are written as JSON lines; give a name that ends in {' or '.join(endings)}")
     check_writable(path)
-    if path.exists() and not overwrite:
-        raise InputError(f"{path}: exists already; give --overwrite to replace it")
+    check_free(path, overwrite=overwrite)

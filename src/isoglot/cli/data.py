@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from isoglot.cli import audit, check, from_docs, mine, switch, translate
-from isoglot.cli.common import add_data_dir, pairs_help, print_json
+from isoglot.cli.common import add_columns, add_data_dir, add_overwrite, check_free, pairs_help, pairs_of, print_json
 
 
 def add(commands: Any) -> None:
@@ -57,6 +57,7 @@ def add(commands: Any) -> None:
 
 def _fill_pack(pack: argparse.ArgumentParser) -> None:
     pack.add_argument("pairs", nargs="+", metavar="PAIRS", help=pairs_help())
+    add_columns(pack)
     pack.add_argument("--output", required=True, metavar="DIR", help="the folder to write")
     pack.add_argument("--languages", nargs="+", metavar="L", help="keep these languages only (default: all)")
     pack.add_argument("--overwrite", action="store_true", help="replace packed pairs that are at --output")
@@ -70,6 +71,7 @@ def _fill_benchmark(made: argparse.ArgumentParser) -> None:
     from isoglot.data.pair_benchmark import PairBenchmarkSettings
 
     made.add_argument("pairs", nargs="+", metavar="PAIRS", help=pairs_help())
+    add_columns(made)
     made.add_argument("--output", required=True, metavar="DIR", help="the benchmark folder to write")
     made.add_argument("--languages", nargs="+", metavar="L", help="keep these languages only (default: all)")
     add_settings(made, PairBenchmarkSettings)
@@ -91,6 +93,7 @@ def _fill_texts(texts: argparse.ArgumentParser) -> None:
 
     texts.add_argument("benchmark", metavar="BENCHMARK", help="a name (isoglot data list) or a folder")
     texts.add_argument("output", type=Path, metavar="DIR", help="where to")
+    add_overwrite(texts, "files that are in DIR")
     add_settings(texts, EvaluateSettings, ("languages", "context"))
     add_data_dir(texts)
     texts.set_defaults(run=_texts)
@@ -105,6 +108,8 @@ def _texts(options: argparse.Namespace) -> int:
 
     asked = build(EvaluateSettings, [("option", given_settings(options, EvaluateSettings))])
     check_writable(options.output, directory=True)
+    for side in ("queries", "corpus"):
+        check_free(options.output / side, overwrite=options.overwrite)
     benchmark = asked.load(options.benchmark, options.data_dir)
     files = export_texts(benchmark, options.output)
     print(
@@ -117,7 +122,7 @@ def _pack(options: argparse.Namespace) -> int:
     from isoglot.data.pairs.packing import pack_pairs
 
     facts = pack_pairs(
-        options.pairs,
+        pairs_of(options, options.pairs),
         options.output,
         languages=options.languages,
         data_dir=options.data_dir,
@@ -140,7 +145,7 @@ def _benchmark(options: argparse.Namespace) -> int:
 
     settings = build(PairBenchmarkSettings, [("option", given_settings(options, PairBenchmarkSettings))])
     facts = write_pair_benchmark(
-        options.pairs,
+        pairs_of(options, options.pairs),
         options.output,
         settings,
         rest=options.rest,

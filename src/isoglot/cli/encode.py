@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from isoglot.cli.common import add_whole, in_all, print_json, share_of_gpu
+from isoglot.cli.common import add_overwrite, add_whole, check_model_first, in_all, print_json, share_of_gpu
 from isoglot.errors import InputError
 
 
@@ -38,6 +38,7 @@ def _fill(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("texts", nargs="+", type=Path, metavar="TEXTS", help=texts)
     command.add_argument("--output", type=Path, required=True, metavar="DIR", help="the vectors' directory")
+    add_overwrite(command, "vectors of other texts, or of another model, that are at --output")
     add_settings(command, EncodeSettings)
     group = command.add_argument_group("the model")
     group.add_argument("--prompt", metavar="TEXT", help="before each text, instead of the model's own")
@@ -81,12 +82,16 @@ def _run(options: argparse.Namespace, *, first: bool) -> int:
         raise InputError(f"--gpus: for --engine ray; {engine.name} shares out the GPUs of this machine")
     if engine.name != "ray":
         check_device(options.device)
+    for texts in options.texts:
+        check_model_first(options.model, str(texts), "isoglot encode")
     check_writable(options.output, directory=True)
     quiet()
     start(PATIENCE)
     shards = in_first(lambda: cut_files(options.texts, settings.shard_size))
     spec = ModelSpec(options.model, options.prompt, options.similarity)
-    encoded = encode_shards(spec, shards, options.output, settings, engine=engine.name, workers=workers)
+    encoded = encode_shards(
+        spec, shards, options.output, settings, engine=engine.name, workers=workers, overwrite=options.overwrite
+    )
     if not first:
         return 0
     meta = encoded.meta

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from isoglot.cli.common import add_data_dir, add_whole, in_all, print_json
+from isoglot.cli.common import add_data_dir, add_overwrite, add_whole, check_free, check_model_first, in_all, print_json
 
 if TYPE_CHECKING:
     from isoglot.evaluation.settings import EvaluateSettings
@@ -68,7 +68,10 @@ def _fill(command: argparse.ArgumentParser) -> None:
     add_settings(group, FairSettings)
     group = command.add_argument_group("output")
     group.add_argument("--output", **folder, help="write summary.json and per_query.parquet there")
-    group.add_argument("--table", choices=list(TABLES), help="print a table as in the papers instead of the overview")
+    add_overwrite(group, "a result, pictures or exports that are there")
+    shown = group.add_mutually_exclusive_group()
+    shown.add_argument("--table", choices=list(TABLES), help="print a table as in the papers instead of the overview")
+    shown.add_argument("--json", action="store_true", help="print the summary as JSON")
     group.add_argument("--plot", **folder, help="write a heat map and bars of rank distance there")
     pictures = f"{', '.join(FORMATS)} (default: {FORMATS[0]})"
     group.add_argument("--plot-format", nargs="+", choices=FORMATS, default=FORMATS[:1], help=pictures)
@@ -77,29 +80,34 @@ def _fill(command: argparse.ArgumentParser) -> None:
     )
     add_whole(group, "--trec-depth", "documents per query in those runs", DEFAULT_DEPTH, 1, 10**9)
     group.add_argument("--export-mteb", **folder, help="write results in MTEB's schema, a file per setting")
-    group.add_argument("--json", action="store_true", help="print the summary as JSON")
     command.set_defaults(run=lambda options: in_all(lambda first: _run(options, first=first)))
 
 
 def _run(options: argparse.Namespace, *, first: bool) -> int:
+    from isoglot.errors import warn
     from isoglot.evaluation.evaluate import evaluate
     from isoglot.evaluation.leak import leak_notes
     from isoglot.evaluation.mteb_results import write_mteb_results
-    from isoglot.evaluation.pictures import write_plots
+    from isoglot.evaluation.pictures import replace_plots
     from isoglot.evaluation.tables import paper_table
     from isoglot.processes import start
     from isoglot.retrieval.store import EmbeddingStore
 
+    if not options.embeddings:
+        check_model_first(options.model, options.benchmark, "isoglot evaluate")
     asked, mixed = _asked(options), _mixed(options)
     _check_outputs(options)
     start()
     benchmark = asked.load(options.benchmark, options.data_dir)
+    if first:
+        _check_free(options, benchmark, asked.settings)
     model = _model(options, benchmark)
     result = evaluate(
         model,
         benchmark,
         asked,
         output=options.output,
+        overwrite=options.overwrite,
         model_name=None if options.model == BM25 and not options.embeddings else options.model,
         store=EmbeddingStore(options.store) if options.store else None,
         device=options.device,
@@ -112,12 +120,14 @@ def _run(options: argparse.Namespace, *, first: bool) -> int:
     if options.export_mteb:
         write_mteb_results(result, options.export_mteb)
     if options.plot:
-        write_plots(result, options.plot, options.plot_format, measure=asked.measures[0])
+        replace_plots(result, options.plot, options.plot_format, measure=asked.measures[0])
+    if options.json or options.table:  # the overview has them below its tables
+        for note in leak_notes(result.summary.get("leak")):
+            warn(note)
     if options.json:
         print_json(result.summary)
     elif options.table:
         print(paper_table(result, options.table))
-        print(*(f"note: {note}\n" for note in leak_notes(result.summary.get("leak"))), sep="", end="", file=sys.stderr)
     else:
         print(result)
     return 0
@@ -126,6 +136,7 @@ def _run(options: argparse.Namespace, *, first: bool) -> int:
 def _asked(options: argparse.Namespace) -> EvaluateSettings:
     """What to measure, with what tables and exports need; all that can be wrong is found before a model is loaded."""
     from isoglot.cli.options import given_settings
+    from isoglot.errors import InputError
     from isoglot.evaluation.measures import parse_measures
     from isoglot.evaluation.mteb_results import MAIN_MEASURE
     from isoglot.evaluation.pictures import check_formats
@@ -138,6 +149,8 @@ def _asked(options: argparse.Namespace) -> EvaluateSettings:
     if options.plot:
         check_formats(options.plot_format)
     asked = build(EvaluateSettings, [("option", given_settings(options, EvaluateSettings))])
+    if options.plot and not {"cross", "multi"} & {*asked.settings}:
+        raise InputError("--plot: nothing to draw without the setting 'cross' or 'multi'")
     needed = [*asked.measures, *(TABLES[options.table].measures if options.table else ())]
     needed += [MAIN_MEASURE] if options.export_mteb else []
     return asked.replace(measures=tuple(map(str, parse_measures(needed))))
@@ -165,6 +178,24 @@ def _check_outputs(options: argparse.Namespace) -> None:
     for folder in (options.output, options.store, options.plot, options.export_trec, options.export_mteb):
         if folder is not None:
             check_writable(folder, directory=True)
+
+
+def _check_free(options: argparse.Namespace, benchmark: Benchmark, settings: Sequence[str]) -> None:
+    """InputError where something would be replaced without being asked for."""
+    from isoglot.evaluation.mteb_results import files_of
+    from isoglot.evaluation.pictures import pictures_in
+    from isoglot.evaluation.results import check_no_result
+    from isoglot.evaluation.trec import exported_in
+
+    if options.output and not options.overwrite:
+        check_no_result(options.output)
+    there = [
+        *(pictures_in(options.plot) if options.plot else ()),
+        *(exported_in(options.export_trec) if options.export_trec else ()),
+        *(files_of(benchmark, settings, options.export_mteb) if options.export_mteb else ()),
+    ]
+    for path in there:
+        check_free(path, overwrite=options.overwrite)
 
 
 def _model(options: argparse.Namespace, benchmark: Benchmark) -> Any:

@@ -39,7 +39,6 @@ def _fill(command: argparse.ArgumentParser) -> None:
     command.add_argument("--device", metavar="TEXT", help="of the model: cpu, cuda, ... (default: the best)")
     add_settings(command, DocumentSettings, leave_out=("whole_documents",))
     command.add_argument("--json", action="store_true", help="print the counts as JSON")
-    command.add_argument("--quiet", action="store_true", help="no progress bars")
     command.set_defaults(run=_run)
 
 
@@ -65,7 +64,6 @@ def _run(options: argparse.Namespace) -> int:
             asked,
             benchmark=options.benchmark,
             similar=similar,
-            progress=not options.quiet,
         )
     if options.json:
         print_json({"path": str(options.output), **facts})

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from isoglot.cli.common import add_data_dir, print_json
+from isoglot.cli.common import add_data_dir, check_model_first, print_json
 
 _CORPUS = (
     "a file of rows (.jsonl, .csv, .parquet, ...) with id, text and, where there are such, lang, title, url, translation; "
@@ -69,6 +69,8 @@ def _run(options: argparse.Namespace) -> int:
         raise InputError("give one corpus: CORPUS after a MODEL, or --update CORPUS")
     if not (options.model or options.update or options.delete):
         raise InputError("nothing to do: give a MODEL and a CORPUS, --update CORPUS, or --delete ID")
+    if options.model and options.corpus:
+        check_model_first(options.model, options.corpus, "isoglot index")
     check_device(options.device)
     quiet()
     record = index(

@@ -32,6 +32,7 @@ def _fill(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--output", type=Path, required=True, metavar="DIR", help="directory, which must be empty or new"
     )
+    command.add_argument("--device", metavar="D", help="cpu, cuda, ... (default: the best)")
     command.add_argument("--json", action="store_true", help="print the outcome as JSON")
     command.set_defaults(run=_run)
 
@@ -40,10 +41,12 @@ def _run(options: argparse.Namespace) -> int:
     from isoglot.cli.common import quiet
     from isoglot.cli.options import given_settings
     from isoglot.models.content import check_apart
+    from isoglot.processes import train_on
     from isoglot.settings import build
     from isoglot.training.injection.inject import inject
     from isoglot.training.injection.settings import InjectSettings
 
+    train_on(options.device)
     asked = build(InjectSettings, [("option", given_settings(options, InjectSettings))])
     check_apart(options.model, options.output)
     check_new_folder(options.output)

@@ -51,8 +51,9 @@ def _fill(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "kind", nargs="?", choices=list(KINDS), metavar="KIND", help=f"of {', '.join(KINDS)} (default: all)"
     )
-    command.add_argument("--json", action="store_true", help="print JSON")
-    command.add_argument("--markdown", action="store_true", help="print Markdown tables, as in docs/methods.md")
+    shown = command.add_mutually_exclusive_group()
+    shown.add_argument("--json", action="store_true", help="print JSON")
+    shown.add_argument("--markdown", action="store_true", help="print Markdown tables, as in docs/methods.md")
     command.set_defaults(run=_run)
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
+import traceback
 from collections.abc import Sequence
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import ExitStack, redirect_stderr, redirect_stdout
 from typing import TextIO, cast
 
 from isoglot import __version__
@@ -24,24 +24,32 @@ from isoglot.cli import (
     plan,
     probe,
     push,
+    repair,
     search,
     serve,
     study,
     train,
 )
-from isoglot.cli.common import LazyParser, Terminal
-from isoglot.errors import InputError, IsoglotError, say
+from isoglot.cli.common import Terminal
+from isoglot.cli.parser import Parser, PrintCompletion, verbosity_of
+from isoglot.errors import InputError, IsoglotError, is_verbose, speaking, warn
 
 _ABOUT = "Train, measure and serve multilingual dense retrievers that treat every language alike."
+SHELLS = ("bash", "zsh", "tcsh", "fish")
 _EXITS = "exit codes: 0 done, 1 the answer is no (a check that failed), 2 bad input or usage, 130 interrupted"
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
     """The whole command line."""
-    top = argparse.ArgumentParser(prog="isoglot", description=_ABOUT, epilog=_EXITS)
-    top.add_argument("--version", action="version", version=f"isoglot {__version__}")
-    commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=LazyParser)
+    top = Parser(prog="isoglot", description=_ABOUT, epilog=_EXITS)
+    top.add_argument("-V", "--version", action="version", version=f"isoglot {__version__}")
+    completion = (
+        'print what completes commands, options and files in a shell: eval "$(isoglot --print-completion bash)"'
+    )
+    top.add_argument("--print-completion", action=PrintCompletion, choices=SHELLS, help=completion)
+    commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=Parser)
     for module in (
+        repair,
         evaluate,
         compare,
         encode,
@@ -78,23 +86,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: Sequence[str] | None) -> int:
-    try:
-        options = parser().parse_args(arguments)
-        code: int = options.run(options)
-        sys.stdout.flush()
-        return code
-    except BrokenPipeError:
-        # the reader (head, say) has seen enough; python would complain once more while closing stdout
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except InputError as error:
-        return _fail(str(error), 2)
-    except IsoglotError as error:
-        return _fail(str(error), 1)
-    except OSError as error:
-        return _fail(_file_error(error), 2)
-    except KeyboardInterrupt:
-        return _fail("interrupted", 130)
+    with ExitStack() as stack:  # errors too are said as loudly as was asked for
+        try:
+            options = parser().parse_args(arguments)
+            stack.enter_context(speaking(verbosity_of(options)))
+            code: int = options.run(options)
+            sys.stdout.flush()
+            return code
+        except BrokenPipeError:
+            # the reader (head, say) has seen enough; python would complain once more while closing stdout
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+        except InputError as error:
+            return _fail(str(error), 2)
+        except IsoglotError as error:
+            return _fail(str(error), 1)
+        except OSError as error:
+            return _fail(_file_error(error), 2)
+        except KeyboardInterrupt:
+            return _fail("interrupted", 130)
 
 
 def _file_error(error: OSError) -> str:
@@ -106,7 +116,9 @@ def _file_error(error: OSError) -> str:
 
 
 def _fail(message: str, code: int) -> int:
-    say(" ".join(message.split()))
+    if is_verbose():
+        traceback.print_exc()
+    warn(" ".join(message.split()))
     return code
 
 

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from isoglot.cli.common import add_data_dir, pairs_help, print_json
+from isoglot.cli.common import add_columns, add_data_dir, pairs_help, pairs_of, print_json
 
 
 def add(commands: Any) -> None:
@@ -28,6 +28,7 @@ def _fill(command: argparse.ArgumentParser) -> None:
     from isoglot.retrieval.mine import Mine
 
     command.add_argument("pairs", nargs="+", metavar="PAIRS", help=pairs_help())
+    add_columns(command)
     command.add_argument("--output", type=Path, required=True, metavar="FILE", help="the pairs, as a .jsonl file")
     add_settings(command, Mine)
     stored = "keep embeddings there; the same model and texts are then read, not encoded"
@@ -48,6 +49,7 @@ def _run(options: argparse.Namespace) -> int:
     from isoglot.retrieval.mine_file import mine_file
     from isoglot.settings import build
 
+    options.pairs = pairs_of(options, options.pairs)
     asked = build(Mine, [("option", given_settings(options, Mine))])
     check_device(asked.device)
     check_output(options.output, overwrite=True)  # whether it is there is looked at under its lock

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from isoglot.cli.common import add_data_dir, add_whole, pairs_help, print_json
+from isoglot.cli.common import add_columns, add_data_dir, add_whole, pairs_help, pairs_of, print_json
 
 
 def add(commands: Any) -> None:
@@ -24,6 +24,7 @@ def _fill(plan: argparse.ArgumentParser) -> None:
     from isoglot.cli.options import add_settings
 
     plan.add_argument("--pairs", nargs="+", required=True, metavar="P", help=pairs_help())
+    add_columns(plan)
     plan.add_argument("--languages", nargs="+", metavar="L", default=None, help="training languages (default: all)")
     add_settings(plan, PlanSettings)
     add_whole(plan, "--steps", "steps to count over", 200, 1, 10**7)
@@ -41,6 +42,7 @@ def _run(options: argparse.Namespace) -> int:
     from isoglot.errors import say
     from isoglot.settings import build
 
+    options.pairs = pairs_of(options, options.pairs)
     settings = build(PlanSettings, [("option", given_settings(options, PlanSettings))])
     table = load_pairs(options.pairs, languages=options.languages, data_dir=options.data_dir)
     plan = BatchPlan(table.index, settings)

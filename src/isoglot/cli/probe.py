@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from isoglot.cli.common import print_json
+from isoglot.cli.common import add_overwrite, check_free, print_json
 
 
 def add(commands: Any) -> None:
@@ -31,6 +31,7 @@ def _fill(command: argparse.ArgumentParser) -> None:
     add_settings(command, ProbeSettings)
     picture = "draw the criterion by layer, a line per pair of languages (.svg or .png; needs the extra plots)"
     command.add_argument("--picture", type=Path, metavar="FILE", help=picture)
+    add_overwrite(command, "what is at --picture")
     command.add_argument("--device", metavar="DEVICE", help="cpu, cuda, ... (default: the best there is)")
     command.add_argument("--json", action="store_true", help="print JSON")
     command.set_defaults(run=_run)
@@ -50,6 +51,7 @@ def _run(options: argparse.Namespace) -> int:
     check_device(options.device)
     if options.picture is not None:
         check_picture(options.picture)
+        check_free(options.picture, overwrite=options.overwrite)
     every = read_word_pairs(asked.lexicon, copies=asked.copies)
     quiet()
     found = probe(load_model(options.model, device=options.device, trainable=True), every, asked)

@@ -126,12 +126,25 @@ def _about(options: argparse.Namespace, base: Base) -> tuple[Published, list[Any
 
 
 def _record(folder: Path) -> dict[str, Any]:
-    """run.json of the run that a model is of; {} for another."""
+    """What the run that a model is of wrote of its pairs, or the repair; {} for another."""
     from isoglot.files import read_json
 
-    path = folder.parent / "run.json"
-    found = read_json(path) if folder.name == "model" and path.is_file() else {}
-    return found if isinstance(found, dict) else {}
+    if folder.name != "model":
+        return {}
+    for name in ("run.json", "repair.json"):
+        path = folder.parent / name
+        if path.is_file() and isinstance(found := read_json(path), dict):
+            return found if name == "run.json" else _record_of_repair(found)
+    return {}
+
+
+def _record_of_repair(record: dict[str, Any]) -> dict[str, Any]:
+    """The same fields as a run has."""
+    pairs = record.get("stages", {}).get("pairs")
+    if not isinstance(pairs, dict):
+        return {}
+    data = {"pairs": pairs["pairs"]["rest"], "languages": pairs["languages"]}
+    return {"data": data, "asked": {"pairs": record["asked"]["sources"]}}
 
 
 def _base_model(options: argparse.Namespace, bases: tuple[str, ...]) -> str:

@@ -36,7 +36,6 @@ def _fill(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--token", metavar="TEXT", help=token)
     add_settings(command, ServeSettings, only=("host", "port", "hosts", "title", "device", "refresh"))
-    command.add_argument("--quiet", action="store_true", help="log no requests, warnings and errors only")
     add_settings(command.add_argument_group("limits; what is beyond them is refused"), Limits)
     command.set_defaults(run=_run)
 
@@ -44,7 +43,7 @@ def _fill(command: argparse.ArgumentParser) -> None:
 def _run(options: argparse.Namespace) -> int:
     from isoglot.cli.common import quiet
     from isoglot.cli.options import given_settings
-    from isoglot.errors import InputError
+    from isoglot.errors import InputError, is_quiet
     from isoglot.optional import needed
     from isoglot.processes import check_device
     from isoglot.serving.settings import TOKEN_VARIABLE, Limits, ServeSettings
@@ -72,6 +71,6 @@ def _run(options: argparse.Namespace) -> int:
     from isoglot.serving.logs import start_log
     from isoglot.serving.run import serve
 
-    start_log(quiet=options.quiet)
+    start_log(quiet=is_quiet())
     serve(settings)
     return 0

@@ -7,8 +7,10 @@ import re
 from pathlib import Path
 from typing import Any
 
-from isoglot.cli.common import add_data_dir, add_whole, print_json, quiet, share_of_gpu
-from isoglot.errors import InputError, say
+from isoglot.cli.common import add_data_dir, add_overwrite, add_whole, print_json, quiet, share_of_gpu
+from isoglot.errors import InputError, warn
+
+_EXPORTED = "an older export that is at TARGET"
 
 
 def add(commands: Any) -> None:
@@ -42,7 +44,10 @@ def add(commands: Any) -> None:
         "excerpts of texts. A copy of TARGET can be gone on with by isoglot study run."
     )
     example = "example: isoglot study export runs/lareqa results/lareqa"
-    part("export", _export, "copy what of a study can be published", about, "DIR", "TARGET", epilog=example)
+    words = "copy what of a study can be published"
+    part(
+        "export", _export, words, about, "DIR", "TARGET", epilog=example, fill=lambda one: add_overwrite(one, _EXPORTED)
+    )
 
 
 def _fill_report(report: argparse.ArgumentParser) -> None:
@@ -76,6 +81,7 @@ def _fill_run(run: argparse.ArgumentParser) -> None:
     again = "try failed cells again (default)"
     option("--retry-failed", again, retry, dest="retry", action="store_true", default=True)
     option("--no-retry", "leave failed cells as they are", retry, dest="retry", action="store_false")
+    add_overwrite(run, "a study of another name that is at --output: what it has trained stays, its results go")
     option("--json", "print results.json instead of the summary", action="store_true")
     add_data_dir(run)
 
@@ -93,12 +99,12 @@ def _run(options: argparse.Namespace) -> int:
     spec = load_spec(find_spec(options.spec), options.set)
     quiet()
     check_gpus(devices)
-    own = ("data_dir", "workers", "threads", "allow_leaks", "retry", "engine", "gpus")
+    own = ("data_dir", "workers", "threads", "allow_leaks", "retry", "engine", "gpus", "overwrite")
     asked = RunOptions(devices=devices, **{name: getattr(options, name) for name in own})
     outcome = run_study(spec, options.output, asked)
     if not outcome.complete:
         done = sum(cell["status"] == "done" for cell in outcome.results["cells"])
-        say(f"interrupted with {done} cells done; the same command goes on")
+        warn(f"interrupted with {done} cells done; the same command goes on")
         return 130
     if options.json:
         print_json(outcome.results)
@@ -136,7 +142,7 @@ def _export(options: argparse.Namespace) -> int:
     from isoglot.study.export import export_study
 
     with as_written(options.dir):
-        written = export_study(Path(options.dir), Path(options.target))
+        written = export_study(Path(options.dir), Path(options.target), overwrite=options.overwrite)
     size = sum(path.stat().st_size for path in written)
     print(f"{options.target}: {len(written)} files, {size / 1e6:.1f} MB")
     return 0

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from isoglot.cli.common import add_data_dir, pairs_help, print_json
+from isoglot.cli.common import add_columns, add_data_dir, pairs_help, pairs_of, print_json
 
 
 def add(commands: Any) -> None:
@@ -26,6 +26,7 @@ def _fill(command: argparse.ArgumentParser) -> None:
     from isoglot.data.transform.members.code_switch import CodeSwitch
 
     command.add_argument("pairs", nargs="+", metavar="PAIRS", help=pairs_help())
+    add_columns(command)
     command.add_argument("--output", type=Path, required=True, metavar="FILE", help="the pairs, as a .jsonl file")
     add_settings(command, CodeSwitch)
     command.add_argument("--languages", nargs="+", metavar="L", help="read these languages only (default: all)")
@@ -44,6 +45,7 @@ def _run(options: argparse.Namespace) -> int:
     from isoglot.disk import locked
     from isoglot.settings import build
 
+    options.pairs = pairs_of(options, options.pairs)
     asked = build(CodeSwitch, [("option", given_settings(options, CodeSwitch))])
     with locked(options.output.with_name(f"{options.output.name}.switch"), beside=True):
         check_output(options.output, overwrite=options.overwrite)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from isoglot.cli.common import add_data_dir, in_all, pairs_help, print_json
+from isoglot.cli.common import add_columns, add_data_dir, in_all, pairs_help, pairs_of, print_json
 
 if TYPE_CHECKING:
     from isoglot.training.settings import TrainSettings
@@ -36,10 +37,13 @@ def _fill(train: argparse.ArgumentParser) -> None:
     train.add_argument("--recipe", choices=RECIPES.names(), default=absent, help=_recipes())
     train.add_argument("--config", type=Path, metavar="FILE", help="YAML file of settings")
     train.add_argument("--pairs", nargs="+", metavar="P", default=absent, help=pairs_help())
+    add_columns(train)
     length = train.add_mutually_exclusive_group()
     add_settings(length, TrainSettings, ("steps", "epochs"))
     add_settings(train, TrainSettings, leave_out=("pairs", "steps", "epochs"))
     fit = "take the largest batch (a multiple of 8) that fits on the GPU without gradient caching, instead of --batch-size"
+    where = "cpu, cuda, cuda:1, ...: train there (default: on the best there is)"
+    train.add_argument("--device", metavar="D", help=where)
     train.add_argument("--fit", action="store_true", help=f"{fit}; refused on a CPU, where memory is not predicted")
     again = train.add_mutually_exclusive_group()
     again.add_argument("--resume", action="store_true", help="go on from the last checkpoint in --output")
@@ -57,6 +61,9 @@ def _recipes() -> str:
 
 
 def _run(options: argparse.Namespace) -> int:
+    from isoglot.processes import train_on
+
+    train_on(options.device)
     return in_all(lambda first: _train(options, _settings(options), first=first))
 
 
@@ -69,6 +76,9 @@ def _settings(options: argparse.Namespace) -> TrainSettings:
     from isoglot.training.settings import TrainSettings
     from isoglot.yaml_input import read_words, read_yaml
 
+    for word in options.words:
+        if "=" not in word and os.path.exists(word):
+            raise InputError(f"'{word}': pairs are given by --pairs {word}, a base by --base {word}")
     layers: list[tuple[str, dict[str, Any]]] = [("--recipe", {"recipe": getattr(options, "recipe", DEFAULT)})]
     words, chosen = read_words(options.words, TrainSettings.reads), given_settings(options, TrainSettings)
     if options.config:
@@ -78,13 +88,15 @@ def _settings(options: argparse.Namespace) -> TrainSettings:
         if not any(name in values for _, values in layers):
             raise InputError(f"--{name} is missing (or '{name}' in --config)")
     settings = build(TrainSettings, layers)
+    if options.columns:
+        settings = settings.replace(pairs=tuple(pairs_of(options, settings.pairs)))
     processes().check(settings.plan.batch_size)
     return settings
 
 
 def _train(options: argparse.Namespace, settings: TrainSettings, *, first: bool) -> int:
     from isoglot.cli.common import quiet
-    from isoglot.errors import say
+    from isoglot.errors import warn
     from isoglot.training.train import train
 
     quiet()
@@ -92,7 +104,7 @@ def _train(options: argparse.Namespace, settings: TrainSettings, *, first: bool)
     result = train(settings, **how, data_dir=options.data_dir, show=first)
     if not result.complete:
         if first:
-            say(f"interrupted after step {result.steps}; go on with the same command and --resume")
+            warn(f"interrupted after step {result.steps}; go on with the same command and --resume")
         return 130
     if not first:
         return 0

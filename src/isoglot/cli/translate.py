@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from isoglot.cli.common import add_data_dir, pairs_help, print_json
+from isoglot.cli.common import add_columns, add_data_dir, pairs_help, pairs_of, print_json
 
 if TYPE_CHECKING:
     from isoglot.data.transform.members.translate import Translated
@@ -37,6 +37,7 @@ def _fill(command: argparse.ArgumentParser) -> None:
 
     shown = [f"{translator.form} ({one_line_help(translator)})" for translator in TRANSLATORS]
     command.add_argument("pairs", nargs="+", metavar="PAIRS", help=pairs_help())
+    add_columns(command)
     command.add_argument("--output", type=Path, required=True, metavar="FILE", help="all rows, as a .jsonl file")
     command.add_argument(
         "--from", dest="from_language", default="en", metavar="L", help="translate its rows (default en)"
@@ -67,6 +68,7 @@ def _run(options: argparse.Namespace) -> int:
     from isoglot.retrieval.similarity import Similarity
     from isoglot.settings import build
 
+    options.pairs = pairs_of(options, options.pairs)
     asked = build(Translate, [("option", given_settings(options, Translate))])
     similarity = build(Similarity, [("option", given_settings(options, Similarity))])
     paths = [options.output, *([options.dropped] if options.dropped else [])]

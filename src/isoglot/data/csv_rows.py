@@ -1,7 +1,8 @@
 """Rows of CSV files, as programs and as spreadsheets write them.
 
 What a file says of itself is taken, and said where it is not the usual: a byte order mark of UTF-16, Excel's first line `sep=;`,
-a header that has one other separator and not the usual one. Nothing else is guessed.
+a header that has one other separator and not the usual one. The encoding of a file that is not UTF-8 is guessed, and said with
+an example (see `isoglot.data.encodings`).
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from isoglot.data.encodings import guess_encoding
 from isoglot.data.opening import Required, Row, check_columns, opened
-from isoglot.errors import InputError, LineError, printable, say
+from isoglot.errors import InputError, LineError, printable, say, warn
 from isoglot.reading import not_utf8
 
 _CELL = (1 << 31) - 1  # characters of a CSV cell: csv's own limit is 131,072
@@ -42,7 +44,7 @@ def csv_rows(
         required: columns that must be there; where there are none, the separator is not looked for in the header.
         usual: what separates columns where neither `delimiter` nor the file says something else.
         delimiter: what separates columns.
-        encoding: a name that Python knows; None: UTF-8, or UTF-16 where the file begins with its byte order mark.
+        encoding: a name that Python knows; None: UTF-8, UTF-16 where the file begins with its byte order mark, or a guess.
     """
     csv.field_size_limit(_CELL)
     with opened(path) as source:
@@ -110,7 +112,7 @@ def _lines(path: Path, source: BinaryIO, encoding: str | None) -> Iterator[str]:
         say(f"{path}: UTF-16 (by its byte order mark)")
         encoding = "utf-16"
     if encoding is None or check_encoding(encoding) in ("utf-8", "utf-8-sig"):
-        return _Utf8Lines(path, source, "" if encoding else f", or name its encoding: table:{path}?encoding=cp1252")
+        return _Utf8Lines(path, source, guess=not encoding)
     if mark and not check_encoding(encoding).startswith(mark.lower()):
         raise LineError(
             path, 1, f"begins with a byte order mark of {mark}, so it is not {encoding}; leave encoding out"
@@ -132,23 +134,40 @@ class _Utf8Lines(Iterator[str]):
     """The lines of a UTF-8 file, with or without a byte order mark.
 
     Args:
-        hint: ends the message on a line that is not UTF-8.
+        guess: the file may be in another encoding, which the first line decides that is not UTF-8: all before it are ASCII then.
     """
 
-    def __init__(self, path: Path, source: BinaryIO, hint: str) -> None:
-        self._path, self._source, self._number, self._hint = path, source, 0, hint
+    def __init__(self, path: Path, source: BinaryIO, *, guess: bool) -> None:
+        self._path, self._source, self._number = path, source, 0
+        self._may_guess, self._encoding = guess, "utf-8"
+        self._hint = ", or name its encoding: --columns encoding=cp1252" if guess else ""
         self._split: list[str] = []  # of a line with carriage returns inside, what is left
 
     def __next__(self) -> str:
         if not self._split:
             data = next(self._source)
             self._number += 1
-            try:
-                line = data.decode("utf-8-sig" if self._number == 1 else "utf-8")
-            except UnicodeDecodeError as error:
-                raise LineError(self._path, self._number, not_utf8(data, error) + self._hint) from None
+            line = self._decoded(data)
             self._split = list(io.StringIO(line, newline=""))[::-1] or [""]
         return self._split.pop()
+
+    def _decoded(self, data: bytes) -> str:
+        try:
+            encoding = "utf-8-sig" if self._encoding == "utf-8" and self._number == 1 else self._encoding
+            return data.decode(encoding)
+        except UnicodeDecodeError as error:
+            if self._encoding != "utf-8":
+                problem = f"not {self._encoding}, which the file was taken to be in: bytes that are no character in it"
+                raise LineError(self._path, self._number, problem) from None
+            if self._may_guess and (found := guess_encoding(self._path)):
+                self._encoding, example = found
+                warn(
+                    f"{self._path}: not UTF-8; taken to be {self._encoding}, a guess: is '{example}' right? "
+                    "(--columns encoding=NAME says another)"
+                )
+                return self._decoded(data)
+            self._may_guess = False
+            raise LineError(self._path, self._number, not_utf8(data, error) + self._hint) from None
 
 
 class _OtherLines(Iterator[str]):

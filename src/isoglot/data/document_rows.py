@@ -19,6 +19,7 @@ from isoglot.data.documents.page import Page
 from isoglot.data.documents.sections import sections_of
 from isoglot.data.documents.settings import DocumentSettings
 from isoglot.data.languages import known_language, language
+from isoglot.data.pairs.columns import are_pairs
 from isoglot.data.pairs.source import SOURCES, read_source
 from isoglot.data.readers import FORMATS, READERS, id_field, split_name, text_field, valid
 from isoglot.errors import InputError, LineError
@@ -103,7 +104,9 @@ def _has_texts(path: Path) -> bool:
     """Whether a file of rows is one of documents; otherwise it is one of pairs."""
     _, ending = split_name(path)
     first: Any = next((row for _, row in islice(READERS[ending](path, ()), 1)), {})
-    return isinstance(first, LineError) or not {"query", "passage"} <= first.keys()
+    if isinstance(first, LineError):
+        return True
+    return not ({"query", "passage"} <= first.keys() or (are_pairs(first) and {*_TEXTS}.isdisjoint(first)))
 
 
 def _file(path: Path) -> Corpus:

@@ -35,7 +35,7 @@ _UNSAFE = re.compile(
 )  # in ids: columns of qrels and runs, and the signs that have a meaning in ours
 
 
-def _share(value: Any) -> Any:
+def read_share(value: Any) -> Any:
     """A share written in per cent as a number."""
     match = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]*)?)\s*%\s*", value) if isinstance(value, str) else None
     return float(match[1]) / 100 if match else value
@@ -49,7 +49,7 @@ class PairBenchmarkSettings(Settings):
         description="parallel: a passage is there in all languages of its pair; natural: in one of them, drawn by chance, so "
         "that a query is answered in one language",
     )
-    holdout: Annotated[float | None, BeforeValidator(_share)] = Field(
+    holdout: Annotated[float | None, BeforeValidator(read_share)] = Field(
         None,
         gt=0,
         lt=1,

@@ -21,8 +21,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from tqdm import tqdm
 
+from isoglot.bars import tqdm
 from isoglot.data.audit.trained import Seen, text_hash, trained_of
 from isoglot.errors import InputError, unknown
 from isoglot.evaluation.collection_figures import K, mix_figures, number, success_figures

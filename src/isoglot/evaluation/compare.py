@@ -14,7 +14,7 @@ from isoglot.errors import InputError, unknown
 from isoglot.evaluation import significance
 from isoglot.evaluation.comparison import FALSE_DISCOVERY_RATE, CellDifference, Comparison, Difference
 from isoglot.evaluation.contrasts import RESAMPLES, SEED, Contrast, PairedRows
-from isoglot.evaluation.leak import leak_notes
+from isoglot.evaluation.leak import leak_notes, prompt_notes
 from isoglot.evaluation.matching import (
     RANK_DISTANCE,
     System,
@@ -220,6 +220,6 @@ def _notes(systems: Sequence[System], differences: Sequence[Difference]) -> list
         (system.name, note): None
         for system in systems
         for r in system.results
-        for note in leak_notes(r.summary.get("leak"))
+        for note in (*leak_notes(r.summary.get("leak")), *prompt_notes(r.summary))
     }
     return [*(note for note, holds in notes.items() if holds), *(f"{name}: {note}" for name, note in seen)]

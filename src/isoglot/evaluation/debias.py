@@ -15,7 +15,7 @@ from isoglot.data.audit.trained import Sample as Hashed
 from isoglot.data.audit.trained import TrainedTexts, id_hash, text_hash, trained_of
 from isoglot.data.fit_texts import FitTexts, Sources, first_texts, joined, read_sources, texts_of
 from isoglot.data.pairs.table import PairTable
-from isoglot.errors import InputError, say
+from isoglot.errors import InputError, warn
 from isoglot.evaluation.debias_card import card_text
 from isoglot.evaluation.debias_collection import collection_texts, is_collection, with_stored
 from isoglot.evaluation.debias_strength import choose_strength, hold_out
@@ -133,7 +133,9 @@ def debias(
         "content": content_of(model),
     }
     if sources.benchmarks:
-        say(f"fitted on {', '.join(sources.benchmarks)}: figures on it are transductive, and no test of the correction")
+        warn(
+            f"fitted on {', '.join(sources.benchmarks)}: figures on it are transductive, and no test of the correction"
+        )
     with atomic_directory(folder) as path:
         save_debiased(loaded, fitted, record, path, sources.pairs)
     return record
@@ -207,7 +209,7 @@ def fit_samples(
         f"{lang} ({len(one.pairs)})" for own in samples.values() for lang, one in own.items() if len(one.pairs) < _FEW
     }
     if few:
-        say(f"few texts in {', '.join(sorted(few))}: a correction that is fitted on less than {_FEW} is mostly chance")
+        warn(f"few texts in {', '.join(sorted(few))}: a correction that is fitted on less than {_FEW} is mostly chance")
     how = _sides(samples, asked)
     sides: dict[Side, dict[str, Correction]] = {}
     if how == "together":

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
+from isoglot.bars import tqdm
 from isoglot.data.fit_texts import FitTexts, Numbered
 from isoglot.data.langid import UNKNOWN
 from isoglot.disk import locked, writing

@@ -18,11 +18,11 @@ from isoglot.errors import InputError
 from isoglot.evaluation.bias import rank_distance
 from isoglot.evaluation.bias_report import TOP_K, bias_report
 from isoglot.evaluation.cells import QueryRows, macro, make_rows, micro, parse_settings, per_language
-from isoglot.evaluation.leak import debias_notes, leak_notes, leak_of
+from isoglot.evaluation.leak import debias_notes, leak_notes, leak_of, prompt_notes
 from isoglot.evaluation.mapped_vectors import mapped
 from isoglot.evaluation.matching import RANK_DISTANCE
 from isoglot.evaluation.measures import Measure, parse_measures
-from isoglot.evaluation.results import Result, model_digest, model_facts, versions, write_result
+from isoglot.evaluation.results import Result, check_no_result, model_digest, model_facts, versions, write_result
 from isoglot.evaluation.settings import EvaluateSettings
 from isoglot.evaluation.trec import DEFAULT_DEPTH, export_runs
 from isoglot.files import digest_strings
@@ -65,6 +65,7 @@ def evaluate(
     *,
     data_dir: str | Path | None = None,
     output: str | Path | None = None,
+    overwrite: bool = False,
     progress: bool = True,
     model_name: str | None = None,
     digest: str | None = None,
@@ -88,6 +89,7 @@ def evaluate(
         asked: what to measure; the defaults when None.
         data_dir: passed to `load_benchmark`.
         output: a folder for `summary.json` and `per_query.parquet`; nothing is written when None.
+        overwrite: replace a result that is there.
         progress: progress bars on stderr.
         model_name: how the result calls the model; by default its name, if that is how it was given.
         digest: of the model, where the caller knows it; otherwise the SHA-256 of its weights.
@@ -105,7 +107,7 @@ def evaluate(
 
     Raises:
         InputError: an unknown setting, measure, language, benchmark or model, malformed files, nothing to measure; an output
-            that cannot be written or that another process writes.
+            that cannot be written, that holds a result already or that another process writes.
 
     >>> import isoglot
     >>> result = isoglot.evaluate(isoglot.BM25(), "faq", languages=["de", "en"], measures="nDCG@10", progress=False)
@@ -145,6 +147,8 @@ def evaluate(
             in_first(lambda: check_writable(Path(export_trec), directory=True))
         if output is not None:
             in_first(lambda: held.enter_context(locked(Path(output))))
+            if not overwrite:
+                in_first(lambda: check_no_result(Path(output)))
         ranking = _rank(model, loaded, clock, encode, _ranks_on(device, model), fair)
         settings = parse_settings(asked.settings)
         scores, table = _measure(loaded, ranking.ranks, settings, parse_measures(asked.measures))
@@ -158,6 +162,8 @@ def evaluate(
         if export_trec is not None:
             in_first(lambda: export_runs(loaded, ranking.search(), export_trec, depth=trec_depth, settings=settings))
             clock.lap("export")
+        facts = model_facts(model)
+        scores["notes"] += prompt_notes({"model_facts": facts})
         card = getattr(getattr(model, "model_card_data", None), "base_model", None)
         summary = {
             "model": model_name or str(model if isinstance(model, Ranker) else card or type(model).__name__),
@@ -169,7 +175,7 @@ def evaluate(
             "tie_rule": TIE_RULE,
             **({} if asked.precision == "fp32" else {"precision": asked.precision}),
             "prompts": dict(getattr(model, "prompts", None) or {}),
-            **({"model_facts": facts} if (facts := model_facts(model)) else {}),
+            **({"model_facts": facts} if facts else {}),
             "about": dict(loaded.about),
             "digests": {"benchmark": benchmark_digest(loaded), "model": digest},
             "versions": versions(),

@@ -129,6 +129,7 @@ class _Leak(BaseModel):
     queries: _Seen | None = None
     passages: _Seen | None = None
     ids: _Seen | None = None
+    pairs: _Seen | None = None
     known: list[str]
 
 

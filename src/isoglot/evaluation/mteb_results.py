@@ -6,18 +6,20 @@ which MTEB prints as the score of a task, is then our macro-average. mteb itself
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from isoglot.data.benchmarks.qrels import benchmark_digest
 from isoglot.data.languages import script_of
 from isoglot.data.lareqa import LAREQA
 from isoglot.errors import InputError
+from isoglot.evaluation.cells import parse_settings
 from isoglot.evaluation.measures import Measure, parse_measure
 from isoglot.evaluation.results import Result
 from isoglot.files import package_versions, write_json
-from isoglot.records import Setting
+from isoglot.records import Benchmark, Setting
 
 SPLIT = "test"
 MAIN_MEASURE = "nDCG@10"
@@ -104,6 +106,18 @@ def to_mteb_results(result: Result, main: str | Measure = MAIN_MEASURE) -> list[
         for setting in summary["settings"]
         if setting in _SETTINGS  # 'natural' is a part of 'multi'
     ]
+
+
+def files_of(benchmark: Benchmark, settings: Sequence[str], directory: Path) -> list[Path]:
+    """Those of the files that `write_mteb_results` would write which are there."""
+    languages, context = {*benchmark.queries, *benchmark.corpus}, benchmark.about.get("context", "sentence")
+    digest = benchmark_digest(benchmark)
+    names = [
+        task_name(benchmark.name, one, languages, context, digest)
+        for one in parse_settings(settings)
+        if one in _SETTINGS
+    ]
+    return [path for name in names if (path := directory / f"{name}.json").exists()]
 
 
 def write_mteb_results(result: Result, directory: str | Path, main: str | Measure = MAIN_MEASURE) -> list[Path]:

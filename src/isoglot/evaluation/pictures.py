@@ -120,6 +120,23 @@ def write_plots(
     return written
 
 
+def replace_plots(results: Result | Sequence[Result], directory: Path, formats: Sequence[str], **how: Any) -> None:
+    """`write_plots`, and no picture of an earlier time beside what it wrote: it would be taken for one of these results."""
+    written = write_plots(results, directory, formats, **how)
+    for old in {*pictures_in(directory)} - {*written}:
+        old.unlink()
+
+
+def pictures_in(directory: Path) -> list[Path]:
+    """The pictures in a folder that `write_plots` would write, or would leave beside its own."""
+    return [
+        path
+        for stem in ("heat-map", "rank-distance")
+        for wanted in FORMATS
+        for path in directory.glob(f"{stem}*.{wanted}")
+    ]
+
+
 def check_formats(formats: Sequence[str]) -> None:
     """InputError for an unknown format, or where matplotlib is not installed."""
     for wanted in formats:

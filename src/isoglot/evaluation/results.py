@@ -19,6 +19,7 @@ from isoglot.disk import locked, sync
 from isoglot.errors import InputError
 from isoglot.evaluation.report import blocks
 from isoglot.files import atomic_path, digest_file, package_versions, read_json, write_json
+from isoglot.places import RUN, did_you_mean, is_model, it_is, what_is
 from isoglot.retrieval.encode import Embeddings
 from isoglot.tables import as_html, as_text
 
@@ -86,6 +87,24 @@ class Result:
         return as_html(blocks(self.summary))
 
 
+def check_no_result(folder: Path) -> None:
+    """InputError where a folder holds a result, or something else that a result would lie among."""
+    if (folder / SUMMARY_FILE).exists() or (folder / PER_QUERY_FILE).exists():
+        raise InputError(
+            f"{folder}: holds a result already{_of(folder)}; give another --output, or --overwrite to replace it"
+        )
+    if (kind := what_is(folder)) not in ("", RUN):
+        raise InputError(f"{folder}: is {kind}; give another --output")
+
+
+def _of(folder: Path) -> str:
+    """` (of 'runs/repaired' on xquad-r)`, or "" where that cannot be read."""
+    with suppress(InputError, AttributeError):
+        summary = read_json(folder / SUMMARY_FILE)
+        return f" (of '{summary.get('model')}' on {summary.get('benchmark')})"
+    return ""
+
+
 def write_result(result: Result, folder: Path) -> None:
     """What `Result.save` does, for a caller that holds the folder's lock.
 
@@ -111,6 +130,8 @@ def load_result(directory: str | Path) -> Result:
         InputError: a file is missing, damaged or no result, or summary and rows do not belong together.
     """
     folder = Path(directory)
+    if not (folder / SUMMARY_FILE).exists():
+        raise InputError(f"{folder}: {_no_result(folder)}")
     summary = read_json(folder / SUMMARY_FILE)
     if not (isinstance(summary, dict) and all(isinstance(summary.get(key), dict) for key in ("settings", "digests"))):
         raise InputError(f"{folder / SUMMARY_FILE}: not a result of `isoglot evaluate`")
@@ -124,6 +145,15 @@ def load_result(directory: str | Path) -> Result:
             _take_name(folder)
         path = next(file for file in (folder / _NEXT, path) if _has_digest(file, expected))
     return Result(summary, _checked(path, read_parquet(path)))
+
+
+def _no_result(folder: Path) -> str:
+    """Why there is no result at a path, and what to do about it."""
+    if not folder.is_dir():
+        return "is a file" if folder.exists() else f"no such folder{did_you_mean(folder)}"
+    if is_model(folder):
+        return f"is {what_is(folder)}, not a result: isoglot evaluate {folder} BENCHMARK --output DIR makes one"
+    return f"no result in it ({SUMMARY_FILE} is missing); isoglot evaluate --output writes one{it_is(folder)}"
 
 
 def _checked(path: Path, rows: pa.Table) -> pa.Table:

@@ -25,7 +25,7 @@ import numpy as np
 
 from isoglot.errors import InputError
 from isoglot.evaluation.cells import POOLED, cell_judgments, language_pairs, parse_settings, require_whole_grades
-from isoglot.files import atomic_path, write_json
+from isoglot.files import atomic_path, read_json, write_json
 from isoglot.records import SETTINGS, Benchmark, Float32Array, FloatArray, IntArray, Setting
 from isoglot.retrieval.rankings import Search
 from isoglot.retrieval.ties import TIE_RULE
@@ -33,6 +33,7 @@ from isoglot.retrieval.ties import TIE_RULE
 CELLS_FILE = "cells.json"
 DEFAULT_DEPTH = 1000
 _DECIMALS = 6
+_EXPORTED = re.compile(r"[a-z-]+/[^/]+\.(run|qrels)\.trec(\.gz)?")
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def export_runs(
     Args:
         benchmark: its cells without any relevant document are left out, as in `evaluate`.
         search: gives the rankings.
-        directory: where to; files that are already there are replaced.
+        directory: where to; files of an earlier export are replaced, and go where this one has none.
         depth: documents per query. Measures agree with ours to this depth: `AP` of a tool is our `AP@depth`. A line takes
             about 60 bytes: the cross setting of XQuAD-R to depth 1000 is 8 GB, to depth 100 it is 800 MB.
         settings: of mono, cross and multi.
@@ -71,10 +72,28 @@ def export_runs(
         InputError: an unknown setting, a depth below 1, grades that are no whole numbers.
     """
     folder = Path(directory)
+    before = exported_in(folder)
     cells = list(iter_runs(benchmark, search, folder, depth=depth, settings=settings, compress=compress))
     about = {"benchmark": benchmark.name, "depth": depth, "tie_rule": TIE_RULE, "cells": [asdict(c) for c in cells]}
     write_json(folder / CELLS_FILE, about)
+    for path in {*before} - {
+        folder / CELLS_FILE,
+        *(folder / name for cell in cells for name in (cell.run, cell.qrels)),
+    }:
+        path.unlink()
     return cells
+
+
+def exported_in(directory: Path) -> list[Path]:
+    """The files of an earlier export in a folder, its list first."""
+    cells = directory / CELLS_FILE
+    if not cells.is_file():
+        return []
+    found = read_json(cells)
+    rows = found.get("cells", []) if isinstance(found, dict) else []
+    names = [str(row.get(key)) for row in rows if isinstance(row, dict) for key in ("run", "qrels")]
+    # only what an export writes: a list that was changed names nothing else
+    return [cells, *(directory / name for name in names if _EXPORTED.fullmatch(name) and (directory / name).is_file())]
 
 
 def iter_runs(

@@ -26,8 +26,8 @@ scores = model.similarity(model.encode_query(["..."]), model.encode_document([".
 ```
 
 `encode_query` and `encode_document` put the prompts {query!r} and {passage!r} before each text.
-{more}
-The licence is that of the base model and of the training data.
+
+{more}The licence is that of the base model and of the training data.
 """
 _TAGS = ("sentence-transformers", "isoglot", "multilingual", "retrieval")
 _TRAINED = "Trained from `{base}` by {tuning} with {strategy} batches of {batch_size} parallel pairs, {steps:,} steps."
@@ -114,9 +114,14 @@ def write_card(path: Path, about: Trained, prompts: Mapping[str, str]) -> None:
     )
 
 
-def write_card_of(path: Path, how: str, prompts: Mapping[str, str], made: str = "made") -> None:
-    """Write a model card; `how` is a sentence that says how the model was made, `made` a word for that."""
-    _write(path, how, prompts, made, "")
+def write_card_of(path: Path, how: str, prompts: Mapping[str, str], made: str = "made", more: str = "") -> None:
+    """Write a model card.
+
+    Args:
+        how: a sentence that says how the model was made; `made` is a word for that.
+        more: chapters after its use, such as figures.
+    """
+    _write(path, how, prompts, made, more)
 
 
 def _write(path: Path, how: str, prompts: Mapping[str, str], made: str, more: str, **lists: Sequence[str]) -> None:
@@ -126,5 +131,5 @@ def _write(path: Path, how: str, prompts: Mapping[str, str], made: str, more: st
     for key, values in fields.items():
         header += [f"{key}:", *(f"- {value}" for value in values)] if values else []
     sides = {"query": prompts.get("query", ""), "passage": prompts.get("document", "")}
-    about = {"how": without_paths(how, []), "more": without_paths(more, [])}
+    about = {"how": without_paths(how, []), "more": f"{without_paths(more, []).strip()}\n\n" if more else ""}
     write_text(path, _TEXT.format(header="\n".join(header), made=made, **about, **sides))

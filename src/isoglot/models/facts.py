@@ -24,12 +24,14 @@ class Loaded:
         prompts: and where they are from.
         stored: the type of the numbers in the file, where it is known.
         notes: what was left out or changed, in words.
+        names: that its files give it.
     """
 
     name: str
     prompts: Prompts
     stored: str | None = None
     notes: list[str] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
 
     def keep(self, model: Any) -> None:
         """Attach this to a model."""
@@ -46,7 +48,8 @@ def describe(model: Any) -> dict[str, Any]:
 
     modules, encoder (model type), backend ("onnx"), pooling, normalized, similarity, dimensions, max_length (tokens), dtype,
     stored_dtype, device, padding_side, attention ("both ways", "causal", "window 128"; and how it is computed), inputs ("chat
-    template"), routes, debias (how it was debiased), prompts {"query", "passage", "source", "guessed"}, notes. {} for anything
+    template"), routes, debias (how it was debiased), prompts {"query", "passage", "source", "guessed",
+    "lacking" where there is something}, notes. {} for anything
     that is no `SentenceTransformer`.
     """
     from sentence_transformers import SentenceTransformer
@@ -75,7 +78,8 @@ def describe(model: Any) -> dict[str, Any]:
         facts["debias"] = {key: record[key] for key in kept if key in record}
     if loaded := Loaded.of(model):
         facts |= {"stored_dtype": loaded.stored} if loaded.stored else {}
-        facts |= {"prompts": asdict(loaded.prompts)}
+        told = asdict(loaded.prompts)
+        facts |= {"prompts": {key: value for key, value in told.items() if value or key != "lacking"}}
         facts |= {"notes": loaded.notes} if loaded.notes else {}
     return facts
 

@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from isoglot.errors import InputError, at, say
+from isoglot.errors import InputError, at, say, warn
 from isoglot.hub import hub_reachable
 from isoglot.models.adapters import Adapter
 from isoglot.models.facts import ADAPTER_OF, SIMILARITIES, Loaded, in_one_line
@@ -27,7 +27,7 @@ from isoglot.processes import check_device, processes
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
-_say_once = cache(say)  # training loads its base twice
+_say_once, _warn_once = cache(say), cache(warn)  # training loads its base twice
 
 
 def load_model(
@@ -75,7 +75,8 @@ def load_model(
         )
     model, loaded = _load(base, _Where(check_device(device), dtype))
     loaded.keep(model)
-    loaded.prompts = loaded.prompts.given(query_prompt, passage_prompt)
+    names = (base.location, base.name, *loaded.names)
+    loaded.prompts = loaded.prompts.given(query_prompt, passage_prompt).of_family(names)
     prompts = {"query": loaded.prompts.query, "document": loaded.prompts.passage, "passage": loaded.prompts.passage}
     model.prompts = {**(model.prompts or {}), **prompts}
     if similarity is not None:
@@ -85,6 +86,8 @@ def load_model(
     model.loaded_from = base
     if processes().first:
         _say_once(in_one_line(model))
+        if loaded.prompts.lacking:
+            _warn_once(f"warning: {loaded.prompts.lacking}")
     return model
 
 
@@ -142,7 +145,9 @@ def _load_plain(base: Base, layout: Layout, where: _Where, cached: bool) -> tupl
     stored = {model[0].model.stored} if graph else {report.stored for report in made} - {None}
     if "int8-dynamic" in stored:
         notes.append("the vector of a text depends on which others are in its batch")
-    return model, Loaded(base.name, prompts, "/".join(sorted(map(str, stored))) or None, notes)
+    return model, Loaded(
+        base.name, prompts, "/".join(sorted(map(str, stored))) or None, notes, [identity] if identity else []
+    )
 
 
 def _around_graph(graph: Path, where: _Where) -> SentenceTransformer:

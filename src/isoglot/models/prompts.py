@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from isoglot.errors import InputError
 
@@ -19,6 +19,31 @@ _PASSAGE = ("document", "passage", "corpus")
 _E5 = re.compile(r"intfloat/(multilingual-)?e5-(small|base|large)(-v2|-unsupervised)?", re.IGNORECASE)
 
 
+class Family(NamedTuple):
+    """Models that were trained with prompts: their names (a pattern), and what is put before queries and passages."""
+
+    name: str
+    models: str
+    query: str
+    passage: str = ""
+
+
+_RELEVANT = "Represent this sentence for searching relevant passages: "
+FAMILIES = (
+    Family("e5", r"(multilingual-)?e5-(small|base|large)(-v2|-unsupervised)?", *E5_PROMPTS),
+    Family("e5-instruct", r"(multilingual-e5-large|e5-mistral-7b)-instruct", "Instruct: TASK\nQuery: "),
+    Family("bge", r"bge-(small|base|large)-en(-v1\.5)?", _RELEVANT),
+    Family("bge", r"bge-(small|base|large)-zh(-v1\.5)?", "为这个句子生成表示以用于检索相关文章："),
+    Family("mxbai-embed", r"mxbai-embed-(large|xsmall)-v1", _RELEVANT),
+    Family("arctic-embed", r"snowflake-arctic-embed-(xs|s|m|m-long|l|m-v1\.5)", _RELEVANT),
+    Family("arctic-embed 2", r"snowflake-arctic-embed-(m|l)-v2\.0", "query: "),
+    Family("nomic-embed", r"nomic-embed-text-v[12](\.5|-moe)?", "search_query: ", "search_document: "),
+    Family("embeddinggemma", r"embeddinggemma-300m", "task: search result | query: ", "title: none | text: "),
+    Family("qwen3-embedding", r"qwen3-embedding-[0-9.]+b", "Instruct: TASK\nQuery:"),
+)
+"""As their model cards say."""
+
+
 @dataclass(frozen=True)
 class Prompts:
     """What is put before queries and passages.
@@ -27,12 +52,33 @@ class Prompts:
         query, passage: "" for nothing.
         source: where they are from, in words.
         guessed: whether nobody said so.
+        lacking: what a model of this family was trained with and does not get, in words; "" where nothing is known to lack.
     """
 
     query: str
     passage: str
     source: str
     guessed: bool = False
+    lacking: str = ""
+
+    def of_family(self, names: Iterable[str]) -> Prompts:
+        """With what is lacking, for a model that goes by these names: ids, and what its folder is called."""
+        for name in names:
+            for family in FAMILIES:
+                if re.fullmatch(family.models, re.split("[/:]", name.rstrip("/"))[-1], re.IGNORECASE):
+                    return replace(self, lacking=self._lacking(name, family))
+        return self
+
+    def _lacking(self, name: str, family: Family) -> str:
+        sides = (("query", self.query, family.query), ("passage", self.passage, family.passage))
+        without = [(side, wanted) for side, own, wanted in sides if wanted and not _like(own, wanted)]
+        if not without:
+            return ""
+        told = " and ".join(
+            f"{wanted!r} before {'queries' if side == 'query' else 'passages'}" for side, wanted in without
+        )
+        how = " ".join(f"--{side}-prompt {wanted!r}" for side, wanted in without)
+        return f"{name} is of the family {family.name}, which was trained with {told}, and is used without: {how}"
 
     def given(self, query: str | None, passage: str | None) -> Prompts:
         """With what the user gave in place of the model's own."""
@@ -42,6 +88,11 @@ class Prompts:
         source = "given" if len(sides) == 2 else f"one given, the other {self.source}"
         query, passage = self.query if query is None else query, self.passage if passage is None else passage
         return replace(self, query=query, passage=passage, source=source, guessed=self.guessed and len(sides) == 1)
+
+
+def _like(own: str, wanted: str) -> bool:
+    """Whether a prompt is one of its family: the first word is the same."""
+    return own.strip().lower().startswith(re.split(r"[\s:]", wanted.strip().lower())[0])
 
 
 def read_prompts(saved: Any, place: str) -> dict[str, str]:

@@ -9,6 +9,7 @@ from typing import Literal
 
 from isoglot.errors import InputError
 from isoglot.models.offline import OFFLINE_NAME, offline_base
+from isoglot.places import did_you_mean, is_model, it_is, nearest
 
 Place = Literal["hub", "sentence-transformers", "transformers", "adapter"]
 
@@ -22,6 +23,8 @@ SHORT_NAMES = {
     "multilingual-e5-base": "intfloat/multilingual-e5-base",
     "multilingual-e5-large": "intfloat/multilingual-e5-large",
 }
+HUB = "hub:"
+"""Before an id: of the hub, whatever directories there are."""
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 
 
@@ -55,7 +58,8 @@ def hub_id(published: str) -> str:
 def resolve_base(name: str) -> Base:
     """Find a base model by hub id, short name (`labse`, `xlm-r`), directory or `offline:multilingual-e5-small`.
 
-    A run directory of `isoglot train` stands for its `model/`.
+    A run directory of `isoglot train` stands for its `model/`. Where a directory is there whose path is nearly the same as an id,
+    the id is not looked for on the hub unless `hub:` stands before it.
 
     Raises:
         InputError: nothing of that name.
@@ -67,13 +71,30 @@ def resolve_base(name: str) -> Base:
     path = Path(name).expanduser()
     if path.is_dir():
         return _resolve_directory(name, path)
-    hub = SHORT_NAMES.get(name.lower(), name)
+    if path.is_file():
+        raise InputError(
+            f"{name}: is a file; expected the directory of a model, a hub id such as org/name, or {OFFLINE_NAME}"
+        )
+    hub = SHORT_NAMES.get(name.lower(), name.removeprefix(HUB))
     if _HUB_ID.fullmatch(hub):
+        if not name.startswith(HUB) and (near := _misspelt(path, hub)):
+            raise InputError(
+                f"{name}: no such directory; did you mean '{near}'? (the hub's {hub} is written {HUB}{hub})"
+            )
         return Base(name, hub, "hub", hub)
     known = ", ".join(sorted(SHORT_NAMES))
-    raise InputError(
-        f"no model '{name}': expected a directory, a hub id such as org/name, {OFFLINE_NAME}, or one of {known}"
-    )
+    forms = f"a directory, a hub id such as org/name, {OFFLINE_NAME}, or one of {known}"
+    raise InputError(f"no model '{name}'{did_you_mean(path)}: expected {forms}")
+
+
+def _misspelt(path: Path, hub: str) -> Path | None:
+    """The directory of a model that was probably meant by what could be an id of the hub, too; what was fetched once is an id."""
+    near = nearest(path) if path.parent.is_dir() or nearest(path.parent) else None
+    if near is None or not is_model(near):
+        return None
+    from huggingface_hub import try_to_load_from_cache
+
+    return None if isinstance(try_to_load_from_cache(hub, "config.json"), str) else near
 
 
 def _resolve_directory(name: str, path: Path) -> Base:
@@ -89,4 +110,5 @@ def _resolve_directory(name: str, path: Path) -> Base:
         return Base(name, str(path), "transformers", name)
     raise InputError(
         f"{name}: not a model directory (expected modules.json, config.json, adapter_config.json, or a finished run)"
+        f"{it_is(path)}"
     )

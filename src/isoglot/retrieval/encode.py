@@ -9,8 +9,8 @@ from functools import cache, partial
 from typing import Any, Literal
 
 import numpy as np
-from tqdm import tqdm
 
+from isoglot.bars import tqdm
 from isoglot.errors import InputError, say
 from isoglot.models.facts import SIMILARITIES
 from isoglot.processes import Processes, in_each, processes

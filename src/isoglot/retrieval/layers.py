@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from sentence_transformers.util import batch_to_device
-from tqdm import tqdm
 
+from isoglot.bars import tqdm
 from isoglot.errors import InputError
 from isoglot.models.hidden import layer_vectors
 from isoglot.records import Float32Array

@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 import numpy as np
 import pyarrow as pa
 from pydantic import Field
-from tqdm import tqdm
 from xxhash import xxh3_64_intdigest
 
+from isoglot.bars import tqdm
 from isoglot.data.groups import Hashes
 from isoglot.data.pairs.table import SCHEMA, PairTable
 from isoglot.data.sameness import passage_key

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
+from isoglot.bars import tqdm
 from isoglot.blocks import claimed_map
 from isoglot.data.pairs.journal import job_of
 from isoglot.data.pairs.packed import is_packed, open_packed

@@ -14,10 +14,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tqdm import tqdm
-
+from isoglot.bars import tqdm
 from isoglot.disk import locked, make_directory
-from isoglot.errors import InputError, say
+from isoglot.errors import InputError, say, warn
 from isoglot.files import digest_json, write_json
 from isoglot.models.resolve import resolve_base
 from isoglot.processes import in_each, in_first, processes, start, together
@@ -46,6 +45,7 @@ def encode_shards(
     *,
     engine: str | None = None,
     workers: Workers | None = None,
+    overwrite: bool = False,
     progress: bool = True,
 ) -> EncodedTexts:
     """Encode shards of texts into a directory, as far as they are not there.
@@ -59,10 +59,12 @@ def encode_shards(
         settings: see `EncodeSettings`.
         engine: one of `ENCODE_ENGINES`; None: `processes` for several workers, else `local`.
         workers: who encodes; None: this process.
+        overwrite: replace vectors of another model, of other settings or of none of these texts.
         progress: a bar on stderr.
 
     Raises:
-        InputError: the directory holds vectors of another model or of other settings; see `ShardEncoder.encode`.
+        InputError: the directory holds vectors of another model, of other settings or of none of these texts; see
+            `ShardEncoder.encode`.
         IsoglotError: a worker failed, or died again and again.
     """
     spec = ModelSpec(model) if isinstance(model, str) else model
@@ -80,7 +82,7 @@ def encode_shards(
     output = Path(output).absolute()
     with ExitStack() as stack:
         in_first(lambda: stack.enter_context(locked(output)))
-        todo = in_first(lambda: _begin(spec, identity, shards, output, settings))
+        todo = in_first(lambda: _begin(spec, identity, shards, output, settings, overwrite))
         own = [shards[number] for number in todo.missing[me.rank :: me.world]]
         if todo.missing and me.first and progress:
             say(f"{len(todo.missing):,} of {len(shards):,} shards to encode, by {chosen.name}: {_who(chosen, workers)}")
@@ -116,20 +118,28 @@ def _who(engine: EncodeEngine, workers: Workers) -> str:
 
 
 def _begin(
-    spec: ModelSpec, identity: dict[str, Any], shards: Sequence[TextShard], output: Path, settings: EncodeSettings
+    spec: ModelSpec,
+    identity: dict[str, Any],
+    shards: Sequence[TextShard],
+    output: Path,
+    settings: EncodeSettings,
+    overwrite: bool,
 ) -> _Todo:
     """Look at what is there; `meta.json` says from now on whose directory this is."""
     work = ShardWork(spec, digest_json(identity), settings, output)
     make_directory(output)
     before = read_meta(output)
-    if before and before["identity"] != identity:
+    if before and before["identity"] != identity and not overwrite:
         keys = sorted({*identity, *before["identity"]})
         differ = ", ".join(key for key in keys if before["identity"].get(key) != identity.get(key))
         raise InputError(
-            f"{output}: holds vectors of '{before.get('name')}' that differ in {differ}; give another --output"
+            f"{output}: holds vectors of '{before.get('name')}' that differ in {differ}; give another --output, or --overwrite"
         )
     found = [find_shard(output, shard, work.key(shard), settings.dtype, verify=True) for shard in shards]
     missing = [number for number, shard in enumerate(found) if shard is None]
+    had = {shard.get("texts") for shard in (before or {}).get("shards", ())}
+    if had and had.isdisjoint(shard.digest for shard in shards) and not overwrite:
+        raise InputError(f"{output}: holds the vectors of other texts; give another --output, or --overwrite")
     if missing:
         write_json(output / META, {**_head(spec, identity), "complete": False})
     return _Todo(missing, work)
@@ -154,7 +164,7 @@ def _end(work: ShardWork, identity: dict[str, Any], shards: Sequence[TextShard],
     facts = {digest_json(shard.facts): shard.facts for shard in found}
     if len(facts) > 1:
         told = "; ".join(", ".join(f"{key} {value}" for key, value in own.items()) for own in facts.values())
-        say(f"{work.output}: shards were encoded in several ways ({told}): their vectors differ in the last digits")
+        warn(f"{work.output}: shards were encoded in several ways ({told}): their vectors differ in the last digits")
     meta = {
         **_head(work.model, identity),
         "complete": True,

@@ -16,8 +16,8 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from tqdm import tqdm
 
+from isoglot.bars import tqdm
 from isoglot.disk import locked, tidy, writing
 from isoglot.errors import InputError, say
 from isoglot.files import cache_dir, digest_json, digest_strings, read_json, save_array, write_json

@@ -7,8 +7,8 @@ import time
 from collections.abc import Collection
 from typing import Any, TextIO
 
-from tqdm import tqdm
-
+from isoglot.bars import tqdm
+from isoglot.errors import is_quiet
 from isoglot.study.jobs import Job
 
 _REDRAW, _PLAIN = 0.5, 30.0  # seconds between looks at the running cells on a terminal, elsewhere
@@ -39,8 +39,9 @@ class Display:
         return tqdm(desc=name, total=total or None, initial=done, file=self._stream, bar_format=_BAR, **options)
 
     def say(self, text: str) -> None:
-        """A line that stays."""
-        tqdm.write(text, file=self._stream)
+        """A line that stays, unless the command line is quiet."""
+        if not is_quiet():
+            tqdm.write(text, file=self._stream)
 
     def begin(self, job: Job) -> None:
         """A process starts."""

@@ -22,7 +22,7 @@ _OWN = re.compile(r"(study|results|cost|audit|export)\.json|per_query\.parquet|r
 Json = dict[str, Any]
 
 
-def export_study(directory: Path, target: Path) -> list[Path]:
+def export_study(directory: Path, target: Path, *, overwrite: bool = False) -> list[Path]:
     """Write what can be published of a study: no adapters, models, checkpoints, pairs, excerpts of texts, places of this machine.
 
     Results (the rows per query as one table), costs, learning rates, losses, the audit's counts and the report (made anew)
@@ -30,7 +30,8 @@ def export_study(directory: Path, target: Path) -> list[Path]:
 
     Args:
         directory: of `isoglot study run --output`, or an export of this or an earlier form.
-        target: a folder that does not exist, is empty, or is an older export, which is replaced whole.
+        target: a folder that does not exist, or is empty.
+        overwrite: it may be an older export, which is replaced whole.
 
     Returns:
         The files written.
@@ -41,13 +42,13 @@ def export_study(directory: Path, target: Path) -> list[Path]:
     """
     check_writable(target, directory=True)
     with locked(target, beside=True):
-        _check_target(target)
+        _check_target(target, overwrite)
         _export(directory, target)
     return sorted(path for path in target.rglob("*") if path.is_file())
 
 
-def _check_target(target: Path) -> None:
-    """InputError where the folder holds what no export has."""
+def _check_target(target: Path, overwrite: bool) -> None:
+    """InputError where the folder holds what no export has, or an export that is not to be replaced."""
     if not target.exists():
         return
     names = [path.relative_to(target).as_posix() for path in target.rglob("*") if not path.is_dir()]
@@ -55,6 +56,8 @@ def _check_target(target: Path) -> None:
         raise InputError(f"{target}: not empty and no export of a study; give another directory")
     if foreign := sorted(name for name in names if not _OWN.fullmatch(name)):
         raise InputError(f"{target}: {foreign[0]} is not of an export; move it away or give another directory")
+    if names and not overwrite:
+        raise InputError(f"{target}: holds an export already; give --overwrite to replace it, or another directory")
 
 
 def _export(directory: Path, target: Path) -> None:

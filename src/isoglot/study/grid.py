@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from isoglot.disk import check_writable, locked, make_directory, sweep
-from isoglot.errors import InputError
+from isoglot.errors import InputError, warn
 from isoglot.evaluation.drawing import require_matplotlib
 from isoglot.evaluation.results import versions
 from isoglot.files import atomic_path, package_versions, read_json, write_json, write_text
@@ -46,6 +46,7 @@ class RunOptions:
         retry: try cells again that failed before.
         engine: where cells run, one of `STUDY_ENGINES`; None: processes of this machine.
         gpus: share of a GPU that a cell takes, of a cluster.
+        overwrite: take the place of a study of another name.
         live: show bars on stderr; None: where it is a terminal.
     """
 
@@ -57,6 +58,7 @@ class RunOptions:
     retry: bool = True
     engine: str | None = None
     gpus: float | None = None
+    overwrite: bool = False
     live: bool | None = None
 
 
@@ -81,7 +83,7 @@ def run_study(spec: StudySpec, directory: str | Path, options: RunOptions | None
     engine = STUDY_ENGINES[options.engine or STUDY_ENGINES.default()]()
     asked = Asked(options.workers, tuple(several(options.devices)), options.threads, options.gpus)
     with engine.open(asked) as places, locked(directory):
-        _check_directory(layout)
+        _check_directory(layout, None if options.overwrite else spec.name)
         inputs = load_inputs(spec, layout, None if options.data_dir is None else Path(options.data_dir))
         check_runs(inputs, runs)
         shutil.rmtree(layout.trash, ignore_errors=True)
@@ -91,12 +93,17 @@ def run_study(spec: StudySpec, directory: str | Path, options: RunOptions | None
             return _Study(inputs, options, runs, audit, stop, places).all()
 
 
-def _check_directory(layout: Layout) -> None:
-    """InputError where something else is there."""
+def _check_directory(layout: Layout, name: str | None) -> None:
+    """InputError where something else is there, or a study of another name (None: that is fine)."""
     if layout.study.exists():
         study = read_json(layout.study)
         if not isinstance(study, dict) or "spec_digest" not in study:
             raise InputError(f"{layout.study}: not of a study; move it away or give another --output")
+        if name is not None and study.get("name", name) != name:
+            there = f"holds the study '{study['name']}', not '{name}'"
+            raise InputError(
+                f"{layout.root}: {there}; give another --output, or --overwrite to put this one in its place"
+            )
     elif any(not path.name.startswith(".") for path in layout.root.iterdir()):
         raise InputError(f"{layout.root}: not empty and not a study; give another --output")
 
@@ -218,7 +225,7 @@ class _Study:
         """Write the record of a job: all that is known of a run; of others what the choice of learning rates needs."""
         error = job.error(code) if code else None
         if error:
-            say(f"{job.id}: {error}")
+            warn(f"{job.id}: {error}")
         outcome = {"train": None, "benchmarks": {}} if error else read_json(job.folder.outcome)
         record: dict[str, Any] = {"digest": job.digest, "status": "failed" if error else "done", "error": error}
         if job.purpose == "run":

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from isoglot.errors import InputError
+from isoglot.places import did_you_mean
 from isoglot.registry import Registry
 from isoglot.yaml_input import NamedFile
 
@@ -34,5 +35,5 @@ def find_spec(name: str) -> Path:
     if os.path.exists(path) and not os.path.isdir(path):
         return path  # a pipe, too: whoever reads it says why not
     if "/" in name or name.endswith((".yaml", ".yml")):
-        raise InputError(f"{name}: no such file (presets: {', '.join(PRESETS.names())})")
+        raise InputError(f"{name}: no such file{did_you_mean(name)} (presets: {', '.join(PRESETS.names())})")
     return PRESETS[name].path

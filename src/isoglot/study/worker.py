@@ -124,7 +124,17 @@ def _evaluate(model: Any, benchmark: str, folder: JobFolder, name: str, job: dic
     fair = _stage(job).ranking(folder) if job["stage"] else None
     watched = _note_texts(model, folder, name, loaded.n_queries + loaded.n_documents)
     output = folder.results / name
-    evaluate(model, loaded, asked, output=output, progress=False, model_name=job["id"], store=store, fair=fair)
+    evaluate(
+        model,
+        loaded,
+        asked,
+        output=output,
+        overwrite=True,
+        progress=False,
+        model_name=job["id"],
+        store=store,
+        fair=fair,
+    )
     watched.remove()
 
 

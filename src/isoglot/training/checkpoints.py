@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from isoglot.disk import make_directory, sync_tree
-from isoglot.errors import InputError, say
+from isoglot.errors import InputError, say, warn
 from isoglot.files import digest_file, missing_files, read_json, write_json, write_text
 
 DIGESTS, STATE, LOG, TOKENS = "digests.json", "trainer_state.json", "log.jsonl", "tokens.json"
@@ -73,7 +73,7 @@ def newest_whole(directory: Path) -> Path | None:
         reason, was_whole = _why_not_whole(checkpoint)
         if reason is None:
             return checkpoint
-        say(f"{checkpoint}: {reason}; it is passed over")
+        warn(f"{checkpoint}: {reason}; it is passed over")
         if was_whole:
             damaged.append(f"{checkpoint.name}: {reason}")
     if damaged:

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import IO, Any
 
 import torch
-from tqdm import tqdm
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from isoglot.bars import tqdm
 from isoglot.errors import InputError
 from isoglot.files import read_json
 from isoglot.processes import OnSignal, peak_memory, processes

@@ -21,7 +21,7 @@ from typing import Any
 
 from isoglot.data.pairs.table import PairTable
 from isoglot.disk import LOCK, check_writable, locked, sync, sync_tree
-from isoglot.errors import InputError, at, say
+from isoglot.errors import InputError, at, say, warn
 from isoglot.files import digest_file, package_versions, read_json, write_json
 from isoglot.models.content import check_apart
 from isoglot.training import checkpoints
@@ -139,7 +139,7 @@ class RunDirectory:
                 which = f"the {what} changed since this run began ({', '.join(changed)})"
                 raise InputError(f"{self.path}: cannot resume, {which}")
         if differing := _conditions(before, _about(facts)):
-            say(
+            warn(
                 f"{self.path}: goes on under other conditions ({differing}): not bit for bit what an unbroken run gives"
             )
 

@@ -18,8 +18,8 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from tqdm import tqdm
 
+from isoglot.bars import tqdm
 from isoglot.batching.sampler import PlanDataset, RowBatch
 from isoglot.data.pairs.lists import take_rows
 from isoglot.disk import locked, tidy

@@ -86,7 +86,7 @@ def run_audit(
 def _audit_data(
     name: str, pairs: PairTable, evaluations: Sequence[Evaluation], documents: bool, progress: bool
 ) -> list[dict[str, Any]]:
-    from tqdm import tqdm
+    from isoglot.bars import tqdm
 
     training = {side: Distinct.of(_training_texts(pairs, side, documents)) for side in PLURAL}
     reports = [

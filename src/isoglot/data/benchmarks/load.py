@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import get_args
 
+from isoglot.data.benchmarks.beir import beir_folders, load_beir
 from isoglot.data.benchmarks.catalog import BENCHMARKS, Passage, Request
 from isoglot.data.benchmarks.folder import load_folder
 from isoglot.data.benchmarks.lareqa import load_lareqa
@@ -15,6 +16,7 @@ from isoglot.data.benchmarks.sample import sample_corpus
 from isoglot.data.lareqa import Context
 from isoglot.errors import InputError, unknown
 from isoglot.files import data_roots
+from isoglot.places import BEIR, BENCHMARK, nearest, what_is
 from isoglot.records import Benchmark, several
 
 
@@ -33,7 +35,7 @@ def load_benchmark(
 
     Args:
         name: one that `isoglot data list` shows, or a folder: isoglot's layout (see
-            `isoglot.data.benchmarks.folder`) or `<lang>.json` files in LAReQA's.
+            `isoglot.data.benchmarks.folder`), BEIR's (see `isoglot.data.benchmarks.beir`) or `<lang>.json` files in LAReQA's.
         languages: only the queries and the corpora of these languages.
         context: LAReQA only. `sentence` encodes a candidate alone, `paragraph` together with its paragraph.
         data_dir: where the files of a named benchmark lie (else `$ISOGLOT_DATA`, else they are downloaded).
@@ -67,6 +69,8 @@ def reader(name: str, data_dir: str | Path | None = None) -> tuple[bool, Callabl
     if name in BENCHMARKS:
         return BENCHMARKS[name].has_paragraphs, BENCHMARKS[name].load
     folder = _folder(name, data_dir)
+    if beir_folders(folder):
+        return False, partial(load_beir, name, folder)
     if (folder / "queries").is_dir() or all(path.stem == "benchmark" for path in folder.glob("*.json")):
         return False, partial(load_folder, name, folder)
     return True, partial(load_lareqa, str(folder))
@@ -85,9 +89,15 @@ def _folder(name: str, data_dir: str | Path | None) -> Path:
     """The folder of that name: as given, in `data_dir`, in `$ISOGLOT_DATA`."""
     for folder in (Path(name), *(root / name for root in data_roots(data_dir))):
         if folder.is_dir():
+            if (kind := what_is(folder)) not in ("", BENCHMARK, BEIR):
+                raise InputError(
+                    f"{folder}: is {kind}, not a benchmark (a folder with queries/, corpus/ and qrels.tsv)"
+                )
             return folder
+    near = nearest(name)
+    hint = f" (did you mean '{near}'?)" if near and (near.is_file() or what_is(near) in (BENCHMARK, BEIR)) else ""
     # a path that does not exist is told apart from a misspelt name
     if "/" in name or "\\" in name or name.startswith("."):
-        raise InputError(f"{name}: no such folder (known benchmarks: {', '.join(BENCHMARKS.names())})")
-    problem = unknown("benchmark", name, BENCHMARKS.names())
+        raise InputError(f"{name}: no such folder{hint} (known benchmarks: {', '.join(BENCHMARKS.names())})")
+    problem = f"unknown benchmark '{name}'{hint}" if hint else str(unknown("benchmark", name, BENCHMARKS.names()))
     raise InputError(f"{problem}; or a folder with queries/, corpus/ and qrels.tsv")

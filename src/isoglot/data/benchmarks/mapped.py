@@ -141,7 +141,7 @@ def _write(target: Path, files: Sequence[Path], label: str) -> None:
 
 
 def _rows(files: Sequence[Path], label: str) -> Iterator[tuple[str, str, str]]:
-    from tqdm import tqdm
+    from isoglot.bars import tqdm
 
     example = '{"docid": "7#0", "title": "...", "text": "..."}'
     # a bar only on a terminal, and only where the reading takes long enough to be noticed

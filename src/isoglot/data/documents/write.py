@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
+from isoglot.bars import tqdm
 from isoglot.data.documents.align import Similar
 from isoglot.data.documents.build import REASONS, Built, build_rows, by_language
 from isoglot.data.documents.find import find_files

@@ -12,7 +12,7 @@ import numpy as np
 
 from isoglot.data.pairs.index import build_index
 from isoglot.data.pairs.loading import find_duplicate
-from isoglot.data.pairs.source import read_source
+from isoglot.data.pairs.source import each_once, read_source
 from isoglot.data.sameness import text_key
 from isoglot.errors import LineError
 from isoglot.records import PairRow
@@ -88,7 +88,7 @@ def read_to_the_end(sources: Sequence[str], data_dir: Path | None = None) -> Rea
     """All rows of all sources. InputError only where a source cannot be read at all."""
     read = ReadPairs([], [], [])
     seen: dict[tuple[str, str, str], str] = {}
-    for spec in sources:
+    for spec in each_once(sources):
         for row, path, line in read_source(spec, data_dir):
             problem = row if isinstance(row, LineError) else find_duplicate(row, seen, path, line)
             if problem:

@@ -6,10 +6,12 @@ Its first line is the job, every further one a part, the last one the digests on
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
+from glob import glob
 from pathlib import Path
 from typing import Any
 
@@ -64,13 +66,15 @@ def job_of(specs: Sequence[str], languages: Sequence[str] | None, data_dir: Path
 
 
 def _local_files(spec: str) -> Iterator[Path]:
-    """The file that a source is, or all files of the folder it is in: `FILE`, `FOLDER`, `name:FOLDER?options`."""
+    """The file that a source is, its files by language, or all of its folder: `FILE`, `faq_{lang}.csv`, `name:FOLDER?options`."""
     for text in (spec, spec.partition(":")[2].partition("?")[0]):
         path = Path(text).expanduser() if text else None
         if path is not None and path.is_dir():
             yield from (inside for inside in path.rglob("*") if inside.is_file())
         elif path is not None and path.is_file():
             yield path
+        elif "{lang}" in text:
+            yield from (Path(found) for found in glob(text.replace("{lang}", "*")) if os.path.isfile(found))
 
 
 def read_journal(folder: Path, job: dict[str, Any]) -> tuple[list[Part], Written | None]:

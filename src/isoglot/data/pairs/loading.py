@@ -8,7 +8,7 @@ from pathlib import Path
 
 from isoglot.data.languages import language
 from isoglot.data.pairs.packed import is_packed, open_packed
-from isoglot.data.pairs.source import Place, read_source
+from isoglot.data.pairs.source import Place, each_once, read_source
 from isoglot.data.pairs.table import PairTable
 from isoglot.errors import InputError, LineError, say
 from isoglot.processes import processes
@@ -54,7 +54,7 @@ def load_pairs(
     >>> table.languages, table.index.n_pairs == len(table) // 2
     (('de', 'en'), True)
     """
-    specs, wanted = several(sources), None if languages is None else several(languages)
+    specs, wanted = each_once(several(sources)), None if languages is None else several(languages)
     if len(specs) == 1 and languages is None and is_packed(specs[0]):
         table: PairTable = open_packed(Path(specs[0]))
     else:

@@ -22,6 +22,7 @@ from isoglot.data.pairs.journal import JOURNAL, SCRATCH, TABLE, is_begun
 from isoglot.data.pairs.loading import duplicate_row, read_pairs, say_bitext
 from isoglot.data.pairs.packed import FORMAT, RECORD, TEXTS, is_packed, open_texts
 from isoglot.data.pairs.parts import check_place, write_rows
+from isoglot.data.pairs.source import each_once
 from isoglot.data.pairs.table import any_documents, any_negatives
 from isoglot.disk import UnwritableError, locked, writing
 from isoglot.errors import InputError, LineError, say
@@ -61,7 +62,7 @@ def pack_pairs(
     Raises:
         InputError: what `load_pairs` raises; something is at `output` already; another process packs there; no room on the disk.
     """
-    folder, specs = Path(output), [str(source) for source in sources]
+    folder, specs = Path(output), each_once(map(str, sources))
     begun = folder.with_name(f"{folder.name}{UNFINISHED}")
     with locked(folder, beside=True):
         check_place(begun)
@@ -112,7 +113,7 @@ def _where(rows: Iterator[tuple[PairRow, str, int]], first: int, again: int) -> 
 
 def _write_index(folder: Path, scratch: Path, digest: str, documents: str, asking: set[str]) -> dict[str, Any]:
     """Write the arrays and the record from what `write_rows` left."""
-    from tqdm import tqdm
+    from isoglot.bars import tqdm
 
     def raw(name: str) -> Any:
         return np.memmap(scratch / name, dtype="<u8", mode="r")

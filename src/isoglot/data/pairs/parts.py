@@ -130,7 +130,7 @@ class _Writer:
 
     def run(self, rows: Iterator[tuple[PairRow, str, int]], reading: Reading, there: int) -> None:
         """Write the rows; `reading` is where they come from, `there` how many are there already."""
-        from tqdm import tqdm
+        from isoglot.bars import tqdm
 
         with tqdm(desc="read pairs", unit="row", unit_scale=True, initial=there, disable=None) as bar:
             while batch := [row for row, _, _ in islice(rows, _BATCH_ROWS)]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
@@ -12,7 +12,8 @@ from typing import TypeVar
 
 from isoglot.data.languages import language
 from isoglot.data.readers import FORMATS, Mark
-from isoglot.errors import InputError, LineError
+from isoglot.errors import InputError, LineError, say
+from isoglot.places import did_you_mean, it_is
 from isoglot.records import PairRow
 from isoglot.registry import Registry
 
@@ -110,6 +111,17 @@ def _one_code(item: Item) -> Item:
     return row, path, line
 
 
+def each_once(specs: Iterable[str]) -> list[str]:
+    """The sources without those that are given a second time, which is said."""
+    found: dict[str, str] = {}
+    for spec in specs:
+        key = os.path.realpath(spec) if os.path.exists(spec) else spec
+        if key in found:
+            say(f"{spec}: given twice{f' (as {found[key]}, too)' if found[key] != spec else ''}; it is read once")
+        found.setdefault(key, spec)
+    return list(found.values())
+
+
 def read_source(spec: str, data_dir: Path | None = None, place: Place | None = None) -> Iterator[Item]:
     """The rows of one source, see `Source.read`; `isoglot list sources` lists what `spec` may be.
 
@@ -122,10 +134,14 @@ def read_source(spec: str, data_dir: Path | None = None, place: Place | None = N
     source = next((source for source in SOURCES if source.takes(spec)), None)
     if source:
         return map(_one_code, source.read_on(spec, data_dir, Place() if place is None else place))
-    known = f"a file {', '.join(FORMATS)} or from {', '.join(source.form for source in SOURCES if ':' in source.form)}"
+    known = f"a file {', '.join(FORMATS)} or another source that isoglot list sources shows"
     if os.path.isfile(spec):
         way_out = next((words for endings, words in _WAYS_OUT.items() if spec.lower().endswith(endings)), "")
         raise InputError(f"{spec}: unknown format{way_out} (pairs come from {known})")
-    what = "is a pipe or a device; write it to a file first" if os.path.exists(spec) else "no such file"
-    what = "is a directory, not a file, and holds no packed pairs" if os.path.isdir(spec) else what
+    what = (
+        "is a pipe or a device; write it to a file first"
+        if os.path.exists(spec)
+        else f"no such file{did_you_mean(spec)}"
+    )
+    what = f"is a directory, not a file, and holds no packed pairs{it_is(spec)}" if os.path.isdir(spec) else what
     raise InputError(f"{spec}: {what} (pairs come from {known})")

@@ -9,8 +9,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
+from isoglot.bars import tqdm
 from isoglot.data.document_rows import Corpus, DocumentRow, read_corpus
 from isoglot.data.langid import UNKNOWN, identify
 from isoglot.disk import locked, writing

@@ -17,6 +17,7 @@ import numpy as np
 from isoglot.data.document_rows import DocumentRow
 from isoglot.disk import writing
 from isoglot.errors import InputError, first_line
+from isoglot.places import instead
 from isoglot.records import IntArray
 from isoglot.retrieval.index_input import is_scalar
 from isoglot.retrieval.search import LANGUAGE, Metadata
@@ -137,9 +138,8 @@ class Documents:
     def __init__(self, directory: Path, *, write: bool = False, create: bool = False) -> None:
         self._path = path = directory / DATABASE
         if not (path.is_file() or create):
-            raise InputError(
-                f"{directory}: no index is there; make one: isoglot index MODEL CORPUS --output {directory}"
-            )
+            make = f"isoglot index MODEL CORPUS --output {directory}"
+            raise InputError(f"{directory}: no index is there{instead(directory)}; make one: {make}")
         self._lock = threading.RLock()
         with self._in_words():
             mode = "rwc" if create else "rw"  # a reader of a write-ahead log writes its index, too

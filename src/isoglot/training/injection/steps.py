@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from sentence_transformers.util import batch_to_device
 from torch import Tensor
-from tqdm import tqdm
 
+from isoglot.bars import tqdm
 from isoglot.data.lexicons.word_pairs import WordPairs
 from isoglot.models.hidden import layer_vectors, layered_module, only_first
 from isoglot.records import IntArray

@@ -6,8 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
-from tqdm import tqdm
-
+from isoglot.bars import tqdm
 from isoglot.data.checks.registry import CHECKS, Check, Finding
 from isoglot.data.langid import contradicts, identify, is_told
 from isoglot.records import PairRow

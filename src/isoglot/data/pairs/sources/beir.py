@@ -21,6 +21,7 @@ from isoglot.data.pairs.source import SOURCES, Item, Place, Source
 from isoglot.data.readers import Mark, id_field, json_rows, lines, text_field, valid
 from isoglot.errors import InputError, LineError, say
 from isoglot.files import first_file
+from isoglot.places import BEIR, what_is
 from isoglot.records import PairRow
 
 _HINT = "expected _id and text"
@@ -32,6 +33,9 @@ class Beir(Source):
 
     name = "beir"
     form = "beir:DIR"
+
+    def takes(self, spec: str) -> bool:
+        return super().takes(spec) or what_is(spec) == BEIR
 
     def read(self, spec: str, data_dir: Path | None) -> Iterator[Item]:
         return self.read_on(spec, data_dir, Place())
@@ -45,6 +49,7 @@ class Beir(Source):
             InputError: a missing file, no judgement, an unknown option.
             LineError: a malformed line.
         """
+        spec = spec if super().takes(spec) else f"beir:{spec}"
         address = SetAddress.parse(spec, "split", "lang", "passage", "source", "limit", remote="")
         titles = address.choice("passage", ("title+text", "text")) == "title+text"
         lang = language(address.options.get("lang", "en"))

@@ -34,15 +34,23 @@ class Files(Source):
         return read_file(Path(spec), {}, {}, place)
 
 
-def read_file(path: Path, names: Mapping[str, str], dialect: Mapping[str, str], place: Place) -> Iterator[Item]:
+def read_file(
+    path: Path,
+    names: Mapping[str, str],
+    dialect: Mapping[str, str],
+    place: Place,
+    of: tuple[str, str] | None = None,
+) -> Iterator[Item]:
     """The rows of a file, see `Columns`.
 
     Args:
         names: of its columns.
         dialect: delimiter and encoding of a CSV file, where they are given.
         place: where to begin; it moves with every row.
+        of: (language, source) of its rows, where it is one of several files that are named after their languages.
     """
-    columns, (stem, ending) = Columns(path, names), split_name(path)
+    columns, (stem, ending) = Columns(path, names, of[0] if of else None), split_name(path)
+    stem = of[1] if of else stem
     behind = replace(place.mark)
     if ending in (".csv", ".tsv", ""):
         usual = "\t" if ending == ".tsv" else ","
@@ -53,7 +61,8 @@ def read_file(path: Path, names: Mapping[str, str], dialect: Mapping[str, str], 
             columns.look(fields for _, fields in json_rows(path))
     try:
         for number, fields in rows:
-            made = (fields,) if isinstance(fields, LineError) else columns.rows(fields, number)
+            own = behind.before if of else None
+            made = (fields,) if isinstance(fields, LineError) else columns.rows(fields, number, own)
             for item in place.give([_parsed(row, stem, str(path), number) for row in made], behind):
                 yield item, str(path), number
     except HeaderError as error:

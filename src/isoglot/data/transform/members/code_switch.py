@@ -9,9 +9,9 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field, field_validator
-from tqdm import tqdm
 from xxhash import xxh3_64_intdigest
 
+from isoglot.bars import tqdm
 from isoglot.data.languages import language
 from isoglot.data.lexicons.loading import PIVOT
 from isoglot.data.lexicons.switch import MIXED, Coverage, Switcher, SwitchSettings

@@ -6,8 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from tqdm import tqdm
-
+from isoglot.bars import tqdm
 from isoglot.data.transform.translation.cache import TranslationCache
 from isoglot.data.transform.translation.lanes import Task, run
 from isoglot.data.transform.translation.segments import rebuilt, segments
