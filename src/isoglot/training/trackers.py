@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import os
 import sys
 from collections.abc import Collection, Iterator, Mapping
@@ -11,7 +10,7 @@ from contextlib import ExitStack, contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any
 
-from isoglot.errors import InputError
+from isoglot.errors import InputError, first_line
 from isoglot.files import digest_json
 from isoglot.processes import processes
 
@@ -21,10 +20,12 @@ _PROJECT = "isoglot"
 
 
 def check_trackers(names: Collection[str]) -> None:
-    """InputError for one that is not installed."""
-    for name in names:
-        if name != NONE and importlib.util.find_spec(name) is None:
-            raise InputError(f"report_to {name}: the package {name} is not installed: pip install {name}")
+    """InputError for one that is not installed, or only in part."""
+    for name in reported(names):
+        try:
+            importlib.import_module(name)
+        except ImportError as error:
+            raise InputError(f"report_to {name}: {first_line(error)}: pip install {name}") from None
 
 
 def reported(names: Collection[str]) -> list[str]:
