@@ -42,7 +42,7 @@ def benchmark_files() -> dict[str, bytes]:
 
 
 def check_benchmark(folder: Path, spoiled: Path) -> None:
-    answer = run("data", "texts", str(folder), str(folder.parent / "texts"))
+    answer = run("data", "texts", str(folder), str(folder.parent / "texts"), "--overwrite")
     if not accepted(answer, spoiled):
         return
     counts = [int(number) for number in re.findall(r"(\d+) (?:queries|documents)", answer.out)]
@@ -87,7 +87,7 @@ def lareqa_files() -> dict[str, bytes]:
 def check_lareqa(folder: Path, spoiled: Path) -> None:
     answer = run("data", "check", f"lareqa:{folder}", "--json")
     accepted(answer, spoiled)
-    accepted(run("data", "texts", str(folder), str(folder.parent / "texts")), spoiled)
+    accepted(run("data", "texts", str(folder), str(folder.parent / "texts"), "--overwrite"), spoiled)
 
 
 def miracl_files() -> dict[str, bytes]:
@@ -114,7 +114,7 @@ def check_wikipedia(benchmark: str, topics: str, corpus: str) -> Callable[[Path,
 
     def check(folder: Path, spoiled: Path) -> None:
         target = str(folder.parent / "texts")
-        answer = run("data", "texts", benchmark, target, "--languages", "sw", "--data-dir", str(folder))
+        answer = run("data", "texts", benchmark, target, "--overwrite", "--languages", "sw", "--data-dir", str(folder))
         nothing_judged = answer.code == 2 and "no query has a relevant document" in answer.err  # in no file of several
         if accepted(answer, None if nothing_judged else spoiled):
             counts = [int(number) for number in re.findall(r"(\d+) (?:queries|documents)", answer.out)]
@@ -132,7 +132,10 @@ def belebele_files() -> dict[str, bytes]:
 
 
 def check_belebele(folder: Path, spoiled: Path) -> None:
-    accepted(run("data", "texts", "belebele", str(folder.parent / "texts"), "--data-dir", str(folder)), spoiled)
+    accepted(
+        run("data", "texts", "belebele", str(folder.parent / "texts"), "--overwrite", "--data-dir", str(folder)),
+        spoiled,
+    )
 
 
 @register
