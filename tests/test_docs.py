@@ -67,6 +67,10 @@ TOOLS = {
 }
 """Other commands of the pages, by what they do here."""
 
+SERVED = r"""\1 --port 0 > served & server=$!
+until grep -q serves served; do kill -0 $server; sleep .1; done; kill -TERM $server; wait $server"""
+"""A server that would run until it is interrupted is stopped when it serves."""
+
 SMALL_STUDY = """
 question: Does it run?
 name: small
@@ -226,7 +230,8 @@ def test_shell_and_python_blocks_run(page: Path, workshop: Path) -> None:
             (workshop / "block.py").write_text(small(text, json.loads((workshop / "names.json").read_text())))
             run(workshop, "python block.py")
         elif kind == "sh":
-            run(workshop, re.sub(r"^torchrun --nproc-per-node \d+ -m isoglot", "isoglot", text, flags=re.MULTILINE))
+            text = re.sub(r"^torchrun --nproc-per-node \d+ -m isoglot", "isoglot", text, flags=re.MULTILINE)
+            run(workshop, re.sub(r"^(isoglot serve [^#&\n]*)(#.*)?$", SERVED, text, flags=re.MULTILINE))
 
 
 @pytest.mark.slow
