@@ -38,7 +38,7 @@ def put(folder: Path, files: dict[str, str]) -> None:
 
 
 def run(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, dict[str, Any], str]:
-    code = main(["data", "from-docs", *map(str, words), "--json", "--quiet"])
+    code = main(["data", "from-docs", *map(str, words), "--json"])
     out, err = capsys.readouterr()
     return code, json.loads(out) if out else {}, err
 

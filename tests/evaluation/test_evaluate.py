@@ -208,7 +208,7 @@ def test_bad_arguments(benchmark: Benchmark, model: Embeddings, tmp_path: Path) 
         evaluate(model, benchmark, settings=["multilingual"])
     with pytest.raises(InputError, match="unknown measure 'NDCG10'"):
         evaluate(model, benchmark, measures=["NDCG10"])
-    with pytest.raises(InputError, match=r"load the model first with isoglot.load_model\('e5'\)"):
+    with pytest.raises(InputError, match=r"no model 'e5': expected a directory"):
         evaluate("e5", benchmark)
     with pytest.raises(InputError, match="2 query vectors for the 5 texts of toy"):
         evaluate(Embeddings(model.queries[:2], model.documents), benchmark)

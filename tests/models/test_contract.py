@@ -288,6 +288,7 @@ def test_saved_prompts_win(
 ) -> None:
     model = load_model(str(saved(tmp_path, prompts, "multilingual-e5-small")), device="cpu")
     told = describe(model)["prompts"]
+    assert "called like the family e5" in told.pop("lacking")  # which is said, and changes nothing
     assert told == {"query": expected[0], "passage": expected[1], "source": source, "guessed": False}
     assert (model.prompts["query"], model.prompts["document"]) == expected
     assert f"prompts {expected[0]!r} and {expected[1]!r} ({source})" in capsys.readouterr().err
@@ -307,6 +308,7 @@ def test_a_folder_name_is_no_reason_for_prompts(copy: Callable[[str], Path], tmp
     told = describe(load_model(str(named), device="cpu"))["prompts"]
     assert (told["query"], told["source"]) == ("query: ", "guessed: it is intfloat/multilingual-e5-base")
     told = describe(load_model(str(named), device="cpu", query_prompt="", passage_prompt="P "))["prompts"]
+    assert "is used without: --query-prompt" in told.pop("lacking")
     assert told == {"query": "", "passage": "P ", "source": "given", "guessed": False}
 
 

@@ -46,7 +46,7 @@ def test_no_family_takes_the_models_of_another() -> None:
     names = ("e5-small", "bge-base-en", "bge-base-zh", "mxbai-embed-large-v1", "snowflake-arctic-embed-l-v2.0")
     of = [Prompts("", "", "").of_family([name]).lacking.split(",")[0] for name in names]
     assert of == [
-        f"{name} is of the family {family}"
+        f"{name} is called like the family {family}"
         for name, family in zip(names, ("e5", "bge", "bge", "mxbai-embed", "arctic-embed 2"))
     ]
     assert len({family.models for family in FAMILIES}) == len(FAMILIES)

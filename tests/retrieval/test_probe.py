@@ -96,7 +96,7 @@ def test_the_command_prints_a_table_and_draws(
     assert "chosen: layer" in out
     assert "en-zh" in (tmp_path / "layers.svg").read_text()
     first = (tmp_path / "layers.svg").read_bytes()
-    assert main([*command, "--json", "--picture", str(tmp_path / "layers.svg")]) == 0
+    assert main([*command, "--json", "--overwrite", "--picture", str(tmp_path / "layers.svg")]) == 0
     found = json.loads(capsys.readouterr().out)
     assert (tmp_path / "layers.svg").read_bytes() == first
     rows = found["pairs"]["en-zh"]["layers"]
@@ -130,7 +130,7 @@ def test_a_cosine_of_any_two_words_is_called_what_it_is(
     [
         (["--picture", "layers.pdf"], "ends in .svg or .png"),
         (["--pairs", "1"], "pairs must be at least 2"),
-        (["--criterion", "cosinus"], "invalid choice"),
+        (["--criterion", "cosinus"], "did you mean 'cosine'?"),
         (["--lexicon", "no.tsv"], "no.tsv"),
     ],
 )

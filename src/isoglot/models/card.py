@@ -61,7 +61,7 @@ class Trained:
         sources: of the training pairs.
         pairs: how many of them.
         languages: of them.
-        max_length: tokens at which texts are cut.
+        max_length: tokens at which texts are cut; None: they are not.
         known: what is known of the training of the base that touches benchmarks, in sentences.
         average: share of the trained weights; the rest is the base's.
     """
@@ -75,7 +75,7 @@ class Trained:
     sources: Sequence[str]
     pairs: int
     languages: Sequence[str]
-    max_length: int
+    max_length: int | None
     known: Sequence[str]
     average: float = 1.0
 
@@ -94,7 +94,7 @@ def write_card(path: Path, about: Trained, prompts: Mapping[str, str]) -> None:
     languages = ", ".join(about.languages)
     limits = [
         f"Trained in {languages}. How it ranks in other languages is not known: measure it.",
-        f"Texts are cut at {about.max_length:,} tokens.",
+        *([] if about.max_length is None else [f"Texts are cut at {about.max_length:,} tokens."]),
         *about.known,
     ]
     more = _MORE.format(

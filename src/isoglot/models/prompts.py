@@ -78,7 +78,9 @@ class Prompts:
             f"{wanted!r} before {'queries' if side == 'query' else 'passages'}" for side, wanted in without
         )
         how = " ".join(f"--{side}-prompt {wanted!r}" for side, wanted in without)
-        return f"{name} is of the family {family.name}, which was trained with {told}, and is used without: {how}"
+        return (
+            f"{name} is called like the family {family.name}, which was trained with {told}, and is used without: {how}"
+        )
 
     def given(self, query: str | None, passage: str | None) -> Prompts:
         """With what the user gave in place of the model's own."""

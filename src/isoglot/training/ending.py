@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from isoglot.batching.sampler import PlanDataset
@@ -30,7 +31,9 @@ def _trained_texts(settings: TrainSettings, data: TrainingData, steps: int, mode
     return TrainedTexts.of(data.table, queries, passages, dataset.candidate_texts(passages)) | trained_of(model)
 
 
-def _about(settings: TrainSettings, data: TrainingData, steps: int, bases: tuple[str, ...], length: int) -> Trained:
+def _about(
+    settings: TrainSettings, data: TrainingData, steps: int, bases: tuple[str, ...], length: float | None
+) -> Trained:
     """What the card says."""
     published = resolve_base(settings.base).published_name
     return Trained(
@@ -43,7 +46,7 @@ def _about(settings: TrainSettings, data: TrainingData, steps: int, bases: tuple
         sources=settings.pairs,
         pairs=data.table.index.n_pairs,
         languages=data.table.languages,
-        max_length=length,
+        max_length=int(length) if length and isfinite(length) else None,
         known=known_of(bases),
         average=settings.average,
     )
@@ -76,7 +79,7 @@ def end(
         final.save_pretrained(str(path), create_model_card=False)
         del final  # its place in memory is for what was saved
         texts.save(path)
-        about = _about(settings, data, trainer.state.global_step, texts.bases, int(model.max_seq_length or 0))
+        about = _about(settings, data, trainer.state.global_step, texts.bases, model.max_seq_length)
         write_card(path / "README.md", about, model.prompts)
         agreement.check_saved(model, path, agreement.sample_texts(data.table))
     lines = [json.loads(text) for text in run.log.read_text(encoding="utf-8").splitlines()]
