@@ -8,11 +8,14 @@ from __future__ import annotations
 import importlib.util
 import subprocess
 import sys
+import tempfile
 import threading
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from isoglot.disk import locked
 
 HINT = "needs a Milvus server: pip install --no-deps milvus==2.3.5, or name yours by ISOGLOT_MILVUS_URI"
 
@@ -24,9 +27,12 @@ def is_installed() -> bool:
 
 @contextmanager
 def serving(folder: Path) -> Iterator[str]:
-    """The address of a server that keeps its data in a folder, on a free port, and ends with the block."""
+    """The address of a server that keeps its data in a folder, on a free port, and ends with the block.
+
+    A machine takes one at a time: another process's block is waited for.
+    """
     log = folder / "server.log"
-    with log.open("w") as sink:
+    with locked(Path(tempfile.gettempdir()) / "isoglot-milvus", waiting=""), log.open("w") as sink:
         command = [sys.executable, __file__, str(folder)]
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=sink, text=True)
         try:
