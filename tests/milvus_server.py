@@ -5,6 +5,7 @@ Run as a program it serves from a directory until its standard input ends, so th
 
 from __future__ import annotations
 
+import fcntl
 import importlib.util
 import subprocess
 import sys
@@ -14,8 +15,6 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-
-from isoglot.disk import locked
 
 HINT = "needs a Milvus server: pip install --no-deps milvus==2.3.5, or name yours by ISOGLOT_MILVUS_URI"
 
@@ -32,7 +31,8 @@ def serving(folder: Path) -> Iterator[str]:
     A machine takes one at a time: another process's block is waited for.
     """
     log = folder / "server.log"
-    with locked(Path(tempfile.gettempdir()) / "isoglot-milvus", waiting=""), log.open("w") as sink:
+    with (Path(tempfile.gettempdir()) / "isoglot-milvus.lock").open("w") as turn, log.open("w") as sink:
+        fcntl.flock(turn, fcntl.LOCK_EX)
         command = [sys.executable, __file__, str(folder)]
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=sink, text=True)
         try:
