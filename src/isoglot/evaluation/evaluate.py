@@ -19,7 +19,7 @@ from isoglot.evaluation.bias import rank_distance
 from isoglot.evaluation.bias_report import TOP_K, bias_report
 from isoglot.evaluation.cells import QueryRows, macro, make_rows, micro, parse_settings, per_language
 from isoglot.evaluation.leak import debias_notes, leak_notes, leak_of, prompt_notes
-from isoglot.evaluation.mapped_vectors import mapped
+from isoglot.evaluation.mapped_vectors import mapped, stored_vectors
 from isoglot.evaluation.matching import RANK_DISTANCE
 from isoglot.evaluation.measures import Measure, parse_measures
 from isoglot.evaluation.results import Result, check_no_result, model_digest, model_facts, versions, write_result
@@ -37,7 +37,6 @@ from isoglot.retrieval.encode import (
     encode_texts,
     pooled_languages,
     pooled_texts,
-    prompt_of,
     similarity_of,
 )
 from isoglot.retrieval.fair import Fair
@@ -131,15 +130,14 @@ def evaluate(
     def encode(kind: Kind) -> Vectors:
         if isinstance(model, Embeddings):
             return model.queries if kind == "query" else model.documents
-        texts, size, languages = pooled_texts(loaded, kind), asked.batch_size, pooled_languages(loaded, kind)
+        size = asked.batch_size
         with precision:
             if store is None or not digest:
+                texts, languages = pooled_texts(loaded, kind), pooled_languages(loaded, kind)
                 return encode_texts(model, texts, kind, size, progress, languages=languages)
-            encoder, known = (model, digest) if parts is None else (parts.inner, str(inner))
+            known = digest if parts is None else str(inner)
             key = known if asked.precision == "fp32" else digest_strings([known, asked.precision])
-            own: dict[str, Any] = {"batch_size": size, "progress": progress, "languages": languages}
-            vectors = store.encode(encoder, key, prompt_of(model, kind), texts, kind, **own)
-            return vectors if parts is None else parts.correct(loaded, kind, vectors)
+            return stored_vectors(model, loaded, kind, store, key, parts, batch_size=size, progress=progress)
 
     with ExitStack() as held:
         # a second writer, or a disk that takes nothing, is known before the work

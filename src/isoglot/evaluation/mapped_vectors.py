@@ -14,7 +14,9 @@ import numpy as np
 from isoglot.evaluation.debias_strength import map_pooled
 from isoglot.models.language_maps import LanguageMaps, record_of
 from isoglot.records import Benchmark, Float32Array, Kind
+from isoglot.retrieval.encode import pooled_languages, pooled_texts, prompt_of
 from isoglot.retrieval.scoring import Vectors
+from isoglot.retrieval.store import EmbeddingStore
 
 _MOST = 1_000_000  # texts whose vectors are corrected in memory
 
@@ -37,6 +39,22 @@ class Mapped:
         """What the whole model gives for the queries or passages of a benchmark, from what its first part gives, to rounding."""
         own = np.asarray(vectors[:], dtype=np.float32)
         return map_pooled(self.maps, benchmark, side, own, unit=self.unit)
+
+
+def stored_vectors(
+    model: Any, benchmark: Benchmark, side: Kind, store: EmbeddingStore, key: str, parts: Mapped | None, **options: Any
+) -> Vectors:
+    """The vectors of the queries or passages of a benchmark, read from a store or put there.
+
+    Args:
+        key: of what is stored: the digest of the model, or of `parts.inner`.
+        parts: of the model, as `mapped` gives them.
+        options: of `EmbeddingStore.encode`.
+    """
+    encoder = model if parts is None else parts.inner
+    texts, languages = pooled_texts(benchmark, side), pooled_languages(benchmark, side)
+    vectors = store.encode(encoder, key, prompt_of(model, side), texts, side, languages=languages, **options)
+    return vectors if parts is None else parts.correct(benchmark, side, vectors)
 
 
 def mapped(model: Any, benchmark: Benchmark) -> Mapped | None:

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from isoglot.evaluation.cells import make_rows
-from isoglot.evaluation.mapped_vectors import mapped
+from isoglot.evaluation.mapped_vectors import mapped, stored_vectors
 from isoglot.evaluation.measures import parse_measure
 from isoglot.evaluation.results import model_digest
 from isoglot.records import Benchmark, FloatArray, IntArray, Kind
 from isoglot.repairing.choice import MEASURE
-from isoglot.retrieval.encode import Embeddings, pooled_languages, pooled_texts, prompt_of
+from isoglot.retrieval.encode import Embeddings
 from isoglot.retrieval.rankings import rank_benchmark, vector_search
 from isoglot.retrieval.store import EmbeddingStore
 from isoglot.retrieval.ties import pooled_ties
@@ -53,14 +53,10 @@ def look(model: Any, benchmark: Benchmark, store: EmbeddingStore) -> View:
 
 def _vectors(model: Any, benchmark: Benchmark, store: EmbeddingStore) -> Embeddings:
     parts = mapped(model, benchmark)
-    encoder = model if parts is None else parts.inner
-    digest = str(model_digest(encoder))
+    digest = str(model_digest(model if parts is None else parts.inner))
 
     def encode(kind: Kind) -> Any:
-        texts, languages = pooled_texts(benchmark, kind), pooled_languages(benchmark, kind)
-        prompt = prompt_of(model, kind)
-        vectors = store.encode(encoder, digest, prompt, texts, kind, languages=languages, progress=False)
-        return vectors if parts is None else parts.correct(benchmark, kind, vectors)
+        return stored_vectors(model, benchmark, kind, store, digest, parts, progress=False)
 
     return Embeddings(np.asarray(encode("query")[:], dtype=np.float32), encode("passage"))
 
@@ -91,14 +87,14 @@ def compare_views(
     in_ten = [int((view.ranks[other] <= 10).sum()) for view in (before, after)]
     answers = {"all": int(other.sum()), "before": in_ten[0], "after": in_ten[1]}
     chosen, missing = _rising(judged, other, before, after, gain, wanted, shown)
-    examples = [_example(benchmark, judged, row, before, after) for row in chosen]
+    examples = [_example(judged, row, before, after) for row in chosen]
     if (fallen := _falling(judged, other, before, after, gain)) is not None:
-        examples.append(_example(benchmark, judged, fallen, before, after))
+        examples.append(_example(judged, fallen, before, after))
     return {"questions": counts, "answers": answers, "examples": examples, "not_shown": missing}
 
 
 class _Judged:
-    """The judged documents of a benchmark: row by row the query, and the languages of both."""
+    """The judged documents of a benchmark: row by row the query and both languages; and all texts as (language, id, text)."""
 
     def __init__(self, benchmark: Benchmark) -> None:
         self.query = np.repeat(np.arange(benchmark.n_queries), np.diff(benchmark.indptr))
@@ -110,6 +106,7 @@ class _Judged:
         ]
         self.query_language, self.answer_language = languages
         self.document = benchmark.relevant
+        self.queries, self.documents = list(benchmark.pooled_queries()), list(benchmark.pooled_documents())
 
 
 def _rising(
@@ -154,13 +151,13 @@ def _falling(judged: _Judged, other: Any, before: View, after: View, gain: Float
     return int(rows[(after.ranks[rows] / before.ranks[rows]).argmax()])
 
 
-def _example(benchmark: Benchmark, judged: _Judged, row: int, before: View, after: View) -> dict[str, Any]:
+def _example(judged: _Judged, row: int, before: View, after: View) -> dict[str, Any]:
     """A question: "language", "text", "english" (the same question, "" where it has none), the "answer" (language, text, ranks
     before and after), nDCG@10 "values" before and after, and the first five, "before" and "after".
     """
     query = int(judged.query[row])
     relevant = set(judged.document[judged.query == query].tolist())
-    queries, documents = list(benchmark.pooled_queries()), list(benchmark.pooled_documents())
+    queries, documents = judged.queries, judged.documents
     language, key, text = queries[query]
     english = next((other for lang, own, other in queries if (lang, own) == ("en", key)), "")
 

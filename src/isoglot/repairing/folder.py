@@ -153,15 +153,14 @@ class RepairFolder:
         """Whether all stages are done and what is to be left is there."""
         return "files" in self.record
 
-    def end(self, *, keep_models: bool) -> None:
-        """Say what is left, then delete what is large and of no use any more."""
+    def end(self) -> None:
+        """Say what is left; what `tidy` deletes may go then."""
         names = [*self._files("model", "figures"), *(name for name in _FILES if (self.path / name).is_file())]
         self.record["files"] = {name: digest_file(self.path / name) for name in names}
         self.write()
-        self.tidy(keep_models=keep_models)
 
     def tidy(self, *, keep_models: bool) -> None:
-        """Of a repair that has ended: a kill may have come before that."""
+        """Delete what is large and of no use any more of a repair that has ended; a kill may have come before that."""
         shutil.rmtree(self.vectors, ignore_errors=True)
         if not keep_models:
             shutil.rmtree(self.models, ignore_errors=True)

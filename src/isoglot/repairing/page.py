@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment
 
 from isoglot.evaluation.charts import bars
 from isoglot.evaluation.drawing import Titles, require_matplotlib, to_png, to_svg
@@ -18,7 +18,7 @@ from isoglot.repairing import words
 from isoglot.repairing.choice import BASE, HELD_OUT, MEASURE
 from isoglot.repairing.folder import RepairFolder
 from isoglot.repairing.progress import in_words
-from isoglot.study.render import code, escape, to_page
+from isoglot.study.render import code, markdown_templates, tidy, to_page
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -44,8 +44,7 @@ def write_report(folder: RepairFolder, summary: Mapping[str, Any]) -> None:
             links.setdefault(benchmark, {})[name] = address
     context = {"summary": summary, "links": links, "words": words, "kept": _kept(summary)}
     context |= {"shown": words.shown_benchmark(summary), "HELD_OUT": HELD_OUT, "BASE": BASE, "folder": folder}
-    markdown = _environment().get_template("repair.md.jinja").render(context)
-    markdown = re.sub(r"\n{3,}", "\n\n", markdown).strip() + "\n"
+    markdown = tidy(_environment().get_template("repair.md.jinja").render(context))
     html = to_page(markdown, pictures)
     with atomic_directory(folder.figures) as temporary:
         for address, svg in pictures.items():
@@ -94,13 +93,6 @@ def _charts(folder: RepairFolder, summary: Mapping[str, Any], benchmark: str) ->
 
 @cache
 def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("isoglot.repairing"),
-        autoescape=True,
-        finalize=escape,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = markdown_templates("isoglot.repairing")
     environment.filters |= {"code": code, "short": words.short, "in_words": in_words}
     return environment

@@ -166,7 +166,7 @@ class _Work:
                     return False
                 self.folder.finish(stage.name, found, began)
             gc.collect()  # models that refer to themselves
-        self.folder.end(keep_models=self.asked.keep_models)
+        self.folder.end()
         return True
 
     def _stages(self) -> Iterator[_Stage]:

@@ -59,16 +59,26 @@ def shell(word: str) -> Markup:
     return Markup(shlex.quote(" ".join(printable(word).split())))
 
 
-@cache
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("isoglot.study"),
+def markdown_templates(package: str) -> Environment:
+    """The templates of a package that give Markdown, in which no value is markup."""
+    return Environment(
+        loader=PackageLoader(package),
         autoescape=True,
         finalize=escape,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+
+
+def tidy(markdown: str) -> str:
+    """Without the empty lines that parts of a template leave where they say nothing."""
+    return re.sub(r"\n{3,}", "\n\n", markdown).strip() + "\n"
+
+
+@cache
+def _environment() -> Environment:
+    environment = markdown_templates("isoglot.study")
     environment.globals |= {**vars(report_facts), **vars(report_figures)}
     environment.globals.update(APPENDIX="Appendix: checks", BIAS=BIAS, bias_of=bias_of, overview=overview, takes=takes)
     environment.globals.update(COLUMNS=COLUMNS, STRATEGIES=STRATEGIES, TUNINGS=TUNINGS, one_line_help=one_line_help)
@@ -81,7 +91,7 @@ def to_markdown(context: Mapping[str, Any]) -> str:
     """The report as GitHub-flavoured Markdown; its pictures are added to `context["pictures"]`, which it links to."""
     numbers = {"Table": count(1), "Figure": count(1)}
     template = _environment().get_template("report.md.jinja", globals={"number": lambda kind: next(numbers[kind])})
-    return re.sub(r"\n{3,}", "\n\n", template.render(context)).strip() + "\n"
+    return tidy(template.render(context))
 
 
 def to_page(markdown: str, pictures: Mapping[str, str]) -> str:
