@@ -260,6 +260,12 @@ def cores() -> int:
     return int(joblib.cpu_count())
 
 
+def threads() -> int:
+    """Threads for work in numpy that other threads may go on beside: `OMP_NUM_THREADS` where it says so, else all cores."""
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    return max(1, int(asked)) if asked.isdecimal() else cores()
+
+
 def processor() -> str:
     """The processor's name as the system gives it."""
     try:

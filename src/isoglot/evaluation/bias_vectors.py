@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from isoglot.evaluation.cells import mean_by
+from isoglot.processes import threads
 from isoglot.records import Float32Array, FloatArray, IntArray
 from isoglot.retrieval.scoring import Vectors
 
@@ -54,15 +57,23 @@ def rank_consistency(
     n = len(chosen)
     if n < 2:
         return values
-    for rows in _blocks(group):
+    places = np.arange(n) - (n - 1) / 2
+
+    def correlations(rows: IntArray) -> FloatArray:
         scores = np.asarray(queries[rows], dtype=np.float32) @ vectors
         centred = np.empty(scores.shape, dtype=np.float64)
-        order = _best_first(scores)
-        np.put_along_axis(centred, order, np.broadcast_to(np.arange(n) - (n - 1) / 2, scores.shape), axis=1)
+        np.put_along_axis(centred, _best_first(scores), np.broadcast_to(places, scores.shape), axis=1)
         rho = centred @ centred.T / (n * (n**2 - 1) / 12)
         parallel = group[rows][:, None] == group[rows]
         np.fill_diagonal(parallel, False)
-        values[rows] = (rho * parallel).sum(axis=1) / parallel.sum(axis=1)
+        means: FloatArray = (rho * parallel).sum(axis=1) / parallel.sum(axis=1)
+        return means
+
+    blocks = list(_blocks(group))
+    # numpy sorts without holding up other threads
+    with threadpool_limits(1), ThreadPoolExecutor(threads()) as pool:
+        for rows, means in zip(blocks, pool.map(correlations, blocks)):
+            values[rows] = means
     return values
 
 

@@ -18,6 +18,7 @@ from isoglot.models.tokenizer import description
 from isoglot.records import IntArray
 
 Ids = npt.NDArray[np.int32]
+_LETTERS = 8
 
 
 @dataclass(frozen=True)
@@ -33,9 +34,22 @@ class TextTokenizer:
     max_length: int | None
 
     def ids(self, texts: Sequence[str], prompt: str) -> list[list[int]]:
-        """Token ids of each text behind the prompt, truncated, not padded."""
+        """Token ids of each text behind the prompt, truncated, not padded.
+
+        By all cores, without the record that transformers makes of every text, which one core makes. The first text's ids are
+        held to it.
+        """
+        given = [prompt + text for text in texts]
+        first = self._own(given[:1])  # which also sets the limit
+        found: list[list[int]] = [row.ids for row in self.tokenizer.backend_tokenizer.encode_batch_fast(given)]
+        return found if found[:1] == first else self._own(given)
+
+    def _own(self, texts: list[str]) -> list[list[int]]:
+        """As transformers gives them."""
+        if not texts:
+            return []
         token_ids: list[list[int]] = self.tokenizer(
-            [prompt + text for text in texts],
+            texts,
             truncation="longest_first",
             max_length=self.max_length,
             padding=False,
@@ -110,7 +124,8 @@ def template_of(
         or model[0].processing_kwargs
     ):
         return None
-    word = next((text for text in sample if text.strip()), "a")
+    # a few letters of the data: a text above the limit that is not long
+    word = next((text.strip()[:_LETTERS] for text in sample if text.strip()), "a")
     # a tokenizer without a limit says 1e30
     long = " ".join([word] * min(tokenizer.max_length or model.tokenizer.model_max_length, 100_000))
     template = None
