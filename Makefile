@@ -1,11 +1,12 @@
 # make demo   the whole job in minutes: measure a model, repair it by our recipe and the paper's, measure again, keep the best
 # make test   everything that must hold: tests, ruff, types, import directions
 # make quick  the inner loop: lint and the heart of every room's tests, under a minute
+# make nightly   five newcomers in an empty environment, from a clean clone
 # make docs   write the pages that are made of docstrings and registries
 # make docs-site   the pages as a site, in build/site
 # make dist   what a release uploads, in dist/
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test quick lint tests docs docs-site dist format clean
+.PHONY: help setup demo test quick nightly lint tests docs docs-site dist format clean
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -48,6 +49,9 @@ lint: setup
 
 tests: setup
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadscope --no-loadscope-reorder --durations 25
+
+nightly: setup
+	$(BIN)/pytest -m nightly
 
 docs: setup
 	$(BIN)/python docs/make_api.py
