@@ -48,7 +48,7 @@ class LineError(InputError):
 
 
 # C0 and C1 controls, marks and overrides of direction, line separators, the byte order mark, halves of surrogate pairs
-_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 
 
 def printable(text: str, keep: str = "") -> str:
@@ -59,7 +59,7 @@ def printable(text: str, keep: str = "") -> str:
     Args:
         keep: control characters that stay.
     """
-    return _UNPRINTABLE.sub(lambda match: match[0] if match[0] in keep else f"\\u{ord(match[0]):04x}", text)
+    return UNPRINTABLE.sub(lambda match: match[0] if match[0] in keep else f"\\u{ord(match[0]):04x}", text)
 
 
 QUIET, NORMAL, VERBOSE = -1, 0, 1

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from itertools import islice
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -40,6 +40,14 @@ def data_roots(data_dir: str | Path | None) -> list[Path]:
 def data_folders(name: str, data_dir: str | Path | None) -> list[Path]:
     """Folders that may hold the files of benchmark `name`: `<root>/<name>` and `<root>` of every root."""
     return [folder for root in data_roots(data_dir) for folder in (root / name, root) if folder.is_dir()]
+
+
+def inside(directory: Path, name: str) -> Path:
+    """The path of a name that a file says, in a directory. InputError for one that leads out of it or says nothing."""
+    parts = PurePosixPath(name).parts
+    if not parts or name.startswith("/") or {"..", "~"} & {*parts} or "\\" in name or "\0" in name or ":" in parts[0]:
+        raise InputError(f"{directory}: its files name '{name[:80]}', which would lie outside of it")
+    return directory / name
 
 
 @contextmanager

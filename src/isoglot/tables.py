@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Sequence
 from html import escape as escape_html
 from typing import NamedTuple
 
 from isoglot.errors import printable
+
+_MARKS = re.compile(r"([\\`*_{}\[\]|~$^])")
+"""Signs that mean something anywhere in a line of Markdown."""
 
 
 class Table(NamedTuple):
@@ -17,16 +21,19 @@ class Table(NamedTuple):
 
 
 def as_text(blocks: Iterable[str | Table]) -> str:
-    """Lines and tables for a terminal."""
-    lines = ([block] if isinstance(block, str) else text_table(*block) for block in blocks)
+    """Lines and tables for a terminal, printable."""
+    lines = ([printable(block, keep="\n")] if isinstance(block, str) else text_table(*block) for block in blocks)
     return "\n".join(line for block in lines for line in block)
 
 
 def as_html(blocks: Iterable[str | Table]) -> str:
     """The same for a notebook; empty lines are left out."""
-    return "\n".join(
-        f"<p>{escape_html(block)}</p>" if isinstance(block, str) else _html_table(*block) for block in blocks if block
-    )
+    return "\n".join(_html_text(block) if isinstance(block, str) else _html_table(*block) for block in blocks if block)
+
+
+def _html_text(text: str) -> str:
+    shown = escape_html(printable(text, keep="\n"))
+    return f"<p>{shown}</p>"
 
 
 def _html_table(rows: Sequence[Sequence[str]], text_columns: int) -> str:
@@ -71,5 +78,12 @@ def markdown_table(rows: Sequence[Sequence[str]], text_columns: int = 1) -> list
 
 
 def escape(text: str) -> str:
-    """A text that Markdown shows as it is inside a table."""
-    return text.replace("\\", "\\\\").replace("|", "\\|").replace("*", "\\*").replace("_", "\\_")
+    """A text that Markdown shows as it is inside a table, in one line: no mark-up, no HTML, nothing that turns its direction."""
+    return escape_html(_MARKS.sub(r"\\\1", printable(" ".join(text.split()))), quote=False)
+
+
+def code_span(text: str) -> str:
+    """A text as a code span of Markdown (outside tables), with a fence longer than any run of backticks in it."""
+    text = printable(" ".join(text.splitlines()))
+    fence = "`" * (max(map(len, re.findall("`+", text)), default=0) + 1)
+    return f"{fence} {text} {fence}" if "`" in text or not text else f"`{text}`"

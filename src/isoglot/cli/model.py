@@ -121,6 +121,7 @@ def _prune(options: argparse.Namespace) -> int:
     from isoglot.models.language_maps import copy_maps
     from isoglot.models.load import load_model
     from isoglot.models.prune import kept_ids, save_pruned, vocabulary_of
+    from isoglot.tables import code_span, escape
 
     _check_output(options.output, [options.model])
     quiet()
@@ -138,7 +139,7 @@ def _prune(options: argparse.Namespace) -> int:
         trained_of(model).save(path)
         copy_maps(model, path)
         of = ", ".join(options.corpus or (f"the most frequent words of {code}" for code in options.languages))
-        how = f"`{options.model}` with {len(kept):,} of its {before['pieces']:,} pieces: those that {of} use."
+        how = f"{code_span(options.model)} with {len(kept):,} of its {before['pieces']:,} pieces: those that {escape(of)} use."
         write_card_of(path / "README.md", how, model.prompts)
     after, share = _size(model), float(used[sorted(kept)].sum() / (used.sum() or 1.0))
     if options.json:
@@ -158,6 +159,7 @@ def _export(options: argparse.Namespace) -> int:
     from isoglot.models.language_maps import copy_maps
     from isoglot.models.load import load_model
     from isoglot.models.onnx_export import export_onnx
+    from isoglot.tables import code_span
 
     _check_output(options.output, [options.model])
     quiet()
@@ -169,7 +171,7 @@ def _export(options: argparse.Namespace) -> int:
         trained_of(model).save(path)
         copy_maps(model, path)
         weights = f" with weights in 8 bits ({options.quantize})" if options.quantize else ""
-        how = f'`{options.model}` with its encoder as an ONNX graph{weights}: the extra argument is `backend="onnx"`.'
+        how = f'{code_span(options.model)} with its encoder as an ONNX graph{weights}: the extra argument is `backend="onnx"`.'
         write_card_of(path / "README.md", how, model.prompts)
     size = sum(file.stat().st_size for file in options.output.rglob("*") if file.is_file())
     cosine = {"mean": float(cosines.mean()), "least": float(cosines.min())}

@@ -164,20 +164,26 @@ def _base_model(options: argparse.Namespace, bases: tuple[str, ...]) -> str:
 
 def _how(folder: Path) -> str:
     """How a model was made: what its own card says between its title and the first code."""
+    from isoglot.errors import printable
+
     path = folder / "README.md"
     text = path.read_text(encoding="utf-8") if path.is_file() else ""
     body = text.split("---", 2)[2] if text.startswith("---") and text.count("---") > 1 else text
     body = body.partition("```")[0].strip()
     lines = body.splitlines()
-    return "\n".join(lines[1:] if body.startswith("#") else lines).strip() or "How it was made is not written down."
+    told = "\n".join(lines[1:] if body.startswith("#") else lines).strip()
+    # no HTML of whoever made the model goes under the name of who publishes it
+    return printable(told, keep="\n").replace("<", "&lt;") or "How it was made is not written down."
 
 
 def _data(record: dict[str, Any], sides: Any) -> str:
     """What a model was trained on, in sentences."""
+    from isoglot.tables import code_span
+
     words, data = [], record.get("data", {})
     if data:
         asked = record.get("asked", {}).get("pairs") or data["sources"]
-        sources = ", ".join(f"`{source}`" for source in asked)
+        sources = ", ".join(map(code_span, asked))
         words.append(f"{data['pairs']:,} parallel pairs in {', '.join(data['languages'])} from {sources}.")
     if sides:
         words.append(

@@ -120,7 +120,8 @@ def _print(answer: Any) -> None:
         print(answer.why)
     for rank, hit in enumerate(answer.hits, 1):
         where = f"  {hit.url}" if hit.url else ""
-        print(f"{rank:>3}. {hit.lang:<3} {hit.score:.3f}  {hit.title or hit.id}{where}")
+        # a line break in a title, id or address would look like another answer
+        print(" ".join(f"{rank:>3}. {hit.lang:<3} {hit.score:.3f}  {hit.title or hit.id}{where}".splitlines()))
         text = hit.text
         if hit.sentence:
             first, last = hit.sentence

@@ -16,11 +16,10 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from isoglot.data.encodings import guess_encoding
-from isoglot.data.opening import Required, Row, check_columns, opened
+from isoglot.data.opening import LONGEST_LINE, Required, Row, check_columns, opened
 from isoglot.errors import InputError, LineError, printable, say, warn
 from isoglot.reading import not_utf8
 
-_CELL = (1 << 31) - 1  # characters of a CSV cell: csv's own limit is 131,072
 SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab"}
 _SEP = re.compile(r'"?sep=([^\w\s"]|\t)"?', re.IGNORECASE)
 _MARKS = {codecs.BOM_UTF8: "UTF-8", codecs.BOM_UTF16_LE: "UTF-16", codecs.BOM_UTF16_BE: "UTF-16"}
@@ -46,7 +45,7 @@ def csv_rows(
         delimiter: what separates columns.
         encoding: a name that Python knows; None: UTF-8, UTF-16 where the file begins with its byte order mark, or a guess.
     """
-    csv.field_size_limit(_CELL)
+    csv.field_size_limit(LONGEST_LINE)  # csv's own limit is 131,072
     with opened(path) as source:
         lines = _lines(path, source, encoding)
         separator, header, before = _separator(path, lines, required, usual, delimiter)
@@ -178,8 +177,12 @@ class _OtherLines(Iterator[str]):
         self._source = io.TextIOWrapper(source, encoding=encoding, errors="isoglot.mark", newline="")
 
     def __next__(self) -> str:
-        line = next(self._source)
+        line = self._source.readline(LONGEST_LINE)
+        if not line:
+            raise StopIteration
         self._number += 1
+        if len(line) == LONGEST_LINE:
+            raise InputError(f"{self._path}: line {self._number} has more than {LONGEST_LINE >> 20} Mi characters")
         if _BAD in line:
             raise LineError(self._path, self._number, f"not {self._encoding}: bytes that are no character in it")
         return line.removeprefix("\ufeff") if self._number == 1 else line

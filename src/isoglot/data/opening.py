@@ -12,6 +12,8 @@ from typing import Any, BinaryIO, cast
 from isoglot.errors import InputError, LineError
 from isoglot.reading import open_file
 
+LONGEST_LINE = 1 << 26
+"""Bytes of a line in a packed file, and characters of a cell: some kilobytes can be unpacked to one of gigabytes."""
 Row = tuple[int, "dict[str, Any] | LineError"]
 """1-based line (Parquet: row) and its fields, or what is wrong with it."""
 Required = Collection[str] | Callable[[Sequence[str]], Collection[str]]
@@ -33,12 +35,28 @@ class HeaderError(LineError):
         return HeaderError, (self.path, self.line, self.problem, self.columns)
 
 
+class _Unpacked(gzip.GzipFile):
+    """What a gzip file holds; a line that would not fit into memory is an InputError."""
+
+    def __init__(self, path: Path, source: BinaryIO) -> None:
+        super().__init__(fileobj=source)
+        self._path = path
+
+    def readline(self, size: int | None = -1) -> bytes:  # iteration reads by it, too
+        line = super().readline(LONGEST_LINE + 1 if size is None or size < 0 else size)
+        if len(line) > LONGEST_LINE:
+            raise InputError(
+                f"{self._path}: unpacks to a line of more than {LONGEST_LINE >> 20} MiB; expected rows of text"
+            )
+        return line
+
+
 @contextmanager
 def opened(path: Path) -> Iterator[BinaryIO]:
     """The bytes of a file, unpacked; InputError where there is none, or where its packing is not complete."""
     with open_file(path) as source:
         try:
-            yield cast(BinaryIO, gzip.GzipFile(fileobj=source)) if path.name.lower().endswith(".gz") else source
+            yield cast(BinaryIO, _Unpacked(path, source)) if path.name.lower().endswith(".gz") else source
         except (gzip.BadGzipFile, EOFError, zlib.error) as error:
             raise InputError(f"{path}: not a complete gzip file ({error})") from None
         except OSError as error:

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from isoglot.tables import code_span, escape
+
 
 def card_text(record: Mapping[str, Any]) -> str:
     """How a model was debiased, in sentences."""
     settings = ", ".join(f"{key} {value}" for key, value in record["method"].items() if key != "name")
     method = record["method"]["name"] + (f" ({settings})" if settings else "")
     words = [
-        f"`{record['base']}` with a linear correction after it, which takes out of the embeddings what tells their language: "
-        f"{method}, strength {record['strength']:g}, queries and passages {record['sides']}. Nothing was trained. It was "
-        f"fitted on {record['texts']:,} texts in {', '.join(record['languages'])} from {', '.join(record['fit'])}."
+        f"{code_span(record['base'])} with a linear correction after it, which takes out of the embeddings what tells "
+        f"their language: {method}, strength {record['strength']:g}, queries and passages {record['sides']}. Nothing was trained. It was "
+        f"fitted on {record['texts']:,} texts in {', '.join(record['languages'])} from {', '.join(map(escape, record['fit']))}."
     ]
     if "strengths" in record:
         pairs = record["pairs"]
@@ -23,7 +25,8 @@ def card_text(record: Mapping[str, Any]) -> str:
         )
     if names := record["transductive"]:
         words.append(
-            f"Transductive: these texts are those of {', '.join(names)}; figures on it are no test of the correction."
+            f"Transductive: these texts are those of {', '.join(map(escape, names))}; figures on it are no test of the "
+            "correction."
         )
     if told := record.get("told"):
         shares = ", ".join(f"{side} {share:.1%}" for side, share in told.items())

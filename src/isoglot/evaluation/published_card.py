@@ -11,7 +11,7 @@ from isoglot.evaluation.leak import leak_notes
 from isoglot.evaluation.matching import RANK_DISTANCE, System
 from isoglot.evaluation.significance import Interval
 from isoglot.records import NATURAL, SETTINGS
-from isoglot.tables import markdown_table
+from isoglot.tables import code_span, escape, markdown_table
 
 _SETTINGS = (*SETTINGS, *NATURAL)
 _CARD = """\
@@ -162,7 +162,8 @@ def _about_prompts(query: str, passage: str) -> str:
     if not (query or passage):
         return "No prompts: texts are embedded as they are."
     return (
-        f"`encode_query` puts `{query!r}` before every question and `encode_document` puts `{passage!r}` before every passage. "
+        f"`encode_query` puts {code_span(repr(query))} before every question and `encode_document` puts "
+        f"{code_span(repr(passage))} before every passage. "
         "Programs that call `encode` alone have to put them there themselves: without them the model finds less."
     )
 
@@ -179,7 +180,7 @@ def _benchmark(system: System, figures: Sequence[Figure]) -> str:
         *([name, *(cells.get((name, measure), "") for measure in measures)] for name in settings),
     ]
     lines = [
-        f"### {summary['benchmark']}",
+        f"### {escape(summary['benchmark'])}",
         "",
         f"{', '.join(sorted(counts['queries']))}: {queries:,} queries, {documents:,} passages.",
         "",
@@ -188,7 +189,7 @@ def _benchmark(system: System, figures: Sequence[Figure]) -> str:
     distances = [figure for figure in figures if figure.setting == RANK_DISTANCE]
     lines += [f"\nRank distance (language bias; lower is better): {_shown(figure, 1)}." for figure in distances]
     notes = [*leak_notes(summary.get("leak")), *summary.get("notes", [])]
-    return "\n".join([*lines, *(f"\n{note[0].upper()}{note[1:]}." for note in dict.fromkeys(notes))])
+    return "\n".join([*lines, *(f"\n{escape(note[0].upper() + note[1:])}." for note in dict.fromkeys(notes))])
 
 
 def _shown(figure: Figure, digits: int) -> str:

@@ -23,7 +23,7 @@ from urllib.parse import quote
 
 import numpy as np
 
-from isoglot.errors import InputError
+from isoglot.errors import UNPRINTABLE, InputError
 from isoglot.evaluation.cells import POOLED, cell_judgments, language_pairs, parse_settings, require_whole_grades
 from isoglot.files import atomic_path, read_json, write_json
 from isoglot.records import SETTINGS, Benchmark, Float32Array, FloatArray, IntArray, Setting
@@ -169,5 +169,5 @@ def _write(path: Path, lines: Iterator[str]) -> None:
 
 
 def _field(text: str) -> str:
-    """A text as one field of a TREC line: blanks (and the percent sign) are percent-encoded."""
-    return re.sub(r"[\s%]", lambda match: quote(match.group()), text)
+    """A text as one field of a TREC line: blanks, the percent sign and what a terminal would obey are percent-encoded."""
+    return re.sub(rf"[\s%]|{UNPRINTABLE.pattern}", lambda match: quote(match.group(), errors="surrogatepass"), text)

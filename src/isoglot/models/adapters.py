@@ -11,6 +11,7 @@ from typing import Any
 
 from isoglot.errors import InputError, first_line
 from isoglot.files import read_json
+from isoglot.models.foreign import check_adapter
 from isoglot.models.prompts import read_prompts
 from isoglot.models.weights import check_whole
 
@@ -39,6 +40,7 @@ class Adapter:
                 f"{folder / _CONFIG}: an adapter of type {config.get('peft_type')}, which cannot be merged here (LoRA can); "
                 "merge it with the tool that made it and give the whole model"
             )
+        check_adapter(config, str(folder / _CONFIG))
         self.base_digest: str | None = note.get("base_digest")
         has_prompts = note.get("prompts") is not None
         self.prompts = read_prompts(note["prompts"], str(folder / ADAPTER_NOTE)) if has_prompts else None

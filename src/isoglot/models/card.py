@@ -8,6 +8,7 @@ from pathlib import Path
 
 from isoglot.files import write_text
 from isoglot.models.publish import without_paths
+from isoglot.tables import code_span
 
 _TEXT = """\
 ---
@@ -25,12 +26,12 @@ model = SentenceTransformer("path/to/this/folder")
 scores = model.similarity(model.encode_query(["..."]), model.encode_document(["..."]))
 ```
 
-`encode_query` and `encode_document` put the prompts {query!r} and {passage!r} before each text.
+`encode_query` and `encode_document` put the prompts {query} and {passage} before each text.
 
 {more}The licence is that of the base model and of the training data.
 """
 _TAGS = ("sentence-transformers", "isoglot", "multilingual", "retrieval")
-_TRAINED = "Trained from `{base}` by {tuning} with {strategy} batches of {batch_size} parallel pairs, {steps:,} steps."
+_TRAINED = "Trained from {base} by {tuning} with {strategy} batches of {batch_size} parallel pairs, {steps:,} steps."
 _AVERAGED = " Its weights are {share:g} times the trained ones and {rest:g} times those of the base."
 _MORE = """
 ## Data
@@ -88,7 +89,7 @@ def write_card(path: Path, about: Trained, prompts: Mapping[str, str]) -> None:
         about: the model.
         prompts: of "query" and "document".
     """
-    how = _TRAINED.format(**vars(about))
+    how = _TRAINED.format(**{**vars(about), "base": code_span(about.base)})
     if about.average < 1:
         how += _AVERAGED.format(share=about.average, rest=1 - about.average)
     languages = ", ".join(about.languages)
@@ -100,7 +101,7 @@ def write_card(path: Path, about: Trained, prompts: Mapping[str, str]) -> None:
     more = _MORE.format(
         pairs=about.pairs,
         languages=languages,
-        sources=", ".join(f"`{source}`" for source in about.sources),
+        sources=", ".join(map(code_span, about.sources)),
         limits="\n".join(f"- {line}" for line in limits),
     )
     _write(
@@ -112,6 +113,10 @@ def write_card(path: Path, about: Trained, prompts: Mapping[str, str]) -> None:
         base_model=[about.hub_base][: bool(about.hub_base)],
         language=about.languages,
     )
+
+
+def _quoted(prompt: str) -> str:
+    return code_span(repr(prompt))
 
 
 def write_card_of(path: Path, how: str, prompts: Mapping[str, str], made: str = "made", more: str = "") -> None:
@@ -130,6 +135,6 @@ def _write(path: Path, how: str, prompts: Mapping[str, str], made: str, more: st
     header = ["library_name: sentence-transformers", "pipeline_tag: sentence-similarity"]
     for key, values in fields.items():
         header += [f"{key}:", *(f"- {value}" for value in values)] if values else []
-    sides = {"query": prompts.get("query", ""), "passage": prompts.get("document", "")}
+    sides = {"query": _quoted(prompts.get("query", "")), "passage": _quoted(prompts.get("document", ""))}
     about = {"how": without_paths(how, []), "more": f"{without_paths(more, []).strip()}\n\n" if more else ""}
     write_text(path, _TEXT.format(header="\n".join(header), made=made, **about, **sides))

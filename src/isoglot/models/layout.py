@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from isoglot.errors import InputError
 from isoglot.files import read_json
+from isoglot.models.foreign import activation_problem, module_problem
 from isoglot.models.limits import transformers_of
 from isoglot.models.prompts import read_prompts
 from isoglot.models.weights import check_files, check_regular
@@ -24,7 +25,7 @@ _OTHERS = {
 }
 _ONE_VECTOR = "isoglot measures and trains models with one dense vector per text"
 _KIND = re.compile(r'"model":\s*\{\s*"type":\s*"(\w+)"')
-_MODULES = "sentence_transformers."
+_ROUTERS = (".Router", ".Asym")
 
 
 class Layout:
@@ -66,7 +67,7 @@ class Layout:
         if folder.is_dir():
             if (folder / "adapter_config.json").is_file() and any(folder.glob("model*.safetensors")):
                 raise InputError(f"{self.name}: holds whole weights and an adapter: take one of them away")
-            check_files(folder, [str(module.get("path", "")) for module in self.modules])
+            check_files(folder, [part for _, part in self._parts()])
 
     def check_tokenizers(self, model: SentenceTransformer) -> None:
         """Refuse a tokenizer of another kind than the model's file: transformers makes those of some architectures anew.
@@ -93,18 +94,35 @@ class Layout:
         similarity = self.settings.get("similarity_fn_name")
         if similarity not in (None, "cosine", "dot", "euclidean", "manhattan") and not maxsim:
             yield f"config_sentence_transformers.json: similarity_fn_name {similarity!r} is not known"
-        for module in self.modules:
-            if not str(module.get("type")).startswith(_MODULES):
-                yield f"its module {module.get('type')} is code of its own, which is not run"
-            if str(module.get("type")).endswith(".Dense"):
-                yield from self._dense_problems(str(module.get("path")))
+        for kind, part in self._parts():
+            if problem := module_problem(kind, part):
+                yield problem
+            if kind.endswith(".Dense"):
+                yield from self._dense_problems(part)
+            # one at the root is read by isoglot.models.adapters
+            if part and kind.endswith("Transformer") and self.path(f"{part}/adapter_config.json"):
+                yield f"{part} holds an adapter: merge it into its base, and save the whole model"
         yield from self._encoder_problems()
 
     def _dense_problems(self, part: str) -> Iterator[str]:
         # sentence-transformers takes Tanh in place of an activation that it does not trust, and goes on
-        activation = str(self._object(f"{part}/config.json").get("activation_function", "torch."))
-        if not activation.startswith("torch."):
-            yield f"{part}/config.json: the activation {activation} is code of its own, which is not run"
+        activation = self._object(f"{part}/config.json").get("activation_function")
+        if activation is not None and (problem := activation_problem(str(activation))):
+            yield f"{part}/config.json: {problem}"
+
+    def _parts(self) -> Iterator[tuple[str, str]]:
+        """(class, folder inside the model) of every module, those inside routers too, each behind the one that holds it."""
+        for module in self.modules:
+            yield from self._with_inner(str(module.get("type")), str(module.get("path", "")))
+
+    def _with_inner(self, kind: str, folder: str) -> Iterator[tuple[str, str]]:
+        yield kind, folder
+        if kind.endswith(_ROUTERS):
+            place = f"{folder}/" if folder else ""
+            routes = self._object(f"{place}router_config.json") or self._object(f"{place}config.json")
+            types = routes.get("types")
+            for inner, inner_kind in types.items() if isinstance(types, dict) else ():
+                yield from self._with_inner(str(inner_kind), f"{place}{inner}")
 
     def _encoder_problems(self) -> Iterator[str]:
         if "auto_map" in self.config:

@@ -16,6 +16,7 @@ from isoglot.errors import InputError, at, say, warn
 from isoglot.hub import hub_reachable
 from isoglot.models.adapters import Adapter
 from isoglot.models.facts import ADAPTER_OF, SIMILARITIES, Loaded, in_one_line
+from isoglot.models.foreign import no_pickles
 from isoglot.models.layout import Layout
 from isoglot.models.limits import settle, transformers_of
 from isoglot.models.offline import OFFLINE_NAME
@@ -124,7 +125,7 @@ class _Where:
 def _load(base: Base, where: _Where) -> tuple[SentenceTransformer, Loaded]:
     # without a network the hub's client tries for minutes; the cache on this machine is asked at once
     cached = base.layout == "hub" and not hub_reachable()
-    with _in_words(base):
+    with _in_words(base), no_pickles():
         layout = Layout(base.name, base.location, cached)
         layout.check()
         if (adapter := layout.path("adapter_config.json")) is not None:
@@ -134,7 +135,7 @@ def _load(base: Base, where: _Where) -> tuple[SentenceTransformer, Loaded]:
 
 def _load_plain(base: Base, layout: Layout, where: _Where, cached: bool) -> tuple[SentenceTransformer, Loaded]:
     graph = onnx_graph(Path(base.location))
-    with reports() as made, library_warnings() as warned:
+    with at(base.name), reports() as made, library_warnings() as warned:
         model = _around_graph(graph, where) if graph else _construct(base.location, where, cached)
     with at(base.name):
         layout.check_tokenizers(model)
@@ -253,7 +254,7 @@ def _around(encoder: Any, folder: Path, where: _Where) -> SentenceTransformer:
             if not path.name.startswith("adapter_") and path.name != "config.json":
                 (view / path.name).symlink_to(path.resolve())
         encoder.config.save_pretrained(view)
-        with loading(lambda *_, **__: encoder):
+        with at(str(folder)), loading(lambda *_, **__: encoder):
             model = _construct(str(view), where, cached=True)
     with at(str(folder)):
         _check(model, [])

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from isoglot.errors import InputError, first_line
+from isoglot.models.foreign import check_loading
 
 if TYPE_CHECKING:
     import torch
@@ -68,6 +69,7 @@ def reports() -> Iterator[list[Report]]:
     made: list[Report] = []
 
     def load(original: Any, cls: Any, *args: Any, **given: Any) -> Any:
+        check_loading(given.get("config"), given)
         dtype = getattr(given.get("config"), "dtype", None)
         asked = {"output_loading_info": True, "ignore_mismatched_sizes": True, "use_safetensors": True}
         encoder, info = original(cls, *args, **{**given, **asked})

@@ -24,7 +24,7 @@ from isoglot.repairing.folder import RepairFolder
 from isoglot.repairing.settings import RepairSettings
 from isoglot.repairing.words import ABOUT_FIGURES, commands, in_interval
 from isoglot.retrieval.store import EmbeddingStore
-from isoglot.tables import markdown_table
+from isoglot.tables import code_span, escape, markdown_table
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ def _card(summary: Mapping[str, Any]) -> str:
             digits = 1 if setting == RANK_DISTANCE else 4
             rows.append(
                 [
-                    name,
+                    escape(name),
                     setting.replace("_", " "),
                     f"{change['before']:.{digits}f}",
                     f"{change['after']:.{digits}f}",
@@ -154,9 +154,11 @@ def _card(summary: Mapping[str, Any]) -> str:
         if len(rows) == 1:
             own = summary["systems"][0]["scores"][name]  # what is kept is the base
             rows = [["benchmark", "setting", "value"]]
-            rows += [[name, key.replace("_", " "), f"{value:.4f}"] for key, value in own.items() if value is not None]
+            rows += [
+                [escape(name), key.replace("_", " "), f"{value:.4f}"] for key, value in own.items() if value is not None
+            ]
         lines += [*markdown_table(rows, text_columns=2), ""]
-        lines += [f"{note[0].upper()}{note[1:]}." for note in summary["notes"][name]]
+        lines += [f"{escape(note[0].upper() + note[1:])}." for note in summary["notes"][name]]
     pairs = data["pairs"]
     lines += [
         "",
@@ -166,7 +168,7 @@ def _card(summary: Mapping[str, Any]) -> str:
         "## Data",
         "",
         f"{pairs['rest']:,} parallel pairs in {', '.join(data['languages'])} from "
-        f"{', '.join(f'`{Path(source).name}`' for source in summary['sources'])}.",
+        f"{', '.join(code_span(Path(source).name) for source in summary['sources'])}.",
         "",
     ]
     return "\n".join(lines)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from isoglot.data.benchmarks.load import reader
-from isoglot.errors import InputError, say
+from isoglot.errors import InputError, printable, say
 from isoglot.evaluation.drawing import require_matplotlib
 from isoglot.files import read_json
 from isoglot.models.content import content_of
@@ -55,7 +55,9 @@ class RepairResult:
         return self.path / "model"
 
     def __str__(self) -> str:
-        return format_summary(self.summary) if self.complete else f"{self.path}: interrupted; the same call goes on"
+        if not self.complete:
+            return f"{self.path}: interrupted; the same call goes on"
+        return printable(format_summary(self.summary), keep="\n")
 
 
 def repair(

@@ -7,6 +7,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from isoglot.errors import printable
 from isoglot.study.analysis.reading import read_study
 from isoglot.study.summary import summary_lines
 
@@ -48,7 +49,7 @@ class StudyOutcome:
 
     def __str__(self) -> str:
         """What `isoglot study run` prints in the end."""
-        return "\n".join(summary_lines(self.path))
+        return printable("\n".join(summary_lines(self.path)), keep="\n")
 
     def _repr_html_(self) -> str:
         return f"<pre>{escape(str(self))}</pre>"

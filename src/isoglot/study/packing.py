@@ -29,6 +29,7 @@ from isoglot.reading import parse_json
 from isoglot.records import IntArray
 
 PACKED = "per_query.parquet"
+_MOST = 1 << 28  # bytes of what only programs read, unpacked
 _RANKS = {"best_rank", "worst_rank", "rank_distance"}
 
 
@@ -77,7 +78,7 @@ class PackedStudy:
             with open_parquet(path) as file:
                 metadata = file.metadata.metadata or {}
             text = metadata[b"details"]
-            self.details: dict[str, Any] = parse_json(lzma.decompress(base64.b85decode(text)).decode())
+            self.details: dict[str, Any] = parse_json(_unpacked(base64.b85decode(text)).decode())
             self._entries = self.details.pop("entries")
         except (OSError, lzma.LZMAError, EOFError, ValueError, KeyError) as error:
             problem = " ".join(str(error).split())
@@ -106,6 +107,15 @@ class PackedStudy:
         rows = grouped["row_list"].combine_chunks()
         table = table.drop_columns(["cell", "benchmark"])
         return {f"cells/{c}/results/{b}": table.take(rows[i].values) for i, (c, b) in enumerate(zip(*columns))}
+
+
+def _unpacked(data: bytes) -> bytes:
+    """What `lzma.compress` was given, within bounds: some kilobytes can be unpacked to gigabytes."""
+    unpacking = lzma.LZMADecompressor(memlimit=_MOST)
+    text = unpacking.decompress(data, max_length=_MOST)
+    if not unpacking.eof:
+        raise EOFError(f"its details are cut, or of more than {_MOST >> 20} MiB")
+    return text
 
 
 def _together(results: Mapping[str, Result]) -> pa.Table:

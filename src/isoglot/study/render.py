@@ -23,6 +23,7 @@ from isoglot.registry import one_line_help
 from isoglot.study import report_facts, report_figures
 from isoglot.study.analysis.contrasts import COLUMNS
 from isoglot.study.analysis.overview import BIAS, bias_of, overview, takes
+from isoglot.tables import code_span
 
 _ANYWHERE = re.compile(r"([\\`*_{}\[\]|~$^])")
 """Signs that mean something anywhere in a line of Markdown."""
@@ -43,9 +44,7 @@ def escape(value: Any) -> Markup:
 
 def code(value: Any) -> Markup:
     """A code span (outside tables), with a fence longer than any run of backticks in it."""
-    text = " ".join(printable(report_facts.value_text(value)).split())
-    fence = "`" * (max(map(len, re.findall("`+", text)), default=0) + 1)
-    return Markup(f"{fence} {text} {fence}" if "`" in text else f"`{text}`")
+    return Markup(code_span(" ".join(printable(report_facts.value_text(value)).split())))
 
 
 def link(path: str, directory: Path) -> Markup:

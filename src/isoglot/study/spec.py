@@ -281,5 +281,6 @@ def _check_once(values: Iterable[Any], where: str) -> None:
 
 
 def benchmark_name(benchmark: str) -> str:
-    """How results call a benchmark: its name, or the last part of a folder's path."""
-    return Path(benchmark).name or benchmark
+    """How results call a benchmark: its name, or the last part of a folder's path; their folders are called so, too."""
+    name = Path(benchmark).name
+    return name if name not in ("", "..") else Path(benchmark).resolve().name or "root"

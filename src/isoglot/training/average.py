@@ -15,6 +15,7 @@ from isoglot.models.facts import ADAPTER_OF, Loaded, describe
 from isoglot.models.limits import transformers_of
 from isoglot.models.mean import take_mean
 from isoglot.models.tokenizer import description
+from isoglot.tables import code_span
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -63,7 +64,7 @@ def average_weights(names: Sequence[str], weights: Sequence[float], output: Path
         for more in trained[1:]:
             texts = texts | more
         texts.save(path)
-        parts = " + ".join(f"{weight:.4g} x `{name}`" for name, weight in zip(names, weights))
+        parts = " + ".join(f"{weight:.4g} x {code_span(name)}" for name, weight in zip(names, weights))
         how = f"The mean of the weights of several models: {parts}."
         how += " Adapters were merged into their bases first; it is no mean of their factors." if merged else ""
         write_card_of(path / "README.md", how, model.prompts)

@@ -51,7 +51,10 @@ def load_tokenizer(model: str) -> Any:
     from transformers import AutoTokenizer
 
     with loading(model):
-        return AutoTokenizer.from_pretrained(str(Path(model).expanduser()), local_files_only=local_only(model))
+        # False: without it, transformers asks on the terminal whether to run code of the model
+        return AutoTokenizer.from_pretrained(
+            str(Path(model).expanduser()), local_files_only=local_only(model), trust_remote_code=False
+        )
 
 
 def length_limit(tokenizer: Any, asked: int | None, positions: int | None = None) -> int:

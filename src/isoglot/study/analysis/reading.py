@@ -13,7 +13,7 @@ from jinja2 import UndefinedError
 
 from isoglot.errors import InputError
 from isoglot.evaluation.results import Result, load_result
-from isoglot.files import read_json
+from isoglot.files import inside, read_json
 from isoglot.study.packing import PACKED, PackedStudy
 
 Json = dict[str, Any]
@@ -77,7 +77,7 @@ class Study:
             InputError: it is missing or malformed.
         """
         if path not in self._loaded:
-            result = self.packed.result(path) if self.packed else load_result(self.directory / path)
+            result = self.packed.result(path) if self.packed else load_result(inside(self.directory, path))
             for name in ROW_KEYS:
                 if name not in result.per_query.column_names:
                     raise InputError(f"{self.directory / path}: no column '{name}' in the rows per query")

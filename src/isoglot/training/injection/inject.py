@@ -139,14 +139,15 @@ def _save(
     from isoglot.data.audit.trained import trained_of
     from isoglot.models.card import write_card_of
     from isoglot.models.load import load_model
+    from isoglot.tables import code_span
     from isoglot.training.agreement import check_saved
 
     final = tuning.finish(model, base, lambda: load_model(base, dtype="float32"), folder / "adapter")
     final.prompts, path = dict(model.prompts), folder / "model"
     final.save_pretrained(str(path), create_model_card=False)
     trained_of(model).save(path)  # words alone are no texts of a benchmark
-    names = ", ".join(f"{len(part):,} of {part.name}" for part, _ in groups)
-    how = f"`{base}` with pairs of words injected at an early layer by LoRA (arXiv 2506.15415): {names}."
+    names = ", ".join(f"{len(part):,} of {code_span(part.name)}" for part, _ in groups)
+    how = f"{code_span(base)} with pairs of words injected at an early layer by LoRA (arXiv 2506.15415): {names}."
     write_card_of(path / "README.md", how, model.prompts, made="trained")
     first = groups[0][0]
     check_saved(model, path, TextBatch(0, list(first.words[:4]), list(first.translations[:4]), []))

@@ -28,6 +28,7 @@ from isoglot.reading import open_file
 
 MOST_WORDS = 3
 """A translation of more words explains the headword, and cannot take its place."""
+_MOST = 1 << 30  # bytes of a dictionary, unpacked
 _DIGITS = {sign: value for value, sign in enumerate("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")}
 _INFO = ("00database", "00-database")
 _NOTES = re.compile(r"<[^<>]*>|\[[^\[\]]*\]|\{[^{}]*\}|\([^()]*\)")
@@ -113,13 +114,13 @@ def _whole(text: str, path: Path, line: int) -> int:
 
 def _unpacked(path: Path) -> bytes:
     with open_file(path) as source:
-        data = source.read()
-    if path.suffix != ".dz":
-        return data
-    try:
-        return gzip.decompress(data)
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise InputError(f"{path}: not a complete dictzip file ({error})") from None
+        try:
+            data = gzip.GzipFile(fileobj=source).read(_MOST + 1) if path.suffix == ".dz" else source.read()
+        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+            raise InputError(f"{path}: not a complete dictzip file ({error})") from None
+    if path.suffix == ".dz" and len(data) > _MOST:
+        raise InputError(f"{path}: more than {_MOST >> 20} MiB unpacked; expected a dictionary")
+    return data
 
 
 LEXICONS.register(Dictd())

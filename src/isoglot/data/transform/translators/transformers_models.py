@@ -72,6 +72,7 @@ class _Model:
                 str(Path(asked.spec).expanduser()),
                 dtype=getattr(torch, asked.dtype),
                 use_safetensors=True,
+                trust_remote_code=False,
                 local_files_only=local_only(asked.spec),
                 output_loading_info=True,
             )
