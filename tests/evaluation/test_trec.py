@@ -107,9 +107,12 @@ def test_scores_fall_strictly_as_float32() -> None:
 
 def test_names_are_single_fields_and_unique() -> None:
     texts = Texts(["a b", "c%"], ["x", "y"])
+    hostile = Texts(["../../x\x1b[31m", "\u202e\x9b\n"], ["x", "y"])
     pairs = Judgments(np.array([0]), np.array([0]), np.ones(1))
     once = make_benchmark("b", {"en": texts}, {"en": texts}, pairs)
     assert document_names(once) == ["a%20b", "c%25"]
+    told = document_names(make_benchmark("b", {"en": texts}, {"en": hostile}, pairs))
+    assert told == ["../../x%1B[31m", "%E2%80%AE%C2%9B%0A"]
     twice = make_benchmark("b", {"en": texts}, {"de": texts, "en": texts}, pairs)
     assert document_names(twice) == ["de:a%20b", "de:c%25", "en:a%20b", "en:c%25"]
 

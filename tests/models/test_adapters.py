@@ -133,6 +133,7 @@ def test_an_adapter_that_does_not_fit_is_refused(harm: Callable[[Path], Any], me
         ({"target_modules": ["nothing"]}, "does not fit its base"),
         ({"r": 0}, "does not fit its base"),
         ({"r": 8}, "do not fit the base"),
+        ({"megatron_config": {"a": 1}, "megatron_core": "antigravity"}, "megatron_config has code imported"),
     ],
 )
 def test_settings_that_do_not_fit_are_refused(changes: dict[str, Any], message: str, adapter: Path) -> None:

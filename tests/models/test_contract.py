@@ -16,6 +16,7 @@ import pytest
 from isoglot.errors import InputError
 from isoglot.evaluation.results import model_digest
 from isoglot.models.facts import Loaded, describe, in_one_line
+from isoglot.models.foreign import activation_problem, module_problem
 from isoglot.models.limits import check_length
 from isoglot.models.load import load_model
 from tests.models.zoo import KINDS, modules, plain
@@ -237,6 +238,89 @@ def test_no_code_of_a_model_is_run(copy: Callable[[str], Path]) -> None:
     change_json(path / "2_Dense" / "config.json", activation_function="torch.nn.modules.activation.Tanh")
     change_json(path / "config.json", model_type="own", auto_map={"AutoModel": "own.Model"})
     assert "auto_map" in refusal(path)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "own.Module",
+        "os.system",
+        "sentence_transformers",
+        "sentence_transformers.util.misc.import_from_string",
+        "sentence_transformers.base.modules.transformer.torch",
+        "sentence_transformers.base.model.Path",
+    ],
+)
+def test_only_classes_of_modules_are_modules(kind: str) -> None:
+    assert module_problem(kind, "1_Pooling") == f"its module {kind} is code of its own, which is not run"
+
+
+def test_modules_lie_inside_of_the_model(copy: Callable[[str], Path]) -> None:
+    kinds = ["models.Transformer", "models.Dense.Dense", "sentence_transformer.modules.pooling.Pooling"]
+    assert [module_problem(f"sentence_transformers.{kind}", "") for kind in kinds] == [None] * 3
+    for folder in ("../other", "/etc", "a/../../b", "..\\b"):
+        assert "outside of the model" in (module_problem("sentence_transformers.models.Dense", folder) or "")
+    path = copy("labse")
+    listed = json.loads((path / "modules.json").read_text())
+    (path / "modules.json").write_text(json.dumps([*listed[:-1], {**listed[-1], "path": "../labse"}]))
+    assert "lies in ../labse, outside of the model" in refusal(path)
+
+
+@pytest.mark.parametrize(
+    "name", ["torch.hub.load", "torch.load", "torch.nn.functional.tanh", "torch.utils.data.Dataset"]
+)
+def test_an_activation_is_a_layer_of_torch(name: str) -> None:
+    assert activation_problem(name) == f"the activation {name} is code of its own, which is not run"
+    assert activation_problem("torch.nn.modules.linear.Identity") is activation_problem("torch.nn.Tanh") is None
+
+
+def test_routes_are_held_to_the_same(copy: Callable[[str], Path]) -> None:
+    path = copy("router")
+    config = path / "router_config.json"
+    types = json.loads(config.read_text())["types"]
+    first = next(iter(types))
+    (path / "own.py").write_text("raise SystemExit('was run')")
+    change_json(config, types={**types, first: "own.Module"})
+    assert "module own.Module is code of its own" in refusal(path)
+    change_json(config, types=types)
+    pickled(path / first / "model.safetensors")
+    assert "pytorch_model.bin: weights in a pickle are not opened" in refusal(path)
+
+
+def test_pickles_that_no_list_of_files_tells_are_not_opened(
+    copy: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    path, load = copy("labse"), torch.load
+    monkeypatch.setattr("isoglot.models.layout.check_files", lambda *_: None)  # as for a model on the hub
+    pickled(path / "2_Dense" / "model.safetensors")
+    assert "labse: weights in a pickle are not opened" in refusal(path)
+    assert torch.load is load
+
+
+@pytest.mark.parametrize(
+    ("file", "changes", "message"),
+    [
+        ("config.json", {"attn_implementation": "evil/kernel"}, "its attention evil/kernel is code from the hub"),
+        ("sentence_bert_config.json", {"model_args": {"attn_implementation": "evil/kernel"}}, "code from the hub"),
+        ("sentence_bert_config.json", {"model_kwargs": {"allow_all_kernels": True}}, "say allow_all_kernels"),
+        ("sentence_bert_config.json", {"model_kwargs": {"offload_folder": "../x"}}, "say offload_folder"),
+    ],
+)
+def test_settings_run_no_code_of_the_hub_and_write_nowhere(
+    file: str, changes: dict[str, Any], message: str, copy: Callable[[str], Path]
+) -> None:
+    path = copy("labse")
+    change_json(path / file, **changes)
+    assert message in refusal(path)
+
+
+def test_an_adapter_of_a_part_is_refused(copy: Callable[[str], Path]) -> None:
+    path = copy("router")
+    first = next(iter(json.loads((path / "router_config.json").read_text())["types"]))
+    (path / first / "adapter_config.json").write_text("{}")
+    assert f"{first} holds an adapter" in refusal(path)
 
 
 @pytest.mark.parametrize(

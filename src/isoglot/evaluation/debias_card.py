@@ -12,10 +12,13 @@ def card_text(record: Mapping[str, Any]) -> str:
     """How a model was debiased, in sentences."""
     settings = ", ".join(f"{key} {value}" for key, value in record["method"].items() if key != "name")
     method = record["method"]["name"] + (f" ({settings})" if settings else "")
+    fitted = (
+        f"{record['texts']:,} texts in {', '.join(record['languages'])} from {', '.join(map(escape, record['fit']))}"
+    )
     words = [
-        f"{code_span(record['base'])} with a linear correction after it, which takes out of the embeddings what tells "
-        f"their language: {method}, strength {record['strength']:g}, queries and passages {record['sides']}. Nothing was trained. It was "
-        f"fitted on {record['texts']:,} texts in {', '.join(record['languages'])} from {', '.join(map(escape, record['fit']))}."
+        f"{code_span(record['base'])} with a linear correction after it, which takes out of the embeddings what tells their "
+        f"language: {method}, strength {record['strength']:g}, queries and passages {record['sides']}. Nothing was trained. It "
+        f"was fitted on {fitted}."
     ]
     if "strengths" in record:
         pairs = record["pairs"]

@@ -16,7 +16,9 @@ _ACTIVATION = re.compile(r"torch\.nn\.(modules\.\w+\.)?[A-Z]\w*")
 # of transformers: code of the hub (kernels), places to write to, other files of weights
 _LOADING = {"allow_all_kernels", "use_kernels", "kernel_config", "offload_folder", "offload_state_dict", "device_map"}
 _LOADING |= {"gguf_file", "state_dict", "code_revision"}
-_PICKLE = "weights in a pickle are not opened: convert them to safetensors (load the model where you trust it, and save_pretrained)"
+_PICKLE = (
+    "weights in a pickle are not opened: convert them to safetensors (load it where you trust it, and save_pretrained)"
+)
 
 
 def module_problem(kind: str, folder: str) -> str | None:
