@@ -119,6 +119,8 @@ def test_names_of_a_study_are_no_paths(key: str, name: str) -> None:
     values: dict[str, Any] = {
         "name": "n",
         "question": "q",
+        "base": ["offline:multilingual-e5-small"],
+        "seeds": [0],
         "data": [{"name": "x", "pairs": ["lareqa:mlqa-r"], "benchmarks": ["xquad-r"]}],
         "systems": {"lsar": [{"debias": {"method": "lsar", "fit": "pairs"}}]},
     }
@@ -174,7 +176,7 @@ def test_what_an_export_holds_has_an_end(tmp_path: Path, monkeypatch: pytest.Mon
     pack(tmp_path / PACKED, {}, {"results": "0" * 5_000_000})
     PackedStudy(tmp_path / PACKED)
     monkeypatch.setattr("isoglot.study.packing._MOST", 4_000_000)
-    with pytest.raises(InputError, match="(?i)its details are cut, or of more|memory usage limit"):
+    with pytest.raises(InputError, match=r"(?i)its details are cut, or of more|memory usage limit"):
         PackedStudy(tmp_path / PACKED)
 
 
