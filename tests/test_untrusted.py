@@ -74,9 +74,29 @@ def test_nobody_is_asked_whether_to_run_code_of_a_translation_model(
     named = {"AutoConfig": "own.Config", "AutoTokenizer": ["own.Tokenizer", None]}
     write_json(tmp_path / "config.json", {"model_type": "own", "auto_map": named})
     write_json(tmp_path / "tokenizer_config.json", {"tokenizer_class": "Own", "auto_map": named})
-    with pytest.raises(InputError, match="trust_remote_code") as caught:
+    with pytest.raises(InputError, match="contains custom code") as caught:
         load_tokenizer(str(tmp_path))
     assert "\n" not in str(caught.value)
+
+
+def test_an_adapter_of_a_translation_model_is_no_pickle(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+    import transformers
+
+    from isoglot.data.transform.translators import transformers_models
+
+    class Opens:
+        @staticmethod
+        def from_pretrained(*_: Any, **given: Any) -> Any:  # as transformers does with an adapter_model.bin
+            assert given["trust_remote_code"] is False
+            return torch.load("adapter_model.bin", weights_only=True)
+
+    monkeypatch.setattr(transformers, "AutoModelForSeq2SeqLM", Opens)
+    monkeypatch.setattr(transformers_models, "load_tokenizer", lambda *_: None)
+    monkeypatch.setattr(transformers_models.ModelLanguages, "of", lambda *_: None)
+    asked: Any = SimpleNamespace(spec="own", own_codes=None, dtype="float32")
+    with pytest.raises(InputError, match="weights in a pickle are not opened"):
+        transformers_models._Model(asked, "cpu")
 
 
 # --- names

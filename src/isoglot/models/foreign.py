@@ -1,10 +1,9 @@
-"""What the files of a model may name, and what they may not: nothing that they say runs code, or opens a pickle."""
+"""What the files of a model may name, and what they may not: nothing that they say runs code."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -16,9 +15,6 @@ _ACTIVATION = re.compile(r"torch\.nn\.(modules\.\w+\.)?[A-Z]\w*")
 # of transformers: code of the hub (kernels), places to write to, other files of weights
 _LOADING = {"allow_all_kernels", "use_kernels", "kernel_config", "offload_folder", "offload_state_dict", "device_map"}
 _LOADING |= {"gguf_file", "state_dict", "code_revision"}
-_PICKLE = (
-    "weights in a pickle are not opened: convert them to safetensors (load it where you trust it, and save_pretrained)"
-)
 
 
 def module_problem(kind: str, folder: str) -> str | None:
@@ -60,21 +56,3 @@ def check_loading(config: Any, given: Mapping[str, Any]) -> None:
         for name in attention.values() if isinstance(attention, dict) else (attention,):
             if "/" in str(name or ""):
                 raise InputError(f"its attention {name} is code from the hub, which is not run: give sdpa or eager")
-
-
-@contextmanager
-def no_pickles() -> Iterator[None]:
-    """Whatever would unpickle weights inside, of whichever library, is an InputError.
-
-    Local folders are looked through before (`isoglot.models.weights.check_files`); this holds for what no list of files tells.
-    """
-    import torch
-
-    def refuse(*_: Any, **__: Any) -> Any:
-        raise InputError(_PICKLE)
-
-    before, torch.load = torch.load, refuse
-    try:
-        yield
-    finally:
-        torch.load = before

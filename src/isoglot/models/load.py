@@ -16,13 +16,13 @@ from isoglot.errors import InputError, at, say, warn
 from isoglot.hub import hub_reachable
 from isoglot.models.adapters import Adapter
 from isoglot.models.facts import ADAPTER_OF, SIMILARITIES, Loaded, in_one_line
-from isoglot.models.foreign import no_pickles
 from isoglot.models.layout import Layout
 from isoglot.models.limits import settle, transformers_of
 from isoglot.models.offline import OFFLINE_NAME
 from isoglot.models.prompts import guessed_prompts, saved_prompts
 from isoglot.models.resolve import Base, resolve_base
 from isoglot.models.weights import Report, check_weights, library_warnings, loading, onnx_graph, reports
+from isoglot.pickles import no_pickles
 from isoglot.processes import check_device, processes
 
 if TYPE_CHECKING:

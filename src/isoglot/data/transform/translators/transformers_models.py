@@ -20,6 +20,7 @@ from isoglot.data.transform.model_files import (
 )
 from isoglot.data.transform.translators import TRANSLATORS, Direction, Failure, Outcome, Session, Translator
 from isoglot.errors import InputError
+from isoglot.pickles import no_pickles
 from isoglot.processes import best_device, check_device
 
 
@@ -67,7 +68,7 @@ class _Model:
         self._asked, self._device = asked, device
         self._tokenizer = load_tokenizer(asked.spec)
         self._languages = ModelLanguages.of(asked.spec, self._tokenizer, asked.own_codes)
-        with loading(asked.spec):
+        with loading(asked.spec), no_pickles():
             model, report = AutoModelForSeq2SeqLM.from_pretrained(
                 str(Path(asked.spec).expanduser()),
                 dtype=getattr(torch, asked.dtype),
