@@ -3,9 +3,9 @@
     python benchmarks/supply_chain.py                          # make audit: of the package alone
     python benchmarks/supply_chain.py --extras offline,serve   # with extras
 
-Needs a package registry and the packages pip-audit (which brings cyclonedx-python-lib) and pip 23 or newer. pip resolves this checkout
-within constraints.txt, without installing it. Exit code 0: nothing is known against any package; 1: something is; 3: the bill
-is written, but what is known could not be asked for.
+Needs a package registry and the packages pip-audit (which brings cyclonedx-python-lib) and pip 23 or newer. pip resolves this
+checkout within constraints.txt, without installing it. Exit code 0: nothing is known against any package; 1: something is; 3: the
+bill is written, but what is known could not be asked for.
 """
 
 from __future__ import annotations
