@@ -110,7 +110,12 @@ def audit(packages: list[dict[str, Any]]) -> int:
         lines = done.stderr.strip().splitlines() or [f"pip-audit ended with {done.returncode}"]
         print(f"vulnerabilities: NOT checked, the service did not answer ({lines[-1][:200]})")
         return NOT_CHECKED
-    skipped = [f"{one['name']} ({one['skip_reason']})" for one in found if "skip_reason" in one]
+    skipped = [one["name"] for one in found if "skip_reason" in one]
+    if len(skipped) == len(found):
+        print(
+            f"vulnerabilities: NOT checked, the service knows none of the {len(found)} packages (a mirror without it?)"
+        )
+        return NOT_CHECKED
     known = [(one, fault) for one in found for fault in one.get("vulns", ())]
     for one, fault in known:
         fixed = ", ".join(fault["fix_versions"]) or "no release"
