@@ -11,6 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from isoglot.data.benchmarks.catalog import BENCHMARKS
 from isoglot.data.benchmarks.load import load_benchmark
 from isoglot.data.documents.find import LANG, find_files
 from isoglot.data.documents.format import FORMATS as PAGES
@@ -23,9 +24,11 @@ from isoglot.data.pairs.columns import are_pairs
 from isoglot.data.pairs.source import SOURCES, read_source
 from isoglot.data.readers import FORMATS, READERS, id_field, split_name, text_field, valid
 from isoglot.errors import InputError, LineError
+from isoglot.places import did_you_mean
 
 _IDS, _TEXTS = ("id", "_id", "docid"), ("text", "contents")
 _KNOWN = {"lang", "language", "title", "url", "translation"}
+_CORPORA = "documents come from a file of rows, a folder of pages, pairs or a benchmark"
 _HINT = 'a document is a row such as {"id": "7", "text": "...", "lang": "de", "title": "...", "url": "..."}'
 
 Scalar = str | int | float | bool
@@ -92,7 +95,14 @@ def read_corpus(name: str, data_dir: Path | None = None) -> Corpus:
         return _pattern(name)
     if any(source.takes(name) for source in SOURCES):
         return _pairs(name, data_dir)
-    return _benchmark(name, data_dir)
+    if split_name(path)[1] or format_of(path):  # the name of a file
+        raise InputError(f"{name}: no such file{did_you_mean(name)} ({_CORPORA})")
+    try:
+        return _benchmark(name, data_dir)
+    except InputError as error:
+        if path.exists() or name in BENCHMARKS.names():
+            raise
+        raise InputError(f"{error}; {_CORPORA}") from None
 
 
 def _refuse(path: Path) -> Corpus:
