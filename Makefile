@@ -2,11 +2,14 @@
 # make test   everything that must hold: tests, ruff, types, import directions
 # make quick  the inner loop: lint and the heart of every room's tests, under a minute
 # make nightly   five newcomers in an empty environment, from a clean clone
+# make audit  what `pip install isoglot` brings: a bill of materials in build/, and known vulnerabilities (needs the network)
+# make lowest  the lower bounds of pyproject.toml: the lowest versions, imported and tested in an environment of their own (network)
+# make platforms  names that Windows or macOS lack, found by mypy
 # make docs   write the pages that are made of docstrings and registries
 # make docs-site   the pages as a site, in build/site
 # make dist   what a release uploads, in dist/
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test quick nightly lint tests docs docs-site dist format clean
+.PHONY: help setup demo test quick nightly audit lowest platforms lint tests docs docs-site dist format clean
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -52,6 +55,18 @@ tests: setup
 
 nightly: setup
 	$(BIN)/pytest -m nightly
+
+audit: setup
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt pip-audit
+	$(BIN)/python benchmarks/supply_chain.py
+
+## torch alone is the one that constraints.txt allows: the lowest would bring gigabytes of CUDA
+lowest:
+	PYTHON=$(PYTHON) bash benchmarks/lowest.sh
+
+platforms: setup
+	$(BIN)/mypy --platform win32
+	$(BIN)/mypy --platform darwin
 
 docs: setup
 	$(BIN)/python docs/make_api.py

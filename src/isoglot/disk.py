@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import re
 import secrets
 import shutil
 import socket
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from isoglot.errors import InputError, IsoglotError, say, warn
+from isoglot.locks import PINS_OPEN_FILES, lock
 
 LOCK = ".lock"
 _LOOK = 0.1  # seconds between looks at a lock that another process holds
@@ -58,8 +59,8 @@ def _concerns(name: Any, path: Path) -> bool:
     """Whether an error's file is `path`, lies in it, holds it, or is a temporary one for it."""
     if not isinstance(name, (str, bytes, os.PathLike)):
         return False
-    full, own = os.path.realpath(os.fsdecode(name)), os.path.realpath(path)
-    return f"{full}/".startswith(f"{own}/") or f"{own}/".startswith(f"{full}/") or full.startswith(_stem(Path(own)))
+    full, own = Path(os.path.realpath(os.fsdecode(name))), Path(os.path.realpath(path))
+    return full.is_relative_to(own) or own.is_relative_to(full) or str(full).startswith(_stem(own))
 
 
 def _why_unwritable(directory: Path) -> str | None:
@@ -110,8 +111,10 @@ def make_directory(path: Path) -> bool:
 
 
 def sync(path: Path) -> None:
-    """Return when a file's content, or a directory's list of names, is on the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
+    """Return when a file's content, or a directory's list of names, is on the disk. (Windows has no such promise for names.)"""
+    if PINS_OPEN_FILES and path.is_dir():
+        return
+    descriptor = os.open(path, os.O_RDWR if PINS_OPEN_FILES else os.O_RDONLY)  # Windows syncs what may be written
     try:
         os.fsync(descriptor)
     except OSError as error:
@@ -134,7 +137,8 @@ def sync_tree(directory: Path) -> None:
 def temporary(path: Path, *, directory: bool) -> Iterator[tuple[Path, Path]]:
     """A temporary file or directory beside `path`, and where `path` is with links followed. It disappears with the block.
 
-    Its process holds a lock on it while it lives: by that `sweep` knows those of the dead.
+    Its process holds a lock on it while it lives: by that `sweep` knows those of the dead. Windows could not rename it then, so
+    there is no lock, and what a killed process leaves stays.
     """
     with writing(path):
         target = Path(os.path.realpath(path))
@@ -147,23 +151,29 @@ def temporary(path: Path, *, directory: bool) -> Iterator[tuple[Path, Path]]:
             yield name, target
     finally:
         _remove(name)
-        os.close(descriptor)
+        if descriptor is not None:
+            os.close(descriptor)
 
 
-def _make_temporary(target: Path, directory: bool) -> tuple[Path, int]:
+def _make_temporary(target: Path, directory: bool) -> tuple[Path, int | None]:
+    """The name, and a descriptor that holds its lock; None on Windows."""
     stem = os.path.basename(_stem(target))
     while True:
         if directory:
             name = tempfile.mkdtemp(_TEMPORARY, stem, target.parent)
-            descriptor = os.open(name, os.O_RDONLY)
             os.chmod(name, by_umask(0o777))
         else:
             descriptor, name = tempfile.mkstemp(_TEMPORARY, stem, target.parent)
-        with suppress(OSError):  # a file system without locks: there nothing is swept
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        if os.path.lexists(name):  # not swept before it was locked
-            return Path(name), descriptor
-        os.close(descriptor)
+            os.close(descriptor)
+        if PINS_OPEN_FILES:
+            return Path(name), None
+        with suppress(FileNotFoundError):  # swept before it was locked
+            descriptor = os.open(name, os.O_RDONLY)
+            with suppress(OSError):  # a file system without locks: there nothing is swept
+                lock(descriptor, wait=True)
+            if os.path.lexists(name):
+                return Path(name), descriptor
+            os.close(descriptor)
 
 
 def by_umask(mode: int) -> int:
@@ -180,6 +190,8 @@ def _stem(path: Path) -> str:
 
 def exchange(first: Path, second: Path) -> bool:
     """Exchange two names at once; False where the system or the file system cannot."""
+    if sys.platform != "linux":
+        return False
     import ctypes
 
     rename = getattr(ctypes.CDLL(None), "renameat2", None)
@@ -204,15 +216,30 @@ def sweep(directory: Path, name: str | None = None) -> None:
         if match is None or start not in (None, match[1]):
             continue
         with suppress(OSError):  # in use, gone meanwhile, or of somebody else
-            descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                if path.suffix == _OLD and not path.with_name(match[1]).exists():
-                    path.replace(path.with_name(match[1]))
-                else:
-                    _remove(path)
-            finally:
-                os.close(descriptor)
+            if not PINS_OPEN_FILES:
+                with _unused(path):
+                    _tidy_away(path, path.with_name(match[1]))
+            elif path.suffix == _OLD:  # others may be alive
+                _tidy_away(path, path.with_name(match[1]))
+
+
+@contextmanager
+def _unused(path: Path) -> Iterator[None]:
+    """OSError where a process holds the lock of a temporary file or directory; nobody takes it inside."""
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    try:
+        lock(descriptor)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _tidy_away(path: Path, name: Path) -> None:
+    """Remove what was left; an older directory takes its name again where that is free."""
+    if path.suffix == _OLD and not name.exists():
+        path.replace(name)
+    else:
+        _remove(path)
 
 
 def set_aside(path: Path) -> Path:
@@ -253,11 +280,21 @@ def locked(
             sweep(path.parent, home.name if beside else None)
         yield
     finally:
-        path.unlink(missing_ok=True)
-        os.close(descriptor)
+        _release(path, descriptor)
         if is_new and not beside:
             with suppress(OSError):  # not empty
                 home.rmdir()
+
+
+def _release(path: Path, descriptor: int) -> None:
+    """Remove a lock's file and let go of it. Windows removes no file that is open, this process's or one that waits for it."""
+    if PINS_OPEN_FILES:
+        os.close(descriptor)
+        with suppress(OSError):
+            path.unlink()
+    else:
+        path.unlink(missing_ok=True)
+        os.close(descriptor)
 
 
 def _lock_of(directory: Path, beside: bool) -> tuple[Path, Path]:
@@ -278,9 +315,9 @@ def _hold(path: Path, directory: Path, waiting: str | None, until: float) -> int
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock(descriptor)
         except BlockingIOError:
-            owner = os.pread(descriptor, 1000, 0).decode("utf-8", "replace").strip() or "another process"
+            owner = os.read(descriptor, 1000).decode("utf-8", "replace").strip() or "another process"
             os.close(descriptor)
             if time.monotonic() >= until:
                 raise InputError(f"{directory}: is being written by {owner}; wait for it or stop it") from None
@@ -292,10 +329,11 @@ def _hold(path: Path, directory: Path, waiting: str | None, until: float) -> int
         except OSError as error:
             warn(f"{directory}: no lock is to be had here ({error.strerror}); nothing keeps a second writer out")
         with suppress(FileNotFoundError):
-            if os.path.samestat(path.stat(), os.fstat(descriptor)):  # not removed by its last holder meanwhile
+            # not removed by its last holder meanwhile
+            if PINS_OPEN_FILES or os.path.samestat(path.stat(), os.fstat(descriptor)):
                 break
         os.close(descriptor)
     now = datetime.now(timezone.utc).isoformat(timespec="seconds")
     os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, f"process {os.getpid()} on host {socket.gethostname()} since {now}\n".encode(), 0)
+    os.write(descriptor, f"process {os.getpid()} on host {socket.gethostname()} since {now}\n".encode())
     return descriptor

@@ -10,10 +10,11 @@ import atexit
 import os
 import platform
 import re
-import resource
 import signal
+import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -24,6 +25,15 @@ from isoglot.errors import InputError, IsoglotError, first_line
 
 T = TypeVar("T")
 S = TypeVar("S", bound="OnSignal")
+KILL = 9  # the number of SIGKILL, which Windows does not know
+# STOP asks a process to save and end. OWN_GROUP is for `Popen`: a terminal's Ctrl-C does not come to the new process, and
+# `kill_group` ends it with all that it starts.
+if sys.platform == "win32":
+    STOP, _NOTED = signal.CTRL_BREAK_EVENT, (signal.SIGINT, signal.SIGTERM, signal.SIGBREAK)
+    OWN_GROUP: dict[str, Any] = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
+else:
+    STOP, _NOTED = signal.SIGTERM, (signal.SIGINT, signal.SIGTERM)
+    OWN_GROUP: dict[str, Any] = {"start_new_session": True}
 _LAUNCHED = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR")
 
 
@@ -239,7 +249,7 @@ class OnSignal:
 
     def __enter__(self: S) -> S:
         try:
-            for number in (signal.SIGINT, signal.SIGTERM):
+            for number in _NOTED:
                 self._before[number] = signal.signal(number, self._note)
         except ValueError:
             pass  # not the main thread: whoever owns the signals keeps them
@@ -251,6 +261,21 @@ class OnSignal:
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         raise NotImplementedError
+
+
+def kill_group(process: subprocess.Popen[Any]) -> None:
+    """Kill a process that was started with `OWN_GROUP`, and all that it has started."""
+    if sys.platform == "win32":
+        import psutil
+
+        with suppress(psutil.Error):  # it has ended
+            for child in psutil.Process(process.pid).children(recursive=True):
+                with suppress(psutil.Error):
+                    child.kill()
+        process.kill()
+    else:
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, KILL)
 
 
 def cores() -> int:
@@ -288,5 +313,11 @@ def peak_memory() -> int:
                 return int(line.split()[1]) * 1024
     except OSError:
         pass
+    if sys.platform == "win32":
+        import psutil
+
+        return int(psutil.Process().memory_info().peak_wset)
+    import resource
+
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

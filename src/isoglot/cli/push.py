@@ -73,7 +73,7 @@ def _run(options: argparse.Namespace) -> int:
         card = without_paths(write_published(about, systems), shortened)
         if left := list(paths_in(card)):
             raise InputError(f"README.md would name {left[0]}, a path of this machine")
-        (target / "README.md").write_text(card, encoding="utf-8")
+        (target / "README.md").write_text(card, encoding="utf-8", newline="\n")
         for path in dict.fromkeys(shortened):
             say(f"{path} is called {Path(path).name} in what is published")
         size = in_bytes(sum(path.stat().st_size for path in target.rglob("*") if path.is_file()))

@@ -20,7 +20,11 @@ def components(left: IntArray, right: IntArray, n: int) -> IntArray:
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
-    graph = coo_array((np.ones(len(left), dtype=np.int8), (left, right)), shape=(n, n))
+    width = (
+        np.int32 if n < 2**31 else np.int64
+    )  # older releases of scipy take no wider numbers, and fail without an error
+    ends = (left.astype(width), right.astype(width))
+    graph = coo_array((np.ones(len(left), dtype=np.int8), ends), shape=(n, n))
     count, labels = connected_components(graph, directed=False)
     # plans depend on the numbers, so they are made canonical: components in the order of their smallest nodes
     first = np.empty(count, dtype=np.int64)

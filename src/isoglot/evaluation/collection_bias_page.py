@@ -37,7 +37,7 @@ def check_page(path: Path) -> None:
 def write_page(record: Mapping[str, Any], path: Path) -> None:
     """Write the page of a record of `isoglot.evaluation.collection_bias.collection_bias`, in the place of an earlier one."""
     with atomic_path(path) as temporary:
-        temporary.write_text(page(record), encoding="utf-8")
+        temporary.write_text(page(record), encoding="utf-8", newline="\n")
 
 
 def page(record: Mapping[str, Any]) -> str:

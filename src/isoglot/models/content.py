@@ -37,7 +37,7 @@ def _digest(base: Base, followed: tuple[str, ...]) -> str:
     files = [path.relative_to(directory) for path in sorted(directory.rglob("*")) if path.is_file()]
     graph = onnx_graph(directory)
     counted = [file for file in files if _counts(file) or directory / file == graph]
-    own = digest_json({str(file): digest_file(directory / file) for file in counted})
+    own = digest_json({file.as_posix(): digest_file(directory / file) for file in counted})
     if not (directory / "adapter_config.json").is_file():
         return own
     parent, _ = Adapter(directory).base()

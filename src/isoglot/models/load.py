@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 import textwrap
 from collections.abc import Iterator
@@ -246,13 +247,24 @@ def _load_adapter(base: Base, layout: Layout, folder: Path, where: _Where) -> tu
     return model, Loaded(base.name, prompts, loaded.stored, notes)
 
 
+def _stand_in(name: Path, path: Path) -> None:
+    """Another name of a file or folder: a link, or a copy where links need a right (Windows)."""
+    try:
+        name.symlink_to(path, target_is_directory=path.is_dir())
+    except OSError:
+        if path.is_dir():
+            shutil.copytree(path, name)
+        else:
+            shutil.copyfile(path, name)
+
+
 def _around(encoder: Any, folder: Path, where: _Where) -> SentenceTransformer:
     """The modules of a sentence-transformers directory that holds an adapter, around an encoder that is there already."""
     with tempfile.TemporaryDirectory() as temporary:
         view = Path(temporary)
         for path in folder.iterdir():
             if not path.name.startswith("adapter_") and path.name != "config.json":
-                (view / path.name).symlink_to(path.resolve())
+                _stand_in(view / path.name, path.resolve())
         encoder.config.save_pretrained(view)
         with at(str(folder)), loading(lambda *_, **__: encoder):
             model = _construct(str(view), where, cached=True)

@@ -104,7 +104,7 @@ def convert(weights: Path, folder: Path) -> None:
     for name, content in (_model_files(model) | _sentence_transformers_files(model)).items():
         path = folder / name
         path.parent.mkdir(exist_ok=True)
-        path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+        path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8", newline="\n")
     # safetensors creates its file with mode 0600: give it the mode that the user's umask gave the others.
     (folder / "model.safetensors").chmod((folder / "config.json").stat().st_mode)
 

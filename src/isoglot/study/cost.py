@@ -89,6 +89,7 @@ def cost_of(
     """
     import torch
 
+    largest = folder.checkpoint_bytes
     cpu = before.get("cpu_seconds") if before else 0.0  # None where it is not known of an earlier stage
     has_gpu = torch.cuda.is_available()
     total = before.get("train_seconds") if seconds is None else (before.get("train_seconds") or 0.0) + seconds
@@ -109,7 +110,7 @@ def cost_of(
         },
         "adapter_bytes": bytes_under(folder.adapter),
         "model_bytes": bytes_under(folder.model),
-        "checkpoint_bytes": int(folder.checkpoint_bytes.read_text()) if folder.checkpoint_bytes.is_file() else None,
+        "checkpoint_bytes": int(largest.read_text(encoding="ascii")) if largest.is_file() else None,
     }
     return cost | figures
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 
+from isoglot.processes import OWN_GROUP
 from isoglot.study.jobs import Job
 from isoglot.study.layout import JobFolder
 from isoglot.study.machine import visible_device
@@ -38,6 +39,7 @@ def start_worker(
     """
     own = {**os.environ, **dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), str(threads)), **environment}
     own.setdefault("TOKENIZERS_PARALLELISM", "true" if threads > 1 else "false")
+    own.setdefault("PYTHONUTF8", "1")  # the log is UTF-8 on Windows, too
     with folder.log.open("ab") as log:
         return subprocess.Popen(
             [sys.executable, "-c", LAUNCH, str(folder.path.resolve()), str(os.getpid())],
@@ -46,5 +48,5 @@ def start_worker(
             stderr=log,
             env=own,
             cwd=directory,
-            start_new_session=True,  # a terminal's Ctrl-C comes to this process alone, which passes it on once
+            **OWN_GROUP,  # a terminal's Ctrl-C comes to this process alone, which passes it on once
         )

@@ -47,12 +47,16 @@ def host_memory(groups: Path = Path("/sys/fs/cgroup")) -> int:
     free = int(psutil.virtual_memory().available)
     for limit, used, statistics, prefix in _CONTROL_GROUPS:
         with suppress(OSError, ValueError, KeyError):  # a limit may be the word "max"
-            lines = dict(line.split() for line in (groups / statistics).read_text().splitlines())
+            lines = dict(line.split() for line in (groups / statistics).read_text(encoding="ascii").splitlines())
             # what is kept of files makes room where it is needed
             cached = sum(int(lines[f"{prefix}{kind}_file"]) for kind in ("active", "inactive"))
-            left = int((groups / limit).read_text()) - int((groups / used).read_text()) + cached
+            left = _number(groups / limit) - _number(groups / used) + cached
             free = min(free, max(0, left))
     return free
+
+
+def _number(path: Path) -> int:
+    return int(path.read_text(encoding="ascii"))
 
 
 def visible_device(device: str) -> str:
@@ -95,7 +99,9 @@ def _by_nvml(visible: str) -> tuple[int, int] | None:
 def _by_nvidia_smi(visible: str) -> tuple[int, int] | None:
     command = ["nvidia-smi", f"--id={visible}", "--query-gpu=memory.free,memory.total", "--format=csv,noheader,nounits"]
     try:
-        printed = subprocess.run(command, capture_output=True, text=True, check=True, timeout=_PATIENCE).stdout
+        printed = subprocess.run(
+            command, capture_output=True, encoding="utf-8", errors="replace", check=True, timeout=_PATIENCE
+        ).stdout
         free, every = (int(number) << 20 for number in printed.split(","))
     except (OSError, subprocess.SubprocessError, ValueError):
         return None

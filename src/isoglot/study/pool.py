@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import signal
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import FrameType
 
-from isoglot.processes import OnSignal
+from isoglot.processes import KILL, STOP, OnSignal
 from isoglot.study.display import Display
 from isoglot.study.engines import Places, Process
 from isoglot.study.jobs import Job
@@ -82,7 +81,10 @@ class Pool:
                     sent = self.stop.asked
                     self.display.say("stopping: processes save a checkpoint and end" if sent == 1 else "killing them")
                     for running in self._running.values():
-                        running.process.send_signal(signal.SIGTERM if sent == 1 else signal.SIGKILL)
+                        if sent == 1:
+                            running.process.send_signal(STOP)
+                        else:
+                            running.process.kill()
                 self.display.update(self._running, self.room.why if self.room else "")
         finally:
             for running in self._running.values():
@@ -109,7 +111,7 @@ class Pool:
 
     def _ended(self, job: Job, running: _Running, code: int) -> bool:
         """Say how a process ended; whether its job has ended with it: not when it was stopped, or is run again."""
-        is_full = code == OUT_OF_MEMORY or (code == -signal.SIGKILL and self.room is not None)
+        is_full = code == OUT_OF_MEMORY or (code == -KILL and self.room is not None)
         is_again = is_full and running.most > 1 and job not in self._alone
         state = "done" if code == 0 else "stopped" if self.stop.asked else "out of memory" if is_full else "failed"
         self.display.end(job, state, time.monotonic() - running.began)

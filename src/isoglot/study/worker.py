@@ -18,6 +18,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from isoglot.disk import locked
 from isoglot.errors import IsoglotError, NoRoomError
 from isoglot.files import read_json, write_json, write_text
@@ -153,7 +155,9 @@ def _note_texts(model: Any, folder: JobFolder, name: str, total: int) -> Any:
 
 
 def _note(folder: JobFolder, text: str) -> None:
-    folder.phase.write_text(text + "\n", encoding="utf-8")  # for the eye only: it need not outlive anything
+    folder.phase.write_text(
+        text + "\n", encoding="utf-8", newline="\n"
+    )  # for the eye only: it need not outlive anything
 
 
 def _note_memory(folder: JobFolder, before: tuple[int, int]) -> tuple[int, int]:
@@ -164,7 +168,7 @@ def _note_memory(folder: JobFolder, before: tuple[int, int]) -> tuple[int, int]:
     taken = (int(cuda.memory_reserved()) if cuda and opened and opened() else 0, peak_memory())
     if taken != before:
         temporary = folder.memory.with_suffix(".tmp")
-        temporary.write_text(json.dumps({"device": taken[0], "host": taken[1]}), encoding="utf-8")
+        temporary.write_text(json.dumps({"device": taken[0], "host": taken[1]}), encoding="utf-8", newline="\n")
         temporary.replace(folder.memory)
     return taken
 
@@ -172,7 +176,7 @@ def _note_memory(folder: JobFolder, before: tuple[int, int]) -> tuple[int, int]:
 def _watch(folder: JobFolder, parent: int) -> None:
     """End with the process that started this one, whatever ended it; note the largest checkpoint and the memory that is taken."""
     largest, taken = 0, (0, 0)
-    while os.getppid() == parent:
+    while os.getppid() == parent and psutil.pid_exists(parent):  # Windows gives an orphan no other parent
         with suppress(OSError):
             taken = _note_memory(folder, taken)
         with suppress(OSError):  # a checkpoint may be deleted while it is looked at; a full disk is met elsewhere

@@ -138,12 +138,12 @@ def _check_earlier(checkpoint: Path) -> tuple[str | None, bool]:
             elif path.suffix in (".pt", ".pth"):
                 with zipfile.ZipFile(path) as archive:
                     if archive.testzip():
-                        return f"{path.relative_to(checkpoint)} is damaged", True
+                        return f"{path.relative_to(checkpoint).as_posix()} is damaged", True
             elif path.suffix == ".safetensors":
                 with safe_open(path, "np"):
                     pass
         except (InputError, OSError, TypeError, KeyError, ValueError, zipfile.BadZipFile, SafetensorError):
-            return f"{path.relative_to(checkpoint)} is damaged", True
+            return f"{path.relative_to(checkpoint).as_posix()} is damaged", True
     for suffix, what in ((".safetensors", "weights"), (".pth", "random state")):
         if not any(path.suffix == suffix for path in names):
             return f"its {what} is missing", False

@@ -55,7 +55,7 @@ class Progress(TrainerCallback):
         step = state.global_step
         if state.is_world_process_zero:
             # by lines: each is in the file before the next step
-            self._sink = self._path.open("a", encoding="utf-8", buffering=1)
+            self._sink = self._path.open("a", encoding="utf-8", newline="\n", buffering=1)
             shown: dict[str, Any] = {"desc": "train", "unit": "step", "disable": not self._show, "dynamic_ncols": True}
             self._bar = tqdm(total=state.max_steps, initial=step, **shown)
             if step:

@@ -89,7 +89,7 @@ def write_folder(benchmark: Benchmark, folder: Path) -> None:
         (queries[query], documents[document], gain)
         for query, document, gain in zip(*(array.tolist() for array in judgments_of(benchmark)))
     )
-    with atomic_path(folder / "qrels.tsv") as path, path.open("w", encoding="utf-8") as sink:
+    with atomic_path(folder / "qrels.tsv") as path, path.open("w", encoding="utf-8", newline="\n") as sink:
         sink.write("query-id\tcorpus-id\tscore\n")  # without it, a first query called `qid` would be taken for a header
         sink.writelines(f"{query}\t{document}\t{gain:g}\n" for query, document, gain in dict.fromkeys(judged))
     write_json(folder / "benchmark.json", dict(benchmark.about))

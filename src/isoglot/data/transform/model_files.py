@@ -39,7 +39,7 @@ def model_content(model: str) -> dict[str, Any]:
     folder = Path(model).expanduser()
     if folder.is_dir():
         files = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.suffix != ".md"]
-        return {"digest": digest_json({str(path.relative_to(folder)): digest_file(path) for path in files})}
+        return {"digest": digest_json({path.relative_to(folder).as_posix(): digest_file(path) for path in files})}
     from huggingface_hub import try_to_load_from_cache
 
     path = try_to_load_from_cache(model, "config.json")

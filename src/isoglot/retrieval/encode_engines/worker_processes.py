@@ -14,7 +14,7 @@ from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from isoglot.errors import IsoglotError, say
-from isoglot.processes import best_device, cores
+from isoglot.processes import KILL, best_device, cores
 from isoglot.retrieval.encode_engines import ENCODE_ENGINES, EncodeEngine, Workers
 from isoglot.retrieval.shard_encoder import ShardEncoder, ShardWork, attempt
 from isoglot.retrieval.text_shards import TextShard, place_of
@@ -110,11 +110,7 @@ class _Worker:
         assert self._shard is not None
         self._process.join()
         code, (shard, tried) = self._process.exitcode, self._shard
-        why = (
-            f"exit code {code}"
-            if code >= 0
-            else f"killed by signal {-code}" + " (out of memory?)" * (code == -signal.SIGKILL)
-        )
+        why = f"exit code {code}" if code >= 0 else f"killed by signal {-code}" + " (out of memory?)" * (code == -KILL)
         place = place_of(shard)
         if tried >= _TRIES:
             raise IsoglotError(

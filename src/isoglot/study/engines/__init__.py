@@ -20,7 +20,7 @@ class Process(Protocol):
         """Its exit code, minus the number of the signal that ended it; None while it runs."""
 
     def send_signal(self, number: int, /) -> None:
-        """SIGTERM asks it to save and end."""
+        """`isoglot.processes.STOP` asks it to save and end."""
 
     def kill(self) -> None:
         """End it at once."""

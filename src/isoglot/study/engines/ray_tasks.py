@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from isoglot.cluster import connected, gpus_each, room_for
 from isoglot.errors import InputError, first_line
 from isoglot.files import write_text
 from isoglot.optional import needed
+from isoglot.processes import KILL, STOP
 from isoglot.study.engines import STUDY_ENGINES, Asked, Places, Process, StudyEngine
 from isoglot.study.jobs import Job
 from isoglot.study.launch import STOPPED, start_worker
@@ -76,11 +76,11 @@ def run_job(folder: str, directory: str, threads: int, environment: Mapping[str,
         while (code := process.poll()) is None:
             if not is_asked and job.stop.exists():
                 is_asked = True
-                process.send_signal(signal.SIGTERM)
+                process.send_signal(STOP)
             time.sleep(_LOOK)
     finally:
         process.kill()
-    if code == -signal.SIGKILL:
+    if code == -KILL:
         raise LostError(f"{folder}: killed")
     return code
 
@@ -102,15 +102,15 @@ class _Task:
             return int(self._ray.get(self._reference))
         except exceptions.RayTaskError as error:
             if isinstance(error, LostError):
-                return -signal.SIGKILL
+                return -KILL
             write_text(self._folder.error, f"the task of the Ray cluster failed: {first_line(error.cause or error)}\n")
             return 1
         except exceptions.RayError:  # cancelled, or its workers died again and again
-            return -signal.SIGKILL
+            return -KILL
 
     def send_signal(self, number: int, /) -> None:
-        """SIGTERM goes by a file, which every machine sees."""
-        if number == signal.SIGTERM:
+        """STOP goes by a file, which every machine sees."""
+        if number == STOP:
             self._folder.stop.touch()
         else:
             self.kill()

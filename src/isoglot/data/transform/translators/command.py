@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
-import signal
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -18,6 +17,7 @@ from pydantic import Field
 from isoglot.data.transform.translators import TRANSLATORS, Direction, Failure, Outcome, Session, Translator
 from isoglot.errors import InputError, say
 from isoglot.files import digest_file
+from isoglot.processes import OWN_GROUP, kill_group
 
 _PROBE = "1"  # a text that any program translates
 _SPARE, _TIMES = 1 << 20, 50  # bytes of output for a batch: so many, and so many times the bytes of its texts
@@ -134,14 +134,13 @@ def run_lines(words: Sequence[str], texts: Sequence[str], timeout: float) -> lis
         given.write(data)
         given.seek(0)
         try:
-            process = subprocess.Popen(words, stdin=given, stdout=output, stderr=errors, start_new_session=True)
+            process = subprocess.Popen(words, stdin=given, stdout=output, stderr=errors, **OWN_GROUP)
         except OSError as error:
             raise InputError(f"command '{shlex.join(words)}' cannot be started ({error.strerror})") from None
         try:
             _wait(process, (output, errors), timeout, _SPARE + _TIMES * len(data))
         finally:
-            with suppress(ProcessLookupError, PermissionError):  # what it may have left running
-                os.killpg(process.pid, signal.SIGKILL)
+            kill_group(process)  # with what it may have left running
             process.wait()
         if process.returncode:
             code = process.returncode
