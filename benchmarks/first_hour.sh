@@ -82,7 +82,7 @@ model.save_pretrained("own-model")
 PYTHON
 there own-model/modules.json
 run "XQuAD-R, and a word on the prompts" "prompt" "$I" evaluate own-model xquad-r --precision bf16 --output own
-run "its figures" "rank distance|cross" "$I" compare own own
+run "its figures" "rank distance|cross" "$I" compare one=own two=own
 there own/summary.json own/per_query.parquet
 lap
 
@@ -109,7 +109,7 @@ refused "did you mean --learning-rate" "$I" train --pairs faq.jsonl --lr 1e-4 --
 refused "fak.csv: no such file" "$I" train --pairs fak.csv --output r
 refused "output is missing" "$I" train --pairs faq.jsonl
 refused "columns" "$I" train --pairs faq.csv --output r
-refused "did you mean|runs? ?|no such" "$I" evaluate rnu held-out
+refused "did you mean 'own-model'" "$I" evaluate own-modle held-out
 refused "did you mean 'cuda'" "$I" train --pairs faq.jsonl --output r --device gpu
 refused "unknown setting 'alpha'" "$I" train --pairs faq.jsonl --output r alpha=2
 refused "did you mean 'paper'" "$I" train --pairs faq.jsonl --output r --recipe papr

@@ -320,7 +320,7 @@ def test_kinds_of_corpora(tmp_path: Path) -> None:
     for bad in ({"text": "no id"}, {"id": "x"}, {"id": "x", "text": " "}, {"id": "x", "text": "y", "lang": "xx-yy-zz"}):
         with pytest.raises(InputError, match=r"bad.jsonl:1: "):
             list(read_corpus(write(tmp_path / "bad.jsonl", [bad])).rows)
-    with pytest.raises(InputError, match="bda.jsonl: no such file"):
+    with pytest.raises(InputError, match=r"bda\.jsonl: no such file"):
         read_corpus(str(tmp_path / "bda.jsonl"))
     with pytest.raises(InputError, match=r"unknown benchmark 'pgaes'.*a folder of pages"):
         read_corpus("pgaes")
