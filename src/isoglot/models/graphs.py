@@ -118,7 +118,8 @@ class Graphs:
         if self._recorded:
             self._recorded.clear()
             gc.collect()  # graphs and what they write to refer to each other
-            torch._C._cuda_clearCublasWorkspaces()  # else memory of every recording stays: products' scratch lies in it
+            # else memory of every recording stays: the scratch of matrix products lies in it; builds without CUDA have none
+            getattr(torch._C, "_cuda_clearCublasWorkspaces", lambda: None)()
             torch.cuda.empty_cache()
 
     def _part_from_gradients(self) -> None:
