@@ -112,7 +112,13 @@ def load_rates(folder: Path = RESULTS) -> Rates:
     encoded, size = gpu["encode"]["sentences fp32"], ranks["sizes"][-1]
     one = engines["engines"]["one"]
     inserts, there = _inserts(folder / "indexes.json")
-    places = {"indexes": there, "gpu": _place(gpu["conditions"]), "cores": _place(engines), "search": _place(ranks)}
+    places = {
+        "indexes": there,
+        "gpu": _place(gpu["conditions"]),
+        "training": _place(gpu["large"].get("conditions", gpu["conditions"])),
+        "cores": _place(engines),
+        "search": _place(ranks),
+    }
     return Rates(
         gpu_tokens=encoded["tokens"] / encoded["seconds"]["ours"],
         gpu_tokens_alone=encoded["tokens"] / encoded["seconds"]["passes"],
@@ -315,7 +321,11 @@ def rates_table(rates: Rates) -> list[str]:
         ["rate", "a second", "where"],
         ["encode on a GPU, tokenising in the same process", f"{rates.gpu_tokens:,.0f} tokens", gpu],
         ["passes on that GPU alone", f"{rates.gpu_tokens_alone:,.0f} tokens", gpu],
-        ["train on it, batches of 1,024 paragraphs, full, compiled", f"{rates.pairs:,.0f} pairs", gpu],
+        [
+            "train on it, batches of 1,024 paragraphs, full, compiled",
+            f"{rates.pairs:,.0f} pairs",
+            rates.places["training"],
+        ],
         ["encode on one core", f"{rates.core_tokens:,.0f} tokens", cores],
         ["read, check and cut JSON lines", f"{rates.rows:,.0f} rows", cores],
         ["exact search, 1,000 queries at once, width 384", f"{rates.scores / 1e6:,.0f} million scores", search],
