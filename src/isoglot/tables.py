@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from isoglot.errors import printable
 
-_MARKS = re.compile(r"([\\`*_{}\[\]|~$^])")
+MARKS = re.compile(r"([\\`*_{}\[\]|~$^])")
 """Signs that mean something anywhere in a line of Markdown."""
 
 
@@ -79,7 +79,7 @@ def markdown_table(rows: Sequence[Sequence[str]], text_columns: int = 1) -> list
 
 def escape(text: str) -> str:
     """A text that Markdown shows as it is inside a table, in one line: no mark-up, no HTML, nothing that turns its direction."""
-    return escape_html(_MARKS.sub(r"\\\1", printable(" ".join(text.split()))), quote=False)
+    return escape_html(MARKS.sub(r"\\\1", printable(" ".join(text.split()))), quote=False)
 
 
 def code_span(text: str) -> str:

@@ -20,9 +20,8 @@ def components(left: IntArray, right: IntArray, n: int) -> IntArray:
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
-    width = (
-        np.int32 if n < 2**31 else np.int64
-    )  # older releases of scipy take no wider numbers, and fail without an error
+    # older releases of scipy take no wider numbers, and fail without an error
+    width = np.int32 if n < 2**31 else np.int64
     ends = (left.astype(width), right.astype(width))
     graph = coo_array((np.ones(len(left), dtype=np.int8), ends), shape=(n, n))
     count, labels = connected_components(graph, directed=False)

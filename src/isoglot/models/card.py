@@ -115,10 +115,6 @@ def write_card(path: Path, about: Trained, prompts: Mapping[str, str]) -> None:
     )
 
 
-def _quoted(prompt: str) -> str:
-    return code_span(repr(prompt))
-
-
 def write_card_of(path: Path, how: str, prompts: Mapping[str, str], made: str = "made", more: str = "") -> None:
     """Write a model card.
 
@@ -135,6 +131,7 @@ def _write(path: Path, how: str, prompts: Mapping[str, str], made: str, more: st
     header = ["library_name: sentence-transformers", "pipeline_tag: sentence-similarity"]
     for key, values in fields.items():
         header += [f"{key}:", *(f"- {value}" for value in values)] if values else []
-    sides = {"query": _quoted(prompts.get("query", "")), "passage": _quoted(prompts.get("document", ""))}
+    own = {"query": prompts.get("query", ""), "passage": prompts.get("document", "")}
+    sides = {side: code_span(repr(prompt)) for side, prompt in own.items()}
     about = {"how": without_paths(how, []), "more": f"{without_paths(more, []).strip()}\n\n" if more else ""}
     write_text(path, _TEXT.format(header="\n".join(header), made=made, **about, **sides))

@@ -39,6 +39,8 @@ class TextTokenizer:
         By all cores, without the record that transformers makes of every text, which one core makes. The first text's ids are
         held to it.
         """
+        if not texts:
+            return []
         given = [prompt + text for text in texts]
         first = self._own(given[:1])  # which also sets the limit
         found: list[list[int]] = [row.ids for row in self.tokenizer.backend_tokenizer.encode_batch_fast(given)]
@@ -46,8 +48,6 @@ class TextTokenizer:
 
     def _own(self, texts: list[str]) -> list[list[int]]:
         """As transformers gives them."""
-        if not texts:
-            return []
         token_ids: list[list[int]] = self.tokenizer(
             texts,
             truncation="longest_first",

@@ -23,10 +23,8 @@ from isoglot.registry import one_line_help
 from isoglot.study import report_facts, report_figures
 from isoglot.study.analysis.contrasts import COLUMNS
 from isoglot.study.analysis.overview import BIAS, bias_of, overview, takes
-from isoglot.tables import code_span
+from isoglot.tables import MARKS, code_span
 
-_ANYWHERE = re.compile(r"([\\`*_{}\[\]|~$^])")
-"""Signs that mean something anywhere in a line of Markdown."""
 _AT_START = re.compile(r"^(?:([#+=-])(?=\1|\s|$)|(\d+)([.)])(?=\s|$))")
 """What would begin a heading, a list or a rule at the start of a line."""
 _TONES = {"✓": "good", "✗": "bad", "?": "open"}
@@ -37,7 +35,7 @@ def escape(value: Any) -> Markup:
     """Any value as Markdown that shows exactly its characters, in one line; what is marked up already stays."""
     if isinstance(value, Markup):
         return value
-    text = _ANYWHERE.sub(r"\\\1", re.sub(r"\s+", " ", printable(report_facts.value_text(value))))
+    text = MARKS.sub(r"\\\1", re.sub(r"\s+", " ", printable(report_facts.value_text(value))))
     text = _AT_START.sub(lambda match: f"\\{match[1]}" if match[1] else f"{match[2]}\\{match[3]}", text)
     return Markup(text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;"))
 
