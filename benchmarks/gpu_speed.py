@@ -3,7 +3,7 @@
     python benchmarks/gpu_speed.py --output results/speed/speed_cuda.json            (some 6 minutes on one H100 or H200)
     python benchmarks/gpu_speed.py --parts train profile --quick
 
-Parts, each written when it is done:
+Parts, each written when it is done, with its own machine and date, so that a later run may measure some of them anew:
 
 - train: `isoglot.train` and sentence-transformers' own trainer on the same batches of 100 MLQA-R pairs (LoRA; sentences and
   whole paragraphs), the sides alternating, --repeats times; both read the loss every fifth step, and these are compared.
@@ -59,7 +59,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=Path("results/speed/speed_cuda.json"))
     asked = parser.parse_args()
     asked.repeats = 1 if asked.quick else asked.repeats
-    add(asked.output, "conditions", conditions("accelerate", "peft"))
+    about = conditions("accelerate", "peft")
     failed = []
     for part in asked.parts:
         began = time.perf_counter()
@@ -70,7 +70,7 @@ def main() -> None:
             failed.append(part)
             continue
         print(json.dumps({part: found}, indent=1, default=str)[:6000], flush=True)
-        add(asked.output, part, {**found, "part_seconds": round(time.perf_counter() - began, 1)})
+        add(asked.output, part, {"conditions": about, **found, "part_seconds": round(time.perf_counter() - began, 1)})
         _forget()
     if failed:
         sys.exit(f"failed: {', '.join(failed)}")

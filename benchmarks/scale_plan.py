@@ -114,8 +114,8 @@ def load_rates(folder: Path = RESULTS) -> Rates:
     inserts, there = _inserts(folder / "indexes.json")
     places = {
         "indexes": there,
-        "gpu": _place(gpu["conditions"]),
-        "training": _place(gpu["large"].get("conditions", gpu["conditions"])),
+        "gpu": _place(gpu["encode"]["conditions"]),
+        "training": _place(gpu["large"]["conditions"]),
         "cores": _place(engines),
         "search": _place(ranks),
     }

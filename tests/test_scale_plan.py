@@ -74,7 +74,7 @@ def test_amounts_of_a_corpus_worked_out_by_hand() -> None:
 def test_what_milvus_took_in_counts_where_it_was_measured(tmp_path: Path) -> None:
     folder = shutil.copytree(ROOT / "results" / "speed", tmp_path / "speed")
     server = {"insert_per_second": 1000.0, "build_seconds": 100.0}
-    conditions = json.loads((folder / "speed_cuda.json").read_text())["conditions"]
+    conditions = json.loads((folder / "speed_cuda.json").read_text())["encode"]["conditions"]
     sizes = {"20000": {"milvus-server": {}}, "200000": {"exact": {}, "milvus-server": server}, "400000": {"exact": {}}}
     (folder / "indexes.json").write_text(json.dumps({"sizes": sizes, "conditions": conditions}))
     rates = load_rates(folder)
