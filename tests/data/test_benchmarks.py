@@ -167,6 +167,11 @@ def test_missing_parts(folder: Path) -> None:
 
 
 def test_unknown_names(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"fehlt\.jsonl: no such file \(known benchmarks"):
+        load_benchmark("fehlt.jsonl")
+    (tmp_path / "pairs.jsonl").touch()
+    with pytest.raises(InputError, match=r"pairs\.jsonl: is a file, not a benchmark .*isoglot data benchmark"):
+        load_benchmark(tmp_path / "pairs.jsonl")
     with pytest.raises(InputError, match=r"unknown benchmark 'xquadr' \(did you mean 'xquad-r'\?\).*or a folder"):
         load_benchmark("xquadr")
     with pytest.raises(InputError, match="nowhere: no such folder"):

@@ -24,7 +24,6 @@ from isoglot.data.pairs.columns import are_pairs
 from isoglot.data.pairs.source import SOURCES, read_source
 from isoglot.data.readers import FORMATS, READERS, id_field, split_name, text_field, valid
 from isoglot.errors import InputError, LineError
-from isoglot.places import did_you_mean
 
 _IDS, _TEXTS = ("id", "_id", "docid"), ("text", "contents")
 _KNOWN = {"lang", "language", "title", "url", "translation"}
@@ -95,8 +94,6 @@ def read_corpus(name: str, data_dir: Path | None = None) -> Corpus:
         return _pattern(name)
     if any(source.takes(name) for source in SOURCES):
         return _pairs(name, data_dir)
-    if split_name(path)[1] or format_of(path):  # the name of a file
-        raise InputError(f"{name}: no such file{did_you_mean(name)} ({_CORPORA})")
     try:
         return _benchmark(name, data_dir)
     except InputError as error:

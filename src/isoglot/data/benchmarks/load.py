@@ -94,10 +94,17 @@ def _folder(name: str, data_dir: str | Path | None) -> Path:
                     f"{folder}: is {kind}, not a benchmark (a folder with queries/, corpus/ and qrels.tsv)"
                 )
             return folder
+    if Path(name).is_file():
+        raise InputError(
+            f"{name}: is a file, not a benchmark (a folder with queries/, corpus/ and qrels.tsv; "
+            "isoglot data benchmark makes one of pairs)"
+        )
     near = nearest(name)
     hint = f" (did you mean '{near}'?)" if near and (near.is_file() or what_is(near) in (BENCHMARK, BEIR)) else ""
     # a path that does not exist is told apart from a misspelt name
-    if "/" in name or "\\" in name or name.startswith("."):
-        raise InputError(f"{name}: no such folder{hint} (known benchmarks: {', '.join(BENCHMARKS.names())})")
+    ending = Path(name).suffix
+    if "/" in name or "\\" in name or name.startswith(".") or ending:
+        kind = "file" if ending else "folder"
+        raise InputError(f"{name}: no such {kind}{hint} (known benchmarks: {', '.join(BENCHMARKS.names())})")
     problem = f"unknown benchmark '{name}'{hint}" if hint else str(unknown("benchmark", name, BENCHMARKS.names()))
     raise InputError(f"{problem}; or a folder with queries/, corpus/ and qrels.tsv")
