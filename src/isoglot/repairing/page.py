@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -19,6 +18,7 @@ from isoglot.repairing.choice import BASE, HELD_OUT, MEASURE
 from isoglot.repairing.folder import RepairFolder
 from isoglot.repairing.progress import in_words
 from isoglot.study.render import code, markdown_templates, tidy, to_page
+from isoglot.study.report_figures import free_address
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -39,7 +39,7 @@ def write_report(folder: RepairFolder, summary: Mapping[str, Any]) -> None:
     links: dict[str, dict[str, str]] = {}
     for benchmark, charts in drawn.items():
         for name, figure in charts.items():
-            address = f"figures/{re.sub(r'[^a-zA-Z0-9.-]+', '-', benchmark)}-{name}.svg"
+            address = free_address(f"{benchmark} {name}", pictures)
             pictures[address] = to_svg(figure)
             links.setdefault(benchmark, {})[name] = address
     context = {"summary": summary, "links": links, "words": words, "kept": _kept(summary)}
