@@ -60,14 +60,20 @@ def test_no_more_pairs_are_held_out_than_are_needed(tmp_path: Path) -> None:
     assert 2 <= facts["pairs"]["benchmark"] <= 10
 
 
-def test_documents_are_held_out_whole(tmp_path: Path) -> None:
-    for number in range(8):
+def write_documents(tmp_path: Path, number_of: int, sections: int) -> str:
+    for number in range(number_of):
         for lang, words in (("en", "about the thing that is"), ("de", "über die Sache, die so ist")):
             path = tmp_path / "docs" / lang / f"page{number}.md"
             path.parent.mkdir(parents=True, exist_ok=True)
-            parts = [f"## {lang} {number} {part}\n\n{words} number {number} and {part} here\n" for part in range(3)]
+            parts = [
+                f"## {lang} {number} {part}\n\n{words} number {number} and {part} here\n" for part in range(sections)
+            ]
             path.write_text(f"# Page {number}\n\n" + "\n".join(parts), encoding="utf-8")
-    pattern = str(tmp_path / "docs" / "{lang}" / "*.md")
+    return str(tmp_path / "docs" / "{lang}" / "*.md")
+
+
+def test_documents_are_held_out_whole(tmp_path: Path) -> None:
+    pattern = write_documents(tmp_path, 8, 3)
     assert is_documents(pattern)
     assert content_of_sources([pattern]).keys() == {pattern}
     facts = prepare(tmp_path, pattern, holdout=0.25)
@@ -76,6 +82,13 @@ def test_documents_are_held_out_whole(tmp_path: Path) -> None:
     assert facts["whole_documents"]
     assert len(documents) == 6
     assert facts["groups"] == 2
+
+
+def test_of_one_document_sections_are_held_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    facts = prepare(tmp_path, write_documents(tmp_path, 1, 20))
+    assert not facts["whole_documents"]
+    assert (facts["pairs"]["benchmark"], facts["pairs"]["rest"]) == (2, 18)
+    assert "all pairs are of one document" in capsys.readouterr().err
 
 
 def test_a_table_of_wide_columns_is_no_pattern_of_documents() -> None:
