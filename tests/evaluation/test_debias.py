@@ -23,7 +23,7 @@ from isoglot.evaluation.debias_strength import hold_out
 from isoglot.evaluation.evaluate import evaluate
 from isoglot.models.language_maps import LanguageMaps
 from isoglot.models.load import load_model
-from isoglot.records import Float32Array
+from isoglot.records import Float32Array, PairRow
 from isoglot.retrieval.encode import encode_texts
 from isoglot.retrieval.store import EmbeddingStore
 from tests.training.tiny import pair_rows, tiny_base
@@ -95,6 +95,15 @@ def test_pairs_to_measure_on_share_nothing_with_those_to_fit_on() -> None:
     assert not set(fitted.texts.of_side("query")) & set(held.column("query", np.arange(len(held))))
     with pytest.raises(InputError, match="strength auto needs pairs"):
         fit_maps(Biased(table), Sources(None, FitTexts({}), ()), DebiasSettings(strength="auto"))
+
+
+@pytest.mark.parametrize("languages", [("de",), ("de", "en")])
+def test_a_strength_is_not_chosen_on_pairs_that_are_no_translations(languages: tuple[str, ...]) -> None:
+    rows = [
+        PairRow("made", f"{lang}{n}", lang, f"{lang} {n}", f"{lang} is {n}") for lang in languages for n in range(60)
+    ]
+    with pytest.raises(InputError, match="none is in two languages"):
+        hold_out(PairTable.from_rows(rows), 0.2, 0)
 
 
 @pytest.fixture

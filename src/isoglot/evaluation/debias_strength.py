@@ -30,7 +30,7 @@ def hold_out(table: PairTable, share: float, seed: int) -> tuple[PairTable, Pair
     """(pairs to fit on, at most `MOST_PAIRS` others): no pair, passage or query is in both.
 
     Raises:
-        InputError: a share that leaves one side empty, or pairs of fewer than two languages held out.
+        InputError: a share that leaves one side empty, or no pair held out that is there in two languages.
     """
     held = table.held(share, seed)
     measured = np.zeros_like(held)
@@ -38,8 +38,8 @@ def hold_out(table: PairTable, share: float, seed: int) -> tuple[PairTable, Pair
         np.flatnonzero(held)[np.linspace(0, held.sum() - 1, min(MOST_PAIRS, int(held.sum()))).astype(np.int64)]
     ] = True
     rest, chosen = table.select_pairs(~held), table.select_pairs(measured)
-    if len(chosen.languages) < 2:
-        raise InputError("strength auto needs parallel pairs: those that are held out have one language only")
+    if not ((chosen.index.rows >= 0).sum(axis=1) > 1).any():
+        raise InputError("strength auto needs parallel pairs: of those that are held out none is in two languages")
     return rest, chosen
 
 
