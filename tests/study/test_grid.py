@@ -26,7 +26,7 @@ from isoglot.evaluation.evaluate import evaluate
 from isoglot.models.load import load_model
 from isoglot.retrieval import store
 from isoglot.retrieval.fair import FairSettings
-from isoglot.study import background, grid, launch, worker
+from isoglot.study import grid, launch, worker
 from isoglot.study.grid import RunOptions, StudyOutcome, run_study
 from isoglot.study.inputs import LeakError
 from isoglot.study.jobs import Job
@@ -361,7 +361,6 @@ def test_ways_to_rank_are_systems_and_nothing_is_encoded_twice(
     run(systems=systems, strategy=[])
     assert InProcess.ran == []
     write_pairs(Path(pairs), first=4, n=20)
-    background.content_of_sources.cache_clear()
     run(systems=systems, strategy=[])
     assert {name.split(".")[2] for name in InProcess.ran} == {"standardised", "centring"}, (
         "known by what is in the file"
