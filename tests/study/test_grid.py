@@ -20,7 +20,8 @@ import pytest
 from safetensors.numpy import load_file
 
 from isoglot.disk import locked
-from isoglot.errors import InputError
+from isoglot.errors import QUIET as NO_NOTES
+from isoglot.errors import InputError, speaking
 from isoglot.evaluation.debias import debias
 from isoglot.evaluation.evaluate import evaluate
 from isoglot.models.load import load_model
@@ -208,6 +209,9 @@ def test_a_cell_that_fails_is_recorded_and_tried_again(
     assert not run().failed
     assert InProcess.ran == ids[1:4]
     assert "3 failed before and are tried again" in capsys.readouterr().err
+    with speaking(NO_NOTES):
+        run()
+    assert capsys.readouterr().err == ""
 
 
 def test_a_leak_stops_the_study_unless_allowed(
