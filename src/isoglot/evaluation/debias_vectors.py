@@ -22,7 +22,7 @@ from isoglot.data.languages import known_language, language
 from isoglot.data.readers import read_parquet, string_column
 from isoglot.errors import InputError, LineError, at, say
 from isoglot.evaluation.debias import DebiasSettings, fit_samples
-from isoglot.evaluation.external import column_matrix, npy_matrix, unit_rows
+from isoglot.evaluation.external import column_matrix, id_column, npy_matrix, unit_rows
 from isoglot.files import atomic_directory, digest_file, digest_strings
 from isoglot.models.debias import Sample
 from isoglot.models.language_maps import MAPS_FILE, SIDES, LanguageMaps, Side, read_record
@@ -248,7 +248,7 @@ def _fit(
             digests.append(digest_file(path))
             ids: Sequence[Any] = range(len(vectors))
             if table is not None and "id" in table.column_names:
-                ids = string_column(path, table, "id", or_numbers=True).to_pylist()
+                ids = id_column(path, table, or_numbers=True).to_pylist()
             numbers = np.array([_number(key) for key in ids], dtype=np.int64)
             for kind, lang in dict.fromkeys(zip(kinds, langs)):
                 if kind is None or lang is None:
@@ -286,7 +286,7 @@ def _fit(
 
 def _number(key: object) -> int:
     """A number of an id; a row number stays."""
-    return key if isinstance(key, int) else id_hash(str(key)) >> 2
+    return key if isinstance(key, int) and key < 1 << 63 else id_hash(str(key)) >> 2
 
 
 def _first(sample: Sample, asked: DebiasSettings) -> Sample:

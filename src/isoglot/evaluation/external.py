@@ -114,9 +114,7 @@ def _read_parquet(path: Path, texts: Texts) -> Float32Array:
     if missing := [name for name in ("id", "embedding") if name not in table.column_names]:
         names = ", ".join(table.column_names)
         raise InputError(f"{path}: no column '{missing[0]}'; it has {names}, expected id and embedding")
-    ids = string_column(path, table, "id")
-    if ids.null_count:
-        raise LineError(path, 1 + ids.to_pylist().index(None), "no id")
+    ids = id_column(path, table)
     vectors = column_matrix(table.column("embedding"), path)
     numbers = pc.index_in(ids, pa.array(list(texts.ids), ids.type)).fill_null(-1).to_numpy()
     rows = np.flatnonzero(numbers >= 0)
@@ -128,6 +126,14 @@ def _read_parquet(path: Path, texts: Texts) -> Float32Array:
         first_id = texts.ids[absent[0]]
         raise InputError(f"{path}: {len(absent)} of {len(texts)} texts have no vector; the first is '{first_id}'")
     return vectors[rows[first]]
+
+
+def id_column(path: Path, table: Any, *, or_numbers: bool = False) -> Any:
+    """The column of ids, `or_numbers` also whole ones. LineError where a row has none."""
+    ids = string_column(path, table, "id", or_numbers=or_numbers)
+    if ids.null_count:
+        raise LineError(path, 1 + ids.to_pylist().index(None), "no id")
+    return ids
 
 
 def column_matrix(column: Any, path: Path, name: str = "embedding") -> Float32Array:
