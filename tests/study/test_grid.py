@@ -28,6 +28,7 @@ from isoglot.models.load import load_model
 from isoglot.retrieval import store
 from isoglot.retrieval.fair import FairSettings
 from isoglot.study import grid, launch, worker
+from isoglot.study.cost import throughput
 from isoglot.study.grid import RunOptions, StudyOutcome, run_study
 from isoglot.study.inputs import LeakError
 from isoglot.study.jobs import Job
@@ -185,6 +186,25 @@ def _check_costs(out: Path, lora: str) -> None:
     assert not list(out.glob("cells/*/run/model"))
     assert list(out.glob("cells/*/run/adapter"))
     assert not list(out.glob("selection/*/run/adapter"))
+
+
+def test_the_time_of_a_run_counts_whole_however_early_it_was_stopped(tmp_path: Path) -> None:
+    took = [(10, 5.0, 5.0), (20, 6.0, 6.0), (30, 11.0, 5.0)]  # step, since the process began, since the line before
+    lines = [
+        {
+            "step": s,
+            "loss": 1.0,
+            "seconds": t,
+            "cpu_seconds": t,
+            "pairs_per_second": 320 / own,
+            "tokens_per_second": 7.0,
+        }
+        for s, t, own in took
+    ]
+    (tmp_path / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    found = throughput(tmp_path / "log.jsonl", 32)
+    assert (found["seconds"], found["cpu_seconds"]) == (16.0, 16.0)
+    assert (found["pairs_per_second"], found["tokens_per_second"]) == (60.0, 7.0)
 
 
 def test_a_cell_that_fails_is_recorded_and_tried_again(
