@@ -14,7 +14,9 @@ from isoglot.data.benchmarks.load import load_benchmark
 from isoglot.data.pair_benchmark import make_pair_benchmark
 from isoglot.data.pairs.loading import load_pairs
 from isoglot.data.sameness import text_key
+from isoglot.disk import LOCK
 from isoglot.errors import InputError
+from isoglot.files import write_json
 from isoglot.repairing import length
 from isoglot.repairing.examples import View, compare_views
 from isoglot.repairing.folder import RepairFolder
@@ -125,6 +127,18 @@ def test_pairs_that_cannot_be_used_are_refused(change: Any, said: str, tmp_path:
 def test_settings_that_cannot_be_meant_are_refused(values: dict[str, Any], said: str) -> None:
     with pytest.raises(InputError, match=said):
         RepairSettings(**values)
+
+
+def test_a_repair_that_is_begun_again_finds_no_results_of_the_last_one(tmp_path: Path) -> None:
+    """Also where what is large lies on another disk, behind a link."""
+    out, elsewhere = tmp_path / "out", tmp_path / "elsewhere"
+    (elsewhere / "base").mkdir(parents=True)
+    (out / "work" / "runs").mkdir(parents=True)
+    (out / "results").symlink_to(elsewhere, target_is_directory=True)
+    write_json(out / "repair.json", {"asked": {}, "stages": {"pairs": {}}})
+    with RepairFolder(out).opened({}, "base", overwrite=True):
+        assert {path.name for path in out.iterdir()} == {"repair.json", LOCK}
+    assert (elsewhere / "base").is_dir()
 
 
 def fake_training(seconds: float, warm: float) -> Any:
