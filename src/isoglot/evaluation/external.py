@@ -147,7 +147,8 @@ def column_matrix(column: Any, path: Path, name: str = "embedding") -> Float32Ar
         raise LineError(path, 1 + column.is_null().to_pylist().index(True), "no embedding")
     widths: IntArray = pc.list_value_length(column).to_numpy()
     if (wrong := np.flatnonzero((widths != widths[:1]) | (widths == 0))).size:
-        problem = f"a vector of width {widths[wrong[0]]}; the one before it has {widths[0]}"
+        width = widths[wrong[0]]
+        problem = f"a vector of width {width}; the one before it has {widths[0]}" if width else "a vector without numbers"
         raise LineError(path, 1 + int(wrong[0]), problem)
     # a null inside a list becomes NaN, which is refused later
     values = _single(pc.list_flatten(column).to_numpy())
