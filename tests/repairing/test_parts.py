@@ -162,6 +162,7 @@ def fake_training(seconds: float, warm: float) -> Any:
         ({"minutes": 1}, 29, "2.00 s a step"),
         ({"minutes": 1, "passes": 2}, 12, "2 passes over the pairs are enough"),
         ({"minutes": 0.1}, 10, "of no use"),
+        ({"minutes": 1, "passes": 0.5}, 10, "fewer than 10 are of no use"),
         ({"steps": 7}, 7, "as asked for"),
     ],
 )

@@ -148,7 +148,9 @@ def column_matrix(column: Any, path: Path, name: str = "embedding") -> Float32Ar
     widths: IntArray = pc.list_value_length(column).to_numpy()
     if (wrong := np.flatnonzero((widths != widths[:1]) | (widths == 0))).size:
         width = widths[wrong[0]]
-        problem = f"a vector of width {width}; the one before it has {widths[0]}" if width else "a vector without numbers"
+        problem = (
+            f"a vector of width {width}; the one before it has {widths[0]}" if width else "a vector without numbers"
+        )
         raise LineError(path, 1 + int(wrong[0]), problem)
     # a null inside a list becomes NaN, which is refused later
     values = _single(pc.list_flatten(column).to_numpy())
