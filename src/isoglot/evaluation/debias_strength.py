@@ -20,6 +20,8 @@ from isoglot.retrieval.encode import pooled_languages, pooled_texts
 from isoglot.retrieval.rankings import rank_benchmark
 from isoglot.retrieval.ties import pooled_ties
 
+Encode = Callable[[Sequence[str], Side, Sequence[str]], Float32Array]
+"""Vectors of texts of one side in some languages, shape (n, d)."""
 MEASURE = "nDCG@10"
 STRENGTHS = tuple(step / 10 for step in range(11))
 MOST_PAIRS = 200
@@ -44,7 +46,7 @@ def hold_out(table: PairTable, share: float, seed: int) -> tuple[PairTable, Pair
 
 
 def choose_strength(
-    encode: Callable[[Sequence[str], Side, Sequence[str]], Float32Array],
+    encode: Encode,
     held: PairTable,
     maps: LanguageMaps,
     max_mono_loss: float,
@@ -79,6 +81,17 @@ def choose_strength(
     for number, row in enumerate(rows):
         row["chosen"] = number == best
     return replace(maps, strength=STRENGTHS[best]), rows
+
+
+def map_each(
+    maps: LanguageMaps, vectors: Float32Array, side: Side, languages: Sequence[str | None], *, unit: bool = True
+) -> Float32Array:
+    """Corrected vectors of texts of one side, each by the map of its language; float32, shape (n, d), as `vectors`."""
+    corrected = np.empty_like(vectors)
+    for lang in dict.fromkeys(languages):
+        rows = np.array([one == lang for one in languages])
+        corrected[rows] = maps.apply(vectors[rows], side, lang, unit=unit)
+    return corrected
 
 
 def map_pooled(

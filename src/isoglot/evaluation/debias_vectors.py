@@ -22,6 +22,7 @@ from isoglot.data.languages import known_language, language
 from isoglot.data.readers import read_parquet, string_column
 from isoglot.errors import InputError, LineError, at, say
 from isoglot.evaluation.debias import DebiasSettings, fit_samples
+from isoglot.evaluation.debias_strength import map_each
 from isoglot.evaluation.external import column_matrix, id_column, npy_matrix, unit_rows
 from isoglot.files import atomic_directory, digest_file, digest_strings
 from isoglot.models.debias import Sample
@@ -111,12 +112,8 @@ def _correct_encoded(directory: Path, paths: Sequence[Path], output: Path, by: s
 
     def correct(vectors: Float32Array, languages: list[str]) -> Float32Array:
         vectors = unit_rows(vectors, range(1, len(vectors) + 1), directory) if unit else vectors
-        corrected = np.empty_like(vectors)
-        for lang in dict.fromkeys(languages):
-            rows = np.array([one == lang for one in languages])
-            corrected[rows] = maps.apply(vectors[rows], side, lang or None, unit=unit)
         untold.update(set(languages) - set(maps.languages))
-        return corrected
+        return map_each(maps, vectors, side, [lang or None for lang in languages], unit=unit)
 
     with atomic_directory(output) as folder, at(str(directory)):
         maps.save(folder, record)
