@@ -13,6 +13,7 @@ from isoglot.evaluation.charts import bars
 from isoglot.evaluation.drawing import Titles, require_matplotlib, to_png, to_svg
 from isoglot.evaluation.pictures import common_scale, distance_chart, language_matrix, matrix_chart, rank_distances
 from isoglot.files import atomic_directory, atomic_path, read_json, write_text
+from isoglot.records import SETTINGS
 from isoglot.repairing import words
 from isoglot.repairing.choice import BASE, HELD_OUT, MEASURE
 from isoglot.repairing.folder import RepairFolder
@@ -22,8 +23,6 @@ from isoglot.study.report_figures import free_address
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-_SETTINGS = ("mono", "cross", "multi")
 
 
 def write_report(folder: RepairFolder, summary: Mapping[str, Any]) -> None:
@@ -66,7 +65,7 @@ def _charts(folder: RepairFolder, summary: Mapping[str, Any], benchmark: str) ->
     before, after = systems[0]["scores"][benchmark], _kept(summary)["scores"][benchmark]
     charts: dict[str, Figure] = {}
     if summary["kept"] != BASE:
-        settings = [name for name in _SETTINGS if before[name] is not None]
+        settings = [name for name in SETTINGS if before[name] is not None]
         series = [(when, [own[name] for name in settings]) for when, own in (("before", before), ("after", after))]
         charts["before-and-after"] = bars(
             settings, series, Titles(f"Before and after, {benchmark}", MEASURE), highest=1.0
