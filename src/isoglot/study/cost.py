@@ -91,7 +91,7 @@ def cost_of(
     """
     import torch
 
-    largest = folder.checkpoint_bytes
+    checkpoint = folder.checkpoint_bytes
     cpu = before.get("cpu_seconds") if before else 0.0  # None where it is not known of an earlier stage
     has_gpu = torch.cuda.is_available()
     total = before.get("train_seconds") if seconds is None else (before.get("train_seconds") or 0.0) + seconds
@@ -112,7 +112,7 @@ def cost_of(
         },
         "adapter_bytes": bytes_under(folder.adapter),
         "model_bytes": bytes_under(folder.model),
-        "checkpoint_bytes": int(largest.read_text(encoding="ascii")) if largest.is_file() else None,
+        "checkpoint_bytes": int(checkpoint.read_text(encoding="ascii")) if checkpoint.is_file() else None,
     }
     return cost | figures
 
