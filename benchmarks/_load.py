@@ -56,7 +56,12 @@ def load(index: Path, texts: list[str], home: Path, options: Namespace) -> dict[
         "timeout_seconds": options.timeout,
         "valid": {"sent": sum(seen.statuses.values()), "statuses": _keyed(seen.statuses)},
         "hostile": {"sent": seen.hostile, "kinds": len(seen.kinds), "by_kind": as_table(seen.kinds)},
-        "latency": {"before": before, "first_third": seen.cuts(0, 1 / 3), "last_third": seen.cuts(2 / 3), "after": after},
+        "latency": {
+            "before": before,
+            "first_third": seen.cuts(0, 1 / 3),
+            "last_third": seen.cuts(2 / 3),
+            "after": after,
+        },
         "process": {"before": asdict(calm), "peak_mb": peak, "after": asdict(end)},
         "flood": flood,
         "stop": stopped,
@@ -111,7 +116,7 @@ async def _flood(served: Served, options: Namespace) -> dict[str, Any]:
     body = {"input": [f"de{n} en{n} de{n + 1}" for n in range(32)]}
 
     async def one() -> int:
-        for tries in range(1, 100):
+        for number in range(1, 100):
             (reply,) = await exchange(served.target, served.target.request(body, EMBED))
             statuses[reply.status] += 1
             if problem := reply.problem:
@@ -120,7 +125,7 @@ async def _flood(served: Served, options: Namespace) -> dict[str, Any]:
                 break
             waits.append(int(reply.headers.get("retry-after", "1")))
             await asyncio.sleep(waits[-1] + random.random())
-        return tries
+        return number
 
     began = time.perf_counter()
     tries = await asyncio.gather(*(one() for _ in range(options.flood)))

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from _hostile import NOTHING, SEARCH, SHED, UNSENT, Reply, Target, connect, exchange, read, wrong
 from _hostile import KINDS as HOSTILE
+from _hostile import NOTHING, SHED, UNSENT, Reply, Target, connect, exchange, read, wrong
 
 TOKEN = "a-token-of-the-benchmark"
 _CLOSE = 2e-5
@@ -200,7 +200,9 @@ def _scores(reply: Reply) -> list[float]:
     return [hit["score"] for hit in json.loads(reply.body)["results"][0]["hits"]]
 
 
-async def client(target: Target, questions: Questions, seen: Seen, own: random.Random, over: Any, pace: float = 0) -> None:
+async def client(
+    target: Target, questions: Questions, seen: Seen, own: random.Random, over: Any, pace: float = 0
+) -> None:
     """Ask one question after the other over a connection that stays open, until `over()`.
 
     Args:
@@ -249,6 +251,4 @@ async def attacker(target: Target, names: Sequence[str], seen: Seen, over: Any, 
 
 def as_table(kinds: Mapping[str, Counter[int]]) -> dict[str, dict[str, int]]:
     """Counts by kind and status, in the order of the kinds."""
-    return {
-        name: {str(status): n for status, n in sorted(kinds[name].items())} for name in HOSTILE if name in kinds
-    }
+    return {name: {str(status): n for status, n in sorted(kinds[name].items())} for name in HOSTILE if name in kinds}

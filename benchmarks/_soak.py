@@ -1,4 +1,4 @@
-"""The part `soak` of endurance.py: valid and hostile requests for a while, an index that changes, and what the server takes meanwhile."""
+"""The part `soak` of endurance.py: valid and hostile requests for long, an index that changes, and what the server takes."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def soak(folder: Path, corpora: Sequence[Path], texts: list[str], home: Path, op
     quick = [name for name, kind in KINDS.items() if not kind.slow]
     slow = [name for name, kind in KINDS.items() if kind.slow]
     words = ["--kept-texts", "256", "--quiet"]
-    changes, late = 0, list[float]()
+    changes = 0
     with serving(folder, home, *words, timeout=options.timeout, body_bytes=BODY) as served:
         seen, end = Seen(), time.perf_counter() + 60 * options.minutes
 
@@ -99,7 +99,10 @@ def soak(folder: Path, corpora: Sequence[Path], texts: list[str], home: Path, op
         "minutes_soaked": options.minutes,
         "settling_minutes": options.settle,
         "samples": len(counted),
-        "valid": {"sent": sum(seen.statuses.values()), "statuses": {str(k): n for k, n in sorted(seen.statuses.items())}},
+        "valid": {
+            "sent": sum(seen.statuses.values()),
+            "statuses": {str(k): n for k, n in sorted(seen.statuses.items())},
+        },
         "hostile": {"sent": seen.hostile, "by_kind": as_table(seen.kinds)},
         "changes_of_the_index": changes,
         "latency": latency,

@@ -6,8 +6,8 @@
     python benchmarks/endurance.py memory                      # 10 minutes: commands with less and less memory
     python benchmarks/endurance.py load --model offline:multilingual-e5-small --name e5 --hostile 1000 --room 32
 
-Figures go to results/reliability.json, each part beside the others (as `load e5` where it has a name); exit code 1 where something
-is not as docs/reliability.md promises. Whatever else the machine does makes it slower, but not wrong: times are compared within
+Figures go to results/reliability.json, each part beside the others (as `load e5` where it has a name); exit code 1 where
+something is not as docs/reliability.md promises. Whatever else the machine does makes it slower, but not wrong: times are compared within
 a run alone.
 """
 
@@ -30,9 +30,10 @@ WORDS = [f"{lang}{number} {lang}{number + 3} {lang}{number + 7}" for lang in ("d
 
 def tiny_index(home: Path) -> tuple[Path, list[Path]]:
     """An index of a random model of width 32, and two corpora of which its documents come: 72 documents, and twice as many."""
-    from isoglot.retrieval.collection.build import index
     from tests.serving.servers import write_corpus
     from tests.training.tiny import tiny_base
+
+    from isoglot.retrieval.collection.build import index
 
     model = tiny_base(home / "model")
     corpora = [write_corpus(home / f"{n}.jsonl", n) for n in (24, 48)]

@@ -2,37 +2,41 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from isoglot.files import atomic_directory, read_json, write_json
+from isoglot.files import atomic_path
 from isoglot.records import Float32Array, IntArray
 from isoglot.retrieval.bm25 import BM25, weights_of
 from isoglot.retrieval.collection.chunking import encoded, front
 from isoglot.retrieval.collection.documents import Documents
 from isoglot.retrieval.terms import terms
 
-_ARRAYS = ("data", "indices", "indptr", "keys")
-
 
 class Words:
     """BM25 of a collection's chunks.
 
     Args:
-        directory: of the collection; the weights are kept there.
+        directory: of the collection; the weights are kept there, in one file: a process that reads it while another one
+            replaces it has the older or the newer one, never parts of both.
+
+    Attributes:
+        generation: of the collection.
     """
 
-    def __init__(self, directory: Path, documents: Documents) -> None:
-        folder, generation = directory / "words", documents.generation()
-        self.generation = generation
-        if not (folder / "about.json").is_file() or read_json(folder / "about.json")["generation"] != generation:
-            _make(folder, documents, generation)
-        self._vocabulary: dict[str, int] = read_json(folder / "terms.json")
-        arrays = {name: np.load(folder / f"{name}.npy", allow_pickle=False) for name in _ARRAYS}
+    def __init__(self, directory: Path) -> None:
+        path = directory / "words.npz"
+        with closing(Documents(directory)) as documents, documents.at_one_moment():
+            self.generation = documents.generation()
+            arrays = _kept(path, self.generation) or _make(path, documents, self.generation)
+        self._vocabulary: dict[str, int] = json.loads(arrays["terms"].tobytes())
         self.keys: IntArray = arrays["keys"]
         shape = (len(self._vocabulary), len(self.keys))
         self._weights = csr_matrix((arrays["data"], arrays["indices"], arrays["indptr"]), shape=shape)
@@ -56,17 +60,32 @@ class Words:
         return self.keys[order], scores[order].astype(np.float32)
 
 
-def _make(folder: Path, documents: Documents, generation: int) -> None:
+def _kept(path: Path, generation: int) -> dict[str, Any] | None:
+    """What was kept; None where that is nothing, damaged, or of another state of the collection."""
+    if not path.is_file():
+        return None
+    try:
+        with np.load(path, allow_pickle=False) as kept:
+            return dict(kept) if int(kept["generation"]) == generation else None
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile):
+        return None
+
+
+def _make(path: Path, documents: Documents, generation: int) -> dict[str, Any]:
     keys, texts = [], []
     for key, _, title, text, _ in documents.texts():
         keys.append(key)
         texts.append(terms(encoded(front(title), text)))
     ranker = BM25()
     vocabulary, weights = weights_of(texts, ranker.k1, ranker.b)
-    about: dict[str, Any] = {"generation": generation, "ranker": str(ranker)}
-    with atomic_directory(folder) as temporary:
-        arrays = {"data": weights.data, "indices": weights.indices, "indptr": weights.indptr}
-        for name, array in {**arrays, "keys": np.array(keys, dtype=np.int64)}.items():
-            np.save(temporary / f"{name}.npy", array, allow_pickle=False)
-        write_json(temporary / "terms.json", vocabulary)
-        write_json(temporary / "about.json", about)
+    arrays: dict[str, Any] = {
+        "generation": np.int64(generation),
+        "terms": np.frombuffer(json.dumps(vocabulary).encode(), dtype=np.uint8),
+        "keys": np.array(keys, dtype=np.int64),
+        "data": weights.data,
+        "indices": weights.indices,
+        "indptr": weights.indptr,
+    }
+    with atomic_path(path) as temporary, temporary.open("wb") as sink:
+        np.savez(sink, **arrays)
+    return arrays
