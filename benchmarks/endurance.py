@@ -7,8 +7,8 @@
     python benchmarks/endurance.py load --model offline:multilingual-e5-small --name e5 --hostile 1000 --room 32
 
 Figures go to results/reliability.json, each part beside the others (as `load e5` where it has a name); exit code 1 where
-something is not as docs/reliability.md promises. Whatever else the machine does makes it slower, but not wrong: times are compared within
-a run alone.
+something is not as docs/reliability.md promises. Whatever else the machine does makes it slower, but not wrong: times are
+compared within a run alone.
 """
 
 from __future__ import annotations
