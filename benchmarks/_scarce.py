@@ -12,7 +12,6 @@ import resource
 import threading
 from argparse import Namespace
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,8 @@ import psutil
 from _commands import Case, Place, command, difference, is_chosen, is_litter, tree
 from _moments import Child, start
 
-Work = Callable[[], int]
+_CODES = (1, 2)
+"""Of a command that says what it lacks, and of a study of which some jobs have failed."""
 
 
 class Peak:
@@ -170,7 +170,7 @@ def _limited(place: Place, case: Case, before: Path, wanted: dict[str, str], mor
         return "broken", "neither the older nor the new content opens"
     lines = [line for line in said.splitlines() if line.startswith("isoglot: ")]
     outcome = "done" if code == 0 else "aborted" if code < 0 else "one_line"
-    if "Traceback" in said or (outcome == "one_line" and (code != 2 or not lines)):
+    if "Traceback" in said or (outcome == "one_line" and (code not in _CODES or not lines)):
         return "broken", f"exit code {code}: {said[-700:]}"
     if code:
         again = start(case.again or case.work, place.log, place.area)
