@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Collection as AnyOf
 from collections.abc import Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,17 +19,16 @@ from isoglot.records import Float32Array, IntArray, several
 from isoglot.retrieval.collection.backends import Backend
 from isoglot.retrieval.collection.background import Levels
 from isoglot.retrieval.collection.collection import Collection
-from isoglot.retrieval.collection.documents import Documents, Found, Label, ModelEntry, as_digests
+from isoglot.retrieval.collection.documents import Found, ModelEntry
 from isoglot.retrieval.collection.fairness import fusion_of, levels_of, told
 from isoglot.retrieval.collection.models import Encode, encoder, load_entry
 from isoglot.retrieval.collection.snippets import Span, best_sentences
-from isoglot.retrieval.collection.vectors import Vectors
+from isoglot.retrieval.collection.state import State, reading
 from isoglot.retrieval.collection.words import Words
 from isoglot.retrieval.fair import Fair
 from isoglot.retrieval.fusions import Fusion
 from isoglot.retrieval.fusions.standardised import Standardised
 from isoglot.retrieval.search import Filters
-from isoglot.retrieval.store import Digests
 from isoglot.retrieval.ties import tie_positions
 
 MOST = 1000
@@ -79,24 +78,6 @@ class Answer:
     why: str | None
 
 
-@dataclass(frozen=True)
-class _State:
-    """A collection as it was at one moment: by it alone an answer is made.
-
-    Attributes:
-        labels: of every chunk, by key.
-        sizes: chunks by language.
-        keys, digests: of all chunks, in the order of the keys.
-    """
-
-    generation: int
-    labels: Mapping[int, Label]
-    sizes: Counter[str]
-    keys: IntArray
-    digests: Digests
-    vectors: Vectors
-
-
 @dataclass
 class _Asked:
     """A search, checked."""
@@ -144,7 +125,7 @@ class Searcher:
         self._words: Words | None = None
         self._levels: Levels | None = None
         self._backend = Backend(collection.path, self.entry, collection.settings)
-        self._now: _State | None = None
+        self._now: State | None = None
         self.refresh()
 
     def refresh(self) -> bool:
@@ -166,25 +147,15 @@ class Searcher:
         raise AssertionError("unreachable")
 
     def _take_in(self) -> None:
-        path = self._collection.path
-        with closing(Documents(path)) as documents, documents.at_one_moment():
-            generation = documents.generation()
-            labels = {label.key: label for label in documents.labels()}
-            keys, digests = documents.keys()
-            vectors = Vectors(
-                path / "vectors" / self.entry.key
-            )  # after the keys: what they need was written before them
-            if missing := int(np.count_nonzero(~vectors.has(digests))):
-                raise InputError(
-                    f"{missing:,} of {len(keys):,} chunks have no vector of this model; run isoglot index again"
-                )
-            sizes = Counter(label.lang for label in labels.values())
-            with self._lock:  # for what is new alone: searches wait for it
-                self._backend.update(documents, vectors)
-                self._levels, self._now = None, _State(generation, labels, sizes, keys, digests, vectors)
+        with (
+            reading(self._collection.path, self.entry) as (documents, state),
+            self._lock,
+        ):  # searches wait for what is new
+            self._backend.update(documents, state.vectors)
+            self._levels, self._now = None, state
 
     @property
-    def _state(self) -> _State:
+    def _state(self) -> State:
         assert self._now is not None
         return self._now
 
@@ -227,7 +198,8 @@ class Searcher:
         Raises:
             InputError: no or empty queries, k out of range, no such language, fairness or strength.
         """
-        asked = self._check(queries, k, languages, where, fairness, strength, hybrid, sentences)
+        ask = partial(self._check, queries, k, languages, where, fairness, strength, hybrid, sentences)
+        ask()
         known = None if query_language is None else language(query_language)
         languages_of = told(queries) if known is None else [known] * len(queries)
         vectors = self._encode(list(queries), "query")
@@ -235,15 +207,14 @@ class Searcher:
             with self._lock:
                 if hybrid:
                     self._take_words()
-                state = self._state
+                asked, state = ask(), self._state
                 ranked = [self._ranked(*of, asked) for of in zip(queries, vectors, languages_of)]
             wanted = [key for keys in ranked for key in keys]
             texts = self._collection.documents.chunks(wanted)
             if len(texts) == len({*wanted}) or not self.refresh():
                 break  # of the collection before a change, or after it: never of what is left of the one before
-            asked = self._check(queries, k, languages, where, fairness, strength, hybrid, sentences)
         hits = self._hits(ranked, vectors, texts, asked, state)
-        why = None if all(hits) else self._why(asked, state)
+        why = None if all(hits) else state.why_nothing(asked.languages, asked.where)
         return [
             Answer(query, lang, own, None if own else why)
             for query, lang, own in zip(queries, languages_of, hits, strict=True)
@@ -352,7 +323,7 @@ class Searcher:
         vectors: Float32Array,
         texts: dict[int, Found],
         asked: _Asked,
-        state: _State,
+        state: State,
     ) -> list[list[Hit]]:
         """Those that are there still, with their scores and sentences."""
         kept = [(number, key) for number, keys in enumerate(ranked) for key in keys if key in texts]
@@ -361,7 +332,7 @@ class Searcher:
         if asked.sentences and kept:
             about = [(number, part, texts[key].document.lang) for (number, key), part in zip(kept, parts)]
             spans = best_sentences(about, vectors, self._encode)
-        scores = _cosines([(number, texts[key].digest) for number, key in kept], vectors, state.vectors)
+        scores = state.cosines([(number, texts[key].digest) for number, key in kept], vectors)
         hits: list[list[Hit]] = [[] for _ in ranked]
         for (number, key), part, span, score in zip(kept, parts, spans, scores):
             row = texts[key].document
@@ -369,31 +340,6 @@ class Searcher:
                 Hit(row.id, row.lang, score, row.title, row.url, part, span, row.translation, row.metadata)
             )
         return hits
-
-    def _why(self, asked: _Asked, state: _State) -> str:
-        """Why nothing was found, in one sentence."""
-        if not state.labels:
-            return "The index has no documents."
-        there = ", ".join(f"{lang} ({n:,})" for lang, n in state.sizes.most_common(12))
-        if asked.languages is not None and not set(asked.languages) & set(state.sizes):
-            return f"No document is in {', '.join(asked.languages)}; there are: {there}."
-        for key, values in asked.where.items():
-            own = Counter(label.metadata[key] for label in state.labels.values() if key in label.metadata)
-            if not own:
-                keys = sorted({name for label in state.labels.values() for name in label.metadata} - {"lang"})
-                return f"No document has '{key}'; there are: {', '.join(keys) or 'no metadata'}."
-            if not set(own) & set(values):
-                some = ", ".join(str(value) for value, _ in own.most_common(8))
-                return f"No document has {key} = {', '.join(map(str, values))}; there are: {some}."
-        return "No document passes all filters together."
-
-
-def _cosines(kept: list[tuple[int, bytes]], queries: Float32Array, vectors: Vectors) -> list[float]:
-    """Scores of (number of a query, digest of a text)."""
-    if not kept:
-        return []
-    rows = vectors.read(as_digests(digest for _, digest in kept)).astype(np.float32)
-    return [round(float(queries[number] @ row), 6) for (number, _), row in zip(kept, rows)]
 
 
 def _as_list(value: Any) -> list[Any]:
