@@ -105,7 +105,7 @@ def _run(arguments: Sequence[str] | None) -> int:
             return _fail(_file_error(error), 2)
         except KeyboardInterrupt:
             return _fail("interrupted", 130)
-        except Exception as error:
+        except BaseException as error:  # a panic of Rust's is no Exception
             if (lacking := lack_of_memory(error)) is None:
                 raise
             return _fail(
