@@ -115,7 +115,7 @@ class Kind:
 
     Attributes:
         may: statuses that are right, besides 429 and 503 with Retry-After.
-        slow: waits for the server's patience to end.
+        slow: holds out until the server's patience ends.
     """
 
     send: Send
@@ -139,8 +139,11 @@ def _body(body: Any, *may: int, path: str = SEARCH) -> Kind:
     return _one(*may)(lambda target: target.request(body, path))
 
 
-def _head(*may: int, method: str = "GET", path: str = SEARCH, body: bytes = b"", **more: str) -> Kind:
-    return _one(*may)(lambda target: target.request(body, path, method, **more))
+def _head(
+    *may: int, method: str = "GET", path: str = SEARCH, body: bytes = b"", slow: bool = False, **more: str
+) -> Kind:
+    made = _one(*may)(lambda target: target.request(body, path, method, **more))
+    return Kind(made.send, may, slow)
 
 
 async def _chunked(target: Target) -> list[Reply]:
@@ -210,7 +213,7 @@ _QUERY: dict[str, Any] = {"query": "de1"}
 KINDS: dict[str, Kind] = {
     "too long a body": _one(413)(lambda target: target.request(bytes(target.body_bytes + 1))),
     "too long a body, unannounced": Kind(_chunked, (413,)),
-    "a length of 19 digits": _head(413, 400, NOTHING, method="POST", Content_Length="9" * 19),
+    "a length of 19 digits": _head(413, slow=True, method="POST", Content_Length="9" * 19),
     "a length that is none": _head(400, method="POST", Content_Length="-1"),
     "two lengths": _head(400, method="POST", Content_Length="3\r\nContent-Length: 4", body=b"abcd"),
     "a length and chunks": _head(400, 413, method="POST", Transfer_Encoding="chunked", body=b"5\r\nabcde\r\n0\r\n\r\n"),

@@ -170,15 +170,16 @@ class Questions:
 
     Args:
         texts: of queries.
-        k: documents of an answer.
+        ways: further fields, which texts take by turns.
     """
 
-    def __init__(self, texts: Sequence[str], k: int = 5) -> None:
-        self.texts, self._k = list(texts), k
+    def __init__(self, texts: Sequence[str], ways: Sequence[Mapping[str, Any]] = ({"sentences": False},)) -> None:
+        self.texts = list(texts)
+        self._ways = {text: ways[number % len(ways)] for number, text in enumerate(texts)}
         self._scores: dict[str, list[float]] = {}
 
     def body(self, text: str) -> dict[str, Any]:
-        return {"query": text, "k": self._k, "sentences": False}
+        return {"query": text, "k": 5, **self._ways[text]}
 
     async def learn(self, target: Target) -> None:
         """Ask each alone."""
@@ -245,7 +246,10 @@ async def attacker(target: Target, names: Sequence[str], seen: Seen, over: Any, 
         for name in order:
             if over():
                 break
-            seen.note(name, await asyncio.wait_for(HOSTILE[name].send(target), 60))
+            try:
+                seen.note(name, await asyncio.wait_for(HOSTILE[name].send(target), 60))
+            except asyncio.TimeoutError:
+                seen.findings[f"{name}: no answer in a minute"] += 1
             await asyncio.sleep(pace)
 
 

@@ -7,7 +7,7 @@ import json
 import random
 import time
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from statistics import median
@@ -22,12 +22,27 @@ from isoglot.retrieval.collection.build import index
 _MOST_SHARE = 0.05
 """Growth in an hour, in shares of what the process takes, from which it counts as growth."""
 _BLOCKS = 20
+_LEVELS: dict[str, Callable[[Iterable[float]], float]] = {
+    "rss_mb": median,
+    "anonymous_mb": median,
+    "descriptors": min,
+    "threads": min,
+}
+"""What counts of a block: of descriptors and threads, which come and go with requests, those that were always there."""
+_WAYS: list[dict[str, Any]] = [
+    {},
+    {"sentences": False},
+    {"hybrid": True},
+    {"fairness": "standardised", "strength": 0.5},
+    {"fairness": "round-robin", "languages": ["de", "zh"]},
+    {"where": {"source": ["a", "b"]}, "k": 50},
+]
 
 
 def growth(samples: Sequence[Sample], of: str) -> dict[str, float]:
     """What a figure grows by in an hour, with an interval of 95%.
 
-    Samples that follow each other are not independent, so the time is cut into blocks, of each of which the median counts; the
+    Samples that follow each other are not independent, so the time is cut into blocks, of each of which one value counts; the
     slope is the median of the slopes between all of them (Theil and Sen), which a jump here and there does not decide.
     """
     from scipy.stats import theilslopes
@@ -38,7 +53,7 @@ def growth(samples: Sequence[Sample], of: str) -> dict[str, float]:
         blocks[min(_BLOCKS - 1, int(_BLOCKS * (sample.at - first) / (last - first)))].append(sample)
     kept = [block for block in blocks if block]
     hours = [median(sample.at for sample in block) / 3600 for block in kept]
-    values = [median(getattr(sample, of) for sample in block) for block in kept]
+    values = [float(_LEVELS[of](getattr(sample, of) for sample in block)) for block in kept]
     slope, _, low, high = theilslopes(values, hours)
     return {
         "median": round(median(values), 1),
@@ -75,7 +90,9 @@ def soak(folder: Path, corpora: Sequence[Path], texts: list[str], home: Path, op
 
         async def all_at_once() -> None:
             pace = options.clients / options.rate
-            questions = Questions(texts)  # whose answers change with the index: only that there is one is looked at
+            questions = Questions(
+                texts, _WAYS
+            )  # whose answers change with the index: only that there is one is looked at
             own = [random.Random(n) for n in range(options.clients)]
             await asyncio.gather(
                 *(client(served.target, questions, seen, r, over, pace) for r in own),
@@ -89,7 +106,7 @@ def soak(folder: Path, corpora: Sequence[Path], texts: list[str], home: Path, op
         faults = [json.dumps(line)[:300] for line in served.lines() if "other" in line or line.get("level") == "error"]
     start = served.samples[0].at + 60 * options.settle
     counted = [sample for sample in served.samples if sample.at >= start]
-    figures = {of: growth(counted, of) for of in ("rss_mb", "anonymous_mb", "descriptors", "threads")}
+    figures = {of: growth(counted, of) for of in _LEVELS}
     latency = {"first_quarter": seen.cuts(0, 0.25), "last_quarter": seen.cuts(0.75)}
     problems = [f"{what} ({n} times)" for what, n in sorted(seen.findings.items())] + faults[:5]
     problems += [f"{of} grows: {figures[of]}" for of in figures if grows(figures[of])]

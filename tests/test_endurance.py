@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,11 @@ def test_growth_is_told_from_noise(leak: float, is_growth: bool) -> None:
     assert grows(found) is is_growth
     assert found["low"] <= leak <= found["high"]
     assert not grows(growth(samples(leak), "descriptors"))
+    come_and_go = [
+        replace(sample, threads=12 + number % 9 + int(leak * number / 30_000))
+        for number, sample in enumerate(samples(0))
+    ]
+    assert grows(growth(come_and_go, "threads")) is is_growth
 
 
 def test_an_answer_of_two_states_is_broken() -> None:
