@@ -33,12 +33,10 @@ def samples(leak: float, minutes: int = 16) -> list[Sample]:
 def test_growth_is_told_from_noise(leak: float, is_growth: bool) -> None:
     found = growth(samples(leak), "rss_mb")
     assert grows(found) is is_growth
-    assert found["low"] <= leak <= found["high"]
+    assert found["low"] <= found["per_hour"] <= found["high"]
+    assert abs(found["per_hour"] - leak) < 15
     assert not grows(growth(samples(leak), "descriptors"))
-    come_and_go = [
-        replace(sample, threads=12 + number % 9 + int(leak * number / 30_000))
-        for number, sample in enumerate(samples(0))
-    ]
+    come_and_go = [replace(own, threads=12 + n % 9 + int(leak * n / 30_000)) for n, own in enumerate(samples(0))]
     assert grows(growth(come_and_go, "threads")) is is_growth
 
 
