@@ -7,7 +7,6 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from isoglot.errors import InputError
@@ -16,7 +15,6 @@ from isoglot.retrieval.collection.documents import DATABASE, Documents
 from isoglot.retrieval.collection.models import encoder, load_entry
 from isoglot.retrieval.collection.settings import CollectionSettings
 from isoglot.retrieval.collection.vectors import Vectors
-from isoglot.retrieval.collection.words import Words
 from isoglot.retrieval.indexes.faiss_files import Keeper
 from tests.retrieval.test_collection import made, rows, search, text_of
 
@@ -92,15 +90,6 @@ def test_an_index_that_is_being_made_is_not_called_damaged(tmp_path: Path) -> No
     (tmp_path / DATABASE).touch()
     with pytest.raises(InputError, match=r"no index is there yet: isoglot index is beginning"):
         Collection.open(tmp_path)
-
-
-def test_words_are_one_file_and_made_again_where_it_is_damaged(tmp_path: Path, model: str) -> None:
-    made(tmp_path, model, rows(9))
-    word = text_of(3).split()[0]
-    first = Words(tmp_path / "index").best(word, 9, None)
-    (tmp_path / "index" / "words.npz").write_bytes(b"PK damaged")
-    for _ in range(2):
-        np.testing.assert_array_equal(Words(tmp_path / "index").best(word, 9, None)[0], first[0])
 
 
 def test_a_faiss_index_that_is_replaced_while_it_is_read_is_read_again(

@@ -1,7 +1,7 @@
 """Collections: the user's documents, cut into chunks, with the vectors of one model or several, to be searched.
 
 A collection is the directory that `isoglot index` writes: `documents.sqlite`, `vectors/<key of the model>/` with fp16 shards
-that are the source of truth, and what is made of these: `backends/`, `words.npz`.
+that are the source of truth, and what is made of these: `backends/`, `words/`.
 
     from isoglot import Collection, Searcher
 

@@ -7,6 +7,7 @@ import time
 from collections import defaultdict
 from collections.abc import Collection as AnyOf
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -19,7 +20,7 @@ from isoglot.records import Float32Array, IntArray, several
 from isoglot.retrieval.collection.backends import Backend
 from isoglot.retrieval.collection.background import Levels
 from isoglot.retrieval.collection.collection import Collection
-from isoglot.retrieval.collection.documents import Found, ModelEntry
+from isoglot.retrieval.collection.documents import Documents, Found, ModelEntry
 from isoglot.retrieval.collection.fairness import fusion_of, levels_of, told
 from isoglot.retrieval.collection.models import Encode, encoder, load_entry
 from isoglot.retrieval.collection.snippets import Span, best_sentences
@@ -296,7 +297,8 @@ class Searcher:
             self.refresh()
             if self._words is not None and self._words.generation == self._state.generation:
                 break
-            self._words = Words(self._collection.path)
+            with closing(Documents(self._collection.path)) as documents, documents.at_one_moment():
+                self._words = Words(self._collection.path, documents)
 
     def _with_words(self, query: str, found: list[int], languages: list[str], asked: _Asked) -> list[int]:
         """The ranking by vectors, mixed with that by words by reciprocal ranks (see `isoglot.retrieval.reciprocal`)."""
