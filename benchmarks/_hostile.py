@@ -231,7 +231,7 @@ KINDS: dict[str, Kind] = {
     "filters of odd types": _body({**_QUERY, "where": {"year": {"$gt": 1}, "source": [[1]], "x": None}}, 422),
     "filters of nothing that is there": _body({**_QUERY, "where": {"'; DROP TABLE x": ["a", 1, 0.5, True]}}, 200),
     "1,000 filters": _body({**_QUERY, "where": {str(n): n for n in range(1000)}}, 422),
-    "5,000 unknown fields": _body({**_QUERY, **{f"x{n}": n for n in range(5000)}}, 422),
+    "3,000 unknown fields": _body({**_QUERY, **{f"x{n}": n for n in range(3000)}}, 422),
     "blank": _body({"query": " \n\u3000"}, 422),
     "NUL": _body({"query": "de1\0"}, 422),
     "a text of 30,000 characters": _body({"query": "de1 " * 7500}, 422),

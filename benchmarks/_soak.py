@@ -96,7 +96,7 @@ def soak(folder: Path, corpora: Sequence[Path], texts: list[str], home: Path, op
             own = [random.Random(n) for n in range(options.clients)]
             await asyncio.gather(
                 *(client(served.target, questions, seen, r, over, pace) for r in own),
-                *(attacker(served.target, quick, seen, over, 2 * pace) for _ in range(2)),
+                *(attacker(served.target, quick, seen, over, pace) for _ in range(2)),
                 attacker(served.target, slow, seen, over),
                 changing(),
             )

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import os
 import sys
 import tempfile
@@ -113,6 +114,7 @@ def arguments() -> argparse.Namespace:
 
 def main() -> int:
     options = arguments()
+    logging.getLogger("asyncio").setLevel(logging.ERROR)  # clients that go on sending after they were refused
     from _machine import add, conditions
 
     began = time.perf_counter()
