@@ -208,6 +208,7 @@ def _several(*bodies: bytes) -> Kind:
     return Kind(send, (200, 400, NOTHING))
 
 
+# of heads a server need not take more than 64 KB, but may where all of it has come at once
 _DEEP = b"[" * 20_000
 _QUERY: dict[str, Any] = {"query": "de1"}
 KINDS: dict[str, Kind] = {
@@ -248,8 +249,8 @@ KINDS: dict[str, Kind] = {
     "no token": _head(401, method="POST", Authorization="", body=b'{"query": "de1"}'),
     "a wrong token": _head(401, path="/info", Authorization="Bearer \udcff\udcfe wrong"),
     "a wrong host": _head(400, path="/info", Host="evil.example"),
-    "huge headers": _head(400, NOTHING, path="/info", X_Much="x" * 100_000),
-    "10,000 headers": _head(400, NOTHING, path="/info", X="y\r\nX: y" * 10_000),
+    "huge headers": _head(200, 400, NOTHING, path="/info", X_Much="x" * 100_000),
+    "10,000 headers": _head(200, 400, NOTHING, path="/info", X="y\r\nX: y" * 10_000),
     "a line break in a header": _head(200, 400, path="/info", X_Request_ID="a\rb"),
     "HTTP/2": _one(400, NOTHING)(lambda _: b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
     "TLS": _one(400, NOTHING)(lambda _: b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(400)),
