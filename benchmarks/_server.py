@@ -72,9 +72,11 @@ class Served:
         return [line for line in self.lines() if line.get("event") == "request"]
 
     def lines(self) -> list[dict[str, Any]]:
-        """All lines of its log; {"other": text} for what is no JSON."""
+        """All lines of its log; {"other": text} for what is neither JSON nor said of the model when it started."""
         found: list[dict[str, Any]] = []
         for text in self.log.read_text(errors="replace").splitlines():
+            if text.startswith("isoglot: ") or "Loading weights" in text:
+                continue
             try:
                 found.append(json.loads(text))
             except ValueError:
