@@ -175,8 +175,8 @@ def over_http(port: int) -> Ask:
 
 def first_time(model: Path, home: Path, folder: Path, backend: str) -> int:
     """Make the index."""
-    from isoglot.retrieval.collection import CollectionSettings
     from isoglot.retrieval.collection.build import index
+    from isoglot.retrieval.collection.settings import CollectionSettings
 
     asked = CollectionSettings(backend=backend)
     return not index(str(model), str(corpus(home, 0, range(FEW))), folder, asked, progress=False)
