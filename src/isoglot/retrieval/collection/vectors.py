@@ -60,7 +60,8 @@ class Vectors:
             or vectors.dtype != np.float16
             or len(digests) != len(vectors)
         ):
-            say(f"{rows}: damaged; its texts are encoded again by isoglot index")
+            if keys.exists() and rows.exists():  # not merged by a writer meanwhile
+                say(f"{rows}: damaged; its texts are encoded again by isoglot index")
             return
         if self._maps and vectors.shape[1] != self._maps[0].shape[1]:
             raise InputError(f"{rows}: vectors of width {vectors.shape[1]} beside others of {self._maps[0].shape[1]}")

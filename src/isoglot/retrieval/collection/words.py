@@ -32,6 +32,7 @@ class Words:
 
     Args:
         directory: of the collection; the weights are kept there. Where it cannot be written they are made for this process alone.
+        documents: at one moment, where others may change them meanwhile.
     """
 
     def __init__(self, directory: Path, documents: Documents) -> None:
