@@ -15,13 +15,13 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from _commands import TIMED, Case, Command, Place, difference, is_chosen, is_litter, tree
+from _commands import TIMED, Case, Command, Place, Work, difference, is_chosen, is_litter, tree
 from _moments import DAY, HUNG, Child, adopt, children, send, set_back, start
 
 _MIB = 1 << 20
@@ -53,6 +53,7 @@ class Disk:
         if sys.platform != "linux" or os.geteuid():
             raise SystemExit("needs Linux, and root to mount disks")
         self.in_memory = in_memory
+        shutil.rmtree(self._place.area, ignore_errors=True)  # nothing is there when it is unmounted
         if not in_memory:
             with self.image.open("wb") as file:
                 file.truncate(_SIZE)
@@ -62,6 +63,7 @@ class Disk:
             yield
         finally:
             self._unmount()
+            self._place.area.mkdir(exist_ok=True)
 
     def _mount(self) -> None:
         words = ["-t", "tmpfs", "-o", f"size={_SIZE}", "tmpfs"] if self.in_memory else ["-o", "loop", str(self.image)]
@@ -150,8 +152,8 @@ def disks(place: Place, part: str, asked: int, chosen: list[str]) -> dict[str, A
         wanted, events = place.reference(case, before)
         for number, (way, (in_memory, fault, heal)) in enumerate(ways.items()):
             with disk.mounted(in_memory=in_memory):
-                for at in _moments(events, asked, len(cases), case, cases, number):
-                    outcome, why = _faulted(place, case, before, wanted, at, lambda: fault(disk), lambda: heal(disk))
+                for at in _moments(events, asked, case, cases, number):
+                    outcome, why = _faulted(place, case, before, wanted, at, partial(fault, disk), partial(heal, disk))
                     counts[way][outcome] += 1
                     _note(problems, name, way, at, outcome, why)
         print(f"{name}: {time.perf_counter() - began:.0f} s", flush=True)
@@ -162,7 +164,7 @@ def _chosen(place: Place, chosen: list[str]) -> dict[str, Case]:
     return {name: case for name, case in place.cases().items() if is_chosen(name, chosen)}
 
 
-def _moments(events: int, asked: int, n: int, case: Case, cases: Mapping[str, Case], turn: int) -> list[int]:
+def _moments(events: int, asked: int, case: Case, cases: Mapping[str, Case], turn: int) -> list[int]:
     """Numbers of changes, evenly spread; the first one moves with the turn."""
     shares = sum(case.share for case in cases.values())
     count = min(events, max(1, round(asked * case.share / shares)))
@@ -184,11 +186,33 @@ def _result(cases: Mapping[str, Case], counts: Mapping[str, Counter[str]], probl
     return {"commands": len(cases), "ways": ways, "total": total, "problems": problems}
 
 
+def _as_command(work: Work, *, own_groups: bool = False) -> Work:
+    """The same with the ends that the command line has; jobs of a study as forks of its pool, if asked for."""
+    if isinstance(work, Command):
+        return replace(work, own_groups=own_groups)
+
+    def run() -> int:
+        from isoglot.cli.interrupts import INTERRUPTED, Interrupts
+        from isoglot.errors import InputError, warn
+
+        with Interrupts():
+            try:
+                return work()
+            except InputError as error:
+                warn(str(error))
+                return 2
+            except KeyboardInterrupt:
+                warn("interrupted")
+                return INTERRUPTED
+
+    return run
+
+
 def _stopped(place: Place, case: Case, before: Path, at: int) -> Child:
     """The command, stopped before one of its changes; a study looks at its jobs by the clock: it may make one fewer."""
     for number in range(at, 0, -1):
         place.reset(before)
-        child = start(case.work, place.log, place.area, number, signal.SIGSTOP)
+        child = start(_as_command(case.work), place.log, place.area, number, signal.SIGSTOP)
         if child.stopped():
             return child
     raise SystemExit(f"did not stop: {child.said}")
@@ -208,8 +232,12 @@ def _faulted(
     fault()
     child.go_on()
     code, said = child.end(), child.said
-    there = tree(place.area) if code == 0 else {}
+    there: dict[str, str] | None = None
+    with suppress(OSError):  # a disk that is broken is looked at when it is well again
+        there = tree(place.area) if code == 0 else {}
     heal()
+    if there is None:
+        there = tree(place.area)
     if code == 0:
         if missing := {name: digest for name, digest in wanted.items() if not _is_kept(name) and name not in there}:
             return "lost", f"exit code 0 without {difference(missing, {})}: {said}"
@@ -286,7 +314,7 @@ def clock(place: Place, asked: int, chosen: list[str]) -> dict[str, Any]:
         before = place.prepare(case)
         wanted, events = place.reference(case, before)
         for number, way in enumerate(counts):
-            for at in _moments(events, asked, len(cases), case, cases, number):
+            for at in _moments(events, asked, case, cases, number):
                 outcome, why = (_set_back if number == 0 else _set_back_before)(place, case, before, wanted, at)
                 counts[way][outcome] += 1
                 _note(problems, name, way, at, outcome, why)
@@ -341,7 +369,7 @@ def _below_zero(value: Any, key: str = "") -> Iterator[str]:
 
 
 def signals(place: Place, asked: int, chosen: list[str]) -> dict[str, Any]:
-    """Ctrl-C and SIGTERM at moments that are spread evenly over every command, once and twice in a row; then it is started again."""
+    """Ctrl-C and SIGTERM, once and twice in a row, at moments that are spread evenly over every command; then start it again."""
     adopt()
     counts: dict[str, Counter[str]] = {_said_as(sent): Counter() for sent in _SIGNALS}
     problems: list[dict[str, Any]] = []
@@ -351,7 +379,7 @@ def signals(place: Place, asked: int, chosen: list[str]) -> dict[str, Any]:
         before = place.prepare(case)
         wanted, events = place.reference(case, before)
         for number, sent in enumerate(_SIGNALS):
-            for at in _moments(events, asked, len(cases), case, cases, number):
+            for at in _moments(events, asked, case, cases, number):
                 outcome, why, has_left = _signalled(place, case, before, wanted, at, sent)
                 counts[_said_as(sent)][outcome] += 1
                 left_until_next += has_left
@@ -369,20 +397,15 @@ def _signalled(
 ) -> tuple[str, str, bool]:
     """(outcome, why, whether temporary files wait for the next start)."""
     place.reset(before)
-    work = replace(case.work, own_groups=True) if isinstance(case.work, Command) else case.work
     moments = {at + 2 * number: send(one) for number, one in enumerate(sent)}
-    child = start(work, place.log, place.area, before=moments)
+    child = start(_as_command(case.work, own_groups=True), place.log, place.area, before=moments)
     code, said = child.end(), child.said
     left = children(3.0)
     lines = [line for line in said.splitlines() if "interrupted" in line]
-    is_ended = code == 0 and isinstance(work, Command)
     if left:
         return "left", f"processes: {left}", False
-    if "Traceback" in said or not (is_ended or (code == 130 and len(lines) == 1)):
-        if not isinstance(work, Command) and said.rstrip().endswith("KeyboardInterrupt"):  # no command line around it
-            code = 130
-        else:
-            return "silent", f"exit code {code}: {said}", False
+    if "Traceback" in said or not (code == 0 or (code == 130 and len(lines) == 1)):
+        return "silent", f"exit code {code}: {said}", False
     litter = any(is_litter(name) and name not in wanted for name in tree(place.area))
     outcome, why = again(place, case, wanted)
     return outcome or ("done" if code == 0 else "said"), why, litter

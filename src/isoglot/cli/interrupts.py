@@ -14,6 +14,7 @@ from isoglot.processes import processes
 
 INTERRUPTED = 130
 """Exit code of a command that was asked to end."""
+_LATER = 0.01  # seconds: then the finaliser has ended that the signal came into
 
 
 class Interrupts:
@@ -57,7 +58,9 @@ class Interrupts:
         if not issubclass(caught.exc_type, KeyboardInterrupt):
             self._complain(caught)
         elif not self._is_over:
-            _thread.interrupt_main()
+            again = threading.Timer(_LATER, _thread.interrupt_main)
+            again.daemon = True
+            again.start()
 
 
 def die_silently() -> None:
