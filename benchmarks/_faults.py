@@ -36,6 +36,8 @@ _SIGNALS: tuple[tuple[int, ...], ...] = (
     *((signal.SIGINT,), (signal.SIGTERM,)),
     *((signal.SIGINT, signal.SIGINT), (signal.SIGTERM, signal.SIGINT)),
 )
+_WHOLE, _OWN = "evaluate, exports and pictures", "one of them, in a process of its own"
+_PYTHON = 0.1  # seconds in which Python itself starts
 _NEGATIVE = re.compile(r"(?<![\w.])-\d[\d.,]*\s*(?:s|seconds|min|minutes|h|hours|ms|it/s|pairs/s)\b|-1 day|ETA -")
 _GOOD = ("said", "done")
 
@@ -385,7 +387,33 @@ def signals(place: Place, asked: int, chosen: list[str]) -> dict[str, Any]:
                 left_until_next += has_left
                 _note(problems, name, _said_as(sent), at, outcome, why)
         print(f"{name}: {time.perf_counter() - began:.0f} s", flush=True)
+    if is_chosen(_WHOLE, chosen):
+        counts[_OWN] = Counter()
+        for at, outcome, why in _from_the_start(place):
+            counts[_OWN][outcome] += 1
+            _note(problems, _WHOLE, _OWN, at, outcome, why)
     return {**_result(cases, counts, problems), "temporary_until_next_start": left_until_next}
+
+
+def _from_the_start(place: Place) -> Iterator[tuple[int, str, str]]:
+    """(thousandths of a second, outcome, why) of a process that also imports its libraries, told to end at one of ten moments."""
+    work = place.cases()[_WHOLE].work
+    assert isinstance(work, Command)
+    words = [sys.executable, "-m", "isoglot", *work.words]
+    began = time.perf_counter()
+    subprocess.run(words, check=True, capture_output=True)
+    whole = time.perf_counter() - began
+    for number in range(10):
+        place.reset()
+        at = _PYTHON + (whole - _PYTHON) * number / 10
+        process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        time.sleep(at)
+        process.send_signal((signal.SIGINT, signal.SIGTERM)[number % 2])
+        _, said = process.communicate(timeout=60)
+        is_clear = process.returncode == 130 and said.count("interrupted") == 1 and "Traceback" not in said
+        is_early = number == 0 and process.returncode == -signal.SIGINT and not said
+        outcome = "said" if is_clear or is_early else "done" if process.returncode == 0 else "silent"
+        yield round(1000 * at), outcome, f"exit code {process.returncode}: {said}"
 
 
 def _said_as(sent: tuple[int, ...]) -> str:

@@ -188,8 +188,11 @@ def set_back(_: int = 0) -> None:
             return datetime.now(tz) - timedelta(seconds=DAY)
 
     for name, module in list(sys.modules.items()):
-        if name.startswith("isoglot.") and vars(module).get("datetime") is datetime:
-            module.datetime = Earlier  # type: ignore[attr-defined]
+        own = getattr(module, "__dict__", {})
+        if own.get("time") is real:
+            own["time"] = time.time
+        if name.startswith("isoglot.") and own.get("datetime") is datetime:
+            own["datetime"] = Earlier
 
 
 def adopt() -> None:
