@@ -30,9 +30,11 @@ from typing import Any
 os.environ.update(OMP_NUM_THREADS="1", TOKENIZERS_PARALLELISM="false", HF_HUB_OFFLINE="1")
 
 import _small_inputs
+from _clock import clock
 from _commands import Case, Place, difference, is_chosen, tree
-from _faults import again, clock, disks, signals, slow
+from _faults import again, disks, slow
 from _moments import start
+from _signals import signals
 
 
 def kill(place: Place, asked: int, chosen: list[str]) -> dict[str, Any]:

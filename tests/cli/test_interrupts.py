@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM of a command, and what becomes of it where its own output cannot be written."""
+"""Ctrl-C and SIGTERM of a command, what becomes of it where its own output cannot be written, and its bars on odd clocks."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from isoglot.bars import tqdm
 from isoglot.cli.interrupts import Interrupts
 from isoglot.cli.main import main
 
@@ -103,3 +104,11 @@ def test_closed_streams_are_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
     assert main(["list", "strategies"]) == 0
     with pytest.raises(SystemExit, match="2"):
         main(["list", "nonsense"])
+
+
+def test_a_clock_that_is_set_back_does_not_stop_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [1e9]
+    monkeypatch.setattr("tqdm.std.time", lambda: clock[0])
+    with tqdm(total=2, file=io.StringIO()) as bar:
+        clock[0] -= 86_400
+        assert bar.format_dict["elapsed"] >= 0
