@@ -40,7 +40,8 @@ def disks(place: Place, part: str, asked: int, chosen: list[str]) -> dict[str, A
         for number, (way, (in_memory, fault, heal)) in enumerate(ways.items()):
             with disk.mounted(in_memory=in_memory):
                 for at in moments_of(events, asked, case, cases, number):
-                    outcome, why = _faulted(place, case, before, wanted, at, partial(fault, disk), partial(heal, disk))
+                    how = (partial(fault, disk), partial(heal, disk))
+                    outcome, why = _faulted(place, case, before, wanted, at, *how, tidies=part == "full")
                     counts[way][outcome] += 1
                     note(problems, name, way, at, outcome, why)
         print(f"{name}: {time.perf_counter() - began:.0f} s", flush=True)
@@ -133,8 +134,14 @@ def _faulted(
     at: int,
     fault: Callable[[], None],
     heal: Callable[[], None],
+    *,
+    tidies: bool,
 ) -> tuple[str, str]:
-    """(said: ended with one clear line; done: ended well, with all of its output; or what is wrong, why)."""
+    """(said: ended with one clear line; done: ended well, with all of its output; or what is wrong, why).
+
+    Args:
+        tidies: files can be removed in spite of the fault.
+    """
     child = stopped(place, case, before, at)
     fault()
     child.go_on()
@@ -146,10 +153,15 @@ def _faulted(
     if there is None:
         there = tree(place.area)
     if code == 0:
-        if missing := {name: digest for name, digest in wanted.items() if not _is_kept(name) and name not in there}:
+        was_there = tree(before)  # what the command read may be elsewhere now
+        if missing := {
+            name: "" for name in wanted if not _is_kept(name) and name not in there and name not in was_there
+        }:
             return "lost", f"exit code 0 without {difference(missing, {})}: {said}"
     elif why := _is_unclear(code, said, str(place.home)):
         return "silent", f"{why}: {said}"
+    if tidies and (litter := [name for name in tree(place.area) if name not in wanted and is_litter(name)]):
+        return "left", f"{', '.join(litter)}: {said}"
     outcome, why = again(place, case, wanted)
     return (outcome, why) if outcome else ("done" if code == 0 else "said", "")
 
