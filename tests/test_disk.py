@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,6 +22,7 @@ from isoglot.files import atomic_directory, atomic_path, write_text
 KILLED = """
 import os, signal, sys
 from pathlib import Path
+from typing import Any
 from isoglot import disk, files
 from isoglot.files import atomic_directory, write_text
 
@@ -100,6 +102,7 @@ def test_what_is_written_is_synced_before_its_name_and_the_old_one_is_removed_af
 HOLDER = """
 import sys, time
 from pathlib import Path
+from typing import Any
 from isoglot.disk import locked
 with locked(Path(sys.argv[1]), beside=bool(int(sys.argv[2]))):
     print("held", flush=True)
@@ -192,6 +195,31 @@ def test_modes_are_those_of_the_umask(tmp_path: Path) -> None:
     finally:
         os.umask(before)
     assert [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in "ab"] == [0o750, 0o640]
+
+
+@pytest.mark.parametrize("writes", [atomic_directory, atomic_path])
+def test_one_thread_does_not_sweep_what_another_is_making(
+    tmp_path: Path, writes: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, wanted = disk.os.open, [tmp_path]  # another thread sweeps between the making and the lock
+
+    def first(path: Any, *rest: Any) -> int:
+        while wanted:
+            sweep(wanted.pop())
+        return made(path, *rest)
+
+    monkeypatch.setattr(disk.Path, "touch", lambda path, **_: os.close(made(path, os.O_CREAT)))
+    monkeypatch.setattr(disk.os, "open", first)
+    with writes(tmp_path / "a") as name:
+        assert name.exists()
+    assert not wanted
+    assert (tmp_path / "a").exists()
+
+
+def test_the_umask_of_other_threads_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(disk.os, "umask", None)  # it is the process's own: whoever looks at it changes it for all
+    with atomic_directory(tmp_path / "a"), atomic_path(tmp_path / "b"):
+        pass
 
 
 def test_sweep_removes_what_dead_processes_left_and_nothing_else(tmp_path: Path) -> None:

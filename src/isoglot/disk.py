@@ -157,30 +157,21 @@ def temporary(path: Path, *, directory: bool) -> Iterator[tuple[Path, Path]]:
 
 def _make_temporary(target: Path, directory: bool) -> tuple[Path, int | None]:
     """The name, and a descriptor that holds its lock; None on Windows."""
-    stem = os.path.basename(_stem(target))
     while True:
+        name = Path(f"{_stem(target)}{secrets.token_hex(4)}{_TEMPORARY}")
         if directory:
-            name = tempfile.mkdtemp(_TEMPORARY, stem, target.parent)
-            os.chmod(name, by_umask(0o777))
+            name.mkdir()
         else:
-            descriptor, name = tempfile.mkstemp(_TEMPORARY, stem, target.parent)
-            os.close(descriptor)
+            name.touch(exist_ok=False)
         if PINS_OPEN_FILES:
-            return Path(name), None
+            return name, None
         with suppress(FileNotFoundError):  # swept before it was locked
             descriptor = os.open(name, os.O_RDONLY)
             with suppress(OSError):  # a file system without locks: there nothing is swept
                 lock(descriptor, wait=True)
             if os.path.lexists(name):
-                return Path(name), descriptor
+                return name, descriptor
             os.close(descriptor)
-
-
-def by_umask(mode: int) -> int:
-    """The mode of a new file or directory that was asked for with `mode`."""
-    umask = os.umask(0)
-    os.umask(umask)
-    return mode & ~umask
 
 
 def _stem(path: Path) -> str:

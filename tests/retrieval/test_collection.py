@@ -8,6 +8,7 @@ import random
 import signal
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,10 @@ import numpy as np
 import pytest
 
 from isoglot.data.document_rows import DocumentRow, read_corpus
+from isoglot.disk import UnwritableError
 from isoglot.errors import InputError
-from isoglot.retrieval.collection import Collection, Searcher, build
+from isoglot.files import read_json, write_json
+from isoglot.retrieval.collection import Collection, Searcher, build, words
 from isoglot.retrieval.collection.build import index
 from isoglot.retrieval.collection.chunking import Chunker, encoded, front
 from isoglot.retrieval.collection.documents import as_digests
@@ -234,6 +237,56 @@ def test_words_are_mixed_in(tmp_path: Path, model: str) -> None:
     assert all(hit.lang == "de" for hit in search(path, "zyzzyva", 50, hybrid=True, languages=["de"]).hits)
     made(tmp_path, model, documents[:-1], mirror=True)
     assert "rare" not in [hit.id for hit in search(path, "zyzzyva", 50, hybrid=True).hits]
+
+
+def test_words_are_made_once_for_all_who_ask(tmp_path: Path, model: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    made(tmp_path, model, rows(40))
+    times, make = [], words._make
+    monkeypatch.setattr(words, "_make", lambda documents: (times.append(1), time.sleep(0.2), make(documents))[2])
+
+    def keys(_: int) -> int:
+        with Collection.open(tmp_path / "index") as collection:
+            return len(words.Words(collection.path, collection.documents).keys)
+
+    with ThreadPoolExecutor(3) as pool:
+        assert [*pool.map(keys, range(3))] == [40] * 3
+    assert len(times) == 1
+
+
+def test_words_of_an_index_that_cannot_be_written(
+    tmp_path: Path, model: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made(tmp_path, model, [*rows(40), {"id": "rare", "lang": "en", "text": f"{text_of(200)} zyzzyva"}])
+
+    def full(path: Path, **_: Any) -> None:
+        raise UnwritableError(path, "Read-only file system")
+
+    for name in ("locked", "atomic_directory"):
+        with monkeypatch.context() as patch:
+            patch.setattr(words, name, full)
+            found = search(tmp_path / "index", "zyzzyva", 5, hybrid=True)
+        assert "rare" in [hit.id for hit in found.hits[:2]]
+        assert "words: cannot be written (Read-only file system); every process" in capsys.readouterr().err
+    assert not (tmp_path / "index" / "words").exists()
+
+
+def test_words_that_are_replaced_while_they_are_read(
+    tmp_path: Path, model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made(tmp_path, model, rows(40))
+    folder = tmp_path / "index" / "words"
+    search(tmp_path / "index", text_of(1), 5, hybrid=True)
+    about = read_json(folder / "about.json")
+    read = words.read_json
+
+    def meanwhile(path: Path) -> Any:
+        if path.name == "terms.json":
+            write_json(folder / "about.json", {**about, "generation": about["generation"] + 1})
+        return read(path)
+
+    assert words._read(folder, about["generation"]) is not None
+    monkeypatch.setattr(words, "read_json", meanwhile)
+    assert words._read(folder, about["generation"]) is None
 
 
 def test_sentences_are_spans_and_the_nearest_is_told(tmp_path: Path, model: str) -> None:
