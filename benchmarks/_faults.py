@@ -10,7 +10,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -97,7 +96,7 @@ def result_of(cases: Mapping[str, Case], counts: Mapping[str, Counter[str]], pro
 def as_command(work: Work, *, own_groups: bool = False) -> Work:
     """The same with the ends that the command line has; jobs of a study as forks of its pool, if asked for."""
     if isinstance(work, Command):
-        return replace(work, own_groups=own_groups)
+        return Command(*work.words, own_groups=own_groups)
 
     def run() -> int:
         from isoglot.cli.interrupts import INTERRUPTED, Interrupts
