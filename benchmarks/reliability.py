@@ -34,6 +34,7 @@ from _clock import clock
 from _commands import Case, Place, difference, is_chosen, tree
 from _faults import again, disks, slow
 from _moments import start
+from _outputs import without_case
 from _signals import signals
 
 
@@ -134,12 +135,14 @@ _PARTS: dict[str, Callable[[Place, int, list[str]], dict[str, Any]]] = {
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="+", choices=list(_PARTS))
-    parser.add_argument(
-        "--moments", type=int, default=220, help="over all cases; of each way to fail, where there are several"
-    )
-    parser.add_argument("--only", nargs="+", default=[], metavar="TEXT", help="cases whose names hold one of these")
+    many = "over all cases, of each way to fail where a part has several; one number for every part, or one for all"
+    parser.add_argument("--moments", type=int, nargs="+", default=[220], help=many)
+    some = "cases whose names hold one of these, in all parts, or in one (PART:TEXT)"
+    parser.add_argument("--only", nargs="+", default=[], metavar="TEXT", help=some)
     parser.add_argument("--output", type=Path, default=Path("results/reliability.json"))
     options = parser.parse_args()
+    if len(options.moments) not in (1, len(options.parts)):
+        parser.error("--moments: give one number, or one for every part")
     from _import_all import import_all
     from _machine import add, conditions
 
@@ -150,13 +153,16 @@ def main() -> None:
     os.environ["ISOGLOT_CACHE"] = str(place.area / "cache")
     problems = 0
     try:
+        if missing := without_case(place.cases()):
+            raise SystemExit(f"no case writes to {', '.join(missing)}: add one to benchmarks/_outputs.py")
         making = start(lambda: not _small_inputs.make(place.inputs), place.log, place.area)
         if making.end():
             raise SystemExit(making.said)
-        for part in options.parts:
+        for part, moments in zip(options.parts, options.moments * (len(options.parts) // len(options.moments))):
+            chosen = [text.removeprefix(f"{part}:") for text in options.only if text.partition(":")[0] in (part, text)]
             began = time.perf_counter()
             result: dict[str, Any] = {"conditions": conditions("accelerate", "peft", "pyarrow", "safetensors")}
-            result |= _PARTS[part](place, options.moments, options.only)
+            result |= _PARTS[part](place, moments, chosen)
             result["minutes"] = round((time.perf_counter() - began) / 60, 1)
             add(options.output, part, result)
             print(json.dumps(result["total"]))

@@ -308,8 +308,7 @@ def test_what_cannot_be_tidied_away_hides_no_error(tmp_path: Path, monkeypatch: 
         raise OSError(errno.EROFS, "Read-only file system", str(path))
 
     monkeypatch.setattr(Path, "unlink", refuse)
-    with pytest.raises(InputError, match="why"), locked(tmp_path / "d"), atomic_path(tmp_path / "a") as file:
-        file.touch()
+    with pytest.raises(InputError, match="why"), locked(tmp_path / "d"), atomic_path(tmp_path / "a"):
         raise InputError("why")
 
 
