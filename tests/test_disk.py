@@ -301,3 +301,23 @@ def test_a_full_disk_is_told_from_other_errors_of_a_library(
 def test_the_error_of_another_file_stays_what_it_is(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError), atomic_path(tmp_path / "b"):
         (tmp_path / "input").read_text()
+
+
+def test_what_cannot_be_tidied_away_hides_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path, missing_ok: bool = False) -> None:
+        raise OSError(errno.EROFS, "Read-only file system", str(path))
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    with pytest.raises(InputError, match="why"), locked(tmp_path / "d"), atomic_path(tmp_path / "a"):
+        raise InputError("why")
+
+
+def test_the_lock_of_a_folder_that_was_moved_is_not_taken_from_its_successor(tmp_path: Path) -> None:
+    with locked(tmp_path / "d"):
+        (tmp_path / "d").rename(tmp_path / "e")
+        (tmp_path / "d").mkdir()
+        (tmp_path / "d" / ".lock").write_text("another process")
+    assert (tmp_path / "d" / ".lock").read_text() == "another process"
+    with locked(tmp_path / "e"):
+        pass
+    assert not (tmp_path / "e" / ".lock").exists()
