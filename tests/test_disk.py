@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import pickle
 import stat
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from typing import Any
 import pytest
 
 from isoglot import disk
-from isoglot.disk import check_writable, locked, sweep, tidy
+from isoglot.disk import UnwritableError, check_writable, locked, sweep, tidy
 from isoglot.errors import InputError
 from isoglot.files import atomic_directory, atomic_path, write_text
 
@@ -301,3 +302,11 @@ def test_a_full_disk_is_told_from_other_errors_of_a_library(
 def test_the_error_of_another_file_stays_what_it_is(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError), atomic_path(tmp_path / "b"):
         (tmp_path / "input").read_text()
+
+
+def test_the_error_of_a_worker_process_reaches_its_parent() -> None:
+    error = pickle.loads(pickle.dumps(UnwritableError(Path("out"), "No space left on device")))
+    assert (str(error), error.strerror) == (
+        "out: cannot be written (No space left on device)",
+        "No space left on device",
+    )
