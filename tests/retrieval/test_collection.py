@@ -308,6 +308,8 @@ def test_a_searcher_takes_in_what_changes_while_it_is_open(tmp_path: Path, model
         made(tmp_path, model, [*rows(8)[1:], {"id": "new", "text": text_of(77), "lang": "en"}], mirror=True)
         gone = searcher.search([text_of(0)], 9)[0]  # the older state, without what is gone
         assert "d0" not in [hit.id for hit in gone.hits]
+        fair = searcher.search([text_of(0)], 9, fairness="standardised")[0]
+        assert {hit.id for hit in fair.hits} == {hit.id for hit in gone.hits}
         assert searcher.refresh()
         assert searcher.search([text_of(77)], 1)[0].hits[0].id == "new"
         assert len(searcher.search([text_of(77)], 50)[0].hits) == 8

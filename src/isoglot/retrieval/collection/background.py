@@ -81,6 +81,6 @@ class Levels:
     def scale(self, fusion: Standardised) -> Scale:
         """What the fusion turns scores by. A query in a language without background is taken for one of the average."""
         lines = [[fusion.line(m, d) for m, d in zip(*both)] for both in zip(self._means, self._deviations)]
-        cells = np.array(lines)
+        cells = np.array(lines).reshape(*self._means.shape, 2)  # of no passages, too
         a, b = np.moveaxis(np.concatenate([cells, cells.mean(axis=0, keepdims=True)]), -1, 0)
         return Scale((*self._queries, ANY), self._passages, a, b)

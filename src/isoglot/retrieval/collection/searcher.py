@@ -257,7 +257,8 @@ class Searcher:
             return None
         if self._levels is None:
             keys, digests = self._collection.documents.keys()
-            languages = [self._labels[key].lang if key in self._labels else "" for key in keys.tolist()]
+            known = np.isin(keys, list(self._labels))  # there may be newer ones
+            languages, digests = [self._labels[key].lang for key in keys[known].tolist()], digests[known]
             vectors, path = self._vectors, self._collection.path
             self._levels = levels_of(path, self.entry, languages, lambda rows: vectors.read(digests[rows]))
         return self._levels.scale(fusion)
