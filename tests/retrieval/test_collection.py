@@ -355,6 +355,9 @@ def test_shards_are_merged_and_damage_is_mended(
     np.testing.assert_array_equal(again.read(as_digests(texts[::2])), values[::2].astype(np.float16))
     assert len(again) == 25
     assert not again.has(as_digests(texts[1::2])).any()
+    again.tidy(as_digests([]))
+    assert not again.has(as_digests(texts)).any()
+    assert not list((tmp_path / "own").iterdir())
     victim = sorted(folder.glob("rows-*"))[0]
     victim.write_bytes(victim.read_bytes()[:-7])
     calls.clear()
