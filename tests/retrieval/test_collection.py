@@ -333,6 +333,17 @@ def test_a_search_ends_with_the_vectors_that_it_began_with(
         assert searcher.search([text_of(0)], 9) == expected
 
 
+def test_a_background_that_is_damaged_is_one_line_and_made_again(tmp_path: Path, model: str) -> None:
+    made(tmp_path, model, rows(9))
+    (path,) = (tmp_path / "index" / "backgrounds").iterdir()
+    for damage in (path.unlink, lambda: path.write_bytes(path.read_bytes()[:-9])):
+        damage()
+        with pytest.raises(InputError, match=r"npz: not there, or damaged; run isoglot index again"):
+            search(tmp_path / "index", text_of(0), fairness="standardised")
+        made(tmp_path, model, rows(9))
+        assert len(search(tmp_path / "index", text_of(0), fairness="standardised").hits) == 5
+
+
 def test_shards_are_merged_and_damage_is_mended(
     tmp_path: Path, model: str, calls: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
