@@ -271,7 +271,7 @@ def test_words_of_an_index_that_cannot_be_written(
     assert not (tmp_path / "index" / "words").exists()
 
 
-def test_words_that_are_replaced_while_they_are_read(
+def test_words_that_are_replaced_while_they_are_read_or_damaged_are_made_again(
     tmp_path: Path, model: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made(tmp_path, model, rows(40))
@@ -286,8 +286,14 @@ def test_words_that_are_replaced_while_they_are_read(
         return read(path)
 
     assert words._read(folder, about["generation"]) is not None
-    monkeypatch.setattr(words, "read_json", meanwhile)
-    assert words._read(folder, about["generation"]) is None
+    with monkeypatch.context() as patch:
+        patch.setattr(words, "read_json", meanwhile)
+        assert words._read(folder, about["generation"]) is None
+    write_json(folder / "about.json", about)
+    expected = search(tmp_path / "index", text_of(1), 5, hybrid=True)
+    (folder / "data.npy").write_bytes((folder / "data.npy").read_bytes()[:-9])
+    assert search(tmp_path / "index", text_of(1), 5, hybrid=True) == expected
+    assert words._read(folder, about["generation"]) is not None
 
 
 def test_sentences_are_spans_and_the_nearest_is_told(tmp_path: Path, model: str) -> None:
