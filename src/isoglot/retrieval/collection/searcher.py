@@ -184,9 +184,8 @@ class Searcher:
         vectors = self._encode(list(queries), "query")
         with self._lock:
             ranked = [self._ranked(*of, asked) for of in zip(queries, vectors, languages_of)]
-            stored = self._vectors  # a refresh in another thread may bring others, without what is gone
         texts = self._collection.documents.chunks([key for keys in ranked for key in keys])
-        hits = self._hits(ranked, vectors, stored, texts, asked)
+        hits = self._hits(ranked, vectors, texts, asked)
         why = None if all(hits) else self._why(asked)
         return [
             Answer(query, lang, own, None if own else why)
@@ -258,8 +257,7 @@ class Searcher:
             return None
         if self._levels is None:
             keys, digests = self._collection.documents.keys()
-            known = np.isin(keys, list(self._labels))  # there may be newer ones
-            languages, digests = [self._labels[key].lang for key in keys[known].tolist()], digests[known]
+            languages = [self._labels[key].lang if key in self._labels else "" for key in keys.tolist()]
             vectors, path = self._vectors, self._collection.path
             self._levels = levels_of(path, self.entry, languages, lambda rows: vectors.read(digests[rows]))
         return self._levels.scale(fusion)
@@ -285,7 +283,7 @@ class Searcher:
     # what is told of it
 
     def _hits(
-        self, ranked: list[list[int]], vectors: Float32Array, stored: Vectors, texts: dict[int, Found], asked: _Asked
+        self, ranked: list[list[int]], vectors: Float32Array, texts: dict[int, Found], asked: _Asked
     ) -> list[list[Hit]]:
         """Those that are there still, with their scores and sentences."""
         kept = [(number, key) for number, keys in enumerate(ranked) for key in keys if key in texts]
@@ -294,8 +292,7 @@ class Searcher:
         if asked.sentences and kept:
             about = [(number, part, texts[key].document.lang) for (number, key), part in zip(kept, parts)]
             spans = best_sentences(about, vectors, self._encode)
-        rows = stored.read(as_digests(texts[key].digest for _, key in kept)).astype(np.float32)
-        scores = [round(float(vectors[number] @ row), 6) for (number, _), row in zip(kept, rows)]
+        scores = self._cosines([(number, texts[key].digest) for number, key in kept], vectors)
         hits: list[list[Hit]] = [[] for _ in ranked]
         for (number, key), part, span, score in zip(kept, parts, spans, scores):
             row = texts[key].document
@@ -303,6 +300,12 @@ class Searcher:
                 Hit(row.id, row.lang, score, row.title, row.url, part, span, row.translation, row.metadata)
             )
         return hits
+
+    def _cosines(self, kept: list[tuple[int, bytes]], vectors: Float32Array) -> list[float]:
+        if not kept:
+            return []
+        rows = self._vectors.read(as_digests(digest for _, digest in kept)).astype(np.float32)
+        return [round(float(vectors[number] @ row), 6) for (number, _), row in zip(kept, rows)]
 
     def _why(self, asked: _Asked) -> str:
         """Why nothing was found, in one sentence."""
