@@ -238,6 +238,14 @@ def test_sweep_removes_what_dead_processes_left_and_nothing_else(tmp_path: Path)
     }
 
 
+def test_the_error_of_a_worker_process_reaches_its_parent() -> None:
+    error = pickle.loads(pickle.dumps(UnwritableError(Path("out"), "No space left on device")))
+    assert (str(error), error.strerror) == (
+        "out: cannot be written (No space left on device)",
+        "No space left on device",
+    )
+
+
 def test_links_are_followed_and_stay(tmp_path: Path) -> None:
     (tmp_path / "far").mkdir()
     (tmp_path / "near").symlink_to(tmp_path / "far" / "data")
@@ -302,11 +310,3 @@ def test_a_full_disk_is_told_from_other_errors_of_a_library(
 def test_the_error_of_another_file_stays_what_it_is(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError), atomic_path(tmp_path / "b"):
         (tmp_path / "input").read_text()
-
-
-def test_the_error_of_a_worker_process_reaches_its_parent() -> None:
-    error = pickle.loads(pickle.dumps(UnwritableError(Path("out"), "No space left on device")))
-    assert (str(error), error.strerror) == (
-        "out: cannot be written (No space left on device)",
-        "No space left on device",
-    )
