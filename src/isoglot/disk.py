@@ -32,10 +32,11 @@ class UnwritableError(InputError, OSError):
 
     def __init__(self, path: Path, reason: str) -> None:
         super().__init__(f"{path}: cannot be written ({reason})")
-        self.path, self.strerror = path, reason
+        self.strerror = reason
+        self._made_of = path, reason
 
     def __reduce__(self) -> tuple[type[UnwritableError], tuple[Path, str]]:  # to reach the parent of a worker process
-        return UnwritableError, (self.path, self.strerror)
+        return UnwritableError, self._made_of
 
 
 @contextmanager
