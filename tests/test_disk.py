@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import pickle
 import stat
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from typing import Any
 import pytest
 
 from isoglot import disk
-from isoglot.disk import check_writable, locked, sweep, tidy
+from isoglot.disk import UnwritableError, check_writable, locked, sweep, tidy
 from isoglot.errors import InputError
 from isoglot.files import atomic_directory, atomic_path, write_text
 
@@ -237,6 +238,14 @@ def test_sweep_removes_what_dead_processes_left_and_nothing_else(tmp_path: Path)
     }
 
 
+def test_the_error_of_a_worker_process_reaches_its_parent() -> None:
+    error = pickle.loads(pickle.dumps(UnwritableError(Path("out"), "No space left on device")))
+    assert (str(error), error.strerror) == (
+        "out: cannot be written (No space left on device)",
+        "No space left on device",
+    )
+
+
 def test_links_are_followed_and_stay(tmp_path: Path) -> None:
     (tmp_path / "far").mkdir()
     (tmp_path / "near").symlink_to(tmp_path / "far" / "data")
@@ -301,3 +310,23 @@ def test_a_full_disk_is_told_from_other_errors_of_a_library(
 def test_the_error_of_another_file_stays_what_it_is(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError), atomic_path(tmp_path / "b"):
         (tmp_path / "input").read_text()
+
+
+def test_what_cannot_be_tidied_away_hides_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path, missing_ok: bool = False) -> None:
+        raise OSError(errno.EROFS, "Read-only file system", str(path))
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    with pytest.raises(InputError, match="why"), locked(tmp_path / "d"), atomic_path(tmp_path / "a"):
+        raise InputError("why")
+
+
+def test_the_lock_of_a_folder_that_was_moved_is_not_taken_from_its_successor(tmp_path: Path) -> None:
+    with locked(tmp_path / "d"):
+        (tmp_path / "d").rename(tmp_path / "e")
+        (tmp_path / "d").mkdir()
+        (tmp_path / "d" / ".lock").write_text("another process")
+    assert (tmp_path / "d" / ".lock").read_text() == "another process"
+    with locked(tmp_path / "e"):
+        pass
+    assert not (tmp_path / "e" / ".lock").exists()

@@ -32,7 +32,10 @@ class UnwritableError(InputError, OSError):
 
     def __init__(self, path: Path, reason: str) -> None:
         super().__init__(f"{path}: cannot be written ({reason})")
-        self.strerror = reason
+        self.path, self.strerror = path, reason
+
+    def __reduce__(self) -> tuple[type[UnwritableError], tuple[Path, str]]:  # to reach the parent of a worker process
+        return UnwritableError, (self.path, self.strerror)
 
 
 @contextmanager
@@ -242,7 +245,8 @@ def _remove(path: Path) -> None:
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:
-        path.unlink(missing_ok=True)
+        with suppress(OSError):  # gone, or the disk takes no changes any more: why that is, others say
+            path.unlink()
 
 
 @contextmanager
@@ -281,10 +285,12 @@ def _release(path: Path, descriptor: int) -> None:
     """Remove a lock's file and let go of it. Windows removes no file that is open, this process's or one that waits for it."""
     if PINS_OPEN_FILES:
         os.close(descriptor)
-        with suppress(OSError):
+    with suppress(OSError):  # gone, or the disk takes no changes any more: why that is, others say
+        if PINS_OPEN_FILES or os.path.samestat(
+            path.stat(), os.fstat(descriptor)
+        ):  # where the folder was moved: another's
             path.unlink()
-    else:
-        path.unlink(missing_ok=True)
+    if not PINS_OPEN_FILES:
         os.close(descriptor)
 
 

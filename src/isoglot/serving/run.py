@@ -11,7 +11,7 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI
 
-from isoglot.errors import InputError
+from isoglot.errors import InputError, first_line
 from isoglot.serving.app import create_app
 from isoglot.serving.settings import ServeSettings
 
@@ -103,7 +103,7 @@ def bound(settings: ServeSettings) -> socket.socket:
         except BaseException:
             own.close()
             raise
-    except OSError as error:
-        place = f"{settings.host}, port {settings.port}"
-        raise InputError(f"cannot listen on {place}: {error.strerror}; give another --host or --port") from None
+    except (OSError, UnicodeError) as error:  # the latter of an empty or overlong part of a name
+        place, why = f"{settings.host}, port {settings.port}", getattr(error, "strerror", None) or first_line(error)
+        raise InputError(f"cannot listen on {place}: {why}; give another --host or --port") from None
     return own

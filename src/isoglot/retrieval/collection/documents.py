@@ -211,11 +211,6 @@ class Documents:
                 [entry.name, json.dumps(about)],
             )
 
-    def drop_model(self, name: str) -> None:
-        """Forget a model."""
-        with self.changing() as run:
-            run("DELETE FROM models WHERE name = ?", [name])
-
     # documents
 
     def digests(self, ids: Sequence[str]) -> dict[str, bytes]:
