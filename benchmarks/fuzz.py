@@ -1,0 +1,137 @@
+"""Inputs that nobody wrote: properties under hypothesis, the server under schemathesis, readers of bytes under atheris.
+
+    python benchmarks/fuzz.py --minutes 60 --output results/reliability.json
+    python benchmarks/fuzz.py --minutes 5 --engine hypothesis --target plans
+
+The properties are those of `tests/fuzz`, with 20 times the inputs of CI in each round, and other ones in every round. Under
+atheris (`pip install atheris`; no part of the extra dev) every reader of `tests/fuzz/readers.py` is given bytes that libFuzzer
+makes of its good file by the coverage that they reach in isoglot: what compiled libraries do inside is not seen.
+
+A finding is printed as it is found, with what it was shrunk to; the exit code is 1 where there was one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+os.environ["OMP_NUM_THREADS"] = "1"  # a fork has the threads of its parent no more
+os.environ["ISOGLOT_FUZZ"] = "long"
+os.environ["HF_HUB_OFFLINE"] = "1"  # nothing is asked of the network
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from _fuzzing import HTTP, MODULES, Told, check_atheris, in_child, properties, try_properties, try_readers
+
+SHARES = {"atheris": 0.45, "hypothesis": 0.4, "schemathesis": 0.15}
+"""Of the minutes; where an engine is left out, the others share its part."""
+
+
+class Findings:
+    """What was tried and found.
+
+    Attributes:
+        inputs: by engine and target.
+        seconds: by engine.
+        found: {"engine", "target", "what"}, each once.
+    """
+
+    def __init__(self) -> None:
+        self.inputs: dict[str, Counter[str]] = {engine: Counter() for engine in SHARES}
+        self.seconds: Counter[str] = Counter()
+        self.found: list[dict[str, str]] = []
+
+    def take(self, engine: str, told: Iterator[Told], ending: str) -> None:
+        """Count what a child tells; `ending` names what ran where it ended by force."""
+        running: Counter[str] = Counter()
+        for one in told:
+            target = one.get("target", ending)
+            if "inputs" in one:
+                running[target] = one["inputs"]
+            what = one.get("finding") or one.get("ended")
+            if what and not any(known["target"] == target and known["what"] == what for known in self.found):
+                self.found.append({"engine": engine, "target": target, "what": what})
+                print(f"\n{engine}: {target}: {what}\n{one['detail']}", flush=True)
+        self.inputs[engine] += running
+
+
+def main() -> None:
+    options = _options()
+    if "atheris" in options.engine:
+        check_atheris()
+    total = sum(SHARES[engine] for engine in options.engine)
+    findings, begin = Findings(), time.monotonic()
+    log = Path(tempfile.mkdtemp(prefix="fuzz-log-"))
+    for engine in (engine for engine in SHARES if engine in options.engine):
+        started, seconds = time.monotonic(), 60 * options.minutes * SHARES[engine] / total
+        until = started + seconds
+        if engine == "atheris":
+            work = partial(try_readers, options.target, until, options.seed, log / "readers")
+            findings.take(engine, in_child(work, until + 120, log / engine), engine)
+        else:
+            _rounds(engine, findings, options, until, log / engine)
+        findings.seconds[engine] = time.monotonic() - started
+        print(
+            f"{engine}: {sum(findings.inputs[engine].values()):,} inputs in {findings.seconds[engine] / 60:.1f} min",
+            flush=True,
+        )
+    inputs = sum(sum(counts.values()) for counts in findings.inputs.values())
+    print(f"{inputs:,} inputs in {(time.monotonic() - begin) / 60:.1f} min: {len(findings.found)} findings")
+    if options.output:
+        _add(options.output, options, findings)
+    sys.exit(bool(findings.found))
+
+
+def _rounds(engine: str, findings: Findings, options: Any, until: float, log: Path) -> None:
+    """All properties, again and again."""
+    number, modules = options.seed * 1000, MODULES if engine == "hypothesis" else (HTTP,)
+    modules = tuple(module for module in modules if any(options.target in name for name in properties(module)))
+    while time.monotonic() < until and modules:
+        for module in modules:
+            if time.monotonic() < until:
+                work = partial(try_properties, module, options.target, number)
+                findings.take(engine, in_child(work, until, log), f"{module}, round {number}")
+        number += 1
+
+
+def _add(path: Path, options: Any, findings: Findings) -> None:
+    from _machine import add, conditions
+
+    engines = {
+        engine: {
+            "minutes": round(findings.seconds[engine] / 60, 1),
+            "inputs": sum(findings.inputs[engine].values()),
+            "by_target": dict(sorted(findings.inputs[engine].items())),
+        }
+        for engine in options.engine
+    }
+    about = {"conditions": conditions("hypothesis", "schemathesis", "atheris"), "seed": options.seed}
+    sums = {
+        "minutes": round(sum(findings.seconds.values()) / 60, 1),
+        "inputs": sum(engine["inputs"] for engine in engines.values()),
+        "targets": sum(len(engine["by_target"]) for engine in engines.values()),
+        "findings": findings.found,
+    }
+    add(path, "fuzz", {**about, **sums, "engines": engines})
+
+
+def _options() -> Any:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--minutes", type=float, default=60, help="over all engines")
+    parser.add_argument("--engine", nargs="+", choices=list(SHARES), default=list(SHARES))
+    parser.add_argument(
+        "--target", default="", metavar="WORDS", help="only properties and readers with these words in their name"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="another one gives other inputs")
+    parser.add_argument("--output", type=Path, help="a JSON file, of which this becomes the part `fuzz`")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
