@@ -124,8 +124,18 @@ def _spec(folder: Path, path: Path) -> Any:
     return load_spec(path).digest
 
 
-def _config(folder: Path, path: Path) -> None:
-    studies.settings_of("--config", str(path), "--pairs", "facts:", "--output", "run")
+def _config(folder: Path, path: Path) -> Any:
+    from isoglot.settings import build
+    from isoglot.training.recipes import DEFAULT
+    from isoglot.training.settings import TrainSettings
+    from isoglot.yaml_input import read_yaml
+
+    layers = [
+        ("--recipe", {"recipe": DEFAULT}),
+        (str(path), read_yaml(path)),
+        ("option", {"pairs": "facts:", "output": "run"}),
+    ]
+    return build(TrainSettings, layers).to_flat()
 
 
 def _result(folder: Path, path: Path) -> Any:
@@ -267,13 +277,11 @@ def _of_results() -> dict[str, Reader]:
 
     toy, vectors, results = benchmarks.benchmark_files(), vector_files(), result_files()
     maps = {name: data for name, data in repair_files().items() if name.startswith("maps/")}
+    files = ("vectors/queries/de.parquet", "vectors/corpus/en.npy")
     every = [
         *((f"result {name}", name, results, _result) for name in ("a/summary.json", "a/per_query.parquet")),
-        *(
-            (f"vectors {name}", name, {**toy, **vectors}, _vectors)
-            for name in ("vectors/queries/de.parquet", "vectors/corpus/en.npy")
-        ),
+        *((f"vectors {name}", name, {**toy, **vectors}, _vectors) for name in files),
         *((name, name, maps, _debias) for name in maps),
-        ("array", "vectors/corpus/en.npy", {"vectors/corpus/en.npy": vectors["vectors/corpus/en.npy"]}, _array),
+        ("array", files[1], {files[1]: vectors[files[1]]}, _array),
     ]
-    return {name: Reader(name, {first: files[first], **files}, read) for name, first, files, read in every}
+    return {name: Reader(name, {first: given[first], **given}, read) for name, first, given, read in every}
