@@ -34,7 +34,7 @@ Told = dict[str, Any]
 
 
 def in_child(work: Callable[[Tell], None], until: float, log: Path) -> Iterator[Told]:
-    """What some work in a child tells of itself; at last how it ended, if not by itself: {"ended": "hang"} or "crash".
+    """What some work in a child tells of itself; at last, where it did not end by itself, the finding "hang" or "crash".
 
     Args:
         until: when it is stopped, by `time.monotonic`.
@@ -49,15 +49,17 @@ def in_child(work: Callable[[Tell], None], until: float, log: Path) -> Iterator[
         try:
             _alone(work, sink, log)
             status = 0
+        except BaseException:
+            traceback.print_exc()
         finally:
             os._exit(status)
     os.close(sink)
-    ended, rest = "", b""
+    ended, rest, is_stopped = "", b"", False
     with os.fdopen(read, "rb") as source:
         while True:
             left = until - time.monotonic()
             if left <= 0 or not select.select([source], [], [], min(left, SILENT))[0]:
-                ended = "" if until - time.monotonic() <= 0 else "hang"
+                ended, is_stopped = "" if until - time.monotonic() <= 0 else "hang", True
                 os.kill(child, signal.SIGKILL)
                 break
             if not (chunk := os.read(source.fileno(), 65_536)):
@@ -65,13 +67,11 @@ def in_child(work: Callable[[Tell], None], until: float, log: Path) -> Iterator[
             *lines, rest = (rest + chunk).split(b"\n")
             yield from map(json.loads, lines)
     _, status = os.waitpid(child, 0)
-    if status and not (os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL):
+    if status and not is_stopped:
         ended = "crash"
     if ended:
-        yield {
-            "ended": ended,
-            "detail": f"status {status}: {log.read_text(encoding='utf-8', errors='replace')[-1500:]}",
-        }
+        said = log.read_text(encoding="utf-8", errors="replace")
+        yield {"finding": ended, "detail": f"status {status}: {said[-1500:]}"}
 
 
 def _alone(work: Callable[[Tell], None], sink: int, log: Path) -> None:
@@ -90,12 +90,11 @@ def _alone(work: Callable[[Tell], None], sink: int, log: Path) -> None:
 def _found(error: BaseException) -> dict[str, str]:
     """A finding: the place in isoglot (or in the property) that raised it, and its words with what hypothesis shrank it to."""
     frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if "/src/isoglot/" in frame.filename] or [
-        f for f in frames if "/tests/" in f.filename
-    ]
-    place = f"{Path(own[-1].filename).name}:{own[-1].lineno}" if own else "?"
+    by_part = ([frame for frame in frames if part in frame.filename] for part in ("/src/isoglot/", "/tests/"))
+    own = next(filter(None, by_part), frames)
+    place = f"{Path(own[-1].filename).name}:{own[-1].lineno}"
     words = "".join(traceback.format_exception(error))
-    return {"finding": f"{type(error).__name__} at {place}: {str(error)[:200]}", "detail": words[-6000:]}
+    return {"finding": f"{type(error).__name__} at {place}", "detail": words[-6000:]}
 
 
 # --- hypothesis
@@ -203,10 +202,9 @@ def try_reader(atheris: Any, name: str, seconds: float, seed: int, tell: Tell) -
             try_bytes(reader, data, home / "case")
         except BaseException as error:
             found = _found(error)
-            place = found["finding"].partition(": ")[0]
-            if place not in known:
-                known.add(place)
-                tell(target=f"bytes: {name}", finding=found["finding"], detail=f"{data[:3000]!r}\n{found['detail']}")
+            if found["finding"] not in known:
+                known.add(found["finding"])
+                tell(target=f"bytes: {name}", **{**found, "detail": f"{data[:3000]!r}\n{found['detail']}"})
 
     limits = ["-rss_limit_mb=8192", "-timeout=60", f"-max_total_time={max(1, round(seconds))}", f"-seed={seed + 1}"]
     more = [f"-dict={home / 'words'}", f"-artifact_prefix={home}/", "-print_final_stats=0", str(home / "corpus")]

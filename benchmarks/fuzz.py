@@ -47,17 +47,17 @@ class Findings:
         self.seconds: Counter[str] = Counter()
         self.found: list[dict[str, str]] = []
 
-    def take(self, engine: str, told: Iterator[Told], ending: str) -> None:
-        """Count what a child tells; `ending` names what ran where it ended by force."""
+    def take(self, engine: str, told: Iterator[Told]) -> None:
+        """Count what a child tells."""
         running: Counter[str] = Counter()
+        target = engine
         for one in told:
-            target = one.get("target", ending)
+            target = one.get("target", target)  # a child that ended by force was at what it told of last
             if "inputs" in one:
                 running[target] = one["inputs"]
-            what = one.get("finding") or one.get("ended")
-            if what and not any(known["target"] == target and known["what"] == what for known in self.found):
-                self.found.append({"engine": engine, "target": target, "what": what})
-                print(f"\n{engine}: {target}: {what}\n{one['detail']}", flush=True)
+            elif (found := {"engine": engine, "target": target, "what": one["finding"]}) not in self.found:
+                self.found.append(found)
+                print(f"\n{engine}: {target}: {one['finding']}\n{one['detail']}", flush=True)
         self.inputs[engine] += running
 
 
@@ -73,7 +73,7 @@ def main() -> None:
         until = started + seconds
         if engine == "atheris":
             work = partial(try_readers, options.target, until, options.seed, log / "readers")
-            findings.take(engine, in_child(work, until + 120, log / engine), engine)
+            findings.take(engine, in_child(work, until + 120, log / engine))
         else:
             _rounds(engine, findings, options, until, log / engine)
         findings.seconds[engine] = time.monotonic() - started
@@ -96,7 +96,7 @@ def _rounds(engine: str, findings: Findings, options: Any, until: float, log: Pa
         for module in modules:
             if time.monotonic() < until:
                 work = partial(try_properties, module, options.target, number)
-                findings.take(engine, in_child(work, until, log), f"{module}, round {number}")
+                findings.take(engine, in_child(work, until, log))
         number += 1
 
 
@@ -105,8 +105,10 @@ def _add(path: Path, options: Any, findings: Findings) -> None:
 
     engines = {
         engine: {
-            "minutes": round(findings.seconds[engine] / 60, 1),
+            "targets": len(findings.inputs[engine]),
             "inputs": sum(findings.inputs[engine].values()),
+            "minutes": round(findings.seconds[engine] / 60, 1),
+            "findings": sum(found["engine"] == engine for found in findings.found),
             "by_target": dict(sorted(findings.inputs[engine].items())),
         }
         for engine in options.engine
@@ -115,8 +117,9 @@ def _add(path: Path, options: Any, findings: Findings) -> None:
     sums = {
         "minutes": round(sum(findings.seconds.values()) / 60, 1),
         "inputs": sum(engine["inputs"] for engine in engines.values()),
-        "targets": sum(len(engine["by_target"]) for engine in engines.values()),
-        "findings": findings.found,
+        "targets": sum(engine["targets"] for engine in engines.values()),
+        "findings": len(findings.found),
+        "found": findings.found,
     }
     add(path, "fuzz", {**about, **sums, "engines": engines})
 
