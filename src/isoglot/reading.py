@@ -16,8 +16,14 @@ from isoglot.places import did_you_mean
 _KINDS = ((stat.S_ISDIR, "a directory"), (stat.S_ISFIFO, "a pipe"), (stat.S_ISSOCK, "a socket"))
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]:,]|[^\s{}\[\]:,"]+', re.DOTALL)
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?")
+_WHOLE = re.compile("[0-9]{1,18}")
 _COLON = re.compile(r"\s*:")
 _DIGITS = 300  # within what float64 holds; tokenizers write 10^30 for a limit that they do not have
+
+
+def whole_number(text: str) -> int | None:
+    """The number that a text of at most 18 digits is; None for any other text: Python makes none of more than 4,300 digits."""
+    return int(text) if _WHOLE.fullmatch(text) else None
 
 
 def open_file(path: str | Path) -> BinaryIO:

@@ -125,25 +125,22 @@ def models() -> dict[str, type[Settings]]:
     return {name: found[name] for name in sorted(whole)}
 
 
-NAMES = st.sampled_from(
-    [
-        "mono",
-        "cross",
-        "hybrid",
-        "multiway",
-        "lora",
-        "full",
-        "infonce",
-        "raw",
-        "quota",
-        "lsar",
-        "xquad-r",
-        "faq",
-        "facts:",
-        "de",
-        "AP",
-    ]
+WORDS = (
+    "mono",
+    "cross",
+    "hybrid",
+    "multiway",
+    "lora",
+    "full",
+    "infonce",
+    "raw",
+    "quota",
+    "lsar",
+    "faq",
+    "facts:",
+    "AP",
 )
+NAMES = st.sampled_from(WORDS)
 GIVEN = st.deferred(lambda: SCALARS | NAMES | st.lists(SCALARS | NAMES, max_size=3) | VALUES)
 
 
@@ -349,7 +346,7 @@ def test_a_spec_is_refused_in_a_line_or_read_back_equal(values: dict[str, Any]) 
     st.lists(
         st.tuples(
             st.lists(
-                st.sampled_from([*GOOD, "0", "1", "-1", "name", "lora", "steps", "rank", "", "x"]),
+                st.sampled_from([*GOOD, "0", "1", "-1", "9" * 4301, "name", "lora", "steps", "rank", "", "x"]),
                 min_size=1,
                 max_size=4,
             ),
