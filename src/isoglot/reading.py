@@ -17,6 +17,7 @@ _KINDS = ((stat.S_ISDIR, "a directory"), (stat.S_ISFIFO, "a pipe"), (stat.S_ISSO
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]:,]|[^\s{}\[\]:,"]+', re.DOTALL)
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 _WHOLE = re.compile("[0-9]{1,18}")
+_CONSTANT = re.compile("NaN|-?Infinity")
 _COLON = re.compile(r"\s*:")
 _DIGITS = 300  # within what float64 holds; tokenizers write 10^30 for a limit that they do not have
 
@@ -130,7 +131,7 @@ def _problem(text: str, strict: bool) -> JsonError:
             keys.append(set() if token == "{" else None)
             if len(keys) > 500:
                 break
-        elif token in "}]":
+        elif token in "}]" and keys:
             keys.pop()
         elif token[0] == '"':
             string, known = json.loads(token), keys[-1] if keys else None
@@ -149,8 +150,8 @@ def _problem(text: str, strict: bool) -> JsonError:
 
 
 def _wrong_number(token: str) -> str:
-    if token in ("NaN", "Infinity", "-Infinity"):
-        return f"{token} is no JSON number"
+    if constant := _CONSTANT.match(token):  # whatever stands behind it: the decoder refuses it before it looks there
+        return f"{constant[0]} is no JSON number"
     match = _NUMBER.match(token)
     if not match:
         return ""

@@ -33,6 +33,13 @@ def application() -> Any:
         return create_app(ServeSettings(index=str(index), device="cpu", refresh=3600))
 
 
+async def without_lifespan(scope: Any, receive: Any, send: Any) -> None:
+    """The application for clients that would end it after their first test."""
+    if scope["type"] != "http":
+        raise ValueError("only requests")
+    await application()(scope, receive, send)
+
+
 @cache
 def _portal() -> BlockingPortal:
     manager = start_blocking_portal()
@@ -97,6 +104,7 @@ def ask(
 def check_answer(status: int, headers: Any, body: bytes) -> None:
     """No fault, and every refusal in the one form, which tells nothing of the inside."""
     assert status < 500 or status == 503, (status, body)
+    assert b"stopping" not in body
     assert headers["x-content-type-options"] == "nosniff"
     if status >= 400:
         assert headers["content-type"] == "application/json"

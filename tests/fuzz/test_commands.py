@@ -91,7 +91,7 @@ def told(answer: Answer, words: list[str]) -> None:
         assert answer.err.splitlines()[-1].startswith("isoglot: "), (words, answer.err)
 
 
-@tried(60)
+@tried(40)
 @given(lines(WHOLE))
 def test_commands_with_any_words(words: list[str]) -> None:
     with folder() as home:

@@ -17,7 +17,7 @@ schemathesis = pytest.importorskip("schemathesis")
 from schemathesis import GenerationMode  # noqa: E402
 from schemathesis.specs.openapi import checks  # noqa: E402
 
-from tests.fuzz.served import URL, application, ask, check_answer  # noqa: E402
+from tests.fuzz.served import URL, application, ask, check_answer, without_lifespan  # noqa: E402
 
 EMBED, SEARCH = "/v1/embeddings", "/search"
 HELD_TO = [
@@ -32,7 +32,7 @@ PATHS = {"/healthz", "/info", "/metrics", SEARCH, EMBED, "/v1/models", "/v1/mode
 def _cases(mode: GenerationMode, paths: set[str]) -> st.SearchStrategy[Any]:
     """Requests to some addresses, made by the description."""
     schema = schemathesis.openapi.from_dict(application().openapi())
-    schema.app = application()
+    schema.app = without_lifespan
     operations = [found.ok() for found in schema.get_all_operations()]
     assert {operation.path for operation in operations} == PATHS
     return st.one_of([o.as_strategy(generation_mode=mode) for o in operations if o.path in paths])
@@ -55,14 +55,14 @@ def _ask(case: Any, more: list[Any]) -> Any:
     return response
 
 
-@tried(60)
+@tried(12)
 @given(st.deferred(lambda: _cases(GenerationMode.POSITIVE, PATHS)))
 def test_requests_by_the_description_are_answered_as_it_says(case: Any) -> None:
     _known_languages(case.body)
     _ask(case, [checks.positive_data_acceptance])
 
 
-@tried(60)
+@tried(12)
 @given(st.deferred(lambda: _cases(GenerationMode.NEGATIVE, {SEARCH, EMBED})))
 def test_requests_against_the_description_are_refused(case: Any) -> None:
     _ask(case, [checks.negative_data_rejection])

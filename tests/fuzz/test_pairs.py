@@ -84,7 +84,7 @@ WAYS: dict[str, Callable[[list[PairRow]], bytes]] = {
 }
 
 
-@tried(80)
+@tried(25)
 @given(ROWS)
 def test_pairs_read_back_equal_from_every_format(rows: list[PairRow]) -> None:
     table = PairTable.from_rows(rows)
@@ -103,7 +103,7 @@ def test_pairs_read_back_equal_from_every_format(rows: list[PairRow]) -> None:
 FIELDS = st.dictionaries(st.sampled_from([*COLUMNS, "text", "title", "url"]) | TEXTS, VALUES | TEXTS, max_size=9)
 
 
-@tried(150)
+@tried(50)
 @given(
     st.lists(
         st.sampled_from([{"id": 1, "lang": "de", "query": "q", "passage": "p"}, {}]).flatmap(
@@ -132,8 +132,7 @@ def test_any_value_in_a_field_is_a_row_or_a_line(rows: list[dict[str, Any]]) -> 
                 assert item.query.strip() == item.query != ""
                 assert known_language(item.lang) == item.lang
         found = outcome(lambda: list(read_corpus(str(path)).rows))
-        if not isinstance(found, InputError):
-            assert len(found) == len(rows)
+        assert isinstance(found, InputError) or {where.rpartition(":")[0] for where, _ in found} == {str(path)}
 
 
 # --- JSON
@@ -145,7 +144,7 @@ def finite(value: Any) -> bool:
     return not isinstance(value, float) or math.isfinite(value)
 
 
-@tried(200)
+@tried(60)
 @given(VALUES)
 def test_json_is_written_and_read(value: Any) -> None:
     assume(finite(value))
@@ -226,7 +225,7 @@ def spec_of(parts: tuple[str, str, list[tuple[str, str]]]) -> str:
     return head + where + ("?" if options else "") + "&".join(f"{key}={value}" for key, value in options)
 
 
-@tried(200)
+@tried(80)
 @given(SPECS.map(spec_of))
 def test_any_source_is_rows_or_a_line(spec: str) -> None:
     assume("hub" not in spec)  # nothing is asked of the network here
@@ -261,7 +260,7 @@ NAMED = st.text(st.sampled_from("abé中 ._-[]!?%#&'(){}~"), min_size=1, max_siz
 )
 
 
-@tried(150)
+@tried(80)
 @given(NAMED, NAMED, st.sets(st.sampled_from(["de", "en", "zh-TW", "pt_BR", "sr@latin", "xx", "a b"]), min_size=1))
 def test_a_pattern_finds_the_files_that_it_names(before: str, after: str, codes: set[str]) -> None:
     assume("{lang}" not in before + after and "?" not in before + after)

@@ -28,7 +28,7 @@ def test_good_files_are_read() -> None:
             assert try_bytes(reader, reader.seed, home), reader.name
 
 
-@tried(400)
+@tried(250)
 @given(NAMES, st.randoms(use_true_random=False), st.integers(1, 3))
 def test_spoiled_bytes_are_rows_or_a_line(name: str, random: Random, times: int) -> None:
     reader = readers()[name]

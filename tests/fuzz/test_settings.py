@@ -44,13 +44,14 @@ def plain(value: Any) -> bool:
     return not (isinstance(value, str) and "\0" in value)
 
 
-@tried(150)
+@tried(40)
 @given(st.dictionaries(TEXTS, VALUES, max_size=4), st.booleans(), st.sampled_from([None, True, False]))
 def test_what_pyyaml_writes_is_read(values: dict[str, Any], unicode: bool, flow: bool | None) -> None:
     assume(plain(values))
     with folder() as home:
-        path = home / "s.yaml"
-        path.write_text(yaml.safe_dump(values, allow_unicode=unicode, default_flow_style=flow), encoding="utf-8")
+        path, text = home / "s.yaml", yaml.safe_dump(values, allow_unicode=unicode, default_flow_style=flow)
+        assume(yaml.safe_load(text) == values)  # with Unicode it writes U+0085 as it is, which is a line break
+        path.write_text(text, encoding="utf-8")
         assert read_yaml(path) == values
 
 
@@ -78,7 +79,7 @@ PIECES = st.sampled_from(
 YAML = st.lists(PIECES | TEXTS, max_size=12).map("".join)
 
 
-@tried(200)
+@tried(100)
 @given(YAML)
 def test_any_yaml_is_a_mapping_or_a_line(text: str) -> None:
     with folder() as home:
@@ -92,7 +93,7 @@ def test_any_yaml_is_a_mapping_or_a_line(text: str) -> None:
             assert all(isinstance(key, str) for key in found)
 
 
-@tried(200)
+@tried(100)
 @given(st.lists(st.sampled_from(["steps=", "lora.rank=", "pairs=[", "=", "query_prompt=", "loss="]) | YAML, max_size=4))
 def test_any_words_are_settings_or_a_line(words: list[str]) -> None:
     found = outcome(lambda: read_words(["".join(words), *words], TrainSettings.reads))
@@ -165,7 +166,7 @@ def written(settings: Settings) -> dict[str, Any]:
     return {key: value for key, value in values.items() if not (key == "name" and isinstance(settings, Member))}
 
 
-@tried(600)
+@tried(400)
 @given(asked())
 def test_settings_are_refused_in_a_line_or_read_back_equal(given_: tuple[type[Settings], dict[str, Any]]) -> None:
     cls, values = given_
@@ -262,7 +263,7 @@ def of_options(values: dict[str, Any]) -> TrainSettings:
 WAYS: tuple[Callable[[dict[str, Any]], TrainSettings], ...] = (of_file, of_words, of_options)
 
 
-@tried(120)
+@tried(40)
 @given(RUN)
 def test_file_words_options_and_python_agree(values: dict[str, Any]) -> None:
     # what looks like an option is one
@@ -320,7 +321,7 @@ def specs(draw: Any) -> dict[str, Any]:
     return spec
 
 
-@tried(150)
+@tried(100)
 @given(specs())
 def test_a_spec_is_refused_in_a_line_or_read_back_equal(values: dict[str, Any]) -> None:
     spec = outcome(lambda: parse_spec(values, "spec"))
@@ -341,7 +342,7 @@ def test_a_spec_is_refused_in_a_line_or_read_back_equal(values: dict[str, Any]) 
             assert load_spec(home / "s.yaml") == spec
 
 
-@tried(100)
+@tried(60)
 @given(
     st.lists(
         st.tuples(
