@@ -101,26 +101,26 @@ def _rounds(engine: str, findings: Findings, options: Any, until: float, log: Pa
 
 
 def _add(path: Path, options: Any, findings: Findings) -> None:
+    """Put these engines in the place of an earlier run of theirs; those that were not run stay where the seed was the same."""
     from _machine import add, conditions
 
-    engines = {
-        engine: {
-            "targets": len(findings.inputs[engine]),
-            "inputs": sum(findings.inputs[engine].values()),
+    from isoglot.files import read_json
+
+    before = read_json(path).get("fuzz", {}) if path.is_file() else {}
+    engines = dict(before.get("engines", {})) if before.get("seed") == options.seed else {}
+    for engine in options.engine:
+        found = [{key: one[key] for key in ("target", "what")} for one in findings.found if one["engine"] == engine]
+        inputs = findings.inputs[engine]
+        about = {
+            "targets": len(inputs),
+            "inputs": sum(inputs.values()),
             "minutes": round(findings.seconds[engine] / 60, 1),
-            "findings": sum(found["engine"] == engine for found in findings.found),
-            "by_target": dict(sorted(findings.inputs[engine].items())),
         }
-        for engine in options.engine
+        engines[engine] = {**about, "findings": len(found), "found": found, "by_target": dict(sorted(inputs.items()))}
+    sums = {
+        key: round(sum(one[key] for one in engines.values()), 1) for key in ("minutes", "inputs", "targets", "findings")
     }
     about = {"conditions": conditions("hypothesis", "schemathesis", "atheris"), "seed": options.seed}
-    sums = {
-        "minutes": round(sum(findings.seconds.values()) / 60, 1),
-        "inputs": sum(engine["inputs"] for engine in engines.values()),
-        "targets": sum(engine["targets"] for engine in engines.values()),
-        "findings": len(findings.found),
-        "found": findings.found,
-    }
     add(path, "fuzz", {**about, **sums, "engines": engines})
 
 

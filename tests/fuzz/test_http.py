@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.fuzz.trying import ANY_TEXTS, AWKWARD, SCALARS, TEXTS, VALUES, tried
@@ -153,6 +153,7 @@ BODIES = (
 
 
 @tried(120)
+@example("POST", b"/search", [(b"content-length", b"9" * 5000)], b"{}", 1, True, False)
 @given(METHODS, WHERE, HEADERS, BODIES, st.integers(1, 4), st.booleans(), st.booleans())
 def test_any_request_is_answered(
     method: str, path: bytes, headers: list[tuple[bytes, bytes]], body: bytes, parts: int, is_usual: bool, leaves: bool

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from isoglot.cli.search import _filters, _typed
@@ -167,6 +167,7 @@ JSON = st.lists(
 
 
 @tried(300)
+@example('{"a": NaNx}]}', True)
 @given(JSON.map("".join) | VALUES.map(json.dumps), st.booleans())
 def test_json_by_the_letter_is_pythons_or_refused(text: str, strict: bool) -> None:
     found = _parsed(text, strict)
@@ -226,6 +227,9 @@ def spec_of(parts: tuple[str, str, list[tuple[str, str]]]) -> str:
 
 
 @tried(80)
+@example("~nobody-lives-here/p")
+@example("~\0")
+@example("x" * 5000)
 @given(SPECS.map(spec_of))
 def test_any_source_is_rows_or_a_line(spec: str) -> None:
     assume("hub" not in spec)  # nothing is asked of the network here

@@ -7,7 +7,7 @@ import math
 from typing import Any
 
 import numpy as np
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from isoglot.errors import InputError
@@ -149,6 +149,7 @@ SPELLINGS = ANY_TEXTS | st.tuples(
 
 
 @tried(250)
+@example("R@" + "9" * 5000)
 @given(SPELLINGS)
 def test_a_measure_is_its_spelling(spelling: str) -> None:
     measure = outcome(lambda: parse_measure(spelling))

@@ -10,10 +10,11 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from isoglot.study.packing import PackedStudy
+from isoglot.study.export import unpack_export
+from isoglot.study.packing import PACKED, PackedStudy
 from tests.fuzz.readers import lay_out, readers, try_bytes
 from tests.fuzz.trying import VALUES, folder, outcome, tried
 from tests.malformed.mutations import spoil
@@ -53,6 +54,11 @@ def test_any_bytes_among_good_ones_are_rows_or_a_line(name: str, data: bytes, be
 
 
 @tried(80)
+@example(42)
+@example([1])
+@example({"entries": 3})
+@example({"entries": {"a": 3}})
+@example({"entries": {}, "results": {}})
 @given(VALUES | st.dictionaries(st.sampled_from(["entries", "results", "states", "folder", "a"]), VALUES))
 def test_an_export_may_hold_anything(details: Any) -> None:
     """What is packed in base 85 and LZMA is out of reach for spoiled bytes."""
@@ -61,10 +67,12 @@ def test_an_export_may_hold_anything(details: Any) -> None:
     text = base64.b85encode(lzma.compress(json.dumps(details).encode()))
     table = pa.table({"cell": ["a"], "benchmark": ["b"]}).replace_schema_metadata({"details": text})
     with folder() as home:
-        pq.write_table(table, home / "export")
+        pq.write_table(table, home / PACKED)
+        (home / "cost.json").write_text("{}")
+        outcome(lambda: unpack_export(home))
 
         def read() -> None:
-            study = PackedStudy(home / "export")
+            study = PackedStudy(home / PACKED)
             for name in ("folder", "a", "x"):
                 outcome(partial(study.result, name))
 

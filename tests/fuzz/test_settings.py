@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 import isoglot
@@ -343,6 +343,7 @@ def test_a_spec_is_refused_in_a_line_or_read_back_equal(values: dict[str, Any]) 
 
 
 @tried(60)
+@example([(["data", "9" * 4301, "amount"], "1")])
 @given(
     st.lists(
         st.tuples(

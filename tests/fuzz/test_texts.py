@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 from types import SimpleNamespace
 from typing import Any
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from isoglot.cli.search import _print
@@ -37,6 +37,7 @@ def test_printable_texts_move_no_terminal_and_stay_so(text: str, keep: str) -> N
 
 
 @tried(150)
+@example(([[""]], 0))
 @given(TABLES)
 def test_a_row_of_a_table_is_a_line(table: tuple[list[list[str]], int]) -> None:
     rows, text_columns = table
