@@ -14,13 +14,36 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from _moments import ForkedPool, start
+from _moments import ForkedPool, ForkedProcess, start
 
 TIMED = re.compile(r"seconds|per_second|peak_memory|checkpoint_bytes|^(started|ended|created)$")
 _NOT_COMPARED = re.compile(
     r"(^|/)(tensorboard/.*|report\.(html|md)|figures/.*|\.trash|checkpoint_bytes|log|phase|lost\+found)$"
 )
 Work = Callable[[], int]
+
+
+@dataclass(frozen=True, init=False)
+class Command:
+    """A command of isoglot; jobs of a study in forks: one by one in its group, or (`own_groups`) as the pool has it."""
+
+    words: tuple[str, ...]
+    own_groups: bool = False
+
+    def __init__(self, *words: str, own_groups: bool = False) -> None:
+        object.__setattr__(self, "words", words)
+        object.__setattr__(self, "own_groups", own_groups)
+
+    def __call__(self) -> int:
+        from isoglot.cli.main import main
+        from isoglot.study import grid
+        from isoglot.study.engines import processes
+
+        if self.own_groups:
+            processes.launch = ForkedProcess  # type: ignore[assignment]
+        else:
+            grid.Pool = ForkedPool  # type: ignore[assignment, misc]
+        return main(list(self.words))
 
 
 @dataclass(frozen=True)
@@ -72,31 +95,36 @@ class Place:
         pack = ["data", "pack", pairs, "--output", packed]
         fewer = ["data", "pack", str(self.inputs / "fewer.jsonl"), "--output", packed]
         mine = ["data", "mine", pairs, "--model", model, "--margin", "-2", "--output", str(self.area / "mined.jsonl")]
+        mine += ["--store", store]
         translate = ["data", "translate", pairs, "--from", "en", "--to", "fr", "--backend", "command:tr a-z b-za"]
         translate += ["--batch-size", "4", "--output", str(self.area / "translated.jsonl")]
+        translate += ["--dropped", str(self.area / "dropped.jsonl")]
         switch = ["data", "switch", pairs, "--lexicon", str(self.inputs / "en-de.tsv"), "--switch-probability", "1"]
         switch += ["--output", str(self.area / "switched.jsonl")]
         clean = ["data", "check", pairs, "--clean", str(self.area / "clean.jsonl")]
         documents = ["data", "from-docs", str(self.inputs / "docs/{lang}/*.md"), "--source-language", "en"]
         documents += ["--holdout", "25%", "--output", str(self.area / "documents.jsonl")]
-        run_study = command("study", "run", spec, "--output", study, "--allow-leaks", "--threads", "1")
-        export = command("study", "export", study, exported, "--overwrite")
+        documents += ["--benchmark", str(self.area / "held-out")]
+        run_study = Command("study", "run", spec, "--output", study, "--allow-leaks", "--threads", "1")
+        export = Command("study", "export", study, exported, "--overwrite")
+        from _outputs import others
+
         return {
-            "train (LoRA)": Case(command(*lora), 3, again=command(*lora, "--resume"), second="refused"),
-            "train (full)": Case(command(*full), 3, again=command(*full, "--resume")),
-            "train (validation)": Case(command(*validated), 3, again=command(*validated, "--resume")),
-            "train --overwrite": Case(command(*lora, "--overwrite"), before=(command(*full),), second="refused"),
+            "train (LoRA)": Case(Command(*lora), 3, again=Command(*lora, "--resume"), second="refused"),
+            "train (full)": Case(Command(*full), 3, again=Command(*full, "--resume")),
+            "train (validation)": Case(Command(*validated), 3, again=Command(*validated, "--resume")),
+            "train --overwrite": Case(Command(*lora, "--overwrite"), before=(Command(*full),), second="refused"),
             "evaluate --store, over an older result": Case(
-                command(*measure), 3, (command(*other),), kept=self._result, second="refused"
+                Command(*measure), 3, (Command(*other),), kept=self._result, second="refused"
             ),
-            "data pack": Case(command(*pack), done="exists already"),
-            "data mine": Case(command(*mine), done="exists already"),
-            "data translate": Case(command(*translate), done="exists already"),
-            "data from-docs --holdout": Case(command(*documents), done="exists already"),
-            "data switch": Case(command(*switch), 1, done="exists already"),
-            "data check --clean": Case(command(*clean), 1, done="exists already"),
+            "data pack": Case(Command(*pack), done="exists already"),
+            "data mine": Case(Command(*mine), done="exists already"),
+            "data translate": Case(Command(*translate), done="exists already"),
+            "data from-docs --holdout": Case(Command(*documents), done="exists already"),
+            "data switch": Case(Command(*switch), 1, done="exists already"),
+            "data check --clean": Case(Command(*clean), 1, done="exists already"),
             "data pack --overwrite": Case(
-                command(*pack, "--overwrite"), before=(command(*fewer),), kept=self._packed, second="refused"
+                Command(*pack, "--overwrite"), before=(Command(*fewer),), kept=self._packed, second="refused"
             ),
             "token store": Case(self._tokens, second="waits"),
             "embedding store": Case(self._embeddings, second="waits"),
@@ -105,6 +133,7 @@ class Place:
             "study export, over an older one": Case(
                 export, before=(run_study, export), kept=self._exported, second="refused"
             ),
+            **others(self.inputs, self.area),
         }
 
     def _result(self) -> bool:
@@ -182,19 +211,6 @@ class Place:
         return trees[1], child.events
 
 
-def command(*words: str) -> Work:
-    """A command of isoglot, with the jobs of a study in forks."""
-
-    def work() -> int:
-        from isoglot.cli.main import main
-        from isoglot.study import grid
-
-        grid.Pool = ForkedPool  # type: ignore[assignment, misc]
-        return main(list(words))
-
-    return work
-
-
 def tree(folder: Path) -> dict[str, str]:
     """Every path under a folder -> digest of its content without times; folders have none."""
     digests = {}
@@ -209,7 +225,10 @@ def _without_times(path: Path) -> bytes:
     content = path.read_bytes()
     if path.suffix == ".sqlite":  # its rows: in which order they came decides the bytes
         with closing(sqlite3.connect(path)) as base:
-            content = repr(sorted(base.execute("SELECT * FROM translations"))).encode()
+            tables = sorted(name for (name,) in base.execute("SELECT name FROM sqlite_master WHERE type = 'table'"))
+            content = repr(
+                [(name, sorted(base.execute(f"SELECT * FROM {name}"), key=repr)) for name in tables]
+            ).encode()
     elif path.suffix in (".json", ".jsonl"):
         values = [json.loads(line) for line in content.splitlines()] if path.suffix == ".jsonl" else json.loads(content)
         content = json.dumps(_untimed(values, path)).encode()

@@ -1,5 +1,6 @@
-"""Commands that end at a chosen moment: each runs in a fork of a process that has imported everything, and its n-th change to
-the files under a folder (opened for writing, renamed, removed, made, synced, exchanged) kills or stops it before it happens.
+"""Commands to which something happens at a chosen moment: each runs in a fork of a process that has imported everything, and
+before its n-th change to the files under a folder (opened for writing, renamed, removed, made, synced, exchanged) it is killed,
+stopped, told to end, or its clock is set back.
 """
 
 from __future__ import annotations
@@ -11,17 +12,21 @@ import struct
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 _BY_NAME = {"os.rename", "os.link", "os.symlink", "os.remove", "os.rmdir", "os.mkdir", "os.truncate"}
 _TIMEOUT = 180.0  # seconds after which a command counts as hung
 HUNG = 1000
 """Stands for the exit code of a command that did not end."""
+DAY = 86_400.0  # seconds
 
 
 @dataclass
@@ -75,7 +80,16 @@ class Child:
         os.killpg(self.pid, signal.SIGCONT)
 
 
-def start(work: Callable[[], int], log: Path, root: Path, at: int = 0, sent: int = signal.SIGKILL) -> Child:
+def start(
+    work: Callable[[], int],
+    log: Path,
+    root: Path,
+    at: int = 0,
+    sent: int = signal.SIGKILL,
+    *,
+    before: Mapping[int, Callable[[int], None]] | None = None,
+    delay: float = 0.0,
+) -> Child:
     """Run something in a fork of this process.
 
     Args:
@@ -84,6 +98,8 @@ def start(work: Callable[[], int], log: Path, root: Path, at: int = 0, sent: int
         root: changes to files under this folder are counted.
         at: before which of them, from 1 on, the whole group of processes gets the signal; 0: never.
         sent: SIGKILL, or SIGSTOP.
+        before: number of a change -> what is done before it, given the command's process id.
+        delay: seconds that every change takes longer.
     """
     counter = mmap.mmap(-1, 8)
     log.write_bytes(b"")
@@ -95,10 +111,14 @@ def start(work: Callable[[], int], log: Path, root: Path, at: int = 0, sent: int
     code = 70
     try:
         os.setsid()
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where this program runs in the background
         sink = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
         os.dup2(sink, 1)
         os.dup2(sink, 2)
-        _watch(root, counter, at, sent)
+        doing = dict(before or {})
+        if at:
+            doing[at] = lambda _: os.killpg(os.getpgrp(), sent)
+        _watch(root, counter, doing, delay)
         code = work()
     except BaseException:
         traceback.print_exc()
@@ -107,15 +127,17 @@ def start(work: Callable[[], int], log: Path, root: Path, at: int = 0, sent: int
     os._exit(code)
 
 
-def _watch(root: Path, counter: mmap.mmap, at: int, sent: int) -> None:
+def _watch(root: Path, counter: mmap.mmap, before: Mapping[int, Callable[[int], None]], delay: float) -> None:
     """Count the changes to files under `root` in this process and its forks."""
-    home = f"{os.path.realpath(root)}/"
+    home, leader = f"{os.path.realpath(root)}/", os.getpid()
 
     def happens() -> None:
         number = int(struct.unpack("q", counter[:8])[0]) + 1
         counter[:8] = struct.pack("q", number)
-        if number == at:
-            os.killpg(os.getpgrp(), sent)
+        if delay:
+            time.sleep(delay)
+        if number in before:
+            before[number](leader)
 
     def is_ours(path: Any) -> bool:
         return isinstance(path, (str, bytes, os.PathLike)) and f"{os.path.abspath(os.fsdecode(path))}/".startswith(home)
@@ -149,6 +171,50 @@ def _watch(root: Path, counter: mmap.mmap, at: int, sent: int) -> None:
     sys.addaudithook(hook)
 
 
+def send(number: int) -> Callable[[int], None]:
+    """What sends a signal to a command (as `kill` does; its own children hear of it by the command alone)."""
+    return lambda leader: os.kill(leader, number)
+
+
+def set_back(_: int = 0) -> None:
+    """From now on the clock of this process says that it is a day earlier."""
+    real, real_ns = time.time, time.time_ns
+    time.time = lambda: real() - DAY
+    time.time_ns = lambda: real_ns() - int(DAY * 1e9)
+
+    class Earlier(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Any:
+            return datetime.now(tz) - timedelta(seconds=DAY)
+
+    for name, module in list(sys.modules.items()):
+        own = getattr(module, "__dict__", {})
+        if own.get("time") is real:
+            own["time"] = time.time
+        if name.startswith("isoglot.") and own.get("datetime") is datetime:
+            own["datetime"] = Earlier
+
+
+def adopt() -> None:
+    """Let processes that lose their parent become children of this one, so that `children` finds them (Linux)."""
+    import ctypes
+
+    ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER
+
+
+def children(patience: float) -> list[str]:
+    """The processes that a command has left, when so many seconds have passed."""
+    until = time.monotonic() + patience
+    while True:
+        with suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+        left = psutil.Process().children(recursive=True)
+        if not left or time.monotonic() > until:
+            return [str(child) for child in left]
+        time.sleep(0.02)
+
+
 class ForkedPool:
     """Instead of `isoglot.study.pool.Pool`: each job in a fork of this process, one after the other, in its group."""
 
@@ -171,3 +237,45 @@ class ForkedPool:
                     os._exit(code)
             ended(job, os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
         return True
+
+
+class ForkedProcess:
+    """Instead of what `isoglot.study.launch` starts: the job in a fork of this process, in a group of its own."""
+
+    def __init__(self, job: Any, threads: int, device: str | None) -> None:
+        parent, self._code = os.getpid(), None
+        self.pid = os.fork()
+        if self.pid:
+            return
+        from isoglot.study import worker
+
+        code = 70
+        try:
+            os.setsid()
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            log = os.open(job.folder.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+            os.dup2(log, 1)
+            os.dup2(log, 2)
+            code = worker.main([str(job.folder.path.resolve()), str(parent)])
+        finally:
+            os._exit(code)
+
+    def poll(self) -> int | None:
+        """Its exit code; None while it runs."""
+        if self._code is None:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            self._code = os.waitstatus_to_exitcode(status) if pid else None
+        return self._code
+
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+    def wait(self) -> int:
+        while self.poll() is None:
+            time.sleep(0.01)
+        return self._code or 0

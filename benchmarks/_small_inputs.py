@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
+from itertools import product
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from tests.training.tiny import tiny_base
@@ -15,14 +18,24 @@ WORDS = [f"{lang}{number}" for lang in LANGUAGES for number in range(60)]
 
 
 def make(folder: Path) -> Path:
-    """Write `model`, `other` (with other weights), `pairs.jsonl`, `fewer.jsonl`, `bench`, `corpus.jsonl`, `study.yaml`, `docs`
-    and `en-de.tsv`."""
+    """Write `model`, `other` (with other weights), `pairs.jsonl`, `fewer.jsonl`, `apart.jsonl` (no text of which is in `bench`),
+    `bench`, `corpus.jsonl`, `documents.jsonl`, `few-documents.jsonl`, `vectors`, `study.yaml`, `docs` and `en-de.tsv`."""
     folder.mkdir(parents=True)
     for seed, name in enumerate(("model", "other")):
         tiny_base(folder / name, WORDS, seed)
     rows = [_row(number, lang) for number in range(32) for lang in LANGUAGES]
     for name, some in (("pairs", rows), ("fewer", rows[:48])):
         _lines(folder / f"{name}.jsonl", some)
+    _lines(
+        folder / "apart.jsonl",
+        [{**row, "query": f"q{i} w{i}", "passage": f"p{i} v{i} u{i}"} for i, row in enumerate(rows)],
+    )
+    for name, count in (("documents", 64), ("few-documents", 40)):
+        _lines(folder / f"{name}.jsonl", [_document(row) for row in rows[:count]])
+    for side, lang in product(("queries", "corpus"), LANGUAGES):
+        path = folder / "vectors" / side / f"{lang}.npy"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.save(path, np.random.default_rng(len(f"{side}{lang}")).normal(size=(40, 32)).astype(np.float32))
     for kind, key in (("queries", "query"), ("corpus", "passage")):
         for lang in LANGUAGES:
             here = [row for row in rows if row["lang"] == lang]
@@ -49,6 +62,11 @@ def _row(number: int, lang: str) -> dict[str, str]:
     words = [f"{lang}{(number * 7 + step) % 60}" for step in range(2 + number % 8)]
     passage = " ".join([*reversed(words), f"{lang}{number}"])
     return {"id": str(number), "lang": lang, "query": " ".join(words), "passage": passage}
+
+
+def _document(row: dict[str, str]) -> dict[str, str]:
+    own = {"id": f"{row['lang']}-{row['id']}", "lang": row["lang"], "translation": row["id"]}
+    return {**own, "title": row["query"], "text": row["passage"]}
 
 
 def _lines(path: Path, rows: list[dict[str, str]]) -> None:

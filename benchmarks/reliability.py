@@ -1,9 +1,12 @@
-"""What is left of a command that is killed at any moment, of what it reported when the power fails, and of two writers at once.
+"""What is left of a command that is killed at any moment, of what it reported when the power fails, and of two writers at once;
+what it says on a disk that is full, read-only, slow or gone, under a clock that is set back, and when it is told to end.
 
     python benchmarks/reliability.py kill                # SIGKILL before changes to files, then the same command again
     python benchmarks/reliability.py kill --moments 12   # fewer of them, evenly over all cases
     python benchmarks/reliability.py power               # as root: on a disk image that is copied without being synced
     python benchmarks/reliability.py writers
+    python benchmarks/reliability.py full readonly vanishing   # as root
+    python benchmarks/reliability.py slow clock signals
 
 Figures go to results/reliability.json; exit code 1 where anything was blocked, lost or left. A second start must end with the
 bytes of a run that was never interrupted. Compared is every file but what holds the times that a command states: fields of JSON
@@ -20,14 +23,19 @@ import signal
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 os.environ.update(OMP_NUM_THREADS="1", TOKENIZERS_PARALLELISM="false", HF_HUB_OFFLINE="1")
 
 import _small_inputs
-from _commands import Case, Place, difference, is_chosen, is_litter, tree
-from _moments import HUNG, start
+from _clock import clock
+from _commands import Case, Place, difference, is_chosen, tree
+from _faults import again, disks, slow
+from _moments import start
+from _outputs import without_case
+from _signals import signals
 
 
 def kill(place: Place, asked: int, chosen: list[str]) -> dict[str, Any]:
@@ -69,20 +77,8 @@ def killed_at(place: Place, case: Case, before: Path, wanted: dict[str, str], at
         code, at = child.end(), at - 1
     if code != -signal.SIGKILL:
         return "lost", f"was not killed but ended with {code}: {child.said}"
-    kept = case.kept
-    if kept is not None:
-        child = start(lambda: not kept(), place.log, place.area)
-        if child.end():
-            return "lost", f"neither the older nor the new content opens: {child.said}"
-    child = start(case.again or case.work, place.log, place.area)
-    code = child.end()
-    if code and not (case.done and case.done in child.said):
-        return "blocked", f"{'hung' if code == HUNG else f'exit code {code}'}: {child.said}"
-    there = tree(place.area)
-    litter = [name for name in there if name not in wanted and is_litter(name)]
-    if changed := difference(wanted, {name: digest for name, digest in there.items() if name not in litter}):
-        return "lost", changed
-    return ("left", ", ".join(litter)) if litter else ("same", "")
+    outcome, why = again(place, case, wanted)
+    return outcome or "same", why
 
 
 def writers(place: Place, chosen: list[str]) -> dict[str, Any]:
@@ -117,37 +113,56 @@ def writers(place: Place, chosen: list[str]) -> dict[str, Any]:
     return {"kinds": outcomes, "total": total, "problems": problems}
 
 
+def _power(place: Place, _: int, chosen: list[str]) -> dict[str, Any]:
+    from _power import power
+
+    return power(place, chosen)
+
+
+_PARTS: dict[str, Callable[[Place, int, list[str]], dict[str, Any]]] = {
+    "kill": kill,
+    "power": _power,
+    "writers": lambda place, _, chosen: writers(place, chosen),
+    "full": lambda place, moments, chosen: disks(place, "full", moments, chosen),
+    "readonly": lambda place, moments, chosen: disks(place, "readonly", moments, chosen),
+    "vanishing": lambda place, moments, chosen: disks(place, "vanishing", moments, chosen),
+    "slow": lambda place, _, chosen: slow(place, chosen),
+    "clock": clock,
+    "signals": signals,
+}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("parts", nargs="+", choices=("kill", "power", "writers"))
-    parser.add_argument("--moments", type=int, default=220, help="of kill, over all cases")
-    parser.add_argument("--only", nargs="+", default=[], metavar="TEXT", help="cases whose names hold one of these")
+    parser.add_argument("parts", nargs="+", choices=list(_PARTS))
+    many = "over all cases, of each way to fail where a part has several; one number for every part, or one for all"
+    parser.add_argument("--moments", type=int, nargs="+", default=[220], help=many)
+    some = "cases whose names hold one of these, in all parts, or in one (PART:TEXT)"
+    parser.add_argument("--only", nargs="+", default=[], metavar="TEXT", help=some)
     parser.add_argument("--output", type=Path, default=Path("results/reliability.json"))
     options = parser.parse_args()
+    if len(options.moments) not in (1, len(options.parts)):
+        parser.error("--moments: give one number, or one for every part")
     from _import_all import import_all
     from _machine import add, conditions
 
     import_all()
     home = Path(tempfile.mkdtemp(prefix="reliability."))
-    place = Place(home, home / "area")
-    place.area.mkdir()
+    place = Place(home, home / "disk" / "area")
+    place.area.mkdir(parents=True)
     os.environ["ISOGLOT_CACHE"] = str(place.area / "cache")
     problems = 0
     try:
+        if missing := without_case(place.cases()):
+            raise SystemExit(f"no case writes to {', '.join(missing)}: add one to benchmarks/_outputs.py")
         making = start(lambda: not _small_inputs.make(place.inputs), place.log, place.area)
         if making.end():
             raise SystemExit(making.said)
-        for part in options.parts:
+        for part, moments in zip(options.parts, options.moments * (len(options.parts) // len(options.moments))):
+            chosen = [text.removeprefix(f"{part}:") for text in options.only if text.partition(":")[0] in (part, text)]
             began = time.perf_counter()
             result: dict[str, Any] = {"conditions": conditions("accelerate", "peft", "pyarrow", "safetensors")}
-            if part == "kill":
-                result |= kill(place, options.moments, options.only)
-            elif part == "writers":
-                result |= writers(place, options.only)
-            else:
-                from _power import power
-
-                result |= power(place, options.only)
+            result |= _PARTS[part](place, moments, chosen)
             result["minutes"] = round((time.perf_counter() - began) / 60, 1)
             add(options.output, part, result)
             print(json.dumps(result["total"]))

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import errno
 import os
+import pickle
 import stat
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from isoglot import disk
-from isoglot.disk import check_writable, locked, sweep, tidy
+from isoglot.disk import UnwritableError, check_writable, locked, sweep, tidy
 from isoglot.errors import InputError
 from isoglot.files import atomic_directory, atomic_path, write_text
 
 KILLED = """
 import os, signal, sys
 from pathlib import Path
+from typing import Any
 from isoglot import disk, files
 from isoglot.files import atomic_directory, write_text
 
@@ -100,6 +103,7 @@ def test_what_is_written_is_synced_before_its_name_and_the_old_one_is_removed_af
 HOLDER = """
 import sys, time
 from pathlib import Path
+from typing import Any
 from isoglot.disk import locked
 with locked(Path(sys.argv[1]), beside=bool(int(sys.argv[2]))):
     print("held", flush=True)
@@ -194,6 +198,31 @@ def test_modes_are_those_of_the_umask(tmp_path: Path) -> None:
     assert [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in "ab"] == [0o750, 0o640]
 
 
+@pytest.mark.parametrize("writes", [atomic_directory, atomic_path])
+def test_one_thread_does_not_sweep_what_another_is_making(
+    tmp_path: Path, writes: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, wanted = disk.os.open, [tmp_path]  # another thread sweeps between the making and the lock
+
+    def first(path: Any, *rest: Any) -> int:
+        while wanted:
+            sweep(wanted.pop())
+        return made(path, *rest)
+
+    monkeypatch.setattr(disk.Path, "touch", lambda path, **_: os.close(made(path, os.O_CREAT)))
+    monkeypatch.setattr(disk.os, "open", first)
+    with writes(tmp_path / "a") as name:
+        assert name.exists()
+    assert not wanted
+    assert (tmp_path / "a").exists()
+
+
+def test_the_umask_of_other_threads_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(disk.os, "umask", None)  # it is the process's own: whoever looks at it changes it for all
+    with atomic_directory(tmp_path / "a"), atomic_path(tmp_path / "b"):
+        pass
+
+
 def test_sweep_removes_what_dead_processes_left_and_nothing_else(tmp_path: Path) -> None:
     for name in (".a.abcd1234.tmp", ".b.abcd1234.tmp", ".abcd1234.tmp", ".a.tmp", "a.abcd1234.tmp", ".profile"):
         (tmp_path / name).write_text("x")
@@ -207,6 +236,14 @@ def test_sweep_removes_what_dead_processes_left_and_nothing_else(tmp_path: Path)
     assert {path.name for path in tmp_path.iterdir()} == {
         *("a", "b", ".abcd1234.tmp", ".a.tmp", "a.abcd1234.tmp", ".profile", ".c.abcd1234.tmp")
     }
+
+
+def test_the_error_of_a_worker_process_reaches_its_parent() -> None:
+    error = pickle.loads(pickle.dumps(UnwritableError(Path("out"), "No space left on device")))
+    assert (str(error), error.strerror) == (
+        "out: cannot be written (No space left on device)",
+        "No space left on device",
+    )
 
 
 def test_links_are_followed_and_stay(tmp_path: Path) -> None:
@@ -273,3 +310,23 @@ def test_a_full_disk_is_told_from_other_errors_of_a_library(
 def test_the_error_of_another_file_stays_what_it_is(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError), atomic_path(tmp_path / "b"):
         (tmp_path / "input").read_text()
+
+
+def test_what_cannot_be_tidied_away_hides_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path, missing_ok: bool = False) -> None:
+        raise OSError(errno.EROFS, "Read-only file system", str(path))
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    with pytest.raises(InputError, match="why"), locked(tmp_path / "d"), atomic_path(tmp_path / "a"):
+        raise InputError("why")
+
+
+def test_the_lock_of_a_folder_that_was_moved_is_not_taken_from_its_successor(tmp_path: Path) -> None:
+    with locked(tmp_path / "d"):
+        (tmp_path / "d").rename(tmp_path / "e")
+        (tmp_path / "d").mkdir()
+        (tmp_path / "d" / ".lock").write_text("another process")
+    assert (tmp_path / "d" / ".lock").read_text() == "another process"
+    with locked(tmp_path / "e"):
+        pass
+    assert not (tmp_path / "e" / ".lock").exists()

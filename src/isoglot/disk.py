@@ -32,7 +32,10 @@ class UnwritableError(InputError, OSError):
 
     def __init__(self, path: Path, reason: str) -> None:
         super().__init__(f"{path}: cannot be written ({reason})")
-        self.strerror = reason
+        self.path, self.strerror = path, reason
+
+    def __reduce__(self) -> tuple[type[UnwritableError], tuple[Path, str]]:  # to reach the parent of a worker process
+        return UnwritableError, (self.path, self.strerror)
 
 
 @contextmanager
@@ -157,30 +160,21 @@ def temporary(path: Path, *, directory: bool) -> Iterator[tuple[Path, Path]]:
 
 def _make_temporary(target: Path, directory: bool) -> tuple[Path, int | None]:
     """The name, and a descriptor that holds its lock; None on Windows."""
-    stem = os.path.basename(_stem(target))
     while True:
+        name = Path(f"{_stem(target)}{secrets.token_hex(4)}{_TEMPORARY}")
         if directory:
-            name = tempfile.mkdtemp(_TEMPORARY, stem, target.parent)
-            os.chmod(name, by_umask(0o777))
+            name.mkdir()
         else:
-            descriptor, name = tempfile.mkstemp(_TEMPORARY, stem, target.parent)
-            os.close(descriptor)
+            name.touch(exist_ok=False)
         if PINS_OPEN_FILES:
-            return Path(name), None
+            return name, None
         with suppress(FileNotFoundError):  # swept before it was locked
             descriptor = os.open(name, os.O_RDONLY)
             with suppress(OSError):  # a file system without locks: there nothing is swept
                 lock(descriptor, wait=True)
             if os.path.lexists(name):
-                return Path(name), descriptor
+                return name, descriptor
             os.close(descriptor)
-
-
-def by_umask(mode: int) -> int:
-    """The mode of a new file or directory that was asked for with `mode`."""
-    umask = os.umask(0)
-    os.umask(umask)
-    return mode & ~umask
 
 
 def _stem(path: Path) -> str:
@@ -251,7 +245,8 @@ def _remove(path: Path) -> None:
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:
-        path.unlink(missing_ok=True)
+        with suppress(OSError):  # gone, or the disk takes no changes any more: why that is, others say
+            path.unlink()
 
 
 @contextmanager
@@ -290,10 +285,12 @@ def _release(path: Path, descriptor: int) -> None:
     """Remove a lock's file and let go of it. Windows removes no file that is open, this process's or one that waits for it."""
     if PINS_OPEN_FILES:
         os.close(descriptor)
-        with suppress(OSError):
+    with suppress(OSError):  # gone, or the disk takes no changes any more: why that is, others say
+        if PINS_OPEN_FILES or os.path.samestat(
+            path.stat(), os.fstat(descriptor)
+        ):  # where the folder was moved: another's
             path.unlink()
-    else:
-        path.unlink(missing_ok=True)
+    if not PINS_OPEN_FILES:
         os.close(descriptor)
 
 

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from isoglot.disk import by_umask, exchange, set_aside, sync, sync_tree, temporary
+from isoglot.disk import exchange, set_aside, sync, sync_tree, temporary
 from isoglot.errors import InputError
 from isoglot.places import at_home
 from isoglot.reading import JsonError, parse_json, read_text
@@ -58,8 +58,9 @@ def atomic_path(path: Path) -> Iterator[Path]:
     After the block content and name are on the disk: neither a kill nor a loss of power takes them away.
     """
     with temporary(path, directory=False) as (name, target):
+        mode = name.stat().st_mode
         yield name
-        name.chmod(by_umask(0o666))
+        name.chmod(mode)  # a library may have made the file anew, with a mode of its own
         sync(name)
         name.replace(target)
         sync(target.parent)

@@ -204,6 +204,15 @@ def test_a_text_has_a_vector_for_each_language_and_none_is_made_up(
     assert capsys.readouterr().err.count("was debiased without texts in sw") == 1
 
 
+def test_the_vectors_that_are_corrected_stay_as_they_are(tmp_path: Path) -> None:
+    samples = vectors_by_language(np.eye(12, dtype=np.float32))
+    maps = fitted("centring", {"query": samples, "passage": samples}, 1.0)
+    given = np.memmap(tmp_path / "vectors", dtype=np.float64, mode="w+", shape=(3, 12))
+    given[:] = np.eye(3, 12)
+    assert not np.allclose(maps.apply(given, "query", "de"), np.eye(3, 12))
+    assert np.array_equal(given, np.eye(3, 12))
+
+
 def test_the_saved_model_needs_nothing_of_ours(tmp_path: Path) -> None:
     model = load_model(str(tiny_base(tmp_path / "tiny")), device="cpu")
     before = encode_texts(model, TEXTS, "query", progress=False)

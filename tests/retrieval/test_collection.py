@@ -8,6 +8,7 @@ import random
 import signal
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,10 @@ import numpy as np
 import pytest
 
 from isoglot.data.document_rows import DocumentRow, read_corpus
+from isoglot.disk import UnwritableError
 from isoglot.errors import InputError
-from isoglot.retrieval.collection import Collection, Searcher, build
+from isoglot.files import read_json, write_json
+from isoglot.retrieval.collection import Collection, Searcher, build, words
 from isoglot.retrieval.collection.build import index
 from isoglot.retrieval.collection.chunking import Chunker, encoded, front
 from isoglot.retrieval.collection.documents import as_digests
@@ -236,6 +239,62 @@ def test_words_are_mixed_in(tmp_path: Path, model: str) -> None:
     assert "rare" not in [hit.id for hit in search(path, "zyzzyva", 50, hybrid=True).hits]
 
 
+def test_words_are_made_once_for_all_who_ask(tmp_path: Path, model: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    made(tmp_path, model, rows(40))
+    times, make = [], words._make
+    monkeypatch.setattr(words, "_make", lambda documents: (times.append(1), time.sleep(0.2), make(documents))[2])
+
+    def keys(_: int) -> int:
+        with Collection.open(tmp_path / "index") as collection:
+            return len(words.Words(collection.path, collection.documents).keys)
+
+    with ThreadPoolExecutor(3) as pool:
+        assert [*pool.map(keys, range(3))] == [40] * 3
+    assert len(times) == 1
+
+
+def test_words_of_an_index_that_cannot_be_written(
+    tmp_path: Path, model: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made(tmp_path, model, [*rows(40), {"id": "rare", "lang": "en", "text": f"{text_of(200)} zyzzyva"}])
+
+    def full(path: Path, **_: Any) -> None:
+        raise UnwritableError(path, "Read-only file system")
+
+    for name in ("locked", "atomic_directory"):
+        with monkeypatch.context() as patch:
+            patch.setattr(words, name, full)
+            found = search(tmp_path / "index", "zyzzyva", 5, hybrid=True)
+        assert "rare" in [hit.id for hit in found.hits[:2]]
+        assert "words: cannot be written (Read-only file system); every process" in capsys.readouterr().err
+    assert not (tmp_path / "index" / "words").exists()
+
+
+def test_words_that_are_replaced_while_they_are_read_or_damaged_are_made_again(
+    tmp_path: Path, model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made(tmp_path, model, rows(40))
+    folder = tmp_path / "index" / "words"
+    search(tmp_path / "index", text_of(1), 5, hybrid=True)
+    about = read_json(folder / "about.json")
+    read = words.read_json
+
+    def meanwhile(path: Path) -> Any:
+        if path.name == "terms.json":
+            write_json(folder / "about.json", {**about, "generation": about["generation"] + 1})
+        return read(path)
+
+    assert words._read(folder, about["generation"]) is not None
+    with monkeypatch.context() as patch:
+        patch.setattr(words, "read_json", meanwhile)
+        assert words._read(folder, about["generation"]) is None
+    write_json(folder / "about.json", about)
+    expected = search(tmp_path / "index", text_of(1), 5, hybrid=True)
+    (folder / "data.npy").write_bytes((folder / "data.npy").read_bytes()[:-9])
+    assert search(tmp_path / "index", text_of(1), 5, hybrid=True) == expected
+    assert words._read(folder, about["generation"]) is not None
+
+
 def test_sentences_are_spans_and_the_nearest_is_told(tmp_path: Path, model: str) -> None:
     text = "Dr. Meier kam um 8 Uhr. Er blieb lange!\nพรุ่งนี้ฝนตก\n\n  Und dann?"
     spans = sentences(text, "de")
@@ -253,11 +312,23 @@ def test_a_searcher_takes_in_what_changes_while_it_is_open(tmp_path: Path, model
     with Collection.open(tmp_path / "index") as collection, Searcher(collection) as searcher:
         assert not searcher.refresh()
         made(tmp_path, model, [*rows(8)[1:], {"id": "new", "text": text_of(77), "lang": "en"}], mirror=True)
-        gone = searcher.search([text_of(0)], 9)[0]  # the older state, without what is gone
-        assert "d0" not in [hit.id for hit in gone.hits]
+        kept = searcher.search([text_of(5)], 1)[0]  # nothing of it is gone: the older state may answer
+        assert kept.hits[0].id == "d5"
         assert searcher.refresh()
+        assert "d0" not in [hit.id for hit in searcher.search([text_of(0)], 9)[0].hits]
         assert searcher.search([text_of(77)], 1)[0].hits[0].id == "new"
         assert len(searcher.search([text_of(77)], 50)[0].hits) == 8
+
+
+def test_a_background_that_is_damaged_is_one_line_and_made_again(tmp_path: Path, model: str) -> None:
+    made(tmp_path, model, rows(9))
+    (path,) = (tmp_path / "index" / "backgrounds").iterdir()
+    for damage in (path.unlink, lambda: path.write_bytes(path.read_bytes()[:-9])):
+        damage()
+        with pytest.raises(InputError, match=r"npz: not there, or damaged; run isoglot index again"):
+            search(tmp_path / "index", text_of(0), fairness="standardised")
+        made(tmp_path, model, rows(9))
+        assert len(search(tmp_path / "index", text_of(0), fairness="standardised").hits) == 5
 
 
 def test_shards_are_merged_and_damage_is_mended(
@@ -282,6 +353,9 @@ def test_shards_are_merged_and_damage_is_mended(
     np.testing.assert_array_equal(again.read(as_digests(texts[::2])), values[::2].astype(np.float16))
     assert len(again) == 25
     assert not again.has(as_digests(texts[1::2])).any()
+    again.tidy(as_digests([]))
+    assert not again.has(as_digests(texts)).any()
+    assert not list((tmp_path / "own").iterdir())
     victim = sorted(folder.glob("rows-*"))[0]
     victim.write_bytes(victim.read_bytes()[:-7])
     calls.clear()

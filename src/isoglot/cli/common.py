@@ -7,7 +7,8 @@ import logging
 import os
 import re
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -93,24 +94,46 @@ class Terminal:
     """A stream on which only `printable` texts appear: whatever a command prints of names, ids and files goes through here.
 
     Args:
-        stream: stdout or stderr.
-        bars: let the signs through by which progress bars move.
+        stream: stdout or stderr; None where it was closed: a file that is opened later must not be taken for it.
+        bars: it is stderr; the signs by which progress bars move are let through, and what cannot be said is dropped.
     """
 
-    def __init__(self, stream: TextIO, *, bars: bool = False) -> None:
-        self._stream, self._bars = stream, bars
+    def __init__(self, stream: TextIO | None, *, bars: bool = False) -> None:
+        self._stream, self._bars = stream or _nowhere(), bars
 
     def write(self, text: str) -> int:
         """Write a text; what the stream's encoding has no bytes for is escaped."""
         if not (self._bars and not text.replace("\x1b[A", "")):
             text = printable(text, keep="\n\t\r" if self._bars else "\n\t")
+        with self._told():
+            try:
+                return self._stream.write(text)
+            except UnicodeEncodeError as error:
+                return self._stream.write(text.encode(error.encoding, "backslashreplace").decode(error.encoding))
+        return len(text)
+
+    def flush(self) -> None:
+        """Hand over what was written."""
+        with self._told():
+            self._stream.flush()
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """An error of the stream, with its name: the disk that it leads to may be full."""
         try:
-            return self._stream.write(text)
-        except UnicodeEncodeError as error:
-            return self._stream.write(text.encode(error.encoding, "backslashreplace").decode(error.encoding))
+            yield
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            if not self._bars:
+                raise OSError(error.errno, error.strerror, "standard output") from None
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
+
+
+def _nowhere() -> TextIO:
+    return open(os.devnull, "w", encoding="utf-8", newline="\n")
 
 
 def quiet() -> None:

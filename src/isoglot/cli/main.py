@@ -31,12 +31,13 @@ from isoglot.cli import (
     train,
 )
 from isoglot.cli.common import Terminal
+from isoglot.cli.interrupts import INTERRUPTED, Interrupts, die_silently
 from isoglot.cli.parser import Parser, PrintCompletion, verbosity_of
-from isoglot.errors import InputError, IsoglotError, is_verbose, speaking, warn
+from isoglot.errors import InputError, IsoglotError, is_verbose, lack_of_memory, speaking, warn
 
 _ABOUT = "Train, measure and serve multilingual dense retrievers that treat every language alike."
 SHELLS = ("bash", "zsh", "tcsh", "fish")
-_EXITS = "exit codes: 0 done, 1 the answer is no (a check that failed), 2 bad input or usage, 130 interrupted"
+_EXITS = "exit codes: 0 done, 1 the answer is no (a check that failed), 2 bad input or usage, 130 interrupted (Ctrl-C, SIGTERM)"
 
 
 def parser() -> Parser:
@@ -79,32 +80,41 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0 done, 1 the answer is "no", 2 bad input, 130 interrupted.
     """
     with (
+        Interrupts() as interrupts,
         redirect_stdout(cast(TextIO, Terminal(sys.stdout))),
         redirect_stderr(cast(TextIO, Terminal(sys.stderr, bars=True))),
+        ExitStack() as stack,  # errors too are said as loudly as was asked for
     ):
-        return _run(arguments)
-
-
-def _run(arguments: Sequence[str] | None) -> int:
-    with ExitStack() as stack:  # errors too are said as loudly as was asked for
         try:
-            options = parser().parse_args(arguments)
-            stack.enter_context(speaking(verbosity_of(options)))
-            code: int = options.run(options)
-            sys.stdout.flush()
-            return code
-        except BrokenPipeError:
-            # the reader (head, say) has seen enough; python would complain once more while closing stdout
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return 0
-        except InputError as error:
-            return _fail(str(error), 2)
-        except IsoglotError as error:
-            return _fail(str(error), 1)
-        except OSError as error:
-            return _fail(_file_error(error), 2)
+            return _run(arguments, stack)
         except KeyboardInterrupt:
-            return _fail("interrupted", 130)
+            interrupts.over()
+            return _fail("interrupted", INTERRUPTED)
+
+
+def _run(arguments: Sequence[str] | None, stack: ExitStack) -> int:
+    try:
+        options = parser().parse_args(arguments)
+        stack.enter_context(speaking(verbosity_of(options)))
+        code: int = options.run(options)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        # the reader (head, say) has seen enough; python would complain once more while closing stdout
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except InputError as error:
+        return _fail(str(error), 2)
+    except IsoglotError as error:
+        return _fail(str(error), 1)
+    except OSError as error:
+        return _fail(_file_error(error), 2)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a panic of Rust's is no Exception
+        if (lacking := lack_of_memory(error)) is None:
+            raise
+        return _fail(f"there is not enough memory ({lacking}); give the same command more of it, or smaller batches", 2)
 
 
 def _file_error(error: OSError) -> str:
@@ -124,4 +134,9 @@ def _fail(message: str, code: int) -> int:
 
 def entry() -> None:
     """Console script."""
-    sys.exit(main())
+    try:
+        code = main()
+    except KeyboardInterrupt:  # between the end of the command and here
+        code = _fail("interrupted", INTERRUPTED)
+    die_silently()
+    sys.exit(code)

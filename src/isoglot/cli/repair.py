@@ -46,7 +46,7 @@ def _fill(command: argparse.ArgumentParser) -> None:
 def _run(options: argparse.Namespace) -> int:
     from isoglot.cli.common import quiet
     from isoglot.cli.options import given_settings
-    from isoglot.errors import say
+    from isoglot.errors import warn
     from isoglot.repairing.settings import RepairSettings
     from isoglot.settings import build
     from isoglot.training.settings import TrainSettings
@@ -66,7 +66,7 @@ def _run(options: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         result = None
     if result is None or not result.complete:
-        say("interrupted; the same command goes on")
+        warn("interrupted; the same command goes on")
         return 130
     if options.json:
         print_json({"path": str(result.path), "model_path": str(result.model), **result.summary})

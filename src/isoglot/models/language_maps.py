@@ -108,12 +108,11 @@ class LanguageMaps:
         """
         if vectors.ndim != 2 or vectors.shape[1] != self.width:
             raise InputError(f"vectors of shape {vectors.shape}; these maps take (n, {self.width})")
-        wide: FloatArray = np.asarray(vectors, dtype=np.float64)
+        wide: FloatArray = np.array(vectors, dtype=np.float64)
         own = self.sides.get(side, {})
         for known, rows in self._rows(wide, side, lang):
             chosen, correction = wide[rows], own[known]
             removed = chosen @ correction.directions @ correction.directions.T + correction.offset
-            wide = wide.copy() if wide is vectors else wide
             wide[rows] = chosen - self.strength * removed
         if unit:
             wide = wide / np.maximum(np.linalg.norm(wide, axis=1, keepdims=True), 1e-12)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 from scipy.sparse import csr_matrix
 
+from isoglot.disk import UnwritableError, locked
+from isoglot.errors import InputError, warn
 from isoglot.files import atomic_directory, read_json, write_json
 from isoglot.records import Float32Array, IntArray
 from isoglot.retrieval.bm25 import BM25, weights_of
@@ -19,23 +22,33 @@ from isoglot.retrieval.terms import terms
 _ARRAYS = ("data", "indices", "indptr", "keys")
 
 
+class _Weights(NamedTuple):
+    vocabulary: dict[str, int]
+    matrix: csr_matrix  # terms x chunks, float32
+    keys: IntArray  # of the chunks
+
+
 class Words:
     """BM25 of a collection's chunks.
 
     Args:
-        directory: of the collection; the weights are kept there.
+        directory: of the collection; the weights are kept there. Where it cannot be written they are made for this process alone.
+        documents: at one moment, where others may change them meanwhile.
     """
 
     def __init__(self, directory: Path, documents: Documents) -> None:
-        folder, generation = directory / "words", documents.generation()
-        self.generation = generation
-        if not (folder / "about.json").is_file() or read_json(folder / "about.json")["generation"] != generation:
-            _make(folder, documents, generation)
-        self._vocabulary: dict[str, int] = read_json(folder / "terms.json")
-        arrays = {name: np.load(folder / f"{name}.npy", allow_pickle=False) for name in _ARRAYS}
-        self.keys: IntArray = arrays["keys"]
-        shape = (len(self._vocabulary), len(self.keys))
-        self._weights = csr_matrix((arrays["data"], arrays["indices"], arrays["indptr"]), shape=shape)
+        folder, self.generation = directory / "words", documents.generation()
+        made = _read(folder, self.generation)
+        try:
+            if made is None:
+                with locked(folder, beside=True, waiting=""):  # two models of a server, or two processes
+                    made = _read(folder, self.generation)
+                    if made is None:
+                        made = _make(documents)
+                        _write(folder, made, self.generation)
+        except UnwritableError as error:
+            warn(f"{error}; every process that searches by words reads all texts first")
+        self._vocabulary, self._weights, self.keys = made or _make(documents)
 
     def best(self, query: str, k: int, among: IntArray | None) -> tuple[IntArray, Float32Array]:
         """Keys of at most k chunks that share a term with the query, best first, and their scores.
@@ -56,17 +69,37 @@ class Words:
         return self.keys[order], scores[order].astype(np.float32)
 
 
-def _make(folder: Path, documents: Documents, generation: int) -> None:
+def _read(folder: Path, generation: int) -> _Weights | None:
+    """What is kept; None where that is nothing, damaged, or belongs to other documents."""
+
+    def is_current() -> bool:
+        about = folder / "about.json"
+        return about.is_file() and read_json(about)["generation"] == generation
+
+    with suppress(InputError, OSError, EOFError, KeyError, TypeError, ValueError):
+        if is_current():
+            vocabulary: dict[str, int] = read_json(folder / "terms.json")
+            arrays = {name: np.load(folder / f"{name}.npy", allow_pickle=False) for name in _ARRAYS}
+            keys: IntArray = arrays.pop("keys")
+            matrix = csr_matrix(tuple(arrays.values()), shape=(len(vocabulary), len(keys)))
+            if is_current():  # it may have been replaced while it was read
+                return _Weights(vocabulary, matrix, keys)
+    return None
+
+
+def _make(documents: Documents) -> _Weights:
     keys, texts = [], []
     for key, _, title, text, _ in documents.texts():
         keys.append(key)
         texts.append(terms(encoded(front(title), text)))
     ranker = BM25()
-    vocabulary, weights = weights_of(texts, ranker.k1, ranker.b)
-    about: dict[str, Any] = {"generation": generation, "ranker": str(ranker)}
+    return _Weights(*weights_of(texts, ranker.k1, ranker.b), np.array(keys, dtype=np.int64))
+
+
+def _write(folder: Path, made: _Weights, generation: int) -> None:
     with atomic_directory(folder) as temporary:
-        arrays = {"data": weights.data, "indices": weights.indices, "indptr": weights.indptr}
-        for name, array in {**arrays, "keys": np.array(keys, dtype=np.int64)}.items():
+        arrays = {name: getattr(made.matrix, name) for name in _ARRAYS[:-1]}
+        for name, array in {**arrays, "keys": made.keys}.items():
             np.save(temporary / f"{name}.npy", array, allow_pickle=False)
-        write_json(temporary / "terms.json", vocabulary)
-        write_json(temporary / "about.json", about)
+        write_json(temporary / "terms.json", made.vocabulary)
+        write_json(temporary / "about.json", {"generation": generation, "ranker": str(BM25())})
