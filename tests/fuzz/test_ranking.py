@@ -25,7 +25,7 @@ from isoglot.evaluation.significance import (
     percentile_interval,
     sign_flip,
 )
-from isoglot.retrieval.fusions import fused_order
+from isoglot.retrieval.fair import Fair
 from isoglot.retrieval.fusions.quota import Quota, RoundRobin
 from isoglot.retrieval.ranks import exact_ranks
 from isoglot.retrieval.scoring import pair_scores
@@ -174,14 +174,13 @@ def test_mixtures_keep_the_order_within_a_language(
     lists: list[list[float]], weights: list[float], data: st.DataObject
 ) -> None:
     names = ["de", "en", "th", "zh"][: len(lists)]
-    scores = np.array([s for own in lists for s in sorted(own, reverse=True)], dtype=np.float32)
+    scores = np.array([score for own in lists for score in own], dtype=np.float32)
     language = np.repeat(np.arange(len(lists)), [len(own) for own in lists])
     assume(len(scores))
     ties = np.array(data.draw(st.permutations(range(len(scores)))))
     shares = dict(zip(names, weights))
     for fusion in (RoundRobin(), Quota(), Quota(shares=shares)):
-        keys = fusion.keys(scores, language, names, "de", None)
-        order = fused_order(keys, scores, ties).tolist()
+        order = Fair(fusion, None, {}).order(scores, language, ties, names, "de").tolist()
         assert sorted(order) == list(range(len(scores)))
         for number in range(len(lists)):
             inside = [scores[i] for i in order if language[i] == number]
