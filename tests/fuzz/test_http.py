@@ -55,14 +55,14 @@ def _ask(case: Any, more: list[Any]) -> Any:
     return response
 
 
-@tried(12)
+@tried(10)
 @given(st.deferred(lambda: _cases(GenerationMode.POSITIVE, PATHS)))
 def test_requests_by_the_description_are_answered_as_it_says(case: Any) -> None:
     _known_languages(case.body)
     _ask(case, [checks.positive_data_acceptance])
 
 
-@tried(12)
+@tried(10)
 @given(st.deferred(lambda: _cases(GenerationMode.NEGATIVE, {SEARCH, EMBED})))
 def test_requests_against_the_description_are_refused(case: Any) -> None:
     _ask(case, [checks.negative_data_rejection])
