@@ -23,7 +23,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-MODULES = ("texts", "codes", "settings", "pairs", "readers", "plans", "ranking", "commands")
+MODULES = ("plans", "ranking", "readers", "pairs", "commands", "codes", "settings", "texts")
 HTTP = "http"
 SILENT = 300
 """Seconds without a word after which a child is taken to hang: the slowest property tells of itself every few seconds."""

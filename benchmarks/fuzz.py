@@ -3,7 +3,7 @@
     python benchmarks/fuzz.py --minutes 60 --output results/reliability.json
     python benchmarks/fuzz.py --minutes 5 --engine hypothesis --target plans
 
-The properties are those of `tests/fuzz`, with 20 times the inputs of CI in each round, and other ones in every round. Under
+The properties are those of `tests/fuzz`, with three times the inputs of CI in each round, and other ones in every round. Under
 atheris (`pip install atheris`; no part of the extra dev) every reader of `tests/fuzz/readers.py` is given bytes that libFuzzer
 makes of its good file by the coverage that they reach in isoglot: what compiled libraries do inside is not seen.
 

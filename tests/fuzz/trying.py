@@ -23,11 +23,11 @@ PROFILES = {
     "long": settings(phases=[Phase.explicit, Phase.generate, Phase.target, Phase.shrink], **_COMMON),
 }
 PROFILE = os.environ.get("ISOGLOT_FUZZ", "ci")
-_MORE = {"ci": 1, "long": 20}
+_MORE = {"ci": 1, "long": 3}
 
 
 def tried(examples: int) -> settings:
-    """A property is tried so many times; 20 times as often in each round of a long run."""
+    """A property is tried so many times; three times as often in each round of a long run."""
     return settings(PROFILES[PROFILE], max_examples=examples * _MORE[PROFILE])
 
 
