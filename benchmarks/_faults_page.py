@@ -36,7 +36,8 @@ def page(results: Path) -> str:
     about = parts["signals"]["conditions"]
     machine = f"{about['date'][:10]}, {about['machine']['processor']}, {about['machine']['cores']} cores"
     waiting = parts["signals"]["temporary_until_next_start"]
-    told = f"({machine}, {parts['full']['commands']} commands; temporary files waited for the next start in {waiting} of the signals' moments.)"
+    left = f"temporary files waited for the next start in {waiting} of the signals' moments"
+    told = f"({machine}, {parts['full']['commands']} commands; {left}.)"
     return "\n".join(["<!-- figures", *lines, "-->", "", *head, *rows, "", told])
 
 
