@@ -1,6 +1,6 @@
 """Training throughput and memory: isoglot against a plain SentenceTransformerTrainer on the same batches.
 
-    OMP_NUM_THREADS=2 python benchmarks/train_speed.py                        (an hour on two cores)
+    OMP_NUM_THREADS=2 python benchmarks/train_speed.py --data lareqa:mlqa-r --steps 9 --skip 4 --repeats 2   (20 minutes)
     python benchmarks/train_speed.py --quick                                  (a trial, minutes)
     python benchmarks/train_speed.py --tuning lora --data lareqa:mlqa-r --profile
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import pickle
 import stat
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from typing import Any
 import pytest
 
 from isoglot import disk
-from isoglot.disk import check_writable, locked, sweep, tidy
+from isoglot.disk import UnwritableError, check_writable, locked, sweep, tidy
 from isoglot.errors import InputError
 from isoglot.files import atomic_directory, atomic_path, write_text
 
@@ -235,6 +236,14 @@ def test_sweep_removes_what_dead_processes_left_and_nothing_else(tmp_path: Path)
     assert {path.name for path in tmp_path.iterdir()} == {
         *("a", "b", ".abcd1234.tmp", ".a.tmp", "a.abcd1234.tmp", ".profile", ".c.abcd1234.tmp")
     }
+
+
+def test_the_error_of_a_worker_process_reaches_its_parent() -> None:
+    error = pickle.loads(pickle.dumps(UnwritableError(Path("out"), "No space left on device")))
+    assert (str(error), error.strerror) == (
+        "out: cannot be written (No space left on device)",
+        "No space left on device",
+    )
 
 
 def test_links_are_followed_and_stay(tmp_path: Path) -> None:

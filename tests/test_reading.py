@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from isoglot.cli.common import Terminal
-from isoglot.errors import InputError, LineError, first_line, printable
+from isoglot.cli.main import main
+from isoglot.errors import InputError, LineError, first_line, lack_of_memory, printable
 from isoglot.files import read_json
 from isoglot.reading import JsonError, open_file, parse_json
 from isoglot.study.spec import StudySpec
@@ -233,3 +234,35 @@ def test_control_characters_do_not_reach_the_terminal() -> None:
     Terminal(latin).write("é 中")
     latin.flush()
     assert latin.buffer.getvalue() == b"\xe9 \\u4e2d"  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        OSError(12, "Cannot allocate memory"),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory"),
+        ImportError("libtorch_cpu.so: failed to map segment from shared object"),
+        RuntimeError("can't start new thread"),
+        RuntimeError("std::bad_alloc"),
+    ],
+)
+def test_a_lack_of_memory_is_one_line(
+    error: Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run(_: object) -> int:
+        try:
+            raise error
+        except Exception as cause:
+            raise ValueError("what was made of it") from cause
+
+    monkeypatch.setattr("isoglot.cli.list._run", run)
+    assert main(["list", "measures"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("isoglot: there is not enough memory (")
+    assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize("error", [KeyError("x"), ImportError("cannot allocate memory in static TLS block")])
+def test_other_errors_are_no_lack_of_memory(error: Exception) -> None:
+    assert lack_of_memory(error) is None

@@ -1,7 +1,9 @@
-"""Plugins by path: each file counts, whatever its name, and one that cannot be imported is said every time it is asked for."""
+"""Registries for several threads; plugins by path: each file counts, and one that cannot be imported is said every time."""
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -49,3 +51,20 @@ def test_a_plugin_that_cannot_be_imported_is_refused_every_time(
     for _ in range(2):
         with pytest.raises(InputError, match=r"ISOGLOT_PLUGINS: cannot import '.*broken\.py'"):
             registry.names()
+
+
+def test_no_thread_sees_half_of_the_members(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "members_of_a_test"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    touch = "Path(__file__ + '.{}').touch()"
+    lines = ["import time", "from pathlib import Path", touch.format("begun"), "time.sleep(0.2)", touch.format("ended")]
+    (package / "slow.py").write_text("\n".join(lines))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    registry: Registry[type[Strategy]] = Registry("strategy", "members_of_a_test")
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(registry.names)
+        while not (package / "slow.py.begun").exists() and not first.done():
+            time.sleep(0.001)
+        registry.names()
+        assert (package / "slow.py.ended").exists()

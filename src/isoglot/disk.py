@@ -32,7 +32,10 @@ class UnwritableError(InputError, OSError):
 
     def __init__(self, path: Path, reason: str) -> None:
         super().__init__(f"{path}: cannot be written ({reason})")
-        self.strerror = reason
+        self.path, self.strerror = path, reason
+
+    def __reduce__(self) -> tuple[type[UnwritableError], tuple[Path, str]]:  # to reach the parent of a worker process
+        return UnwritableError, (self.path, self.strerror)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import errno
 import re
 import sys
 from collections.abc import Iterable, Iterator
@@ -101,6 +102,27 @@ def warn(text: str) -> None:
 def first_line(error: BaseException) -> str:
     """The first line of what an error says, of at most 200 characters; its type where it says nothing."""
     return next(iter(str(error).strip().splitlines()), type(error).__name__)[:200]
+
+
+_NO_MEMORY = re.compile(
+    "not enough memory|out of memory|OutOfMemoryError|ALLOC_FAILED|can.t allocate memory|cannot allocate memory(?! in static)"
+    "|bad_?alloc|failed to map segment|can.t start new thread",
+    re.IGNORECASE,
+)
+"""What libraries say where memory is full, that of a GPU too: PyTorch, CUDA's, the dynamic linker, Python of its threads."""
+
+
+def lack_of_memory(error: BaseException) -> str | None:
+    """In one line what says that memory was lacking, in an error or in one that it came from; None where nothing does."""
+    seen: list[BaseException] = []
+    cause: BaseException | None = error
+    while cause is not None and cause not in seen:
+        seen.append(cause)
+        is_plain = isinstance(cause, MemoryError) or (isinstance(cause, OSError) and cause.errno == errno.ENOMEM)
+        if is_plain or _NO_MEMORY.search(str(cause)):
+            return printable(first_line(cause))
+        cause = cause.__cause__ or cause.__context__
+    return None
 
 
 @contextmanager

@@ -59,12 +59,18 @@ def _is_whole(path: Path) -> bool:
     blob = path.resolve()
     if blob.stat().st_size > _DIGESTED:
         return True
-    content = blob.read_bytes()
-    digests = {
-        64: hashlib.sha256(content),  # of a large file (LFS)
-        40: hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False),  # of any other (git)
-    }
-    return len(blob.name) not in digests or digests[len(blob.name)].hexdigest() == blob.name
+    if len(blob.name) == 64:  # a large file (LFS)
+        return hashlib.sha256(blob.read_bytes()).hexdigest() == blob.name
+    return len(blob.name) != 40 or git_blob(blob) == blob.name
+
+
+def git_blob(path: Path) -> str:
+    """SHA-1 of a file as git has it."""
+    digest = hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
+    with path.open("rb") as source:
+        while chunk := source.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
 
 
 def hub_revision(repo: str, path: Path) -> dict[str, str]:

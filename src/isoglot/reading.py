@@ -57,7 +57,7 @@ def not_utf8(data: bytes, error: UnicodeDecodeError) -> str:
 
 
 class JsonError(ValueError):
-    """Text that is no JSON value by the letter; `line` and `column` are 1-based."""
+    """Text that is no JSON value by the letter; `line` is 1-based."""
 
     def __init__(self, line: int, column: int, problem: str) -> None:
         super().__init__(f"{problem} at column {column}")

@@ -12,6 +12,7 @@ import importlib.util
 import os
 import pkgutil
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
@@ -19,6 +20,7 @@ from typing import Generic, Protocol, TypeVar
 from isoglot.errors import InputError, first_line, unknown
 
 PLUGINS = "ISOGLOT_PLUGINS"
+_loading = threading.RLock()  # one for all registries: what a member imports may ask another one
 
 
 class Named(Protocol):
@@ -43,7 +45,7 @@ class Registry(Generic[T]):
         self.kind = kind
         self._package = package
         self._members: dict[str, T] = {}
-        self._is_loaded = False
+        self._is_loaded = self._is_loading = False
 
     def register(self, member: T) -> T:
         """Add a member; a decorator of its class, or a call with an instance.
@@ -87,15 +89,20 @@ class Registry(Generic[T]):
     def _load(self) -> None:
         if self._is_loaded:
             return
-        self._is_loaded = True  # first: what is imported here may ask for other members
-        try:
-            package = importlib.import_module(self._package)
-            for module in pkgutil.iter_modules(package.__path__, f"{self._package}."):
-                importlib.import_module(module.name)
-            load_plugins()
-        except BaseException:
-            self._is_loaded = False
-            raise
+        with _loading:
+            if (
+                self._is_loaded or self._is_loading
+            ):  # by another thread; by this one, which imports what asks for members
+                return
+            self._is_loading = True
+            try:
+                package = importlib.import_module(self._package)
+                for module in pkgutil.iter_modules(package.__path__, f"{self._package}."):
+                    importlib.import_module(module.name)
+                load_plugins()
+                self._is_loaded = True
+            finally:
+                self._is_loading = False
 
 
 def one_line_help(member: object) -> str:

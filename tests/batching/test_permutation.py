@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -40,3 +44,19 @@ def test_schedule_counts_earlier_draws() -> None:
     assert abs(counts[1] / sum(counts) - 0.5) < 0.03
     with pytest.raises(IndexError):
         schedule.at(-1)
+
+
+def test_threads_that_share_a_schedule_count_right(monkeypatch: pytest.MonkeyPatch) -> None:
+    shares, steps = np.array([0.5, 0.3, 0.2]), [block * BLOCK for block in range(4)]
+    expected = list(map(Schedule(shares, seed=0).at, steps))
+    counts = Schedule._counts
+
+    def slowly(schedule: Schedule, block: int) -> Any:
+        time.sleep(0.001)
+        return counts(schedule, block)
+
+    monkeypatch.setattr(Schedule, "_counts", slowly)
+    schedule = Schedule(shares, seed=0)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(schedule.at, steps[-1:] * 4))
+    assert list(map(schedule.at, steps)) == expected

@@ -114,6 +114,7 @@ def test_results_of_another_model_are_refused(run: Path, tmp_path: Path, capsys:
         ("checkpoints/step-2/config.json", b"{}", "not a file of a model"),
         ("modeling_own.py", b"print(1)", "not a file of a model"),
         ("model-00001-of-00002.safetensors", b"cut", "cut or damaged"),
+        ("README.md", b"# Caf\xe9", "not UTF-8"),
     ],
 )
 def test_other_files_are_refused(

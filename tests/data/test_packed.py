@@ -165,7 +165,7 @@ def test_packed_pairs_are_a_source_like_a_file(tmp_path: Path) -> None:
     assert stacked.digest == load_pairs([one, two]).digest
     english = load_pairs(tmp_path / "packed", languages=["en"])
     assert english.digest == load_pairs(one, languages=["en"]).digest
-    pack_pairs([tmp_path / "packed"], tmp_path / "english", languages=["en"])
+    pack_pairs(tmp_path / "packed", tmp_path / "english", languages="en")
     assert load_pairs(tmp_path / "english").digest == english.digest
     counted = check_pairs([str(tmp_path / "packed")])
     assert counted.sources == check_pairs([str(one)]).sources
@@ -429,7 +429,7 @@ def test_what_is_there_is_kept_unless_asked(tmp_path: Path) -> None:
     for overwrite in (False, True):
         with pytest.raises(InputError, match="mine: exists already; give a new folder"):
             pack_pairs([source], tmp_path / "mine", overwrite=overwrite)
-    pack_pairs([source], tmp_path / "packed")
+    pack_pairs(str(source), tmp_path / "packed")
     with pytest.raises(InputError, match="exists already; give --overwrite"):
         pack_pairs([source], tmp_path / "packed")
     write(source, make_rows(30))

@@ -20,10 +20,11 @@ from isoglot.data.pairs.table import PairTable
 from isoglot.errors import InputError
 from isoglot.evaluation.debias import DebiasSettings, debias, fit_maps
 from isoglot.evaluation.debias_strength import hold_out
+from isoglot.evaluation.debias_vectors import debias_vectors
 from isoglot.evaluation.evaluate import evaluate
 from isoglot.models.language_maps import LanguageMaps
 from isoglot.models.load import load_model
-from isoglot.records import Float32Array
+from isoglot.records import Float32Array, PairRow
 from isoglot.retrieval.encode import encode_texts
 from isoglot.retrieval.store import EmbeddingStore
 from tests.training.tiny import pair_rows, tiny_base
@@ -95,6 +96,15 @@ def test_pairs_to_measure_on_share_nothing_with_those_to_fit_on() -> None:
     assert not set(fitted.texts.of_side("query")) & set(held.column("query", np.arange(len(held))))
     with pytest.raises(InputError, match="strength auto needs pairs"):
         fit_maps(Biased(table), Sources(None, FitTexts({}), ()), DebiasSettings(strength="auto"))
+
+
+@pytest.mark.parametrize("languages", [("de",), ("de", "en")])
+def test_a_strength_is_not_chosen_on_pairs_that_are_no_translations(languages: tuple[str, ...]) -> None:
+    rows = [
+        PairRow("made", f"{lang}{n}", lang, f"{lang} {n}", f"{lang} is {n}") for lang in languages for n in range(60)
+    ]
+    with pytest.raises(InputError, match="none is in two languages"):
+        hold_out(PairTable.from_rows(rows), 0.2, 0)
 
 
 @pytest.fixture
@@ -251,6 +261,20 @@ def test_parquet_keeps_its_other_columns(tmp_path: Path, capsys: pytest.CaptureF
     for number, (side, lang, vector) in enumerate(rows):
         unit = (vector / np.linalg.norm(vector))[None]
         np.testing.assert_allclose(again["vector"][number].as_py(), maps.apply(unit, side, lang)[0], atol=1e-6)
+
+
+def test_a_vector_without_an_id_is_no_translation_of_others_without(tmp_path: Path) -> None:
+    made = write_vectors(tmp_path / "fit")
+    for path in (tmp_path / "fit").rglob("*.npy"):
+        vectors = made[f"{path.parent.name}/{path.stem}"]
+        ids = pa.array([1 << 63, *range(len(vectors) - 2), None], pa.uint64())
+        pq.write_table(pa.table({"id": ids, "vector": vectors.tolist()}), path.with_suffix(".parquet"))
+        path.unlink()
+    with pytest.raises(InputError, match=r"de\.parquet:60: no id"):
+        debias_vectors([tmp_path / "fit"], tmp_path / "out", fit=[tmp_path / "fit"])
+    for path in (tmp_path / "fit").rglob("*.parquet"):
+        pq.write_table(pq.read_table(path).slice(0, 59), path)
+    debias_vectors([tmp_path / "fit"], tmp_path / "out", fit=[tmp_path / "fit"])
 
 
 @pytest.mark.parametrize(

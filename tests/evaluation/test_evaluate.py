@@ -17,8 +17,9 @@ from isoglot.data.benchmarks.load import load_benchmark
 from isoglot.data.benchmarks.qrels import Judgments, benchmark_digest, make_benchmark
 from isoglot.errors import InputError
 from isoglot.evaluation.compare import compare
-from isoglot.evaluation.evaluate import _ranks_on, evaluate
+from isoglot.evaluation.evaluate import evaluate
 from isoglot.evaluation.matching import System
+from isoglot.evaluation.ranking import ranks_on
 from isoglot.evaluation.results import load_result, model_digest
 from isoglot.evaluation.trec import export_runs
 from isoglot.models import precision
@@ -394,9 +395,9 @@ def test_xquad_r_cells() -> None:
 
 def test_ranks_are_counted_where_the_model_is() -> None:
     on_gpu, on_cpu = (SimpleNamespace(device=torch.device(name)) for name in ("cuda:1", "cpu"))
-    assert _ranks_on(None, on_gpu) == "cuda:1"
-    assert _ranks_on("cuda", on_cpu) == "cuda"
-    assert _ranks_on(None, on_cpu) is _ranks_on("cpu", on_gpu) is _ranks_on(None, object()) is None
+    assert ranks_on(None, on_gpu) == "cuda:1"
+    assert ranks_on("cuda", on_cpu) == "cuda"
+    assert ranks_on(None, on_cpu) is ranks_on("cpu", on_gpu) is ranks_on(None, object()) is None
 
 
 def test_vectors_in_bfloat16_are_close_and_named(

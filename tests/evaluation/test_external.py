@@ -131,6 +131,7 @@ def test_no_pickles_and_no_missing_files(home: Path) -> None:
         (["q0", None], [[1.0], [2.0]], r"de.parquet:2: no id"),
         (["q0", "q1"], [[1.0], None], r"de.parquet:2: no embedding"),
         (["q0", "q1"], [[1.0], [2.0, 1.0]], r"de.parquet:2: a vector of width 2; the one before it has 1"),
+        (["q0", "q1"], [[], [1.0]], r"de.parquet:1: a vector without numbers"),
         ([], [], r"12 of 12 texts have no vector; the first is 'q0'"),
     ],
 )

@@ -6,7 +6,9 @@ import json
 import os
 import re
 import shutil
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ import pytest
 
 from isoglot.errors import InputError
 from isoglot.evaluation.results import model_digest
+from isoglot.models import load
 from isoglot.models.facts import Loaded, describe, in_one_line
 from isoglot.models.foreign import activation_problem, module_problem
 from isoglot.models.limits import check_length
@@ -505,3 +508,21 @@ def test_a_hub_id_is_known_by_its_name_and_loaded_from_the_cache(
     assert told["source"] == "guessed: it is intfloat/multilingual-e5-small"
     with pytest.raises(InputError, match="cannot load 'org/absent' from the hub"):
         load_model("org/absent", device="cpu")
+
+
+def test_threads_that_load_at_once_leave_libraries_as_they_were(kinds: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+    from transformers import PreTrainedModel
+
+    before = (torch.load, PreTrainedModel.__dict__["from_pretrained"])
+    construct, starts = load._construct, iter((0.1, 0.3))
+
+    def slowly(*args: Any) -> Any:  # the first to begin is the first to end
+        time.sleep(next(starts))
+        return construct(*args)
+
+    monkeypatch.setattr(load, "_construct", slowly)
+    with ThreadPoolExecutor(2) as pool:
+        models = list(pool.map(lambda _: load_model(str(kinds / "mean"), device="cpu"), range(2)))
+    assert (torch.load, PreTrainedModel.__dict__["from_pretrained"]) == before
+    assert np.array_equal(*(model.encode_query(TEXTS) for model in models))

@@ -14,7 +14,9 @@ from isoglot.data.benchmarks.load import load_benchmark
 from isoglot.data.pair_benchmark import make_pair_benchmark
 from isoglot.data.pairs.loading import load_pairs
 from isoglot.data.sameness import text_key
+from isoglot.disk import LOCK
 from isoglot.errors import InputError
+from isoglot.files import write_json
 from isoglot.repairing import length
 from isoglot.repairing.examples import View, compare_views
 from isoglot.repairing.folder import RepairFolder
@@ -60,14 +62,20 @@ def test_no_more_pairs_are_held_out_than_are_needed(tmp_path: Path) -> None:
     assert 2 <= facts["pairs"]["benchmark"] <= 10
 
 
-def test_documents_are_held_out_whole(tmp_path: Path) -> None:
-    for number in range(8):
+def write_documents(tmp_path: Path, number_of: int, sections: int) -> str:
+    for number in range(number_of):
         for lang, words in (("en", "about the thing that is"), ("de", "über die Sache, die so ist")):
             path = tmp_path / "docs" / lang / f"page{number}.md"
             path.parent.mkdir(parents=True, exist_ok=True)
-            parts = [f"## {lang} {number} {part}\n\n{words} number {number} and {part} here\n" for part in range(3)]
+            parts = [
+                f"## {lang} {number} {part}\n\n{words} number {number} and {part} here\n" for part in range(sections)
+            ]
             path.write_text(f"# Page {number}\n\n" + "\n".join(parts), encoding="utf-8")
-    pattern = str(tmp_path / "docs" / "{lang}" / "*.md")
+    return str(tmp_path / "docs" / "{lang}" / "*.md")
+
+
+def test_documents_are_held_out_whole(tmp_path: Path) -> None:
+    pattern = write_documents(tmp_path, 8, 3)
     assert is_documents(pattern)
     assert content_of_sources([pattern]).keys() == {pattern}
     facts = prepare(tmp_path, pattern, holdout=0.25)
@@ -76,6 +84,13 @@ def test_documents_are_held_out_whole(tmp_path: Path) -> None:
     assert facts["whole_documents"]
     assert len(documents) == 6
     assert facts["groups"] == 2
+
+
+def test_of_one_document_sections_are_held_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    facts = prepare(tmp_path, write_documents(tmp_path, 1, 20))
+    assert not facts["whole_documents"]
+    assert (facts["pairs"]["benchmark"], facts["pairs"]["rest"]) == (2, 18)
+    assert "all pairs are of one document" in capsys.readouterr().err
 
 
 def test_a_table_of_wide_columns_is_no_pattern_of_documents() -> None:
@@ -114,6 +129,18 @@ def test_settings_that_cannot_be_meant_are_refused(values: dict[str, Any], said:
         RepairSettings(**values)
 
 
+def test_a_repair_that_is_begun_again_finds_no_results_of_the_last_one(tmp_path: Path) -> None:
+    """Also where what is large lies on another disk, behind a link."""
+    out, elsewhere = tmp_path / "out", tmp_path / "elsewhere"
+    (elsewhere / "base").mkdir(parents=True)
+    (out / "work" / "runs").mkdir(parents=True)
+    (out / "results").symlink_to(elsewhere, target_is_directory=True)
+    write_json(out / "repair.json", {"asked": {}, "stages": {"pairs": {}}})
+    with RepairFolder(out).opened({}, "base", overwrite=True):
+        assert {path.name for path in out.iterdir()} == {"repair.json", LOCK}
+    assert (elsewhere / "base").is_dir()
+
+
 def fake_training(seconds: float, warm: float) -> Any:
     """A training whose first four steps take `warm` seconds each and all later ones `seconds`."""
 
@@ -135,6 +162,7 @@ def fake_training(seconds: float, warm: float) -> Any:
         ({"minutes": 1}, 29, "2.00 s a step"),
         ({"minutes": 1, "passes": 2}, 12, "2 passes over the pairs are enough"),
         ({"minutes": 0.1}, 10, "of no use"),
+        ({"minutes": 1, "passes": 0.5}, 10, "fewer than 10 are of no use"),
         ({"steps": 7}, 7, "as asked for"),
     ],
 )

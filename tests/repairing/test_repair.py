@@ -15,6 +15,8 @@ from isoglot.errors import InputError
 from isoglot.evaluation.results import load_result
 from isoglot.files import read_json, write_json
 from isoglot.models.load import load_model
+from isoglot.repairing.folder import RepairFolder
+from isoglot.repairing.page import write_report
 from isoglot.repairing.repair import RepairResult, repair
 from tests.repairing.test_parts import made, write
 from tests.training.tiny import tiny_base
@@ -94,6 +96,24 @@ def test_a_model_with_a_card_a_report_and_results_are_left(repaired: RepairResul
     assert (repaired.path / "picture.png").read_bytes().startswith(b"\x89PNG")
     questions = summary["questions"].get("held-out", {}).get("questions")
     assert questions is None or questions["all"] == questions["rose"] + questions["fell"] + questions["same"]
+
+
+def test_benchmarks_that_are_spelled_alike_in_ascii_have_pictures_of_their_own(
+    repaired: RepairResult, tmp_path: Path
+) -> None:
+    shutil.copytree(repaired.path / "results", tmp_path / "results")
+    summary = read_json(repaired.path / "summary.json")
+    kept = [system["scores"] for system in summary["systems"]]
+    for name in ("日本", "中文"):
+        for by_benchmark in (summary["benchmarks"], summary["notes"], summary["changes"], summary["questions"], *kept):
+            if "held-out" in by_benchmark:
+                by_benchmark[name] = by_benchmark["held-out"]
+        for system in summary["systems"]:
+            results = tmp_path / "results" / system["key"]
+            shutil.copytree(results / "held-out", results / name)
+    write_report(RepairFolder(tmp_path), summary)
+    shown = (tmp_path / "report.html").read_text(encoding="utf-8").count("<svg")
+    assert len(list((tmp_path / "figures").iterdir())) == 3 * shown > 9
 
 
 def test_what_is_large_and_of_no_use_is_deleted(repaired: RepairResult) -> None:

@@ -270,7 +270,7 @@ def test_words_of_an_index_that_cannot_be_written(
     assert not (tmp_path / "index" / "words").exists()
 
 
-def test_words_that_are_replaced_while_they_are_read(
+def test_words_that_are_replaced_while_they_are_read_or_damaged_are_made_again(
     tmp_path: Path, model: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made(tmp_path, model, rows(40))
@@ -285,8 +285,14 @@ def test_words_that_are_replaced_while_they_are_read(
         return read(path)
 
     assert words._read(folder, about["generation"]) is not None
-    monkeypatch.setattr(words, "read_json", meanwhile)
-    assert words._read(folder, about["generation"]) is None
+    with monkeypatch.context() as patch:
+        patch.setattr(words, "read_json", meanwhile)
+        assert words._read(folder, about["generation"]) is None
+    write_json(folder / "about.json", about)
+    expected = search(tmp_path / "index", text_of(1), 5, hybrid=True)
+    (folder / "data.npy").write_bytes((folder / "data.npy").read_bytes()[:-9])
+    assert search(tmp_path / "index", text_of(1), 5, hybrid=True) == expected
+    assert words._read(folder, about["generation"]) is not None
 
 
 def test_sentences_are_spans_and_the_nearest_is_told(tmp_path: Path, model: str) -> None:
@@ -306,11 +312,23 @@ def test_a_searcher_takes_in_what_changes_while_it_is_open(tmp_path: Path, model
     with Collection.open(tmp_path / "index") as collection, Searcher(collection) as searcher:
         assert not searcher.refresh()
         made(tmp_path, model, [*rows(8)[1:], {"id": "new", "text": text_of(77), "lang": "en"}], mirror=True)
-        gone = searcher.search([text_of(0)], 9)[0]  # the older state, without what is gone
-        assert "d0" not in [hit.id for hit in gone.hits]
+        kept = searcher.search([text_of(5)], 1)[0]  # nothing of it is gone: the older state may answer
+        assert kept.hits[0].id == "d5"
         assert searcher.refresh()
+        assert "d0" not in [hit.id for hit in searcher.search([text_of(0)], 9)[0].hits]
         assert searcher.search([text_of(77)], 1)[0].hits[0].id == "new"
         assert len(searcher.search([text_of(77)], 50)[0].hits) == 8
+
+
+def test_a_background_that_is_damaged_is_one_line_and_made_again(tmp_path: Path, model: str) -> None:
+    made(tmp_path, model, rows(9))
+    (path,) = (tmp_path / "index" / "backgrounds").iterdir()
+    for damage in (path.unlink, lambda: path.write_bytes(path.read_bytes()[:-9])):
+        damage()
+        with pytest.raises(InputError, match=r"npz: not there, or damaged; run isoglot index again"):
+            search(tmp_path / "index", text_of(0), fairness="standardised")
+        made(tmp_path, model, rows(9))
+        assert len(search(tmp_path / "index", text_of(0), fairness="standardised").hits) == 5
 
 
 def test_shards_are_merged_and_damage_is_mended(
@@ -335,6 +353,9 @@ def test_shards_are_merged_and_damage_is_mended(
     np.testing.assert_array_equal(again.read(as_digests(texts[::2])), values[::2].astype(np.float16))
     assert len(again) == 25
     assert not again.has(as_digests(texts[1::2])).any()
+    again.tidy(as_digests([]))
+    assert not again.has(as_digests(texts)).any()
+    assert not list((tmp_path / "own").iterdir())
     victim = sorted(folder.glob("rows-*"))[0]
     victim.write_bytes(victim.read_bytes()[:-7])
     calls.clear()

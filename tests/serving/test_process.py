@@ -134,6 +134,8 @@ def test_mistakes_are_told_before_it_starts(
     monkeypatch.delenv("ISOGLOT_TOKEN", raising=False)
     assert "isoglot index MODEL CORPUS --output" in refused(tmp_path / "none", "--port", "0")
     assert "token is needed" in refused(tiny_index, "--host", "0.0.0.0")
+    words = ("--host", "a..b", "--token", "a-long-token-of-ours")
+    assert "cannot listen on a..b, port 8000: " in refused(tiny_index, *words)
     assert "did you mean 'base'" in refused(tiny_index, "--model", "bas", "--port", "0")
     assert "another model has this name" in refused(tiny_index, "--model", "base", "--model", f"base={models[1]}")
     other = KINDS["mean"](tmp_path / "other")

@@ -14,12 +14,16 @@ import httpx
 import numpy as np
 import pytest
 
+from isoglot.errors import InputError
 from isoglot.retrieval.collection import Collection, Searcher
 from isoglot.retrieval.collection.build import index
 from isoglot.retrieval.collection.fairness import FAIRNESS
 from isoglot.serving import answers
 from isoglot.serving.logs import LOGGER, _Lines
 from isoglot.serving.messages import SearchRequest
+from isoglot.serving.metrics import Metrics
+from isoglot.serving.served import Served
+from isoglot.serving.settings import ServeSettings
 from tests.serving.servers import EMBED, SEARCH, Held, Running, running, wait_for, write_corpus
 from tests.training.tiny import WORDS
 
@@ -308,6 +312,14 @@ def test_a_changed_index_is_taken_in_while_the_old_one_answers(tmp_path: Path, m
         assert before["documents"] == 12
         assert own.http.get("/info").json()["generation"] > before["generation"]
         assert len(own.search("de1", k=36)["hits"]) == 36
+
+
+def test_an_index_is_closed_where_it_cannot_be_served(tiny_index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    closed: list[Path] = []
+    monkeypatch.setattr(Collection, "close", lambda self: closed.append(self.path))
+    with pytest.raises(InputError, match="no model 'nothing'"):
+        Served(ServeSettings(index=str(tiny_index), models={"mine": "nothing"}), Metrics())
+    assert closed == [tiny_index]
 
 
 def test_names_of_models(tiny_index: Path, models: tuple[Path, Path], tmp_path: Path) -> None:

@@ -89,3 +89,9 @@ def test_plain_lines_where_there_is_no_terminal(tmp_path: Path) -> None:
         "one: failed after 00:03 (0 of 2 done)",
     ]
     assert display._PLAIN >= 10
+
+
+def test_what_an_error_says_does_not_move_the_terminals_cursor() -> None:
+    stream = io.StringIO()
+    Display(1, stream=stream, live=False).say("one: \x1b[2J")
+    assert stream.getvalue() == "one: \\u001b[2J\n"

@@ -198,13 +198,25 @@ def test_what_does_not_go_with_an_engine_is_refused(monkeypatch: pytest.MonkeyPa
     assert STUDY_ENGINES.default() == "processes"
 
 
+@pytest.mark.parametrize("device", ["gpu0", "cuda:x", "cuda:99"])
+def test_what_is_no_device_of_this_machine_is_refused_from_python_too(
+    device: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    spec = parse_spec({**small_spec(tmp_path), "base": ["nothing"]}, "spec")
+    with pytest.raises(InputError, match=f"device '{device}'"):
+        run_study(spec, tmp_path / "out", RunOptions(devices=device))
+
+
 @pytest.mark.skipif(HAS_RAY, reason="Ray is installed")
 def test_ray_that_is_not_installed_is_said_in_one_line() -> None:
     with pytest.raises(InputError, match=r"the engine ray needs Ray: pip install 'isoglot\[ray\]'"):
         STUDY_ENGINES["ray"]()
 
 
-def test_this_machine_has_as_many_places_as_it_is_asked_for() -> None:
-    with STUDY_ENGINES["processes"]().open(Asked(workers=2, devices=("cpu",), threads=0)) as places:
-        assert (places.workers, places.threads) == (2, max(1, (os.cpu_count() or 1) // 2))
+def test_this_machine_has_as_many_places_as_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 64)
+    monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "1")
+    with STUDY_ENGINES["processes"]().open(Asked(workers=1, devices=("cpu",), threads=0)) as places:
+        assert (places.workers, places.threads) == (1, 1), "of the cores that this process may use"
         assert (places.devices, places.room) == (("cpu",), None)

@@ -20,13 +20,15 @@ import pytest
 from safetensors.numpy import load_file
 
 from isoglot.disk import locked
-from isoglot.errors import InputError
+from isoglot.errors import QUIET as NO_NOTES
+from isoglot.errors import InputError, speaking
 from isoglot.evaluation.debias import debias
 from isoglot.evaluation.evaluate import evaluate
 from isoglot.models.load import load_model
 from isoglot.retrieval import store
 from isoglot.retrieval.fair import FairSettings
-from isoglot.study import background, grid, launch, worker
+from isoglot.study import grid, launch, worker
+from isoglot.study.cost import throughput
 from isoglot.study.grid import RunOptions, StudyOutcome, run_study
 from isoglot.study.inputs import LeakError
 from isoglot.study.jobs import Job
@@ -186,6 +188,25 @@ def _check_costs(out: Path, lora: str) -> None:
     assert not list(out.glob("selection/*/run/adapter"))
 
 
+def test_the_time_of_a_run_counts_whole_however_early_it_was_stopped(tmp_path: Path) -> None:
+    took = [(10, 5.0, 5.0), (20, 6.0, 6.0), (30, 11.0, 5.0)]  # step, since the process began, since the line before
+    lines = [
+        {
+            "step": s,
+            "loss": 1.0,
+            "seconds": t,
+            "cpu_seconds": t,
+            "pairs_per_second": 320 / own,
+            "tokens_per_second": 7.0,
+        }
+        for s, t, own in took
+    ]
+    (tmp_path / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    found = throughput(tmp_path / "log.jsonl", 32)
+    assert (found["seconds"], found["cpu_seconds"]) == (16.0, 16.0)
+    assert (found["pairs_per_second"], found["tokens_per_second"]) == (60.0, 7.0)
+
+
 def test_a_cell_that_fails_is_recorded_and_tried_again(
     run: Callable[..., StudyOutcome], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -208,6 +229,9 @@ def test_a_cell_that_fails_is_recorded_and_tried_again(
     assert not run().failed
     assert InProcess.ran == ids[1:4]
     assert "3 failed before and are tried again" in capsys.readouterr().err
+    with speaking(NO_NOTES):
+        run()
+    assert capsys.readouterr().err == ""
 
 
 def test_a_leak_stops_the_study_unless_allowed(
@@ -361,7 +385,6 @@ def test_ways_to_rank_are_systems_and_nothing_is_encoded_twice(
     run(systems=systems, strategy=[])
     assert InProcess.ran == []
     write_pairs(Path(pairs), first=4, n=20)
-    background.content_of_sources.cache_clear()
     run(systems=systems, strategy=[])
     assert {name.split(".")[2] for name in InProcess.ran} == {"standardised", "centring"}, (
         "known by what is in the file"

@@ -113,6 +113,7 @@ def test_words_change_any_key(tmp_path: Path) -> None:
         ({"learning_rates": {"all": 1e-3}}, "learning_rates: unknown tuning 'all'"),
         ({"mono_share": [1.5]}, r"mono_share must be at most 1, got 1\.5"),
         ({"seeds": [-1]}, r"seeds\.0 must not be negative"),
+        ({"seeds": [1 << 32]}, r"seeds\.0 must be below 4294967296"),
         ({"seeds": ["one"]}, r"seeds\.0: expected a whole number, got 'one'"),
         ({"evaluate": {"measures": ["nDCG@ten"]}}, "nDCG@ten"),
         (

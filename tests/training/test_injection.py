@@ -110,6 +110,7 @@ def test_auto_takes_a_layer_of_the_lower_half(lexicon: str, tmp_path: Path, caps
         (["--layer", "3"], "layer 3: this encoder has layers 1 to 2"),
         (["--layer", "0"], "layer: expected the number of a layer from 1, or auto, got"),
         (["--layer", "second"], "from 1, or auto"),
+        (["--seed", str(1 << 32)], "seed must be below 4294967296"),
         (["--pairs", "50"], "60 word pairs, fewer than 50 to train on and 20 control pairs"),
         (["--lora-targets", "nothing"], "lora.targets nothing"),
     ],

@@ -14,10 +14,11 @@ import numpy as np
 import pytest
 import yaml
 from safetensors.numpy import load_file
+from transformers import TrainerControl, TrainerState
 
 from isoglot.errors import InputError
 from isoglot.training.finite import NotFiniteError
-from isoglot.training.progress import Progress
+from isoglot.training.progress import Progress, StopOnSignal
 from isoglot.training.settings import TrainSettings
 from isoglot.training.train import train
 from tests.training.crash import train_until
@@ -192,6 +193,23 @@ def test_signal_stops_with_a_checkpoint_and_resumes(
     assert again.complete
     train(asked.replace(output=str(tmp_path / "whole")), table=pair_table(), show=False)
     assert losses(tmp_path / "run") == losses(tmp_path / "whole")
+
+
+def test_a_signal_while_the_processes_are_being_asked_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are asked at the end of every step, which takes as long as the slowest of them."""
+    stop = StopOnSignal()
+
+    def asked(flag: bool) -> bool:
+        signal.raise_signal(signal.SIGTERM)
+        return flag
+
+    with stop:
+        for any_process, stops in ((asked, False), (bool, True)):
+            control = TrainerControl()
+            monkeypatch.setattr("isoglot.training.progress.any_process", any_process)
+            stop.on_step_end(None, TrainerState(), control)  # type: ignore[arg-type]
+            assert (control.should_save, control.should_training_stop) == (stops, stops)
+    assert stop.stopped
 
 
 def test_same_seed_same_losses_other_seed_others(base: Path, tmp_path: Path) -> None:

@@ -38,11 +38,15 @@ class Schedule:
         if step < 0:
             raise IndexError(f"step {step} is negative")
         block, place = divmod(step, BLOCK)
-        while len(self._before) <= block:
-            self._before.append(self._before[-1] + self._counts(len(self._before) - 1))
+        before = self._before
+        if len(before) <= block:
+            before = [*before]  # a list of its own: another thread may be counting, too
+            while len(before) <= block:
+                before.append(before[-1] + self._counts(len(before) - 1))
+            self._before = before
         strata = self._block(block)
         stratum = int(strata[place])
-        return stratum, int(self._before[block][stratum] + np.count_nonzero(strata[:place] == stratum))
+        return stratum, int(before[block][stratum] + np.count_nonzero(strata[:place] == stratum))
 
     def _block(self, block: int) -> IntArray:
         """Stratum of every step of a block, shape (BLOCK,)."""

@@ -33,7 +33,7 @@ from isoglot.cli import (
 from isoglot.cli.common import Terminal
 from isoglot.cli.interrupts import INTERRUPTED, Interrupts, die_silently
 from isoglot.cli.parser import Parser, PrintCompletion, verbosity_of
-from isoglot.errors import InputError, IsoglotError, is_verbose, speaking, warn
+from isoglot.errors import InputError, IsoglotError, is_verbose, lack_of_memory, speaking, warn
 
 _ABOUT = "Train, measure and serve multilingual dense retrievers that treat every language alike."
 SHELLS = ("bash", "zsh", "tcsh", "fish")
@@ -109,6 +109,12 @@ def _run(arguments: Sequence[str] | None, stack: ExitStack) -> int:
         return _fail(str(error), 1)
     except OSError as error:
         return _fail(_file_error(error), 2)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a panic of Rust's is no Exception
+        if (lacking := lack_of_memory(error)) is None:
+            raise
+        return _fail(f"there is not enough memory ({lacking}); give the same command more of it, or smaller batches", 2)
 
 
 def _file_error(error: OSError) -> str:

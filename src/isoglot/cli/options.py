@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import types
 import typing
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 from pydantic.fields import FieldInfo
@@ -106,10 +106,10 @@ class _Weights(argparse.Action):
     """`NAME=WEIGHT` words as a mapping; a name alone weighs 1."""
 
     def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:
-        weights: Mapping[str, str] = {}
+        weights = {}
         for word in values:
             name, sign, weight = word.rpartition("=")
-            weights = {**weights, (name if sign else weight): (weight if sign else "1")}
             if sign and not name:
                 raise InputError(f"{option_string} {word}: expected NAME=WEIGHT")
+            weights[name if sign else weight] = weight if sign else "1"
         setattr(namespace, self.dest, weights)

@@ -165,9 +165,10 @@ def _base_model(options: argparse.Namespace, bases: tuple[str, ...]) -> str:
 def _how(folder: Path) -> str:
     """How a model was made: what its own card says between its title and the first code."""
     from isoglot.errors import printable
+    from isoglot.reading import read_text
 
     path = folder / "README.md"
-    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    text = read_text(path) if path.is_file() else ""
     body = text.split("---", 2)[2] if text.startswith("---") and text.count("---") > 1 else text
     body = body.partition("```")[0].strip()
     lines = body.splitlines()

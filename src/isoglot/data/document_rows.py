@@ -19,7 +19,7 @@ from isoglot.data.documents.format import format_of
 from isoglot.data.documents.page import Page
 from isoglot.data.documents.sections import sections_of
 from isoglot.data.documents.settings import DocumentSettings
-from isoglot.data.languages import known_language, language
+from isoglot.data.languages import known_language, language_at
 from isoglot.data.pairs.columns import are_pairs
 from isoglot.data.pairs.source import SOURCES, read_source
 from isoglot.data.readers import FORMATS, READERS, id_field, split_name, text_field, valid
@@ -141,15 +141,11 @@ def _row(path: Path, line: int, fields: Mapping[str, Any]) -> DocumentRow:
     own, of_text = (next((name for name in names if name in fields), names[0]) for names in (_IDS, _TEXTS))
     title, url = (_optional(fields, key, path, line) for key in ("title", "url"))
     lang = _optional(fields, "lang" if "lang" in fields else "language", path, line)
-    try:
-        lang = language(lang) if lang else ""
-    except InputError as error:
-        raise LineError(path, line, str(error)) from None
     rest = {key: value for key, value in fields.items() if key not in _KNOWN | {own, of_text}}
     return DocumentRow(
         id=id_field(fields, own, path, line, _HINT) or "",
         text=text_field(fields, of_text, path, line, _HINT, empty=bool(title)),
-        lang=lang,
+        lang=language_at(lang, path, line) if lang else "",
         title=title,
         url=url,
         translation=id_field(fields, "translation", path, line) or "",

@@ -12,7 +12,7 @@ import numpy as np
 
 from isoglot.data.benchmarks.catalog import BENCHMARKS
 from isoglot.data.benchmarks.load import load_benchmark
-from isoglot.data.languages import language
+from isoglot.data.languages import language, language_at
 from isoglot.data.pairs.loading import load_pairs
 from isoglot.data.pairs.source import SOURCES
 from isoglot.data.pairs.table import PairTable
@@ -185,12 +185,7 @@ def _of_corpus(path: Path) -> FitTexts:
     found: dict[str, dict[int, str]] = {}
     numbers: dict[object, int] = {}
     for line, row in valid(READERS[split_name(path)[1]](path, ("lang", "text"))):
-        try:
-            lang = language(text_field(row, "lang", path, line, _EXAMPLE))
-        except LineError:
-            raise
-        except InputError as error:
-            raise LineError(path, line, str(error)) from None
+        lang = language_at(text_field(row, "lang", path, line, _EXAMPLE), path, line)
         text = text_field(row, "text", path, line, _EXAMPLE)
         key = row.get("id")
         if key is not None and not isinstance(key, (str, int)):

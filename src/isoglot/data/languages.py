@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from isoglot.errors import InputError
+from isoglot.errors import InputError, LineError
 
 # RFC 5646, section 2.1, without what nobody writes on data: extensions and codes that are registered as a whole
 _CODE = re.compile(
@@ -67,6 +67,14 @@ def language(code: str) -> str:
     """
     subtags, rest = _parse(code)
     return "-".join([*filter(None, subtags.minimal()), *rest])
+
+
+def language_at(code: str, path: str | Path, line: int) -> str:
+    """`language(code)` of a line of a file. LineError: no such language."""
+    try:
+        return language(code)
+    except InputError as error:
+        raise LineError(path, line, str(error)) from None
 
 
 @cache

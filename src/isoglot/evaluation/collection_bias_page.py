@@ -15,7 +15,7 @@ from isoglot.evaluation import collection_bias_report as words
 from isoglot.evaluation.charts import bars
 from isoglot.evaluation.collection_figures import MAIN
 from isoglot.evaluation.collection_repair import repairs
-from isoglot.evaluation.drawing import DARK_CSS, Ends, Titles, printable, require_matplotlib, to_svg
+from isoglot.evaluation.drawing import DARK_CSS, Ends, Titles, for_xml, require_matplotlib, to_svg
 from isoglot.evaluation.pictures import Matrix, common_scale, matrix_chart
 from isoglot.files import atomic_path
 
@@ -46,7 +46,7 @@ def page(record: Mapping[str, Any]) -> str:
         loader=PackageLoader("isoglot.evaluation"),
         autoescape=True,
         undefined=StrictUndefined,
-        finalize=lambda value: value if isinstance(value, Markup) else printable(str(value)),
+        finalize=lambda value: value if isinstance(value, Markup) else for_xml(str(value)),
         trim_blocks=True,
         lstrip_blocks=True,
     )

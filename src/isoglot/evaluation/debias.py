@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
@@ -18,7 +18,7 @@ from isoglot.data.pairs.table import PairTable
 from isoglot.errors import InputError, warn
 from isoglot.evaluation.debias_card import card_text
 from isoglot.evaluation.debias_collection import collection_texts, is_collection, with_stored
-from isoglot.evaluation.debias_strength import choose_strength, hold_out
+from isoglot.evaluation.debias_strength import Encode, choose_strength, hold_out
 from isoglot.evaluation.results import model_digest
 from isoglot.files import atomic_directory
 from isoglot.models.card import write_card_of
@@ -30,8 +30,6 @@ from isoglot.retrieval.encode import encode_texts, prompt_of
 from isoglot.retrieval.store import EmbeddingStore
 from isoglot.settings import Settings, default_of, lift, member_of, member_options, to_dict
 
-Encode = Callable[[Sequence[str], Side, Sequence[str]], Float32Array]
-"""Vectors of texts of one side in some languages, shape (n, d)."""
 _FEW = 50  # texts of a language and side below which its mean is mostly chance
 
 

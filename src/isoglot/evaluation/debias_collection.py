@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
-from itertools import islice
+from itertools import compress, islice
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from isoglot.data.fit_texts import FitTexts, Numbered
 from isoglot.data.langid import UNKNOWN
 from isoglot.disk import locked, writing
 from isoglot.errors import InputError
+from isoglot.evaluation.debias_strength import Encode, map_each
 from isoglot.models.content import base_digest
 from isoglot.models.language_maps import LanguageMaps, Side, read_record
 from isoglot.models.resolve import resolve_base
@@ -27,7 +28,6 @@ from isoglot.retrieval.collection.models import model_name, vectors_key
 from isoglot.retrieval.collection.vectors import Vectors
 from isoglot.retrieval.store import Digests
 
-Encode = Callable[[Sequence[str], Side, Sequence[str]], Float32Array]
 _AT_ONCE = 16_384
 _STREAM = 73  # of chance, beside those of splits
 
@@ -166,8 +166,8 @@ def _correct(
             digests = as_digests(new)
             wanted = ~loaded.vectors.has(digests)
             if wanted.any():
-                languages = np.array(list(new.values()))[wanted]
-                vectors = _corrected(_read(known, digests[wanted], base, path), languages, maps, unit)
+                languages = list(compress(new.values(), wanted))
+                vectors = map_each(maps, _read(known, digests[wanted], base, path), "passage", languages, unit=unit)
                 loaded.vectors.add(digests[wanted], vectors)
                 count += len(vectors)
             bar.update(len(part))
@@ -179,12 +179,3 @@ def _read(known: Vectors, digests: Digests, base: ModelEntry, path: Path) -> Flo
         return known.read(digests).astype(np.float32)
     except KeyError as error:
         raise InputError(f"{path}: {error.args[0]} of '{base.name}'; run isoglot index again") from None
-
-
-def _corrected(vectors: Float32Array, languages: Any, maps: LanguageMaps, unit: bool) -> Float32Array:
-    """Rows of several languages, each by the map of its own."""
-    corrected = np.empty_like(vectors)
-    for lang in np.unique(languages).tolist():
-        rows = languages == lang
-        corrected[rows] = maps.apply(vectors[rows], "passage", lang, unit=unit)
-    return corrected

@@ -20,6 +20,8 @@ from isoglot.retrieval.encode import pooled_languages, pooled_texts
 from isoglot.retrieval.rankings import rank_benchmark
 from isoglot.retrieval.ties import pooled_ties
 
+Encode = Callable[[Sequence[str], Side, Sequence[str]], Float32Array]
+"""Vectors of texts of one side in some languages, shape (n, d)."""
 MEASURE = "nDCG@10"
 STRENGTHS = tuple(step / 10 for step in range(11))
 MOST_PAIRS = 200
@@ -30,7 +32,7 @@ def hold_out(table: PairTable, share: float, seed: int) -> tuple[PairTable, Pair
     """(pairs to fit on, at most `MOST_PAIRS` others): no pair, passage or query is in both.
 
     Raises:
-        InputError: a share that leaves one side empty, or pairs of fewer than two languages held out.
+        InputError: a share that leaves one side empty, or no pair held out that is there in two languages.
     """
     held = table.held(share, seed)
     measured = np.zeros_like(held)
@@ -38,13 +40,13 @@ def hold_out(table: PairTable, share: float, seed: int) -> tuple[PairTable, Pair
         np.flatnonzero(held)[np.linspace(0, held.sum() - 1, min(MOST_PAIRS, int(held.sum()))).astype(np.int64)]
     ] = True
     rest, chosen = table.select_pairs(~held), table.select_pairs(measured)
-    if len(chosen.languages) < 2:
-        raise InputError("strength auto needs parallel pairs: those that are held out have one language only")
+    if not ((chosen.index.rows >= 0).sum(axis=1) > 1).any():
+        raise InputError("strength auto needs parallel pairs: of those that are held out none is in two languages")
     return rest, chosen
 
 
 def choose_strength(
-    encode: Callable[[Sequence[str], Side, Sequence[str]], Float32Array],
+    encode: Encode,
     held: PairTable,
     maps: LanguageMaps,
     max_mono_loss: float,
@@ -79,6 +81,17 @@ def choose_strength(
     for number, row in enumerate(rows):
         row["chosen"] = number == best
     return replace(maps, strength=STRENGTHS[best]), rows
+
+
+def map_each(
+    maps: LanguageMaps, vectors: Float32Array, side: Side, languages: Sequence[str | None], *, unit: bool = True
+) -> Float32Array:
+    """Corrected vectors of texts of one side, each by the map of its language; float32, shape (n, d), as `vectors`."""
+    corrected = np.empty_like(vectors)
+    for lang in dict.fromkeys(languages):
+        rows = np.array([one == lang for one in languages])
+        corrected[rows] = maps.apply(vectors[rows], side, lang, unit=unit)
+    return corrected
 
 
 def map_pooled(

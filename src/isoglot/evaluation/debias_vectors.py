@@ -22,7 +22,8 @@ from isoglot.data.languages import known_language, language
 from isoglot.data.readers import read_parquet, string_column
 from isoglot.errors import InputError, LineError, at, say
 from isoglot.evaluation.debias import DebiasSettings, fit_samples
-from isoglot.evaluation.external import column_matrix, npy_matrix, unit_rows
+from isoglot.evaluation.debias_strength import map_each
+from isoglot.evaluation.external import column_matrix, id_column, npy_matrix, unit_rows
 from isoglot.files import atomic_directory, digest_file, digest_strings
 from isoglot.models.debias import Sample
 from isoglot.models.language_maps import MAPS_FILE, SIDES, LanguageMaps, Side, read_record
@@ -111,12 +112,8 @@ def _correct_encoded(directory: Path, paths: Sequence[Path], output: Path, by: s
 
     def correct(vectors: Float32Array, languages: list[str]) -> Float32Array:
         vectors = unit_rows(vectors, range(1, len(vectors) + 1), directory) if unit else vectors
-        corrected = np.empty_like(vectors)
-        for lang in dict.fromkeys(languages):
-            rows = np.array([one == lang for one in languages])
-            corrected[rows] = maps.apply(vectors[rows], side, lang or None, unit=unit)
         untold.update(set(languages) - set(maps.languages))
-        return corrected
+        return map_each(maps, vectors, side, [lang or None for lang in languages], unit=unit)
 
     with atomic_directory(output) as folder, at(str(directory)):
         maps.save(folder, record)
@@ -248,7 +245,7 @@ def _fit(
             digests.append(digest_file(path))
             ids: Sequence[Any] = range(len(vectors))
             if table is not None and "id" in table.column_names:
-                ids = string_column(path, table, "id", or_numbers=True).to_pylist()
+                ids = id_column(path, table, or_numbers=True).to_pylist()
             numbers = np.array([_number(key) for key in ids], dtype=np.int64)
             for kind, lang in dict.fromkeys(zip(kinds, langs)):
                 if kind is None or lang is None:
@@ -286,7 +283,7 @@ def _fit(
 
 def _number(key: object) -> int:
     """A number of an id; a row number stays."""
-    return key if isinstance(key, int) else id_hash(str(key)) >> 2
+    return key if isinstance(key, int) and key < 1 << 63 else id_hash(str(key)) >> 2
 
 
 def _first(sample: Sample, asked: DebiasSettings) -> Sample:

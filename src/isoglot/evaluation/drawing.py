@@ -122,7 +122,7 @@ def to_png(figure: Figure) -> bytes:
     return buffer.getvalue()
 
 
-def printable(text: str) -> str:
+def for_xml(text: str) -> str:
     """The text with U+FFFD for characters that no file may hold or that would turn the direction of others."""
     return _FORBIDDEN.sub("\ufffd", text)
 
@@ -134,7 +134,7 @@ def text_width(text: str, size: float = SIZE) -> float:
 
 def fit(text: str, width: float, size: float = SIZE) -> str:
     """The text, with its middle left out where it is wider than `width` points."""
-    text = " ".join(printable(text).split())
+    text = " ".join(for_xml(text).split())
     keep, short = len(text), text
     while keep > 3 and text_width(short, size) > width:
         keep -= 1
@@ -158,7 +158,7 @@ def canvas(titles: Titles, margins: tuple[float, float, float, float], size: End
 
     (left, top, right, bottom), (width, height) = margins, size
     figure = Figure(figsize=(width / 72, height / 72))
-    figure.set_label(printable(": ".join(filter(None, (titles.title, titles.subtitle)))))
+    figure.set_label(for_xml(": ".join(filter(None, (titles.title, titles.subtitle)))))
     axes = figure.add_axes((left / width, bottom / height, 1 - (left + right) / width, 1 - (top + bottom) / height))
     # a name in the middle of its axis has room up to the nearer edge on both sides
     axes.set_xlabel(fit(titles.axis, width - abs(left - right) - 12))

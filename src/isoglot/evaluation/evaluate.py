@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -22,13 +21,14 @@ from isoglot.evaluation.leak import debias_notes, leak_notes, leak_of, prompt_no
 from isoglot.evaluation.mapped_vectors import mapped, stored_vectors
 from isoglot.evaluation.matching import RANK_DISTANCE
 from isoglot.evaluation.measures import Measure, parse_measures
+from isoglot.evaluation.ranking import Clock, rank, ranks_on
 from isoglot.evaluation.results import Result, check_no_result, model_digest, model_facts, versions, write_result
 from isoglot.evaluation.settings import EvaluateSettings
 from isoglot.evaluation.trec import DEFAULT_DEPTH, export_runs
 from isoglot.files import digest_strings
 from isoglot.models.precision import computing_in
 from isoglot.processes import in_first, processes
-from isoglot.records import Benchmark, Float32Array, FloatArray, IntArray, Setting
+from isoglot.records import Benchmark, FloatArray, Setting
 from isoglot.retrieval.bm25 import BM25
 from isoglot.retrieval.encode import (
     Embeddings,
@@ -40,11 +40,11 @@ from isoglot.retrieval.encode import (
     similarity_of,
 )
 from isoglot.retrieval.fair import Fair
-from isoglot.retrieval.rankings import Ranker, Search, rank_benchmark, vector_search
+from isoglot.retrieval.rankings import Ranker
 from isoglot.retrieval.ranks import Ranks
 from isoglot.retrieval.scoring import Vectors
 from isoglot.retrieval.store import EmbeddingStore
-from isoglot.retrieval.ties import TIE_RULE, pooled_ties
+from isoglot.retrieval.ties import TIE_RULE
 from isoglot.settings import to_dict
 
 _BM25 = "bm25"
@@ -115,7 +115,7 @@ def evaluate(
     >>> list(result.summary["settings"]), len(result.to_pandas()) == len(result.per_query)
     (['mono', 'cross', 'multi'], True)
     """
-    clock = _Clock()
+    clock = Clock()
     asked = EvaluateSettings.of(**{**(to_dict(asked) if asked else {}), **changes})
     if isinstance(model, (str, Path)):
         model, model_name = _named_model(str(model), device), model_name or (None if model == _BM25 else str(model))
@@ -123,22 +123,8 @@ def evaluate(
     precision = computing_in(asked.precision, device_of(model))
     loaded = asked.load(benchmark, data_dir)
     digest = digest or model_digest(model)
-    parts = mapped(model, loaded) if store is not None else None
-    inner = model_digest(parts.inner) if parts is not None else None
+    encode = _encoder(model, loaded, asked, precision, digest, store, progress)
     clock.lap()
-
-    def encode(kind: Kind) -> Vectors:
-        if isinstance(model, Embeddings):
-            return model.queries if kind == "query" else model.documents
-        size = asked.batch_size
-        with precision:
-            if store is None or not digest:
-                texts, languages = pooled_texts(loaded, kind), pooled_languages(loaded, kind)
-                return encode_texts(model, texts, kind, size, progress, languages=languages)
-            known = digest if parts is None else str(inner)
-            key = known if asked.precision == "fp32" else digest_strings([known, asked.precision])
-            return stored_vectors(model, loaded, kind, store, key, parts, batch_size=size, progress=progress)
-
     with ExitStack() as held:
         # a second writer, or a disk that takes nothing, is known before the work
         if export_trec is not None:
@@ -147,7 +133,7 @@ def evaluate(
             in_first(lambda: held.enter_context(locked(Path(output))))
             if not overwrite:
                 in_first(lambda: check_no_result(Path(output)))
-        ranking = _rank(model, loaded, clock, encode, _ranks_on(device, model), fair)
+        ranking = rank(model, loaded, clock, encode, ranks_on(device, model), fair)
         settings = parse_settings(asked.settings)
         scores, table = _measure(loaded, ranking.ranks, settings, parse_measures(asked.measures))
         leak = leak_of(model, loaded)
@@ -193,6 +179,33 @@ def _named_model(name: str, device: str | None) -> Any:
     return load_model(name, device=device)
 
 
+def _encoder(
+    model: Any,
+    benchmark: Benchmark,
+    asked: EvaluateSettings,
+    precision: AbstractContextManager[object],
+    digest: str | None,
+    store: EmbeddingStore | None,
+    progress: bool,
+) -> Callable[[Kind], Vectors]:
+    """What gives the vectors of a side: those at hand, those of the store, or the model's."""
+    parts = mapped(model, benchmark) if store is not None else None
+    known = digest if parts is None else model_digest(parts.inner)
+
+    def encode(kind: Kind) -> Vectors:
+        if isinstance(model, Embeddings):
+            return model.queries if kind == "query" else model.documents
+        size = asked.batch_size
+        with precision:
+            if store is None or not digest:
+                texts, languages = pooled_texts(benchmark, kind), pooled_languages(benchmark, kind)
+                return encode_texts(model, texts, kind, size, progress, languages=languages)
+            key = str(known) if asked.precision == "fp32" else digest_strings([str(known), asked.precision])
+            return stored_vectors(model, benchmark, kind, store, key, parts, batch_size=size, progress=progress)
+
+    return encode
+
+
 def _caveats(asked: EvaluateSettings, fair: Fair | None) -> list[str]:
     """What was done otherwise than by plain search in float32."""
     notes = []
@@ -201,79 +214,6 @@ def _caveats(asked: EvaluateSettings, fair: Fair | None) -> list[str]:
     if fair is not None:
         notes.append(f"rankings were fused by {fair.fusion}: not what plain search with this model finds")
     return notes
-
-
-class _Clock:
-    """Seconds between laps, and since it was made."""
-
-    def __init__(self) -> None:
-        self._ends = [("", time.perf_counter())]
-
-    def lap(self, name: str = "") -> None:
-        """End a lap and begin the next; one without a name is not kept."""
-        self._ends.append((name, time.perf_counter()))
-
-    def seconds(self) -> dict[str, float]:
-        """Of every lap, and their "total" since the clock was made."""
-        laps = {name: round(end - begin, 3) for (_, begin), (name, end) in zip(self._ends, self._ends[1:]) if name}
-        return {**laps, "total": round(time.perf_counter() - self._ends[0][1], 3)}
-
-
-class _Ranking(NamedTuple):
-    """Ranks of the judged documents, places of all in the order of ties, vectors (if any), and what finds the best."""
-
-    ranks: Ranks
-    ties: IntArray
-    vectors: Embeddings | None
-    search: Callable[[], Search]
-
-
-def _rank(
-    model: Any,
-    benchmark: Benchmark,
-    clock: _Clock,
-    encode: Callable[[Kind], Vectors],
-    device: str | None,
-    fair: Fair | None,
-) -> _Ranking:
-    """Stored vectors of documents stay on disk: chunks of them are read while they are ranked."""
-    if isinstance(model, Ranker):
-        if fair is not None:
-            raise InputError(f"{fair.fusion} mixes languages by the scores of vectors; {model} has none")
-        ranks = model.rank(benchmark)
-        clock.lap("rank")
-        return _Ranking(ranks, pooled_ties(benchmark), None, lambda: model.search(benchmark))
-    queries: Float32Array = np.asarray(encode("query")[:], dtype=np.float32)
-    clock.lap("encode_queries")
-    documents = encode("passage")
-    clock.lap("encode_corpus")
-    for kind, given, count in (("query", queries, benchmark.n_queries), ("passage", documents, benchmark.n_documents)):
-        if len(given) != count:
-            raise InputError(f"{len(given)} {kind} vectors for the {count} texts of {benchmark.name}")
-    ties = pooled_ties(benchmark)
-    ranks = in_first(lambda: _exact_ranks(benchmark, queries, documents, ties, device))
-    search = vector_search(benchmark, queries, documents, device=device, ties=ties)
-    if fair is not None:
-        own, search = ranks.own, fair.searching(benchmark, queries, documents, ties, search)
-        ranks = in_first(lambda: fair.ranks(benchmark, queries, documents, ties, own))
-    clock.lap("rank")
-    return _Ranking(ranks, ties, Embeddings(queries, documents), lambda: search)
-
-
-def _ranks_on(device: str | None, model: Any) -> str | None:
-    """The torch device for the ranking; None for numpy, which compares scores faster on a CPU than torch does."""
-    if device is None and device_of(model) == "cuda":
-        return str(model.device)
-    return None if device == "cpu" else device
-
-
-def _exact_ranks(
-    benchmark: Benchmark, queries: Float32Array, documents: Vectors, ties: IntArray, device: str | None
-) -> Ranks:
-    try:
-        return rank_benchmark(benchmark, queries, documents, ties, device)
-    except ValueError as error:  # NaN, vectors too long for float32, widths that differ
-        raise InputError(f"these vectors cannot be ranked: {error}") from None
 
 
 def _measure(

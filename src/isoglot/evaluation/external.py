@@ -114,9 +114,7 @@ def _read_parquet(path: Path, texts: Texts) -> Float32Array:
     if missing := [name for name in ("id", "embedding") if name not in table.column_names]:
         names = ", ".join(table.column_names)
         raise InputError(f"{path}: no column '{missing[0]}'; it has {names}, expected id and embedding")
-    ids = string_column(path, table, "id")
-    if ids.null_count:
-        raise LineError(path, 1 + ids.to_pylist().index(None), "no id")
+    ids = id_column(path, table)
     vectors = column_matrix(table.column("embedding"), path)
     numbers = pc.index_in(ids, pa.array(list(texts.ids), ids.type)).fill_null(-1).to_numpy()
     rows = np.flatnonzero(numbers >= 0)
@@ -130,6 +128,14 @@ def _read_parquet(path: Path, texts: Texts) -> Float32Array:
     return vectors[rows[first]]
 
 
+def id_column(path: Path, table: Any, *, or_numbers: bool = False) -> Any:
+    """The column of ids, `or_numbers` also whole ones. LineError where a row has none."""
+    ids = string_column(path, table, "id", or_numbers=or_numbers)
+    if ids.null_count:
+        raise LineError(path, 1 + ids.to_pylist().index(None), "no id")
+    return ids
+
+
 def column_matrix(column: Any, path: Path, name: str = "embedding") -> Float32Array:
     """A column of lists as numbers of shape (n, d). InputError names what else is in it."""
     kind = column.type
@@ -141,7 +147,10 @@ def column_matrix(column: Any, path: Path, name: str = "embedding") -> Float32Ar
         raise LineError(path, 1 + column.is_null().to_pylist().index(True), "no embedding")
     widths: IntArray = pc.list_value_length(column).to_numpy()
     if (wrong := np.flatnonzero((widths != widths[:1]) | (widths == 0))).size:
-        problem = f"a vector of width {widths[wrong[0]]}; the one before it has {widths[0]}"
+        width = widths[wrong[0]]
+        problem = (
+            f"a vector of width {width}; the one before it has {widths[0]}" if width else "a vector without numbers"
+        )
         raise LineError(path, 1 + int(wrong[0]), problem)
     # a null inside a list becomes NaN, which is refused later
     values = _single(pc.list_flatten(column).to_numpy())

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from isoglot.errors import InputError, first_line
-from isoglot.files import read_json
+from isoglot.files import read_json, write_text
 from isoglot.models.foreign import check_adapter
 from isoglot.models.prompts import read_prompts
 from isoglot.models.weights import check_whole
@@ -152,8 +152,6 @@ def finish_config(path: Path, base: str | None = None) -> None:
     Args:
         base: what its base is called there from now on; None: as it is.
     """
-    from isoglot.files import write_text
-
     config = json.loads((path / _CONFIG).read_text(encoding="utf-8"))
     for name in ("target_modules", "exclude_modules", "modules_to_save"):
         if isinstance(config.get(name), list):

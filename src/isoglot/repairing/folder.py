@@ -24,6 +24,7 @@ from isoglot.files import digest_file, package_versions, read_json, write_json
 from isoglot.models.content import check_apart
 from isoglot.repairing.settings import RepairSettings
 from isoglot.training.checkpoints import changed_files
+from isoglot.training.rundir import delete
 
 _FILES = ("summary.json", "report.html", "report.md", "picture.png")
 _FOLDERS = ("model", "figures", "held-out", "results", "work")
@@ -114,10 +115,8 @@ class RepairFolder:
                 f"{self.path}: the repair did not write {foreign[0]}; move that away or give another --output"
             )
         write_json(self.file, {**self.record, "discarded": True})
-        for name in _FOLDERS:
-            shutil.rmtree(self.path / name, ignore_errors=True)
-        for name in _FILES:
-            (self.path / name).unlink(missing_ok=True)
+        for name in (*_FOLDERS, *_FILES):
+            delete(self.path / name)
         others = sorted(path.name for path in self.path.iterdir() if path.name not in (LOCK, self.file.name))
         if others and not quiet:
             say(f"{self.path}: not of the repair, so they stay: {', '.join(others[:3])}")

@@ -86,7 +86,7 @@ def plan_training(
     why = f"{seconds:.2f} s a step, so that {asked.minutes:g} minutes are {max(fitting, 0):,} steps"
     if steps == most < fitting:
         why += f"; {asked.passes:g} passes over the pairs are enough (--passes)"
-    elif steps > fitting:
+    elif steps > min(fitting, most):
         why += f"; fewer than {_FEWEST} are of no use"
     return {**_plan(steps, size, per_pass, why), "seconds_per_step": round(seconds, 3)}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -14,16 +13,16 @@ from isoglot.evaluation.charts import bars
 from isoglot.evaluation.drawing import Titles, require_matplotlib, to_png, to_svg
 from isoglot.evaluation.pictures import common_scale, distance_chart, language_matrix, matrix_chart, rank_distances
 from isoglot.files import atomic_directory, atomic_path, read_json, write_text
+from isoglot.records import SETTINGS
 from isoglot.repairing import words
 from isoglot.repairing.choice import BASE, HELD_OUT, MEASURE
 from isoglot.repairing.folder import RepairFolder
 from isoglot.repairing.progress import in_words
 from isoglot.study.render import code, markdown_templates, tidy, to_page
+from isoglot.study.report_figures import free_address
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-_SETTINGS = ("mono", "cross", "multi")
 
 
 def write_report(folder: RepairFolder, summary: Mapping[str, Any]) -> None:
@@ -39,7 +38,7 @@ def write_report(folder: RepairFolder, summary: Mapping[str, Any]) -> None:
     links: dict[str, dict[str, str]] = {}
     for benchmark, charts in drawn.items():
         for name, figure in charts.items():
-            address = f"figures/{re.sub(r'[^a-zA-Z0-9.-]+', '-', benchmark)}-{name}.svg"
+            address = free_address(f"{benchmark} {name}", pictures)
             pictures[address] = to_svg(figure)
             links.setdefault(benchmark, {})[name] = address
     context = {"summary": summary, "links": links, "words": words, "kept": _kept(summary)}
@@ -66,7 +65,7 @@ def _charts(folder: RepairFolder, summary: Mapping[str, Any], benchmark: str) ->
     before, after = systems[0]["scores"][benchmark], _kept(summary)["scores"][benchmark]
     charts: dict[str, Figure] = {}
     if summary["kept"] != BASE:
-        settings = [name for name in _SETTINGS if before[name] is not None]
+        settings = [name for name in SETTINGS if before[name] is not None]
         series = [(when, [own[name] for name in settings]) for when, own in (("before", before), ("after", after))]
         charts["before-and-after"] = bars(
             settings, series, Titles(f"Before and after, {benchmark}", MEASURE), highest=1.0

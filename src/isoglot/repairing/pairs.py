@@ -82,7 +82,10 @@ def prepare_pairs(
     table = PairTable.from_rows([replace(row, document_passages=()) for row in rows])
     _check(table, sources)
     whole = table.document_digest is not None
-    groups = len(np.unique(table.groups(whole_documents=whole)))
+    groups = _count_groups(table, whole)
+    if whole and groups < 2:
+        say("all pairs are of one document: sections of it are held out, which are nearer to the others than new ones")
+        whole, groups = False, _count_groups(table, False)
     share = max(min(asked.holdout, asked.most_held_out / table.index.n_pairs), 1 / groups)
     settings = PairBenchmarkSettings(holdout=share, whole_documents=whole, seed=asked.seed)
     facts = hold_out(table, folder.held_out, settings, folder.pairs)
@@ -92,6 +95,10 @@ def prepare_pairs(
             f"only {facts['groups']} {what} are held out: what is chosen by them is uncertain; --holdout 30% takes more"
         )
     return {**facts, "whole_documents": whole, **cleaned}
+
+
+def _count_groups(table: PairTable, whole_documents: bool) -> int:
+    return len(np.unique(table.groups(whole_documents=whole_documents)))
 
 
 def _as_pairs(sources: Sequence[str], folder: RepairFolder, asked: RepairSettings, show: bool) -> list[str]:

@@ -52,6 +52,7 @@ class RepairResult:
 
     @property
     def model(self) -> Path:
+        """The directory of the repaired model; there is none while incomplete."""
         return self.path / "model"
 
     def __str__(self) -> str:

@@ -56,9 +56,7 @@ def similarity_by(model: str, device: str | None = None) -> Callable[[Sequence[s
         model: hub id, directory, run, or offline:NAME.
     """
     from isoglot.models.load import load_model
-    from isoglot.processes import check_device
 
-    check_device(device)
     loaded = load_model(model, device=device)
 
     def similar(left: Sequence[str], right: Sequence[str]) -> FloatArray:

@@ -13,7 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-from isoglot.data.languages import known_language, language
+from isoglot.data.languages import known_language, language_at
 from isoglot.data.readers import FORMATS, READERS, Mark, id_field, split_name, text_field, valid
 from isoglot.errors import InputError, LineError, say
 from isoglot.files import digest_strings
@@ -184,11 +184,6 @@ def _id(row: dict[str, Any], path: Path, line: int) -> str:
 
 
 def _language(row: dict[str, Any], path: Path, line: int) -> str:
-    if row.get("lang") in (None, ""):
-        return ""
-    try:
-        return language(text_field(row, "lang", path, line, _EXAMPLE))
-    except LineError:
-        raise
-    except InputError as error:
-        raise LineError(path, line, str(error)) from None
+    return (
+        "" if row.get("lang") in (None, "") else language_at(text_field(row, "lang", path, line, _EXAMPLE), path, line)
+    )

@@ -111,6 +111,8 @@ class Gate:
                 own["X-Request-ID"] = trace.id
                 for name, value in _HEADERS.items():
                     own[name] = value
+                if self._state.stopping:  # or the next request would come over a connection that is about to be closed
+                    own["Connection"] = "close"
             await send(message)
 
         self._state.requests += 1

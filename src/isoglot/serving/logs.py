@@ -44,7 +44,8 @@ def start_log(*, quiet: bool = False) -> None:
     """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Lines())
-    for name, level in ((LOGGER.name, logging.WARNING if quiet else logging.INFO), ("uvicorn", logging.WARNING)):
+    own = {LOGGER.name: logging.WARNING if quiet else logging.INFO}
+    for name, level in (own | {"uvicorn": logging.WARNING, "asyncio": logging.WARNING}).items():
         logger = logging.getLogger(name)
         logger.handlers, logger.propagate = [handler], False
         logger.setLevel(level)

@@ -6,11 +6,12 @@ import os
 import socket
 import time
 from types import FrameType
+from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
 
-from isoglot.errors import InputError
+from isoglot.errors import InputError, first_line
 from isoglot.serving.app import create_app
 from isoglot.serving.settings import ServeSettings
 
@@ -58,7 +59,8 @@ class Server(uvicorn.Server):
             )
         )
         self._state, self._ready = app.state.activity, ready
-        self._most_seconds, self._stopped = settings.limits.timeout + _AFTER, 0.0
+        self._timeout, self._stopped = settings.limits.timeout, 0.0
+        self._silent: dict[Any, tuple[Any, float]] = {}
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -71,9 +73,22 @@ class Server(uvicorn.Server):
 
     async def on_tick(self, counter: int) -> bool:
         ends = await super().on_tick(counter)
+        self._close_silent()
         if not self._state.stopping:
             return ends
-        return ends or not self._state.requests or time.monotonic() - self._stopped > self._most_seconds
+        return ends or not self._state.working or time.monotonic() - self._stopped > self._timeout + _AFTER
+
+    def _close_silent(self) -> None:
+        """Close connections over which nothing whole has come for as long as a request may take: a head that trickles, say."""
+        now, silent = time.monotonic(), dict[Any, tuple[Any, float]]()
+        for connection in [*self.server_state.connections]:
+            last: Any = connection.cycle  # the request that it had last
+            if last is None or last.response_complete:
+                before, since = self._silent.get(connection, (last, now))
+                silent[connection] = (last, since if before is last else now)
+                if now - silent[connection][1] > self._timeout:
+                    connection.transport.close()
+        self._silent = silent
 
 
 def bound(settings: ServeSettings) -> socket.socket:
@@ -88,7 +103,7 @@ def bound(settings: ServeSettings) -> socket.socket:
         except BaseException:
             own.close()
             raise
-    except OSError as error:
-        place = f"{settings.host}, port {settings.port}"
-        raise InputError(f"cannot listen on {place}: {error.strerror}; give another --host or --port") from None
+    except (OSError, UnicodeError) as error:  # the latter of an empty or overlong part of a name
+        place, why = f"{settings.host}, port {settings.port}", getattr(error, "strerror", None) or first_line(error)
+        raise InputError(f"cannot listen on {place}: {why}; give another --host or --port") from None
     return own

@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
+from contextlib import ExitStack
 from typing import Any
 
 from isoglot.errors import InputError, unknown
@@ -41,31 +42,31 @@ class Served:
     """
 
     def __init__(self, settings: ServeSettings, metrics: Metrics) -> None:
-        self._settings, self._metrics = settings, metrics
-        self._collection = Collection.open(settings.index)
-        chosen = _chosen(self._collection, settings)
-        self.residents = Residents({name: source for name, (_, source) in chosen.items()}, settings.device)
+        self._settings, self._stopped = settings, threading.Event()
         limits, device = settings.limits, (settings.device or best_device()).partition(":")[0]
-        tokens = device_tokens(limits, device)
-        self.batcher = Batcher(
-            lambda key, texts, counted: self.residents.encode(key, texts, counted, tokens),
-            batch_tokens=tokens,
-            queue_texts=limits.queue_texts,
-            queue_tokens=limits.queue_tokens,
-            watch=metrics,
-        )
-        self._kept, self._stopped = Kept(limits.kept_texts), threading.Event()
+        tokens, self._kept = device_tokens(limits, device), Kept(limits.kept_texts)
         self.searchers: dict[str, Searcher] = {}
-        try:
+        with ExitStack() as opened:
+            self._collection = opened.enter_context(Collection.open(settings.index))
+            chosen = _chosen(self._collection, settings)
+            self.residents = Residents({name: source for name, (_, source) in chosen.items()}, settings.device)
+            opened.callback(self._close_searchers)
+            self.batcher = Batcher(
+                lambda key, texts, counted: self.residents.encode(key, texts, counted, tokens),
+                batch_tokens=tokens,
+                queue_texts=limits.queue_texts,
+                queue_tokens=limits.queue_tokens,
+                watch=metrics,
+            )
+            opened.callback(self.batcher.close)
             for name, (entry, _) in chosen.items():
                 self.searchers[name] = Searcher(self._collection, entry, encode=self._encoder(name))
                 self.searchers[name].search(["warm"], 1)
             self.info = self._told()
-        except BaseException:
-            self.close()
-            raise
-        self._refreshing = threading.Thread(target=self._refresh, name="refresh", daemon=True)
-        self._refreshing.start()
+            refreshing = threading.Thread(target=self._refresh, name="refresh", daemon=True)
+            refreshing.start()
+            opened.callback(refreshing.join)
+            self._opened = opened.pop_all()
 
     @property
     def default(self) -> str:
@@ -79,10 +80,11 @@ class Served:
     def close(self) -> None:
         """Finish what waits for a model, and close the index."""
         self._stopped.set()
-        self.batcher.close()
+        self._opened.close()
+
+    def _close_searchers(self) -> None:
         for searcher in self.searchers.values():
             searcher.close()
-        self._collection.close()
 
     def _sizes(self, model: str, texts: Sequence[str], kind: Kind) -> list[int]:
         longest = self.residents[model].longest(kind)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
 from contextvars import ContextVar
@@ -12,8 +13,10 @@ import anyio
 import anyio.to_thread
 from starlette.requests import Request
 
+from isoglot.errors import lack_of_memory
 from isoglot.serving.batcher import Closed, Encoded, Full, Withdrawn
 from isoglot.serving.gate import ClientGone
+from isoglot.serving.logs import log
 from isoglot.serving.refusals import Refusal
 from isoglot.serving.residents import Unencodable
 
@@ -101,6 +104,11 @@ async def work(
         if client.done():
             raise ClientGone from None
         raise Refusal("timeout", f"no answer within {timeout:g} s", wait=wait()) from None
+    except Exception as error:
+        if (lacking := lack_of_memory(error)) is None:
+            raise
+        log("memory", {"problem": lacking}, logging.WARNING)
+        raise Refusal("busy", "there is not enough memory for this request now", wait=max(5, wait())) from None
     finally:
         own.give_up()
         clock.cancel()

@@ -15,6 +15,7 @@ from isoglot.processes import peak_memory, processor
 from isoglot.study.layout import JobFolder
 
 _MOST_LOSSES = 200
+_ROUNDED = 0.002  # seconds by which times in a log may be off
 
 
 def read_log(path: Path, last_bytes: int = 0) -> list[dict[str, Any]]:
@@ -50,9 +51,10 @@ def throughput(log: Path, batch_size: int) -> dict[str, Any]:
     seconds = tokens = cpu = before = cpu_before = 0.0
     steps = 0
     for line in read_log(log):
-        if line["seconds"] < before:  # a resumed run counts anew
-            before = cpu_before = 0.0
-        taken = line["seconds"] - before
+        taken, rate = line["seconds"] - before, line.get("pairs_per_second")
+        alone = (line["step"] - steps) * batch_size / rate if rate else 0.0  # by its own rate
+        if taken < min(0.9 * alone, alone - _ROUNDED):  # a resumed run counts anew
+            taken, cpu_before = line["seconds"], 0.0
         cpu += line.get("cpu_seconds", math.nan) - cpu_before  # runs of before it was recorded have none
         before, cpu_before = line["seconds"], line.get("cpu_seconds", math.nan)
         seconds += taken
@@ -89,7 +91,7 @@ def cost_of(
     """
     import torch
 
-    largest = folder.checkpoint_bytes
+    checkpoint = folder.checkpoint_bytes
     cpu = before.get("cpu_seconds") if before else 0.0  # None where it is not known of an earlier stage
     has_gpu = torch.cuda.is_available()
     total = before.get("train_seconds") if seconds is None else (before.get("train_seconds") or 0.0) + seconds
@@ -110,7 +112,7 @@ def cost_of(
         },
         "adapter_bytes": bytes_under(folder.adapter),
         "model_bytes": bytes_under(folder.model),
-        "checkpoint_bytes": int(largest.read_text(encoding="ascii")) if largest.is_file() else None,
+        "checkpoint_bytes": int(checkpoint.read_text(encoding="ascii")) if checkpoint.is_file() else None,
     }
     return cost | figures
 

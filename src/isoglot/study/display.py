@@ -8,7 +8,7 @@ from collections.abc import Collection
 from typing import Any, TextIO
 
 from isoglot.bars import tqdm
-from isoglot.errors import is_quiet
+from isoglot.errors import is_quiet, printable
 from isoglot.study.jobs import Job
 
 _REDRAW, _PLAIN = 0.5, 30.0  # seconds between looks at the running cells on a terminal, elsewhere
@@ -39,9 +39,9 @@ class Display:
         return tqdm(desc=name, total=total or None, initial=done, file=self._stream, bar_format=_BAR, **options)
 
     def say(self, text: str) -> None:
-        """A line that stays, unless the command line is quiet."""
+        """A line that stays, for any terminal, unless the command line is quiet."""
         if not is_quiet():
-            tqdm.write(text, file=self._stream)
+            tqdm.write(printable(text), file=self._stream)
 
     def begin(self, job: Job) -> None:
         """A process starts."""

@@ -10,16 +10,17 @@ from pathlib import Path
 from typing import Any, Literal
 
 from isoglot.disk import check_writable, locked, make_directory, sweep
-from isoglot.errors import InputError, warn
+from isoglot.errors import InputError, say, warn
 from isoglot.evaluation.drawing import require_matplotlib
 from isoglot.evaluation.results import versions
 from isoglot.files import atomic_path, package_versions, read_json, write_json, write_text
 from isoglot.models.content import base_revision
 from isoglot.records import several
+from isoglot.study.background import content_of_sources
 from isoglot.study.display import Display
 from isoglot.study.engines import STUDY_ENGINES, Asked, Places
 from isoglot.study.export import unpack_export
-from isoglot.study.inputs import Inputs, audit_of, load_inputs, say
+from isoglot.study.inputs import Inputs, audit_of, load_inputs
 from isoglot.study.jobs import Job
 from isoglot.study.layout import SCHEMA, Layout
 from isoglot.study.outcome import StudyOutcome
@@ -76,6 +77,7 @@ def run_study(spec: StudySpec, directory: str | Path, options: RunOptions | None
         LeakError: the audit found shared texts and `allow_leaks` is not set.
     """
     require_matplotlib()
+    content_of_sources.cache_clear()  # files may be others than in an earlier study of this process
     directory = Path(directory)
     options, layout = options or RunOptions(), Layout(directory)
     runs = runs_of(spec)

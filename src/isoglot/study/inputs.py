@@ -12,7 +12,7 @@ from isoglot.data.benchmarks.qrels import benchmark_digest
 from isoglot.data.pairs.loading import load_pairs
 from isoglot.data.pairs.table import PairTable
 from isoglot.data.transform.members.share import Share
-from isoglot.errors import IsoglotError, printable
+from isoglot.errors import IsoglotError, say
 from isoglot.evaluation.settings import EvaluateSettings
 from isoglot.files import digest_json, write_json
 from isoglot.records import Benchmark
@@ -143,8 +143,3 @@ def audit_of(inputs: Inputs, allow_leaks: bool) -> dict[str, Any]:
             "with --allow-leaks"
         )
     return {"leaks": leaks, "allowed": leaks and allow_leaks, "summary": summary}
-
-
-def say(text: str) -> None:
-    """A line of a study on stderr."""
-    print(printable(text), file=sys.stderr, flush=True)

@@ -7,6 +7,7 @@ the GPU for it, which takes half a gigabyte there for as long as the process liv
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from collections.abc import Sequence
 from contextlib import suppress
@@ -108,13 +109,16 @@ def _by_nvidia_smi(visible: str) -> tuple[int, int] | None:
     return free, every
 
 
-def check_gpus(devices: Sequence[str]) -> None:
-    """InputError for a device that this machine does not have; no GPU is opened for it."""
-    if not any(device.startswith("cuda") for device in devices):
+def check_devices(devices: Sequence[str]) -> None:
+    """InputError for what is no device, or none of this machine's; no GPU is opened for it."""
+    for device in devices:
+        if not re.fullmatch(r"(cpu|cuda)(:[0-9]{1,3})?", device):
+            raise InputError(f"device '{device}': expected cpu or cuda:0, cuda:1, ...")
+    if not (gpus := [device for device in devices if device.startswith("cuda")]):
         return
     import torch
 
     count = torch.cuda.device_count()
-    for device in devices:
-        if device.startswith("cuda") and int(device.partition(":")[2] or 0) >= count:
+    for device in gpus:
+        if int(device.partition(":")[2] or 0) >= count:
             raise InputError(f"device '{device}' cannot be used on this machine (PyTorch finds {count} GPUs)")

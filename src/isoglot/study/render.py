@@ -17,7 +17,7 @@ from markdown_it import MarkdownIt
 from markupsafe import Markup
 
 from isoglot.batching.strategies import STRATEGIES
-from isoglot.evaluation.drawing import DARK_CSS, WIDTH, printable
+from isoglot.evaluation.drawing import DARK_CSS, WIDTH, for_xml
 from isoglot.models.tunings import TUNINGS
 from isoglot.registry import one_line_help
 from isoglot.study import report_facts, report_figures
@@ -35,14 +35,14 @@ def escape(value: Any) -> Markup:
     """Any value as Markdown that shows exactly its characters, in one line; what is marked up already stays."""
     if isinstance(value, Markup):
         return value
-    text = MARKS.sub(r"\\\1", re.sub(r"\s+", " ", printable(report_facts.value_text(value))))
+    text = MARKS.sub(r"\\\1", re.sub(r"\s+", " ", for_xml(report_facts.value_text(value))))
     text = _AT_START.sub(lambda match: f"\\{match[1]}" if match[1] else f"{match[2]}\\{match[3]}", text)
     return Markup(text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;"))
 
 
 def code(value: Any) -> Markup:
     """A code span (outside tables), with a fence longer than any run of backticks in it."""
-    return Markup(code_span(" ".join(printable(report_facts.value_text(value)).split())))
+    return Markup(code_span(" ".join(for_xml(report_facts.value_text(value)).split())))
 
 
 def link(path: str, directory: Path) -> Markup:
@@ -53,7 +53,7 @@ def link(path: str, directory: Path) -> Markup:
 
 def shell(word: str) -> Markup:
     """A word of a command in a code block."""
-    return Markup(shlex.quote(" ".join(printable(word).split())))
+    return Markup(shlex.quote(" ".join(for_xml(word).split())))
 
 
 def markdown_templates(package: str) -> Environment:

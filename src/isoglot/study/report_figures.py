@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from itertools import count
 from statistics import fmean, median
 from typing import TYPE_CHECKING, Any
@@ -24,18 +24,21 @@ _COSTS = (
     ("training time", "minutes", 60, ("train_seconds",)),
     ("peak memory", "GB", 1e9, ("gpu_peak_memory_bytes", "peak_memory_bytes")),
 )
-
-
 _MOST = 24
 """Differences in one picture."""
 
 
 def add(chart: Figure, kind: str, pictures: dict[str, str]) -> str:
-    """Write a chart as SVG under an address that no other picture has: its kind and titles in letters, digits and dashes."""
-    slug = re.sub(r"[^a-z0-9.]+", "-", f"{kind} {chart.get_label()}".lower()).strip("-.")[:100]
-    address = next(free for n in count() if (free := f"figures/{slug}{-n or ''}.svg") not in pictures)
+    """Write a chart as SVG under an address that says its kind and titles."""
+    address = free_address(f"{kind} {chart.get_label()}", pictures)
     pictures[address] = to_svg(chart)
     return address
+
+
+def free_address(words: str, pictures: Container[str]) -> str:
+    """An address that no other picture has: words in letters of ASCII, digits and dashes."""
+    slug = re.sub(r"[^a-z0-9.]+", "-", words.lower()).strip("-.")[:100]
+    return next(free for n in count() if (free := f"figures/{slug}{-n or ''}.svg") not in pictures)
 
 
 def forests(experiment: Experiment, margins: Mapping[What, float]) -> Iterator[Figure]:

@@ -71,7 +71,7 @@ class SelectionSpec(Settings):
         "strategy and each training stage with settings of its own, tried with these",
     )
     strategy: member_of(STRATEGIES) = default_of(STRATEGIES)  # type: ignore[valid-type]
-    seed: int = Field(0, ge=0, description="of the trials; one choice serves all strategies and seeds")
+    seed: int = Field(0, ge=0, lt=2**32, description="of the trials; one choice serves all strategies and seeds")
     steps: int | None = Field(None, ge=1, description="of the trials (default: as many as the cells have)")
     validation_share: float = Field(0.1, gt=0, lt=1, description="share of the groups of pairs that is held out")
     validation_steps: int = Field(50, ge=0, description="batches of them; 0: as isoglot train does by itself")
@@ -108,7 +108,9 @@ class StudySpec(Settings):
         default_factory=lambda: (default_tuning(),), description="ways to train"
     )
     systems: dict[Name, tuple[Any, ...]] = Field({})
-    seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field((0,), description="every cell is trained with each")
+    seeds: tuple[Annotated[int, Field(ge=0, lt=2**32)], ...] = Field(
+        (0,), description="every cell is trained with each"
+    )
     benchmarks: tuple[str, ...] = Field((), description="measured after training, unless the data name their own")
     train: TrainValues = Field({}, description="settings of isoglot train for all cells")
     per_tuning: dict[str, TrainValues] = Field({})
@@ -199,10 +201,8 @@ class StudySpec(Settings):
         for key, values in lists.items():
             _check_once(values, key)
         # the base is measured on those of all data
-        _check_once(
-            map(benchmark_name, {name for data in self.data for name in self.benchmarks_of(data)}), "benchmarks"
-        )
-        measured = {benchmark_name(name) for data in self.data for name in self.benchmarks_of(data)}
+        measured = [*map(benchmark_name, {name for data in self.data for name in self.benchmarks_of(data)})]
+        _check_once(measured, "benchmarks")
         for name in self.per_benchmark:
             if name not in measured:
                 raise InputError(f"evaluate.per_benchmark: {unknown('benchmark', name, measured)}")

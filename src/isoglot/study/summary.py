@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from isoglot.evaluation.matching import RANK_DISTANCE
-from isoglot.records import NATURAL
+from isoglot.records import NATURAL, SETTINGS
 from isoglot.study.analyse import answer_of
-from isoglot.study.analysis.contrasts import MAIN_MEASURE, SETTINGS, Comparisons
+from isoglot.study.analysis.contrasts import MAIN_MEASURE, Comparisons
 from isoglot.study.analysis.overview import BIAS, are_rivals, bias_of, is_natural, natural_pool, takes
 from isoglot.study.analysis.reading import read_study
 from isoglot.study.analysis.systems import System

@@ -21,7 +21,7 @@ from typing import Any
 import psutil
 
 from isoglot.disk import locked
-from isoglot.errors import IsoglotError, NoRoomError
+from isoglot.errors import IsoglotError, NoRoomError, lack_of_memory
 from isoglot.files import read_json, write_json, write_text
 from isoglot.processes import peak_memory
 from isoglot.study.cost import bytes_under, cost_of, process_memory
@@ -32,8 +32,6 @@ from isoglot.study.stages import STAGES, Stage, Work
 _PATIENCE = 5.0  # seconds that an earlier process of this job, whose parent is gone, may take to end
 _LOOK = 0.25  # seconds between looks at the parent process and the checkpoints
 _LARGE = 1_000_000  # passages
-_NO_MEMORY = ("OutOfMemoryError", "out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
-"""In what PyTorch and CUDA's libraries say where the memory of a GPU is full; not all of it comes as one type of error."""
 _SAY = 2.0  # seconds between notes of how far an evaluation is
 
 
@@ -48,16 +46,11 @@ def main(arguments: list[str]) -> int:
     except (IsoglotError, MemoryError) as error:
         text = str(error) or "out of memory"
         write_text(folder.error, " ".join(text.split()) + "\n")
-        return OUT_OF_MEMORY if isinstance(error, (NoRoomError, MemoryError)) or _is_full(text) else 1
+        return OUT_OF_MEMORY if isinstance(error, NoRoomError) or lack_of_memory(error) else 1
     except Exception as error:  # whatever it is: the other jobs go on, and this one says what happened
         last = f"{type(error).__name__}: {' '.join(str(error).split())}"
         write_text(folder.error, f"{traceback.format_exc()}\n{last}\n")
-        return OUT_OF_MEMORY if _is_full(last) else 1
-
-
-def _is_full(text: str) -> bool:
-    """Whether an error says that memory was what was lacking."""
-    return any(words in text for words in _NO_MEMORY)
+        return OUT_OF_MEMORY if lack_of_memory(error) else 1
 
 
 def _work(folder: JobFolder, job: dict[str, Any]) -> bool:

@@ -140,7 +140,5 @@ class StopOnSignal(OnSignal, TrainerCallback):
         self.stopped = True
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        self.stopped = any_process(self.stopped)
-        if self.stopped:
-            control.should_save = True
-            control.should_training_stop = True
+        if any_process(self.stopped):  # never set back: a signal may come while the processes are being asked
+            self.stopped = control.should_save = control.should_training_stop = True

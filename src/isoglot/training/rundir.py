@@ -190,13 +190,18 @@ class RunDirectory:
             return
         write_json(self.record, {**read_json(self.record), "discarded": True})
         for path in self._own():
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path)
-            else:
-                path.unlink(missing_ok=True)
+            delete(path)
         own = (LOCK, self.record.name)
         if others := sorted(path.name for path in self.path.iterdir() if path.name not in own):
             say(f"{self.path}: not of the run, so they stay: {_some(others)}")
+
+
+def delete(path: Path) -> None:
+    """Remove a file or a folder, if it is there; of a link the link alone."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _about(facts: Mapping[str, Any]) -> dict[str, Any]:

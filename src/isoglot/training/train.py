@@ -46,6 +46,7 @@ class TrainResult:
 
     @property
     def model(self) -> Path:
+        """The directory of the trained model; there is none while incomplete."""
         return self.path / "model"
 
     def __str__(self) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 
 from isoglot.data.audit.texts import ENOUGH, UIntArray, chunks, code_points, jaccard, rolling, shingles, size
 from isoglot.data.sameness import normalise
-from isoglot.errors import InputError
+from isoglot.optional import needed
 
 Kind = Literal["exact", "near", "contained"]
 KINDS: tuple[Kind, ...] = ("exact", "near", "contained")
@@ -71,11 +71,7 @@ class NearIndex:
 
 
 def _datasketch() -> Any:
-    try:
-        import datasketch
-    except ImportError:
-        raise InputError('near duplicates need the package datasketch: pip install "isoglot[study]"') from None
-    return datasketch
+    return needed("datasketch", "near duplicates need the package datasketch", "study")
 
 
 @dataclass(frozen=True)

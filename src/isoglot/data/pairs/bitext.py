@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -73,7 +73,7 @@ class Tally:
         )
 
 
-class Bitext(Source):
+class Bitext(Source, ABC):
     """A kind of files with plain bitext.
 
     Attributes:

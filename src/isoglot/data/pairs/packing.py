@@ -27,7 +27,7 @@ from isoglot.data.pairs.table import any_documents, any_negatives
 from isoglot.disk import UnwritableError, locked, writing
 from isoglot.errors import InputError, LineError, say
 from isoglot.files import place_directory, write_json
-from isoglot.records import IntArray, PairRow
+from isoglot.records import IntArray, PairRow, several
 
 _CHUNK = 1 << 20
 UNFINISHED = ".unfinished"
@@ -35,10 +35,10 @@ UNFINISHED = ".unfinished"
 
 
 def pack_pairs(
-    sources: Iterable[str | Path],
+    sources: str | Path | Iterable[str | Path],
     output: str | Path,
     *,
-    languages: Sequence[str] | None = None,
+    languages: str | Sequence[str] | None = None,
     data_dir: Path | None = None,
     overwrite: bool = False,
 ) -> dict[str, Any]:
@@ -62,7 +62,7 @@ def pack_pairs(
     Raises:
         InputError: what `load_pairs` raises; something is at `output` already; another process packs there; no room on the disk.
     """
-    folder, specs = Path(output), each_once(map(str, sources))
+    folder, specs, wanted = Path(output), each_once(several(sources)), None if languages is None else several(languages)
     begun = folder.with_name(f"{folder.name}{UNFINISHED}")
     with locked(folder, beside=True):
         check_place(begun)
@@ -71,10 +71,10 @@ def pack_pairs(
             raise InputError(f"{folder}: exists already; {hint}")
         try:
             with writing(folder):
-                facts = _pack(begun, folder, specs, languages, data_dir)
+                facts = _pack(begun, folder, specs, wanted, data_dir)
         except _Duplicate as duplicate:
             shutil.rmtree(begun, ignore_errors=True)
-            raise _where(read_pairs(specs, languages, data_dir, unique=False), *duplicate.args) from None
+            raise _where(read_pairs(specs, wanted, data_dir, unique=False), *duplicate.args) from None
         except BaseException as error:
             if isinstance(error, (LineError, UnwritableError)) or not is_begun(begun):
                 shutil.rmtree(begun, ignore_errors=True)

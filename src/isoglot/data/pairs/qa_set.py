@@ -65,9 +65,6 @@ class QaSet(Source):
     passage_id: str = ""
     keep: tuple[str, object] | None = None
 
-    def read(self, spec: str, data_dir: Path | None) -> Iterator[Item]:
-        return self.read_on(spec, data_dir, Place())
-
     def read_on(self, spec: str, data_dir: Path | None, place: Place) -> Iterator[Item]:
         """The pairs of the set, each with its file and row; files are fetched as they are read.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -56,8 +55,9 @@ class Place:
         self.file, self.mark, self.within = self.file + 1, Mark(), 0
 
 
-class Source(ABC):
-    """A kind of pairs. Its help is the first line of its docstring, or its attribute `help`.
+class Source:
+    """A kind of pairs. It has `read`, or `read_on` where a reading can begin in the middle. Its help is the first line of its
+    docstring, or its attribute `help`.
 
     Attributes:
         name: what `isoglot list sources` calls it.
@@ -74,7 +74,6 @@ class Source(ABC):
         """Whether `spec` is written in this source's form: by default it begins with the name and a colon."""
         return spec.startswith(f"{self.name}:")
 
-    @abstractmethod
     def read(self, spec: str, data_dir: Path | None) -> Iterator[Item]:
         """The rows of `spec`. A malformed line is yielded, not raised, so that a check can list them all.
 
@@ -84,6 +83,7 @@ class Source(ABC):
         Raises:
             InputError: it cannot be read at all.
         """
+        return self.read_on(spec, data_dir, Place())
 
     def read_on(self, spec: str, data_dir: Path | None, place: Place) -> Iterator[Item]:
         """As `read`, from a place on, which moves. By default the rows before it are read once more and passed over."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
 from isoglot.errors import InputError, say
 from isoglot.files import cache_dir
-from isoglot.hub import in_bytes
+from isoglot.hub import git_blob, in_bytes
 
 _TIMEOUT = (5.0, 60.0)  # seconds to connect, and between two bytes
 
@@ -55,15 +54,6 @@ class WebSet:
             path.unlink()
             raise InputError(f"{url} is not the file that isoglot knows (its digest differs)")
         return path
-
-
-def git_blob(path: Path) -> str:
-    """SHA-1 of a file as git has it."""
-    digest = hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
-    with path.open("rb") as source:
-        while chunk := source.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 def _size_on_web(url: str) -> str:

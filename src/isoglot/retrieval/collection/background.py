@@ -6,14 +6,18 @@ language. They are encoded once for every model, when the collection is made.
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
+import numpy.typing as npt
 
 from isoglot.data.pairs.loading import load_pairs
 from isoglot.data.pairs.table import PairTable
+from isoglot.errors import InputError
 from isoglot.files import atomic_path
 from isoglot.records import Float32Array, FloatArray, IntArray
 from isoglot.retrieval.collection.documents import ModelEntry
@@ -43,8 +47,8 @@ def background_rows(table: PairTable) -> dict[str, IntArray]:
 
 
 def keep_background(directory: Path, entry: ModelEntry, model: Any) -> None:
-    """Encode the background queries where that was not done yet."""
-    if (path := _path(directory, entry)).is_file():
+    """Encode the background queries where that was not done yet, or what was kept is damaged."""
+    if _kept(path := _path(directory, entry)) is not None:
         return
     table = load_pairs(_FACTS)
     texts, languages = [], []
@@ -56,6 +60,15 @@ def keep_background(directory: Path, entry: ModelEntry, model: Any) -> None:
         np.savez(sink, vectors=vectors, languages=np.array(languages))
 
 
+def _kept(path: Path) -> tuple[Float32Array, npt.NDArray[np.str_]] | None:
+    """Vectors of the background queries, float32, shape (n, d), and the language of each; None where they cannot be read."""
+    try:
+        with np.load(path, allow_pickle=False) as kept:
+            return kept["vectors"], kept["languages"]
+    except (OSError, EOFError, KeyError, ValueError, BadZipFile, zlib.error):
+        return None
+
+
 class Levels:
     """Mean and deviation of unrelated scores, by language of the query and of the passage.
 
@@ -63,11 +76,15 @@ class Levels:
         directory: of the collection.
         entry: a model of it.
         passages: by language, float, shape (n, d) each; a sample.
+
+    Raises:
+        InputError: the background is not there, or damaged.
     """
 
     def __init__(self, directory: Path, entry: ModelEntry, passages: dict[str, Float32Array]) -> None:
-        with np.load(_path(directory, entry), allow_pickle=False) as kept:
-            vectors, languages = kept["vectors"], kept["languages"]
+        if (kept := _kept(path := _path(directory, entry))) is None:
+            raise InputError(f"{path}: not there, or damaged; run isoglot index again")
+        vectors, languages = kept
         self._queries: Sequence[str] = tuple(dict.fromkeys(languages.tolist()))
         self._passages = tuple(passages)
         shape = (len(self._queries), len(self._passages))
@@ -81,6 +98,6 @@ class Levels:
     def scale(self, fusion: Standardised) -> Scale:
         """What the fusion turns scores by. A query in a language without background is taken for one of the average."""
         lines = [[fusion.line(m, d) for m, d in zip(*both)] for both in zip(self._means, self._deviations)]
-        cells = np.array(lines)
+        cells = np.array(lines).reshape(*self._means.shape, 2)  # of no passages, too
         a, b = np.moveaxis(np.concatenate([cells, cells.mean(axis=0, keepdims=True)]), -1, 0)
         return Scale((*self._queries, ANY), self._passages, a, b)

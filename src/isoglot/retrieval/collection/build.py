@@ -165,9 +165,9 @@ class _Indexing:
         self._changes.deleted = self._documents.delete(list(delete)) if delete else 0
         known = self._documents.models()
         for loaded in models:
+            keep_background(self._directory, loaded.entry, loaded.model)  # before any process can search by the model
             if known.get(loaded.entry.name) != loaded.entry:
                 self._documents.add_model(loaded.entry)
-            keep_background(self._directory, loaded.entry, loaded.model)
         _, digests = self._documents.keys()
         for loaded in models:
             loaded.vectors.tidy(digests)

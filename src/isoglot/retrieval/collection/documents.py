@@ -129,7 +129,8 @@ class Changes:
 class Documents:
     """The database of a collection.
 
-    Every method opens what it reads in one transaction. Of one object any thread may call them.
+    Every method opens what it reads in one transaction (`chunks` and others that take many keys in several). Of one object any
+    thread may call them.
 
     Raises:
         InputError: there is none, it is damaged, or another version's.
@@ -155,13 +156,27 @@ class Documents:
                 self._open.execute("PRAGMA query_only=ON")
             if create and not self._rows("SELECT name FROM sqlite_master WHERE name = 'facts'"):
                 self._open.executescript(f"BEGIN;{_SCHEMA}INSERT INTO facts VALUES ('format', '{FORMAT}');COMMIT;")
-            found = self.fact("format")
+            is_made = self._rows("SELECT name FROM sqlite_master WHERE name = 'facts'")
+            found = self.fact("format") if is_made else None
+        if not is_made:
+            self.close()
+            raise InputError(f"{directory}: no index is there yet: isoglot index is beginning, or has to be run again")
         if found != FORMAT:
             raise InputError(f"{directory}: an index of format {found}; this version reads {FORMAT}: make it anew")
 
     def close(self) -> None:
         """Close the file; calling it again does nothing."""
         self._open.close()
+
+    @contextmanager
+    def at_one_moment(self) -> Iterator[None]:
+        """All that is read inside is as it was at the first reading, whatever others write; other threads wait until it ends."""
+        with self._lock, self._in_words():
+            self._open.execute("BEGIN")
+            try:
+                yield
+            finally:
+                self._open.execute("COMMIT")
 
     # facts
 
@@ -195,11 +210,6 @@ class Documents:
                 " ON CONFLICT (name) DO UPDATE SET about = excluded.about",
                 [entry.name, json.dumps(about)],
             )
-
-    def drop_model(self, name: str) -> None:
-        """Forget a model."""
-        with self.changing() as run:
-            run("DELETE FROM models WHERE name = ?", [name])
 
     # documents
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter, defaultdict
+import time
+from collections import defaultdict
 from collections.abc import Collection as AnyOf
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,11 +20,11 @@ from isoglot.records import Float32Array, IntArray, several
 from isoglot.retrieval.collection.backends import Backend
 from isoglot.retrieval.collection.background import Levels
 from isoglot.retrieval.collection.collection import Collection
-from isoglot.retrieval.collection.documents import Found, ModelEntry, as_digests
+from isoglot.retrieval.collection.documents import Documents, Found, ModelEntry
 from isoglot.retrieval.collection.fairness import fusion_of, levels_of, told
 from isoglot.retrieval.collection.models import Encode, encoder, load_entry
 from isoglot.retrieval.collection.snippets import Span, best_sentences
-from isoglot.retrieval.collection.vectors import Vectors
+from isoglot.retrieval.collection.state import State, reading
 from isoglot.retrieval.collection.words import Words
 from isoglot.retrieval.fair import Fair
 from isoglot.retrieval.fusions import Fusion
@@ -34,6 +37,8 @@ MOST = 1000
 _RANK_CONSTANT = 60
 _WORDS = 200
 """Chunks of the ranking by words that count."""
+_TRIES, _PAUSE = 5, 0.1
+"""How often, and after how many seconds, what a writer has taken away while it was read is read again."""
 
 
 @dataclass(frozen=True)
@@ -121,23 +126,39 @@ class Searcher:
         self._words: Words | None = None
         self._levels: Levels | None = None
         self._backend = Backend(collection.path, self.entry, collection.settings)
-        self._generation = -1
+        self._now: State | None = None
         self.refresh()
 
     def refresh(self) -> bool:
-        """Take in what changed in the collection since the last time; whether anything did."""
-        documents = self._collection.documents
-        generation = documents.generation()
-        if generation == self._generation:
-            return False
-        vectors = Vectors(self._collection.path / "vectors" / self.entry.key)
-        labels = {label.key: label for label in documents.labels()}
-        sizes = Counter(label.lang for label in labels.values())
-        with self._lock:  # for what is new alone: searches wait for it
-            self._backend.update(documents, vectors)
-            self._labels, self._sizes = labels, sizes
-            self._vectors, self._levels, self._generation = vectors, None, generation
-        return True
+        """Take in what changed in the collection since the last time; whether anything did.
+
+        Raises:
+            InputError: a chunk has no vector of this model.
+        """
+        for tries in range(1, _TRIES + 1):
+            if self._now is not None and self._collection.documents.generation() == self._now.generation:
+                return False
+            try:
+                self._take_in()
+                return True
+            except InputError:  # a writer may have merged shards whose names were just read
+                if tries == _TRIES:
+                    raise
+                time.sleep(_PAUSE)
+        raise AssertionError("unreachable")
+
+    def _take_in(self) -> None:
+        with (
+            reading(self._collection.path, self.entry) as (documents, state),
+            self._lock,
+        ):  # searches wait for what is new
+            self._backend.update(documents, state.vectors)
+            self._levels, self._now = None, state
+
+    @property
+    def _state(self) -> State:
+        assert self._now is not None
+        return self._now
 
     def close(self) -> None:
         """Give back memory and connections; calling it again does nothing."""
@@ -178,15 +199,23 @@ class Searcher:
         Raises:
             InputError: no or empty queries, k out of range, no such language, fairness or strength.
         """
-        asked = self._check(queries, k, languages, where, fairness, strength, hybrid, sentences)
+        ask = partial(self._check, queries, k, languages, where, fairness, strength, hybrid, sentences)
+        ask()
         known = None if query_language is None else language(query_language)
         languages_of = told(queries) if known is None else [known] * len(queries)
         vectors = self._encode(list(queries), "query")
-        with self._lock:
-            ranked = [self._ranked(*of, asked) for of in zip(queries, vectors, languages_of)]
-        texts = self._collection.documents.chunks([key for keys in ranked for key in keys])
-        hits = self._hits(ranked, vectors, texts, asked)
-        why = None if all(hits) else self._why(asked)
+        for _ in range(_TRIES):
+            with self._lock:
+                if hybrid:
+                    self._take_words()
+                asked, state = ask(), self._state
+                ranked = [self._ranked(*of, asked) for of in zip(queries, vectors, languages_of)]
+            wanted = [key for keys in ranked for key in keys]
+            texts = self._collection.documents.chunks(wanted)
+            if len(texts) == len({*wanted}) or not self.refresh():
+                break  # of the collection before a change, or after it: never of what is left of the one before
+        hits = self._hits(ranked, vectors, texts, asked, state)
+        why = None if all(hits) else state.why_nothing(asked.languages, asked.where)
         return [
             Answer(query, lang, own, None if own else why)
             for query, lang, own in zip(queries, languages_of, hits, strict=True)
@@ -209,7 +238,7 @@ class Searcher:
             raise InputError("queries: a list of questions, none of them empty")
         if not 1 <= k <= MOST:
             raise InputError(f"k must be between 1 and {MOST}, got {k}")
-        fusion = fusion_of(fairness, strength, self._sizes)
+        fusion = fusion_of(fairness, strength, self._state.sizes)
         codes = None if languages is None else tuple(dict.fromkeys(map(language, several(languages))))
         filters = {key: _as_list(value) for key, value in (where or {}).items()}
         return _Asked(k, codes, filters, fusion, hybrid, sentences)
@@ -218,7 +247,8 @@ class Searcher:
 
     def _ranked(self, query: str, vector: Float32Array, lang: str | None, asked: _Asked) -> list[int]:
         """Keys of chunks of k different documents, best first; fewer where there are no more."""
-        languages = [code for code in self._sizes if asked.languages is None or code in asked.languages]
+        labels = self._state.labels
+        languages = [code for code in self._state.sizes if asked.languages is None or code in asked.languages]
         if not languages:
             return []
         n = 4 * asked.k
@@ -226,21 +256,21 @@ class Searcher:
             found, is_all = self._by_vectors(vector, n, languages, lang, asked)
             if asked.hybrid:
                 found = self._with_words(query, found, languages, asked)
-            best = {self._labels[key].document: key for key in reversed(found)}  # the first of each document stays
+            best = {labels[key].document: key for key in reversed(found)}  # the first of each document stays
             if len(best) >= asked.k or is_all:
-                return [key for key in found if best[self._labels[key].document] == key][: asked.k]
+                return [key for key in found if best[labels[key].document] == key][: asked.k]
             n *= 4
 
     def _by_vectors(
         self, vector: Float32Array, n: int, languages: list[str], lang: str | None, asked: _Asked
     ) -> tuple[list[int], bool]:
         """Keys of the n best chunks (of every language, where languages are mixed), and whether there are no more."""
-        where = asked.where or None
+        where, labels = asked.where or None, self._state.labels
         if asked.fusion.is_default:
             only = None if asked.languages is None else languages
             ids = self._backend.index.search(vector[None], n, languages=only, where=where).ids[0]
             # an index that another process changes may have chunks that this one does not know yet
-            return [int(key) for key in ids if int(key) in self._labels], len(ids) < n
+            return [int(key) for key in ids if int(key) in labels], len(ids) < n
         lists = [self._backend.index.search(vector[None], n, languages=[code], where=where) for code in languages]
         ids = [key for hits in lists for key in hits.ids[0]]
         if not ids:
@@ -250,29 +280,36 @@ class Searcher:
         fair = Fair(asked.fusion, self._scale(asked.fusion), {})
         order = fair.order(scores, numbers, tie_positions(ids), languages, lang)
         best = [int(ids[i]) for i in order.tolist()]
-        return [key for key in best if key in self._labels], all(len(hits.ids[0]) < n for hits in lists)
+        return [key for key in best if key in labels], all(len(hits.ids[0]) < n for hits in lists)
 
     def _scale(self, fusion: Fusion) -> Any:
         if not isinstance(fusion, Standardised):
             return None
         if self._levels is None:
-            keys, digests = self._collection.documents.keys()
-            languages = [self._labels[key].lang if key in self._labels else "" for key in keys.tolist()]
-            vectors, path = self._vectors, self._collection.path
-            self._levels = levels_of(path, self.entry, languages, lambda rows: vectors.read(digests[rows]))
+            state, path = self._state, self._collection.path
+            languages = [state.labels[key].lang for key in state.keys.tolist()]
+            self._levels = levels_of(path, self.entry, languages, lambda rows: state.vectors.read(state.digests[rows]))
         return self._levels.scale(fusion)
+
+    def _take_words(self) -> None:
+        """Have the words of what is searched: both of one state, unless it changes faster than they are counted."""
+        for _ in range(_TRIES):
+            self.refresh()
+            if self._words is not None and self._words.generation == self._state.generation:
+                break
+            with closing(Documents(self._collection.path)) as documents, documents.at_one_moment():
+                self._words = Words(self._collection.path, documents)
 
     def _with_words(self, query: str, found: list[int], languages: list[str], asked: _Asked) -> list[int]:
         """The ranking by vectors, mixed with that by words by reciprocal ranks (see `isoglot.retrieval.reciprocal`)."""
-        documents = self._collection.documents
-        if self._words is None or self._words.generation != documents.generation():
-            self._words = Words(self._collection.path, documents)
+        assert self._words is not None
+        labels = self._state.labels
         if asked.among is None and (asked.languages is not None or asked.where):
-            passing = [key for key, label in self._labels.items() if self._passes(label.metadata, languages, asked)]
+            passing = [key for key, label in labels.items() if self._passes(label.metadata, languages, asked)]
             asked.among = np.array(passing, dtype=np.int64)
         by_words, _ = self._words.best(query, max(_WORDS, len(found)), asked.among)
         parts: defaultdict[int, float] = defaultdict(float)
-        for ranking in (found, [key for key in by_words.tolist() if key in self._labels]):
+        for ranking in (found, [key for key in by_words.tolist() if key in labels]):
             for rank, key in enumerate(ranking, 1):
                 parts[key] += 1 / (_RANK_CONSTANT + rank)
         return sorted(parts, key=lambda key: (-parts[key], key))
@@ -283,7 +320,12 @@ class Searcher:
     # what is told of it
 
     def _hits(
-        self, ranked: list[list[int]], vectors: Float32Array, texts: dict[int, Found], asked: _Asked
+        self,
+        ranked: list[list[int]],
+        vectors: Float32Array,
+        texts: dict[int, Found],
+        asked: _Asked,
+        state: State,
     ) -> list[list[Hit]]:
         """Those that are there still, with their scores and sentences."""
         kept = [(number, key) for number, keys in enumerate(ranked) for key in keys if key in texts]
@@ -292,7 +334,7 @@ class Searcher:
         if asked.sentences and kept:
             about = [(number, part, texts[key].document.lang) for (number, key), part in zip(kept, parts)]
             spans = best_sentences(about, vectors, self._encode)
-        scores = self._cosines([(number, texts[key].digest) for number, key in kept], vectors)
+        scores = state.cosines([(number, texts[key].digest) for number, key in kept], vectors)
         hits: list[list[Hit]] = [[] for _ in ranked]
         for (number, key), part, span, score in zip(kept, parts, spans, scores):
             row = texts[key].document
@@ -300,29 +342,6 @@ class Searcher:
                 Hit(row.id, row.lang, score, row.title, row.url, part, span, row.translation, row.metadata)
             )
         return hits
-
-    def _cosines(self, kept: list[tuple[int, bytes]], vectors: Float32Array) -> list[float]:
-        if not kept:
-            return []
-        rows = self._vectors.read(as_digests(digest for _, digest in kept)).astype(np.float32)
-        return [round(float(vectors[number] @ row), 6) for (number, _), row in zip(kept, rows)]
-
-    def _why(self, asked: _Asked) -> str:
-        """Why nothing was found, in one sentence."""
-        if not self._labels:
-            return "The index has no documents."
-        there = ", ".join(f"{lang} ({n:,})" for lang, n in self._sizes.most_common(12))
-        if asked.languages is not None and not set(asked.languages) & set(self._sizes):
-            return f"No document is in {', '.join(asked.languages)}; there are: {there}."
-        for key, values in asked.where.items():
-            own = Counter(label.metadata[key] for label in self._labels.values() if key in label.metadata)
-            if not own:
-                keys = sorted({name for label in self._labels.values() for name in label.metadata} - {"lang"})
-                return f"No document has '{key}'; there are: {', '.join(keys) or 'no metadata'}."
-            if not set(own) & set(values):
-                some = ", ".join(str(value) for value, _ in own.most_common(8))
-                return f"No document has {key} = {', '.join(map(str, values))}; there are: {some}."
-        return "No document passes all filters together."
 
 
 def _as_list(value: Any) -> list[Any]:

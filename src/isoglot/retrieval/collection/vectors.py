@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +58,8 @@ class Vectors:
             or vectors.dtype != np.float16
             or len(digests) != len(vectors)
         ):
-            say(f"{rows}: damaged; its texts are encoded again by isoglot index")
+            if keys.exists() and rows.exists():  # not merged by a writer meanwhile
+                say(f"{rows}: damaged; its texts are encoded again by isoglot index")
             return
         if self._maps and vectors.shape[1] != self._maps[0].shape[1]:
             raise InputError(f"{rows}: vectors of width {vectors.shape[1]} beside others of {self._maps[0].shape[1]}")
@@ -133,6 +132,7 @@ class Vectors:
         old, keys = list(self._paths), _pairs(self._ordered[places])
         shards, rows, maps = self._shard[places], self._row[places], list(self._maps)
         self._maps, self._keys, self._paths = [], [], []
+        self._sort()
         in_order = np.lexsort((rows, shards))  # so that every old shard is read from front to end
         for start in range(0, len(places), SHARD_SIZE):
             part = in_order[start : start + SHARD_SIZE]
@@ -140,17 +140,6 @@ class Vectors:
             self.add(keys[part], merged)
         for path in (path for pair in old for path in pair):
             path.unlink(missing_ok=True)
-
-    def files(self) -> Iterator[Path]:
-        """All files of the shards."""
-        yield from (path for pair in self._paths for path in pair)
-
-    def forget(self) -> None:
-        """Delete everything."""
-        for path in self.files():
-            path.unlink(missing_ok=True)
-        with suppress(OSError):
-            self._directory.rmdir()
 
 
 def _whole(digests: Digests) -> npt.NDArray[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,7 +11,7 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from isoglot.disk import UnwritableError, locked
-from isoglot.errors import warn
+from isoglot.errors import InputError, warn
 from isoglot.files import atomic_directory, read_json, write_json
 from isoglot.records import Float32Array, IntArray
 from isoglot.retrieval.bm25 import BM25, weights_of
@@ -32,6 +33,7 @@ class Words:
 
     Args:
         directory: of the collection; the weights are kept there. Where it cannot be written they are made for this process alone.
+        documents: at one moment, where others may change them meanwhile.
     """
 
     def __init__(self, directory: Path, documents: Documents) -> None:
@@ -68,20 +70,21 @@ class Words:
 
 
 def _read(folder: Path, generation: int) -> _Weights | None:
-    """What is kept; None where that is nothing, or belongs to other documents."""
+    """What is kept; None where that is nothing, damaged, or belongs to other documents."""
 
     def is_current() -> bool:
         about = folder / "about.json"
         return about.is_file() and read_json(about)["generation"] == generation
 
-    if not is_current():
-        return None
-    vocabulary: dict[str, int] = read_json(folder / "terms.json")
-    arrays = {name: np.load(folder / f"{name}.npy", allow_pickle=False) for name in _ARRAYS}
-    if not is_current():  # it was replaced while it was read
-        return None
-    keys: IntArray = arrays.pop("keys")
-    return _Weights(vocabulary, csr_matrix(tuple(arrays.values()), shape=(len(vocabulary), len(keys))), keys)
+    with suppress(InputError, OSError, EOFError, KeyError, TypeError, ValueError):
+        if is_current():
+            vocabulary: dict[str, int] = read_json(folder / "terms.json")
+            arrays = {name: np.load(folder / f"{name}.npy", allow_pickle=False) for name in _ARRAYS}
+            keys: IntArray = arrays.pop("keys")
+            matrix = csr_matrix(tuple(arrays.values()), shape=(len(vocabulary), len(keys)))
+            if is_current():  # it may have been replaced while it was read
+                return _Weights(vocabulary, matrix, keys)
+    return None
 
 
 def _make(documents: Documents) -> _Weights:

@@ -133,8 +133,3 @@ class Fusion(Member):
 
 
 FUSIONS: Registry[type[Fusion]] = Registry("fusion", __name__)
-
-
-def fused_order(keys: FloatArray, scores: Float32Array, ties: IntArray) -> IntArray:
-    """Best first: by key, then by score, then as ties are broken; int64, shape (n,)."""
-    return np.lexsort((ties, -scores, -keys))

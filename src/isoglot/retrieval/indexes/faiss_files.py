@@ -70,12 +70,13 @@ class Keeper:
             record = self._record()
             try:
                 parts = self._read(record) if record else []
-            except (InputError, OSError):
+            except (InputError, OSError, RuntimeError):  # faiss has no better error for a file that is gone
                 if self._stamp_there() == (record or {}).get("stamp"):
                     raise
                 continue  # it was replaced meanwhile
             self._stamp = record["stamp"] if record else None
-            return parts
+            if self._stamp_there() == self._stamp:  # or parts may be of the older and the newer one
+                return parts
         raise InputError(f"{self._path}: is being replaced again and again; try later")
 
     def begin(self) -> None:

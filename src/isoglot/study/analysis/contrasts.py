@@ -12,14 +12,13 @@ from isoglot.evaluation import contrasts as paired
 from isoglot.evaluation import matching
 from isoglot.evaluation.matching import RANK_DISTANCE
 from isoglot.evaluation.significance import ALPHA, Interval
-from isoglot.records import NATURAL
+from isoglot.records import NATURAL, SETTINGS
 from isoglot.study.analysis.reading import Study
 from isoglot.study.analysis.systems import Series, System, measured_together, systems_of
 
 MAIN_MEASURE = "nDCG@10"
 What = tuple[str, str]
 """Setting and measure; rank distance is a setting of its own."""
-SETTINGS = ("mono", "cross", "multi")
 TESTED: tuple[What, ...] = (
     *((setting, MAIN_MEASURE) for setting in SETTINGS),
     (RANK_DISTANCE, RANK_DISTANCE),

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from statistics import fmean
 
-from isoglot.records import NATURAL
-from isoglot.study.analysis.contrasts import SETTINGS, Experiment
+from isoglot.records import NATURAL, SETTINGS
+from isoglot.study.analysis.contrasts import Experiment
 from isoglot.study.analysis.systems import System, is_number
 
 BIAS = {"language_preference": "own language first", "Lang-nDCG@10": "Lang-nDCG@10"}

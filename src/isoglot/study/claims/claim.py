@@ -165,10 +165,6 @@ class Sides(Claim):
         own, others = zip(*self.selections())
         return own[0].called(), " and ".join(other.called() for other in others)
 
-    def spoken_of(self, comparisons: Comparisons) -> list[Contrast]:
-        """The differences that its sentences tell; [] where they tell none, or another thing."""
-        return []
-
     def selections(self) -> list[tuple[Selection, Selection]]:
         """Only what tells the two sides apart."""
         return [apart(self.of, other) for other in self.against]

@@ -55,7 +55,9 @@ class InjectSettings(Settings):
     batch_size: int = Field(32, ge=2, le=10_000, description="word pairs per step")
     learning_rate: float = Field(5e-4, gt=0, description="at the first step; it falls to 0 linearly")
     lora: InjectionLora = Field(default_factory=InjectionLora)
-    seed: int = Field(0, ge=0, description="of the drawing of pairs, the adapters' first values and the order of steps")
+    seed: int = Field(
+        0, ge=0, lt=2**32, description="of the drawing of pairs, the adapters' first values and the order of steps"
+    )
     threads: int = Field(0, ge=0, le=1024, description="CPU threads; 0: torch's choice")
 
     @field_validator("layer")

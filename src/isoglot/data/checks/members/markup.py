@@ -71,7 +71,7 @@ class Markup(TextCheck):
             better = pattern.sub(repair, text)
             while better != text and pattern is _ELEMENT and pattern.search(better):  # elements in elements
                 better = pattern.sub(repair, better)
-            better = " ".join(better.split(" ")) if "\n" in better else " ".join(better.split())
+            better = better if "\n" in better else " ".join(better.split())
             if better != text:
                 yield f"{what} '{match[0][:40]}'", "repaired", better
                 text = better

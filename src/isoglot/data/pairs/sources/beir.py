@@ -37,9 +37,6 @@ class Beir(Source):
     def takes(self, spec: str) -> bool:
         return super().takes(spec) or what_is(spec) == BEIR
 
-    def read(self, spec: str, data_dir: Path | None) -> Iterator[Item]:
-        return self.read_on(spec, data_dir, Place())
-
     def read_on(self, spec: str, data_dir: Path | None, place: Place) -> Iterator[Item]:
         """The pairs in the order of the corpus, which goes by once: only queries and judgements are held.
 

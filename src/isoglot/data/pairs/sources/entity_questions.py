@@ -28,9 +28,6 @@ class EntityQuestions(Source):
     name = "entity-questions"
     form = "entity-questions:DIR (its dataset.zip, unpacked)"
 
-    def read(self, spec: str, data_dir: Path | None) -> Iterator[Item]:
-        return self.read_on(spec, data_dir, Place())
-
     def read_on(self, spec: str, data_dir: Path | None, place: Place) -> Iterator[Item]:
         """The questions, one relation after the other. InputError: no such file, a malformed one."""
         address, several = SetAddress.parse(spec, "split", "limit", remote=""), 0

@@ -27,9 +27,6 @@ class Files(Source):
     def takes(self, spec: str) -> bool:
         return bool(split_name(Path(spec))[1]) and os.path.exists(spec) and not os.path.isdir(spec)
 
-    def read(self, spec: str, data_dir: Path | None) -> Iterator[Item]:
-        return self.read_on(spec, data_dir, Place())
-
     def read_on(self, spec: str, data_dir: Path | None, place: Place) -> Iterator[Item]:
         return read_file(Path(spec), {}, {}, place)
 

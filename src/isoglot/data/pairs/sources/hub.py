@@ -40,9 +40,6 @@ class Hub(Source):
     name = "hub"
     form = "hub:OWNER/NAME?query=COLUMN&passage=COLUMN&lang=CODE"
 
-    def read(self, spec: str, data_dir: Path | None) -> Iterator[Item]:
-        return self.read_on(spec, data_dir, Place())
-
     def read_on(self, spec: str, data_dir: Path | None, place: Place) -> Iterator[Item]:
         """The rows of a split. Those without a query or passage are left out and counted; of a list of texts the first is taken.
 

@@ -42,9 +42,6 @@ class MkqaSource(Source):
     name = "mkqa"
     form = "mkqa:web or mkqa:DIR"
 
-    def read(self, spec: str, data_dir: Path | None) -> Iterator[Item]:
-        return self.read_on(spec, data_dir, Place())
-
     def read_on(self, spec: str, data_dir: Path | None, place: Place) -> Iterator[Item]:
         """A question in all its languages, then the next; the passage is the first answer.
 

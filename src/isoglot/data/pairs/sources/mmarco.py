@@ -39,9 +39,6 @@ class Mmarco(Source):
 
     name = "mmarco"
 
-    def read(self, spec: str, data_dir: Path | None) -> Iterator[Item]:
-        return self.read_on(spec, data_dir, Place())
-
     def read_on(self, spec: str, data_dir: Path | None, place: Place) -> Iterator[Item]:
         """The pairs, one language after the other, each with the file and line of its query.
 

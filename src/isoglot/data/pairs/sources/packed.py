@@ -19,9 +19,6 @@ class Packed(Source):
 
         return is_packed(spec)
 
-    def read(self, spec: str, data_dir: Path | None) -> Iterator[Item]:
-        return self.read_on(spec, data_dir, Place())
-
     def read_on(self, spec: str, data_dir: Path | None, place: Place) -> Iterator[Item]:
         from isoglot.data.pairs.packed import TEXTS, open_packed
         from isoglot.data.pairs.table import read_rows

@@ -35,9 +35,6 @@ class Squad(Source):
     name = "squad"
     form = "squad:DIR or squad:DIR/{lang}.json"
 
-    def read(self, spec: str, data_dir: Path | None) -> Iterator[Item]:
-        return self.read_on(spec, data_dir, Place())
-
     def read_on(self, spec: str, data_dir: Path | None, place: Place) -> Iterator[Item]:
         """One language after the other. Rows with one question id are translations of each other.
 

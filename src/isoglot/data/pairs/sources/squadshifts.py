@@ -40,9 +40,6 @@ class SquadShifts(Source):
     name = "squadshifts"
     form = "squadshifts:web or squadshifts:DIR"
 
-    def read(self, spec: str, data_dir: Path | None) -> Iterator[Item]:
-        return self.read_on(spec, data_dir, Place())
-
     def read_on(self, spec: str, data_dir: Path | None, place: Place) -> Iterator[Item]:
         """One part after the other; ids begin with the part's name. InputError: a missing or malformed file."""
         address = SetAddress.parse(spec, "parts", "passage", remote="web")

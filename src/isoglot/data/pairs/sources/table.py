@@ -36,9 +36,6 @@ class Table(Source):
     def takes(self, spec: str) -> bool:
         return super().takes(spec) or (_LANG in spec and not _PREFIX.match(spec) and bool(split_name(Path(spec))[1]))
 
-    def read(self, spec: str, data_dir: Path | None) -> Iterator[Item]:
-        return self.read_on(spec, data_dir, Place())
-
     def read_on(self, spec: str, data_dir: Path | None, place: Place) -> Iterator[Item]:
         """The rows of the file.
 
