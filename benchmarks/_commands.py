@@ -17,9 +17,11 @@ from typing import Any
 import numpy as np
 from _moments import ForkedPool, ForkedProcess, start
 
-TIMED = re.compile(r"seconds|per_second|peak_memory|checkpoint_bytes|^(started|ended|created|made|evaluation_time)$")
+TIMED = re.compile(
+    r"seconds|per_second|peak_memory|checkpoint_bytes|^(started|ended|created|made|spent|evaluation_time)$"
+)
 _NOT_COMPARED = re.compile(
-    r"(^|/)(tensorboard/.*|report\.(html|md)|figures/.*|\.trash|checkpoint_bytes|log|phase|lost\+found|.*-(wal|shm))$"
+    r"(^|/)(tensorboard/.*|report\.(html|md)|figures/.*|\.trash|checkpoint_bytes|log|memory|phase|lost\+found|.*-(wal|shm))$"
 )
 _OF_INDEX = re.compile(r"(keys|rows)-\d{6}-[0-9a-f]{16}\.npy")
 Work = Callable[[], int]

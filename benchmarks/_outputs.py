@@ -36,7 +36,7 @@ def others(inputs: Path, area: Path) -> dict[str, Case]:
     exports = [flag for name in ("plot", "export-trec", "export-mteb") for flag in (f"--{name}", str(area / name))]
     compare = ["compare", place["first"], place["second"], "--resamples", "99", "--overwrite"]
     compare += ["--output", str(area / "compared.json"), "--plot", str(area / "plots")]
-    probe = ["probe", model, "--lexicon", lexicon, "--resamples", "20", "--picture", str(area / "layers.svg")]
+    probe = ["probe", model, "--lexicon", lexicon, "--resamples", "100", "--picture", str(area / "layers.svg")]
     inject = ["inject", model, "--lexicon", lexicon, "--layer", "1", "--pairs", "30", "--control-pairs", "10"]
     inject += ["--epochs", "2", "--threads", "1", "--lora-rank", "4", "--output", str(area / "injected")]
     hold_out = ["data", "benchmark", pairs, "--holdout", "25%", "--rest", str(area / "rest.jsonl")]
