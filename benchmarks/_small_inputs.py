@@ -19,8 +19,9 @@ WORDS = [f"{lang}{number}" for lang in LANGUAGES for number in range(60)]
 
 
 def make(folder: Path) -> Path:
-    """Write `model`, `other` (with other weights), `pieces` (one whose tokenizer knows pieces of words) and `letters.txt`, `pairs.jsonl`, `fewer.jsonl`, `apart.jsonl` (no text of which is in `bench`),
-    `bench`, `corpus.jsonl`, `documents.jsonl`, `few-documents.jsonl`, `vectors`, `study.yaml`, `docs` and `en-de.tsv`."""
+    """Write `model`, `other` (with other weights), `pieces` (whose tokenizer knows pieces of words), `letters.txt` for it,
+    `pairs.jsonl`, `fewer.jsonl`, `apart.jsonl` (no text of which is in `bench`), `bench`, `corpus.jsonl`, `documents.jsonl`,
+    `few-documents.jsonl`, `vectors`, `study.yaml`, `docs` and `en-de.tsv`."""
     folder.mkdir(parents=True)
     for seed, name in enumerate(("model", "other")):
         tiny_base(folder / name, WORDS, seed)
