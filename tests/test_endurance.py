@@ -32,12 +32,12 @@ def samples(leak: float, minutes: int = 16) -> list[Sample]:
 @pytest.mark.parametrize(("leak", "is_growth"), [(0, False), (100, True)])
 def test_growth_is_told_from_noise(leak: float, is_growth: bool) -> None:
     found = growth(samples(leak), "rss_mb")
-    assert grows(found) is is_growth
+    assert grows(found, "rss_mb") is is_growth
     assert found["low"] <= found["per_hour"] <= found["high"]
     assert abs(found["per_hour"] - leak) < 15
-    assert not grows(growth(samples(leak), "descriptors"))
-    come_and_go = [replace(own, threads=12 + n % 9 + int(leak * n / 30_000)) for n, own in enumerate(samples(0))]
-    assert grows(growth(come_and_go, "threads")) is is_growth
+    assert not grows(growth(samples(leak), "descriptors"), "descriptors")
+    come_and_go = [replace(own, threads=12 + n % 9 + int(leak * n / 3000)) for n, own in enumerate(samples(0))]
+    assert grows(growth(come_and_go, "threads"), "threads") is is_growth
 
 
 def test_an_answer_of_two_states_is_broken() -> None:
