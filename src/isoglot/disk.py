@@ -35,7 +35,7 @@ class UnwritableError(InputError, OSError):
         self.path, self.strerror = path, reason
 
     def __reduce__(self) -> tuple[type[UnwritableError], tuple[Path, str]]:  # to reach the parent of a worker process
-        return UnwritableError, (self.path, self.strerror)
+        return UnwritableError, (self.path, str(self.strerror))
 
 
 @contextmanager
