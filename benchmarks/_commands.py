@@ -14,12 +14,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from _moments import ForkedPool, ForkedProcess, start
 
-TIMED = re.compile(r"seconds|per_second|peak_memory|checkpoint_bytes|^(started|ended|created)$")
-_NOT_COMPARED = re.compile(
-    r"(^|/)(tensorboard/.*|report\.(html|md)|figures/.*|\.trash|checkpoint_bytes|log|phase|lost\+found)$"
+TIMED = re.compile(
+    r"seconds|per_second|peak_memory|checkpoint_bytes|^(started|ended|created|made|spent|evaluation_time)$"
 )
+_NOT_COMPARED = re.compile(
+    r"(^|/)(tensorboard/.*|report\.(html|md)|figures/.*|\.trash|checkpoint_bytes|log|memory|phase|lost\+found|.*-(wal|shm))$"
+)
+_OF_INDEX = re.compile(r"(keys|rows)-\d{6}-[0-9a-f]{16}\.npy")
 Work = Callable[[], int]
 
 
@@ -213,11 +217,20 @@ class Place:
 
 def tree(folder: Path) -> dict[str, str]:
     """Every path under a folder -> digest of its content without times; folders have none."""
-    digests = {}
+    digests, vectors = {}, set()
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
-        if not _NOT_COMPARED.search(name):
+        if _OF_INDEX.fullmatch(path.name):  # in which files they lie depends on where an earlier start ended
+            vectors.add(path.parent)
+        elif not _NOT_COMPARED.search(name):
             digests[name] = "" if path.is_dir() else hashlib.sha256(_without_times(path)).hexdigest()
+    for place in vectors:
+        keys, rows = (
+            [row.tobytes() for path in sorted(place.glob(f"{kind}-*.npy")) for row in np.load(path)]
+            for kind in ("keys", "rows")
+        )
+        whole = repr(sorted(zip(keys, rows))).encode()
+        digests[f"{place.relative_to(folder).as_posix()}/vectors"] = hashlib.sha256(whole).hexdigest()
     return digests
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import signal
+import subprocess
 import sys
 import time
 from collections import Counter
@@ -21,8 +23,9 @@ from _moments import HUNG, Child, start
 _DELAY = 0.02  # seconds that a change takes longer on a slow disk
 _WORDS = (
     *map(os.strerror, (errno.ENOSPC, errno.EROFS, errno.EIO, errno.ENOENT, errno.ESTALE)),
-    *("disk is full", "disk I/O error", "readonly database", "unable to open database file"),
+    *("has gone while", "disk is full", "disk I/O error", "readonly database", "unable to open database file"),
 )
+_CELL = re.compile(r"isoglot: \S+\.(?:model-\w+|s\d+): ")
 _GOOD = ("said", "done")
 
 
@@ -119,6 +122,7 @@ def stopped(place: Place, case: Case, before: Path, at: int) -> Child:
     """The command, stopped before one of its changes; a study looks at its jobs by the clock: it may make one fewer."""
     for number in range(at, 0, -1):
         place.reset(before)
+        subprocess.run(["sync", "-f", place.area], check=True)  # what was there before is on the disk
         child = start(as_command(case.work), place.log, place.area, number, signal.SIGSTOP)
         if child.stopped():
             return child
@@ -167,20 +171,22 @@ def _faulted(
 
 def _is_kept(name: str) -> bool:
     """Does it lie in a cache, which may be done without?"""
-    return name.partition("/")[0] in ("cache", "store")
+    return name.partition("/")[0] in ("cache", "store") or name.startswith("index/words")
 
 
 def _is_unclear(code: int, said: str, home: str) -> str:
     """What is wrong with the end of a command on a disk that failed; "" where nothing is."""
     lines = [line for line in said.splitlines() if line.startswith("isoglot: ")]
-    errors = [line for line in lines if any(word in line for word in _WORDS)]
+    # a study says of each cell why it failed, and ends with 1 where it could note that
+    cells = [line for line in lines if _CELL.match(line)]
+    errors = [line for line in lines if line not in cells and any(word in line for word in _WORDS)]
     if code == HUNG:
         return "hung"
-    if code != 2:
+    if code != 2 and not (code == 1 and cells):
         return f"exit code {code}"
     if "Traceback" in said or "Error:" in said:
         return "a traceback"
-    if len(errors) != 1 or home not in errors[0]:
+    if len(errors) > 1 or not (errors or cells) or any(home not in line for line in errors):
         return f"{len(errors)} lines that name path and reason"
     return ""
 

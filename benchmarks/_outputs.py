@@ -23,6 +23,7 @@ _PLACES = ("DIR", "FILE", "INDEX", "TARGET")
 def others(inputs: Path, area: Path) -> dict[str, Case]:
     """Them by name; what each writes lies in `area`."""
     model, other, bench, pairs = (str(inputs / name) for name in ("model", "other", "bench", "pairs.jsonl"))
+    pieces, letters = str(inputs / "pieces"), str(inputs / "letters.txt")
     documents, fewer, lexicon = (str(inputs / name) for name in ("documents.jsonl", "few-documents.jsonl", "en-de.tsv"))
     place = {
         name: str(area / name)
@@ -36,7 +37,7 @@ def others(inputs: Path, area: Path) -> dict[str, Case]:
     exports = [flag for name in ("plot", "export-trec", "export-mteb") for flag in (f"--{name}", str(area / name))]
     compare = ["compare", place["first"], place["second"], "--resamples", "99", "--overwrite"]
     compare += ["--output", str(area / "compared.json"), "--plot", str(area / "plots")]
-    probe = ["probe", model, "--lexicon", lexicon, "--resamples", "20", "--picture", str(area / "layers.svg")]
+    probe = ["probe", model, "--lexicon", lexicon, "--resamples", "100", "--picture", str(area / "layers.svg")]
     inject = ["inject", model, "--lexicon", lexicon, "--layer", "1", "--pairs", "30", "--control-pairs", "10"]
     inject += ["--epochs", "2", "--threads", "1", "--lora-rank", "4", "--output", str(area / "injected")]
     hold_out = ["data", "benchmark", pairs, "--holdout", "25%", "--rest", str(area / "rest.jsonl")]
@@ -106,7 +107,7 @@ def others(inputs: Path, area: Path) -> dict[str, Case]:
         "data texts": Case(Command("data", "texts", bench, place["texts"], "--overwrite"), 1),
         "model average": Case(Command(*average), 1, done=new),
         "model prune": Case(
-            Command("model", "prune", model, "--corpus", pairs, "--output", str(area / "pruned")), 1, done=new
+            Command("model", "prune", pieces, "--corpus", letters, "--output", str(area / "pruned")), 1, done=new
         ),
         "model export": Case(Command("model", "export", model, "--output", str(area / "onnx")), 1, done=new),
         "push --dry-run": Case(

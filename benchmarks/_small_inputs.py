@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+from tests.models.test_prune import unigram
 from tests.training.tiny import tiny_base
 
 LANGUAGES = ("de", "en")
@@ -18,11 +19,14 @@ WORDS = [f"{lang}{number}" for lang in LANGUAGES for number in range(60)]
 
 
 def make(folder: Path) -> Path:
-    """Write `model`, `other` (with other weights), `pairs.jsonl`, `fewer.jsonl`, `apart.jsonl` (no text of which is in `bench`),
-    `bench`, `corpus.jsonl`, `documents.jsonl`, `few-documents.jsonl`, `vectors`, `study.yaml`, `docs` and `en-de.tsv`."""
+    """Write `model`, `other` (with other weights), `pieces` (whose tokenizer knows pieces of words), `letters.txt` for it,
+    `pairs.jsonl`, `fewer.jsonl`, `apart.jsonl` (no text of which is in `bench`), `bench`, `corpus.jsonl`, `documents.jsonl`,
+    `few-documents.jsonl`, `vectors`, `study.yaml`, `docs` and `en-de.tsv`."""
     folder.mkdir(parents=True)
     for seed, name in enumerate(("model", "other")):
         tiny_base(folder / name, WORDS, seed)
+    unigram(folder / "pieces")
+    (folder / "letters.txt").write_text("abc de ab\ncad ebb\n" * 8)
     rows = [_row(number, lang) for number in range(32) for lang in LANGUAGES]
     for name, some in (("pairs", rows), ("fewer", rows[:48])):
         _lines(folder / f"{name}.jsonl", some)

@@ -3,6 +3,7 @@
 # every module that needs no extra, and runs a minute of tests.
 #
 #   PYTHON=python3.10 bash benchmarks/lowest.sh [WORK]      # WORK: a folder that is made (default: a temporary one)
+#   RESOLUTION=highest PYTHON=python3.13 bash benchmarks/lowest.sh [WORK]      # the newest versions that they allow
 #
 # torch is the one that constraints.txt allows, or TORCH (such as "torch==2.13.0+cpu"): the lowest brings gigabytes of CUDA.
 # Needs a package registry.
@@ -16,7 +17,7 @@ uv() { "$WORK/tools/bin/uv" "$@"; }
 version=$("$WORK/tools/bin/python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 grep '^torch' "$HERE/constraints.txt" > "$WORK/torch.txt"
 if [ -n "${TORCH:-}" ]; then echo "$TORCH" > "$WORK/torch.txt"; fi
-uv pip compile --quiet --resolution lowest-direct --python-version "$version" --override "$WORK/torch.txt" \
+uv pip compile --quiet --resolution "${RESOLUTION:-lowest-direct}" --python-version "$version" --override "$WORK/torch.txt" \
   "$HERE/pyproject.toml" --output-file "$WORK/lowest.txt"
 uv venv --quiet --python "$WORK/tools/bin/python" "$WORK/venv"
 uv pip install --quiet --python "$WORK/venv/bin/python" -r "$WORK/lowest.txt"

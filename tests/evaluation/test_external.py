@@ -167,6 +167,14 @@ def test_texts_to_embed(tmp_path: Path) -> None:
     assert len(lines) == 10
 
 
+def test_texts_of_which_some_have_gone_meanwhile_are_no_success(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("isoglot.evaluation.external.write_jsonl", lambda *_: None)
+    with pytest.raises(InputError, match="has gone while others were written"):
+        export_texts(toy(), tmp_path)
+
+
 def test_an_array_that_is_longer_than_its_header_says_is_refused(tmp_path: Path) -> None:
     from isoglot.data.readers import read_array
 

@@ -22,7 +22,7 @@ from isoglot.files import read_json, write_json
 from isoglot.retrieval.collection import Collection, Searcher, build, words
 from isoglot.retrieval.collection.build import index
 from isoglot.retrieval.collection.chunking import Chunker, encoded, front
-from isoglot.retrieval.collection.documents import as_digests
+from isoglot.retrieval.collection.documents import Documents, as_digests
 from isoglot.retrieval.collection.settings import CollectionSettings
 from isoglot.retrieval.collection.snippets import sentences
 from isoglot.retrieval.collection.vectors import Vectors
@@ -469,3 +469,22 @@ def _content(path: Path) -> dict[str, Any]:
         return {
             chunks[key].document.id: (chunks[key].document, row.tobytes()) for key, row in zip(keys.tolist(), vectors)
         }
+
+
+def test_an_index_whose_first_run_did_not_end_is_not_brought_up_to_date_without_a_model(tmp_path: Path) -> None:
+    (tmp_path / "c").mkdir()
+    Documents(tmp_path / "c", write=True, create=True).close()
+    with pytest.raises(InputError, match="c: has no model yet"):
+        index(None, write(tmp_path / "corpus.jsonl", rows(3)), tmp_path / "c")
+
+
+def test_an_index_that_goes_while_it_is_written_is_not_called_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def move(run: Any, *_: Any) -> dict[str, Any]:
+        (tmp_path / "c").rename(tmp_path / "elsewhere")
+        return {}
+
+    monkeypatch.setattr(build._Indexing, "run", move)
+    with pytest.raises(InputError, match="c: has gone while it was written"):
+        index("none", write(tmp_path / "corpus.jsonl", rows(3)), tmp_path / "c")

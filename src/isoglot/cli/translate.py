@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from isoglot.cli.common import add_columns, add_data_dir, pairs_help, pairs_of, print_json
+from isoglot.cli.common import add_columns, add_data_dir, check_free, pairs_help, pairs_of, print_json
 
 if TYPE_CHECKING:
     from isoglot.data.transform.members.translate import Translated
@@ -63,7 +63,6 @@ def _run(options: argparse.Namespace) -> int:
     from isoglot.data.transform.members.translate import Translate, translate
     from isoglot.disk import locked
     from isoglot.errors import InputError
-    from isoglot.files import write_jsonl
     from isoglot.processes import check_device
     from isoglot.retrieval.similarity import Similarity
     from isoglot.settings import build
@@ -78,13 +77,15 @@ def _run(options: argparse.Namespace) -> int:
         check_device(similarity.similarity_device)
     with locked(options.output.with_name(f"{options.output.name}.translate"), beside=True):
         for path in paths:
-            check_output(path, overwrite=options.overwrite)
+            # the dropped rows are written first: where they are there alone, a start may have ended in between
+            may_be_begun = path is options.dropped and not options.output.exists()
+            check_output(path, overwrite=options.overwrite or may_be_begun)
         table = load_pairs(options.pairs, data_dir=options.data_dir)
         if asked.backend.name != "command" or similarity.similarity_model:
             quiet()
         made = translate(table, asked, more=similarity.filters())
         if options.dropped:
-            write_jsonl(options.dropped, (row.to_dict() for row in made.dropped))
+            _write_dropped(options.dropped, made, overwrite=options.overwrite)
         write_pairs(made.table, options.output)
     _say(made, table.has_negatives and not asked.negatives, options.dropped)
     if options.json:
@@ -92,6 +93,18 @@ def _run(options: argparse.Namespace) -> int:
     else:
         print(_as_text(made, options.output, len(table)))
     return 0
+
+
+def _write_dropped(path: Path, made: Translated, *, overwrite: bool) -> None:
+    """Write the rows that were not kept. InputError where the file is there and holds anything else."""
+    import filecmp
+
+    from isoglot.files import atomic_path, dump_jsonl
+
+    with atomic_path(path) as temporary:
+        dump_jsonl(temporary, (row.to_dict() for row in made.dropped))
+        if path.exists() and not filecmp.cmp(temporary, path, shallow=False):
+            check_free(path, overwrite=overwrite)
 
 
 def _say(made: Translated, left_negatives: bool, kept: Path | None) -> None:

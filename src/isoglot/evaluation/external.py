@@ -45,6 +45,8 @@ def export_texts(benchmark: Benchmark, directory: str | Path) -> list[Path]:
     for side, lang, texts in _texts(benchmark):
         written.append(Path(directory) / side / f"{lang}.jsonl")
         write_jsonl(written[-1], ({"_id": key, "text": text} for key, text in zip(texts.ids, texts.texts)))
+    if gone := [path for path in written if not path.is_file()]:
+        raise InputError(f"{gone[0]}: has gone while others were written (moved away, or its disk unmounted?)")
     return written
 
 

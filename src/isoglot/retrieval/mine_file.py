@@ -85,7 +85,7 @@ def mine_file(
             if any(path for pattern in found for path in work.glob(pattern)):
                 say(f"what was found is kept in {work}; the same command goes on from there (or delete it)")
             elif (work / _JOB).is_file():
-                shutil.rmtree(work)
+                shutil.rmtree(work, ignore_errors=True)  # where that cannot be, the error says why
             raise
         _remove(work)
     return facts

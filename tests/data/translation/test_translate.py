@@ -245,6 +245,12 @@ def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
         assert main([*words, *more]) == 2
         assert message in capsys.readouterr().err
         assert "exists already" not in message or not (tmp_path / ".out.jsonl.translate.lock").exists()
+    (tmp_path / "out.jsonl").unlink()  # as where the disk was full after the first of the two files
+    assert main(words) == 0
+    (tmp_path / "out.jsonl").unlink()
+    (tmp_path / "no.jsonl").write_text("of somebody else\n")
+    assert main(words) == 2
+    assert "no.jsonl: exists already; give --overwrite" in capsys.readouterr().err
 
 
 def test_words_of_the_command() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
@@ -129,7 +130,11 @@ def index(
             raise InputError(f"{corpus}: no document in it")
         source.rows = chain([first], source.rows)
     with locked(output), writing(output), closing(Documents(output, write=True, create=True)) as documents:
-        return _Indexing(documents, output, asked, device, progress).run(model, name, source, several(delete), mirror)
+        place = (output / DATABASE).stat()
+        record = _Indexing(documents, output, asked, device, progress).run(model, name, source, several(delete), mirror)
+        if not ((output / DATABASE).is_file() and os.path.samestat(place, (output / DATABASE).stat())):
+            raise InputError(f"{output}: has gone while it was written (moved away, or its disk unmounted?)")
+        return record
 
 
 class _Indexing:
@@ -156,6 +161,10 @@ class _Indexing:
         self, model: str | None, name: str | None, source: Corpus | None, delete: Sequence[str], mirror: bool
     ) -> dict[str, Any]:
         models = self._models(model, name)
+        if source is not None and not models:
+            raise InputError(
+                f"{self._directory}: has no model yet, for its first run did not end: give MODEL and CORPUS again"
+            )
         for loaded in models:
             self._complete(loaded)
         if source is not None:
