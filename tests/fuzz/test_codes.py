@@ -25,7 +25,7 @@ CODES = ANY_TEXTS | st.tuples(st.lists(SUBTAGS, min_size=1, max_size=4), st.samp
 )
 
 
-@tried(600)
+@tried(300)
 @given(CODES)
 def test_a_code_is_one_language_or_none(code: str) -> None:
     found = outcome(lambda: language(code))
