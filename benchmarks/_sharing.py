@@ -77,12 +77,12 @@ def verdict(hits: list[dict[str, Any]]) -> str:
     return f"{len(ids)} hits, {len({*ids})} documents, versions {sorted(versions)}"
 
 
-def reading(folder: Path, ask: Ask, until: float, seed: int) -> int:
-    """Search until the time is over, and print what came: counts of verdicts and refusals."""
+def reading(ask: Ask, over: Path, seed: int) -> int:
+    """Search until there is a file `over`, and print what came: counts of verdicts and refusals."""
     from isoglot.errors import InputError
 
     own, counts = random.Random(seed), Counter[str]()
-    while time.time() < until:
+    while not over.exists():
         options = own.choice(_WAYS)
         try:
             counts[verdict(ask(options))] += 1
@@ -212,12 +212,12 @@ def _tiny(home: Path) -> Path:
 
 def _shared(home: Path, model: Path, backend: str, options: Namespace) -> dict[str, Any]:
     home.mkdir()
-    folder, until, own = home / "index", time.time() + options.seconds, random.Random(0)
+    folder, over, own = home / "index", home / "over", random.Random(0)
     children: dict[str, Child] = {}
     for name, make in READERS.items():
 
         def read(make: Callable[[Path, Path], Ask] = make, seed: int = len(children)) -> int:
-            return reading(folder, make(folder, model), until, seed)
+            return reading(make(folder, model), over, seed)
 
         children[name] = start(read, home / f"reader-{len(children)}.log", home)
     made = start(lambda: first_time(model, home, folder, backend), home / "writer.log", home)
@@ -226,9 +226,10 @@ def _shared(home: Path, model: Path, backend: str, options: Namespace) -> dict[s
     rivals, n, killed, problems = Counter[str](), 0, 0, list[str]()
     with serving(folder, home, "--refresh", "0.1", "--quiet", timeout=30, body_bytes=1 << 20) as served:
         ask = over_http(served.target.port)
-        children["isoglot serve"] = start(lambda: reading(folder, ask, until, 9), home / "http.log", home)
+        children["isoglot serve"] = start(lambda: reading(ask, over, 9), home / "http.log", home)
+        until = time.monotonic() + options.seconds
         for change in changes(home, folder):
-            if time.time() >= until - 1:
+            if time.monotonic() > until:
                 break
             writer, rival = (
                 start(change, home / "writer.log", home),
@@ -251,6 +252,7 @@ def _shared(home: Path, model: Path, backend: str, options: Namespace) -> dict[s
                 if code and not is_refused:
                     problems.append(f"{backend}: {name} ended with {code}: {child.said[-300:]}")
             n += 1
+        over.touch()
         found = {name: _read(child) for name, child in children.items()}
         other = [line for line in served.lines() if "other" in line or line.get("level") == "error"]
     problems += [

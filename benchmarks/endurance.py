@@ -42,20 +42,26 @@ def tiny_index(home: Path) -> tuple[Path, list[Path]]:
     return home / "index", corpora
 
 
-def questions_of(options: argparse.Namespace, home: Path) -> tuple[Path, list[str]]:
-    """An index of the answers of `faq` by a model, and some of its questions."""
+def answers_index(model: str, home: Path) -> tuple[Path, list[str]]:
+    """An index of an eighth of the answers of `faq` by a model, and some of its questions."""
     from isoglot.data.benchmarks.load import load_benchmark
+    from isoglot.files import write_jsonl
     from isoglot.retrieval.collection.build import index
 
-    index(options.model, "faq", home / "index", device="cpu", progress=False)
-    texts = list(dict.fromkeys(text for _, _, text in load_benchmark("faq").pooled_queries()))
-    return home / "index", texts[:: len(texts) // 150]
+    found = load_benchmark("faq")
+    documents = [*found.pooled_documents()][::8]
+    write_jsonl(
+        home / "faq.jsonl", ({"id": f"{lang}-{key}", "lang": lang, "text": text} for lang, key, text in documents)
+    )
+    index(model, str(home / "faq.jsonl"), home / "index", device="cpu", progress=False)
+    texts = list(dict.fromkeys(text for _, _, text in found.pooled_queries()))
+    return home / "index", texts[:: len(texts) // 100]
 
 
 def run_load(options: argparse.Namespace, home: Path) -> dict[str, Any]:
     from _load import load
 
-    folder, texts = questions_of(options, home) if options.model else (tiny_index(home)[0], WORDS)
+    folder, texts = answers_index(options.model, home) if options.model else (tiny_index(home)[0], WORDS)
     return {"model": options.model or "random, width 32", **load(folder, texts, home, options)}
 
 
@@ -84,7 +90,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--name", default="", help="the part is kept as `PART NAME`")
     parts = parser.add_subparsers(dest="part", required=True)
     load = parts.add_parser("load")
-    load.add_argument("--model", help="of an index of `faq` (default: a random one of width 32, 72 documents)")
+    load.add_argument("--model", help="of an index of answers of `faq` (default: a random one, 72 documents)")
     load.add_argument("--hostile", type=int, default=4000, help="requests of the storm")
     load.add_argument("--room", type=int, default=64, help="requests that the server works on at a time")
     load.add_argument("--flood", type=int, default=400, help="requests at one moment")

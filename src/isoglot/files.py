@@ -21,13 +21,14 @@ import numpy.typing as npt
 
 from isoglot.disk import exchange, set_aside, sync, sync_tree, temporary
 from isoglot.errors import InputError
+from isoglot.places import at_home
 from isoglot.reading import JsonError, parse_json, read_text
 
 
 def cache_dir() -> Path:
     """Where isoglot keeps what it can make again: `$ISOGLOT_CACHE`, else `$XDG_CACHE_HOME/isoglot`, else `~/.cache/isoglot`."""
     if own := os.environ.get("ISOGLOT_CACHE"):
-        return Path(own).expanduser()
+        return at_home(own)
     base = Path(os.environ.get("XDG_CACHE_HOME") or "")  # a relative value is to be ignored (XDG specification)
     return (base if base.is_absolute() else Path.home() / ".cache") / "isoglot"
 

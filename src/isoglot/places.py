@@ -28,10 +28,18 @@ _LIKE = 0.7  # how much of two names has to agree
 _MOST = 10_000  # names of a directory that are looked at
 
 
+def at_home(path: str | Path) -> Path:
+    """A path with the home that `~` stands for; as it is where nobody lives there (`Path.expanduser` raises)."""
+    try:
+        return Path(os.path.expanduser(path))
+    except ValueError:  # NUL in a name
+        return Path(path)
+
+
 def what_is(path: str | Path) -> str:
     """What a directory of ours holds, in words; "" where that is not known."""
-    folder = Path(path).expanduser()
-    if not folder.is_dir():
+    folder = at_home(path)
+    if not os.path.isdir(folder):  # `Path.is_dir` raises where a name is longer than names can be
         return ""
     return next((kind for kind, names in _BY_FILES if all((folder / name).exists() for name in names)), "")
 

@@ -288,7 +288,7 @@ def cores() -> int:
 def threads() -> int:
     """Threads for work in numpy that other threads may go on beside: `OMP_NUM_THREADS` where it says so, else all cores."""
     asked = os.environ.get("OMP_NUM_THREADS", "")
-    return max(1, int(asked)) if asked.isdecimal() else cores()
+    return max(1, int(asked)) if re.fullmatch("[0-9]{1,9}", asked) else cores()
 
 
 def processor() -> str:

@@ -16,8 +16,15 @@ from isoglot.places import did_you_mean
 _KINDS = ((stat.S_ISDIR, "a directory"), (stat.S_ISFIFO, "a pipe"), (stat.S_ISSOCK, "a socket"))
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]:,]|[^\s{}\[\]:,"]+', re.DOTALL)
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?")
+_WHOLE = re.compile("[0-9]{1,18}")
+_CONSTANT = re.compile("NaN|-?Infinity")
 _COLON = re.compile(r"\s*:")
 _DIGITS = 300  # within what float64 holds; tokenizers write 10^30 for a limit that they do not have
+
+
+def whole_number(text: str) -> int | None:
+    """The number that a text of at most 18 digits is; None for any other text: Python makes none of more than 4,300 digits."""
+    return int(text) if _WHOLE.fullmatch(text) else None
 
 
 def open_file(path: str | Path) -> BinaryIO:
@@ -124,7 +131,7 @@ def _problem(text: str, strict: bool) -> JsonError:
             keys.append(set() if token == "{" else None)
             if len(keys) > 500:
                 break
-        elif token in "}]":
+        elif token in "}]" and keys:
             keys.pop()
         elif token[0] == '"':
             string, known = json.loads(token), keys[-1] if keys else None
@@ -143,8 +150,8 @@ def _problem(text: str, strict: bool) -> JsonError:
 
 
 def _wrong_number(token: str) -> str:
-    if token in ("NaN", "Infinity", "-Infinity"):
-        return f"{token} is no JSON number"
+    if constant := _CONSTANT.match(token):  # whatever stands behind it: the decoder refuses it before it looks there
+        return f"{constant[0]} is no JSON number"
     match = _NUMBER.match(token)
     if not match:
         return ""

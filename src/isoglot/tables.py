@@ -66,7 +66,7 @@ def text_table(rows: Sequence[Sequence[str]], text_columns: int = 1, rules: Coll
         lines += [SEPARATING_LINE, cells] if number in rules else [cells]
     align = ["left"] * text_columns + ["right"] * (len(rows[0]) - text_columns)
     # given as a row, the header makes its column no wider than itself; then there are rules around the table
-    printed = tabulate(lines, tablefmt="simple", disable_numparse=True, colalign=align).splitlines()[1:-1]
+    printed = tabulate(lines, tablefmt="simple", disable_numparse=True, colalign=align).split("\n")[1:-1]
     return [line.rstrip() for line in printed]
 
 

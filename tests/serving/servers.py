@@ -14,11 +14,13 @@ from typing import Any
 
 import httpx
 
+from isoglot.retrieval.collection.build import index
 from isoglot.serving.app import create_app
 from isoglot.serving.batcher import Encoded, Key
 from isoglot.serving.run import Server, bound
 from isoglot.serving.served import Served
 from isoglot.serving.settings import Limits, ServeSettings
+from tests.models.zoo import KINDS
 from tests.training.tiny import pair_rows
 
 SEARCH, EMBED = "/search", "/v1/embeddings"
@@ -40,6 +42,20 @@ def write_corpus(path: Path, n: int = 24) -> Path:
     ]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     return path
+
+
+def make_models(folder: Path) -> tuple[Path, Path]:
+    """A model, and an adapter of it."""
+    adapter = KINDS["adapter-inside"](folder / "repaired")
+    return adapter.with_name("repaired-base"), adapter
+
+
+def make_index(folder: Path, base: Path, repaired: Path) -> Path:
+    """An index with two models and 72 documents in three languages."""
+    corpus = write_corpus(folder / "docs.jsonl")
+    index(str(base), str(corpus), folder / "index", name="base", progress=False)
+    index(str(repaired), None, folder / "index", name="repaired", progress=False)
+    return folder / "index"
 
 
 @dataclass

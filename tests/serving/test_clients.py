@@ -1,10 +1,7 @@
-"""Programs of others: the official client of OpenAI's API, and one that holds a server to its own description."""
+"""The official client of OpenAI's API; and the description, to which `tests/fuzz/test_http.py` holds the server."""
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -44,38 +41,6 @@ def test_the_client_of_openai(tiny_index: Path) -> None:
         assert (caught.value.type, caught.value.param) == ("invalid_value", "input")
         with pytest.raises(openai.AuthenticationError):
             openai.OpenAI(base_url=f"{own.url}/v1", api_key="another", max_retries=0).models.list()
-
-
-@pytest.mark.slow
-def test_the_description_is_true(server: Running, tmp_path: Path) -> None:
-    """Requests made by the description are answered as it says, and such as break it are refused."""
-    pytest.importorskip("schemathesis")
-    place = str(Path(__file__).parents[2])
-    command = [
-        "run",
-        f"{server.url}/openapi.json",
-        "--phases",
-        "coverage,fuzzing",
-        "--max-examples",
-        "8",
-        "--seed",
-        "1",
-    ]
-    done = subprocess.run(
-        [sys.executable, "-m", "schemathesis.cli", *command, "--no-color"],
-        cwd=tmp_path,
-        env={
-            **os.environ,
-            "SCHEMATHESIS_HOOKS": "tests.serving.hooks",
-            "PYTHONPATH": f"{place}{os.pathsep}{place}/src",
-        },
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
-    assert "7 selected / 7 total" in done.stdout
 
 
 def test_the_description_names_every_refusal(server: Running, tiny_index: Path) -> None:

@@ -24,6 +24,7 @@ from isoglot.data.pairs.columns import are_pairs
 from isoglot.data.pairs.source import SOURCES, read_source
 from isoglot.data.readers import FORMATS, READERS, id_field, split_name, text_field, valid
 from isoglot.errors import InputError, LineError
+from isoglot.places import at_home
 
 _IDS, _TEXTS = ("id", "_id", "docid"), ("text", "contents")
 _KNOWN = {"lang", "language", "title", "url", "translation"}
@@ -83,10 +84,10 @@ def read_corpus(name: str, data_dir: Path | None = None) -> Corpus:
     Raises:
         InputError: there is no such thing, or it is damaged. Rows raise it when they are read.
     """
-    path = Path(name).expanduser()
-    if path.is_dir() and not (path / "qrels.tsv").is_file():
+    path = at_home(name)
+    if os.path.isdir(path) and not (path / "qrels.tsv").is_file():
         return _folder(path)
-    if path.is_file():
+    if os.path.isfile(path):
         if not split_name(path)[1]:
             return _pages([path], path.parent, Counter()) if format_of(path) else _refuse(path)
         return _file(path) if _has_texts(path) else _pairs(name, data_dir)
@@ -97,7 +98,7 @@ def read_corpus(name: str, data_dir: Path | None = None) -> Corpus:
     try:
         return _benchmark(name, data_dir)
     except InputError as error:
-        if path.exists() or name in BENCHMARKS.names():
+        if os.path.exists(path) or name in BENCHMARKS.names():
             raise
         raise InputError(f"{error}; {_CORPORA}") from None
 

@@ -206,10 +206,11 @@ def _notes(systems: Sequence[System], differences: Sequence[Difference]) -> list
     single = ", ".join(name for name, n in seeds.items() if n == 1)
     few = ", ".join(name for name, n in seeds.items() if 1 < n < _FEW_SEEDS)
     same = [system.name for system in systems if system.n_models < len(system.results)]
+    several = max(seeds.values()) > 1
     ungrouped, n_groups = all(item.n_groups == item.n_ids for item in differences), differences[0].n_groups
     notes = {
         f"one training seed of {single}: intervals and p values hold for that model, not for its recipe": single,
-        "p values are those of the mean over the training seeds at hand; intervals include other seeds": max(seeds.values()) > 1,
+        "p values are those of the mean over the training seeds at hand; intervals include other seeds": several,
         f"few training seeds of {few}: intervals are too narrow where seeds differ a lot": few,
         **{f"{name}: two of its results are of the very same model, not of two training seeds": name for name in same},
         "no paragraphs in this benchmark: intervals resample query ids": ungrouped,

@@ -14,6 +14,7 @@ from isoglot.files import read_json, write_text
 from isoglot.models.foreign import check_adapter
 from isoglot.models.prompts import read_prompts
 from isoglot.models.weights import check_whole
+from isoglot.places import at_home
 
 ADAPTER_NOTE = "isoglot.json"
 _CONFIG, _WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
@@ -54,7 +55,7 @@ class Adapter:
         name = self._base
         if not isinstance(name, str) or not name:
             raise InputError(f"{self.folder / _CONFIG}: base_model_name_or_path is missing")
-        path = Path(name).expanduser()
+        path = at_home(name)
         if path.is_absolute():
             if not path.is_dir():
                 raise InputError(f"{self.folder}: its base {name} is not there: put the right path into {_CONFIG}")

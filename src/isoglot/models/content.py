@@ -12,6 +12,7 @@ from isoglot.files import digest_file, digest_json
 from isoglot.models.adapters import Adapter
 from isoglot.models.resolve import Base, resolve_base
 from isoglot.models.weights import onnx_graph
+from isoglot.places import at_home
 from isoglot.reading import open_file
 
 STORED = ".parquet"
@@ -61,7 +62,7 @@ def check_apart(base: str, output: Path, what: str = "base") -> None:
     Args:
         what: the message calls it.
     """
-    if not Path(base).expanduser().is_dir():
+    if not os.path.isdir(at_home(base)):
         return
     place, own = (Path(os.path.realpath(path)) for path in (resolve_base(base).location, output))
     if place.is_relative_to(own) or own.is_relative_to(place):

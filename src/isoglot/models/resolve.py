@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Literal
 
 from isoglot.errors import InputError
 from isoglot.models.offline import OFFLINE_NAME, offline_base
-from isoglot.places import did_you_mean, is_model, it_is, nearest
+from isoglot.places import at_home, did_you_mean, is_model, it_is, nearest
 
 Place = Literal["hub", "sentence-transformers", "transformers", "adapter"]
 
@@ -68,10 +69,10 @@ def resolve_base(name: str) -> Base:
         return Base(name, str(offline_base()), "sentence-transformers", name)
     if name.startswith("offline:"):
         raise InputError(f"unknown offline base '{name}'; known: {OFFLINE_NAME}")
-    path = Path(name).expanduser()
-    if path.is_dir():
+    path = at_home(name)
+    if os.path.isdir(path):
         return _resolve_directory(name, path)
-    if path.is_file():
+    if os.path.isfile(path):
         raise InputError(
             f"{name}: is a file; expected the directory of a model, a hub id such as org/name, or {OFFLINE_NAME}"
         )

@@ -197,7 +197,7 @@ class Gate:
         """What gives the body, which has come as a whole, and then what the client does. Refusal: too large, too slow."""
         most, stated = self._limits.body_bytes, headers.get("content-length", "")
         too_large = Refusal("too_large", f"the body has more than {most:,} bytes")
-        if stated.isdecimal() and int(stated) > most:
+        if stated.isdecimal() and (len(stated) > 18 or int(stated) > most):
             raise too_large
         parts, size = [], 0
         try:

@@ -81,8 +81,9 @@ class Server(uvicorn.Server):
     def _close_silent(self) -> None:
         """Close connections over which nothing whole has come for as long as a request may take: a head that trickles, say."""
         now, silent = time.monotonic(), dict[Any, tuple[Any, float]]()
-        for connection in [*self.server_state.connections]:
-            last: Any = connection.cycle  # the request that it had last
+        connections: list[Any] = [*self.server_state.connections]  # of HTTP/1.1, as there are no others here
+        for connection in connections:
+            last = connection.cycle  # the request that it had last
             if last is None or last.response_complete:
                 before, since = self._silent.get(connection, (last, now))
                 silent[connection] = (last, since if before is last else now)

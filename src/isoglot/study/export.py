@@ -12,7 +12,7 @@ from typing import Any
 from isoglot.disk import check_writable, locked
 from isoglot.errors import InputError
 from isoglot.files import atomic_directory, inside, read_json, write_json, write_text
-from isoglot.study.analysis.reading import Study, read_study
+from isoglot.study.analysis.reading import Study, as_written, read_study
 from isoglot.study.packing import PACKED, PackedStudy, pack
 
 EXPORT = "export.json"
@@ -112,21 +112,24 @@ def unpack_export(directory: Path) -> None:
     """
     if not (directory / PACKED).is_file():
         return
-    packed, costs = PackedStudy(directory / PACKED), read_json(directory / "cost.json")
-    results = packed.details["results"]
-    folders = {f"selection/{name}": files for name, files in packed.details["trials"].items()}
-    for run in results["cells"]:
-        for scores in run["benchmarks"].values():
-            packed.result(scores["path"]).save(inside(directory, scores["path"]))
-        if run["status"] == "done":
-            measured = {name: {k: v for k, v in own.items() if k != "path"} for name, own in run["benchmarks"].items()}
-            outcome = {"train": run["train"], "benchmarks": measured, "cost": costs[run["id"]]}
-            files = {"cell": run, "state": packed.details["states"][run["id"]], "outcome": outcome}
-            folders[f"cells/{run['id']}"] = files
-    for folder, files in folders.items():
-        for name, content in files.items():
-            write_json(inside(directory, f"{folder}/{name}.json"), content)
-    write_json(directory / "results.json", results)
+    with as_written(directory):
+        packed, costs = PackedStudy(directory / PACKED), read_json(directory / "cost.json")
+        results = packed.details["results"]
+        folders = {f"selection/{name}": files for name, files in packed.details["trials"].items()}
+        for run in results["cells"]:
+            for scores in run["benchmarks"].values():
+                packed.result(scores["path"]).save(inside(directory, scores["path"]))
+            if run["status"] == "done":
+                measured = {
+                    name: {k: v for k, v in own.items() if k != "path"} for name, own in run["benchmarks"].items()
+                }
+                outcome = {"train": run["train"], "benchmarks": measured, "cost": costs[run["id"]]}
+                files = {"cell": run, "state": packed.details["states"][run["id"]], "outcome": outcome}
+                folders[f"cells/{run['id']}"] = files
+        for folder, files in folders.items():
+            for name, content in files.items():
+                write_json(inside(directory, f"{folder}/{name}.json"), content)
+        write_json(directory / "results.json", results)
     for name in (EXPORT, PACKED):
         (directory / name).unlink(missing_ok=True)
 

@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from isoglot.data.readers import open_parquet, read_parquet
-from isoglot.errors import InputError
+from isoglot.errors import InputError, first_line
 from isoglot.evaluation.results import Result
 from isoglot.files import atomic_path
 from isoglot.reading import parse_json
@@ -79,8 +79,10 @@ class PackedStudy:
                 metadata = file.metadata.metadata or {}
             text = metadata[b"details"]
             self.details: dict[str, Any] = parse_json(_unpacked(base64.b85decode(text)).decode())
-            self._entries = self.details.pop("entries")
-        except (OSError, lzma.LZMAError, EOFError, ValueError, KeyError) as error:
+            self._entries: dict[str, Any] = self.details.pop("entries")
+            if not isinstance(self._entries, dict):
+                raise ValueError("no results by folder")
+        except (AttributeError, TypeError, OSError, lzma.LZMAError, EOFError, ValueError, KeyError) as error:
             problem = " ".join(str(error).split())
             raise InputError(
                 f"{path}: cannot be read ({problem}); expected what `isoglot study export` writes"
@@ -90,8 +92,13 @@ class PackedStudy:
         """The result that lay in a folder of the study. InputError where the export has none from there."""
         if folder not in self._entries:
             raise InputError(f"{self._path}: no rows of {folder}")
-        summary, columns = self._entries[folder]
-        return Result(summary, self._tables[folder].select(columns))
+        try:
+            summary, columns = self._entries[folder]
+            return Result(dict(summary), self._tables[folder].select(columns))
+        except (ValueError, TypeError, KeyError) as error:
+            raise InputError(
+                f"{self._path}: damaged (the rows of {folder}: {first_line(error)}); export the study again"
+            ) from None
 
     @cached_property
     def _tables(self) -> dict[str, pa.Table]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from isoglot.errors import InputError, at
+from isoglot.reading import whole_number
 from isoglot.records import several
 from isoglot.settings import build
 from isoglot.study.claims.judge import parse_claims, stated_claims
@@ -56,8 +57,9 @@ def _key(target: Any, name: str, key: str) -> str | int:
         return name
     if not isinstance(target, list):
         raise InputError(f"--set {key}: '{name}' would be a key of {target!r}, which has no keys")
-    if not name.isdecimal() or int(name) >= len(target):
+    position = whole_number(name)
+    if position is None or position >= len(target):
         raise InputError(
-            f"--set {key}: '{name}' is not a position in a list of {len(target)}; expected 0 to {len(target) - 1}"
+            f"--set {key}: '{name[:80]}' is not a position in a list of {len(target)}; expected 0 to {len(target) - 1}"
         )
-    return int(name)
+    return position

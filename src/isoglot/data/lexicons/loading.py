@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -15,6 +16,7 @@ from isoglot.data.lexicons.registry import LEXICONS, LexiconFormat
 from isoglot.data.lexicons.tokens import has_word, key_of
 from isoglot.errors import InputError, at, say
 from isoglot.files import data_roots, digest_file
+from isoglot.places import at_home
 from isoglot.reading import open_file
 
 PIVOT = "en"
@@ -53,7 +55,7 @@ class LexiconFile:
         pair, rest = (pair, rest) if given else ("", spec)
         head, colon, tail = rest.partition(":")
         is_named = bool(colon) and head in LEXICONS
-        path = _found(Path(tail if is_named else rest).expanduser())
+        path = _found(at_home(tail if is_named else rest))
         open_file(path).close()
         kind = LEXICONS[head] if is_named else _format_of(path, spec)
         source, target = _languages(pair, spec) if given else _from_name(path, spec)
@@ -74,7 +76,7 @@ class LexiconFile:
 def _found(path: Path) -> Path:
     """A file as it is named, or else that of this name in `$ISOGLOT_DATA/lexicons`; the first where there is neither."""
     places = [path, *(root / "lexicons" / path for root in data_roots(None))]
-    return next((place for place in places if place.exists()), path)
+    return next((place for place in places if os.path.exists(place)), path)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ them. Files are fetched one at a time, when their rows are read; the hub's cache
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -19,6 +18,7 @@ from isoglot.data.languages import language
 from isoglot.errors import InputError, unknown
 from isoglot.files import first_file
 from isoglot.hub import hub_file, hub_repo, is_cached, show_download
+from isoglot.reading import whole_number
 
 T = TypeVar("T")
 
@@ -72,9 +72,11 @@ class SetAddress:
     def number(self, key: str) -> int | None:
         """A whole number of at least 0; None where the option is not given."""
         text = self.options.get(key)
-        if text is not None and not re.fullmatch("[0-9]{1,18}", text):
+        if text is None:
+            return None
+        if (number := whole_number(text)) is None:
             raise InputError(f"{self.spec}: {key}={text}: expected a whole number")
-        return None if text is None else int(text)
+        return number
 
     def first(self, rows: Iterator[T], before: int = 0) -> Iterator[T]:
         """So many rows as option `limit` says, less those that were given before; all where it is not given."""

@@ -24,6 +24,7 @@ from isoglot.data.readers import Mark
 from isoglot.disk import sync
 from isoglot.errors import say
 from isoglot.files import digest_json, package_versions
+from isoglot.places import at_home
 
 TABLE, SCRATCH, JOURNAL = "table", "scratch", "scratch/journal.jsonl"
 """Inside the folder of an unfinished pack: what becomes the packed pairs, what is kept per row meanwhile, the journal."""
@@ -68,10 +69,10 @@ def job_of(specs: Sequence[str], languages: Sequence[str] | None, data_dir: Path
 def _local_files(spec: str) -> Iterator[Path]:
     """The file that a source is, its files by language, or all of its folder: `FILE`, `faq_{lang}.csv`, `name:FOLDER?options`."""
     for text in (spec, spec.partition(":")[2].partition("?")[0]):
-        path = Path(text).expanduser() if text else None
-        if path is not None and path.is_dir():
+        path = at_home(text) if text else None
+        if path is not None and os.path.isdir(path):
             yield from (inside for inside in path.rglob("*") if inside.is_file())
-        elif path is not None and path.is_file():
+        elif path is not None and os.path.isfile(path):
             yield path
         elif "{lang}" in text:
             yield from (Path(found) for found in glob(text.replace("{lang}", "*")) if os.path.isfile(found))

@@ -10,6 +10,7 @@ from typing import Any
 from isoglot.errors import InputError, first_line
 from isoglot.files import digest_file, digest_json
 from isoglot.hub import hub_reachable
+from isoglot.places import at_home
 
 LONGEST = 512
 """Tokens of a text where the model names no limit."""
@@ -31,12 +32,12 @@ def loading(model: str) -> Iterator[None]:
 
 def local_only(model: str) -> bool:
     """Whether the hub is not to be asked: the model is a folder, or there is no network."""
-    return Path(model).expanduser().is_dir() or not hub_reachable()
+    return at_home(model).is_dir() or not hub_reachable()
 
 
 def model_content(model: str) -> dict[str, Any]:
     """A digest of all files of a folder, else the name on the hub and the commit that lies on this machine."""
-    folder = Path(model).expanduser()
+    folder = at_home(model)
     if folder.is_dir():
         files = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.suffix != ".md"]
         return {"digest": digest_json({path.relative_to(folder).as_posix(): digest_file(path) for path in files})}
@@ -53,7 +54,7 @@ def load_tokenizer(model: str) -> Any:
     with loading(model):
         # False: without it, transformers asks on the terminal whether to run code of the model
         return AutoTokenizer.from_pretrained(
-            str(Path(model).expanduser()), local_files_only=local_only(model), trust_remote_code=False
+            str(at_home(model)), local_files_only=local_only(model), trust_remote_code=False
         )
 
 

@@ -7,7 +7,6 @@ their gains, and agree with ir_measures (trec_eval).
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
@@ -15,6 +14,7 @@ from typing import ClassVar
 import numpy as np
 
 from isoglot.errors import InputError, unknown
+from isoglot.reading import whole_number
 from isoglot.records import FloatArray, IntArray
 from isoglot.registry import Registry
 
@@ -129,9 +129,11 @@ def parse_measure(spelling: str) -> Measure:
         if kind.needs_cutoff:
             raise InputError(f"measure '{spelling}' needs a cutoff, such as {kind.name}@10")
         return kind()
-    if not re.fullmatch(r"[0-9]+", cutoff) or int(cutoff) < 1:
-        raise InputError(f"measure '{spelling}': '{cutoff}' is no cutoff; expected a rank such as {kind.name}@10")
-    return kind(int(cutoff))
+    if not (rank := whole_number(cutoff)):
+        raise InputError(
+            f"measure '{spelling[:80]}': '{cutoff[:80]}' is no cutoff; expected a rank such as {kind.name}@10"
+        )
+    return kind(rank)
 
 
 def parse_measures(spellings: Iterable[str | Measure]) -> tuple[Measure, ...]:

@@ -8,6 +8,7 @@ from pydantic import Field, SerializerFunctionWrapHandler, field_validator, mode
 from pydantic.fields import FieldInfo
 
 from isoglot.models.tunings.lora import QUERY_VALUE, Lora
+from isoglot.reading import whole_number
 from isoglot.retrieval.encode import Prompt
 from isoglot.retrieval.probe import PROMPT, Criterion
 from isoglot.settings import Settings
@@ -65,9 +66,9 @@ class InjectSettings(Settings):
     def _a_layer(cls, layer: int | str) -> int | str:
         if layer == AUTO:
             return layer
-        if not str(layer).isdecimal() or int(layer) < 1:
-            raise ValueError(f"expected the number of a layer from 1, or {AUTO}, got {layer!r}")
-        return int(layer)
+        if not (number := whole_number(str(layer))):
+            raise ValueError(f"expected the number of a layer from 1, or {AUTO}, got {str(layer)[:80]!r}")
+        return number
 
     @classmethod
     def options(cls) -> dict[str, FieldInfo]:

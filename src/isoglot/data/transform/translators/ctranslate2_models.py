@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, ClassVar
 
 from pydantic import Field
@@ -13,6 +12,7 @@ from isoglot.data.transform.model_files import length_limit, load_tokenizer, loa
 from isoglot.data.transform.translators import TRANSLATORS, Direction, Failure, Outcome, Session, Translator
 from isoglot.errors import InputError
 from isoglot.optional import needed
+from isoglot.places import at_home
 from isoglot.processes import best_device, check_device
 
 
@@ -43,7 +43,7 @@ class CTranslate2Model(Translator):
         return [*self.devices] or [None]
 
     def check_ready(self, directions: Sequence[Direction]) -> None:
-        if not (Path(self.spec).expanduser() / "model.bin").is_file():
+        if not (at_home(self.spec) / "model.bin").is_file():
             raise InputError(
                 f"{self.spec}: no model.bin there; expected a folder that ct2-transformers-converter wrote"
             )
@@ -80,7 +80,7 @@ class _Converted:
         with loading(asked.spec):
             ctranslate2 = needed("ctranslate2", "backend ctranslate2 needs the package of that name", "ctranslate2")
             self._model = ctranslate2.Translator(
-                str(Path(asked.spec).expanduser()),
+                str(at_home(asked.spec)),
                 device=kind,
                 device_index=int(number or 0),
                 compute_type=asked.compute_type,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from copy import copy
-from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
@@ -21,6 +20,7 @@ from isoglot.data.transform.model_files import (
 from isoglot.data.transform.translators import TRANSLATORS, Direction, Failure, Outcome, Session, Translator
 from isoglot.errors import InputError
 from isoglot.pickles import no_pickles
+from isoglot.places import at_home
 from isoglot.processes import best_device, check_device
 
 
@@ -70,7 +70,7 @@ class _Model:
         self._languages = ModelLanguages.of(asked.spec, self._tokenizer, asked.own_codes)
         with loading(asked.spec), no_pickles():
             model, report = AutoModelForSeq2SeqLM.from_pretrained(
-                str(Path(asked.spec).expanduser()),
+                str(at_home(asked.spec)),
                 dtype=getattr(torch, asked.dtype),
                 use_safetensors=True,
                 trust_remote_code=False,
