@@ -314,6 +314,23 @@ def test_a_changed_index_is_taken_in_while_the_old_one_answers(tmp_path: Path, m
         assert len(own.search("de1", k=36)["hits"]) == 36
 
 
+def test_a_change_while_another_is_taken_in_is_not_missed(
+    tmp_path: Path, models: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, told = tmp_path / "index", Served._told
+    corpora = [str(write_corpus(tmp_path / f"{n}.jsonl", n)) for n in (2, 3, 4)]
+    index(str(models[0]), corpora[0], folder, progress=False)
+
+    def late(served: Served) -> Any:
+        index(None, corpora[2], folder, progress=False)
+        return told(served)
+
+    with running(folder, refresh=0.05) as own:
+        monkeypatch.setattr(Served, "_told", late)
+        index(None, corpora[1], folder, progress=False)
+        wait_for(lambda: len(own.search("de1", k=12)["hits"]) == 12)
+
+
 def test_an_index_is_closed_where_it_cannot_be_served(tiny_index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     closed: list[Path] = []
     monkeypatch.setattr(Collection, "close", lambda self: closed.append(self.path))

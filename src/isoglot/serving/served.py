@@ -135,10 +135,9 @@ class Served:
         said = ""
         while not self._stopped.wait(self._settings.refresh):
             try:
-                if self._collection.generation() == self.info["generation"]:
+                changed = [searcher.refresh() for searcher in self.searchers.values()]
+                if not any(changed) and self._collection.generation() == self.info["generation"]:
                     continue
-                for searcher in self.searchers.values():
-                    searcher.refresh()
                 self.info, said = self._told(), ""
                 log("refreshed", {key: self.info[key] for key in ("generation", "documents")})
             except Exception as error:  # an index that is being made, or was taken away
