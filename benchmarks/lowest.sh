@@ -22,8 +22,9 @@ uv pip compile --quiet --resolution "${RESOLUTION:-lowest-direct}" --python-vers
 uv venv --quiet --python "$WORK/tools/bin/python" "$WORK/venv"
 uv pip install --quiet --python "$WORK/venv/bin/python" -r "$WORK/lowest.txt"
 uv pip install --quiet --python "$WORK/venv/bin/python" -c "$WORK/lowest.txt" pytest pytest-timeout hypothesis ir-measures
+uv pip install --quiet --python "$WORK/venv/bin/python" --no-deps --editable "$HERE"  # results name its version
 cd "$HERE"
-export PYTHONPATH="$HERE/src" OMP_NUM_THREADS=1
+export OMP_NUM_THREADS=1
 "$WORK/venv/bin/python" - << 'IMPORTS'
 import importlib, pkgutil, sys
 

