@@ -23,6 +23,7 @@ from isoglot.cli.main import entry
 from isoglot.files import atomic_directory
 
 target, what, then = Path(sys.argv[1]), *sys.argv[2:4]
+signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs the tests in the background has it ignored
 
 class Finaliser:
     def __del__(self):

@@ -117,6 +117,9 @@ def test_damaged_caches_are_made_again(tmp_path: Path, capsys: pytest.CaptureFix
     cache.path.write_bytes(b"no database, but long enough to be looked at as one" * 100)
     assert TranslationCache(identity, ("en", "de")).known(["a", "b"]) == {}
     assert f"{cache.path}: damaged (file is not a database)" in capsys.readouterr().err
+    cache.path.write_bytes(cache.path.read_bytes().replace(b"CREATE TABLE", b"CREATE \xff\xfeABL"))
+    assert TranslationCache(identity, ("en", "de")).known(["a", "b"]) == {}  # SQLite says what is wrong in these bytes
+    assert f"{cache.path}: damaged (" in capsys.readouterr().err
 
 
 def test_a_cache_that_cannot_be_written_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

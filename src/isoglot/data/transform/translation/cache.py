@@ -52,7 +52,7 @@ class TranslationCache:
                 make_directory(self.path.parent)
                 try:
                     return self._transaction(work)
-                except sqlite3.DatabaseError as error:
+                except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # the latter of what it says of damage
                     if any(words in str(error) for words in _NO_DAMAGE):
                         raise
                     say(f"{self.path}: damaged ({error}); its translations are made again")
