@@ -18,7 +18,7 @@ import numpy as np
 from _moments import ForkedPool, ForkedProcess, start
 
 TIMED = re.compile(
-    r"seconds|per_second|peak_memory|checkpoint_bytes|^(started|ended|created|made|spent|evaluation_time)$"
+    r"seconds|per_second|peak_memory|checkpoint_bytes|^(started|ended|created|made|spent|evaluation_time|stamp)$"
 )
 _NOT_COMPARED = re.compile(
     r"(^|/)(tensorboard/.*|report\.(html|md)|figures/.*|\.trash|checkpoint_bytes|log|memory|phase|lost\+found|.*-(wal|shm))$"

@@ -223,6 +223,18 @@ def test_the_umask_of_other_threads_stays(tmp_path: Path, monkeypatch: pytest.Mo
         pass
 
 
+def test_a_lock_whose_words_find_no_room_is_a_lock_and_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    (tmp_path / "a").mkdir()
+    with monkeypatch.context() as patch:
+        patch.setattr(disk.os, "write", full)
+        with locked(tmp_path / "a"), pytest.raises(InputError, match="another process"), locked(tmp_path / "a"):
+            pass
+    assert not [*(tmp_path / "a").iterdir()]
+
+
 def test_sweep_removes_what_dead_processes_left_and_nothing_else(tmp_path: Path) -> None:
     for name in (".a.abcd1234.tmp", ".b.abcd1234.tmp", ".abcd1234.tmp", ".a.tmp", "a.abcd1234.tmp", ".profile"):
         (tmp_path / name).write_text("x")

@@ -331,6 +331,7 @@ def _hold(path: Path, directory: Path, waiting: str | None, until: float) -> int
                 break
         os.close(descriptor)
     now = datetime.now(timezone.utc).isoformat(timespec="seconds")
-    os.ftruncate(descriptor, 0)
-    os.write(descriptor, f"process {os.getpid()} on host {socket.gethostname()} since {now}\n".encode())
+    with suppress(OSError):  # a full disk: it is a lock without these words, too
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, f"process {os.getpid()} on host {socket.gethostname()} since {now}\n".encode())
     return descriptor

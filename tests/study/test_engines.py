@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib.util
 import json
 import os
@@ -19,6 +20,7 @@ import psutil
 import pytest
 
 from isoglot.errors import InputError
+from isoglot.study import worker
 from isoglot.study.engines import STUDY_ENGINES, Asked, ray_tasks
 from isoglot.study.grid import RunOptions, run_study
 from isoglot.study.layout import JobFolder
@@ -220,3 +222,14 @@ def test_this_machine_has_as_many_places_as_it_is_asked_for(monkeypatch: pytest.
     with STUDY_ENGINES["processes"]().open(Asked(workers=1, devices=("cpu",), threads=0)) as places:
         assert (places.workers, places.threads) == (1, 1), "of the cores that this process may use"
         assert (places.devices, places.room) == (("cpu",), None)
+
+
+def test_a_full_disk_of_which_a_library_tells_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(worker, "_work", full)
+    monkeypatch.setattr(worker, "_watch", lambda *_: None)
+    (tmp_path / "job.json").write_text("{}")
+    assert worker.main([str(tmp_path), str(os.getppid())]) == 1
+    assert (tmp_path / "error.txt").read_text() == f"{tmp_path}: No space left on device\n"

@@ -7,6 +7,7 @@ memory.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -30,6 +31,7 @@ from isoglot.study.layout import OUT_OF_MEMORY, JobFolder
 from isoglot.study.stages import STAGES, Stage, Work
 
 _PATIENCE = 5.0  # seconds that an earlier process of this job, whose parent is gone, may take to end
+_OF_THE_DISK = (errno.ENOSPC, errno.EROFS, errno.EIO)  # libraries report them without the name of a file
 _LOOK = 0.25  # seconds between looks at the parent process and the checkpoints
 _LARGE = 1_000_000  # passages
 _SAY = 2.0  # seconds between notes of how far an evaluation is
@@ -48,6 +50,9 @@ def main(arguments: list[str]) -> int:
         write_text(folder.error, " ".join(text.split()) + "\n")
         return OUT_OF_MEMORY if isinstance(error, NoRoomError) or lack_of_memory(error) else 1
     except Exception as error:  # whatever it is: the other jobs go on, and this one says what happened
+        if isinstance(error, OSError) and error.errno in _OF_THE_DISK:
+            write_text(folder.error, f"{error.filename or folder.path}: {error.strerror}\n")
+            return 1
         last = f"{type(error).__name__}: {' '.join(str(error).split())}"
         write_text(folder.error, f"{traceback.format_exc()}\n{last}\n")
         return OUT_OF_MEMORY if lack_of_memory(error) else 1
