@@ -153,7 +153,7 @@ def temporary(path: Path, *, directory: bool) -> Iterator[tuple[Path, Path]]:
         with writing(path):
             yield name, target
     finally:
-        _remove(name)
+        delete(name, ignore_errors=True)
         if descriptor is not None:
             os.close(descriptor)
 
@@ -233,7 +233,7 @@ def _tidy_away(path: Path, name: Path) -> None:
     if path.suffix == _OLD and not name.exists():
         path.replace(name)
     else:
-        _remove(path)
+        delete(path, ignore_errors=True)
 
 
 def set_aside(path: Path) -> Path:
@@ -241,11 +241,16 @@ def set_aside(path: Path) -> Path:
     return path.replace(f"{_stem(path)}{secrets.token_hex(4)}{_OLD}")
 
 
-def _remove(path: Path) -> None:
+def delete(path: Path, *, ignore_errors: bool = False) -> None:
+    """Remove a file or a folder, if it is there; of a link the link alone.
+
+    Args:
+        ignore_errors: what the disk does not let go stays; why that is, others say.
+    """
     if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path, ignore_errors=True)
+        shutil.rmtree(path, ignore_errors=ignore_errors)
     else:
-        with suppress(OSError):  # gone, or the disk takes no changes any more: why that is, others say
+        with suppress(OSError if ignore_errors else FileNotFoundError):
             path.unlink()
 
 
@@ -286,9 +291,8 @@ def _release(path: Path, descriptor: int) -> None:
     if PINS_OPEN_FILES:
         os.close(descriptor)
     with suppress(OSError):  # gone, or the disk takes no changes any more: why that is, others say
-        if PINS_OPEN_FILES or os.path.samestat(
-            path.stat(), os.fstat(descriptor)
-        ):  # where the folder was moved: another's
+        # where the folder was moved, another's lock may have the name
+        if PINS_OPEN_FILES or os.path.samestat(path.stat(), os.fstat(descriptor)):
             path.unlink()
     if not PINS_OPEN_FILES:
         os.close(descriptor)

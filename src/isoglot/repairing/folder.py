@@ -18,13 +18,12 @@ from pathlib import Path
 from typing import Any
 
 from isoglot import __version__
-from isoglot.disk import LOCK, check_writable, locked
+from isoglot.disk import LOCK, check_writable, delete, locked
 from isoglot.errors import InputError, say
 from isoglot.files import digest_file, package_versions, read_json, write_json
 from isoglot.models.content import check_apart
 from isoglot.repairing.settings import RepairSettings
 from isoglot.training.checkpoints import changed_files
-from isoglot.training.rundir import delete
 
 _FILES = ("summary.json", "report.html", "report.md", "picture.png")
 _FOLDERS = ("model", "figures", "held-out", "results", "work")

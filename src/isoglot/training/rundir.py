@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from isoglot.data.pairs.table import PairTable
-from isoglot.disk import LOCK, check_writable, locked, sync, sync_tree
+from isoglot.disk import LOCK, check_writable, delete, locked, sync, sync_tree
 from isoglot.errors import InputError, at, say, warn
 from isoglot.files import digest_file, package_versions, read_json, write_json
 from isoglot.models.content import check_apart
@@ -194,14 +194,6 @@ class RunDirectory:
         own = (LOCK, self.record.name)
         if others := sorted(path.name for path in self.path.iterdir() if path.name not in own):
             say(f"{self.path}: not of the run, so they stay: {_some(others)}")
-
-
-def delete(path: Path) -> None:
-    """Remove a file or a folder, if it is there; of a link the link alone."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
 
 
 def _about(facts: Mapping[str, Any]) -> dict[str, Any]:
