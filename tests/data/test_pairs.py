@@ -177,3 +177,10 @@ def test_another_source_is_one_class(tmp_path: Path, capsys: pytest.CaptureFixtu
             load_pairs(tmp_path / "none.jsonl")
     finally:
         SOURCES.remove("numbers")
+
+
+def test_a_source_that_reads_nothing_is_none() -> None:
+    with pytest.raises(TypeError, match="Nothing: a source needs read or read_on"):
+
+        class Nothing(Source):
+            name = "nothing"

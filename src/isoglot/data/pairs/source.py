@@ -65,6 +65,11 @@ class Source:
 
     name: str
 
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if cls.read is Source.read and cls.read_on is Source.read_on:  # by default each calls the other
+            raise TypeError(f"{cls.__name__}: a source needs read or read_on")
+
     @property
     def form(self) -> str:
         """How it is written on the command line."""
