@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -88,8 +89,10 @@ def map_each(
 ) -> Float32Array:
     """Corrected vectors of texts of one side, each by the map of its language; float32, shape (n, d), as `vectors`."""
     corrected = np.empty_like(vectors)
-    for lang in dict.fromkeys(languages):
-        rows = np.array([one == lang for one in languages])
+    rows_of: defaultdict[str | None, list[int]] = defaultdict(list)
+    for row, lang in enumerate(languages):
+        rows_of[lang].append(row)
+    for lang, rows in rows_of.items():
         corrected[rows] = maps.apply(vectors[rows], side, lang, unit=unit)
     return corrected
 
