@@ -90,9 +90,8 @@ class Registry(Generic[T]):
         if self._is_loaded:
             return
         with _loading:
-            if (
-                self._is_loaded or self._is_loading
-            ):  # by another thread; by this one, which imports what asks for members
+            # by another thread meanwhile; by this one, which imports what asks for members
+            if self._is_loaded or self._is_loading:
                 return
             self._is_loading = True
             try:

@@ -154,9 +154,10 @@ class Documents:
                 self._open.execute("PRAGMA synchronous=FULL")
             else:
                 self._open.execute("PRAGMA query_only=ON")
-            if create and not self._rows("SELECT name FROM sqlite_master WHERE name = 'facts'"):
+            is_made = bool(self._rows("SELECT name FROM sqlite_master WHERE name = 'facts'"))
+            if create and not is_made:
                 self._open.executescript(f"BEGIN;{_SCHEMA}INSERT INTO facts VALUES ('format', '{FORMAT}');COMMIT;")
-            is_made = self._rows("SELECT name FROM sqlite_master WHERE name = 'facts'")
+                is_made = True
             found = self.fact("format") if is_made else None
         if not is_made:
             self.close()

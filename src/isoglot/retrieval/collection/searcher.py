@@ -148,10 +148,8 @@ class Searcher:
         raise AssertionError("unreachable")
 
     def _take_in(self) -> None:
-        with (
-            reading(self._collection.path, self.entry) as (documents, state),
-            self._lock,
-        ):  # searches wait for what is new
+        # searches wait for what is new
+        with reading(self._collection.path, self.entry) as (documents, state), self._lock:
             self._backend.update(documents, state.vectors)
             self._levels, self._now = None, state
 
