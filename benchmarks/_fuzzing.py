@@ -23,6 +23,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from _forked import forked
+
 MODULES = ("plans", "ranking", "readers", "pairs", "commands", "codes", "settings", "texts")
 HTTP = "http"
 SILENT = 300
@@ -40,20 +42,7 @@ def in_child(work: Callable[[Tell], None], until: float, log: Path) -> Iterator[
         until: when it is stopped, by `time.monotonic`.
         log: where its output goes.
     """
-    read, sink = os.pipe()
-    sys.stdout.flush()
-    child = os.fork()
-    if not child:
-        os.close(read)
-        status = 1
-        try:
-            _alone(work, sink, log)
-            status = 0
-        except BaseException:
-            traceback.print_exc()
-        finally:
-            os._exit(status)
-    os.close(sink)
+    child, read = forked(lambda sink: _alone(work, sink, log))
     ended, rest, is_stopped = "", b"", False
     with os.fdopen(read, "rb") as source:
         while True:

@@ -21,6 +21,7 @@ from typing import Any
 import psutil
 from _hostile import KINDS as HOSTILE
 from _hostile import NOTHING, SHED, UNSENT, Reply, Target, connect, exchange, read, wrong
+from _memory import anonymous
 
 TOKEN = "a-token-of-the-benchmark"
 _CLOSE = 2e-5
@@ -54,15 +55,12 @@ class Served:
 
     def sample(self) -> Sample:
         """What it takes now."""
-        status = Path(f"/proc/{self.process.pid}/status").read_text()
-        own = {name: int(value.split()[0]) for name, _, value in (x.partition(":") for x in status.splitlines())
-               if name in ("VmRSS", "RssAnon", "Threads")}  # fmt: skip
         now = Sample(
             round(time.time() - self.process.create_time(), 1),
-            round(own["VmRSS"] / 1024, 1),
-            round(own["RssAnon"] / 1024, 1),
+            round(self.process.memory_info().rss / 2**20, 1),
+            round(anonymous(self.process.pid) / 2**20, 1),
             self.process.num_fds(),
-            own["Threads"],
+            self.process.num_threads(),
         )
         self.samples.append(now)
         return now

@@ -33,6 +33,7 @@ from typing import Any
 
 os.environ["OMP_NUM_THREADS"] = "1"  # a fork has the threads of its parent no more
 sys.path.insert(0, str(Path(__file__).parents[1]))
+from _forked import forked
 from _machine import add, conditions
 from tests.malformed.kinds import kinds
 from tests.malformed.kinds.shared import REFUSALS, Kind, Wrong
@@ -120,18 +121,7 @@ def _warm_up(chosen: list[Kind]) -> None:
 
 def _in_child(kind: Kind, seed: int, numbers: list[int]) -> list[Outcome]:
     """What became of inputs, up to the first that ended the child."""
-    read, sink = os.pipe()
-    sys.stdout.flush()
-    child = os.fork()
-    if not child:
-        os.close(read)
-        status = 1
-        try:
-            _work_on(kind, seed, numbers, sink)
-            status = 0
-        finally:
-            os._exit(status)
-    os.close(sink)
+    child, read = forked(lambda sink: _work_on(kind, seed, numbers, sink))
     data, found, is_late = b"", 0, False
     with os.fdopen(read, "rb") as source:
         end = time.monotonic() + _WAIT * kind.seconds
