@@ -6,6 +6,7 @@ import json
 import pkgutil
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -105,7 +106,7 @@ def test_any_words_are_settings_or_a_line(words: list[str]) -> None:
 
 @cache
 def models() -> dict[str, type[Settings]]:
-    """All models of settings in isoglot."""
+    """All models of settings in isoglot, whatever was imported before: the same inputs are tried in every run."""
 
     def below(cls: type[Settings]) -> Iterator[type[Settings]]:
         for inner in cls.__subclasses__():
@@ -113,8 +114,9 @@ def models() -> dict[str, type[Settings]]:
             yield from below(inner)
 
     for module in pkgutil.walk_packages(isoglot.__path__, "isoglot."):
-        if module.name.rpartition(".")[2] in ("settings", "registry", "__init__") or module.ispkg:
-            import_module(module.name)
+        if not module.name.endswith("__main__"):
+            with suppress(ModuleNotFoundError, InputError):  # of an extra
+                import_module(module.name)
     found = {
         f"{cls.__module__}.{cls.__name__}": cls for cls in below(Settings) if cls.__module__.startswith("isoglot.")
     }

@@ -15,7 +15,7 @@ from isoglot.study.analyse import answer_of
 from isoglot.study.analysis.contrasts import Comparisons
 from isoglot.study.analysis.reading import read_study
 from isoglot.study.analysis.systems import encoder_share
-from isoglot.study.claims.claim import Verdict
+from isoglot.study.claims.claim import KINDS, Verdict
 from isoglot.study.claims.judge import answer as answer_to
 from isoglot.study.claims.judge import claims_of, judge_claims, parse_claims
 from isoglot.study.presets import PRESETS
@@ -624,3 +624,14 @@ def test_a_system_that_draws_nothing_needs_no_second_seed(made: MadeStudy) -> No
     made.cells = [cell for cell in made.cells if cell["seed"] != 1]
     first, second = judge_claims(compared(made.write()), parse_claims(claims, "test"))
     assert (first.outcome, second.outcome) == ("holds", "undecided"), "one seed of what draws something"
+
+
+def test_a_claim_is_made_again_of_what_it_is_written_as() -> None:
+    sides = {
+        "of": {"strategy": "hybrid", "else": {"system": "ours"}},
+        "against": ["base", {"mono_share": {"above": 0}}],
+    }
+    claim = KINDS["difference"](**sides)
+    written = {key: value for key, value in claim.to_flat().items() if key != "name"}
+    assert written["of"] == sides["of"]
+    assert KINDS["difference"](**written) == claim

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, NamedTuple
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, PlainSerializer
 from pydantic_core import PydanticCustomError
 
 from isoglot.errors import unknown
@@ -18,7 +18,7 @@ _TESTS: Mapping[str, Callable[[Any, Any], bool]] = {"above": operator.gt, "below
 _EXTREMES = {"highest": max, "lowest": min}
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Selection:
     """Systems by their traits, such as `{strategy: hybrid, mono_share: .5}`.
 
@@ -30,6 +30,10 @@ class Selection:
 
     traits: Mapping[str, Any]
     otherwise: Selection | None = None
+
+    def written(self) -> dict[str, Any]:
+        """The mapping that it was read from."""
+        return {**self.traits, **({"else": self.otherwise.written()} if self.otherwise else {})}
 
     def choose(self, systems: Iterable[System]) -> list[System]:
         """The systems that are meant; [] where there are none."""
@@ -80,9 +84,11 @@ def _select_each(value: Any) -> tuple[Selection, ...]:
     return tuple(map(_select, value)) if isinstance(value, (list, tuple)) else (_select(value),)
 
 
-Chosen = Annotated[Any, BeforeValidator(_select)]
+Chosen = Annotated[Any, BeforeValidator(_select), PlainSerializer(Selection.written)]
 """The type of a setting that selects systems; a `Selection`."""
-ChosenEach = Annotated[Any, BeforeValidator(_select_each)]
+ChosenEach = Annotated[
+    Any, BeforeValidator(_select_each), PlainSerializer(lambda each: [one.written() for one in each])
+]
 """The type of a setting with one selection or a list of them; a tuple of `Selection`."""
 
 
