@@ -94,6 +94,8 @@ async def exchange(target: Target, *parts: bytes, pause: float = 0, answers: int
         reader, writer = await connect(target)
     except OSError:
         return [Reply(UNSENT)]
+    # read meanwhile: a reset that follows an answer, as the server takes no more, would take it away from who reads later
+    reading = asyncio.create_task(_several_read(reader, answers))
     try:
         for number, part in enumerate(parts):
             if number and pause:
@@ -101,9 +103,14 @@ async def exchange(target: Target, *parts: bytes, pause: float = 0, answers: int
             writer.write(part)
             with suppress(OSError):  # it has answered and closed
                 await writer.drain()
-        return [await read(reader) for _ in range(answers)]
+        return await reading
     finally:
+        reading.cancel()
         writer.close()
+
+
+async def _several_read(reader: asyncio.StreamReader, answers: int) -> list[Reply]:
+    return [await read(reader) for _ in range(answers)]
 
 
 Send = Callable[[Target], Awaitable[list[Reply]]]
