@@ -178,6 +178,38 @@ def test_a_reader_removes_the_lock_of_a_dead_writer_only(tmp_path: Path, beside:
     assert [*tmp_path.rglob("*")] == [target]
 
 
+def test_the_next_writer_removes_what_a_dead_one_left_at_any_depth(tmp_path: Path) -> None:
+    left = tmp_path / "index" / "vectors" / "deeper" / ".rows-000000-0123456789abcdef.npy.abcd1234.tmp"
+    left.parent.mkdir(parents=True)
+    left.write_text("x")
+    (left.parent / ".checkpoint.abcd1234.tmp" / "within").mkdir(parents=True)
+    with atomic_path(left.with_name("kept")) as living, locked(tmp_path / "index"):
+        assert [*left.parent.iterdir()] == [living]
+        living.touch()
+
+
+@pytest.mark.parametrize("beside", [False, True])
+def test_a_writer_is_told_when_its_directory_has_gone_and_its_successor_keeps_the_lock(
+    tmp_path: Path, beside: bool
+) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+
+    def write(error: Exception | None = None) -> None:
+        with locked(home / "out", beside=beside):
+            home.rename(home.with_name(f"elsewhere {error}"))
+            (home / "out").mkdir(parents=True)
+            (home / "out" / ".lock").write_text("another process")
+            if error:
+                raise error
+
+    with pytest.raises(InputError, match=r"out: has gone while it was written"):
+        write()
+    with pytest.raises(InputError, match="first"):  # what went wrong first is what is said
+        write(InputError("first"))
+    assert (home / "out" / ".lock").read_text() == "another process"
+
+
 def test_a_lock_leaves_no_directory_where_nothing_was_written(tmp_path: Path) -> None:
     with locked(tmp_path / "new"):
         assert (tmp_path / "new").is_dir()
@@ -331,14 +363,3 @@ def test_what_cannot_be_tidied_away_hides_no_error(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(Path, "unlink", refuse)
     with pytest.raises(InputError, match="why"), locked(tmp_path / "d"), atomic_path(tmp_path / "a"):
         raise InputError("why")
-
-
-def test_the_lock_of_a_folder_that_was_moved_is_not_taken_from_its_successor(tmp_path: Path) -> None:
-    with locked(tmp_path / "d"):
-        (tmp_path / "d").rename(tmp_path / "e")
-        (tmp_path / "d").mkdir()
-        (tmp_path / "d" / ".lock").write_text("another process")
-    assert (tmp_path / "d" / ".lock").read_text() == "another process"
-    with locked(tmp_path / "e"):
-        pass
-    assert not (tmp_path / "e" / ".lock").exists()

@@ -258,7 +258,7 @@ def delete(path: Path, *, ignore_errors: bool = False) -> None:
 def locked(
     directory: Path, *, beside: bool = False, waiting: str | None = None, patience: float = 0.0
 ) -> Iterator[None]:
-    """Be the only writer of a directory; the lock dies with its process, and what dead ones left there is swept.
+    """Be the only writer of a directory; the lock dies with its process, and what dead ones left there, at any depth, is swept.
 
     Args:
         directory: is made where it is missing, and removed again where nothing was written.
@@ -267,7 +267,8 @@ def locked(
         patience: seconds to wait where `waiting` is None.
 
     Raises:
-        InputError: another process has it and `waiting` is None; the line names process, host and since when.
+        InputError: another process has it and `waiting` is None; the line names process, host and since when. Or the directory
+            has another name, or none, when the block ends.
     """
     home, path = _lock_of(directory, beside)
     with writing(directory):
@@ -277,8 +278,16 @@ def locked(
         descriptor = _hold(path, directory, waiting, until)
     try:
         with writing(directory):
-            sweep(path.parent, home.name if beside else None)
+            if beside:
+                sweep(home.parent, home.name)
+            else:
+                for folder, _, _ in os.walk(home):  # what is removed on the way is not looked into
+                    sweep(Path(folder))
         yield
+        with writing(directory):
+            is_there = _is_at(path, descriptor)
+        if not is_there:
+            raise InputError(f"{directory}: has gone while it was written (moved away, or its disk unmounted?)")
     finally:
         _release(path, descriptor)
         if is_new and not beside:
@@ -291,11 +300,17 @@ def _release(path: Path, descriptor: int) -> None:
     if PINS_OPEN_FILES:
         os.close(descriptor)
     with suppress(OSError):  # gone, or the disk takes no changes any more: why that is, others say
-        # where the folder was moved, another's lock may have the name
-        if PINS_OPEN_FILES or os.path.samestat(path.stat(), os.fstat(descriptor)):
+        if _is_at(path, descriptor):  # where the folder was moved, another's lock may have the name
             path.unlink()
     if not PINS_OPEN_FILES:
         os.close(descriptor)
+
+
+def _is_at(path: Path, descriptor: int) -> bool:
+    """Does a lock's file have its name still? Windows lets none be moved that is open."""
+    with suppress(FileNotFoundError):
+        return PINS_OPEN_FILES or os.path.samestat(path.stat(), os.fstat(descriptor))
+    return False
 
 
 def _lock_of(directory: Path, beside: bool) -> tuple[Path, Path]:
@@ -329,10 +344,8 @@ def _hold(path: Path, directory: Path, waiting: str | None, until: float) -> int
             continue
         except OSError as error:
             warn(f"{directory}: no lock is to be had here ({error.strerror}); nothing keeps a second writer out")
-        with suppress(FileNotFoundError):
-            # not removed by its last holder meanwhile
-            if PINS_OPEN_FILES or os.path.samestat(path.stat(), os.fstat(descriptor)):
-                break
+        if _is_at(path, descriptor):  # not removed by its last holder meanwhile
+            break
         os.close(descriptor)
     now = datetime.now(timezone.utc).isoformat(timespec="seconds")
     with suppress(OSError):  # a full disk: it is a lock without these words, too

@@ -23,6 +23,7 @@ import pyarrow.compute as pc
 
 from isoglot.data.languages import spelled
 from isoglot.data.readers import read_array, read_parquet, string_column
+from isoglot.disk import locked
 from isoglot.errors import InputError, LineError
 from isoglot.evaluation.encoded_side import KINDS, EncodedSide
 from isoglot.files import write_jsonl
@@ -42,11 +43,10 @@ def export_texts(benchmark: Benchmark, directory: str | Path) -> list[Path]:
     random.
     """
     written = []
-    for side, lang, texts in _texts(benchmark):
-        written.append(Path(directory) / side / f"{lang}.jsonl")
-        write_jsonl(written[-1], ({"_id": key, "text": text} for key, text in zip(texts.ids, texts.texts)))
-    if gone := [path for path in written if not path.is_file()]:
-        raise InputError(f"{gone[0]}: has gone while others were written (moved away, or its disk unmounted?)")
+    with locked(Path(directory)):
+        for side, lang, texts in _texts(benchmark):
+            written.append(Path(directory) / side / f"{lang}.jsonl")
+            write_jsonl(written[-1], ({"_id": key, "text": text} for key, text in zip(texts.ids, texts.texts)))
     return written
 
 

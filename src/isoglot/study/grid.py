@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Literal
 
-from isoglot.disk import check_writable, locked, make_directory, sweep
+from isoglot.disk import check_writable, locked, make_directory
 from isoglot.errors import InputError, say, warn
 from isoglot.evaluation.drawing import require_matplotlib
 from isoglot.evaluation.results import versions
@@ -136,7 +136,6 @@ def _write_study(inputs: Inputs) -> None:
     }
     write_json(layout.study, study)
     make_directory(layout.pairs("").parent)
-    sweep(layout.pairs("").parent)
     for key, table in inputs.tables.items():
         path = inputs.file_of(key)
         if not path.is_file():

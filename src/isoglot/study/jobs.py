@@ -101,11 +101,14 @@ class Job:
             keeps_weights: another job goes on from the model: it is made again where it was deleted.
         """
         with locked(self.folder.path, patience=_PATIENCE):
-            self._tidy(keeps_weights)
+            is_of_use = self._tidy(keeps_weights)
+        if not is_of_use:
+            _discard(self.folder.path, self.folder.trash)
         self.folder.path.mkdir(parents=True, exist_ok=True)
         write_json(self.folder.state, self._state())
 
-    def _tidy(self, keeps_weights: bool) -> None:
+    def _tidy(self, keeps_weights: bool) -> bool:
+        """Remove what this job cannot go on from. False where that is all of it."""
         folder = self.folder
         expected = {folder.facts: _FACTS, folder.outcome: _OUTCOME, folder.record: _RECORD}
         for path, keys in (expected | dict.fromkeys(folder.results.glob("*/summary.json"), (*KEPT, "seconds"))).items():
@@ -120,13 +123,14 @@ class Job:
         is_gone = self.stage and self.stage.makes_model and was_made and not folder.weights()
         are_needed = keeps_weights or not set(self.evaluations) <= same & measured
         if state.get("train") != self.weights_digest or (is_gone and are_needed):
-            _discard(folder.path, folder.trash)
-        elif before != self.evaluations:
+            return False
+        if before != self.evaluations:
             folder.outcome.unlink(missing_ok=True)
             folder.record.unlink(missing_ok=True)
             for path in folder.results.glob("*"):
                 if path.name not in same:
                     _discard(path, folder.trash)
+        return True
 
     def write(self, threads: int, workers: int = 1, kind: str = "") -> bool:
         """Write `job.json` for the process, one of `workers` at a time. False, and why, where one that it needs has failed.

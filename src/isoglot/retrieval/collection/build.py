@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
@@ -130,11 +129,7 @@ def index(
             raise InputError(f"{corpus}: no document in it")
         source.rows = chain([first], source.rows)
     with locked(output), writing(output), closing(Documents(output, write=True, create=True)) as documents:
-        place = (output / DATABASE).stat()
-        record = _Indexing(documents, output, asked, device, progress).run(model, name, source, several(delete), mirror)
-        if not ((output / DATABASE).is_file() and os.path.samestat(place, (output / DATABASE).stat())):
-            raise InputError(f"{output}: has gone while it was written (moved away, or its disk unmounted?)")
-        return record
+        return _Indexing(documents, output, asked, device, progress).run(model, name, source, several(delete), mirror)
 
 
 class _Indexing:
