@@ -88,7 +88,8 @@ class Collator:
         try:
             self._prepared[steps] = StepTokens(steps, self._tokenizer, self._prompts, root, show)
         except (InputError, OSError) as error:
-            say(f"{root}: cannot keep token ids here ({error}); every step tokenises instead")
+            reason = getattr(error, "strerror", None) or error
+            say(f"{root}: cannot keep token ids here ({reason}); every step tokenises instead")
             return False
         return True
 
