@@ -111,3 +111,24 @@ def test_a_faiss_index_that_is_replaced_while_it_is_read_is_read_again(
         with Searcher(collection, encode=encode) as searcher:
             assert len(searcher._backend.index.ids()) == 12
             assert len(searcher.search([text_of(0)], 20, sentences=False)[0].hits) == 12
+
+
+def test_an_index_that_cannot_be_written_is_searched_and_never_beside_a_change(
+    tmp_path: Path, model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made(tmp_path, model, version(0))
+    monkeypatch.setattr("isoglot.retrieval.collection.documents.os.access", lambda *_: False)
+    before = sorted(path.name for path in (tmp_path / "index").iterdir())
+    assert len(search(tmp_path / "index", text_of(0), 20).hits) == 9
+    assert before == sorted(path.name for path in (tmp_path / "index").iterdir()), "SQLite's own files are not made"
+    with closing(Documents(tmp_path / "index")) as documents:
+        made(tmp_path, model, version(1))
+        with pytest.raises(InputError, match="was changed from elsewhere"):
+            documents.counts()
+    with closing(Documents(tmp_path / "index", write=True)) as writer:
+        writer.keep("fact", 1)  # is in the log until the writer closes it
+        with closing(Documents(tmp_path / "index")) as documents:
+            assert documents.fact("fact") == 1
+        (tmp_path / "index" / f"{DATABASE}-shm").unlink()
+        with pytest.raises(InputError, match="a writer was killed here"):
+            Documents(tmp_path / "index")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import threading
 from collections import Counter
@@ -132,6 +133,9 @@ class Documents:
     Every method opens what it reads in one transaction (`chunks` and others that take many keys in several). Of one object any
     thread may call them.
 
+    Where the directory takes no files (a read-only mount) and no writer has left a log, the database is read as it is, without
+    SQLite's locks; reading after it was changed from elsewhere is an error then.
+
     Raises:
         InputError: there is none, it is damaged, or another version's.
     """
@@ -143,9 +147,20 @@ class Documents:
             raise InputError(f"{directory}: no index is there{instead(directory)}; make one: {make}")
         self._lock = threading.RLock()
         with self._in_words():
-            mode = "rwc" if create else "rw"  # a reader of a write-ahead log writes its index, too
+            how = "mode=rwc" if create else "mode=rw"  # a reader of a write-ahead log writes its index, too
+            self._frozen: tuple[int, int] | None = None
+            if not (write or os.access(directory, os.W_OK)):
+                log = path.with_name(f"{path.name}-wal")
+                if not log.exists() or not log.stat().st_size:
+                    how, self._frozen = "mode=ro&immutable=1", self._stamp()
+                elif path.with_name(
+                    f"{path.name}-shm"
+                ).exists():  # a writer is at work: SQLite reads its log by its index
+                    how = "mode=ro"
+                else:
+                    raise InputError(f"{directory}: a writer was killed here; search it once where it can be written")
             self._open = sqlite3.connect(
-                f"{path.absolute().as_uri()}?mode={mode}", uri=True, check_same_thread=False, isolation_level=None
+                f"{path.absolute().as_uri()}?{how}", uri=True, check_same_thread=False, isolation_level=None
             )
             self._open.execute("PRAGMA busy_timeout=30000")
             self._open.execute("PRAGMA foreign_keys=ON")
@@ -356,7 +371,16 @@ class Documents:
 
     def _rows(self, query: str, values: Sequence[Any] = ()) -> list[Any]:
         with self._lock, self._in_words():
-            return self._open.execute(query, values).fetchall()
+            rows = self._open.execute(query, values).fetchall()
+            if self._frozen and self._frozen != self._stamp():
+                raise InputError(
+                    f"{self._path}: was changed from elsewhere while this process could only read; open it again"
+                )
+            return rows
+
+    def _stamp(self) -> tuple[int, int]:
+        about = self._path.stat()
+        return about.st_size, about.st_mtime_ns
 
     def _where(self, query: str, values: Sequence[Any]) -> Iterator[Any]:
         """Rows of a query that ends in IN, for any number of values."""
