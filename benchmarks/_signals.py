@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from _commands import Case, Command, Place, is_chosen, is_litter, tree
+from _commands import Case, Command, Place, difference, is_chosen, is_litter, tree
 from _faults import again, as_command, cases_of, moments_of, note, result_of
 from _moments import adopt, children, send, start
 
@@ -55,7 +55,7 @@ def _from_the_start(place: Place) -> Iterator[tuple[int, str, str]]:
     words = [sys.executable, "-m", "isoglot", *work.words]
     began = time.perf_counter()
     subprocess.run(words, check=True, capture_output=True)
-    whole = time.perf_counter() - began
+    whole, wanted = time.perf_counter() - began, tree(place.area)
     for number in range(10):
         place.reset()
         at = _PYTHON + (whole - _PYTHON) * number / 10
@@ -65,7 +65,9 @@ def _from_the_start(place: Place) -> Iterator[tuple[int, str, str]]:
         _, said = process.communicate(timeout=60)
         is_clear = process.returncode == 130 and said.count("interrupted") == 1 and "Traceback" not in said
         is_early = number == 0 and process.returncode == -signal.SIGINT and not said
-        outcome = "said" if is_clear or is_early else "done" if process.returncode == 0 else "silent"
+        # when the command has ended, while Python ends
+        is_late = process.returncode < 0 and not difference(wanted, tree(place.area))
+        outcome = "said" if is_clear or is_early else "done" if process.returncode == 0 or is_late else "silent"
         yield round(1000 * at), outcome, f"exit code {process.returncode}: {said}"
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from isoglot import disk
-from isoglot.disk import UnwritableError, check_writable, locked, sweep, tidy
+from isoglot.disk import UnwritableError, check_writable, locked, sweep, sweep_all, tidy
 from isoglot.errors import InputError
 from isoglot.files import atomic_directory, atomic_path, write_text
 
@@ -178,14 +178,21 @@ def test_a_reader_removes_the_lock_of_a_dead_writer_only(tmp_path: Path, beside:
     assert [*tmp_path.rglob("*")] == [target]
 
 
-def test_the_next_writer_removes_what_a_dead_one_left_at_any_depth(tmp_path: Path) -> None:
+def test_the_next_writer_removes_what_a_dead_one_left_in_folders_of_its_own(tmp_path: Path) -> None:
     left = tmp_path / "index" / "vectors" / "deeper" / ".rows-000000-0123456789abcdef.npy.abcd1234.tmp"
     left.parent.mkdir(parents=True)
     left.write_text("x")
     (left.parent / ".checkpoint.abcd1234.tmp" / "within").mkdir(parents=True)
-    with atomic_path(left.with_name("kept")) as living, locked(tmp_path / "index"):
-        assert [*left.parent.iterdir()] == [living]
+    (left.parent / ".lock").touch()
+    (left.parent / ".words.lock").touch()
+    there = sorted(left.parent.iterdir())
+    with locked(tmp_path / "index"):
+        assert sorted(left.parent.iterdir()) == there, "others may keep something there"
+    with atomic_path(left.with_name("kept")) as living, locked(left.parent), locked(tmp_path / "index"):
+        sweep_all(tmp_path / "index")
+        assert sorted(left.parent.iterdir()) == [living, left.parent / ".lock"]
         living.touch()
+    assert [*left.parent.iterdir()] == [left.with_name("kept")]
 
 
 @pytest.mark.parametrize("beside", [False, True])

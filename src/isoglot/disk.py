@@ -236,6 +236,15 @@ def _tidy_away(path: Path, name: Path) -> None:
         delete(path, ignore_errors=True)
 
 
+def sweep_all(directory: Path) -> None:
+    """`sweep` a directory in which nobody else keeps anything, and all folders in it, of locks too; those of living ones stay."""
+    for folder, _, names in os.walk(directory):  # what is removed on the way is not looked into
+        sweep(Path(folder))
+        for path in (Path(folder, name) for name in names if name.endswith(LOCK) and not PINS_OPEN_FILES):
+            with suppress(OSError), _unused(path):
+                path.unlink()
+
+
 def set_aside(path: Path) -> Path:
     """Give a directory a name beside it under which `sweep` finds it, and return that."""
     return path.replace(f"{_stem(path)}{secrets.token_hex(4)}{_OLD}")
@@ -258,7 +267,7 @@ def delete(path: Path, *, ignore_errors: bool = False) -> None:
 def locked(
     directory: Path, *, beside: bool = False, waiting: str | None = None, patience: float = 0.0
 ) -> Iterator[None]:
-    """Be the only writer of a directory; the lock dies with its process, and what dead ones left there, at any depth, is swept.
+    """Be the only writer of a directory; the lock dies with its process, and what dead ones left there is swept.
 
     Args:
         directory: is made where it is missing, and removed again where nothing was written.
@@ -278,11 +287,7 @@ def locked(
         descriptor = _hold(path, directory, waiting, until)
     try:
         with writing(directory):
-            if beside:
-                sweep(home.parent, home.name)
-            else:
-                for folder, _, _ in os.walk(home):  # what is removed on the way is not looked into
-                    sweep(Path(folder))
+            sweep(path.parent, home.name if beside else None)
         yield
         with writing(directory):
             is_there = _is_at(path, descriptor)

@@ -11,10 +11,11 @@ import pyarrow as pa
 import pytest
 
 from isoglot.cli.main import main
-from isoglot.disk import locked
+from isoglot.disk import UnwritableError, locked
 from isoglot.errors import InputError
 from isoglot.evaluation import results
 from isoglot.evaluation.results import Result, load_result
+from isoglot.files import write_json
 from tests.evaluation import written_result
 from tests.study.small import write_benchmark
 
@@ -51,6 +52,25 @@ def test_a_pair_that_is_replaced_is_the_old_or_the_new_one(
     assert same(load_result(tmp_path), result(holds))
     result("newest").save(tmp_path)
     assert same(load_result(tmp_path), result("newest"))
+    assert sorted(path.name for path in tmp_path.iterdir()) == FILES
+
+
+@pytest.mark.parametrize(("is_replaced", "holds"), [(False, "old"), (True, "new")])
+def test_a_summary_that_finds_no_room_leaves_no_rows_without_a_summary(
+    tmp_path: Path, is_replaced: bool, holds: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(path: Path, value: Any) -> None:
+        if is_replaced:  # its name could not be synced
+            write_json(path, value)
+        raise UnwritableError(path, "No space left on device")
+
+    result("old").save(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(results, "write_json", fail)
+        with pytest.raises(UnwritableError):
+            result("new").save(tmp_path)
+    assert ("per_query.next.parquet" in {path.name for path in tmp_path.iterdir()}) == is_replaced
+    assert same(load_result(tmp_path), result(holds))
     assert sorted(path.name for path in tmp_path.iterdir()) == FILES
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from isoglot.cli.main import main
+from isoglot.disk import UnwritableError
 from isoglot.errors import InputError
 from isoglot.evaluation.results import load_result
 from isoglot.files import read_json, write_json
@@ -178,6 +179,18 @@ def test_other_settings_and_other_pairs_are_refused(repaired: RepairResult, work
     (other / "notes.txt").write_text("mine")
     with pytest.raises(InputError, match="not empty and not a repair"):
         repair(*given[:2], other, **ASKED)
+
+
+def test_a_disk_that_takes_no_correction_is_no_correction_that_is_not_worth_it(
+    workshop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise UnwritableError(tmp_path / "out" / "debiased", "No space left on device")
+
+    monkeypatch.setattr("isoglot.evaluation.debias.debias", full)
+    with pytest.raises(UnwritableError):
+        repair(str(workshop / "tiny"), workshop / "pairs.jsonl", tmp_path / "out", **ASKED, show=False)
+    assert "no correction" not in capsys.readouterr().err
 
 
 def test_bad_input_leaves_nothing(workshop: Path, tmp_path: Path) -> None:

@@ -251,6 +251,9 @@ def test_words_are_made_once_for_all_who_ask(tmp_path: Path, model: str, monkeyp
     with ThreadPoolExecutor(3) as pool:
         assert [*pool.map(keys, range(3))] == [40] * 3
     assert len(times) == 1
+    (tmp_path / "index" / ".words.lock").touch()  # of one that was killed when they were made
+    assert keys(0) == 40
+    assert not (tmp_path / "index" / ".words.lock").exists()
 
 
 def test_words_of_an_index_that_cannot_be_written(

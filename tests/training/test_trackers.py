@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ import pytest
 
 from isoglot.errors import InputError
 from isoglot.training.settings import TrainSettings
+from isoglot.training.trackers import following
 from isoglot.training.train import train
 from tests.training.crash import train_until
 from tests.training.tiny import pair_table, small_lora
@@ -162,3 +165,28 @@ def test_unknown_trackers_are_refused(names: Any, message: str) -> None:
 def test_a_tracker_changes_no_digest() -> None:
     plain, tracked = (TrainSettings(pairs="made", output="run", report_to=name) for name in ("tensorboard", "wandb"))
     assert plain.deciding() == tracked.deciding()
+
+
+def test_an_error_of_tensorboards_thread_is_raised_once_and_not_printed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from tensorboard.summary.writer import event_file_writer
+
+    def fail(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(event_file_writer._AsyncWriterThread, "_run", fail)
+    before = threading.excepthook
+
+    def write(error: Exception | None = None) -> None:
+        with following(["tensorboard"], tmp_path, {}):
+            event_file_writer._AsyncWriter(None)._worker.join()
+            if error:
+                raise error
+
+    with pytest.raises(OSError, match="No space left"):
+        write()
+    with pytest.raises(InputError, match="first"):
+        write(InputError("first"))
+    assert threading.excepthook is before
+    assert capsys.readouterr().err == ""

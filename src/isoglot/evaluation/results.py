@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from isoglot.data.readers import read_parquet
-from isoglot.disk import locked, sync
+from isoglot.disk import delete, locked, sync
 from isoglot.errors import InputError
 from isoglot.evaluation.report import blocks
 from isoglot.files import atomic_path, digest_file, package_versions, read_json, write_json
@@ -114,8 +114,20 @@ def write_result(result: Result, folder: Path) -> None:
     with atomic_path(folder / _NEXT) as temporary:
         pq.write_table(result.per_query, temporary, compression="zstd")
     digests = {**result.summary.get("digests", {}), _ROWS: digest_file(folder / _NEXT)}
-    write_json(folder / SUMMARY_FILE, {**result.summary, "digests": digests})
+    try:
+        write_json(folder / SUMMARY_FILE, {**result.summary, "digests": digests})
+    except InputError:
+        if not _is_named(folder, digests[_ROWS]):
+            delete(folder / _NEXT, ignore_errors=True)
+        raise
     _take_name(folder)
+
+
+def _is_named(folder: Path, rows: str) -> bool:
+    """Does the summary that is there name these rows?"""
+    with suppress(InputError, KeyError, TypeError):
+        return bool(read_json(folder / SUMMARY_FILE)["digests"][_ROWS] == rows)
+    return False
 
 
 def _take_name(folder: Path) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from isoglot.data.benchmarks.load import reader
+from isoglot.disk import UnwritableError
 from isoglot.errors import InputError, printable, say
 from isoglot.evaluation.drawing import require_matplotlib
 from isoglot.files import read_json
@@ -244,6 +245,8 @@ class _Work:
             record = debias(
                 self.model_of(of), str(self.folder.pairs), path, store=self.store, progress=self.show, **own
             )
+        except UnwritableError:
+            raise
         except InputError as error:
             say(f"no correction of {of}: {error}")
             return {"skipped": str(error), "of": of}

@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Literal
 
-from isoglot.disk import check_writable, locked, make_directory
+from isoglot.disk import check_writable, locked, make_directory, sweep_all
 from isoglot.errors import InputError, say, warn
 from isoglot.evaluation.drawing import require_matplotlib
 from isoglot.evaluation.results import versions
@@ -86,6 +86,7 @@ def run_study(spec: StudySpec, directory: str | Path, options: RunOptions | None
     asked = Asked(options.workers, tuple(several(options.devices)), options.threads, options.gpus)
     with engine.open(asked) as places, locked(directory):
         _check_directory(layout, None if options.overwrite else spec.name)
+        sweep_all(directory)
         inputs = load_inputs(spec, layout, None if options.data_dir is None else Path(options.data_dir))
         check_runs(inputs, runs)
         shutil.rmtree(layout.trash, ignore_errors=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+import threading
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, redirect_stdout
 from pathlib import Path
@@ -60,6 +61,7 @@ def following(names: Collection[str], path: Path, record: Mapping[str, Any]) -> 
     given = {key: os.environ.get(key, value) for key, value in own.items()}
     with ExitStack() as stack:
         stack.enter_context(_environment({**given, "TENSORBOARD_LOGGING_DIR": str(path / "tensorboard")}))
+        stack.enter_context(_errors_of_writers())
         if not {WANDB, TRACKIO}.isdisjoint(names):
             stack.enter_context(redirect_stdout(sys.stderr))  # stdout is for results
         if WANDB in names and processes().first:
@@ -67,6 +69,26 @@ def following(names: Collection[str], path: Path, record: Mapping[str, Any]) -> 
             if wandb.run is None:  # a run of whoever called stays theirs; of transformers' callbacks this one ends none
                 stack.push(lambda kind, *_: wandb.finish(exit_code=int(kind is not None)))
         yield
+
+
+@contextmanager
+def _errors_of_writers() -> Iterator[None]:
+    """An error that ends TensorBoard's thread (a full disk) is raised, here at the latest, and not printed beside that."""
+    others, errors = threading.excepthook, []
+
+    def note(about: threading.ExceptHookArgs) -> None:
+        if about.exc_value is not None and type(about.thread).__module__.startswith(TENSORBOARD):
+            errors.append(about.exc_value)
+        else:
+            others(about)
+
+    threading.excepthook = note
+    try:
+        yield
+    finally:
+        threading.excepthook = others
+    if errors:
+        raise errors[0]
 
 
 @contextmanager

@@ -160,11 +160,11 @@ def _train(
         settings, loss = chosen, _loss(model, chosen, unpadded=loss.unpadded is not None)
     in_first(lambda: run.begin(settings, facts, overwrite=overwrite))  # what can be wrong with the input was met by now
     record = in_first(run.read) or {}
-    with following(settings.report_to, run.path, record):
+    with writing(run.path), following(settings.report_to, run.path, record):
         trainer, stop = _trainer(settings, run, loss, read, steps, collator, show, record)
         if torch.cuda.is_available():
             torch.cuda.reset_peak_memory_stats()
-        with stop, writing(run.path):
+        with stop:
             checkpoint = in_first(run.last_checkpoint)
             trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     if any_process(stop.stopped):

@@ -11,10 +11,8 @@ from tests.malformed.kinds.results import result_files, vector_files
 from tests.malformed.kinds.shared import Kind, accepted, jsonl, pair_rows, register, run
 
 ADDRESSES = (
-    "facts:eo\nlareqa:mlqa-r\nmmarco:.?languages=en&limit=3\nmfaq:hub\npairs.jsonl\nen/../..\nmr-tydi:\nnq:.?limit=2\n"
-    "facts:en?entities=20%&without-relations=endonym\n"
-    "po:{lang}/*.po?source=en\n"
     "facts:eo\nlareqa:mlqa-r\nmmarco:.?languages=en&limit=3\nmfaq:hub\nhub:a/b?query=q&lang=en\n"
+    "facts:en?entities=20%&without-relations=endonym\npo:{lang}/*.po?source=en\n"
     "squad:./{lang}.json?passage=sentence\nbeir:.?split=dev\npairs.jsonl\nen/../..\nmr-tydi:\nnq:.?limit=2\n"
 )
 

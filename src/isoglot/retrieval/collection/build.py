@@ -12,7 +12,7 @@ from typing import Any
 from isoglot.bars import tqdm
 from isoglot.data.document_rows import Corpus, DocumentRow, read_corpus
 from isoglot.data.langid import UNKNOWN, identify
-from isoglot.disk import locked, writing
+from isoglot.disk import locked, sweep_all, writing
 from isoglot.errors import InputError, say
 from isoglot.files import digest_json
 from isoglot.models.content import base_digest
@@ -129,6 +129,7 @@ def index(
             raise InputError(f"{corpus}: no document in it")
         source.rows = chain([first], source.rows)
     with locked(output), writing(output), closing(Documents(output, write=True, create=True)) as documents:
+        sweep_all(output)
         return _Indexing(documents, output, asked, device, progress).run(model, name, source, several(delete), mirror)
 
 

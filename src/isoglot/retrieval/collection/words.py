@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from isoglot.disk import UnwritableError, locked
+from isoglot.disk import UnwritableError, locked, tidy
 from isoglot.errors import InputError, warn
 from isoglot.files import atomic_directory, read_json, write_json
 from isoglot.records import Float32Array, IntArray
@@ -40,7 +40,9 @@ class Words:
         folder, self.generation = directory / "words", documents.generation()
         made = _read(folder, self.generation)
         try:
-            if made is None:
+            if made is not None:
+                tidy(folder, beside=True)
+            else:
                 with locked(folder, beside=True, waiting=""):  # two models of a server, or two processes
                     made = _read(folder, self.generation)
                     if made is None:
