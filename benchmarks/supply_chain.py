@@ -2,6 +2,7 @@
 
     python benchmarks/supply_chain.py                          # make audit: of the package alone
     python benchmarks/supply_chain.py --extras offline,serve   # with extras
+    python benchmarks/supply_chain.py --results results/reliability.json
 
 Needs a package registry and the packages pip-audit (which brings cyclonedx-python-lib) and pip 23 or newer. pip resolves this
 checkout within constraints.txt, without installing it. Exit code 0: nothing is known against any package; 1: something is; 3: the
@@ -26,12 +27,18 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--extras", default="", help="of isoglot, separated by commas")
     parser.add_argument("--output", type=Path, default=ROOT / "build" / "isoglot.cdx.json")
+    parser.add_argument("--results", type=Path, help="add the figures to this file")
     options = parser.parse_args()
     packages = resolved(options.extras)
     options.output.parent.mkdir(parents=True, exist_ok=True)
     options.output.write_text(bill(packages), encoding="utf-8", newline="\n")
     print(f"{options.output}: isoglot and {len(packages) - 1} packages")
-    return audit(packages)
+    code, counts = audit(packages)
+    if options.results:
+        from _machine import add, conditions
+
+        add(options.results, "supply_chain", {"conditions": conditions(), "packages": len(packages) - 1, **counts})
+    return code
 
 
 def resolved(extras: str) -> list[dict[str, Any]]:
@@ -87,8 +94,8 @@ def bill(packages: list[dict[str, Any]]) -> str:
     return JsonV1Dot6(document).output_as_string(indent=1) + "\n"
 
 
-def audit(packages: list[dict[str, Any]]) -> int:
-    """Ask pip-audit, and say what it found, what it could not look up, or that it could not ask."""
+def audit(packages: list[dict[str, Any]]) -> tuple[int, dict[str, int]]:
+    """(exit code, counts): ask pip-audit, and say what it found, what it could not look up, or that it could not ask."""
     # a build's own mark (torch 2.13.0+cpu) is not known there; the release is
     pins = [f"{one['metadata']['name']}=={one['metadata']['version'].partition('+')[0]}" for one in packages]
     with tempfile.TemporaryDirectory() as folder:
@@ -109,13 +116,13 @@ def audit(packages: list[dict[str, Any]]) -> int:
     except (ValueError, KeyError):
         lines = done.stderr.strip().splitlines() or [f"pip-audit ended with {done.returncode}"]
         print(f"vulnerabilities: NOT checked, the service did not answer ({lines[-1][:200]})")
-        return NOT_CHECKED
+        return NOT_CHECKED, {"looked_up": 0, "vulnerabilities": 0}
     skipped = [one["name"] for one in found if "skip_reason" in one]
     if len(skipped) == len(found):
         print(
             f"vulnerabilities: NOT checked, the service knows none of the {len(found)} packages (a mirror without it?)"
         )
-        return NOT_CHECKED
+        return NOT_CHECKED, {"looked_up": 0, "vulnerabilities": 0}
     known = [(one, fault) for one in found for fault in one.get("vulns", ())]
     for one, fault in known:
         fixed = ", ".join(fault["fix_versions"]) or "no release"
@@ -123,7 +130,8 @@ def audit(packages: list[dict[str, Any]]) -> int:
     print(f"vulnerabilities: {len(known)} known in {len(found) - len(skipped)} packages")
     if skipped:
         print(f"vulnerabilities: NOT checked for {', '.join(skipped)}")
-    return VULNERABLE if known else NOT_CHECKED if skipped else CLEAN
+    code = VULNERABLE if known else NOT_CHECKED if skipped else CLEAN
+    return code, {"looked_up": len(found) - len(skipped), "vulnerabilities": len(known)}
 
 
 if __name__ == "__main__":
