@@ -153,14 +153,13 @@ def _faulted(
     with suppress(OSError):  # a disk that is broken is looked at when it is well again
         there = tree(place.area) if code == 0 else {}
     heal()
-    if there is None:
-        there = tree(place.area)
     if code == 0:
         was_there = tree(before)  # what the command read may be elsewhere now
-        if missing := {
-            name: "" for name in wanted if not _is_kept(name) and name not in there and name not in was_there
-        }:
-            return "lost", f"exit code 0 without {difference(missing, {})}: {said}"
+        named = {name: "" for name in wanted if not _is_kept(name) and name not in was_there}
+        # all of it is there, or was when the disk went away
+        missing = [named.keys() - place_then for place_then in (there or {}, tree(place.area))]
+        if all(missing):
+            return "lost", f"exit code 0 without {', '.join(sorted(min(missing, key=len))[:5])}: {said}"
     elif why := _is_unclear(code, said, str(place.home)):
         return "silent", f"{why}: {said}"
     if tidies and (litter := [name for name in tree(place.area) if name not in wanted and is_litter(name)]):

@@ -178,6 +178,19 @@ def test_a_reader_removes_the_lock_of_a_dead_writer_only(tmp_path: Path, beside:
     assert [*tmp_path.rglob("*")] == [target]
 
 
+def test_what_is_missing_in_a_temporary_directory_that_has_gone_is_not_what_is_said(tmp_path: Path) -> None:
+    def write(moves: bool) -> None:
+        with atomic_directory(tmp_path / "home" / "out") as folder:
+            if moves:
+                (tmp_path / "home").rename(tmp_path / "elsewhere")
+            raise InputError(f"{folder / 'config.json'}: no such file")
+
+    with pytest.raises(InputError, match=r"config\.json: no such file"):
+        write(moves=False)
+    with pytest.raises(InputError, match=r"out: has gone while it was written"):
+        write(moves=True)
+
+
 def test_the_next_writer_removes_what_a_dead_one_left_in_folders_of_its_own(tmp_path: Path) -> None:
     left = tmp_path / "index" / "vectors" / "deeper" / ".rows-000000-0123456789abcdef.npy.abcd1234.tmp"
     left.parent.mkdir(parents=True)
@@ -204,7 +217,7 @@ def test_a_writer_is_told_when_its_directory_has_gone_and_its_successor_keeps_th
 
     def write(error: Exception | None = None) -> None:
         with locked(home / "out", beside=beside):
-            home.rename(home.with_name(f"elsewhere {error}"))
+            home.rename(home.with_name(f"elsewhere {type(error)}"))
             (home / "out").mkdir(parents=True)
             (home / "out" / ".lock").write_text("another process")
             if error:
@@ -212,8 +225,11 @@ def test_a_writer_is_told_when_its_directory_has_gone_and_its_successor_keeps_th
 
     with pytest.raises(InputError, match=r"out: has gone while it was written"):
         write()
-    with pytest.raises(InputError, match="first"):  # what went wrong first is what is said
-        write(InputError("first"))
+    with pytest.raises(InputError, match=r"out: has gone while it was written"):
+        write(InputError("run.json: no such file"))
+    for error in (UnwritableError(home, "No space left on device"), ValueError("first")):
+        with pytest.raises(type(error), match=str(error)):
+            write(error)
     assert (home / "out" / ".lock").read_text() == "another process"
 
 

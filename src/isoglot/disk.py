@@ -11,7 +11,7 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
 from pathlib import Path
@@ -150,12 +150,30 @@ def temporary(path: Path, *, directory: bool) -> Iterator[tuple[Path, Path]]:
         sweep(target.parent, target.name)
         name, descriptor = _make_temporary(target, directory)
     try:
-        with writing(path):
+        with writing(path), _noticing(path, lambda: not os.path.lexists(name)):
             yield name, target
     finally:
         delete(name, ignore_errors=True)
         if descriptor is not None:
             os.close(descriptor)
+
+
+@contextmanager
+def _noticing(path: Path, has_gone: Callable[[], bool]) -> Iterator[None]:
+    """Where something is missing because all of it has gone, that is what is said."""
+    try:
+        yield
+    except UnwritableError:
+        raise
+    except InputError as error:
+        with suppress(OSError):
+            if has_gone():
+                raise _gone(path) from error
+        raise
+
+
+def _gone(path: Path) -> InputError:
+    return InputError(f"{path}: has gone while it was written (moved away, or its disk unmounted?)")
 
 
 def _make_temporary(target: Path, directory: bool) -> tuple[Path, int | None]:
@@ -288,11 +306,12 @@ def locked(
     try:
         with writing(directory):
             sweep(path.parent, home.name if beside else None)
-        yield
+        with _noticing(directory, lambda: not _is_at(path, descriptor)):
+            yield
         with writing(directory):
             is_there = _is_at(path, descriptor)
         if not is_there:
-            raise InputError(f"{directory}: has gone while it was written (moved away, or its disk unmounted?)")
+            raise _gone(directory)
     finally:
         _release(path, descriptor)
         if is_new and not beside:
