@@ -1,9 +1,10 @@
-"""The table of `docs/reliability.md` on disks, clocks and signals, from `results/reliability.json`."""
+"""The tables of `docs/reliability.md` on kills, and on disks, clocks and signals, from `results/reliability.json`."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 _ROWS = {
     ("full", "full"): "the disk is full (tmpfs)",
@@ -24,9 +25,17 @@ _ROWS = {
 _KEYS = ("moments", "said", "done", "silent", "lost", "left", "blocked")
 
 
-def page(results: Path) -> str:
+def killed(parts: dict[str, Any]) -> str:
     """The table as Markdown, with the comment that says where its figures are."""
-    parts = json.loads(results.read_text(encoding="utf-8"))
+    cases = parts["kill"]["cases"]
+    lines = [f"results/reliability.json 'kill/cases/{name}/*'" for name in cases]
+    rows = [f"| {name} | {' | '.join(map(str, count.values()))} |" for name, count in cases.items()]
+    head = ["| command | changes to files | moments | same bytes | blocked | lost | left |", "|---" * 7 + "|"]
+    return "\n".join(["<!-- figures", *lines, "-->", "", *head, *rows])
+
+
+def faults(parts: dict[str, Any]) -> str:
+    """As `killed`."""
     lines = [f"results/reliability.json '{part}/ways/{way}/*'" for part, way in _ROWS]
     rows = [
         f"| {words} | {' | '.join(str(parts[part]['ways'][way][key]) for key in _KEYS)} |"
@@ -42,4 +51,5 @@ def page(results: Path) -> str:
 
 
 if __name__ == "__main__":
-    print(page(Path(__file__).parents[1] / "results" / "reliability.json"))
+    results = json.loads((Path(__file__).parents[1] / "results" / "reliability.json").read_text(encoding="utf-8"))
+    print(killed(results), faults(results), sep="\n\n")

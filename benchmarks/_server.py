@@ -161,7 +161,9 @@ class Seen:
         """p50 and p99 in milliseconds of the answers in a part of the time."""
         whole = max((at for at, _ in self.valid), default=0.0)
         times = [ms for at, ms in self.valid if first * whole <= at <= last * whole]
-        cuts = statistics.quantiles(times, n=100) if len(times) > 1 else [float("nan")] * 99
+        if len(times) < 2:
+            raise SystemExit("too few valid searches were answered to say how long they take: ask for more requests")
+        cuts = statistics.quantiles(times, n=100)
         return {"answers": len(times), "p50_ms": round(cuts[49], 1), "p99_ms": round(cuts[98], 1)}
 
 
