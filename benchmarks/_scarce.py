@@ -17,7 +17,7 @@ from typing import Any
 
 import _small_inputs
 import psutil
-from _commands import Case, Place, command, difference, is_chosen, is_litter, tree
+from _commands import Case, Command, Place, difference, is_chosen, is_litter, tree
 from _moments import Child, start
 
 _CODES = (1, 2)
@@ -77,8 +77,8 @@ def cases(place: Place) -> dict[str, Case]:
     words = [str(place.inputs / "model"), str(place.inputs / "documents.jsonl"), "--device", "cpu", "--output"]
     return {
         **{name: known[name] for name in (*names, "data mine", "study run")},
-        "index": Case(command("index", *words, str(place.area / "index"))),
-        "encode": Case(command("encode", *words, str(place.area / "encoded"))),
+        "index": Case(Command("index", *words, str(place.area / "index"))),
+        "encode": Case(Command("encode", *words, str(place.area / "encoded"))),
     }
 
 

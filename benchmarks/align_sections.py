@@ -79,7 +79,7 @@ def _case(
     truth = align(left, right, None, 0)
     if {left[number].anchor for number in truth} != {section.anchor for section in right}:
         return  # not every section has an anchor
-    bare = [[replace(section, anchor="") for section in side] for side in (left, right)]
+    ours, theirs = ([replace(section, anchor="") for section in side] for side in (left, right))
     scores: dict[tuple[Any, ...], Any] = {}
 
     def once(a: Any, b: Any) -> Any:
@@ -88,7 +88,10 @@ def _case(
             scores[key] = similar(a, b)
         return scores[key]
 
-    for name, found in [("order", align(*bare, None, 0)), *((f"model, {x}", align(*bare, once, x)) for x in LEAST)]:
+    for name, found in [
+        ("order", align(ours, theirs, None, 0)),
+        *((f"model, {x}", align(ours, theirs, once, x)) for x in LEAST),
+    ]:
         count = counts.setdefault((damage, name), Counter())
         count["right"] += len(truth)
         count["found"] += len(found)
