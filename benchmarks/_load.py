@@ -29,10 +29,11 @@ def load(index: Path, texts: list[str], home: Path, options: Namespace) -> dict[
     with serving(index, home, *words, timeout=options.timeout, body_bytes=BODY) as served:
         questions = Questions(texts)
         asyncio.run(questions.learn(served.target))
+        asyncio.run(_flood(served, options.flood // 4))  # it has had its largest batches, and their memory
         before = _calm(served, questions, options)
         calm = served.sample()
         seen = _storm(served, questions, options)
-        flood = asyncio.run(_flood(served, options))
+        flood = asyncio.run(_flood(served, options.flood))
         time.sleep(12)  # threads that have nothing to do end after ten seconds
         after = _calm(served, questions, options)
         end = served.sample()
@@ -110,7 +111,7 @@ def _storm(served: Served, questions: Questions, options: Namespace) -> Seen:
         return asyncio.run(all_at_once())
 
 
-async def _flood(served: Served, options: Namespace) -> dict[str, Any]:
+async def _flood(served: Served, at_once: int) -> dict[str, Any]:
     """More requests at once than there is room for: who is sent away comes again when he was told to."""
     statuses, waits, problems = Counter[int](), [], []
     body = {"input": [f"de{n} en{n} de{n + 1}" for n in range(32)]}
@@ -131,13 +132,13 @@ async def _flood(served: Served, options: Namespace) -> dict[str, Any]:
         return tries
 
     began = time.perf_counter()
-    tries = await asyncio.gather(*(one() for _ in range(options.flood)))
-    if (served_now := statuses[200]) != options.flood:
-        problems.append(f"flood: {served_now} of {options.flood} were answered in the end")
+    tries = await asyncio.gather(*(one() for _ in range(at_once)))
+    if (served_now := statuses[200]) != at_once:
+        problems.append(f"flood: {served_now} of {at_once} were answered in the end")
     if not any(statuses[status] for status in SHED):
         problems.append("flood: nobody was sent away")
     return {
-        "at_once": options.flood,
+        "at_once": at_once,
         "statuses": _keyed(statuses),
         "longest_retry_after": max(waits, default=0),
         "most_tries": max(tries),
