@@ -73,7 +73,7 @@ def base(path: Path) -> Path:
 def cases(place: Place) -> dict[str, Case]:
     """Those of `reliability.py` that hold models or all pairs; making an index, and encoding texts."""
     known = place.cases()
-    names = ("train (LoRA)", "train (full)", "evaluate --store, over an older result", "embedding store", "data pack")
+    names = ("train (LoRA)", "train (full)", "evaluate --store, over an older result", "data pack")
     words = [str(place.inputs / "model"), str(place.inputs / "documents.jsonl"), "--device", "cpu", "--output"]
     return {
         **{name: known[name] for name in (*names, "data mine", "study run")},

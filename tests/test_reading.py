@@ -245,6 +245,7 @@ def test_control_characters_do_not_reach_the_terminal() -> None:
         ImportError("libtorch_cpu.so: failed to map segment from shared object"),
         RuntimeError("can't start new thread"),
         RuntimeError("std::bad_alloc"),
+        RuntimeError("could not create a primitive"),
     ],
 )
 def test_a_lack_of_memory_is_one_line(

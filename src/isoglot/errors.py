@@ -106,10 +106,11 @@ def first_line(error: BaseException) -> str:
 
 _NO_MEMORY = re.compile(
     "not enough memory|out of memory|OutOfMemoryError|ALLOC_FAILED|can.t allocate memory|cannot allocate memory(?! in static)"
-    "|bad_?alloc|failed to map segment|can.t start new thread",
+    "|bad_?alloc|failed to map segment|can.t start new thread|could not create a primitive$",
     re.IGNORECASE,
 )
-"""What libraries say where memory is full, that of a GPU too: PyTorch, CUDA's, the dynamic linker, Python of its threads."""
+"""What libraries say where memory is full, that of a GPU too: PyTorch, CUDA's, the dynamic linker, Python of its threads, and oneDNN of a
+primitive whose description it had taken (what it cannot compute it says of the description)."""
 
 
 def lack_of_memory(error: BaseException) -> str | None:
