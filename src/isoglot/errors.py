@@ -109,8 +109,8 @@ _NO_MEMORY = re.compile(
     "|bad_?alloc|failed to map segment|can.t start new thread|could not create a primitive$",
     re.IGNORECASE,
 )
-"""What libraries say where memory is full, that of a GPU too: PyTorch, CUDA's, the dynamic linker, Python of its threads, and oneDNN of a
-primitive whose description it had taken (what it cannot compute it says of the description)."""
+"""What libraries say where memory is full, that of a GPU too: PyTorch, CUDA's, the dynamic linker, Python of its threads, and
+oneDNN of a primitive whose description it had taken (what it cannot compute it says of the description)."""
 
 
 def lack_of_memory(error: BaseException) -> str | None:
