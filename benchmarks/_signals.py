@@ -53,6 +53,7 @@ def _from_the_start(place: Place) -> Iterator[tuple[int, str, str]]:
     work = place.cases()[_WHOLE].work
     assert isinstance(work, Command)
     words = [sys.executable, "-m", "isoglot", *work.words]
+    place.reset()
     began = time.perf_counter()
     subprocess.run(words, check=True, capture_output=True)
     whole, wanted = time.perf_counter() - began, tree(place.area)
