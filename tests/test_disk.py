@@ -260,10 +260,10 @@ def test_one_thread_does_not_sweep_what_another_is_making(
 ) -> None:
     made, wanted = disk.os.open, [tmp_path]  # another thread sweeps between the making and the lock
 
-    def first(path: Any, *rest: Any) -> int:
+    def first(path: Any, *rest: Any, **more: Any) -> int:
         while wanted:
             sweep(wanted.pop())
-        return made(path, *rest)
+        return made(path, *rest, **more)
 
     monkeypatch.setattr(disk.Path, "touch", lambda path, **_: os.close(made(path, os.O_CREAT)))
     monkeypatch.setattr(disk.os, "open", first)
