@@ -59,8 +59,11 @@ def test_no_command_that_writes_is_left_out(monkeypatch: pytest.MonkeyPatch, tmp
 def test_the_figures_that_are_published_have_no_failure() -> None:
     published = json.loads((ROOT / "results" / "reliability.json").read_text())
     assert published["kill"]["total"]["moments"] >= 200
-    for part in ("kill", "power", "writers"):
-        assert published[part]["problems"] == []
+    faults = ("full", "readonly", "vanishing", "slow", "clock", "signals")
+    for part in ("kill", "power", "writers", *faults, "load", "load e5", "processes", "memory"):
+        assert published[part]["problems"] == [], part
+    for part in ("versions_lowest", "versions_highest"):
+        assert published[part]["tests"]["failed"] == 0, part
     spoiled = published["malformed"]
     fine = {name: spoiled["inputs"].pop(name) for name in ("read", "refused")}
     assert not any(spoiled["inputs"].values())
