@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -167,12 +168,16 @@ def test_texts_to_embed(tmp_path: Path) -> None:
     assert len(lines) == 10
 
 
-def test_texts_of_which_some_have_gone_meanwhile_are_no_success(
+def test_texts_whose_directory_has_gone_meanwhile_are_no_success(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("isoglot.evaluation.external.write_jsonl", lambda *_: None)
-    with pytest.raises(InputError, match="has gone while others were written"):
-        export_texts(toy(), tmp_path)
+    def move(*_: Any) -> None:
+        if (tmp_path / "out").is_dir():
+            (tmp_path / "out").rename(tmp_path / "elsewhere")
+
+    monkeypatch.setattr("isoglot.evaluation.external.write_jsonl", move)
+    with pytest.raises(InputError, match="out: has gone while it was written"):
+        export_texts(toy(), tmp_path / "out")
 
 
 def test_an_array_that_is_longer_than_its_header_says_is_refused(tmp_path: Path) -> None:

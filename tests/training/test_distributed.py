@@ -133,7 +133,10 @@ def test_resume_with_dropout_draws_each_process_its_own_masks_again(runs: tuple[
     assert all(broken[key].tobytes() == whole[key].tobytes() for key in whole)
 
 
-def test_a_batch_that_cannot_be_shared_out_is_one_line(tmp_path: Path) -> None:
+def test_a_batch_that_cannot_be_shared_out_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    late = "import os, time\nif os.environ.get('RANK') == '0':\n    time.sleep(3)\n"  # the others do not end before it has spoken
+    (tmp_path / "sitecustomize.py").write_text(late)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     words = ["train", "--pairs", "facts:", "--output", str(tmp_path / "run"), "--batch-size", "7", "--steps", "1"]
     done = launch("isoglot", *words)
     assert done.returncode != 0

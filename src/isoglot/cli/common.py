@@ -6,6 +6,7 @@ import argparse
 import logging
 import os
 import re
+import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,6 +14,9 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from isoglot.errors import InputError, is_verbose, printable
+
+_SAYS = 30.0
+"""Seconds that the first of several processes may take to say what is wrong."""
 
 
 def pairs_help() -> str:
@@ -165,7 +169,8 @@ def check_model_first(model: str, other: str, command: str) -> None:
 def in_all(work: Callable[[bool], int]) -> int:
     """Run a command that may have been started as several processes; `work` is told whether this one is the first.
 
-    What is wrong is wrong for all, or was told to all: only the first process says it.
+    What is wrong is wrong for all, or was told to all: only the first process says it. A launcher ends all of them when one has
+    ended, so that the others give it the time.
     """
     from isoglot.errors import IsoglotError
     from isoglot.processes import processes
@@ -176,6 +181,7 @@ def in_all(work: Callable[[bool], int]) -> int:
     except IsoglotError:
         if first:
             raise
+        time.sleep(_SAYS)
         return 2
 
 
