@@ -22,7 +22,7 @@ _ROWS = {
     ("signals", "SIGTERM, SIGINT"): "SIGTERM, then Ctrl-C",
     ("signals", "one of them, in a process of its own"): "either, while a process imports, reads, encodes",
 }
-_KEYS = ("moments", "said", "done", "silent", "lost", "left", "blocked")
+_KEYS, _WRONG = ("moments", "said", "done"), ("silent", "lost", "left", "blocked")
 
 
 def killed(parts: dict[str, Any]) -> str:
@@ -37,11 +37,12 @@ def killed(parts: dict[str, Any]) -> str:
 def faults(parts: dict[str, Any]) -> str:
     """As `killed`."""
     lines = [f"results/reliability.json '{part}/ways/{way}/*'" for part, way in _ROWS]
-    rows = [
-        f"| {words} | {' | '.join(str(parts[part]['ways'][way][key]) for key in _KEYS)} |"
-        for (part, way), words in _ROWS.items()
-    ]
-    head = ["| what happens | moments | one line | done | unclear | lost | left | blocked |", "|---" * 8 + "|"]
+    rows = []
+    for (part, way), words in _ROWS.items():
+        counts = parts[part]["ways"][way]
+        cells = [words, *(str(counts[key]) for key in _KEYS), ", ".join(str(counts[key]) for key in _WRONG)]
+        rows.append(f"| {' | '.join(cells)} |")
+    head = ["| what happens | moments | one line | done | unclear, lost, left, blocked |", "|---" * 5 + "|"]
     about = parts["signals"]["conditions"]
     machine = f"{about['date'][:10]}, {about['machine']['processor']}, {about['machine']['cores']} cores"
     waiting = parts["signals"]["temporary_until_next_start"]
