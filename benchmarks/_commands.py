@@ -168,9 +168,8 @@ class Place:
         table = load_pairs(self.inputs / "pairs.jsonl")
         steps = PlanDataset(table, BatchPlan(table.index, PlanSettings(batch_size=4)), 40)
         model = load_model(str(self.inputs / "model"), device="cpu")
-        collate.Collator(model, root=self.area / "cache" / "tokens").prepare(
-            steps, show=True
-        )  # training may do without
+        # False where they cannot be kept: training does without
+        collate.Collator(model, root=self.area / "cache" / "tokens").prepare(steps, show=True)
         return 0
 
     def _embeddings(self) -> int:

@@ -155,9 +155,9 @@ def _faulted(
     heal()
     if code == 0:
         was_there = tree(before)  # what the command read may be elsewhere now
-        named = {name: "" for name in wanted if not _is_kept(name) and name not in was_there}
+        named = {name for name in wanted if not _is_kept(name) and name not in was_there}
         # all of it is there, or was when the disk went away
-        missing = [named.keys() - place_then for place_then in (there or {}, tree(place.area))]
+        missing = [named - found.keys() for found in (there or {}, tree(place.area))]
         if all(missing):
             return "lost", f"exit code 0 without {', '.join(sorted(min(missing, key=len))[:5])}: {said}"
     elif why := _is_unclear(code, said, str(place.home)):

@@ -215,12 +215,13 @@ def test_a_writer_is_told_when_its_directory_has_gone_and_its_successor_keeps_th
 ) -> None:
     home = tmp_path / "home"
     home.mkdir()
+    lock = ".out.lock" if beside else "out/.lock"
 
     def write(error: Exception | None = None) -> None:
         with locked(home / "out", beside=beside):
             home.rename(home.with_name(f"elsewhere {type(error)}"))
             (home / "out").mkdir(parents=True)
-            (home / "out" / ".lock").write_text("another process")
+            (home / lock).write_text("another process")
             if error:
                 raise error
 
@@ -231,7 +232,12 @@ def test_a_writer_is_told_when_its_directory_has_gone_and_its_successor_keeps_th
     for error in (UnwritableError(home, "No space left on device"), ValueError("first")):
         with pytest.raises(type(error), match=re.escape(str(error))):
             write(error)
-    assert (home / "out" / ".lock").read_text() == "another process"
+    assert (home / lock).read_text() == "another process"
+    moved = home.with_name(f"elsewhere {type(None)}")
+    assert (moved / lock).exists()
+    with locked(moved / "out", beside=beside):
+        pass
+    assert not (moved / lock).exists()
 
 
 def test_a_lock_leaves_no_directory_where_nothing_was_written(tmp_path: Path) -> None:

@@ -309,9 +309,8 @@ def locked(
         with _noticing(directory, lambda: not _is_at(path, descriptor)):
             yield
         with writing(directory):
-            is_there = _is_at(path, descriptor)
-        if not is_there:
-            raise _gone(directory)
+            if not _is_at(path, descriptor):
+                raise _gone(directory)
     finally:
         _release(path, descriptor)
         if is_new and not beside:

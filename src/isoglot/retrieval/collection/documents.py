@@ -148,17 +148,9 @@ class Documents:
         self._lock = threading.RLock()
         with self._in_words():
             how = "mode=rwc" if create else "mode=rw"  # a reader of a write-ahead log writes its index, too
-            self._frozen: tuple[int, int] | None = None
             if not (write or os.access(directory, os.W_OK)):
-                log = path.with_name(f"{path.name}-wal")
-                if not log.exists() or not log.stat().st_size:
-                    how, self._frozen = "mode=ro&immutable=1", self._stamp()
-                elif path.with_name(
-                    f"{path.name}-shm"
-                ).exists():  # a writer is at work: SQLite reads its log by its index
-                    how = "mode=ro"
-                else:
-                    raise InputError(f"{directory}: a writer was killed here; search it once where it can be written")
+                how = _read_only(path)
+            self._frozen = self._stamp() if "immutable" in how else None
             self._open = sqlite3.connect(
                 f"{path.absolute().as_uri()}?{how}", uri=True, check_same_thread=False, isolation_level=None
             )
@@ -399,6 +391,16 @@ class Documents:
 
 
 _FIELDS = "d.id, d.lang, d.title, d.url, d.translation, d.text, d.metadata"
+
+
+def _read_only(path: Path) -> str:
+    """How SQLite opens a database beside which it can write nothing; InputError where it cannot."""
+    log, index_of_log = (path.with_name(f"{path.name}-{part}") for part in ("wal", "shm"))
+    if not log.exists() or not log.stat().st_size:
+        return "mode=ro&immutable=1"
+    if index_of_log.exists():  # a writer is at work
+        return "mode=ro"
+    raise InputError(f"{path.parent}: a writer was killed here; search it once where it can be written")
 
 
 def _document(row: Sequence[Any]) -> DocumentRow:
