@@ -17,9 +17,10 @@ from typing import Any
 import pytest
 
 from isoglot import disk
-from isoglot.disk import UnwritableError, check_writable, locked, sweep, sweep_all, tidy
+from isoglot.disk import UnwritableError, check_writable, sweep
 from isoglot.errors import InputError
 from isoglot.files import atomic_directory, atomic_path, write_text
+from isoglot.one_writer import locked, sweep_all, tidy
 
 KILLED = """
 import os, signal, sys
@@ -105,7 +106,7 @@ HOLDER = """
 import sys, time
 from pathlib import Path
 from typing import Any
-from isoglot.disk import locked
+from isoglot.one_writer import locked
 with locked(Path(sys.argv[1]), beside=bool(int(sys.argv[2]))):
     print("held", flush=True)
     time.sleep(60)

@@ -17,11 +17,12 @@ from pathlib import Path
 
 import pytest
 
-from isoglot import disk, locks
+from isoglot import disk, locks, one_writer
 from isoglot.cli.common import Terminal
 from isoglot.errors import InputError
 from isoglot.files import atomic_directory, write_text
 from isoglot.models import load
+from isoglot.one_writer import locked
 
 SOURCE = Path(locks.__file__).parent
 
@@ -357,12 +358,13 @@ def _windows_lock() -> Callable[[int], None]:
 
 
 def test_windows_has_one_writer_and_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(disk, "lock", _windows_lock())
-    monkeypatch.setattr(disk, "PINS_OPEN_FILES", True)
+    for module in (disk, one_writer):
+        monkeypatch.setattr(module, "lock", _windows_lock())
+        monkeypatch.setattr(module, "PINS_OPEN_FILES", True)
     monkeypatch.setattr("isoglot.files.exchange", lambda *_: False)
     folder = tmp_path / "run"
-    with disk.locked(folder):
-        with pytest.raises(InputError, match="is being written by process"), disk.locked(folder):
+    with locked(folder):
+        with pytest.raises(InputError, match="is being written by process"), locked(folder):
             pass
         write_text(folder / "a", "one\n")
         with atomic_directory(folder / "inner") as new:
@@ -375,7 +377,7 @@ def test_windows_has_one_writer_and_loses_nothing(tmp_path: Path, monkeypatch: p
     assert (folder / "a").read_bytes() == b"one\n"
     assert (folder / "inner" / "b").read_bytes() == b"three\n"
     disk.set_aside(folder / "inner")
-    with disk.locked(folder):
+    with locked(folder):
         assert (folder / "inner" / "b").read_bytes() == b"three\n", "brought back"
 
 

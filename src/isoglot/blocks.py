@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from isoglot.disk import check_writable, locked, tidy
+from isoglot.disk import check_writable
 from isoglot.errors import InputError, say
 from isoglot.files import atomic_directory, digest_json, read_json, write_json
+from isoglot.one_writer import locked, tidy
 
 RECORD = "blocks.json"
 BLOCK = 1 << 20

@@ -1,4 +1,4 @@
-"""What is promised of the disk: durable writes, one writer at a time, temporary files that do not outlive their process."""
+"""What is promised of the disk: durable writes, temporary files that do not outlive their process."""
 
 from __future__ import annotations
 
@@ -7,21 +7,16 @@ import os
 import re
 import secrets
 import shutil
-import socket
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from isoglot.errors import InputError, IsoglotError, say, warn
+from isoglot.errors import InputError, IsoglotError
 from isoglot.locks import PINS_OPEN_FILES, lock
 
-LOCK = ".lock"
-_LOOK = 0.1  # seconds between looks at a lock that another process holds
 _TEMPORARY, _OLD = ".tmp", ".old"
 _LEFT = re.compile(r"\.(.+)\.[a-z0-9_]{8}\.(?:tmp|old)", re.DOTALL)
 _LONGEST = 255 - len(".12345678.tmp") - 1  # bytes of a name to which the rest of a temporary name is added
@@ -150,7 +145,7 @@ def temporary(path: Path, *, directory: bool) -> Iterator[tuple[Path, Path]]:
         sweep(target.parent, target.name)
         name, descriptor = _make_temporary(target, directory)
     try:
-        with writing(path), _noticing(path, lambda: not os.path.lexists(name)):
+        with writing(path), noticing_removal(path, lambda: not os.path.lexists(name)):
             yield name, target
     finally:
         delete(name, ignore_errors=True)
@@ -159,7 +154,7 @@ def temporary(path: Path, *, directory: bool) -> Iterator[tuple[Path, Path]]:
 
 
 @contextmanager
-def _noticing(path: Path, has_gone: Callable[[], bool]) -> Iterator[None]:
+def noticing_removal(path: Path, has_gone: Callable[[], bool]) -> Iterator[None]:
     """Where something is missing because all of it has gone, that is what is said."""
     try:
         yield
@@ -168,11 +163,11 @@ def _noticing(path: Path, has_gone: Callable[[], bool]) -> Iterator[None]:
     except InputError as error:
         with suppress(OSError):
             if has_gone():
-                raise _gone(path) from error
+                raise gone_error(path) from error
         raise
 
 
-def _gone(path: Path) -> InputError:
+def gone_error(path: Path) -> InputError:
     return InputError(f"{path}: has gone while it was written (moved away, or its disk unmounted?)")
 
 
@@ -229,14 +224,14 @@ def sweep(directory: Path, name: str | None = None) -> None:
             continue
         with suppress(OSError):  # in use, gone meanwhile, or of somebody else
             if not PINS_OPEN_FILES:
-                with _unused(path):
+                with unused(path):
                     _tidy_away(path, path.with_name(match[1]))
             elif path.suffix == _OLD:  # others may be alive
                 _tidy_away(path, path.with_name(match[1]))
 
 
 @contextmanager
-def _unused(path: Path) -> Iterator[None]:
+def unused(path: Path) -> Iterator[None]:
     """OSError where a process holds the lock of a temporary file or directory; nobody takes it inside."""
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
     try:
@@ -252,15 +247,6 @@ def _tidy_away(path: Path, name: Path) -> None:
         path.replace(name)
     else:
         delete(path, ignore_errors=True)
-
-
-def sweep_all(directory: Path) -> None:
-    """`sweep` a directory in which nobody else keeps anything, and all folders in it, of locks too; those of living ones stay."""
-    for folder, _, names in os.walk(directory):  # what is removed on the way is not looked into
-        sweep(Path(folder))
-        for path in (Path(folder, name) for name in names if name.endswith(LOCK) and not PINS_OPEN_FILES):
-            with suppress(OSError), _unused(path):
-                path.unlink()
 
 
 def set_aside(path: Path) -> Path:
@@ -279,99 +265,3 @@ def delete(path: Path, *, ignore_errors: bool = False) -> None:
     else:
         with suppress(OSError if ignore_errors else FileNotFoundError):
             path.unlink()
-
-
-@contextmanager
-def locked(
-    directory: Path, *, beside: bool = False, waiting: str | None = None, patience: float = 0.0
-) -> Iterator[None]:
-    """Be the only writer of a directory; the lock dies with its process, and what dead ones left there is swept.
-
-    Args:
-        directory: is made where it is missing, and removed again where nothing was written.
-        beside: it is replaced as a whole, so that the lock has to lie beside it (and nothing is made).
-        waiting: wait for another process that has it, after this was said on stderr ("": wait silently).
-        patience: seconds to wait where `waiting` is None.
-
-    Raises:
-        InputError: another process has it and `waiting` is None; the line names process, host and since when. Or the directory
-            has another name, or none, when the block ends.
-    """
-    home, path = _lock_of(directory, beside)
-    with writing(directory):
-        check_kind(directory, directory=True)
-        is_new = make_directory(path.parent)
-        until = time.monotonic() + (patience if waiting is None else float("inf"))
-        descriptor = _hold(path, directory, waiting, until)
-    try:
-        with writing(directory):
-            sweep(path.parent, home.name if beside else None)
-        with _noticing(directory, lambda: not _is_at(path, descriptor)):
-            yield
-        with writing(directory):
-            if not _is_at(path, descriptor):
-                raise _gone(directory)
-    finally:
-        _release(path, descriptor)
-        if is_new and not beside:
-            with suppress(OSError):  # not empty
-                home.rmdir()
-
-
-def _release(path: Path, descriptor: int) -> None:
-    """Remove a lock's file and let go of it. Windows removes no file that is open, this process's or one that waits for it."""
-    if PINS_OPEN_FILES:
-        os.close(descriptor)
-    with suppress(OSError):  # gone, or the disk takes no changes any more: why that is, others say
-        if _is_at(path, descriptor):  # where the folder was moved, another's lock may have the name
-            path.unlink()
-    if not PINS_OPEN_FILES:
-        os.close(descriptor)
-
-
-def _is_at(path: Path, descriptor: int) -> bool:
-    """Does a lock's file have its name still? Windows lets none be moved that is open."""
-    with suppress(FileNotFoundError):
-        return PINS_OPEN_FILES or os.path.samestat(path.stat(), os.fstat(descriptor))
-    return False
-
-
-def _lock_of(directory: Path, beside: bool) -> tuple[Path, Path]:
-    """(the directory with links followed, its lock)."""
-    home = Path(os.path.realpath(directory))
-    return home, home.with_name(f".{home.name}{LOCK}") if beside else home / LOCK
-
-
-def tidy(directory: Path, *, beside: bool = False) -> None:
-    """For those who only read a directory: remove the lock (and temporary files) that a dead writer may have left."""
-    if _lock_of(directory, beside)[1].exists():
-        with suppress(InputError, OSError), locked(directory, beside=beside):
-            pass
-
-
-def _hold(path: Path, directory: Path, waiting: str | None, until: float) -> int:
-    """The descriptor of a lock's file, locked; the file names the process."""
-    while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-        try:
-            lock(descriptor)
-        except BlockingIOError:
-            owner = os.read(descriptor, 1000).decode("utf-8", "replace").strip() or "another process"
-            os.close(descriptor)
-            if time.monotonic() >= until:
-                raise InputError(f"{directory}: is being written by {owner}; wait for it or stop it") from None
-            if waiting:
-                say(f"{waiting}: waiting for {owner}")
-            waiting = None  # is said once
-            time.sleep(_LOOK)
-            continue
-        except OSError as error:
-            warn(f"{directory}: no lock is to be had here ({error.strerror}); nothing keeps a second writer out")
-        if _is_at(path, descriptor):  # not removed by its last holder meanwhile
-            break
-        os.close(descriptor)
-    now = datetime.now(timezone.utc).isoformat(timespec="seconds")
-    with suppress(OSError):  # a full disk: it is a lock without these words, too
-        os.ftruncate(descriptor, 0)
-        os.write(descriptor, f"process {os.getpid()} on host {socket.gethostname()} since {now}\n".encode())
-    return descriptor

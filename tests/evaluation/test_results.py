@@ -11,11 +11,12 @@ import pyarrow as pa
 import pytest
 
 from isoglot.cli.main import main
-from isoglot.disk import UnwritableError, locked
+from isoglot.disk import UnwritableError
 from isoglot.errors import InputError
 from isoglot.evaluation import results
 from isoglot.evaluation.results import Result, load_result
 from isoglot.files import write_json
+from isoglot.one_writer import locked
 from tests.evaluation import written_result
 from tests.study.small import write_benchmark
 

@@ -14,9 +14,9 @@ from isoglot.data.benchmarks.load import load_benchmark
 from isoglot.data.pair_benchmark import make_pair_benchmark
 from isoglot.data.pairs.loading import load_pairs
 from isoglot.data.sameness import text_key
-from isoglot.disk import LOCK
 from isoglot.errors import InputError
 from isoglot.files import write_json
+from isoglot.one_writer import LOCK
 from isoglot.repairing import length
 from isoglot.repairing.examples import View, compare_views
 from isoglot.repairing.folder import RepairFolder

@@ -301,7 +301,7 @@ def test_engines_are_listed_and_none_else_has_their_name(capsys: pytest.CaptureF
 
 
 def test_a_second_writer_waits_for_nobody(base: str, tmp_path: Path) -> None:
-    from isoglot.disk import locked
+    from isoglot.one_writer import locked
 
     texts = write_jsonl(tmp_path / "t.jsonl", rows(5))
     with locked(tmp_path / "out"), pytest.raises(IsoglotError, match="is being written by"):

@@ -19,12 +19,12 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from isoglot.disk import locked
 from isoglot.errors import QUIET as NO_NOTES
 from isoglot.errors import InputError, speaking
 from isoglot.evaluation.debias import debias
 from isoglot.evaluation.evaluate import evaluate
 from isoglot.models.load import load_model
+from isoglot.one_writer import locked
 from isoglot.retrieval import store
 from isoglot.retrieval.fair import FairSettings
 from isoglot.study import grid, launch, worker

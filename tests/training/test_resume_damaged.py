@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from isoglot.disk import LOCK, locked
 from isoglot.errors import InputError
+from isoglot.one_writer import LOCK, locked
 from isoglot.training import checkpoints
 from isoglot.training.rundir import RunDirectory
 from isoglot.training.settings import TrainSettings

@@ -49,8 +49,8 @@ def _run(options: argparse.Namespace) -> int:
     from isoglot.data.pairs.check import format_report, read_to_the_end, report_pairs
     from isoglot.data.pairs.table import PairTable
     from isoglot.data.pairs.writing import write_pairs
-    from isoglot.disk import locked
     from isoglot.errors import InputError, warn
+    from isoglot.one_writer import locked
 
     options.pairs = pairs_of(options, options.pairs)
     checks = _checks(options)

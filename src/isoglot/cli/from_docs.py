@@ -46,7 +46,7 @@ def _run(options: argparse.Namespace) -> int:
     from isoglot.cli.options import given_settings
     from isoglot.data.documents.settings import DocumentSettings
     from isoglot.data.documents.write import format_facts, held_out_folder, pairs_from_documents
-    from isoglot.disk import locked
+    from isoglot.one_writer import locked
     from isoglot.settings import build
 
     asked = build(DocumentSettings, [("option", given_settings(options, DocumentSettings))])

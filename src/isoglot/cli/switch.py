@@ -42,7 +42,7 @@ def _run(options: argparse.Namespace) -> int:
     from isoglot.data.pairs.loading import load_pairs
     from isoglot.data.pairs.writing import write_pairs
     from isoglot.data.transform.members.code_switch import CodeSwitch
-    from isoglot.disk import locked
+    from isoglot.one_writer import locked
     from isoglot.settings import build
 
     options.pairs = pairs_of(options, options.pairs)

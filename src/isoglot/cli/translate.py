@@ -61,8 +61,8 @@ def _run(options: argparse.Namespace) -> int:
     from isoglot.data.pairs.loading import load_pairs
     from isoglot.data.pairs.writing import write_pairs
     from isoglot.data.transform.members.translate import Translate, translate
-    from isoglot.disk import locked
     from isoglot.errors import InputError
+    from isoglot.one_writer import locked
     from isoglot.processes import check_device
     from isoglot.retrieval.similarity import Similarity
     from isoglot.settings import build

@@ -13,12 +13,13 @@ import numpy as np
 from isoglot.bars import tqdm
 from isoglot.data.fit_texts import FitTexts, Numbered
 from isoglot.data.langid import UNKNOWN
-from isoglot.disk import locked, writing
+from isoglot.disk import writing
 from isoglot.errors import InputError
 from isoglot.evaluation.debias_strength import Encode, map_each
 from isoglot.models.content import base_digest
 from isoglot.models.language_maps import LanguageMaps, Side, read_record
 from isoglot.models.resolve import resolve_base
+from isoglot.one_writer import locked
 from isoglot.records import Float32Array, IntArray
 from isoglot.retrieval.collection import Collection
 from isoglot.retrieval.collection.build import Loaded, index

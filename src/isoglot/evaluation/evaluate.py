@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from isoglot.data.benchmarks.qrels import benchmark_digest
 from isoglot.data.languages import regional
-from isoglot.disk import check_writable, locked
+from isoglot.disk import check_writable
 from isoglot.errors import InputError
 from isoglot.evaluation.bias import rank_distance
 from isoglot.evaluation.bias_report import TOP_K, bias_report
@@ -27,6 +27,7 @@ from isoglot.evaluation.settings import EvaluateSettings
 from isoglot.evaluation.trec import DEFAULT_DEPTH, export_runs
 from isoglot.files import digest_strings
 from isoglot.models.precision import computing_in
+from isoglot.one_writer import locked
 from isoglot.processes import in_first, processes
 from isoglot.records import Benchmark, FloatArray, Setting
 from isoglot.retrieval.bm25 import BM25

@@ -23,10 +23,10 @@ import pyarrow.compute as pc
 
 from isoglot.data.languages import spelled
 from isoglot.data.readers import read_array, read_parquet, string_column
-from isoglot.disk import locked
 from isoglot.errors import InputError, LineError
 from isoglot.evaluation.encoded_side import KINDS, EncodedSide
 from isoglot.files import write_jsonl
+from isoglot.one_writer import locked
 from isoglot.records import Benchmark, Float32Array, IntArray, Texts
 from isoglot.retrieval.encode import Embeddings
 from isoglot.retrieval.encoded import is_encoded

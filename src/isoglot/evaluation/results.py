@@ -15,10 +15,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from isoglot.data.readers import read_parquet
-from isoglot.disk import delete, locked, sync
+from isoglot.disk import delete, sync
 from isoglot.errors import InputError
 from isoglot.evaluation.report import blocks
 from isoglot.files import atomic_path, digest_file, package_versions, read_json, write_json
+from isoglot.one_writer import locked
 from isoglot.places import RUN, did_you_mean, is_model, it_is, what_is
 from isoglot.retrieval.encode import Embeddings
 from isoglot.tables import as_html, as_text

@@ -18,10 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from isoglot import __version__
-from isoglot.disk import LOCK, check_writable, delete, locked
+from isoglot.disk import check_writable, delete
 from isoglot.errors import InputError, say
 from isoglot.files import digest_file, package_versions, read_json, write_json
 from isoglot.models.content import check_apart
+from isoglot.one_writer import LOCK, locked
 from isoglot.repairing.settings import RepairSettings
 from isoglot.training.checkpoints import changed_files
 

@@ -27,9 +27,10 @@ from isoglot.data.pairs.packed import is_packed, open_packed
 from isoglot.data.pairs.packing import UNFINISHED, pack_pairs
 from isoglot.data.pairs.table import PairTable
 from isoglot.data.pairs.writing import dump_pairs
-from isoglot.disk import check_kind, locked, make_directory, sweep, writing
+from isoglot.disk import check_kind, make_directory, sweep, writing
 from isoglot.errors import InputError, say
 from isoglot.files import atomic_path, load_array, read_json, save_array, write_json
+from isoglot.one_writer import locked
 from isoglot.records import IntArray
 from isoglot.retrieval.encode import prompt_of
 from isoglot.retrieval.mine import Mine, Search, check_languages

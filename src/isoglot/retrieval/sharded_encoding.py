@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from isoglot.bars import tqdm
-from isoglot.disk import locked, make_directory
+from isoglot.disk import make_directory
 from isoglot.errors import InputError, say, warn
 from isoglot.files import digest_json, write_json
 from isoglot.models.resolve import resolve_base
+from isoglot.one_writer import locked
 from isoglot.processes import in_each, in_first, processes, start, together
 from isoglot.retrieval.encode import LABELS
 from isoglot.retrieval.encode_engines import ENCODE_ENGINES, EncodeEngine, Workers

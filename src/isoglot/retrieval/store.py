@@ -18,10 +18,11 @@ import numpy as np
 import numpy.typing as npt
 
 from isoglot.bars import tqdm
-from isoglot.disk import locked, tidy, writing
+from isoglot.disk import writing
 from isoglot.errors import InputError, say
 from isoglot.files import cache_dir, digest_json, digest_strings, read_json, save_array, write_json
 from isoglot.models.tokenizer import description
+from isoglot.one_writer import locked, tidy
 from isoglot.processes import processes
 from isoglot.records import IntArray
 from isoglot.retrieval.encode import LABELS, Kind, encode_texts, languages_for, similarity_of

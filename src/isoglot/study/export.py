@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from isoglot.disk import check_writable, locked
+from isoglot.disk import check_writable
 from isoglot.errors import InputError
 from isoglot.files import atomic_directory, inside, read_json, write_json, write_text
+from isoglot.one_writer import locked
 from isoglot.study.analysis.reading import Study, as_written, read_study
 from isoglot.study.packing import PACKED, PackedStudy, pack
 

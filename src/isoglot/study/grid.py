@@ -9,12 +9,13 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Literal
 
-from isoglot.disk import check_writable, locked, make_directory, sweep_all
+from isoglot.disk import check_writable, make_directory
 from isoglot.errors import InputError, say, warn
 from isoglot.evaluation.drawing import require_matplotlib
 from isoglot.evaluation.results import versions
 from isoglot.files import atomic_path, package_versions, read_json, write_json, write_text
 from isoglot.models.content import base_revision
+from isoglot.one_writer import locked, sweep_all
 from isoglot.records import several
 from isoglot.study.background import content_of_sources
 from isoglot.study.display import Display

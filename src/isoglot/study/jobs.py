@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from isoglot.disk import locked
 from isoglot.files import digest_json, read_json, write_json, write_text
+from isoglot.one_writer import locked
 from isoglot.settings import to_dict
 from isoglot.study.cost import read_log
 from isoglot.study.layout import JobFolder, known

@@ -21,9 +21,9 @@ from typing import Any
 
 import psutil
 
-from isoglot.disk import locked
 from isoglot.errors import IsoglotError, NoRoomError, lack_of_memory
 from isoglot.files import read_json, write_json, write_text
+from isoglot.one_writer import locked
 from isoglot.processes import peak_memory
 from isoglot.study.cost import bytes_under, cost_of, process_memory
 from isoglot.study.jobs import KEPT

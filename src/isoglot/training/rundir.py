@@ -20,10 +20,11 @@ from pathlib import Path
 from typing import Any
 
 from isoglot.data.pairs.table import PairTable
-from isoglot.disk import LOCK, check_writable, delete, locked, sync, sync_tree
+from isoglot.disk import check_writable, delete, sync, sync_tree
 from isoglot.errors import InputError, at, say, warn
 from isoglot.files import digest_file, package_versions, read_json, write_json
 from isoglot.models.content import check_apart
+from isoglot.one_writer import LOCK, locked
 from isoglot.training import checkpoints
 from isoglot.training.settings import TrainSettings
 

@@ -22,10 +22,10 @@ import pyarrow as pa
 from isoglot.bars import tqdm
 from isoglot.batching.sampler import PlanDataset, RowBatch
 from isoglot.data.pairs.lists import take_rows
-from isoglot.disk import locked, tidy
 from isoglot.errors import say
 from isoglot.files import digest_json, load_array, save_array, write_json
 from isoglot.models.templates import Ids, TextTokenizer
+from isoglot.one_writer import locked, tidy
 from isoglot.records import IntArray
 
 SEGMENT = 16_384

@@ -24,9 +24,10 @@ from isoglot.data.pairs.packed import FORMAT, RECORD, TEXTS, is_packed, open_tex
 from isoglot.data.pairs.parts import check_place, write_rows
 from isoglot.data.pairs.source import each_once
 from isoglot.data.pairs.table import any_documents, any_negatives
-from isoglot.disk import UnwritableError, locked, writing
+from isoglot.disk import UnwritableError, writing
 from isoglot.errors import InputError, LineError, say
 from isoglot.files import place_directory, write_json
+from isoglot.one_writer import locked
 from isoglot.records import IntArray, PairRow, several
 
 _CHUNK = 1 << 20

@@ -12,11 +12,12 @@ from typing import Any
 from isoglot.bars import tqdm
 from isoglot.data.document_rows import Corpus, DocumentRow, read_corpus
 from isoglot.data.langid import UNKNOWN, identify
-from isoglot.disk import locked, sweep_all, writing
+from isoglot.disk import writing
 from isoglot.errors import InputError, say
 from isoglot.files import digest_json
 from isoglot.models.content import base_digest
 from isoglot.models.precision import computing_in
+from isoglot.one_writer import locked, sweep_all
 from isoglot.records import Float32Array, several
 from isoglot.retrieval.collection.backends import build_backend
 from isoglot.retrieval.collection.background import keep_background

@@ -10,9 +10,10 @@ from typing import NamedTuple
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from isoglot.disk import UnwritableError, locked, tidy
+from isoglot.disk import UnwritableError
 from isoglot.errors import InputError, warn
 from isoglot.files import atomic_directory, read_json, write_json
+from isoglot.one_writer import locked, tidy
 from isoglot.records import Float32Array, IntArray
 from isoglot.retrieval.bm25 import BM25, weights_of
 from isoglot.retrieval.collection.chunking import encoded, front

@@ -19,9 +19,10 @@ from typing import Any
 
 import numpy as np
 
-from isoglot.disk import locked, writing
+from isoglot.disk import writing
 from isoglot.errors import InputError
 from isoglot.files import atomic_directory, digest_file, read_json, write_json
+from isoglot.one_writer import locked
 from isoglot.retrieval.indexes.approximate import Approximate
 from isoglot.retrieval.indexes.faiss_part import Documents, Kind, Part
 
