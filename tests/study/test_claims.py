@@ -199,11 +199,22 @@ def test_the_same_model_twice_is_one_seed(made: MadeStudy) -> None:
 def test_missing_or_failed_cells_cannot_make_a_universal_claim_hold(made: MadeStudy) -> None:
     made.add("mono").add("cross", 0.02).add("hybrid", 0.05).audited()
     made.add("mono", tuning="full", status="failed", error="out of memory")
-    assert verdict(made, "hybrid-multilingual").outcome == "undecided"
+    row = verdict(made, "hybrid-multilingual")
+    assert row.outcome == "undecided"
+    assert "of its cells are not finished" in row.note
     only = MadeStudy(made.home.parent / "only").add("hybrid").audited()
     row = verdict(only, "hybrid-multilingual")
     assert row.outcome == "not tested"
     assert "no finished mono cells" in row.note
+
+
+def test_what_has_not_finished_of_other_systems_is_no_business_of_a_claim(made: MadeStudy) -> None:
+    made.add("mono").add("cross", 0.02).add("hybrid", 0.05).audited()
+    made.add("english", status="pending")
+    rows = judged(made)
+    assert rows["hybrid-multilingual"].outcome == "holds"
+    assert "not finished" not in rows["hybrid-multilingual"].note
+    assert answer(made.home).endswith("cells are not finished.")
 
 
 def test_better_for_each_base_takes_two_bases(made: MadeStudy) -> None:

@@ -153,13 +153,14 @@ class Comparisons:
 
     Attributes:
         study: its files.
-        systems: all of them.
+        systems: all that have finished runs.
+        open: systems of runs that have not finished.
         groups: see `measured_together`; those first of which nothing says that the base has seen the benchmark.
     """
 
     def __init__(self, study: Study, *, resamples: int = paired.RESAMPLES, seed: int = paired.SEED) -> None:
         self.study = study
-        self.systems = systems_of(study)
+        self.systems, self.open = systems_of(study, study.done), systems_of(study, study.open)
         groups = measured_together(self.systems)
         self.groups = dict(sorted(groups.items(), key=lambda group: bool(exposed(*group[0][1:]))))
         self._resamples, self._seed = resamples, seed

@@ -31,7 +31,7 @@ class System:
         name: as ids of runs have it, such as `hybrid-0.5-lora`; `base` for an untrained base.
         label: short text that no other system of the same experiment has.
         traits: see `TRAITS`. None where something does not apply.
-        runs: the finished runs as `results.json` has them, by seed.
+        runs: as `results.json` has them, by seed.
         costs: their costs as `cost.json` has them; {} where a run has none.
         key: unique within the study.
         is_base: whether it is untrained; then `data` is None and `amount` 0.
@@ -147,11 +147,11 @@ def is_number(value: Any) -> TypeGuard[float]:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def systems_of(study: Study) -> list[System]:
-    """The systems of a study's finished runs: bases first, then by name, numbers by size."""
+def systems_of(study: Study, runs: Sequence[Json]) -> list[System]:
+    """The systems that some of a study's runs make up: bases first, then by name, numbers by size."""
     names = {(run.get("tuning") or {}).get("name") for run in study.runs}  # of runs that have not finished, too
     gathered: dict[str, tuple[Json, list[Json]]] = {}
-    for run in study.done:
+    for run in runs:
         own = _traits(run)
         gathered.setdefault(json.dumps(own, sort_keys=True, default=str), (own, []))[1].append(run)
     trained = [own for own, _ in gathered.values() if own["kind"] != "base"]
@@ -160,14 +160,18 @@ def systems_of(study: Study) -> list[System]:
     # of steps and batches there are none where nothing is trained
     differing = {key for one, two in pairs for key in told if one[key] != two[key] and one[key] and two[key]}
     systems = []
-    for own, runs in gathered.values():
-        runs.sort(key=lambda run: (run["seed"] is None, run["seed"]))
-        called: Json = {"name": own["system"], "label": _label(own, runs[0], differing), "key": str(runs[0]["id"])}
+    for own, members in gathered.values():
+        members.sort(key=lambda run: (run["seed"] is None, run["seed"]))
+        called: Json = {
+            "name": own["system"],
+            "label": _label(own, members[0], differing),
+            "key": str(members[0]["id"]),
+        }
         where: Json = {"is_base": own["kind"] == "base", "base": own["base"], "data": own["data"]}
-        costs = tuple(study.costs.get(str(run["id"])) or {} for run in runs)
-        amount, seeds = float(own["amount"] or 0.0), tuple(run["seed"] for run in runs)
+        costs = tuple(study.costs.get(str(run["id"])) or {} for run in members)
+        amount, seeds = float(own["amount"] or 0.0), tuple(run["seed"] for run in members)
         where |= {"amount": amount, "seeds": seeds, "by_kind": own["tuning_kind"] not in names}
-        systems.append(System(**called, traits=own, runs=tuple(runs), costs=costs, **where))
+        systems.append(System(**called, traits=own, runs=tuple(members), costs=costs, **where))
     return sorted(systems, key=_order)
 
 

@@ -9,7 +9,7 @@ from isoglot.errors import InputError
 from isoglot.records import Setting
 from isoglot.study.analysis.contrasts import MAIN_MEASURE, Cells, Comparisons, Contrast, What
 from isoglot.study.claims.claim import MIN_SEEDS, Claim, Finding, Outcome, Verdict, are_enough, overall
-from isoglot.study.claims.selection import Pair
+from isoglot.study.claims.selection import Pair, Selection
 
 
 class Paired(Claim):
@@ -31,9 +31,10 @@ class Paired(Claim):
 
 @dataclass
 class Compared:
-    """The differences that decide a claim, those that can only refute it, those for the record, and what is missing."""
+    """The differences between `sides` that decide a claim, those that can only refute it, others, and what is missing."""
 
     comparisons: Comparisons
+    sides: Sequence[Selection]
     counted: list[Contrast] = field(default_factory=list)
     guards: list[Contrast] = field(default_factory=list)
     shown: list[Contrast] = field(default_factory=list)
@@ -71,7 +72,7 @@ class Compared:
         self, findings: Sequence[Finding], effect: str, rule: str, notes: Iterable[str] = (), lacks: str = ""
     ) -> Verdict:
         """What the findings come to; `rule` is how each was tested, `lacks` what keeps the claim from holding, in words."""
-        complete = not self.problems and not self.comparisons.study.n_open
+        complete = not self.problems and not self._n_open
         evidence = dict.fromkeys(path for contrast in self.tested for path in contrast.paths)
         notes, outcome = [*self._limits(), *notes], overall(findings, complete=complete)
         if outcome == "holds" and lacks:
@@ -89,6 +90,11 @@ class Compared:
         """How many seeds differences have that have any, ascending."""
         return sorted({contrast.seeds for contrast in self.tested} - {0})
 
+    @property
+    def _n_open(self) -> int:
+        """How many runs of these systems have not finished."""
+        return sum(len(own.runs) for own in self.comparisons.open if any(side.may_choose(own) for side in self.sides))
+
     def _limits(self) -> list[str]:
         """What too few seeds, missing or unfinished runs and a missing audit mean."""
         study, fewest = self.comparisons.study, min(self._seeds, default=5)
@@ -97,8 +103,8 @@ class Compared:
             few = "one seed: at most undecided, because a claim about recipes needs at least two training seeds of each"
         notes = [few] if fewest < 5 else []
         notes += self.problems[:1]
-        if study.n_open:
-            notes.append(f"{study.n_open} cells are not finished: what is universal cannot hold")
+        if self._n_open:
+            notes.append(f"{self._n_open} of its cells are not finished: what is universal cannot hold")
         return notes + (["not audited: that results are zero-shot is asserted"] if study.audit is None else [])
 
 

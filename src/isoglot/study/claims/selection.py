@@ -45,6 +45,10 @@ class Selection:
                 chosen = [system for system in chosen if system.traits[key] == best]
         return chosen if chosen or self.otherwise is None else self.otherwise.choose(candidates)
 
+    def may_choose(self, system: System) -> bool:
+        """Whether a system of runs that have not finished is one that is meant, as far as its traits tell."""
+        return self.fits(system) or (self.otherwise is not None and self.otherwise.may_choose(system))
+
     def fits(self, system: System) -> bool:
         """Whether a system has all the traits."""
         return all(_has(system, key, wanted) for key, wanted in self.traits.items())

@@ -71,7 +71,7 @@ class Difference(Sides, Paired):
     def compare(self, comparisons: Comparisons) -> Compared:
         """The differences that the claim is about."""
         counted, shown, problems = self.pairs(comparisons.systems)
-        compared = Compared(comparisons, problems=problems)
+        compared = Compared(comparisons, (self.of, *self.against), problems=problems)
         for pair in (*counted, *shown):
             into = compared.counted if pair in counted else compared.shown
             for benchmark in compared.benchmarks(pair, self.whats):

@@ -66,7 +66,7 @@ class Equivalence(Sides, Paired):
 
     def _sides(self, comparisons: Comparisons) -> Compared:
         counted, shown, problems = self.pairs(comparisons.systems)
-        compared = Compared(comparisons, problems=problems)
+        compared = Compared(comparisons, (self.of, *self.against), problems=problems)
         for into, pairs in ((compared.counted, counted), (compared.shown, shown)):
             for pair in pairs:
                 compared.add_all(into, pair, self.whats)
@@ -75,7 +75,7 @@ class Equivalence(Sides, Paired):
 
     def _compare(self, comparisons: Comparisons) -> Compared:
         ((trait, values),) = self.among.items()
-        compared, free, word = Compared(comparisons), free_traits(self.of) | {trait}, _word(trait)
+        compared, free, word = Compared(comparisons, [self.of]), free_traits(self.of) | {trait}, _word(trait)
         groups: dict[str, dict[Any, System]] = {}
         for system in self.of.choose(full_data(comparisons.systems, free)):
             if system.traits[trait] in values:
