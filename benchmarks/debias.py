@@ -76,7 +76,7 @@ def main() -> None:
         usual = fitted.maps.tellers and "sides" not in asked
         for told in (False, True) if usual else (False,):
             corrected = [map_pooled(fitted.maps, benchmark, side, own, told=told) for side, own in zip(SIDES, vectors)]
-            row = {**asked, "sides": fitted.record["sides"], "language": "told" if told else "given"}
+            row = {"strength": 1.0, **asked, "sides": fitted.record["sides"], "language": "told" if told else "given"}
             if "strengths" in fitted.record:
                 row |= {"chosen": fitted.maps.strength, "strengths": fitted.record["strengths"]}
             report["repaired"].append({**row, **measured(benchmark, corrected)})

@@ -24,7 +24,7 @@ def main() -> None:
     print(f"{HEAD}\n| :-- | :-- | :-- |{' --: |' * 7}")
     print(line(["none (base)", "", ""], report["base"]))
     for row in report["repaired"]:
-        strength = row.get("strength", 1.0)
+        strength = row["strength"]
         shown = f"auto ({row['chosen']:g})" if strength == "auto" else f"{strength:g}"
         language = "not needed" if row["method"] == "lsar" else row["language"]
         print(line([f"{row['method']}, strength {shown}", row["sides"], language], row))

@@ -71,6 +71,14 @@ def test_auto_finds_a_strength_that_repairs_what_is_biased(method: str) -> None:
     assert "told" in fitted.record or method == "lsar"
 
 
+def test_it_is_said_where_the_pairs_are_too_easy_to_show_what_is_lost(capsys: pytest.CaptureFixture[str]) -> None:
+    table = made_pairs()
+    for mark, said in ((9.0, True), (60.0, False)):
+        fitted = fit_maps(Biased(table, mark), Sources(table, FitTexts({}), ()), DebiasSettings(strength="auto"))
+        assert (fitted.record["strengths"][0]["mono"] > 0.95) == said
+        assert ("found too easily (nDCG@10 " in capsys.readouterr().err) == said
+
+
 def test_a_strength_that_loses_too_much_within_one_language_is_not_chosen() -> None:
     """Without a mark of the language, the mean direction that LIR removes is part of the meaning."""
     table = made_pairs()
