@@ -197,6 +197,16 @@ def test_training_seeds_widen_the_interval() -> None:
     assert bootstrap_difference(*same, 0) == pytest.approx(averages[:, 3] - averages[:, 0], abs=1e-12)
 
 
+def test_what_goes_on_from_the_same_training_shares_its_seeds() -> None:
+    """Seeds far apart, and what is done to each adds .01, .02 and .03: only the latter says how sure the difference is."""
+    reference = np.tile([0.2, 0.5, 0.8], (40_000, 1))
+    system = reference + np.array([0.01, 0.02, 0.03])
+    found = bootstrap_difference(reference, system, 0, by_seed=True)
+    assert found.mean() == pytest.approx(0.02, abs=1e-4)
+    assert found.var() == pytest.approx(np.var([0.01, 0.02, 0.03], ddof=1) / 3, rel=0.03)
+    assert bootstrap_difference(reference, system, 0).std() > 20 * found.std()
+
+
 @pytest.mark.parametrize("seeds", [[0.0, 1.0], [0.0, 1.0, 5.0]])
 def test_variance_by_seeds_is_unbiased(seeds: list[float]) -> None:
     averages = np.tile(np.array(seeds), (40_000, 1))

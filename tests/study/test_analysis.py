@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from isoglot.study.analyse import Analysis, analyse
-from isoglot.study.analysis.reading import clean
+from isoglot.study.analysis.contrasts import Comparisons
+from isoglot.study.analysis.reading import clean, read_study
 from isoglot.study.summary import summary_lines
 from tests.study.compared import assert_as_compared
 from tests.study.fabricate import FULL, LORA, grid, make_cell, write_study
@@ -61,6 +62,26 @@ def test_runs_that_differ_in_their_seed_alone_are_one_system_by_its_own_name(tmp
     plain, turned = analyse(write_study(tmp_path, cells), resamples=199).systems
     assert (plain.name, plain.label, plain.seeds) == ("hybrid-0.5-lora", "hybrid 0.5, lora", (0, 1))
     assert (turned.name, turned.label, turned.seeds) == ("turned", "hybrid 0.5, lora, turned", (0, 1))
+
+
+def test_a_system_that_goes_on_from_another_is_compared_with_it_seed_by_seed(tmp_path: Path) -> None:
+    train, lsar = {"train": {"strategy": "hybrid"}}, {"debias": {"r": 3}}
+    stages = {"plain": [train], "turned": [train, lsar], "other": [{"train": {"strategy": "mono"}}, lsar]}
+    cells = [
+        make_cell(tmp_path, f"{name}{seed}", seed=seed, system=name, label=name, stages=own, strategy=None, tuning=None)
+        for name, own in stages.items()
+        for seed in (0, 1)
+    ]
+    comparisons = Comparisons(read_study(write_study(tmp_path, cells)), resamples=199)
+    of = {system.name: system for system in comparisons.systems}
+    what = ("cross", "nDCG@10")
+    for before, after, by_seed in (("plain", "turned", True), ("turned", "plain", True), ("plain", "other", False)):
+        pair = of[before], of[after]
+        assert (pair[0].goes_on_from(pair[1]) or pair[1].goes_on_from(pair[0])) == by_seed
+        rows = comparisons.rows(pair, "xquad-r", what)
+        expected, otherwise = (rows.contrast(*(own.key for own in pair), by_seed=by) for by in (by_seed, not by_seed))
+        found = comparisons.contrast(*pair, "xquad-r", what).interval()
+        assert found == expected.interval() != otherwise.interval()
 
 
 @pytest.mark.parametrize("key", ["amount", "mono_share"])

@@ -155,10 +155,11 @@ class PairedRows:
         distribution = significance.bootstrap_difference(nothing, self._resampled[number], self.seed)
         return Average(distribution, float(np.mean(seeds)), seeds)
 
-    def contrast(self, reference: str, system: str) -> Contrast:
-        """One system against another."""
+    def contrast(self, reference: str, system: str, *, by_seed: bool = False) -> Contrast:
+        """One system against another; `by_seed`: result i of the one goes on from result i of the other."""
         before, after = self._systems[reference], self._systems[system]
-        distribution = significance.bootstrap_difference(self._resampled[before], self._resampled[after], self.seed)
+        averages = self._resampled[before], self._resampled[after]
+        distribution = significance.bootstrap_difference(*averages, self.seed, by_seed=by_seed)
         values = [self.matched.values[number].mean(axis=0) for number in (before, after)]
         models, rows = (self._models[before], self._models[after]), self.matched
         return Contrast(

@@ -145,7 +145,7 @@ def bootstrap_averages(cells: Cells, values: FloatArray, resamples: int, seed: i
     return np.concatenate(blocks)
 
 
-def bootstrap_difference(reference: FloatArray, system: FloatArray, seed: int) -> FloatArray:
+def bootstrap_difference(reference: FloatArray, system: FloatArray, seed: int, *, by_seed: bool = False) -> FloatArray:
     """Differences of two systems over resampled groups and resampled training seeds.
 
     A system that was trained with several seeds is the mean over these. Rows and seeds are crossed (every seed sees every
@@ -156,10 +156,14 @@ def bootstrap_difference(reference: FloatArray, system: FloatArray, seed: int) -
     Args:
         reference, system: macro-averages from the same resampled groups, shapes (resamples, seeds).
         seed: of the draws of training seeds.
+        by_seed: column i of both is of one training: the system goes on from the reference, or the other way round. Then seeds
+            are drawn for both together, because what a seed gave the one it gave the other.
 
     Returns:
         System minus reference, shape (resamples,).
     """
+    if by_seed:
+        return _over_seeds(system - reference, seed, _SYSTEM_SEEDS)
     return np.asarray(_over_seeds(system, seed, _SYSTEM_SEEDS) - _over_seeds(reference, seed, _REFERENCE_SEEDS))
 
 

@@ -195,7 +195,8 @@ class Comparisons:
                 rows = self.rows(beside if {*both} <= {*beside} else both, benchmark, what, only)
             except InputError:
                 rows = self.rows(both, benchmark, what, only)  # others spoil the rows, which are the same
-            difference = rows.contrast(before.key, after.key)
+            by_seed = after.goes_on_from(before) or before.goes_on_from(after)
+            difference = rows.contrast(before.key, after.key, by_seed=by_seed)
             seeds = min((n for n, system in zip(difference.models, both) if system.is_drawn), default=0)
             numbers: dict[str, Any] = {"difference": difference.difference, "p": difference.p_group, "seeds": seeds}
             self._contrasts[key] = Contrast(name, before, after, benchmark, *what, difference, **numbers)

@@ -65,6 +65,13 @@ class System:
         """Whether a seed decides it; else it is one and the same however often it is made."""
         return self.seeds != (None,)
 
+    def goes_on_from(self, other: System) -> bool:
+        """Whether each of its runs begins with all stages of the run of `other` with the same seed, so that these are shared."""
+        one, two = (
+            (own.base, own.data, own.amount, own.seeds, own.runs[0].get("stages") or ()) for own in (other, self)
+        )
+        return one[:-1] == two[:-1] and 0 < len(one[-1]) < len(two[-1]) and two[-1][: len(one[-1])] == one[-1]
+
     @property
     def needs(self) -> Json | None:
         """What it takes beside time (`isoglot.study.stages.Needs`); None in records from before it was written down."""
