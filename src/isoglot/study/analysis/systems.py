@@ -67,10 +67,9 @@ class System:
 
     def goes_on_from(self, other: System) -> bool:
         """Whether each of its runs begins with all stages of the run of `other` with the same seed, so that these are shared."""
-        one, two = (
-            (own.base, own.data, own.amount, own.seeds, own.runs[0].get("stages") or ()) for own in (other, self)
-        )
-        return one[:-1] == two[:-1] and 0 < len(one[-1]) < len(two[-1]) and two[-1][: len(one[-1])] == one[-1]
+        mine, theirs = (own.runs[0].get("stages") or [] for own in (self, other))
+        where = ((own.base, own.data, own.amount, own.seeds) for own in (self, other))
+        return len({*where}) == 1 and 0 < len(theirs) < len(mine) and mine[: len(theirs)] == theirs
 
     @property
     def needs(self) -> Json | None:
