@@ -38,7 +38,6 @@ class Study:
         spec: the specification as it was resolved.
         runs: the records of all cells, by id, whatever became of them.
         done: those of finished cells.
-        open: those of cells that failed or are pending: what they would have shown is not known.
     """
 
     directory: Path
@@ -53,8 +52,12 @@ class Study:
     spec: Json
     runs: list[Json]
     done: list[Json]
-    open: list[Json]
     _loaded: dict[str, Result] = field(default_factory=dict, repr=False)
+
+    @property
+    def open(self) -> list[Json]:
+        """The records of cells that failed or are pending: what they would have shown is not known."""
+        return [run for run in self.runs if run["status"] != "done"]
 
     @property
     def n_open(self) -> int:
@@ -123,11 +126,10 @@ def read_study(directory: str | Path) -> Study:
     missing = tuple(f"{name}.json" for name in FILES if name not in contents)
     study, runs = contents.get("study", {}), sorted(results.get("cells") or [], key=lambda run: str(run["id"]))
     done = [run for run in runs if run["status"] == "done"]
-    still_open = [run for run in runs if run["status"] != "done"]
     name = str(results.get("name") or study.get("name") or home.name)
     question = str(results.get("question") or study.get("question") or "No question was stated.")
     files = (home, study, results, contents.get("cost", {}), audit or None, missing, packed)
-    return Study(*files, name, question, dict(study.get("spec") or {}), runs, done, still_open)
+    return Study(*files, name, question, dict(study.get("spec") or {}), runs, done)
 
 
 def _read(path: Path) -> Json:
